@@ -1,0 +1,145 @@
+//! `hello-ok`: the answer to a `connect` that was let in (protocol section 8).
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::event::Event;
+use crate::frame::StateVersion;
+use crate::limits;
+use crate::method::Method;
+use crate::scope::Scope;
+use crate::time::UnixMillis;
+
+/// The payload of `hello-ok`.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[allow(missing_docs, reason = "the names are the protocol's")]
+pub struct HelloOk {
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    pub protocol: u32,
+    pub server: Server,
+    pub features: Features,
+    pub snapshot: Snapshot,
+    pub auth: Auth,
+    pub policy: Policy,
+}
+
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[allow(missing_docs, reason = "the names are the protocol's")]
+pub struct Server {
+    pub version: &'static str,
+    pub boot_id: String,
+    pub conn_id: String,
+}
+
+/// What works here.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[allow(missing_docs, reason = "the names are the protocol's")]
+pub struct Features {
+    pub methods: Vec<&'static str>,
+    pub events: Vec<&'static str>,
+}
+
+impl Features {
+    /// Everything that is served.
+    #[must_use]
+    pub fn all() -> Self {
+        Self {
+            methods: Method::ALL
+                .iter()
+                .filter(|method| method.is_advertised())
+                .map(|method| method.name())
+                .collect(),
+            events: Event::ALL.iter().map(|event| event.name()).collect(),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[allow(missing_docs, reason = "the names are the protocol's")]
+pub struct Snapshot {
+    pub presence: Vec<Value>,
+    pub health: Value,
+    pub state_version: StateVersion,
+    pub uptime_ms: u64,
+    pub session_defaults: SessionDefaults,
+    /// Only told to sessions with `operator.admin`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub config_path: Option<String>,
+    /// Only told to sessions with `operator.admin`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state_dir: Option<String>,
+    /// Only told to sessions with `operator.admin`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auth_mode: Option<&'static str>,
+}
+
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[allow(missing_docs, reason = "the names are the protocol's")]
+pub struct SessionDefaults {
+    pub default_agent_id: &'static str,
+    pub main_key: &'static str,
+    pub main_session_key: &'static str,
+    pub scope: &'static str,
+}
+
+impl Default for SessionDefaults {
+    fn default() -> Self {
+        Self {
+            default_agent_id: crate::ids::DEFAULT_AGENT,
+            main_key: "main",
+            main_session_key: "agent:main:main",
+            scope: "per-sender",
+        }
+    }
+}
+
+/// How the session was let in, and as what.
+#[derive(Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[allow(missing_docs, reason = "the names are the protocol's")]
+pub struct Auth {
+    pub method: &'static str,
+    pub role: &'static str,
+    pub scopes: Vec<Scope>,
+    /// Only when it was newly made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device_token: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub issued_at_ms: Option<UnixMillis>,
+}
+
+impl std::fmt::Debug for Auth {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Auth")
+            .field("method", &self.method)
+            .field("scopes", &self.scopes)
+            .field("device_token", &self.device_token.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[allow(missing_docs, reason = "the names are the protocol's")]
+pub struct Policy {
+    pub max_payload: usize,
+    pub max_buffered_bytes: usize,
+    pub tick_interval_ms: u64,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            max_payload: limits::MAX_PAYLOAD,
+            max_buffered_bytes: limits::MAX_BUFFERED_BYTES,
+            tick_interval_ms: u64::try_from(limits::TICK_INTERVAL.as_millis()).unwrap_or(u64::MAX),
+        }
+    }
+}

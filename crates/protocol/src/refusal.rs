@@ -1,0 +1,313 @@
+//! How a handshake is refused: codes, details and close codes (protocol sections 3 and 9).
+
+use serde_json::{Map, Value, json};
+
+use crate::close::{CloseCode, CloseFrame};
+use crate::device::DeviceId;
+use crate::dialect::Dialect;
+use crate::error::{ErrorCode, ErrorShape};
+use crate::scope::Scope;
+
+/// What is wrong with a device's proof, in the order in which it is checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names are the protocol's")]
+pub enum DeviceProofError {
+    PublicKeyInvalid,
+    IdMismatch,
+    SignatureStale,
+    NonceMissing,
+    NonceMismatch,
+    SignatureInvalid,
+}
+
+/// What is wrong with a credential.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuthReason {
+    /// None was given.
+    TokenMissing,
+    /// It is not one of ours.
+    TokenMismatch,
+    /// A device token was given explicitly, and it is not this device's.
+    DeviceTokenMismatch,
+    /// The key or token is blocked.
+    Blocked,
+    /// The peer was started by our own agent.
+    Tool,
+    /// Our own key, seen where it cannot be.
+    OwnKeyElsewhere,
+    /// The same computer, but something about the peer could not be established.
+    PeerUnknown,
+}
+
+/// Why a device must be paired.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PairingReason {
+    /// The key is not known.
+    NotPaired,
+    /// The key is known, the role is new.
+    RoleUpgrade,
+    /// A scope was never decided for the key.
+    ScopeUpgrade,
+    /// The platform or device family changed.
+    MetadataUpgrade,
+}
+
+impl PairingReason {
+    /// The reason's name on the wire.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NotPaired => "not-paired",
+            Self::RoleUpgrade => "role-upgrade",
+            Self::ScopeUpgrade => "scope-upgrade",
+            Self::MetadataUpgrade => "metadata-upgrade",
+        }
+    }
+
+    fn requirement(self) -> &'static str {
+        match self {
+            Self::NotPaired => "device is not approved yet",
+            Self::RoleUpgrade => "device asks for another role",
+            Self::ScopeUpgrade => "device asks for more scopes than were decided",
+            Self::MetadataUpgrade => "device changed its platform or family",
+        }
+    }
+}
+
+/// What a client is told when a person has to decide first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PairingRequired {
+    /// Why.
+    pub reason: PairingReason,
+    /// The waiting request, unless none could be made (silenced after a rejection, or too many).
+    pub request_id: Option<String>,
+    /// The device, unless the client has none.
+    pub device: Option<DeviceId>,
+    /// The role asked for.
+    pub role: String,
+    /// The scopes asked for.
+    pub scopes: Vec<Scope>,
+    /// The scopes granted so far; only told to the holder of the known key.
+    pub approved: Option<Vec<Scope>>,
+    /// Whether asking again can help: false for a while after a rejection.
+    pub expect_decision: bool,
+}
+
+/// A refused handshake.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// The protocol versions do not meet.
+    ProtocolMismatch {
+        /// The client's oldest version.
+        client_min: u32,
+        /// The client's newest version.
+        client_max: u32,
+    },
+    /// The first frame was not a valid `connect`; the message says how.
+    InvalidHandshake(String),
+    /// The role is not served.
+    InvalidRole,
+    /// The credential is missing or wrong.
+    Unauthorized {
+        /// How.
+        reason: AuthReason,
+        /// Whether the client could try its device token.
+        can_retry_with_device_token: bool,
+    },
+    /// The device did not prove its key.
+    DeviceProof(DeviceProofError),
+    /// A device identity is needed, and none was sent.
+    DeviceIdentityRequired,
+    /// A person has to decide.
+    PairingRequired(Box<PairingRequired>),
+}
+
+impl Refusal {
+    /// The error answer and the close frame, in a dialect. Before negotiation use
+    /// [`Dialect::NEWEST`].
+    #[must_use]
+    pub fn answer(&self, dialect: Dialect) -> (ErrorShape, CloseFrame) {
+        match self {
+            Self::ProtocolMismatch { client_min, client_max } => {
+                let message = "protocol mismatch";
+                let error = ErrorShape::invalid(message).with_details(json!({
+                    "code": "PROTOCOL_MISMATCH",
+                    "clientMinProtocol": client_min,
+                    "clientMaxProtocol": client_max,
+                    "expectedProtocol": Dialect::NEWEST.number(),
+                    "minimumProbeProtocol": Dialect::OLDEST.number(),
+                }));
+                (error, CloseFrame::new(CloseCode::Protocol, message))
+            }
+            Self::InvalidHandshake(message) => policy(ErrorShape::invalid(message.clone())),
+            Self::InvalidRole => policy(ErrorShape::invalid("invalid role")),
+            Self::Unauthorized { reason, can_retry_with_device_token } => {
+                policy(unauthorized(*reason, *can_retry_with_device_token))
+            }
+            Self::DeviceProof(problem) => policy(device_proof(*problem)),
+            Self::DeviceIdentityRequired => {
+                let error = ErrorShape::new(ErrorCode::NotPaired, "device identity required");
+                policy(error.with_details(json!({ "code": "DEVICE_IDENTITY_REQUIRED" })))
+            }
+            Self::PairingRequired(required) => required.answer(dialect),
+        }
+    }
+}
+
+fn policy(error: ErrorShape) -> (ErrorShape, CloseFrame) {
+    let close = CloseFrame::new(CloseCode::Policy, &error.message);
+    (error, close)
+}
+
+fn unauthorized(reason: AuthReason, can_retry: bool) -> ErrorShape {
+    let (code, name, message, step) = match reason {
+        AuthReason::TokenMissing => (
+            "AUTH_TOKEN_MISSING",
+            "token_missing",
+            "gateway token missing (pass the token that `tidegate token` shows)",
+            "update_auth_configuration",
+        ),
+        AuthReason::TokenMismatch => (
+            "AUTH_TOKEN_MISMATCH",
+            "token_mismatch",
+            "gateway token mismatch (pass the token that `tidegate token` shows)",
+            if can_retry { "retry_with_device_token" } else { "update_auth_credentials" },
+        ),
+        AuthReason::DeviceTokenMismatch => (
+            "AUTH_DEVICE_TOKEN_MISMATCH",
+            "device_token_mismatch",
+            "device token mismatch (connect with the gateway's token to get a new one)",
+            "update_auth_credentials",
+        ),
+        AuthReason::Blocked => {
+            ("AUTH_UNAUTHORIZED", "blocked", "this device or token is blocked", "review_auth_configuration")
+        }
+        AuthReason::Tool => (
+            "AUTH_UNAUTHORIZED",
+            "agent_tool",
+            "programs that the agent started cannot connect to the gateway",
+            "review_auth_configuration",
+        ),
+        AuthReason::OwnKeyElsewhere => (
+            "AUTH_UNAUTHORIZED",
+            "own_key_elsewhere",
+            "this key belongs to the gateway itself",
+            "review_auth_configuration",
+        ),
+        AuthReason::PeerUnknown => (
+            "AUTH_UNAUTHORIZED",
+            "peer_unknown",
+            "the connecting program could not be identified",
+            "review_auth_configuration",
+        ),
+    };
+    ErrorShape::invalid(format!("unauthorized: {message}")).with_details(json!({
+        "code": code,
+        "authReason": name,
+        "canRetryWithDeviceToken": can_retry,
+        "recommendedNextStep": step,
+    }))
+}
+
+fn device_proof(problem: DeviceProofError) -> ErrorShape {
+    let (message, code, reason) = match problem {
+        DeviceProofError::PublicKeyInvalid => {
+            ("device public key invalid", "DEVICE_AUTH_PUBLIC_KEY_INVALID", "device-public-key")
+        }
+        DeviceProofError::IdMismatch => {
+            ("device identity mismatch", "DEVICE_AUTH_DEVICE_ID_MISMATCH", "device-id-mismatch")
+        }
+        DeviceProofError::SignatureStale => {
+            ("device signature expired", "DEVICE_AUTH_SIGNATURE_EXPIRED", "device-signature-stale")
+        }
+        DeviceProofError::NonceMissing => {
+            ("device nonce required", "DEVICE_AUTH_NONCE_REQUIRED", "device-nonce-missing")
+        }
+        DeviceProofError::NonceMismatch => {
+            ("device nonce mismatch", "DEVICE_AUTH_NONCE_MISMATCH", "device-nonce-mismatch")
+        }
+        DeviceProofError::SignatureInvalid => {
+            ("device signature invalid", "DEVICE_AUTH_SIGNATURE_INVALID", "device-signature")
+        }
+    };
+    ErrorShape::invalid(message).with_details(json!({ "code": code, "reason": reason }))
+}
+
+impl PairingRequired {
+    fn answer(&self, dialect: Dialect) -> (ErrorShape, CloseFrame) {
+        let mut details = Map::new();
+        details.insert("code".to_owned(), json!("PAIRING_REQUIRED"));
+        details.insert("reason".to_owned(), json!(self.reason.name()));
+        if let Some(id) = &self.request_id {
+            details.insert("requestId".to_owned(), json!(id));
+        }
+        if dialect == Dialect::V3 {
+            let error = ErrorShape::new(ErrorCode::NotPaired, "pairing required");
+            let close = CloseFrame::new(CloseCode::Policy, "pairing required");
+            return (error.with_details(Value::Object(details)), close);
+        }
+        details.insert("remediationHint".to_owned(), json!(self.hint()));
+        if let Some(device) = &self.device {
+            details.insert("deviceId".to_owned(), json!(device));
+        }
+        details.insert("requestedRole".to_owned(), json!(self.role));
+        details.insert("requestedScopes".to_owned(), json!(self.scopes));
+        if let Some(approved) = &self.approved {
+            details.insert("approvedScopes".to_owned(), json!(approved));
+        }
+        if self.expect_decision {
+            details.insert("recommendedNextStep".to_owned(), json!("wait_then_retry"));
+            details.insert("retryable".to_owned(), json!(true));
+            details.insert("pauseReconnect".to_owned(), json!(false));
+        }
+        let message = format!("pairing required: {}", self.reason.requirement());
+        let reason = match &self.request_id {
+            Some(id) => format!("{message} (requestId: {id})"),
+            None => message.clone(),
+        };
+        let error = ErrorShape::new(ErrorCode::NotPaired, message).with_details(Value::Object(details));
+        (error, CloseFrame::new(CloseCode::Policy, &reason))
+    }
+
+    fn hint(&self) -> &'static str {
+        match (&self.request_id, self.expect_decision) {
+            (Some(_), _) => "Approve the waiting request in Tidegate, or with `tidegate devices approve`.",
+            (None, true) => "Too many requests wait; decide them in Tidegate, then try again.",
+            (None, false) => "A person refused this a short while ago; ask them before you try again.",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn required() -> Refusal {
+        Refusal::PairingRequired(Box::new(PairingRequired {
+            reason: PairingReason::NotPaired,
+            request_id: Some("030e251a-3d5f-4e96-8b7d-f5cd144ee719".to_owned()),
+            device: None,
+            role: "operator".to_owned(),
+            scopes: vec![Scope::Read],
+            approved: None,
+            expect_decision: true,
+        }))
+    }
+
+    #[test]
+    fn close_reasons_fit_into_a_control_frame() {
+        for dialect in [Dialect::V3, Dialect::V4] {
+            let (_, close) = required().answer(dialect);
+            assert_eq!(close.code, CloseCode::Policy);
+            assert!(close.reason.len() <= 123, "{}", close.reason);
+        }
+    }
+
+    #[test]
+    fn version_4_tells_the_request_id_twice() {
+        let (error, close) = required().answer(Dialect::V4);
+        assert!(close.reason.contains("030e251a-3d5f-4e96-8b7d-f5cd144ee719"));
+        assert_eq!(error.details.expect("details")["requestId"], "030e251a-3d5f-4e96-8b7d-f5cd144ee719");
+    }
+}

@@ -1,0 +1,254 @@
+//! Commands that wait for a person: one queue. No decision is a refusal.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use serde::Serialize;
+use tidegate_protocol::{ConnectionId, Scope, UnixMillis};
+
+use crate::decision::Desktop;
+use crate::moment::{Deadline, Moment};
+use crate::principal::{Principal, Session};
+
+/// How many commands may wait at once.
+pub const MAX_WAITING: usize = 64;
+/// How long a decision can be asked for again after it was taken.
+const LINGER: Duration = Duration::from_secs(15);
+
+/// A command as it would run, and who wants it. It never changes under its id.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Command {
+    /// The command's text, exactly.
+    pub command: String,
+    /// The arguments that would be run.
+    pub command_argv: Vec<String>,
+    /// The directory.
+    pub cwd: String,
+    /// Variables that it adds or changes.
+    pub env: Vec<(String, String)>,
+    /// The session that wants it.
+    pub session_key: String,
+    /// The run that wants it, when a run does.
+    pub run_id: Option<String>,
+    /// The runs above it, nearest first.
+    pub ancestors: Vec<String>,
+    /// Digest of the plan: what is allowed is exactly this.
+    pub digest: String,
+}
+
+/// Who asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Requester {
+    /// A run of the agent.
+    Run,
+    /// A client, over this connection.
+    Client {
+        /// Its connection.
+        connection: ConnectionId,
+        /// Who it acts as.
+        principal: Principal,
+    },
+}
+
+/// A waiting command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WaitingCommand {
+    /// Its id, a UUID.
+    pub id: String,
+    /// What would run.
+    pub command: Command,
+    /// Who asks.
+    pub requester: Requester,
+    /// When it was asked.
+    pub created_at: UnixMillis,
+    deadline: Deadline,
+}
+
+impl WaitingCommand {
+    /// When the lack of a decision becomes a refusal, by the wall clock.
+    #[must_use]
+    pub fn expires_at(&self) -> UnixMillis {
+        self.deadline.wall()
+    }
+}
+
+/// A decision about a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Decision {
+    /// It may run once, exactly as shown.
+    AllowOnce,
+    /// It may not.
+    Deny,
+}
+
+/// A command that was decided, or whose time was up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResolvedCommand {
+    /// The command.
+    pub waiting: WaitingCommand,
+    /// The decision; `None` when nobody decided.
+    pub decision: Option<Decision>,
+    /// Who decided.
+    pub by: Option<String>,
+    linger: Deadline,
+}
+
+/// Why a command was not decided.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ResolveError {
+    /// None of that id waits.
+    #[error("unknown or expired approval id")]
+    Unknown,
+    /// More than one id begins like that.
+    #[error("ambiguous approval id prefix; give the whole id")]
+    Ambiguous,
+    /// Our own client and runs never decide.
+    #[error("Tidegate's own subagent client cannot allow commands; a person has to")]
+    SubagentClient,
+    /// Whoever asks cannot allow.
+    #[error("whoever asks for a command cannot allow it")]
+    Own,
+    /// A desktop is running, so its dialog decides.
+    #[error("a person decides this in Tidegate's dialog")]
+    DesktopDecides,
+    /// The session lacks the scope.
+    #[error("missing scope: operator.approvals")]
+    MissingScope,
+}
+
+/// The commands that wait, and those that were just decided.
+#[derive(Debug, Default)]
+pub struct ApprovalQueue {
+    waiting: Vec<WaitingCommand>,
+    resolved: VecDeque<ResolvedCommand>,
+}
+
+impl ApprovalQueue {
+    /// A command is asked for. `None` when too many wait: that is a refusal.
+    pub fn ask(
+        &mut self,
+        id: String,
+        command: Command,
+        requester: Requester,
+        timeout: Duration,
+        now: Moment,
+    ) -> Option<WaitingCommand> {
+        if self.waiting.len() >= MAX_WAITING || self.waiting.iter().any(|waiting| waiting.id == id) {
+            return None;
+        }
+        let waiting =
+            WaitingCommand { id, command, requester, created_at: now.wall, deadline: now.deadline(timeout) };
+        self.waiting.push(waiting.clone());
+        Some(waiting)
+    }
+
+    /// Decides. Denying is open to everyone who may see the command, the requester included.
+    ///
+    /// # Errors
+    /// Why it was not decided.
+    pub fn resolve(
+        &mut self,
+        session: &Session,
+        desktop: Desktop,
+        id: &str,
+        decision: Decision,
+        now: Moment,
+    ) -> Result<ResolvedCommand, ResolveError> {
+        let position = self.find(id)?;
+        if decision == Decision::AllowOnce {
+            let requester = self.waiting.get(position).map(|waiting| &waiting.requester);
+            may_allow(session, desktop, requester)?;
+        } else if session.principal() == &Principal::SubagentClient {
+            return Err(ResolveError::SubagentClient);
+        }
+        Ok(self.finish(position, Some(decision), Some(session.principal().name()), now))
+    }
+
+    /// Withdraws a command: whoever asked is gone.
+    pub fn withdraw(&mut self, id: &str, now: Moment) -> Option<ResolvedCommand> {
+        let position = self.waiting.iter().position(|waiting| waiting.id == id)?;
+        Some(self.finish(position, None, None, now))
+    }
+
+    /// Withdraws everything that a connection asked for.
+    pub fn withdraw_connection(&mut self, connection: &ConnectionId, now: Moment) -> Vec<ResolvedCommand> {
+        let asked = |waiting: &WaitingCommand| matches!(&waiting.requester, Requester::Client { connection: asking, .. } if asking == connection);
+        let ids: Vec<String> =
+            self.waiting.iter().filter(|waiting| asked(waiting)).map(|waiting| waiting.id.clone()).collect();
+        ids.iter().filter_map(|id| self.withdraw(id, now)).collect()
+    }
+
+    /// Lets time pass.
+    pub fn tick(&mut self, now: Moment) -> Vec<ResolvedCommand> {
+        self.resolved.retain(|resolved| !resolved.linger.has_passed(now));
+        let expired = |waiting: &WaitingCommand| waiting.deadline.has_passed(now);
+        let mut ended = Vec::new();
+        while let Some(position) = self.waiting.iter().position(expired) {
+            ended.push(self.finish(position, None, None, now));
+        }
+        ended
+    }
+
+    /// The waiting commands, oldest first.
+    #[must_use]
+    pub fn waiting(&self) -> &[WaitingCommand] {
+        &self.waiting
+    }
+
+    /// A command that was decided a moment ago.
+    #[must_use]
+    pub fn resolved(&self, id: &str) -> Option<&ResolvedCommand> {
+        self.resolved.iter().find(|resolved| resolved.waiting.id == id)
+    }
+
+    fn find(&self, id: &str) -> Result<usize, ResolveError> {
+        if let Some(position) = self.waiting.iter().position(|waiting| waiting.id == id) {
+            return Ok(position);
+        }
+        let starts = |waiting: &WaitingCommand| id.len() >= 4 && waiting.id.starts_with(id);
+        let mut positions = (0..self.waiting.len()).filter(|&position| starts(&self.waiting[position]));
+        match (positions.next(), positions.next()) {
+            (Some(position), None) => Ok(position),
+            (Some(_), Some(_)) => Err(ResolveError::Ambiguous),
+            (None, _) => Err(ResolveError::Unknown),
+        }
+    }
+
+    fn finish(
+        &mut self,
+        position: usize,
+        decision: Option<Decision>,
+        by: Option<String>,
+        now: Moment,
+    ) -> ResolvedCommand {
+        let waiting = self.waiting.remove(position);
+        let resolved = ResolvedCommand { waiting, decision, by, linger: now.deadline(LINGER) };
+        self.resolved.push_back(resolved.clone());
+        if self.resolved.len() > MAX_WAITING {
+            self.resolved.pop_front();
+        }
+        resolved
+    }
+}
+
+fn may_allow(session: &Session, desktop: Desktop, requester: Option<&Requester>) -> Result<(), ResolveError> {
+    match session.principal() {
+        Principal::SubagentClient => return Err(ResolveError::SubagentClient),
+        Principal::CommandLine if desktop == Desktop::Running => return Err(ResolveError::DesktopDecides),
+        Principal::CommandLine => return Ok(()),
+        _ => {}
+    }
+    if !session.scopes().covers(&Scope::Approvals) {
+        return Err(ResolveError::MissingScope);
+    }
+    match requester {
+        Some(Requester::Client { connection, principal })
+            if connection == session.connection() || principal == session.principal() =>
+        {
+            Err(ResolveError::Own)
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,405 @@
+//! The one sink for decisions about who is let in.
+
+use tidegate_protocol::{Scope, UnixMillis};
+
+use crate::admission::subject_name;
+use crate::audit::{AuditEvent, Weight};
+use crate::authority::{Authority, Effect, Entropy, Held, Lifetime};
+use crate::moment::Moment;
+use crate::pairing::{PendingRequest, Subject};
+use crate::principal::{Principal, Session};
+use crate::records::{Block, BlockedSubject, Change, DeviceRecord, Grant, ProgramGrant};
+use crate::scopes::{Level, ScopeSet};
+use tidegate_protocol::limits;
+
+/// Whether a desktop is there for a person to decide at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Desktop {
+    /// The dialog decides; the command line opens it.
+    Running,
+    /// The command line is the person's place.
+    Absent,
+}
+
+/// Someone who may decide. Only [`Decider::of`] makes one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decider {
+    who: Who,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Who {
+    Person,
+    Client { principal: Principal, scopes: ScopeSet },
+}
+
+/// Why a session may not decide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotADecider {
+    /// Our own subagent client never decides, whatever its scopes: the agent is not the user.
+    #[error("Tidegate's own subagent client cannot let anyone in; a person has to")]
+    SubagentClient,
+    /// A desktop is running, so its dialog decides.
+    #[error("a person decides this in Tidegate's dialog")]
+    DesktopDecides,
+    /// A person did not give the client the right to let others in.
+    #[error("missing scope: operator.pairing")]
+    NotGiven,
+}
+
+impl Decider {
+    /// Whether a session may decide about others.
+    ///
+    /// # Errors
+    /// Why it may not.
+    pub fn of(session: &Session, desktop: Desktop) -> Result<Self, NotADecider> {
+        match session.principal() {
+            Principal::SubagentClient => Err(NotADecider::SubagentClient),
+            Principal::CommandLine if desktop == Desktop::Running => Err(NotADecider::DesktopDecides),
+            Principal::CommandLine => Ok(Self { who: Who::Person }),
+            // Being covered by admin is not enough: the right to let others in is given by name.
+            principal if session.scopes().names(&Scope::Pairing) => Ok(Self {
+                who: Who::Client { principal: principal.clone(), scopes: session.scopes().clone() },
+            }),
+            _ => Err(NotADecider::NotGiven),
+        }
+    }
+
+    fn name(&self) -> String {
+        match &self.who {
+            Who::Person => "person".to_owned(),
+            Who::Client { principal, .. } => principal.name(),
+        }
+    }
+}
+
+/// What is granted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Choice {
+    /// Everything that is asked.
+    All,
+    /// Some of what is asked.
+    Scopes(ScopeSet),
+    /// A level, and whether it may let others in when it asked for that.
+    Level {
+        /// The level.
+        level: Level,
+        /// Whether it may let others in.
+        pairing: bool,
+    },
+}
+
+/// For how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Duration {
+    /// Until it is revoked.
+    Always,
+    /// Until Tidegate quits.
+    UntilQuit,
+    /// For the next admission, within 5 minutes.
+    Once,
+}
+
+/// A decision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// Let it in.
+    Approve {
+        /// As what.
+        choice: Choice,
+        /// For how long.
+        duration: Duration,
+    },
+    /// Refuse it, and hear nothing of it for 10 minutes.
+    Reject,
+    /// Put it aside.
+    Later,
+    /// Refuse it for good.
+    Block,
+}
+
+/// Why a decision was not taken. Nothing changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DecisionError {
+    /// No request of that id waits: it expired, was decided, or was replaced by another.
+    #[error("unknown requestId")]
+    Unknown,
+    /// It changed since it was shown.
+    #[error("the request changed since it was shown; look at it again")]
+    Changed,
+    /// The decider would give more than it has.
+    #[error("missing scope: {0}")]
+    BeyondDecider(Scope),
+    /// Nobody decides about themselves.
+    #[error("nobody can decide about their own request")]
+    Own,
+    /// Only the person can do that.
+    #[error("only a person can do that, in Tidegate")]
+    PersonOnly,
+    /// A scope that was not asked for, so not shown.
+    #[error("{0} was not asked for, so it cannot be granted here")]
+    NotAsked(Scope),
+    /// A program without a device cannot hold this with the shared token.
+    #[error(
+        "a program can hold operator.admin only with a token of its own: make one with \
+         `tidegate token new --name NAME --level full`, or choose a lower level"
+    )]
+    NeedsOwnToken,
+    /// No lasting grant is possible.
+    #[error("{0} Choose to let it in once.")]
+    OnlyOnce(&'static str),
+}
+
+/// A decision that has to be committed before it counts.
+#[derive(Debug)]
+pub struct Decided {
+    /// What has to be committed first. May be empty.
+    pub durable: Vec<Change>,
+    request: PendingRequest,
+    outcome: Outcome,
+    line: AuditEvent,
+}
+
+#[derive(Debug)]
+enum Outcome {
+    Device(Box<DeviceRecord>, Lifetime),
+    Program(Box<ProgramGrant>, Lifetime),
+    Rejected,
+    Later,
+    Blocked(Block),
+}
+
+impl Authority {
+    /// Takes a decision. Commit `durable`, then call [`Self::complete`]; if that fails, call
+    /// [`Self::withdraw`].
+    ///
+    /// # Errors
+    /// Why the decision cannot be taken; nothing changed then.
+    pub fn decide(
+        &mut self,
+        decider: &Decider,
+        request_id: &str,
+        digest: Option<&str>,
+        verdict: &Verdict,
+        entropy: &Entropy,
+        now: Moment,
+    ) -> Result<Decided, DecisionError> {
+        let request = self.pending.get(request_id).ok_or(DecisionError::Unknown)?.clone();
+        if request.deciding {
+            return Err(DecisionError::Unknown);
+        }
+        if digest.is_some_and(|digest| digest != request.ask.digest()) {
+            return Err(DecisionError::Changed);
+        }
+        self.check_not_own(decider, &request)?;
+        let subject = subject_name(&request.ask.subject);
+        let by = decider.name();
+        let decided = |outcome, durable, kind: &str, line: String| {
+            let line =
+                AuditEvent::new(now.wall, Weight::Info, kind, subject.clone(), format!("{line} by={by}"));
+            Decided { durable, request: request.clone(), outcome, line }
+        };
+        let decided = match verdict {
+            Verdict::Approve { choice, duration } => {
+                let (outcome, durable) = self.approve(decider, &request, choice, *duration, entropy, now)?;
+                let line = format!("device pairing approved device={subject} role={}", request.ask.role);
+                decided(outcome, durable, "pairing.approved", line)
+            }
+            Verdict::Reject => {
+                let line = format!("device pairing rejected device={subject}");
+                decided(Outcome::Rejected, Vec::new(), "pairing.rejected", line)
+            }
+            Verdict::Later => decided(
+                Outcome::Later,
+                Vec::new(),
+                "pairing.later",
+                format!("device pairing later device={subject}"),
+            ),
+            Verdict::Block if decider.who != Who::Person => return Err(DecisionError::PersonOnly),
+            Verdict::Block => {
+                let block = Block {
+                    subject: match &request.ask.subject {
+                        Subject::Device(device) => BlockedSubject::Device(*device),
+                        Subject::Program(program) => BlockedSubject::Program(program.clone()),
+                    },
+                    name: request.ask.claims.display_name.clone().unwrap_or_default(),
+                    at: now.wall,
+                };
+                let durable = vec![Change::PutBlock(Box::new(block.clone()))];
+                decided(
+                    Outcome::Blocked(block),
+                    durable,
+                    "pairing.blocked",
+                    format!("device blocked device={subject}"),
+                )
+            }
+        };
+        self.pending.set_deciding(request_id, true);
+        Ok(decided)
+    }
+
+    /// Makes a committed decision count.
+    pub fn complete(&mut self, decided: Decided, now: Moment) -> Vec<Effect> {
+        let Decided { request, outcome, line, .. } = decided;
+        let mut effects = vec![Effect::Audit(line)];
+        if let Outcome::Later = outcome {
+            self.pending.set_deciding(&request.id, false);
+            self.pending.set_later(&request.id);
+            return effects;
+        }
+        self.pending.take(&request.id);
+        let subject = request.ask.subject.clone();
+        let approved = matches!(outcome, Outcome::Device(..) | Outcome::Program(..));
+        match outcome {
+            Outcome::Device(record, lifetime) => {
+                self.pending.unsilence(&subject);
+                self.devices.insert(record.id, Held { record: *record, lifetime });
+            }
+            Outcome::Program(record, lifetime) => {
+                self.pending.unsilence(&subject);
+                self.programs.retain(|held| {
+                    held.record.program != record.program
+                        || held.record.token_generation != record.token_generation
+                });
+                self.programs.push(Held { record: *record, lifetime });
+            }
+            Outcome::Rejected => self.pending.silence(subject, now),
+            Outcome::Blocked(block) => {
+                self.pending.silence(subject, now);
+                effects.extend(self.put_block(block));
+            }
+            Outcome::Later => {}
+        }
+        effects.push(Effect::Resolved { request: Box::new(request), approved });
+        effects
+    }
+
+    /// Takes a decision back whose changes could not be committed: the request waits on.
+    pub fn withdraw(&mut self, decided: &Decided) {
+        self.pending.set_deciding(&decided.request.id, false);
+    }
+
+    fn check_not_own(&self, decider: &Decider, request: &PendingRequest) -> Result<(), DecisionError> {
+        let Who::Client { principal, .. } = &decider.who else { return Ok(()) };
+        let own = match (&request.ask.subject, principal) {
+            (Subject::Device(asking), Principal::Device(deciding)) => asking == deciding,
+            (Subject::Program(asking), Principal::Program(deciding)) => {
+                self.programs.iter().any(|held| &held.record.id == deciding && &held.record.program == asking)
+            }
+            _ => false,
+        };
+        if own { Err(DecisionError::Own) } else { Ok(()) }
+    }
+
+    fn approve(
+        &self,
+        decider: &Decider,
+        request: &PendingRequest,
+        choice: &Choice,
+        duration: Duration,
+        entropy: &Entropy,
+        now: Moment,
+    ) -> Result<(Outcome, Vec<Change>), DecisionError> {
+        let lifetime = match duration {
+            Duration::Always => Lifetime::Always,
+            Duration::UntilQuit => Lifetime::UntilQuit,
+            Duration::Once => Lifetime::Once(now.deadline(limits::ONCE_LIFE)),
+        };
+        match &request.ask.subject {
+            Subject::Device(device) => {
+                let known = self.devices.get(device).map(|held| &held.record);
+                let grant = grant_of(choice, request, known.map(|record| &record.grant))?;
+                check_ceiling(decider, request, &grant)?;
+                let Some(key) = request.ask.key else { return Err(DecisionError::Unknown) };
+                let record = DeviceRecord {
+                    id: *device,
+                    key,
+                    claims: request.ask.claims.clone(),
+                    label: known.and_then(|record| record.label.clone()),
+                    grant,
+                    token: known.and_then(|record| record.token.clone()),
+                    created_at: known.map_or(now.wall, |record| record.created_at),
+                    approved_at: now.wall,
+                    last_seen_at: known.and_then(|record| record.last_seen_at),
+                    last_seen_from: known.and_then(|record| record.last_seen_from.clone()),
+                };
+                let durable = durable(lifetime, || Change::PutDevice(Box::new(record.clone())));
+                Ok((Outcome::Device(Box::new(record), lifetime), durable))
+            }
+            Subject::Program(program) => {
+                if let Some(sentence) = request.ask.fleeting
+                    && duration != Duration::Once
+                {
+                    return Err(DecisionError::OnlyOnce(sentence));
+                }
+                let generation = self.token_generation();
+                let known = self.programs.iter().map(|held| &held.record);
+                let known = known
+                    .filter(|record| &record.program == program && record.token_generation == generation)
+                    .next_back();
+                let grant = grant_of(choice, request, known.map(|record| &record.grant))?;
+                check_ceiling(decider, request, &grant)?;
+                if grant.granted.names(&Scope::Admin) {
+                    return Err(DecisionError::NeedsOwnToken);
+                }
+                let record = ProgramGrant {
+                    id: known.map_or_else(|| entropy.uuid(), |record| record.id.clone()),
+                    program: program.clone(),
+                    token_generation: generation,
+                    claims: request.ask.claims.clone(),
+                    grant,
+                    approved_at: now.wall,
+                    last_seen_at: None::<UnixMillis>,
+                };
+                let durable = durable(lifetime, || Change::PutProgram(Box::new(record.clone())));
+                Ok((Outcome::Program(Box::new(record), lifetime), durable))
+            }
+        }
+    }
+}
+
+fn durable(lifetime: Lifetime, change: impl FnOnce() -> Change) -> Vec<Change> {
+    if lifetime == Lifetime::Always { vec![change()] } else { Vec::new() }
+}
+
+/// What a decision grants. It covers every scope that was shown, granted or not.
+fn grant_of(
+    choice: &Choice,
+    request: &PendingRequest,
+    known: Option<&Grant>,
+) -> Result<Grant, DecisionError> {
+    let asked = &request.ask.asked;
+    let before = known.cloned().unwrap_or_default();
+    let shown = before.decided.union(asked);
+    match choice {
+        Choice::All => Ok(Grant { decided: shown, granted: before.granted.union(asked) }),
+        Choice::Scopes(scopes) => match scopes.iter().find(|scope| !was_shown(asked, scope)) {
+            Some(scope) => Err(DecisionError::NotAsked(scope.clone())),
+            None => Ok(Grant { decided: shown, granted: before.granted.union(scopes) }),
+        },
+        Choice::Level { level, pairing } => {
+            let shown_pairing = asked.names(&Scope::Pairing) || before.granted.names(&Scope::Pairing);
+            if *pairing && !shown_pairing {
+                return Err(DecisionError::NotAsked(Scope::Pairing));
+            }
+            let pairing: ScopeSet = pairing.then_some(Scope::Pairing).into_iter().collect();
+            Ok(Grant { decided: shown.union(&Level::decided()), granted: level.scopes().union(&pairing) })
+        }
+    }
+}
+
+fn was_shown(asked: &ScopeSet, scope: &Scope) -> bool {
+    match scope {
+        Scope::Pairing => asked.names(scope),
+        _ => asked.covers(scope),
+    }
+}
+
+/// A client gives at most what it has, and the right to let others in only when it was given it
+/// by name.
+fn check_ceiling(decider: &Decider, request: &PendingRequest, grant: &Grant) -> Result<(), DecisionError> {
+    let Who::Client { scopes, .. } = &decider.who else { return Ok(()) };
+    let given = grant.granted.beyond(&request.ask.has).union(&request.ask.added.meet(&grant.granted));
+    let beyond = given.iter().find(|scope| !was_shown(scopes, scope));
+    beyond.map_or(Ok(()), |scope| Err(DecisionError::BeyondDecider(scope.clone())))
+}

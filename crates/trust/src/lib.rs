@@ -1,0 +1,29 @@
+//! Who may do what: principals, identity, the scope lattice, where a connection comes from,
+//! pairing, grants, tokens, revocation, approvals, and what is audited.
+//!
+//! Every decision here is pure: time and entropy are arguments, effects are return values.
+
+pub mod admission;
+pub mod approval;
+pub mod audit;
+pub mod authority;
+pub mod decision;
+pub mod identity;
+pub mod management;
+pub mod moment;
+pub mod origin;
+pub mod pairing;
+pub mod principal;
+pub mod program;
+pub mod records;
+pub mod scopes;
+pub mod throttle;
+pub mod token;
+
+pub use admission::{Admission, Attempt};
+pub use authority::Authority;
+pub use moment::Moment;
+pub use origin::Origin;
+pub use principal::{Principal, Session};
+pub use records::{Change, TrustRecords};
+pub use scopes::{Level, ScopeSet};

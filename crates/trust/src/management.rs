@@ -1,0 +1,359 @@
+//! Taking away and renaming. Revoking acts in memory and on sockets first, then on disk.
+
+use tidegate_protocol::{DeviceId, Scope, UnixMillis, text};
+
+use crate::audit::{AuditEvent, Weight};
+use crate::authority::{Authority, Effect, Entropy};
+use crate::moment::Moment;
+use crate::pairing::Subject;
+use crate::principal::{Principal, Session};
+use crate::records::{Block, BlockedSubject, Change, DeviceToken, MAX_NAME, ProgramToken, SharedToken};
+use crate::scopes::Level;
+use crate::token::Token;
+
+/// Why something was not changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ManagementError {
+    /// It is Tidegate's own client.
+    #[error("this is Tidegate's own subagent client: it is built in and cannot be changed")]
+    BuiltIn,
+    /// There is no such thing.
+    #[error("unknown deviceId")]
+    UnknownDevice,
+    /// There is no such token.
+    #[error("unknown token")]
+    UnknownToken,
+    /// The session may manage only itself.
+    #[error("{0} denied")]
+    Denied(&'static str),
+    /// The session lacks a scope that the other has.
+    #[error("missing scope: {0}")]
+    BeyondCaller(Scope),
+    /// The role is not one that the device has.
+    #[error("unknown deviceId/role")]
+    UnknownRole,
+    /// The name is empty or too long.
+    #[error("a name has 1 to {MAX_NAME} visible characters")]
+    Name,
+}
+
+/// A change that already counts, and has to be committed.
+#[derive(Debug)]
+pub struct Changed<T> {
+    /// What came of it.
+    pub value: T,
+    /// What has to be committed. If that fails the answer says "until restart" and it is retried.
+    pub durable: Vec<Change>,
+    /// What to do besides, first.
+    pub effects: Vec<Effect>,
+}
+
+/// A rotated token.
+#[derive(Debug)]
+pub struct Rotated {
+    /// The new token; withheld from everyone but the device itself and the person.
+    pub token: Option<Token>,
+    /// When.
+    pub at: UnixMillis,
+    /// The scopes that the device has.
+    pub scopes: Vec<Scope>,
+}
+
+impl Authority {
+    /// Forgets a device and closes its connections.
+    ///
+    /// # Errors
+    /// When there is none, it is built in, or the session may not.
+    pub fn remove_device(
+        &mut self,
+        session: &Session,
+        device: DeviceId,
+        now: Moment,
+    ) -> Result<Changed<()>, ManagementError> {
+        self.may_manage(session, device, "device pairing removal")?;
+        self.devices.remove(&device);
+        let mut effects: Vec<Effect> = self.end_sessions(&Principal::Device(device)).into_iter().collect();
+        let line = format!("device pairing removed device={device} by={}", session.principal().name());
+        effects.push(audit(now, "device.removed", device.to_string(), line));
+        Ok(Changed { value: (), durable: vec![Change::RemoveDevice(device)], effects })
+    }
+
+    /// Names a device.
+    ///
+    /// # Errors
+    /// As for removing, and when the name is empty or too long.
+    pub fn rename_device(
+        &mut self,
+        session: &Session,
+        device: DeviceId,
+        label: &str,
+        now: Moment,
+    ) -> Result<Changed<String>, ManagementError> {
+        self.may_manage(session, device, "device rename")?;
+        let label = label.trim();
+        if label.is_empty() || label.chars().count() > MAX_NAME || text::one_line(label, MAX_NAME) != label {
+            return Err(ManagementError::Name);
+        }
+        let held = self.devices.get_mut(&device).ok_or(ManagementError::UnknownDevice)?;
+        held.record.label = Some(label.to_owned());
+        let durable = vec![Change::PutDevice(Box::new(held.record.clone()))];
+        let line = format!("device renamed device={device} by={}", session.principal().name());
+        let effects = vec![audit(now, "device.renamed", device.to_string(), line)];
+        Ok(Changed { value: label.to_owned(), durable, effects })
+    }
+
+    /// Gives a device a new token; the old one and its connections end.
+    ///
+    /// # Errors
+    /// As for removing, and when the role or a scope is not the device's.
+    pub fn rotate_token(
+        &mut self,
+        session: &Session,
+        device: DeviceId,
+        role: &str,
+        entropy: &Entropy,
+        now: Moment,
+    ) -> Result<Changed<Rotated>, ManagementError> {
+        self.may_manage(session, device, "device token rotation")?;
+        if role != "operator" {
+            return Err(ManagementError::Denied("device token rotation"));
+        }
+        let own = session.principal() == &Principal::Device(device)
+            || session.principal() == &Principal::CommandLine;
+        let held = self.devices.get_mut(&device).ok_or(ManagementError::UnknownDevice)?;
+        let token = Token::from_entropy(entropy.token);
+        let created_at = held.record.token.as_ref().map_or(now.wall, |old| old.created_at);
+        // Withheld from others, nobody would have it: the device gets one when it connects next.
+        held.record.token = own.then(|| DeviceToken {
+            hash: token.hash(),
+            created_at,
+            rotated_at: Some(now.wall),
+            revoked_at: None,
+        });
+        let scopes = held.record.grant.granted.to_vec();
+        let durable = vec![Change::PutDevice(Box::new(held.record.clone()))];
+        let line = format!(
+            "device token rotated device={device} role={role} scopes={}",
+            held.record.grant.granted.to_csv()
+        );
+        let mut effects: Vec<Effect> = self.end_sessions(&Principal::Device(device)).into_iter().collect();
+        effects.push(audit(now, "token.rotated", device.to_string(), line));
+        let value = Rotated { token: own.then_some(token), at: now.wall, scopes };
+        Ok(Changed { value, durable, effects })
+    }
+
+    /// Takes a device's token away; its connections end.
+    ///
+    /// # Errors
+    /// As for removing, and when it has no such token.
+    pub fn revoke_token(
+        &mut self,
+        session: &Session,
+        device: DeviceId,
+        role: &str,
+        now: Moment,
+    ) -> Result<Changed<UnixMillis>, ManagementError> {
+        self.may_manage(session, device, "device token revocation")?;
+        let held = self.devices.get_mut(&device).ok_or(ManagementError::UnknownDevice)?;
+        let token =
+            held.record.token.as_mut().filter(|_| role == "operator").ok_or(ManagementError::UnknownRole)?;
+        token.revoked_at = Some(now.wall);
+        let durable = vec![Change::PutDevice(Box::new(held.record.clone()))];
+        let mut effects: Vec<Effect> = self.end_sessions(&Principal::Device(device)).into_iter().collect();
+        let line = format!("device token revoked device={device} role={role}");
+        effects.push(audit(now, "token.revoked", device.to_string(), line));
+        Ok(Changed { value: now.wall, durable, effects })
+    }
+
+    /// Takes a program's grant away, by id.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn remove_program(&mut self, id: &str, now: Moment) -> Result<Changed<()>, ManagementError> {
+        let position = self.programs.iter().position(|held| held.record.id == id);
+        self.programs.remove(position.ok_or(ManagementError::UnknownDevice)?);
+        let principal = Principal::Program(id.to_owned());
+        let mut effects: Vec<Effect> = self.end_sessions(&principal).into_iter().collect();
+        effects.push(audit(now, "program.removed", id, format!("program grant removed program={id}")));
+        Ok(Changed { value: (), durable: vec![Change::RemoveProgram(id.to_owned())], effects })
+    }
+
+    /// Blocks a device for good, and forgets it.
+    ///
+    /// # Errors
+    /// When it is built in.
+    pub fn block_device(&mut self, device: DeviceId, now: Moment) -> Result<Changed<()>, ManagementError> {
+        if self.is_own(device) {
+            return Err(ManagementError::BuiltIn);
+        }
+        let name = self.devices.get(&device).map(|held| held.record.claims.display_name.clone());
+        let block = Block {
+            subject: BlockedSubject::Device(device),
+            name: name.flatten().unwrap_or_default(),
+            at: now.wall,
+        };
+        let mut durable = vec![Change::PutBlock(Box::new(block.clone()))];
+        if self.devices.contains_key(&device) {
+            durable.push(Change::RemoveDevice(device));
+        }
+        let mut effects = self.put_block(block);
+        effects.push(audit(
+            now,
+            "device.blocked",
+            device.to_string(),
+            format!("device blocked device={device}"),
+        ));
+        Ok(Changed { value: (), durable, effects })
+    }
+
+    /// Unblocks something. It has to ask like anyone else afterwards.
+    ///
+    /// # Errors
+    /// When it is not blocked.
+    pub fn unblock(&mut self, subject: &BlockedSubject, now: Moment) -> Result<Changed<()>, ManagementError> {
+        let position = self.blocks.iter().position(|block| &block.subject == subject);
+        self.blocks.remove(position.ok_or(ManagementError::UnknownDevice)?);
+        let effects = vec![audit(now, "unblocked", subject.key(), format!("unblocked {}", subject.key()))];
+        Ok(Changed { value: (), durable: vec![Change::RemoveBlock(subject.clone())], effects })
+    }
+
+    pub(crate) fn put_block(&mut self, block: Block) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        let subject = match &block.subject {
+            BlockedSubject::Device(device) => {
+                self.devices.remove(device);
+                effects.extend(self.end_sessions(&Principal::Device(*device)));
+                Subject::Device(*device)
+            }
+            BlockedSubject::Program(program) => {
+                let (gone, kept) = std::mem::take(&mut self.programs)
+                    .into_iter()
+                    .partition(|held| &held.record.program == program);
+                self.programs = kept;
+                for held in gone {
+                    effects.extend(self.end_sessions(&Principal::Program(held.record.id)));
+                }
+                Subject::Program(program.clone())
+            }
+        };
+        if let Some(request) = self.pending.take_subject(&subject) {
+            effects.push(Effect::Resolved { request: Box::new(request), approved: false });
+        }
+        self.blocks.retain(|known| known.subject != block.subject);
+        self.blocks.push(block);
+        effects
+    }
+
+    /// Replaces the shared token. Grants of programs end with it, and so does every connection
+    /// that was opened with the old one.
+    pub fn rotate_shared_token(&mut self, entropy: &Entropy, now: Moment) -> Changed<Token> {
+        let token = Token::from_entropy(entropy.token);
+        let generation = self.shared_token.as_ref().map_or(0, |old| old.generation) + 1;
+        let old = self.token_generation();
+        let record = SharedToken { hash: token.hash(), generation, created_at: now.wall };
+        self.shared_token = Some(record.clone());
+        let mut durable = vec![Change::PutSharedToken(record)];
+        let mut effects = Vec::new();
+        if self.override_token.is_none() {
+            let stale = std::mem::take(&mut self.programs);
+            durable.extend(stale.into_iter().map(|held| Change::RemoveProgram(held.record.id)));
+            let opened_with_old = |generation: Option<u64>| generation == Some(old);
+            let connections: Vec<_> = self
+                .live
+                .iter()
+                .filter(|(_, live)| opened_with_old(live.token_generation))
+                .map(|(connection, _)| connection.clone())
+                .collect();
+            self.live.retain(|_, live| !opened_with_old(live.token_generation));
+            if !connections.is_empty() {
+                effects.push(Effect::Close { connections });
+            }
+        }
+        effects.push(audit(now, "shared-token.rotated", "shared token", "shared token rotated".to_owned()));
+        Changed { value: token, durable, effects }
+    }
+
+    /// Makes a token for one program.
+    ///
+    /// # Errors
+    /// When the name is empty, too long, or taken.
+    pub fn new_program_token(
+        &mut self,
+        name: &str,
+        level: Level,
+        pairing: bool,
+        entropy: &Entropy,
+        now: Moment,
+    ) -> Result<Changed<(Token, ProgramToken)>, ManagementError> {
+        let name = name.trim();
+        let taken = self.tokens.iter().any(|token| token.name == name);
+        if taken || name.is_empty() || text::one_line(name, MAX_NAME) != name {
+            return Err(ManagementError::Name);
+        }
+        let token = Token::from_entropy(entropy.token);
+        let record = ProgramToken {
+            id: entropy.uuid(),
+            name: name.to_owned(),
+            level,
+            pairing,
+            hash: token.hash(),
+            created_at: now.wall,
+            last_used_at: None,
+        };
+        self.tokens.push(record.clone());
+        let effects = vec![audit(now, "program-token.made", name, format!("program token made name={name}"))];
+        let durable = vec![Change::PutToken(Box::new(record.clone()))];
+        Ok(Changed { value: (token, record), durable, effects })
+    }
+
+    /// Takes a program's token away, by id or name; its connections end.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn revoke_program_token(
+        &mut self,
+        id_or_name: &str,
+        now: Moment,
+    ) -> Result<Changed<()>, ManagementError> {
+        let position =
+            self.tokens.iter().position(|token| token.id == id_or_name || token.name == id_or_name);
+        let token = self.tokens.remove(position.ok_or(ManagementError::UnknownToken)?);
+        let mut effects: Vec<Effect> =
+            self.end_sessions(&Principal::ProgramToken(token.id.clone())).into_iter().collect();
+        effects.push(audit(
+            now,
+            "program-token.revoked",
+            &token.name,
+            format!("program token revoked name={}", token.name),
+        ));
+        Ok(Changed { value: (), durable: vec![Change::RemoveToken(token.id)], effects })
+    }
+
+    /// A person may manage every device. A client may manage itself, and others only when it was
+    /// given the right to let others in by name, and has everything that they have.
+    fn may_manage(
+        &self,
+        session: &Session,
+        device: DeviceId,
+        what: &'static str,
+    ) -> Result<(), ManagementError> {
+        if self.is_own(device) {
+            return Err(ManagementError::BuiltIn);
+        }
+        let held = self.devices.get(&device).ok_or(ManagementError::UnknownDevice)?;
+        match session.principal() {
+            Principal::CommandLine => Ok(()),
+            Principal::SubagentClient => Err(ManagementError::Denied(what)),
+            Principal::Device(own) if *own == device => Ok(()),
+            _ if !session.scopes().names(&Scope::Pairing) => Err(ManagementError::Denied(what)),
+            _ => {
+                let beyond = held.record.grant.granted.beyond(session.scopes());
+                beyond.iter().next().map_or(Ok(()), |scope| Err(ManagementError::BeyondCaller(scope.clone())))
+            }
+        }
+    }
+}
+
+fn audit(now: Moment, kind: &str, subject: impl Into<String>, line: String) -> Effect {
+    Effect::Audit(AuditEvent::new(now.wall, Weight::Info, kind, subject, line))
+}

@@ -1,0 +1,125 @@
+//! Where a connection comes from. The acceptor decides it, never the bytes.
+
+use std::net::IpAddr;
+
+use crate::program::Program;
+
+/// Where a connection comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// The in-memory transport, opened by this process for its own subagent client.
+    InProcess(InProcess),
+    /// The local socket in the private state directory.
+    LocalSocket(Peer),
+    /// Loopback. Shared by every user and container of the machine: it proves nothing.
+    Loopback(Peer),
+    /// Anywhere else.
+    Remote {
+        /// The peer's address.
+        address: IpAddr,
+    },
+}
+
+/// Proof that a connection was opened inside this process: only the acceptor of the in-memory
+/// transport holds a [`InProcessKey`], and only that makes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InProcess {
+    _private: (),
+}
+
+/// The right to call a connection in-process. There is one, made with the [`crate::Authority`].
+#[derive(Debug)]
+pub struct InProcessKey {
+    _private: (),
+}
+
+impl InProcessKey {
+    pub(crate) fn new() -> Self {
+        Self { _private: () }
+    }
+
+    /// The origin of a connection over the in-memory transport.
+    #[must_use]
+    pub fn origin(&self) -> Origin {
+        Origin::InProcess(InProcess { _private: () })
+    }
+}
+
+/// Who is at the other end, as far as the kernel tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Peer {
+    /// Nobody looked yet. Looking costs time, so it happens only where it decides something.
+    NotLookedUp,
+    /// It is no descendant of this process. More was not looked up.
+    NotATool,
+    /// It could not be established: the process is gone, or the kernel does not tell.
+    Unknown,
+    /// A descendant of this process: a tool.
+    Tool {
+        /// The tool's command line, cleaned.
+        command: String,
+    },
+    /// Another process.
+    Process {
+        /// Its user.
+        uid: u32,
+        /// Whether that is our own user.
+        same_user: bool,
+        /// Its program; `None` when only the user is known.
+        program: Option<Program>,
+    },
+}
+
+impl Origin {
+    /// Who is at the other end, for local ones.
+    #[must_use]
+    pub fn peer(&self) -> Option<&Peer> {
+        match self {
+            Self::LocalSocket(peer) | Self::Loopback(peer) => Some(peer),
+            Self::InProcess(_) | Self::Remote { .. } => None,
+        }
+    }
+
+    /// Words for a person.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        match self {
+            Self::InProcess(_) => "inside Tidegate".to_owned(),
+            Self::LocalSocket(peer) | Self::Loopback(peer) => match peer {
+                Peer::NotLookedUp | Peer::NotATool | Peer::Unknown => "this computer".to_owned(),
+                Peer::Tool { command } => format!("this computer, started by the agent: {command}"),
+                Peer::Process { uid, same_user, program } => {
+                    let user = if *same_user { String::new() } else { format!(", another user ({uid})") };
+                    let program = program.as_ref().map(|program| format!(": {}", program.describe()));
+                    format!("this computer{user}{}", program.unwrap_or_default())
+                }
+            },
+            Self::Remote { address } if is_local_network(*address) => format!("local network, {address}"),
+            Self::Remote { address } => format!("internet, {address}"),
+        }
+    }
+
+    /// What caps and delays are counted by: the finest that is known of program, user, address.
+    #[must_use]
+    pub fn source(&self) -> String {
+        match self {
+            Self::InProcess(_) => "in-process".to_owned(),
+            Self::LocalSocket(peer) | Self::Loopback(peer) => match peer {
+                Peer::NotLookedUp | Peer::NotATool | Peer::Unknown => "loopback".to_owned(),
+                Peer::Tool { .. } => "tool".to_owned(),
+                Peer::Process { uid, program: None, .. } => format!("user {uid}"),
+                Peer::Process { uid, program: Some(program), .. } => {
+                    format!("user {uid} {}", program.describe())
+                }
+            },
+            Self::Remote { address } => address.to_string(),
+        }
+    }
+}
+
+fn is_local_network(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => address.is_private() || address.is_link_local(),
+        IpAddr::V6(address) => address.is_unique_local() || address.is_unicast_link_local(),
+    }
+}

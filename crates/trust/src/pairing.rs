@@ -1,0 +1,229 @@
+//! Requests that wait for a person: one queue, shown by every surface.
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use tidegate_protocol::refusal::PairingReason;
+use tidegate_protocol::{DeviceId, PublicKey, UnixMillis, limits};
+
+use crate::moment::{Deadline, Moment};
+use crate::records::{Claims, ProgramIdentity};
+use crate::scopes::ScopeSet;
+
+/// Who asks.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Subject {
+    /// A device with its own key.
+    Device(DeviceId),
+    /// A program that uses the shared token.
+    Program(ProgramIdentity),
+}
+
+/// What is asked, and everything that a person sees of it. It never changes under its id.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Ask {
+    /// Who asks.
+    pub subject: Subject,
+    /// The device's key, for devices.
+    pub key: Option<PublicKey>,
+    /// Why a person has to decide.
+    pub reason: PairingReason,
+    /// What the client says of itself.
+    pub claims: Claims,
+    /// The role asked for.
+    pub role: String,
+    /// The scopes asked for.
+    pub asked: ScopeSet,
+    /// The scopes it has already.
+    pub has: ScopeSet,
+    /// The scopes that this would add.
+    pub added: ScopeSet,
+    /// Where it comes from, in words.
+    pub from: String,
+    /// What caps are counted by.
+    #[serde(skip)]
+    pub source: String,
+    /// A caution: the name is one that a person gave to another device.
+    pub known_name: bool,
+    /// A caution: why no lasting grant can be given.
+    pub fleeting: Option<&'static str>,
+}
+
+impl Ask {
+    /// SHA-256 of everything that is shown, in lower-case hexadecimal: what a decision is bound to.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        let shown = serde_json::to_vec(self).unwrap_or_default();
+        Sha256::digest(shown).iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// Whether a new knock asks for the same as this waiting request.
+    fn is_same(&self, other: &Self) -> bool {
+        self.subject == other.subject
+            && self.key == other.key
+            && self.reason == other.reason
+            && self.role == other.role
+            && self.asked == other.asked
+            && self.claims == other.claims
+            && self.has == other.has
+    }
+}
+
+/// A waiting request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PendingRequest {
+    /// Its id, a UUID. The first 8 characters are the code that people compare.
+    pub id: String,
+    /// What is asked.
+    pub ask: Ask,
+    /// When it was made.
+    pub created_at: UnixMillis,
+    /// When its client last knocked.
+    pub last_knock_at: UnixMillis,
+    /// Whether a person put it aside.
+    pub later: bool,
+    /// Whether a decision about it is being saved.
+    pub(crate) deciding: bool,
+    idle: Deadline,
+    life: Deadline,
+}
+
+impl PendingRequest {
+    /// When it ends if nobody knocks again, by the wall clock.
+    #[must_use]
+    pub fn expires_at(&self) -> UnixMillis {
+        self.idle.wall().min(self.life.wall())
+    }
+
+    fn has_expired(&self, now: Moment) -> bool {
+        !self.deciding && (self.idle.has_passed(now) || self.life.has_passed(now))
+    }
+}
+
+/// How a waiting request ended without a decision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// Its time was up.
+    Expired,
+    /// Its client asked for something else.
+    Superseded,
+}
+
+/// What a knock led to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Knock {
+    /// A request waits.
+    Waiting {
+        /// Its id.
+        id: String,
+        /// Whether it is new.
+        created: bool,
+        /// The request that it replaced.
+        superseded: Option<Box<PendingRequest>>,
+    },
+    /// A person refused this a short while ago.
+    Silenced,
+    /// Too many wait; the earlier ones stay.
+    Full,
+}
+
+/// The waiting requests.
+#[derive(Debug, Default)]
+pub struct PendingQueue {
+    requests: Vec<PendingRequest>,
+    silenced: HashMap<Subject, Deadline>,
+}
+
+impl PendingQueue {
+    /// Someone asks. `id` is a fresh UUID, used only when a new request is made. The caller has
+    /// verified the credential and the signature, and has called [`Self::expire`].
+    pub fn knock(&mut self, ask: Ask, id: String, now: Moment) -> Knock {
+        self.silenced.retain(|_, until| !until.has_passed(now));
+        if self.silenced.contains_key(&ask.subject) {
+            return Knock::Silenced;
+        }
+        let position = self.requests.iter().position(|request| request.ask.subject == ask.subject);
+        if let Some(request) = position.and_then(|position| self.requests.get_mut(position))
+            && request.ask.is_same(&ask)
+        {
+            request.last_knock_at = now.wall;
+            request.idle = now.deadline(limits::PENDING_IDLE);
+            return Knock::Waiting { id: request.id.clone(), created: false, superseded: None };
+        }
+        let superseded = position.map(|position| Box::new(self.requests.remove(position)));
+        let of_source = self.requests.iter().filter(|request| request.ask.source == ask.source).count();
+        let full = self.requests.len() >= limits::MAX_PENDING || of_source >= limits::MAX_PENDING_PER_SOURCE;
+        if superseded.is_none() && full {
+            return Knock::Full;
+        }
+        self.requests.push(PendingRequest {
+            id: id.clone(),
+            ask,
+            created_at: now.wall,
+            last_knock_at: now.wall,
+            later: false,
+            deciding: false,
+            idle: now.deadline(limits::PENDING_IDLE),
+            // A request that keeps changing does not live longer for it.
+            life: superseded.as_ref().map_or_else(|| now.deadline(limits::PENDING_LIFE), |old| old.life),
+        });
+        Knock::Waiting { id, created: true, superseded }
+    }
+
+    /// Ends what has expired.
+    pub fn expire(&mut self, now: Moment) -> Vec<PendingRequest> {
+        let (expired, waiting) =
+            std::mem::take(&mut self.requests).into_iter().partition(|request| request.has_expired(now));
+        self.requests = waiting;
+        expired
+    }
+
+    /// The waiting requests, oldest first.
+    #[must_use]
+    pub fn waiting(&self) -> &[PendingRequest] {
+        &self.requests
+    }
+
+    /// One of them.
+    #[must_use]
+    pub fn get(&self, id: &str) -> Option<&PendingRequest> {
+        self.requests.iter().find(|request| request.id == id)
+    }
+
+    /// Takes one out: it was decided.
+    pub fn take(&mut self, id: &str) -> Option<PendingRequest> {
+        let position = self.requests.iter().position(|request| request.id == id)?;
+        Some(self.requests.remove(position))
+    }
+
+    /// Takes out the one of a subject.
+    pub fn take_subject(&mut self, subject: &Subject) -> Option<PendingRequest> {
+        let position = self.requests.iter().position(|request| &request.ask.subject == subject)?;
+        Some(self.requests.remove(position))
+    }
+
+    pub(crate) fn set_deciding(&mut self, id: &str, deciding: bool) {
+        if let Some(request) = self.requests.iter_mut().find(|request| request.id == id) {
+            request.deciding = deciding;
+        }
+    }
+
+    /// Puts one aside until a person looks for it.
+    pub fn set_later(&mut self, id: &str) -> bool {
+        let found = self.requests.iter_mut().find(|request| request.id == id);
+        found.map(|request| request.later = true).is_some()
+    }
+
+    /// Hears nothing of a subject for a while.
+    pub fn silence(&mut self, subject: Subject, now: Moment) {
+        self.silenced.insert(subject, now.deadline(limits::REJECT_SILENCE));
+    }
+
+    /// Hears it again.
+    pub fn unsilence(&mut self, subject: &Subject) {
+        self.silenced.remove(subject);
+    }
+}

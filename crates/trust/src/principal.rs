@@ -1,0 +1,170 @@
+//! Who a session acts as.
+
+use tidegate_protocol::method::Access;
+use tidegate_protocol::{ClientInfo, ConnectionId, DeviceId, Dialect, ErrorShape, Event, Method, Scope};
+
+use crate::scopes::ScopeSet;
+
+/// Who a session acts as. There is no variant for "local": being local proves nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Principal {
+    /// Tidegate's own subagent client.
+    SubagentClient,
+    /// The person's command line, on the local socket.
+    CommandLine,
+    /// A paired device.
+    Device(DeviceId),
+    /// A program without a device, by its grant's id.
+    Program(String),
+    /// The holder of a program's own token, by the token's id.
+    ProgramToken(String),
+    /// Someone with a valid credential who asked for nothing: only `health` answers.
+    Visitor,
+}
+
+impl Principal {
+    /// The principal's name in the audit log.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match self {
+            Self::SubagentClient => "tidegate-subagent-client".to_owned(),
+            Self::CommandLine => "tidegate-cli".to_owned(),
+            Self::Device(id) => format!("device {id}"),
+            Self::Program(id) => format!("program {id}"),
+            Self::ProgramToken(id) => format!("token {id}"),
+            Self::Visitor => "visitor".to_owned(),
+        }
+    }
+}
+
+/// A connection that was let in. Only admission makes one: there is no other way to a session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session {
+    connection: ConnectionId,
+    principal: Principal,
+    dialect: Dialect,
+    scopes: ScopeSet,
+    client: ClientInfo,
+}
+
+/// Why a session may not call a method.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Denied {
+    /// It lacks a scope.
+    MissingScope(Scope),
+    /// Only the local socket may.
+    LocalOnly,
+}
+
+impl Denied {
+    /// The error answer.
+    #[must_use]
+    pub fn answer(&self, dialect: Dialect, method: &str) -> ErrorShape {
+        match self {
+            Self::MissingScope(scope) => dialect.missing_scope(scope),
+            // To everyone else these methods do not exist.
+            Self::LocalOnly => unknown_method(method),
+        }
+    }
+}
+
+/// The answer to a method that does not exist.
+#[must_use]
+pub fn unknown_method(method: &str) -> ErrorShape {
+    ErrorShape::invalid(format!("unknown method: {}", tidegate_protocol::text::one_line(method, 128)))
+}
+
+impl Session {
+    pub(crate) fn new(
+        connection: ConnectionId,
+        principal: Principal,
+        dialect: Dialect,
+        scopes: ScopeSet,
+        client: ClientInfo,
+    ) -> Self {
+        Self { connection, principal, dialect, scopes, client }
+    }
+
+    /// The connection.
+    #[must_use]
+    pub fn connection(&self) -> &ConnectionId {
+        &self.connection
+    }
+
+    /// Who it acts as.
+    #[must_use]
+    pub fn principal(&self) -> &Principal {
+        &self.principal
+    }
+
+    /// The protocol version it speaks.
+    #[must_use]
+    pub fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    /// What it may do.
+    #[must_use]
+    pub fn scopes(&self) -> &ScopeSet {
+        &self.scopes
+    }
+
+    /// What the client says of itself.
+    #[must_use]
+    pub fn client(&self) -> &ClientInfo {
+        &self.client
+    }
+
+    /// Whether it may call a method.
+    ///
+    /// # Errors
+    /// What it lacks.
+    pub fn authorize(&self, method: Method) -> Result<(), Denied> {
+        match method.access() {
+            Access::Anyone => Ok(()),
+            Access::Scope(scope) if self.scopes.covers(&scope) => Ok(()),
+            Access::Scope(scope) => Err(Denied::MissingScope(scope)),
+            Access::LocalSocket if self.principal == Principal::CommandLine => Ok(()),
+            Access::LocalSocket => Err(Denied::LocalOnly),
+        }
+    }
+
+    /// Whether it gets an event.
+    #[must_use]
+    pub fn receives(&self, event: Event) -> bool {
+        event.guard().is_none_or(|scope| self.scopes.covers(&scope))
+    }
+
+    /// Whether runs that it starts act for the owner (protocol section 12, owner semantics). Our
+    /// own client's connection scope is not run authority: what its runs may do comes with them.
+    #[must_use]
+    pub fn is_owner(&self) -> bool {
+        self.principal != Principal::SubagentClient && self.scopes.covers(&Scope::Admin)
+    }
+}
+
+/// The session of the person's command line, on a connection of the local socket whose peer was
+/// looked up: our own user, and no tool.
+///
+/// # Errors
+/// A sentence for whoever connected.
+pub fn command_line_session(
+    connection: ConnectionId,
+    origin: &crate::origin::Origin,
+    client: ClientInfo,
+) -> Result<Session, &'static str> {
+    use crate::origin::{Origin, Peer};
+    match origin {
+        Origin::LocalSocket(Peer::Process { same_user: true, .. }) => {
+            let scopes = crate::scopes::Level::Full.scopes().union(&[Scope::Pairing].into_iter().collect());
+            Ok(Session::new(connection, Principal::CommandLine, Dialect::NEWEST, scopes, client))
+        }
+        Origin::LocalSocket(Peer::Tool { .. }) => {
+            Err("programs that the agent started cannot control Tidegate")
+        }
+        Origin::LocalSocket(Peer::Process { same_user: false, .. }) => {
+            Err("only the user who runs Tidegate can control it")
+        }
+        _ => Err("the connecting program could not be identified"),
+    }
+}

@@ -1,0 +1,230 @@
+//! What is stored about devices, programs, tokens and blocks.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use tidegate_protocol::{ClientInfo, DeviceId, PublicKey, UnixMillis, text};
+
+use crate::audit::AuditEvent;
+use crate::scopes::{Level, ScopeSet};
+use crate::token::TokenHash;
+
+/// The most characters of a name from outside that is kept and shown.
+pub const MAX_NAME: usize = 64;
+
+/// What a person decided about someone's scopes.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Grant {
+    /// The scopes that were shown, granted or not: about these nobody is asked again.
+    pub decided: ScopeSet,
+    /// The scopes that were granted.
+    pub granted: ScopeSet,
+}
+
+/// What a client says of itself: labels, cleaned and bounded, that prove nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Claims {
+    /// The name it wants to be called by.
+    pub display_name: Option<String>,
+    /// Its client id.
+    pub client_id: String,
+    /// Its client mode.
+    pub client_mode: String,
+    /// Its version.
+    pub version: String,
+    /// Its platform.
+    pub platform: String,
+    /// Its device family.
+    pub device_family: Option<String>,
+}
+
+impl Claims {
+    /// The claims of a client.
+    #[must_use]
+    pub fn of(client: &ClientInfo) -> Self {
+        let clean = |value: &str| text::one_line(value, MAX_NAME);
+        Self {
+            display_name: client.display_name.as_deref().map(clean),
+            client_id: client.id.name(),
+            client_mode: client.mode.name(),
+            version: clean(&client.version),
+            platform: clean(&client.platform),
+            device_family: client.device_family.as_deref().map(clean),
+        }
+    }
+}
+
+/// A paired device.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceRecord {
+    /// Its id.
+    pub id: DeviceId,
+    /// Its key.
+    pub key: PublicKey,
+    /// What it said of itself when it was last let in.
+    pub claims: Claims,
+    /// The name that a person gave it.
+    pub label: Option<String>,
+    /// What was decided.
+    #[serde(default)]
+    pub grant: Grant,
+    /// Its token.
+    pub token: Option<DeviceToken>,
+    /// When it was first approved.
+    pub created_at: UnixMillis,
+    /// When the newest decision was made.
+    pub approved_at: UnixMillis,
+    /// When it was last let in.
+    pub last_seen_at: Option<UnixMillis>,
+    /// Where from, in words.
+    pub last_seen_from: Option<String>,
+}
+
+/// A device's token.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceToken {
+    /// Its hash.
+    pub hash: TokenHash,
+    /// When it was made.
+    pub created_at: UnixMillis,
+    /// When it replaced another.
+    pub rotated_at: Option<UnixMillis>,
+    /// When it was revoked.
+    pub revoked_at: Option<UnixMillis>,
+}
+
+/// A program as the kernel shows it: a tripwire, never proof.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ProgramIdentity {
+    /// The user that runs it.
+    pub uid: u32,
+    /// The executable file, resolved.
+    pub executable: PathBuf,
+    /// For interpreters, the script file, resolved.
+    pub script: Option<PathBuf>,
+}
+
+/// What a program without a device may do with the shared token.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProgramGrant {
+    /// A UUID.
+    pub id: String,
+    /// The program.
+    pub program: ProgramIdentity,
+    /// The generation of the shared token that it belongs to; a new token ends it.
+    pub token_generation: u64,
+    /// What it said of itself when it was approved.
+    pub claims: Claims,
+    /// What was decided.
+    pub grant: Grant,
+    /// When.
+    pub approved_at: UnixMillis,
+    /// When it was last let in.
+    pub last_seen_at: Option<UnixMillis>,
+}
+
+/// A token of its own for one program.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProgramToken {
+    /// A UUID.
+    pub id: String,
+    /// The name that the person gave it.
+    pub name: String,
+    /// The level that the person chose.
+    pub level: Level,
+    /// Whether it may let others in.
+    #[serde(default)]
+    pub pairing: bool,
+    /// Its hash.
+    pub hash: TokenHash,
+    /// When it was made.
+    pub created_at: UnixMillis,
+    /// When it was last used.
+    pub last_used_at: Option<UnixMillis>,
+}
+
+impl ProgramToken {
+    /// What it grants.
+    #[must_use]
+    pub fn granted(&self) -> ScopeSet {
+        let pairing = self.pairing.then_some(tidegate_protocol::Scope::Pairing);
+        self.level.scopes().union(&pairing.into_iter().collect())
+    }
+}
+
+/// The token that everyone on this computer may be given.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SharedToken {
+    /// Its hash.
+    pub hash: TokenHash,
+    /// Counts replacements.
+    pub generation: u64,
+    /// When it was made.
+    pub created_at: UnixMillis,
+}
+
+/// Something that is refused for good.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Block {
+    /// What.
+    pub subject: BlockedSubject,
+    /// The name it had, for people.
+    pub name: String,
+    /// Since when.
+    pub at: UnixMillis,
+}
+
+/// What can be blocked.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum BlockedSubject {
+    /// A device's key.
+    Device(DeviceId),
+    /// A program that uses the shared token.
+    Program(ProgramIdentity),
+}
+
+impl BlockedSubject {
+    /// A text that is unique for the subject.
+    #[must_use]
+    pub fn key(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+/// Everything that is stored, as loaded at start.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[allow(missing_docs, reason = "the types say it")]
+pub struct TrustRecords {
+    pub devices: Vec<DeviceRecord>,
+    pub programs: Vec<ProgramGrant>,
+    pub tokens: Vec<ProgramToken>,
+    pub shared_token: Option<SharedToken>,
+    pub blocks: Vec<Block>,
+}
+
+/// One change of what is stored. A list of changes is committed whole or not at all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// Add or replace a device.
+    PutDevice(Box<DeviceRecord>),
+    /// Forget a device.
+    RemoveDevice(DeviceId),
+    /// Add or replace a program's grant.
+    PutProgram(Box<ProgramGrant>),
+    /// Forget a program's grant, by id.
+    RemoveProgram(String),
+    /// Add or replace a program's token.
+    PutToken(Box<ProgramToken>),
+    /// Forget a program's token, by id.
+    RemoveToken(String),
+    /// Replace the shared token.
+    PutSharedToken(SharedToken),
+    /// Block something.
+    PutBlock(Box<Block>),
+    /// Unblock it.
+    RemoveBlock(BlockedSubject),
+    /// Add to the audit log.
+    Audit(Box<AuditEvent>),
+}

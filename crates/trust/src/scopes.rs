@@ -1,0 +1,159 @@
+//! The scope lattice: one rule for method checks, pairing, event delivery and tokens.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+use tidegate_protocol::Scope;
+
+/// Whether holding `held` means holding `needed`.
+///
+/// `admin` covers every `operator.*` scope; `write` covers `read`, talking and sessions; `read`
+/// covers reading sessions. Every other scope, known or not, covers only itself.
+#[must_use]
+pub fn covers(held: &Scope, needed: &Scope) -> bool {
+    if held == needed {
+        return true;
+    }
+    match held {
+        Scope::Admin => needed.is_operator(),
+        Scope::Write => {
+            matches!(needed, Scope::Read | Scope::Talk | Scope::SessionsRead | Scope::SessionsWrite)
+        }
+        Scope::Read | Scope::SessionsWrite => matches!(needed, Scope::SessionsRead),
+        _ => false,
+    }
+}
+
+/// A set of scopes. An empty set grants nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ScopeSet(BTreeSet<Scope>);
+
+impl ScopeSet {
+    /// No scopes.
+    #[must_use]
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether one of them covers the scope.
+    #[must_use]
+    pub fn covers(&self, needed: &Scope) -> bool {
+        self.0.contains(needed) || self.0.iter().any(|held| covers(held, needed))
+    }
+
+    /// Whether every scope of `needed` is covered.
+    #[must_use]
+    pub fn covers_all(&self, needed: &Self) -> bool {
+        needed.0.iter().all(|scope| self.covers(scope))
+    }
+
+    /// Whether the scope itself is in the set, not only covered by another.
+    #[must_use]
+    pub fn names(&self, scope: &Scope) -> bool {
+        self.0.contains(scope)
+    }
+
+    /// What both sets allow: the lattice meet.
+    #[must_use]
+    pub fn meet(&self, other: &Self) -> Self {
+        let left = self.0.iter().filter(|scope| other.covers(scope));
+        let right = other.0.iter().filter(|scope| self.covers(scope));
+        left.chain(right).cloned().collect()
+    }
+
+    /// Everything in either.
+    #[must_use]
+    pub fn union(&self, other: &Self) -> Self {
+        self.0.union(&other.0).cloned().collect()
+    }
+
+    /// Those of `self` that `other` does not cover.
+    #[must_use]
+    pub fn beyond(&self, other: &Self) -> Self {
+        self.0.iter().filter(|scope| !other.covers(scope)).cloned().collect()
+    }
+
+    /// The scopes, in the order of their kinds.
+    pub fn iter(&self) -> impl Iterator<Item = &Scope> {
+        self.0.iter()
+    }
+
+    /// The scopes as a list.
+    #[must_use]
+    pub fn to_vec(&self) -> Vec<Scope> {
+        self.0.iter().cloned().collect()
+    }
+
+    /// Names, sorted, joined by commas; `<none>` when there are none. For audit lines.
+    #[must_use]
+    pub fn to_csv(&self) -> String {
+        if self.0.is_empty() {
+            return "<none>".to_owned();
+        }
+        let mut names: Vec<&str> = self.0.iter().map(Scope::name).collect();
+        names.sort_unstable();
+        names.join(",")
+    }
+}
+
+impl FromIterator<Scope> for ScopeSet {
+    fn from_iter<T: IntoIterator<Item = Scope>>(scopes: T) -> Self {
+        Self(scopes.into_iter().collect())
+    }
+}
+
+impl<const N: usize> From<[Scope; N]> for ScopeSet {
+    fn from(scopes: [Scope; N]) -> Self {
+        scopes.into_iter().collect()
+    }
+}
+
+/// How much a person lets a client do, when they choose by level instead of scope by scope.
+/// Letting others in (`operator.pairing`) is part of no level.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// Look, change nothing.
+    Read,
+    /// Also talk to agents.
+    Write,
+    /// Also change sessions, settings, and decide about commands.
+    Full,
+}
+
+impl Level {
+    /// The scopes of the level.
+    #[must_use]
+    pub fn scopes(self) -> ScopeSet {
+        match self {
+            Self::Read => ScopeSet::from([Scope::Read]),
+            Self::Write => ScopeSet::from([Scope::Read, Scope::Write]),
+            Self::Full => {
+                ScopeSet::from([Scope::Admin, Scope::Read, Scope::Write, Scope::Approvals, Scope::Questions])
+            }
+        }
+    }
+
+    /// What a person decided by choosing a level: everything that levels are about.
+    #[must_use]
+    pub fn decided() -> ScopeSet {
+        Self::Full.scopes()
+    }
+}
+
+/// Whether a decision about `decided` was also one about `asked`. Letting others in has its own
+/// line on every surface, so nothing else decides it.
+#[must_use]
+pub fn was_decided(decided: &ScopeSet, asked: &Scope) -> bool {
+    match asked {
+        Scope::Pairing => decided.names(asked),
+        _ => decided.covers(asked),
+    }
+}

@@ -1,0 +1,96 @@
+//! Tokens that we check: 256 random bits, kept only as their SHA-256.
+
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
+
+/// A token's text. It is shown once and never stored by us in clear.
+#[derive(Clone)]
+pub struct Token(Zeroizing<String>);
+
+impl Token {
+    /// A token from 256 random bits.
+    #[must_use]
+    pub fn from_entropy(entropy: [u8; 32]) -> Self {
+        Self(Zeroizing::new(BASE64_URL_SAFE_NO_PAD.encode(entropy)))
+    }
+
+    /// A token that a person chose, or that comes from the environment.
+    #[must_use]
+    pub fn from_text(text: &str) -> Self {
+        Self(Zeroizing::new(text.to_owned()))
+    }
+
+    /// Its hash.
+    #[must_use]
+    pub fn hash(&self) -> TokenHash {
+        TokenHash::of(&self.0)
+    }
+
+    /// The text, to be shown or sent.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Token(..)")
+    }
+}
+
+/// The SHA-256 of a token.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct TokenHash([u8; 32]);
+
+impl TokenHash {
+    /// The hash of a text that a client sent.
+    #[must_use]
+    pub fn of(text: &str) -> Self {
+        Self(Sha256::digest(text.as_bytes()).into())
+    }
+
+    /// Whether both are the same, in constant time.
+    #[must_use]
+    pub fn matches(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+}
+
+impl PartialEq for TokenHash {
+    fn eq(&self, other: &Self) -> bool {
+        self.matches(other)
+    }
+}
+
+impl Eq for TokenHash {}
+
+impl std::fmt::Debug for TokenHash {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("TokenHash(..)")
+    }
+}
+
+/// A stored hash that is not 32 bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a token's hash is 32 bytes in base64url")]
+pub struct TokenHashError;
+
+impl TryFrom<String> for TokenHash {
+    type Error = TokenHashError;
+    fn try_from(text: String) -> Result<Self, TokenHashError> {
+        let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).map_err(|_| TokenHashError)?;
+        bytes.try_into().map(Self).map_err(|_| TokenHashError)
+    }
+}
+
+impl From<TokenHash> for String {
+    fn from(hash: TokenHash) -> String {
+        BASE64_URL_SAFE_NO_PAD.encode(hash.0)
+    }
+}
