@@ -88,6 +88,13 @@ impl<'a, P: Serialize> ResponseFrame<'a, P> {
     }
 }
 
+impl<'a, P: Serialize> ResponseFrame<'a, P> {
+    /// A failure that also carries a payload: the final answer of `agent`.
+    pub fn failed(id: &'a str, error: &'a ErrorShape, payload: P) -> Self {
+        Self { kind: "res", id, ok: false, payload: Some(payload), error: Some(error) }
+    }
+}
+
 impl<'a> ResponseFrame<'a, ()> {
     /// A failure.
     #[must_use]

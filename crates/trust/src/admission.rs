@@ -7,6 +7,8 @@ use tidegate_protocol::device::Nonce;
 use tidegate_protocol::refusal::{AuthReason, PairingReason, PairingRequired, Refusal};
 use tidegate_protocol::{ClientMode, ConnectParams, ConnectionId, Dialect, Scope, UnixMillis};
 
+use unicode_normalization::UnicodeNormalization as _;
+
 use crate::audit::{AuditEvent, Weight};
 use crate::authority::{Authority, Effect, Entropy, Held, Lifetime, Live};
 use crate::identity::{self, VerifiedDevice};
@@ -117,6 +119,13 @@ impl Authority {
                     attempt.connection.clone(),
                     Live {
                         principal: admitted.session.principal().clone(),
+                        scopes: admitted.session.scopes().clone(),
+                        program: match attempt.origin.peer() {
+                            Some(Peer::Process { program: Some(program), .. }) => {
+                                Some(program.identity.clone())
+                            }
+                            _ => None,
+                        },
                         token_generation: admitted.uses_shared_token.then(|| self.token_generation()),
                     },
                 );
@@ -155,15 +164,15 @@ impl Authority {
         effects: &mut Vec<Effect>,
     ) -> Result<Box<Admitted>, Stop> {
         let params = attempt.params;
-        if params.role() != "operator" {
-            return Err(Refusal::InvalidRole.into());
-        }
         let device = params
             .device
             .as_ref()
             .map(|claim| identity::verify(claim, params, attempt.nonce, now.wall))
             .transpose();
-        if let Origin::InProcess(_) = attempt.origin {
+        let role_is_served = params.role() == "operator";
+        if let Origin::InProcess(_) = attempt.origin
+            && role_is_served
+        {
             return self.admit_own_client(attempt, dialect, device, now);
         }
         if let Ok(Some(device)) = &device
@@ -179,6 +188,9 @@ impl Authority {
                 AuditEvent::new(now.wall, Weight::Alarm, "own-key.elsewhere", device.id().to_string(), line);
             effects.push(Effect::Audit(event));
             return Err(unauthorized(AuthReason::OwnKeyElsewhere));
+        }
+        if !role_is_served {
+            return Err(Refusal::InvalidRole.into());
         }
         self.refuse_tools(attempt, now, effects)?;
         let credential = self.credential(params, device.as_ref().ok().and_then(Option::as_ref));
@@ -317,10 +329,11 @@ impl Authority {
         }
         let params = attempt.params;
         let asked: ScopeSet = params.requested_scopes().into_iter().collect();
+        let claims = Claims::of(&params.client);
         let record = self.devices.get(&device.id()).map(|held| &held.record);
         let reason = match record {
             None => Some(PairingReason::NotPaired),
-            Some(record) if platform_changed(record, params) => Some(PairingReason::MetadataUpgrade),
+            Some(record) if platform_changed(record, &claims) => Some(PairingReason::MetadataUpgrade),
             Some(record) if !all_decided(&record.grant, &asked) => Some(PairingReason::ScopeUpgrade),
             Some(_) => None,
         };
@@ -332,7 +345,6 @@ impl Authority {
             return Err(Stop::LookUpPeer(LookUp::Program));
         }
         let approved = record.map(|record| record.grant.granted.to_vec());
-        let claims = Claims::of(&params.client);
         let known_name = self.is_name_of_another(&claims, device);
         let ask = Ask {
             subject,
@@ -340,7 +352,7 @@ impl Authority {
             reason,
             claims,
             role: params.role().to_owned(),
-            added: asked.beyond(&has),
+            added: asked.not_held_by(&has),
             asked,
             has,
             from: attempt.origin.describe(),
@@ -370,29 +382,38 @@ impl Authority {
             durable: Vec::new(),
             effects: Vec::new(),
         };
-        let Some(Held { record, lifetime }) = self.devices.get_mut(&device.id()) else {
+        let Some(held) = self.devices.get_mut(&device.id()) else {
             return Box::new(admitted);
         };
-        let scopes = asked.meet(&record.grant.granted);
+        let scopes = asked.under_grant(&held.record.grant.granted);
         admitted.session = session(attempt, Principal::Device(device.id()), dialect, scopes);
         let claims = Claims::of(&attempt.params.client);
-        if record.claims != claims {
+        if held.record.claims != claims {
             let line =
                 format!("device metadata refreshed device={} client={}", device.id(), claims.client_id);
             let event =
                 AuditEvent::new(now.wall, Weight::Info, "device.refreshed", device.id().to_string(), line);
             admitted.effects.push(Effect::Audit(event));
-            record.claims = claims;
         }
-        record.last_seen_at = Some(now.wall);
-        record.last_seen_from = Some(attempt.origin.describe());
-        match *lifetime {
+        let from = attempt.origin.describe();
+        held.change(&mut |record| {
+            // A platform that was let in for a while is not pinned for longer.
+            if !platform_changed(record, &claims) {
+                record.claims = claims.clone();
+            }
+            record.last_seen_at = Some(now.wall);
+            record.last_seen_from = Some(from.clone());
+        });
+        match held.lifetime {
             Lifetime::Once(_) => {
                 // The grant was for one admission, and this is it.
-                self.devices.remove(&device.id());
+                let rest = self.devices.remove(&device.id()).and_then(Held::ended);
+                self.devices.extend(rest.map(|rest| (device.id(), rest)));
+                self.touched.push(device.id());
             }
-            Lifetime::UntilQuit => {}
+            Lifetime::UntilQuit => self.touched.push(device.id()),
             Lifetime::Always => {
+                let record = &mut held.record;
                 if record.token.is_none() && !record.grant.granted.is_empty() {
                     let token = Token::from_entropy(entropy.token);
                     record.token = Some(DeviceToken {
@@ -448,7 +469,7 @@ impl Authority {
             && let Some(token) = self.tokens.get_mut(index)
         {
             token.last_used_at = Some(now.wall);
-            return admitted(Principal::ProgramToken(token.id.clone()), asked.meet(&token.granted()));
+            return admitted(Principal::ProgramToken(token.id.clone()), asked.under_grant(&token.granted()));
         }
         let program = match attempt.origin.peer() {
             Some(Peer::NotATool) => return Err(Stop::LookUpPeer(LookUp::Program)),
@@ -460,23 +481,26 @@ impl Authority {
             return Err(unauthorized(AuthReason::Blocked));
         }
         let generation = self.token_generation();
-        let position = self.programs.iter().position(|held| {
-            held.record.program == program.identity
-                && held.record.token_generation == generation
-                // What may be anything the next time can only use a grant for one time.
-                && (program.fleeting.is_none() || matches!(held.lifetime, Lifetime::Once(_)))
+        let programs = match program.fleeting {
+            // What may be anything the next time can only use a grant of its own, for one time.
+            Some(_) => &mut self.fleeting_programs,
+            None => &mut self.programs,
+        };
+        let position = programs.iter().position(|held| {
+            held.record.program == program.identity && held.record.token_generation == generation
         });
         let grant =
-            position.and_then(|position| self.programs.get(position)).map(|held| held.record.grant.clone());
+            position.and_then(|position| programs.get(position)).map(|held| held.record.grant.clone());
         match (&grant, position) {
             (Some(grant), Some(position)) if all_decided(grant, &asked) => {
-                let held = &mut self.programs[position];
+                let held = &mut programs[position];
                 held.record.last_seen_at = Some(now.wall);
                 let id = held.record.id.clone();
                 if matches!(held.lifetime, Lifetime::Once(_)) {
-                    self.programs.remove(position);
+                    let rest = programs.remove(position).ended();
+                    programs.extend(rest);
                 }
-                admitted(Principal::Program(id), asked.meet(&grant.granted))
+                admitted(Principal::Program(id), asked.under_grant(&grant.granted))
             }
             _ => {
                 let has = grant.map(|grant| grant.granted).unwrap_or_default();
@@ -490,7 +514,7 @@ impl Authority {
                     },
                     claims: Claims::of(&params.client),
                     role: params.role().to_owned(),
-                    added: asked.beyond(&has),
+                    added: asked.not_held_by(&has),
                     asked,
                     has,
                     from: attempt.origin.describe(),
@@ -545,11 +569,16 @@ impl Authority {
     }
 
     fn is_name_of_another(&self, claims: &Claims, device: VerifiedDevice) -> bool {
-        let Some(name) = claims.display_name.as_deref() else { return false };
-        let same =
-            |label: &Option<String>| label.as_deref().is_some_and(|label| label.eq_ignore_ascii_case(name));
+        let Some(name) = claims.display_name.as_deref().map(as_it_looks) else { return false };
+        let same = |label: &Option<String>| label.as_deref().is_some_and(|label| as_it_looks(label) == name);
         self.devices.values().any(|held| held.record.id != device.id() && same(&held.record.label))
     }
+}
+
+/// A name without what people overlook: case, width, and white space.
+fn as_it_looks(name: &str) -> String {
+    let lower: String = name.nfkc().flat_map(char::to_lowercase).collect();
+    lower.split_whitespace().collect()
 }
 
 /// The line of protocol section 6.6.
@@ -591,13 +620,14 @@ fn all_decided(grant: &Grant, asked: &ScopeSet) -> bool {
 }
 
 /// Platform (without its version) and family are pinned; everything else a client says of itself
-/// is only refreshed.
-fn platform_changed(record: &DeviceRecord, params: &ConnectParams) -> bool {
+/// is only refreshed. Both are compared as they are kept, cleaned and bounded: else a client with
+/// an odd one would have to ask each time.
+fn platform_changed(record: &DeviceRecord, claims: &Claims) -> bool {
     let pinned = platform_family(&record.claims.platform);
     let family = |family: Option<&str>| family.map(tidegate_protocol::client::normalised).unwrap_or_default();
     let pinned_family = family(record.claims.device_family.as_deref());
-    let claimed_family = family(params.client.device_family.as_deref());
-    (!pinned.is_empty() && pinned != platform_family(&params.client.platform))
+    let claimed_family = family(claims.device_family.as_deref());
+    (!pinned.is_empty() && pinned != platform_family(&claims.platform))
         || (!pinned_family.is_empty() && pinned_family != claimed_family)
 }
 

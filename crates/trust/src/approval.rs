@@ -156,7 +156,7 @@ impl ApprovalQueue {
         decision: Decision,
         now: Moment,
     ) -> Result<ResolvedCommand, ResolveError> {
-        let position = self.find(id)?;
+        let position = self.find(id, now)?;
         if decision == Decision::AllowOnce {
             let requester = self.waiting.get(position).map(|waiting| &waiting.requester);
             may_allow(session, desktop, requester)?;
@@ -203,11 +203,14 @@ impl ApprovalQueue {
         self.resolved.iter().find(|resolved| resolved.waiting.id == id)
     }
 
-    fn find(&self, id: &str) -> Result<usize, ResolveError> {
-        if let Some(position) = self.waiting.iter().position(|waiting| waiting.id == id) {
+    fn find(&self, id: &str, now: Moment) -> Result<usize, ResolveError> {
+        // What has expired is refused already, also before the next tick says so.
+        let waits = |waiting: &WaitingCommand| !waiting.deadline.has_passed(now);
+        if let Some(position) = self.waiting.iter().position(|waiting| waiting.id == id && waits(waiting)) {
             return Ok(position);
         }
-        let starts = |waiting: &WaitingCommand| id.len() >= 4 && waiting.id.starts_with(id);
+        let starts =
+            |waiting: &WaitingCommand| id.len() >= 4 && waiting.id.starts_with(id) && waits(waiting);
         let mut positions = (0..self.waiting.len()).filter(|&position| starts(&self.waiting[position]));
         match (positions.next(), positions.next()) {
             (Some(position), None) => Ok(position),

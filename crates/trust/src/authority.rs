@@ -11,8 +11,10 @@ use crate::origin::InProcessKey;
 use crate::pairing::{Ended, PendingQueue, PendingRequest, Subject};
 use crate::principal::Principal;
 use crate::records::{
-    Block, BlockedSubject, Change, DeviceRecord, ProgramGrant, ProgramToken, SharedToken, TrustRecords,
+    Block, BlockedSubject, Change, DeviceRecord, ProgramGrant, ProgramIdentity, ProgramToken, SharedToken,
+    TrustRecords,
 };
+use crate::scopes::ScopeSet;
 use crate::throttle::Throttle;
 use crate::token::TokenHash;
 
@@ -51,16 +53,79 @@ pub enum Lifetime {
     Once(Deadline),
 }
 
+impl Lifetime {
+    /// Whether a grant of this lifetime lasts at least as long as one of the other.
+    fn covers(self, other: Self) -> bool {
+        let rank = |lifetime| match lifetime {
+            Self::Once(_) => 0,
+            Self::UntilQuit => 1,
+            Self::Always => 2,
+        };
+        rank(self) >= rank(other)
+    }
+}
+
+/// A record that counts now, and what counts again when it ends: a grant for a while never takes
+/// away, and never turns into, one that lasts longer.
 #[derive(Debug, Clone)]
 pub(crate) struct Held<T> {
     pub(crate) record: T,
     pub(crate) lifetime: Lifetime,
+    pub(crate) under: Option<Box<Self>>,
+}
+
+impl<T> Held<T> {
+    pub(crate) fn lasting(record: T) -> Self {
+        Self { record, lifetime: Lifetime::Always, under: None }
+    }
+
+    /// The newest record that lasts at least as long.
+    pub(crate) fn at_least(&self, lifetime: Lifetime) -> Option<&T> {
+        if self.lifetime.covers(lifetime) {
+            return Some(&self.record);
+        }
+        self.under.as_deref().and_then(|under| under.at_least(lifetime))
+    }
+
+    /// The record as it is stored, if it is.
+    pub(crate) fn stored(&self) -> Option<&T> {
+        self.at_least(Lifetime::Always)
+    }
+
+    /// Puts a newer record on top of what lasts longer than it.
+    pub(crate) fn replaced_by(self, record: T, lifetime: Lifetime) -> Self {
+        let mut under = Some(Box::new(self));
+        while let Some(held) = under.take_if(|held| lifetime.covers(held.lifetime)) {
+            under = held.under;
+        }
+        Self { record, lifetime, under }
+    }
+
+    /// Changes what is not part of the grant, in all of them.
+    pub(crate) fn change(&mut self, change: &mut impl FnMut(&mut T)) {
+        change(&mut self.record);
+        if let Some(under) = self.under.as_deref_mut() {
+            under.change(change);
+        }
+    }
+
+    /// What is left when the record on top has ended.
+    pub(crate) fn ended(self) -> Option<Self> {
+        self.under.map(|under| *under)
+    }
+
+    fn after(self, now: Moment) -> Option<Self> {
+        if once_has_passed(self.lifetime, now) { self.ended() } else { Some(self) }
+    }
 }
 
 /// A connection that was let in.
 #[derive(Debug, Clone)]
 pub(crate) struct Live {
     pub(crate) principal: Principal,
+    pub(crate) scopes: ScopeSet,
+    /// The program at its other end, where it was looked up.
+    pub(crate) program: Option<ProgramIdentity>,
     pub(crate) token_generation: Option<u64>,
 }
 
@@ -99,6 +164,9 @@ pub struct Authority {
     pub(crate) own_client_seen: Option<UnixMillis>,
     pub(crate) devices: BTreeMap<DeviceId, Held<DeviceRecord>>,
     pub(crate) programs: Vec<Held<ProgramGrant>>,
+    /// Grants of those that can only be let in once. The same program without inline code or
+    /// preloads is another one, so neither uses the other's.
+    pub(crate) fleeting_programs: Vec<Held<ProgramGrant>>,
     pub(crate) tokens: Vec<ProgramToken>,
     pub(crate) shared_token: Option<SharedToken>,
     pub(crate) override_token: Option<TokenHash>,
@@ -113,16 +181,12 @@ impl Authority {
     /// An authority over what is stored, and the one right to call connections in-process.
     #[must_use]
     pub fn new(records: TrustRecords) -> (Self, InProcessKey) {
-        let held = |record| Held { record, lifetime: Lifetime::Always };
         let authority = Self {
             own_key: None,
             own_client_seen: None,
-            devices: records.devices.into_iter().map(|record| (record.id, held(record))).collect(),
-            programs: records
-                .programs
-                .into_iter()
-                .map(|record| Held { record, lifetime: Lifetime::Always })
-                .collect(),
+            devices: records.devices.into_iter().map(|record| (record.id, Held::lasting(record))).collect(),
+            programs: records.programs.into_iter().map(Held::lasting).collect(),
+            fleeting_programs: Vec::new(),
             tokens: records.tokens,
             shared_token: records.shared_token,
             override_token: None,
@@ -175,12 +239,18 @@ impl Authority {
 
     /// The known devices and how long their grants last; our own client is not among them.
     pub fn devices(&self) -> impl Iterator<Item = (&DeviceRecord, Lifetime)> {
-        self.devices.values().map(|held| (&held.record, held.lifetime))
+        let others = self.devices.values().filter(|held| !self.is_own(held.record.id));
+        others.map(|held| (&held.record, held.lifetime))
     }
 
     /// The programs with grants.
     pub fn programs(&self) -> impl Iterator<Item = (&ProgramGrant, Lifetime)> {
-        self.programs.iter().map(|held| (&held.record, held.lifetime))
+        let programs = self.programs.iter().chain(&self.fleeting_programs);
+        programs.map(|held| (&held.record, held.lifetime))
+    }
+
+    pub(crate) fn program_grants(&self, fleeting: bool) -> &[Held<ProgramGrant>] {
+        if fleeting { &self.fleeting_programs } else { &self.programs }
     }
 
     /// The tokens of programs.
@@ -210,12 +280,24 @@ impl Authority {
     /// Lets time pass: ends what has expired.
     pub fn tick(&mut self, now: Moment) -> Vec<Effect> {
         let ended = self.pending.expire(now);
-        self.devices.retain(|_, held| !once_has_passed(held.lifetime, now));
-        self.programs.retain(|held| !once_has_passed(held.lifetime, now));
+        self.end_passed_grants(now);
         ended
             .into_iter()
             .map(|request| Effect::Ended { request: Box::new(request), how: Ended::Expired })
             .collect()
+    }
+
+    pub(crate) fn end_passed_grants(&mut self, now: Moment) {
+        if self.devices.values().any(|held| once_has_passed(held.lifetime, now)) {
+            let devices = std::mem::take(&mut self.devices).into_iter();
+            self.devices = devices.filter_map(|(id, held)| Some((id, held.after(now)?))).collect();
+        }
+        for programs in [&mut self.programs, &mut self.fleeting_programs] {
+            if programs.iter().any(|held| once_has_passed(held.lifetime, now)) {
+                let held = std::mem::take(programs).into_iter();
+                *programs = held.filter_map(|held| held.after(now)).collect();
+            }
+        }
     }
 
     /// A connection ended.
@@ -234,8 +316,8 @@ impl Authority {
         let touched = std::mem::take(&mut self.touched);
         let records = touched.iter().filter_map(|id| self.devices.get(id));
         records
-            .filter(|held| held.lifetime == Lifetime::Always)
-            .map(|held| Change::PutDevice(Box::new(held.record.clone())))
+            .filter_map(Held::stored)
+            .map(|record| Change::PutDevice(Box::new(record.clone())))
             .collect()
     }
 
@@ -253,10 +335,14 @@ impl Authority {
 
     /// Takes the right to act from every connection of a principal.
     pub(crate) fn end_sessions(&mut self, principal: &Principal) -> Option<Effect> {
+        self.end_sessions_where(|live| &live.principal == principal)
+    }
+
+    pub(crate) fn end_sessions_where(&mut self, ends: impl Fn(&Live) -> bool) -> Option<Effect> {
         let connections: Vec<ConnectionId> = self
             .live
             .iter()
-            .filter(|(_, live)| &live.principal == principal)
+            .filter(|(_, live)| ends(live))
             .map(|(connection, _)| connection.clone())
             .collect();
         for connection in &connections {

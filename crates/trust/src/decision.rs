@@ -161,9 +161,19 @@ pub struct Decided {
 }
 
 #[derive(Debug)]
+struct Granted<T> {
+    record: Box<T>,
+    lifetime: Lifetime,
+    /// Whether it stands in the place of what was granted before, as a level does.
+    replaces: bool,
+    /// Whether the program is one that can only be let in once.
+    fleeting: bool,
+}
+
+#[derive(Debug)]
 enum Outcome {
-    Device(Box<DeviceRecord>, Lifetime),
-    Program(Box<ProgramGrant>, Lifetime),
+    Device(Granted<DeviceRecord>),
+    Program(Granted<ProgramGrant>),
     Rejected,
     Later,
     Blocked(Block),
@@ -184,8 +194,9 @@ impl Authority {
         entropy: &Entropy,
         now: Moment,
     ) -> Result<Decided, DecisionError> {
+        self.end_passed_grants(now);
         let request = self.pending.get(request_id).ok_or(DecisionError::Unknown)?.clone();
-        if request.deciding {
+        if request.deciding || request.has_expired(now) {
             return Err(DecisionError::Unknown);
         }
         if digest.is_some_and(|digest| digest != request.ask.digest()) {
@@ -194,9 +205,14 @@ impl Authority {
         self.check_not_own(decider, &request)?;
         let subject = subject_name(&request.ask.subject);
         let by = decider.name();
+        let weight = match decider.who {
+            Who::Person => Weight::Info,
+            // Whoever let in was not the person, so the person should hear of it.
+            Who::Client { .. } => Weight::Warn,
+        };
         let decided = |outcome, durable, kind: &str, line: String| {
             let line =
-                AuditEvent::new(now.wall, Weight::Info, kind, subject.clone(), format!("{line} by={by}"));
+                AuditEvent::new(now.wall, weight, kind, subject.clone(), format!("{line} by={by}"));
             Decided { durable, request: request.clone(), outcome, line }
         };
         let decided = match verdict {
@@ -225,7 +241,7 @@ impl Authority {
                     name: request.ask.claims.display_name.clone().unwrap_or_default(),
                     at: now.wall,
                 };
-                let durable = vec![Change::PutBlock(Box::new(block.clone()))];
+                let durable = self.blocking(&block);
                 decided(
                     Outcome::Blocked(block),
                     durable,
@@ -249,19 +265,33 @@ impl Authority {
         }
         self.pending.take(&request.id);
         let subject = request.ask.subject.clone();
-        let approved = matches!(outcome, Outcome::Device(..) | Outcome::Program(..));
+        let approved = matches!(outcome, Outcome::Device(_) | Outcome::Program(_));
         match outcome {
-            Outcome::Device(record, lifetime) => {
+            Outcome::Device(granted) => {
                 self.pending.unsilence(&subject);
-                self.devices.insert(record.id, Held { record: *record, lifetime });
+                let id = granted.record.id;
+                effects.extend(self.end_wider_sessions(
+                    &granted,
+                    &Principal::Device(id),
+                    &granted.record.grant,
+                ));
+                let held = granted.onto(self.devices.remove(&id));
+                self.devices.insert(id, held);
             }
-            Outcome::Program(record, lifetime) => {
+            Outcome::Program(granted) => {
                 self.pending.unsilence(&subject);
-                self.programs.retain(|held| {
-                    held.record.program != record.program
-                        || held.record.token_generation != record.token_generation
+                let principal = Principal::Program(granted.record.id.clone());
+                effects.extend(self.end_wider_sessions(&granted, &principal, &granted.record.grant));
+                let programs = match granted.fleeting {
+                    true => &mut self.fleeting_programs,
+                    false => &mut self.programs,
+                };
+                let known = programs.iter().position(|held| {
+                    held.record.program == granted.record.program
+                        && held.record.token_generation == granted.record.token_generation
                 });
-                self.programs.push(Held { record: *record, lifetime });
+                let known = known.map(|position| programs.remove(position));
+                programs.push(granted.onto(known));
             }
             Outcome::Rejected => self.pending.silence(subject, now),
             Outcome::Blocked(block) => {
@@ -283,8 +313,16 @@ impl Authority {
         let Who::Client { principal, .. } = &decider.who else { return Ok(()) };
         let own = match (&request.ask.subject, principal) {
             (Subject::Device(asking), Principal::Device(deciding)) => asking == deciding,
-            (Subject::Program(asking), Principal::Program(deciding)) => {
-                self.programs.iter().any(|held| &held.record.id == deciding && &held.record.program == asking)
+            // By its connections too: a program that was let in once has no grant any more.
+            (Subject::Program(asking), principal) => {
+                let granted = self.programs.iter().any(|held| {
+                    principal == &Principal::Program(held.record.id.clone()) && &held.record.program == asking
+                });
+                granted
+                    || self
+                        .live
+                        .values()
+                        .any(|live| &live.principal == principal && live.program.as_ref() == Some(asking))
             }
             _ => false,
         };
@@ -305,11 +343,15 @@ impl Authority {
             Duration::UntilQuit => Lifetime::UntilQuit,
             Duration::Once => Lifetime::Once(now.deadline(limits::ONCE_LIFE)),
         };
+        let replaces = matches!(choice, Choice::Level { .. });
         match &request.ask.subject {
             Subject::Device(device) => {
-                let known = self.devices.get(device).map(|held| &held.record);
-                let grant = grant_of(choice, request, known.map(|record| &record.grant))?;
-                check_ceiling(decider, request, &grant)?;
+                let held = self.devices.get(device);
+                let known = held.map(|held| &held.record);
+                // A longer grant is not built on a shorter one.
+                let before = held.and_then(|held| held.at_least(lifetime)).map(|record| &record.grant);
+                let grant = grant_of(choice, request, before)?;
+                check_ceiling(decider, before, &grant)?;
                 let Some(key) = request.ask.key else { return Err(DecisionError::Unknown) };
                 let record = DeviceRecord {
                     id: *device,
@@ -324,7 +366,8 @@ impl Authority {
                     last_seen_from: known.and_then(|record| record.last_seen_from.clone()),
                 };
                 let durable = durable(lifetime, || Change::PutDevice(Box::new(record.clone())));
-                Ok((Outcome::Device(Box::new(record), lifetime), durable))
+                let granted = Granted { record: Box::new(record), lifetime, replaces, fleeting: false };
+                Ok((Outcome::Device(granted), durable))
             }
             Subject::Program(program) => {
                 if let Some(sentence) = request.ask.fleeting
@@ -333,12 +376,14 @@ impl Authority {
                     return Err(DecisionError::OnlyOnce(sentence));
                 }
                 let generation = self.token_generation();
-                let known = self.programs.iter().map(|held| &held.record);
-                let known = known
-                    .filter(|record| &record.program == program && record.token_generation == generation)
-                    .next_back();
-                let grant = grant_of(choice, request, known.map(|record| &record.grant))?;
-                check_ceiling(decider, request, &grant)?;
+                let fleeting = request.ask.fleeting.is_some();
+                let held = self.program_grants(fleeting).iter().find(|held| {
+                    &held.record.program == program && held.record.token_generation == generation
+                });
+                let known = held.map(|held| &held.record);
+                let before = held.and_then(|held| held.at_least(lifetime)).map(|record| &record.grant);
+                let grant = grant_of(choice, request, before)?;
+                check_ceiling(decider, before, &grant)?;
                 if grant.granted.names(&Scope::Admin) {
                     return Err(DecisionError::NeedsOwnToken);
                 }
@@ -352,9 +397,53 @@ impl Authority {
                     last_seen_at: None::<UnixMillis>,
                 };
                 let durable = durable(lifetime, || Change::PutProgram(Box::new(record.clone())));
-                Ok((Outcome::Program(Box::new(record), lifetime), durable))
+                let granted = Granted { record: Box::new(record), lifetime, replaces, fleeting };
+                Ok((Outcome::Program(granted), durable))
             }
         }
+    }
+}
+
+impl<T> Granted<T> {
+    fn onto(self, known: Option<Held<T>>) -> Held<T> {
+        let Self { record, lifetime, .. } = self;
+        match known {
+            Some(known) => known.replaced_by(*record, lifetime),
+            None => Held { record: *record, lifetime, under: None },
+        }
+    }
+}
+
+impl Authority {
+    /// A level can be less than what was granted: connections that have more end.
+    fn end_wider_sessions<T>(
+        &mut self,
+        granted: &Granted<T>,
+        principal: &Principal,
+        grant: &Grant,
+    ) -> Option<Effect> {
+        if !granted.replaces || matches!(granted.lifetime, Lifetime::Once(_)) {
+            return None;
+        }
+        self.end_sessions_where(|live| {
+            &live.principal == principal && !live.scopes.not_held_by(&grant.granted).is_empty()
+        })
+    }
+
+    /// What has to be committed for a block: nothing that was granted comes back when it ends.
+    fn blocking(&self, block: &Block) -> Vec<Change> {
+        let mut durable = vec![Change::PutBlock(Box::new(block.clone()))];
+        match &block.subject {
+            BlockedSubject::Device(device) if self.devices.contains_key(device) => {
+                durable.push(Change::RemoveDevice(*device));
+            }
+            BlockedSubject::Device(_) => {}
+            BlockedSubject::Program(program) => {
+                let granted = self.programs.iter().filter(|held| &held.record.program == program);
+                durable.extend(granted.map(|held| Change::RemoveProgram(held.record.id.clone())));
+            }
+        }
+        durable
     }
 }
 
@@ -373,7 +462,7 @@ fn grant_of(
     let shown = before.decided.union(asked);
     match choice {
         Choice::All => Ok(Grant { decided: shown, granted: before.granted.union(asked) }),
-        Choice::Scopes(scopes) => match scopes.iter().find(|scope| !was_shown(asked, scope)) {
+        Choice::Scopes(scopes) => match scopes.iter().find(|scope| !asked.holds(scope)) {
             Some(scope) => Err(DecisionError::NotAsked(scope.clone())),
             None => Ok(Grant { decided: shown, granted: before.granted.union(scopes) }),
         },
@@ -388,18 +477,12 @@ fn grant_of(
     }
 }
 
-fn was_shown(asked: &ScopeSet, scope: &Scope) -> bool {
-    match scope {
-        Scope::Pairing => asked.names(scope),
-        _ => asked.covers(scope),
-    }
-}
-
 /// A client gives at most what it has, and the right to let others in only when it was given it
-/// by name.
-fn check_ceiling(decider: &Decider, request: &PendingRequest, grant: &Grant) -> Result<(), DecisionError> {
+/// by name. What counts is what the other has now, not what it had when it asked.
+fn check_ceiling(decider: &Decider, before: Option<&Grant>, grant: &Grant) -> Result<(), DecisionError> {
     let Who::Client { scopes, .. } = &decider.who else { return Ok(()) };
-    let given = grant.granted.beyond(&request.ask.has).union(&request.ask.added.meet(&grant.granted));
-    let beyond = given.iter().find(|scope| !was_shown(scopes, scope));
+    let before = before.map(|grant| grant.granted.clone()).unwrap_or_default();
+    let given = grant.granted.not_held_by(&before);
+    let beyond = given.iter().find(|scope| !scopes.holds(scope));
     beyond.map_or(Ok(()), |scope| Err(DecisionError::BeyondDecider(scope.clone())))
 }

@@ -3,12 +3,14 @@
 use tidegate_protocol::{DeviceId, Scope, UnixMillis, text};
 
 use crate::audit::{AuditEvent, Weight};
-use crate::authority::{Authority, Effect, Entropy};
+use crate::authority::{Authority, Effect, Entropy, Held};
 use crate::moment::Moment;
 use crate::pairing::Subject;
 use crate::principal::{Principal, Session};
-use crate::records::{Block, BlockedSubject, Change, DeviceToken, MAX_NAME, ProgramToken, SharedToken};
-use crate::scopes::Level;
+use crate::records::{
+    Block, BlockedSubject, Change, DeviceRecord, DeviceToken, MAX_NAME, ProgramToken, SharedToken,
+};
+use crate::scopes::{Level, ScopeSet};
 use crate::token::Token;
 
 /// Why something was not changed.
@@ -95,8 +97,8 @@ impl Authority {
             return Err(ManagementError::Name);
         }
         let held = self.devices.get_mut(&device).ok_or(ManagementError::UnknownDevice)?;
-        held.record.label = Some(label.to_owned());
-        let durable = vec![Change::PutDevice(Box::new(held.record.clone()))];
+        held.change(&mut |record| record.label = Some(label.to_owned()));
+        let durable = stored(held);
         let line = format!("device renamed device={device} by={}", session.principal().name());
         let effects = vec![audit(now, "device.renamed", device.to_string(), line)];
         Ok(Changed { value: label.to_owned(), durable, effects })
@@ -124,14 +126,15 @@ impl Authority {
         let token = Token::from_entropy(entropy.token);
         let created_at = held.record.token.as_ref().map_or(now.wall, |old| old.created_at);
         // Withheld from others, nobody would have it: the device gets one when it connects next.
-        held.record.token = own.then(|| DeviceToken {
+        let new = own.then(|| DeviceToken {
             hash: token.hash(),
             created_at,
             rotated_at: Some(now.wall),
             revoked_at: None,
         });
+        held.change(&mut |record| record.token.clone_from(&new));
         let scopes = held.record.grant.granted.to_vec();
-        let durable = vec![Change::PutDevice(Box::new(held.record.clone()))];
+        let durable = stored(held);
         let line = format!(
             "device token rotated device={device} role={role} scopes={}",
             held.record.grant.granted.to_csv()
@@ -155,10 +158,15 @@ impl Authority {
     ) -> Result<Changed<UnixMillis>, ManagementError> {
         self.may_manage(session, device, "device token revocation")?;
         let held = self.devices.get_mut(&device).ok_or(ManagementError::UnknownDevice)?;
-        let token =
-            held.record.token.as_mut().filter(|_| role == "operator").ok_or(ManagementError::UnknownRole)?;
-        token.revoked_at = Some(now.wall);
-        let durable = vec![Change::PutDevice(Box::new(held.record.clone()))];
+        if held.record.token.is_none() || role != "operator" {
+            return Err(ManagementError::UnknownRole);
+        }
+        held.change(&mut |record| {
+            if let Some(token) = record.token.as_mut() {
+                token.revoked_at = Some(now.wall);
+            }
+        });
+        let durable = stored(held);
         let mut effects: Vec<Effect> = self.end_sessions(&Principal::Device(device)).into_iter().collect();
         let line = format!("device token revoked device={device} role={role}");
         effects.push(audit(now, "token.revoked", device.to_string(), line));
@@ -170,9 +178,14 @@ impl Authority {
     /// # Errors
     /// When there is none.
     pub fn remove_program(&mut self, id: &str, now: Moment) -> Result<Changed<()>, ManagementError> {
-        let position = self.programs.iter().position(|held| held.record.id == id);
-        self.programs.remove(position.ok_or(ManagementError::UnknownDevice)?);
         let principal = Principal::Program(id.to_owned());
+        // One that was let in once has no grant any more, but may still be connected.
+        let connected = self.live.values().any(|live| live.principal == principal);
+        if !connected && !self.programs().any(|(record, _)| record.id == id) {
+            return Err(ManagementError::UnknownDevice);
+        }
+        self.programs.retain(|held| held.record.id != id);
+        self.fleeting_programs.retain(|held| held.record.id != id);
         let mut effects: Vec<Effect> = self.end_sessions(&principal).into_iter().collect();
         effects.push(audit(now, "program.removed", id, format!("program grant removed program={id}")));
         Ok(Changed { value: (), durable: vec![Change::RemoveProgram(id.to_owned())], effects })
@@ -226,13 +239,11 @@ impl Authority {
                 Subject::Device(*device)
             }
             BlockedSubject::Program(program) => {
-                let (gone, kept) = std::mem::take(&mut self.programs)
-                    .into_iter()
-                    .partition(|held| &held.record.program == program);
-                self.programs = kept;
-                for held in gone {
-                    effects.extend(self.end_sessions(&Principal::Program(held.record.id)));
-                }
+                self.programs.retain(|held| &held.record.program != program);
+                self.fleeting_programs.retain(|held| &held.record.program != program);
+                effects.extend(self.end_sessions_where(|live| {
+                    matches!(live.principal, Principal::Program(_)) && live.program.as_ref() == Some(program)
+                }));
                 Subject::Program(program.clone())
             }
         };
@@ -256,6 +267,7 @@ impl Authority {
         let mut effects = Vec::new();
         if self.override_token.is_none() {
             let stale = std::mem::take(&mut self.programs);
+            self.fleeting_programs.clear();
             durable.extend(stale.into_iter().map(|held| Change::RemoveProgram(held.record.id)));
             let opened_with_old = |generation: Option<u64>| generation == Some(old);
             let connections: Vec<_> = self
@@ -329,6 +341,16 @@ impl Authority {
         Ok(Changed { value: (), durable: vec![Change::RemoveToken(token.id)], effects })
     }
 
+    /// What a device has: by its record, or, when it was let in once and has none any more, on its
+    /// connections.
+    fn granted_to(&self, device: DeviceId) -> Option<ScopeSet> {
+        if let Some(held) = self.devices.get(&device) {
+            return Some(held.record.grant.granted.clone());
+        }
+        let connections = self.live.values().filter(|live| live.principal == Principal::Device(device));
+        connections.map(|live| live.scopes.clone()).reduce(|all, scopes| all.union(&scopes))
+    }
+
     /// A person may manage every device. A client may manage itself, and others only when it was
     /// given the right to let others in by name, and has everything that they have.
     fn may_manage(
@@ -340,18 +362,23 @@ impl Authority {
         if self.is_own(device) {
             return Err(ManagementError::BuiltIn);
         }
-        let held = self.devices.get(&device).ok_or(ManagementError::UnknownDevice)?;
+        let granted = self.granted_to(device).ok_or(ManagementError::UnknownDevice)?;
         match session.principal() {
             Principal::CommandLine => Ok(()),
             Principal::SubagentClient => Err(ManagementError::Denied(what)),
             Principal::Device(own) if *own == device => Ok(()),
             _ if !session.scopes().names(&Scope::Pairing) => Err(ManagementError::Denied(what)),
             _ => {
-                let beyond = held.record.grant.granted.beyond(session.scopes());
+                let beyond = granted.not_held_by(session.scopes());
                 beyond.iter().next().map_or(Ok(()), |scope| Err(ManagementError::BeyondCaller(scope.clone())))
             }
         }
     }
+}
+
+/// The record as it has to be stored; nothing when the grant is only for a while.
+fn stored(held: &Held<DeviceRecord>) -> Vec<Change> {
+    held.stored().map(|record| Change::PutDevice(Box::new(record.clone()))).into_iter().collect()
 }
 
 fn audit(now: Moment, kind: &str, subject: impl Into<String>, line: String) -> Effect {

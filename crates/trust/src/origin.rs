@@ -112,13 +112,13 @@ impl Origin {
                     format!("user {uid} {}", program.describe())
                 }
             },
-            Self::Remote { address } => address.to_string(),
+            Self::Remote { address } => address.to_canonical().to_string(),
         }
     }
 }
 
 fn is_local_network(address: IpAddr) -> bool {
-    match address {
+    match address.to_canonical() {
         IpAddr::V4(address) => address.is_private() || address.is_link_local(),
         IpAddr::V6(address) => address.is_unique_local() || address.is_unicast_link_local(),
     }

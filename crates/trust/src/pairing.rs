@@ -69,6 +69,7 @@ impl Ask {
             && self.asked == other.asked
             && self.claims == other.claims
             && self.has == other.has
+            && self.fleeting == other.fleeting
     }
 }
 
@@ -98,7 +99,7 @@ impl PendingRequest {
         self.idle.wall().min(self.life.wall())
     }
 
-    fn has_expired(&self, now: Moment) -> bool {
+    pub(crate) fn has_expired(&self, now: Moment) -> bool {
         !self.deciding && (self.idle.has_passed(now) || self.life.has_passed(now))
     }
 }
@@ -153,18 +154,20 @@ impl PendingQueue {
             request.idle = now.deadline(limits::PENDING_IDLE);
             return Knock::Waiting { id: request.id.clone(), created: false, superseded: None };
         }
-        let superseded = position.map(|position| Box::new(self.requests.remove(position)));
-        let of_source = self.requests.iter().filter(|request| request.ask.source == ask.source).count();
-        let full = self.requests.len() >= limits::MAX_PENDING || of_source >= limits::MAX_PENDING_PER_SOURCE;
-        if superseded.is_none() && full {
+        let is_other = |request: &&PendingRequest| request.ask.subject != ask.subject;
+        let others = self.requests.iter().filter(is_other);
+        let of_source = others.clone().filter(|request| request.ask.source == ask.source).count();
+        if others.count() >= limits::MAX_PENDING || of_source >= limits::MAX_PENDING_PER_SOURCE {
             return Knock::Full;
         }
+        let superseded = position.map(|position| Box::new(self.requests.remove(position)));
         self.requests.push(PendingRequest {
             id: id.clone(),
             ask,
             created_at: now.wall,
             last_knock_at: now.wall,
-            later: false,
+            // Asking for something else is no way around having been put aside.
+            later: superseded.as_ref().is_some_and(|old| old.later),
             deciding: false,
             idle: now.deadline(limits::PENDING_IDLE),
             // A request that keeps changing does not live longer for it.

@@ -48,6 +48,22 @@ impl ScopeSet {
         self.0.contains(needed) || self.0.iter().any(|held| covers(held, needed))
     }
 
+    /// Whether it holds the scope where letting others in is concerned: `operator.pairing` is held
+    /// only by name, everything else also when another scope covers it.
+    #[must_use]
+    pub fn holds(&self, scope: &Scope) -> bool {
+        match scope {
+            Scope::Pairing => self.names(scope),
+            _ => self.covers(scope),
+        }
+    }
+
+    /// Those of `self` that `other` does not hold (see [`Self::holds`]).
+    #[must_use]
+    pub fn not_held_by(&self, other: &Self) -> Self {
+        self.0.iter().filter(|scope| !other.holds(scope)).cloned().collect()
+    }
+
     /// Whether every scope of `needed` is covered.
     #[must_use]
     pub fn covers_all(&self, needed: &Self) -> bool {
@@ -65,7 +81,25 @@ impl ScopeSet {
     pub fn meet(&self, other: &Self) -> Self {
         let left = self.0.iter().filter(|scope| other.covers(scope));
         let right = other.0.iter().filter(|scope| self.covers(scope));
-        left.chain(right).cloned().collect()
+        let meet: Self = left.chain(right).cloned().collect();
+        // Two scopes of which neither covers the other can both cover a third.
+        let below =
+            Scope::known().into_iter().filter(|scope| self.covers(scope) && other.covers(scope));
+        let below: Self = below.filter(|scope| !meet.covers(scope)).collect();
+        meet.union(&below.only_greatest())
+    }
+
+    fn only_greatest(self) -> Self {
+        let is_greatest =
+            |scope: &&Scope| !self.0.iter().any(|other| other != *scope && covers(other, scope));
+        self.0.iter().filter(is_greatest).cloned().collect()
+    }
+
+    /// What a session that asked for `self` may do under a grant: the meet, without the right to
+    /// let others in unless that was granted by name. `operator.admin` alone never carries it.
+    #[must_use]
+    pub fn under_grant(&self, granted: &Self) -> Self {
+        self.meet(granted).0.into_iter().filter(|scope| granted.holds(scope)).collect()
     }
 
     /// Everything in either.
@@ -152,8 +186,5 @@ impl Level {
 /// line on every surface, so nothing else decides it.
 #[must_use]
 pub fn was_decided(decided: &ScopeSet, asked: &Scope) -> bool {
-    match asked {
-        Scope::Pairing => decided.names(asked),
-        _ => decided.covers(asked),
-    }
+    decided.holds(asked)
 }

@@ -1,0 +1,347 @@
+//! Room for sockets that have not finished their handshake: bounded, and shared out fairly between
+//! the users and addresses that they come from.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_util::task::AtomicWaker;
+use tidegate_protocol::limits::{MAX_UNAUTHENTICATED, RESERVED_UNAUTHENTICATED};
+use tokio::time::Instant;
+
+/// Whom a socket is counted under.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Source {
+    /// A user of this computer.
+    User(u32),
+    /// An address. Of IPv6 addresses only the first 64 bits count: whoever has one has them all.
+    Address(IpAddr),
+}
+
+impl Source {
+    /// The source that an address stands for.
+    #[must_use]
+    pub fn of(address: IpAddr) -> Self {
+        match address.to_canonical() {
+            IpAddr::V6(address) if !address.is_loopback() => {
+                Self::Address(IpAddr::V6((address.to_bits() & !u128::from(u64::MAX)).into()))
+            }
+            other => Self::Address(other),
+        }
+    }
+}
+
+/// The rules that room is shared out by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SlotRules {
+    /// Sockets that may wait in all.
+    pub capacity: usize,
+    /// Of those, the share that the most represented source never gets.
+    pub reserved: usize,
+    /// How long a socket may wait before a newer one of the same source may take its place. Without
+    /// this, whoever fills the room first keeps everyone out until the handshake deadline.
+    pub patience: Duration,
+}
+
+impl Default for SlotRules {
+    fn default() -> Self {
+        Self {
+            capacity: MAX_UNAUTHENTICATED,
+            reserved: RESERVED_UNAUTHENTICATED,
+            patience: Duration::from_millis(100),
+        }
+    }
+}
+
+/// There is no room for this source now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("too many unauthenticated sockets")]
+pub struct NoRoom;
+
+/// The room. Clones share it.
+#[derive(Debug, Clone)]
+pub struct AdmissionSlots {
+    rules: SlotRules,
+    waiting: Arc<Mutex<Waiting>>,
+}
+
+/// The sockets that wait, oldest first.
+#[derive(Debug, Default)]
+struct Waiting {
+    next: u64,
+    sockets: BTreeMap<u64, Socket>,
+}
+
+#[derive(Debug)]
+struct Socket {
+    source: Source,
+    since: Instant,
+    state: Arc<SlotState>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Ruling {
+    Admit,
+    AdmitInsteadOf(u64),
+    Refuse,
+}
+
+impl Waiting {
+    fn rule(&self, rules: SlotRules, source: Source, now: Instant) -> Ruling {
+        let mut counts: HashMap<Source, usize> = HashMap::new();
+        for socket in self.sockets.values() {
+            *counts.entry(socket.source).or_default() += 1;
+        }
+        let own = counts.get(&source).copied().unwrap_or(0);
+        let (most_represented, most) =
+            counts.into_iter().max_by_key(|(source, count)| (*count, *source)).unwrap_or((source, 0));
+        let total = self.sockets.len();
+        if total + rules.reserved < rules.capacity || (total < rules.capacity && own < most) {
+            return Ruling::Admit;
+        }
+        let victim_of = |wanted: Source| self.sockets.iter().find(|(_, socket)| socket.source == wanted);
+        let victim = if own == most {
+            victim_of(source)
+                .filter(|(_, oldest)| now.saturating_duration_since(oldest.since) >= rules.patience)
+        } else if most > own + 1 {
+            victim_of(most_represented)
+        } else {
+            None
+        };
+        victim.map_or(Ruling::Refuse, |(id, _)| Ruling::AdmitInsteadOf(*id))
+    }
+}
+
+impl AdmissionSlots {
+    /// Empty room.
+    #[must_use]
+    pub fn new(rules: SlotRules) -> Self {
+        Self { rules, waiting: Arc::default() }
+    }
+
+    /// Takes a slot for a new socket. When the room is full, the oldest socket of the most
+    /// represented source may lose its own: see [`Eviction`].
+    ///
+    /// # Errors
+    /// When there is no room for this source.
+    pub fn take(&self, source: Source, now: Instant) -> Result<UnauthenticatedSlot, NoRoom> {
+        let mut waiting = self.lock();
+        match waiting.rule(self.rules, source, now) {
+            Ruling::Admit => {}
+            Ruling::AdmitInsteadOf(victim) => {
+                if let Some(socket) = waiting.sockets.remove(&victim) {
+                    socket.state.end(EVICTED);
+                }
+            }
+            Ruling::Refuse => return Err(NoRoom),
+        }
+        let id = waiting.next;
+        waiting.next += 1;
+        let state = Arc::new(SlotState::default());
+        waiting.sockets.insert(id, Socket { source, since: now, state: Arc::clone(&state) });
+        Ok(UnauthenticatedSlot { id, state, slots: self.clone() })
+    }
+
+    /// How many sockets wait.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.lock().sockets.len()
+    }
+
+    /// Whether no socket waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Takes all slots back: the sockets end.
+    pub fn evict_all(&self) {
+        for (_, socket) in std::mem::take(&mut self.lock().sockets) {
+            socket.state.end(EVICTED);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+const HELD: u8 = 0;
+const EVICTED: u8 = 1;
+const RELEASED: u8 = 2;
+
+#[derive(Debug, Default)]
+struct SlotState {
+    state: AtomicU8,
+    waker: AtomicWaker,
+}
+
+impl SlotState {
+    /// The first end counts: a socket that was let in is not evicted after all, nor the reverse.
+    fn end(&self, how: u8) {
+        let _ = self.state.compare_exchange(HELD, how, Ordering::AcqRel, Ordering::Acquire);
+        self.waker.wake();
+    }
+}
+
+/// One socket's place among the unauthenticated. Dropped when it is let in or closed.
+#[derive(Debug)]
+pub struct UnauthenticatedSlot {
+    id: u64,
+    state: Arc<SlotState>,
+    slots: AdmissionSlots,
+}
+
+impl UnauthenticatedSlot {
+    /// What tells the socket that its slot was taken from it. One watches at a time.
+    #[must_use]
+    pub fn eviction(&self) -> Eviction {
+        Eviction { state: Arc::clone(&self.state) }
+    }
+}
+
+impl Drop for UnauthenticatedSlot {
+    fn drop(&mut self) {
+        self.state.end(RELEASED);
+        self.slots.lock().sockets.remove(&self.id);
+    }
+}
+
+/// Whether a slot was taken from its socket.
+#[derive(Debug)]
+pub struct Eviction {
+    state: Arc<SlotState>,
+}
+
+impl Eviction {
+    /// `true` once the slot was taken away, `false` once it was given back.
+    pub fn poll(&self, cx: &mut Context<'_>) -> Poll<bool> {
+        self.state.waker.register(cx.waker());
+        match self.state.state.load(Ordering::Acquire) {
+            HELD => Poll::Pending,
+            ended => Poll::Ready(ended == EVICTED),
+        }
+    }
+
+    /// Waits until the slot was taken away; for ever if it is given back.
+    pub async fn evicted(&self) {
+        if !std::future::poll_fn(|cx| self.poll(cx)).await {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const LATER: Duration = Duration::from_millis(100);
+
+    fn source(number: u8) -> Source {
+        Source::of(IpAddr::from([10, 0, 0, number]))
+    }
+
+    fn fill(slots: &AdmissionSlots, from: Source, now: Instant) -> Vec<UnauthenticatedSlot> {
+        std::iter::from_fn(|| slots.take(from, now).ok()).take(1000).collect()
+    }
+
+    async fn is_evicted(slot: &UnauthenticatedSlot) -> bool {
+        let eviction = slot.eviction();
+        poll_fn(|cx| Poll::Ready(eviction.poll(cx) == Poll::Ready(true))).await
+    }
+
+    #[test]
+    fn a_flood_from_one_source_leaves_a_quarter_to_others() {
+        let slots = AdmissionSlots::new(SlotRules::default());
+        let now = Instant::now();
+        let flood = fill(&slots, source(1), now);
+        assert_eq!(flood.len(), 48);
+        let others = fill(&slots, source(2), now);
+        assert!(others.len() >= 16, "{}", others.len());
+    }
+
+    #[tokio::test]
+    async fn when_all_is_full_the_most_represented_source_gives_way_to_a_new_one() {
+        let slots = AdmissionSlots::new(SlotRules::default());
+        let now = Instant::now();
+        let flood = fill(&slots, source(1), now);
+        let mut others: Vec<_> = (2..18).map(|n| slots.take(source(n), now).expect("reserved")).collect();
+        assert_eq!(slots.len(), 64);
+        others.push(slots.take(source(99), now).expect("room is made"));
+        assert_eq!(slots.len(), 64);
+        assert!(is_evicted(&flood[0]).await);
+        assert!(!is_evicted(&others[0]).await);
+    }
+
+    #[tokio::test]
+    async fn within_one_source_the_oldest_gives_way_after_a_while_and_the_newest_is_refused_before() {
+        let slots = AdmissionSlots::new(SlotRules::default());
+        let now = Instant::now();
+        let flood = fill(&slots, source(1), now);
+        assert_eq!(slots.take(source(1), now + LATER / 2).map(|_| ()), Err(NoRoom));
+        let _new = slots.take(source(1), now + LATER).expect("the oldest gives way");
+        assert!(is_evicted(&flood[0]).await);
+        assert!(!is_evicted(&flood[1]).await);
+    }
+
+    #[test]
+    fn a_crowd_of_single_sockets_is_not_evicted_by_one_more() {
+        let slots = AdmissionSlots::new(SlotRules::default());
+        let now = Instant::now();
+        let crowd: Vec<_> = (0..64).map(|n| slots.take(source(n), now)).collect();
+        assert!(crowd.iter().filter(|slot| slot.is_ok()).count() >= 48);
+        assert!(slots.take(source(200), now).is_err());
+    }
+
+    #[tokio::test]
+    async fn a_socket_that_was_let_in_is_not_evicted_afterwards() {
+        let slots = AdmissionSlots::new(SlotRules::default());
+        let slot = slots.take(source(1), Instant::now()).expect("room");
+        let eviction = slot.eviction();
+        drop(slot);
+        slots.evict_all();
+        assert!(!poll_fn(|cx| eviction.poll(cx)).await);
+        assert!(slots.is_empty());
+    }
+
+    #[test]
+    fn a_network_of_ipv6_addresses_is_one_source() {
+        let one = Source::of("2001:db8::1".parse().expect("an address"));
+        assert_eq!(one, Source::of("2001:db8::ffff:2".parse().expect("an address")));
+        assert_ne!(one, Source::of("2001:db8:0:1::1".parse().expect("an address")));
+        let mapped = Source::of("::ffff:127.0.0.1".parse().expect("an address"));
+        assert_eq!(mapped, Source::of(IpAddr::from([127, 0, 0, 1])));
+    }
+
+    proptest! {
+        #[test]
+        fn the_room_is_never_overfull_and_a_newcomer_finds_room_beside_any_flood(
+            steps in prop::collection::vec((0_u8..6, any::<bool>(), 0_u64..200), 0..400),
+        ) {
+            let slots = AdmissionSlots::new(SlotRules { capacity: 16, reserved: 4, patience: LATER });
+            let mut now = Instant::now();
+            let mut held: Vec<UnauthenticatedSlot> = Vec::new();
+            for (number, leave, wait) in steps {
+                now += Duration::from_millis(wait);
+                if leave && !held.is_empty() {
+                    held.swap_remove(usize::from(number) % held.len());
+                } else {
+                    held.extend(slots.take(source(number), now));
+                }
+                prop_assert!(slots.len() <= 16);
+            }
+            let newcomer = slots.take(source(99), now);
+            prop_assert!(newcomer.is_ok(), "six sources cannot fill sixteen slots with singles");
+            drop(newcomer);
+            drop(held);
+            prop_assert!(slots.is_empty());
+        }
+    }
+}

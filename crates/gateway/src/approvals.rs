@@ -1,0 +1,195 @@
+//! Commands that wait for a person: the driver of the pure queue.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use tidegate_agent::approval::{APPROVAL_TIMEOUT, ApprovalAnswer, ApprovalGate, ApprovalQuestion};
+use tidegate_protocol::{ConnectionId, Event};
+use tidegate_trust::Session;
+use tidegate_trust::approval::{Command, Decision, Requester, ResolveError, ResolvedCommand, WaitingCommand};
+use tidegate_trust::audit::{AuditEvent, Weight};
+
+use crate::gateway::{BoxFuture, Gateway, Inner};
+use crate::hub::Audience;
+use crate::now;
+
+/// Asks whoever may decide. `None` when too many wait.
+pub(crate) fn ask(
+    inner: &Inner,
+    id: String,
+    command: Command,
+    requester: Requester,
+    timeout: Duration,
+) -> Option<WaitingCommand> {
+    let waiting = inner.gatekeeper.approvals().ask(id, command, requester, timeout, now::moment())?;
+    inner.hub.publish(Event::ExecApprovalRequested, &payload(&waiting), Audience::Everyone);
+    Some(waiting)
+}
+
+/// Waits for the decision about a command: `Some(None)` when its time was up, `None` when there is
+/// no such command.
+pub(crate) async fn decision(gateway: &Gateway, id: &str) -> Option<Option<Decision>> {
+    let inner = gateway.inner();
+    let mut changed = inner.approvals_changed.subscribe();
+    loop {
+        expire(inner);
+        let until = {
+            let queue = inner.gatekeeper.approvals();
+            if let Some(resolved) = queue.resolved(id) {
+                return Some(resolved.decision);
+            }
+            let waiting = queue.waiting().iter().find(|waiting| waiting.id == id)?;
+            waiting.expires_at().since(now::wall())
+        };
+        tokio::select! {
+            () = inner.stop.cancelled() => return Some(None),
+            _ = changed.changed() => {}
+            () = tokio::time::sleep(until + Duration::from_millis(10)) => {}
+        }
+    }
+}
+
+/// Decides.
+pub(crate) fn resolve(inner: &Inner, session: &Session, id: &str, decision: Decision) -> Result<(), ResolveError> {
+    expire(inner);
+    let resolved =
+        inner.gatekeeper.approvals().resolve(session, inner.gatekeeper.desktop, id, decision, now::moment())?;
+    announce(inner, &resolved);
+    Ok(())
+}
+
+/// Ends what has expired.
+pub(crate) fn expire(inner: &Inner) {
+    let expired = inner.gatekeeper.approvals().tick(now::moment());
+    for resolved in expired {
+        announce(inner, &resolved);
+    }
+}
+
+/// Withdraws what a connection asked for.
+pub(crate) fn withdraw_connection(inner: &Inner, connection: &ConnectionId) {
+    let withdrawn = inner.gatekeeper.approvals().withdraw_connection(connection, now::moment());
+    for resolved in withdrawn {
+        announce(inner, &resolved);
+    }
+}
+
+fn withdraw(inner: &Inner, id: &str) {
+    let withdrawn = inner.gatekeeper.approvals().withdraw(id, now::moment());
+    if let Some(resolved) = withdrawn {
+        announce(inner, &resolved);
+    }
+}
+
+fn announce(inner: &Inner, resolved: &ResolvedCommand) {
+    let kind = match resolved.decision {
+        Some(Decision::AllowOnce) => "command.allowed",
+        Some(Decision::Deny) => "command.denied",
+        None => "command.undecided",
+    };
+    let command = tidegate_protocol::text::one_line(&resolved.waiting.command.command, 200);
+    let line = format!(
+        "{kind} id={} digest={} by={} session={} command={command}",
+        resolved.waiting.id,
+        resolved.waiting.command.digest,
+        resolved.by.as_deref().unwrap_or("nobody"),
+        tidegate_protocol::text::one_line(&resolved.waiting.command.session_key, 200),
+    );
+    inner.gatekeeper.audit(AuditEvent::new(now::wall(), Weight::Info, kind, resolved.waiting.id.clone(), line));
+    let payload = json!({
+        "id": resolved.waiting.id,
+        "decision": resolved.decision,
+        "resolvedBy": resolved.by,
+        "ts": now::wall(),
+    });
+    inner.hub.publish(Event::ExecApprovalResolved, &payload, Audience::Everyone);
+    inner.approvals_changed.send_modify(|version| *version += 1);
+}
+
+/// A waiting command as clients see it.
+pub(crate) fn payload(waiting: &WaitingCommand) -> Value {
+    let command = &waiting.command;
+    json!({
+        "id": waiting.id,
+        "request": {
+            "command": command.command,
+            "commandArgv": command.command_argv,
+            "cwd": command.cwd,
+            "env": command.env.iter().cloned().collect::<std::collections::BTreeMap<_, _>>(),
+            "host": "gateway",
+            "security": "allowlist",
+            "ask": "always",
+            "agentId": "main",
+            "sessionKey": command.session_key,
+            "runId": command.run_id,
+            "ancestors": command.ancestors,
+            "digest": command.digest,
+        },
+        "createdAtMs": waiting.created_at,
+        "expiresAtMs": waiting.expires_at(),
+    })
+}
+
+/// The digest of a command that a client describes.
+pub(crate) fn digest(command: &Command) -> String {
+    let text = serde_json::to_vec(command).unwrap_or_default();
+    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The runtime's way to a person.
+#[derive(Debug, Clone)]
+pub struct PersonGate(Gateway);
+
+impl PersonGate {
+    /// The gate of a gateway.
+    #[must_use]
+    pub fn new(gateway: Gateway) -> Self {
+        Self(gateway)
+    }
+
+    async fn ask_person(&self, question: ApprovalQuestion) -> ApprovalAnswer {
+        let denied = |reason: &str| ApprovalAnswer::Denied { reason: reason.to_owned() };
+        let Ok(entropy) = now::entropy() else { return denied("the operating system gives no random bytes") };
+        let digest = question.plan.digest();
+        let mut argv = vec![question.plan.program.display().to_string()];
+        argv.extend(question.plan.arguments.iter().cloned());
+        let command = Command {
+            command: question.plan.command.clone(),
+            command_argv: argv,
+            cwd: question.plan.directory.display().to_string(),
+            env: question.plan.environment.clone(),
+            session_key: question.session.to_string(),
+            run_id: Some(question.run.to_string()),
+            ancestors: question.ancestors,
+            digest: digest.clone(),
+        };
+        let Some(waiting) = ask(self.0.inner(), entropy.uuid(), command, Requester::Run, APPROVAL_TIMEOUT) else {
+            return denied("too many commands wait for a person; ask again later");
+        };
+        // A run that is cancelled drops this future, and nobody is asked any longer.
+        let question = Withdraw { gateway: &self.0, id: waiting.id };
+        match decision(&self.0, &question.id).await.flatten() {
+            Some(Decision::AllowOnce) => ApprovalAnswer::Allowed { digest },
+            Some(Decision::Deny) => denied("a person refused this command"),
+            None => denied("nobody allowed this command in time"),
+        }
+    }
+}
+
+impl ApprovalGate for PersonGate {
+    fn ask(&self, question: ApprovalQuestion) -> BoxFuture<'_, ApprovalAnswer> {
+        Box::pin(self.ask_person(question))
+    }
+}
+
+struct Withdraw<'a> {
+    gateway: &'a Gateway,
+    id: String,
+}
+
+impl Drop for Withdraw<'_> {
+    fn drop(&mut self) {
+        withdraw(self.gateway.inner(), &self.id);
+    }
+}

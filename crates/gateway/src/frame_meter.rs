@@ -1,0 +1,334 @@
+//! Follows the frames of a byte stream (RFC 6455 section 5.2) without holding them, so that what is
+//! too large, too many or of the wrong kind is seen before anything is allocated for it.
+
+use std::time::Duration;
+
+use tidegate_protocol::limits::MAX_PAYLOAD_BEFORE_AUTH;
+use tidegate_protocol::{CloseCode, CloseFrame};
+use tokio::time::Instant;
+
+/// Control frames that one connection may send in a second.
+const CONTROL_FRAMES_PER_SECOND: u32 = 50;
+/// Fragments that a message may have whatever their size.
+const FREE_FRAGMENTS: u64 = 256;
+/// The average size in bytes that fragments beyond those must have.
+const FRAGMENT_BYTES: u64 = 512;
+
+/// Why a connection is closed because of its frames.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Violation {
+    /// A message announces or reaches more bytes than the limit.
+    TooBig {
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// A binary message.
+    Binary,
+    /// More control frames than [`CONTROL_FRAMES_PER_SECOND`].
+    ControlFlood,
+    /// A message in many tiny pieces.
+    Fragments,
+    /// A message that does not get complete in time.
+    Slow,
+}
+
+impl Violation {
+    /// How the connection is closed.
+    pub(crate) fn close_frame(self) -> CloseFrame {
+        match self {
+            Self::TooBig { limit } if limit <= MAX_PAYLOAD_BEFORE_AUTH => {
+                CloseFrame::new(CloseCode::TooBig, "preauth payload too large")
+            }
+            Self::TooBig { limit } => {
+                CloseFrame::new(CloseCode::TooBig, &format!("message larger than {limit} bytes"))
+            }
+            Self::Binary => CloseFrame::new(CloseCode::Policy, "binary messages are not accepted"),
+            Self::ControlFlood => CloseFrame::new(CloseCode::Policy, "too many control frames"),
+            Self::Fragments => CloseFrame::new(CloseCode::Policy, "message in too many fragments"),
+            Self::Slow => CloseFrame::new(CloseCode::Policy, "message took too long to arrive"),
+        }
+    }
+}
+
+/// Counts frames as their bytes pass. Whether a frame is well formed is for the decoder to say.
+#[derive(Debug)]
+pub(crate) struct FrameMeter {
+    limit: usize,
+    /// The start of the frame that is passing: flags, length and extended length.
+    header: [u8; 10],
+    header_length: usize,
+    /// Bytes of the frame's mask and payload that have not passed yet.
+    remaining: u64,
+    open: OpenMessage,
+    /// When the first byte of the open message, or of a control frame outside one, passed.
+    since: Option<Instant>,
+    completed: u64,
+    control_window: Instant,
+    control_frames: u32,
+}
+
+#[derive(Debug, Default)]
+struct OpenMessage {
+    bytes: u64,
+    fragments: u64,
+}
+
+impl FrameMeter {
+    pub(crate) fn new(limit: usize, now: Instant) -> Self {
+        Self {
+            limit,
+            header: [0; 10],
+            header_length: 0,
+            remaining: 0,
+            open: OpenMessage::default(),
+            since: None,
+            completed: 0,
+            control_window: now,
+            control_frames: 0,
+        }
+    }
+
+    pub(crate) fn set_limit(&mut self, bytes: usize) {
+        self.limit = bytes;
+    }
+
+    /// Since when a message or frame has been incomplete.
+    pub(crate) fn incomplete_since(&self) -> Option<Instant> {
+        self.since
+    }
+
+    /// How many messages, control frames counted as such, have passed whole.
+    pub(crate) fn completed(&self) -> u64 {
+        self.completed
+    }
+
+    /// Takes note of bytes.
+    ///
+    /// # Errors
+    /// With the number of bytes that stand before the frame at fault; the meter must not be used
+    /// after it.
+    pub(crate) fn observe(&mut self, bytes: &[u8], now: Instant) -> Result<(), (usize, Violation)> {
+        let mut at = 0;
+        let mut frame_start = 0;
+        while at < bytes.len() {
+            if self.header_length == 0 {
+                frame_start = at;
+                self.since.get_or_insert(now);
+            }
+            if self.header_length < self.header_size() {
+                self.header[self.header_length] = bytes[at];
+                self.header_length += 1;
+                at += 1;
+                if self.header_length < self.header_size() {
+                    continue;
+                }
+                self.begin_frame(now).map_err(|violation| (frame_start, violation))?;
+            }
+            let passing = self.remaining.min((bytes.len() - at) as u64);
+            self.remaining -= passing;
+            at += usize::try_from(passing).unwrap_or(bytes.len() - at);
+            if self.remaining == 0 {
+                self.end_frame();
+            }
+        }
+        Ok(())
+    }
+
+    /// How long the header without its mask is, as far as known.
+    fn header_size(&self) -> usize {
+        if self.header_length < 2 {
+            return 2;
+        }
+        match self.header[1] & 0x7f {
+            126 => 4,
+            127 => 10,
+            _ => 2,
+        }
+    }
+
+    fn payload_length(&self) -> u64 {
+        let extended = |from: &[u8]| from.iter().fold(0, |value, byte| value << 8 | u64::from(*byte));
+        match self.header[1] & 0x7f {
+            126 => extended(&self.header[2..4]),
+            127 => extended(&self.header[2..10]),
+            short => u64::from(short),
+        }
+    }
+
+    fn is_control(&self) -> bool {
+        self.header[0] & 0x08 != 0
+    }
+
+    fn is_final(&self) -> bool {
+        self.header[0] & 0x80 != 0
+    }
+
+    fn begin_frame(&mut self, now: Instant) -> Result<(), Violation> {
+        let length = self.payload_length();
+        let mask = if self.header[1] & 0x80 == 0 { 0 } else { 4 };
+        if self.is_control() {
+            self.count_control_frame(now)?;
+        } else {
+            if self.header[0] & 0x0f == 0x2 {
+                return Err(Violation::Binary);
+            }
+            let bytes = self.open.bytes.saturating_add(length);
+            if bytes > self.limit as u64 {
+                return Err(Violation::TooBig { limit: self.limit });
+            }
+            let fragments = self.open.fragments + 1;
+            if fragments > FREE_FRAGMENTS + bytes / FRAGMENT_BYTES {
+                return Err(Violation::Fragments);
+            }
+            self.open = OpenMessage { bytes, fragments };
+        }
+        self.remaining = length.saturating_add(mask);
+        Ok(())
+    }
+
+    fn count_control_frame(&mut self, now: Instant) -> Result<(), Violation> {
+        if now.saturating_duration_since(self.control_window) >= Duration::from_secs(1) {
+            self.control_window = now;
+            self.control_frames = 0;
+        }
+        self.control_frames += 1;
+        if self.control_frames > CONTROL_FRAMES_PER_SECOND { Err(Violation::ControlFlood) } else { Ok(()) }
+    }
+
+    fn end_frame(&mut self) {
+        self.header_length = 0;
+        if self.is_control() {
+            self.completed += 1;
+        } else if self.is_final() {
+            self.completed += 1;
+            self.open = OpenMessage::default();
+        }
+        if self.open.fragments == 0 {
+            self.since = None;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const TEXT: u8 = 0x81;
+
+    fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+        let mut bytes = vec![first];
+        match payload.len() {
+            length @ 0..=125 => bytes.push(0x80 | u8::try_from(length).expect("small")),
+            length @ 126..=65_535 => {
+                bytes.push(0x80 | 126);
+                bytes.extend(u16::try_from(length).expect("small").to_be_bytes());
+            }
+            length => {
+                bytes.push(0x80 | 127);
+                bytes.extend((length as u64).to_be_bytes());
+            }
+        }
+        bytes.extend([0; 4]);
+        bytes.extend(payload);
+        bytes
+    }
+
+    fn meter(limit: usize) -> FrameMeter {
+        FrameMeter::new(limit, Instant::now())
+    }
+
+    #[test]
+    fn an_announced_length_above_the_limit_is_seen_in_the_header() {
+        for length in [65_537_u64, 1 << 26, (1 << 63) - 1, u64::MAX] {
+            let mut bytes = frame(TEXT, b"{}");
+            let start = bytes.len();
+            bytes.extend([TEXT, 0xff]);
+            bytes.extend(length.to_be_bytes());
+            let result = meter(65_536).observe(&bytes, Instant::now());
+            assert_eq!(result, Err((start, Violation::TooBig { limit: 65_536 })), "{length}");
+        }
+    }
+
+    #[test]
+    fn fragments_are_added_up() {
+        let mut meter = meter(100);
+        assert_eq!(meter.observe(&frame(0x01, &[b'x'; 60]), Instant::now()), Ok(()));
+        assert!(meter.incomplete_since().is_some());
+        let second = meter.observe(&frame(0x80, &[b'x'; 60]), Instant::now());
+        assert_eq!(second, Err((0, Violation::TooBig { limit: 100 })));
+    }
+
+    #[test]
+    fn tiny_fragments_without_end_are_refused() {
+        let mut meter = meter(65_536);
+        meter.observe(&frame(0x01, b"x"), Instant::now()).expect("the first");
+        let refused = (0..1000).find_map(|_| meter.observe(&frame(0x00, b""), Instant::now()).err());
+        assert_eq!(refused, Some((0, Violation::Fragments)));
+    }
+
+    #[test]
+    fn a_large_message_in_usual_fragments_passes() {
+        let mut meter = meter(26_214_400);
+        meter.observe(&frame(0x01, &[b'x'; 1024]), Instant::now()).expect("the first");
+        for _ in 0..10_000 {
+            meter.observe(&frame(0x00, &[b'x'; 1024]), Instant::now()).expect("a fragment");
+        }
+        meter.observe(&frame(0x80, &[]), Instant::now()).expect("the last");
+        assert_eq!((meter.completed(), meter.incomplete_since()), (1, None));
+    }
+
+    #[test]
+    fn a_flood_of_control_frames_is_refused_and_a_calm_stream_of_them_is_not() {
+        let start = Instant::now();
+        let mut calm = FrameMeter::new(100, start);
+        for second in 0..1000 {
+            let now = start + Duration::from_millis(second * 40);
+            assert_eq!(calm.observe(&frame(0x89, b""), now), Ok(()));
+        }
+        let mut flood = FrameMeter::new(100, start);
+        let refused = (0..1000).find_map(|_| flood.observe(&frame(0x8a, b""), start).err());
+        assert_eq!(refused, Some((0, Violation::ControlFlood)));
+    }
+
+    #[test]
+    fn a_control_frame_within_a_message_does_not_end_it() {
+        let mut meter = meter(100);
+        let start = Instant::now();
+        meter.observe(&frame(0x01, b"a"), start).expect("the start");
+        meter.observe(&frame(0x89, b"b"), start + Duration::from_secs(1)).expect("a ping");
+        assert_eq!((meter.completed(), meter.incomplete_since()), (1, Some(start)));
+    }
+
+    proptest! {
+        #[test]
+        fn frames_are_counted_the_same_however_the_bytes_are_cut(
+            lengths in prop::collection::vec(0_usize..70_000, 1..6),
+            cuts in prop::collection::vec(1_usize..9_000, 1..40),
+        ) {
+            let bytes: Vec<u8> = lengths.iter().flat_map(|length| frame(TEXT, &vec![b'x'; *length])).collect();
+            let mut meter = meter(70_000);
+            let mut rest = bytes.as_slice();
+            let mut cuts = cuts.into_iter().cycle();
+            while !rest.is_empty() {
+                let (chunk, left) = rest.split_at(cuts.next().expect("endless").min(rest.len()));
+                prop_assert_eq!(meter.observe(chunk, Instant::now()), Ok(()));
+                rest = left;
+            }
+            prop_assert_eq!(meter.completed(), lengths.len() as u64);
+            prop_assert_eq!(meter.incomplete_since(), None);
+        }
+
+        #[test]
+        fn any_bytes_are_followed_without_a_panic(chunks in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..64), 0..32)) {
+            let mut meter = meter(1000);
+            for chunk in chunks {
+                if let Err((at, _)) = meter.observe(&chunk, Instant::now()) {
+                    prop_assert!(at <= chunk.len());
+                    break;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! The driver of the pure trust core: gives it time and entropy, commits what it changed, and does
+//! what its effects say.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde_json::{Value, json};
+use tidegate_protocol::{ConnectionId, Event};
+use tidegate_store::{Store, StoreError};
+use tidegate_trust::approval::ApprovalQueue;
+use tidegate_trust::audit::{AuditEvent, Weight};
+use tidegate_trust::authority::Effect;
+use tidegate_trust::decision::{DecisionError, Decider, Desktop, Verdict};
+use tidegate_trust::management::Changed;
+use tidegate_trust::pairing::{PendingRequest, Subject};
+use tidegate_trust::{Authority, Change};
+use tokio::sync::mpsc;
+
+use crate::hub::{Audience, Hub};
+use crate::now;
+
+/// How many audit events may wait to be written. Beyond that they are only logged.
+const AUDIT_QUEUE: usize = 1024;
+
+/// See the module's text.
+pub(crate) struct Gatekeeper {
+    authority: Mutex<Authority>,
+    approvals: Mutex<ApprovalQueue>,
+    store: Store,
+    hub: Arc<Hub>,
+    audit: mpsc::Sender<Change>,
+    pub(crate) desktop: Desktop,
+}
+
+/// Why a decision did not count.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DecideError {
+    #[error(transparent)]
+    Decision(#[from] DecisionError),
+    #[error("the decision could not be saved, so it does not count: {0}")]
+    NotSaved(#[from] StoreError),
+    #[error(transparent)]
+    Entropy(#[from] now::NoEntropy),
+}
+
+impl Gatekeeper {
+    pub(crate) fn new(authority: Authority, store: Store, hub: Arc<Hub>, desktop: Desktop) -> Self {
+        let (audit, queue) = mpsc::channel(AUDIT_QUEUE);
+        tokio::spawn(write_audit(store.clone(), queue));
+        let authority = Mutex::new(authority);
+        Self { authority, approvals: Mutex::default(), store, hub, audit, desktop }
+    }
+
+    /// The pure core. Never held over an await.
+    pub(crate) fn authority(&self) -> MutexGuard<'_, Authority> {
+        self.authority.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The commands that wait. Never held over an await.
+    pub(crate) fn approvals(&self) -> MutexGuard<'_, ApprovalQueue> {
+        self.approvals.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Takes a decision: it counts once it is saved.
+    pub(crate) async fn decide(
+        &self,
+        decider: &Decider,
+        request: &str,
+        digest: Option<&str>,
+        verdict: &Verdict,
+    ) -> Result<(), DecideError> {
+        let entropy = now::entropy()?;
+        let mut decided = {
+            let mut authority = self.authority();
+            let expired = authority.tick(now::moment());
+            let decided = authority.decide(decider, request, digest, verdict, &entropy, now::moment());
+            drop(authority);
+            self.apply(expired, None);
+            decided?
+        };
+        let durable = std::mem::take(&mut decided.durable);
+        if let Err(error) = self.store.commit_trust(durable).await {
+            self.authority().withdraw(&decided);
+            return Err(error.into());
+        }
+        let effects = self.authority().complete(decided, now::moment());
+        self.apply(effects, None);
+        Ok(())
+    }
+
+    /// Commits a change that already counts. The answer says whether it also survives a restart;
+    /// where it does not yet, saving is tried again.
+    pub(crate) async fn settle<T>(&self, changed: Changed<T>, asked_by: Option<&ConnectionId>) -> (T, bool) {
+        let Changed { value, durable, effects } = changed;
+        self.apply(effects, asked_by);
+        let saved = self.store.commit_trust(durable.clone()).await;
+        if let Err(error) = &saved {
+            tracing::error!(%error, "a change of who may connect holds only until restart; saving is tried again");
+            tokio::spawn(save_later(self.store.clone(), durable));
+        }
+        (value, saved.is_ok())
+    }
+
+    /// Does what a decision asked for.
+    pub(crate) fn apply(&self, effects: Vec<Effect>, asked_by: Option<&ConnectionId>) {
+        for effect in effects {
+            match effect {
+                Effect::Close { connections } => self.hub.close_revoked(&connections, asked_by),
+                Effect::Requested(request) => {
+                    self.hub.publish(Event::DevicePairRequested, &pending_payload(&request), Audience::Everyone);
+                }
+                Effect::Ended { request, .. } => self.publish_resolved(&request, false),
+                Effect::Resolved { request, approved } => self.publish_resolved(&request, approved),
+                Effect::Audit(event) => self.audit(event),
+            }
+        }
+    }
+
+    /// Logs an audit event and queues it for the store. Nothing waits for it.
+    pub(crate) fn audit(&self, event: AuditEvent) {
+        match event.weight {
+            Weight::Info => tracing::info!(target: "audit", "{}", event.line),
+            Weight::Warn => tracing::warn!(target: "audit", "{}", event.line),
+            Weight::Alarm => tracing::error!(target: "audit", "{}", event.line),
+        }
+        if self.audit.try_send(Change::Audit(Box::new(event))).is_err() {
+            tracing::warn!("the audit log falls behind; the event above is only in the log file");
+        }
+    }
+
+    fn publish_resolved(&self, request: &PendingRequest, approved: bool) {
+        let payload = json!({
+            "requestId": request.id,
+            "deviceId": subject_id(&request.ask.subject),
+            "decision": if approved { "approved" } else { "rejected" },
+            "ts": now::wall(),
+        });
+        self.hub.publish(Event::DevicePairResolved, &payload, Audience::Everyone);
+    }
+
+    /// Lets time pass: ends what has expired.
+    pub(crate) fn tick(&self) {
+        let effects = self.authority().tick(now::moment());
+        self.apply(effects, None);
+    }
+
+    /// Saves what was only touched.
+    pub(crate) async fn save_touched(&self) {
+        let touched = self.authority().take_touched();
+        if let Err(error) = self.store.commit_trust(touched).await {
+            tracing::warn!(%error, "when devices were last seen could not be saved");
+        }
+    }
+}
+
+/// A waiting request as `device.pair.list` and `device.pair.requested` show it (protocol
+/// section 10.2).
+pub(crate) fn pending_payload(request: &PendingRequest) -> Value {
+    let ask = &request.ask;
+    let mut payload = json!({
+        "requestId": request.id,
+        "deviceId": subject_id(&ask.subject),
+        "publicKey": ask.key.map(|key| key.to_string()).unwrap_or_default(),
+        "displayName": ask.claims.display_name,
+        "platform": ask.claims.platform,
+        "deviceFamily": ask.claims.device_family,
+        "clientId": ask.claims.client_id,
+        "clientMode": ask.claims.client_mode,
+        "role": ask.role,
+        "roles": [ask.role],
+        "scopes": ask.asked,
+        "silent": false,
+        "isRepair": !ask.has.is_empty(),
+        "ts": request.created_at,
+    });
+    if let Some(payload) = payload.as_object_mut() {
+        payload.retain(|_, value| !value.is_null());
+    }
+    payload
+}
+
+/// What stands in for a device id where a program has none.
+pub(crate) fn subject_id(subject: &Subject) -> String {
+    match subject {
+        Subject::Device(device) => device.to_string(),
+        Subject::Program(program) => {
+            let file = program.script.as_ref().unwrap_or(&program.executable);
+            format!("program:{}", tidegate_protocol::text::one_line(&file.display().to_string(), 200))
+        }
+    }
+}
+
+async fn write_audit(store: Store, mut queue: mpsc::Receiver<Change>) {
+    let mut batch = Vec::new();
+    while queue.recv_many(&mut batch, 64).await > 0 {
+        if let Err(error) = store.commit_trust(std::mem::take(&mut batch)).await {
+            tracing::warn!(%error, "audit events could not be saved; they are in the log file");
+        }
+    }
+}
+
+async fn save_later(store: Store, changes: Vec<Change>) {
+    const FIRST: std::time::Duration = std::time::Duration::from_secs(1);
+    const LONGEST: std::time::Duration = std::time::Duration::from_mins(5);
+    let mut pause = FIRST;
+    loop {
+        tokio::time::sleep(pause).await;
+        match store.commit_trust(changes.clone()).await {
+            Ok(()) => return,
+            Err(StoreError::Closed) => return,
+            Err(_) => pause = (pause * 2).min(LONGEST),
+        }
+    }
+}

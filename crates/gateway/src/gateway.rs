@@ -1,0 +1,223 @@
+//! The gateway: what connections share.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+
+use serde_json::{Value, json};
+use tidegate_agent::Runtime;
+use tidegate_agent::model::ModelDirectory;
+use tidegate_protocol::{ErrorShape, Event, Method, limits};
+use tidegate_store::Store;
+use tidegate_trust::Authority;
+use tidegate_trust::decision::Desktop;
+use tidegate_trust::origin::{InProcessKey, Origin};
+use tidegate_trust::token::Token;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::gatekeeper::Gatekeeper;
+use crate::hub::{Audience, Hub};
+use crate::now;
+use crate::peer::PeerLookup;
+use crate::transport::{ChannelClient, channel};
+
+/// A future that a port returns.
+pub type BoxFuture<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// What the host does for the person's command line and for reads of its own state.
+pub trait Host: Send + Sync + 'static {
+    /// Serves one method of the host: `config.get`, `logs.tail`, and those `tidegate.*` that concern
+    /// models, secrets, the process, and the whole.
+    fn call(&self, method: Method, params: Value) -> BoxFuture<'_, Result<Value, ErrorShape>>;
+
+    /// Keeps a new shared token where it can be shown again, when there is such a place.
+    fn keep_shared_token<'a>(&'a self, token: &'a Token) -> BoxFuture<'a, ()>;
+}
+
+/// What the gateway is made of.
+pub struct GatewayParts {
+    /// Who may do what.
+    pub authority: Authority,
+    /// The one right to open connections in-process.
+    pub in_process: InProcessKey,
+    /// Where decisions are saved.
+    pub store: Store,
+    /// Looks local peers up.
+    pub peers: Arc<dyn PeerLookup>,
+    /// Serves what the gateway does not know.
+    pub host: Arc<dyn Host>,
+    /// Whether a desktop is there for a person to decide at.
+    pub desktop: Desktop,
+    /// Tidegate's version.
+    pub version: &'static str,
+    /// Names this start of the process.
+    pub boot: String,
+    /// Where the state is; told to sessions with `operator.admin` only.
+    pub state_dir: PathBuf,
+    /// Where the configuration is; likewise.
+    pub config_path: PathBuf,
+}
+
+/// How many peers are looked up at once.
+const LOOK_UPS: usize = 4;
+
+/// The gateway. A cheap handle; clones share one gateway.
+#[derive(Clone)]
+pub struct Gateway(Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) gatekeeper: Gatekeeper,
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) peers: Arc<dyn PeerLookup>,
+    pub(crate) look_ups: Semaphore,
+    pub(crate) host: Arc<dyn Host>,
+    pub(crate) runtime: OnceLock<Runtime>,
+    pub(crate) models: OnceLock<Arc<dyn ModelDirectory>>,
+    pub(crate) version: &'static str,
+    pub(crate) boot: String,
+    pub(crate) state_dir: PathBuf,
+    pub(crate) config_path: PathBuf,
+    pub(crate) started: Instant,
+    pub(crate) ready: AtomicBool,
+    /// Counts decisions about commands, so that whoever waits for one looks again.
+    pub(crate) approvals_changed: tokio::sync::watch::Sender<u64>,
+    pub(crate) stop: CancellationToken,
+    pub(crate) tasks: TaskTracker,
+    in_process: InProcessKey,
+}
+
+impl Gateway {
+    /// Builds a gateway. Nothing is served before [`Self::attach`].
+    #[must_use]
+    pub fn new(parts: GatewayParts) -> Self {
+        let hub = Arc::new(Hub::new(parts.version));
+        Self(Arc::new(Inner {
+            gatekeeper: Gatekeeper::new(parts.authority, parts.store, hub.clone(), parts.desktop),
+            hub,
+            peers: parts.peers,
+            look_ups: Semaphore::new(LOOK_UPS),
+            host: parts.host,
+            runtime: OnceLock::new(),
+            models: OnceLock::new(),
+            version: parts.version,
+            boot: parts.boot,
+            state_dir: parts.state_dir,
+            config_path: parts.config_path,
+            started: Instant::now(),
+            ready: AtomicBool::new(false),
+            approvals_changed: tokio::sync::watch::Sender::new(0),
+            stop: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+            in_process: parts.in_process,
+        }))
+    }
+
+    /// Gives the gateway its agent runtime and models, and begins to serve.
+    pub fn attach(&self, runtime: Runtime, models: Arc<dyn ModelDirectory>) {
+        // A second call finds the runtime set and changes nothing.
+        let _ = self.0.models.set(models);
+        let events = runtime.events();
+        if self.0.runtime.set(runtime).is_err() {
+            return;
+        }
+        self.0.tasks.spawn(crate::runtime_events::forward(self.clone(), events));
+        self.0.tasks.spawn(tick(self.clone()));
+        self.0.ready.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn inner(&self) -> &Inner {
+        &self.0
+    }
+
+    /// The runtime, once there is one.
+    pub(crate) fn runtime(&self) -> Result<&Runtime, ErrorShape> {
+        self.0.runtime.get().ok_or_else(|| ErrorShape::unavailable("the gateway is starting"))
+    }
+
+    /// Whether requests are served.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.0.ready.load(Ordering::Acquire) && !self.0.stop.is_cancelled()
+    }
+
+    /// Opens a connection inside this process. What it may do is decided like for any other: only
+    /// our own key gets in this way.
+    #[must_use]
+    pub fn open_in_process(&self) -> ChannelClient {
+        let (server, client) = channel();
+        let gateway = self.clone();
+        let origin = self.0.in_process.origin();
+        self.0.tasks.spawn(async move {
+            let deadline = tokio::time::Instant::now() + limits::HANDSHAKE_TIMEOUT;
+            crate::connection::serve(gateway, server, crate::connection::Arrival::in_process(origin, deadline)).await;
+        });
+        client
+    }
+
+    /// Stops: refuses new requests, tells everyone, closes connections, saves what was touched.
+    pub async fn stop(&self, reason: &str) {
+        self.0.ready.store(false, Ordering::Release);
+        self.0.hub.shut_down(reason);
+        self.0.stop.cancel();
+        self.0.gatekeeper.save_touched().await;
+        self.0.tasks.close();
+    }
+
+    /// Waits until every connection and task has ended.
+    pub async fn stopped(&self) {
+        self.0.tasks.wait().await;
+    }
+
+    /// Numbers for the person.
+    #[must_use]
+    pub fn status(&self) -> Value {
+        let authority = self.0.gatekeeper.authority();
+        json!({
+            "ready": self.is_ready(),
+            "connections": self.0.hub.len(),
+            "devices": authority.devices().count(),
+            "programs": authority.programs().count(),
+            "tokens": authority.tokens().len(),
+            "blocked": authority.blocks().len(),
+            "waitingRequests": authority.waiting().len(),
+            "waitingCommands": self.0.gatekeeper.approvals().waiting().len(),
+            "ownClient": authority.own_client().map(|(key, seen)| json!({
+                "deviceId": key.device_id(), "admittedAtMs": seen,
+            })),
+        })
+    }
+}
+
+impl std::fmt::Debug for Gateway {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Gateway").field("ready", &self.is_ready()).finish_non_exhaustive()
+    }
+}
+
+/// Signs of life, and the end of what has expired.
+async fn tick(gateway: Gateway) {
+    let mut ticks = tokio::time::interval(limits::TICK_INTERVAL);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    ticks.tick().await;
+    loop {
+        tokio::select! {
+            () = gateway.inner().stop.cancelled() => return,
+            _ = ticks.tick() => {}
+        }
+        gateway.inner().gatekeeper.tick();
+        crate::approvals::expire(gateway.inner());
+        gateway.inner().hub.publish(Event::Tick, &json!({ "ts": now::wall() }), Audience::Everyone);
+    }
+}
+
+/// Where a connection of the local socket or of loopback comes from, before anybody looked.
+pub(crate) fn unknown_local(socket: crate::peer::LocalSocket) -> Origin {
+    use tidegate_trust::origin::Peer;
+    match socket {
+        crate::peer::LocalSocket::Tcp { .. } => Origin::Loopback(Peer::NotLookedUp),
+        crate::peer::LocalSocket::Unix { .. } => Origin::LocalSocket(Peer::NotLookedUp),
+    }
+}

@@ -1,0 +1,159 @@
+//! A byte stream that watches the WebSocket frames passing through it.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf as _, Bytes};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Instant;
+
+use crate::frame_meter::{FrameMeter, Violation};
+
+/// How much is read at a time while no decoder is there; a larger message is then read on by it.
+const FIRST_READ: usize = 2048;
+
+/// The stream under the decoder. After a violation it lets nothing more through: reads stay
+/// pending, and whoever polls looks at [`Self::violation`].
+#[derive(Debug)]
+pub(crate) struct MeteredIo<IO> {
+    io: IO,
+    pub(crate) meter: FrameMeter,
+    /// What was read before there was a decoder.
+    unread: Bytes,
+    violation: Option<Violation>,
+    last_read: Instant,
+    /// Pings of ours since then.
+    pub(crate) silent_pings: u32,
+    blocked_since: Option<Instant>,
+}
+
+impl<IO: AsyncRead + AsyncWrite + Unpin> MeteredIo<IO> {
+    pub(crate) fn new(io: IO, unread: Bytes, limit: usize) -> Self {
+        let now = Instant::now();
+        Self {
+            io,
+            meter: FrameMeter::new(limit, now),
+            unread,
+            violation: None,
+            last_read: now,
+            silent_pings: 0,
+            blocked_since: None,
+        }
+    }
+
+    /// What the other end did wrong, if so.
+    pub(crate) fn violation(&self) -> Option<Violation> {
+        self.violation
+    }
+
+    /// When the last bytes came.
+    pub(crate) fn last_read(&self) -> Instant {
+        self.last_read
+    }
+
+    /// Since when the other end has taken nothing of what is written to it.
+    pub(crate) fn blocked_since(&self) -> Option<Instant> {
+        self.blocked_since
+    }
+
+    /// Waits for bytes and keeps them for the decoder. Zero at the end of the stream.
+    pub(crate) fn poll_first_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        if self.unread.has_remaining() {
+            return Poll::Ready(Ok(self.unread.remaining()));
+        }
+        let mut space = [0; FIRST_READ];
+        let mut buffer = ReadBuf::new(&mut space);
+        ready!(Pin::new(&mut self.io).poll_read(cx, &mut buffer))?;
+        self.unread = Bytes::copy_from_slice(buffer.filled());
+        Poll::Ready(Ok(self.unread.len()))
+    }
+
+    /// The stream itself, for reading past the meter.
+    pub(crate) fn io_mut(&mut self) -> &mut IO {
+        &mut self.io
+    }
+
+    fn poll_bytes(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if !self.unread.has_remaining() {
+            return Pin::new(&mut self.io).poll_read(cx, buffer);
+        }
+        let length = self.unread.len().min(buffer.remaining());
+        buffer.put_slice(&self.unread.split_to(length));
+        if self.unread.is_empty() {
+            self.unread = Bytes::new();
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncRead for MeteredIo<IO> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if this.violation.is_some() {
+            return Poll::Pending;
+        }
+        let before = buffer.filled().len();
+        ready!(this.poll_bytes(cx, buffer))?;
+        let read = &buffer.filled()[before..];
+        if read.is_empty() {
+            return Poll::Ready(Ok(()));
+        }
+        let now = Instant::now();
+        this.last_read = now;
+        this.silent_pings = 0;
+        if let Err((good, violation)) = this.meter.observe(read, now) {
+            this.violation = Some(violation);
+            buffer.set_filled(before + good);
+            if good == 0 {
+                return Poll::Pending;
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<IO: AsyncRead + AsyncWrite + Unpin> MeteredIo<IO> {
+    fn note_write<T>(&mut self, result: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if result.is_ready() {
+            self.blocked_since = None;
+        } else {
+            self.blocked_since.get_or_insert_with(Instant::now);
+        }
+        result
+    }
+}
+
+impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncWrite for MeteredIo<IO> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let result = Pin::new(&mut this.io).poll_write(cx, bytes);
+        this.note_write(result)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffers: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let result = Pin::new(&mut this.io).poll_write_vectored(cx, buffers);
+        this.note_write(result)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().io).poll_shutdown(cx)
+    }
+}

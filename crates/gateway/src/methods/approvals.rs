@@ -1,0 +1,104 @@
+//! Commands that wait for a decision (protocol section 15).
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tidegate_agent::approval::APPROVAL_TIMEOUT;
+use tidegate_protocol::params::{ExecApprovalRequest, ExecApprovalResolve, ExecApprovalWait};
+use tidegate_protocol::{ErrorCode, ErrorShape, text};
+use tidegate_trust::approval::{Command, Decision, Requester, ResolveError};
+
+use crate::approvals;
+use crate::dispatch::{Caller, Reply};
+use crate::now;
+
+/// The most bytes of a command that a client asks about.
+const MAX_COMMAND: usize = 64 * 1024;
+
+/// `exec.approval.request`: a client asks about a command of its own.
+pub(crate) async fn request(caller: &Caller, params: ExecApprovalRequest) -> Result<Value, ErrorShape> {
+    let argv = params.command_argv.unwrap_or_default();
+    let command = params.command.unwrap_or_else(|| argv.join(" "));
+    if command.trim().is_empty() || command.len() > MAX_COMMAND {
+        let problem = format!("must have 1 to {MAX_COMMAND} bytes");
+        return Err(ErrorShape::invalid(format!("invalid exec.approval.request params: at /command: {problem}")));
+    }
+    let timeout = params.timeout_ms.map_or(APPROVAL_TIMEOUT, Duration::from_millis).min(APPROVAL_TIMEOUT);
+    let mut asked = Command {
+        command,
+        command_argv: argv,
+        cwd: params.cwd.unwrap_or_default(),
+        env: params.env.unwrap_or_default().into_iter().collect(),
+        session_key: params.session_key.map(|key| key.to_string()).unwrap_or_default(),
+        run_id: None,
+        ancestors: Vec::new(),
+        digest: String::new(),
+    };
+    asked.digest = approvals::digest(&asked);
+    let requester = Requester::Client {
+        connection: caller.session.connection().clone(),
+        principal: caller.session.principal().clone(),
+    };
+    let id = match params.id {
+        Some(id) if id.len() <= 128 && text::one_line(&id, 128) == id && !id.is_empty() => id,
+        Some(_) => return Err(ErrorShape::invalid("invalid exec.approval.request params: at /id: must be a short text")),
+        None => now::entropy().map_err(|error| ErrorShape::unavailable(error.to_string()))?.uuid(),
+    };
+    let waiting = approvals::ask(caller.gateway.inner(), id, asked, requester, timeout)
+        .ok_or_else(|| ErrorShape::unavailable("too many commands wait for a decision, or this id is taken"))?;
+    if params.two_phase == Some(true) {
+        caller.answer(Reply::Ok(json!({
+            "status": "accepted",
+            "id": waiting.id,
+            "createdAtMs": waiting.created_at,
+            "expiresAtMs": waiting.expires_at(),
+        })));
+    }
+    let decision = approvals::decision(&caller.gateway, &waiting.id).await.flatten();
+    Ok(json!({
+        "id": waiting.id,
+        "decision": decision,
+        "createdAtMs": waiting.created_at,
+        "expiresAtMs": waiting.expires_at(),
+    }))
+}
+
+/// `exec.approval.list`.
+pub(crate) fn list(caller: &Caller) -> Value {
+    let inner = caller.gateway.inner();
+    approvals::expire(inner);
+    let queue = inner.gatekeeper.approvals();
+    Value::Array(queue.waiting().iter().map(approvals::payload).collect())
+}
+
+/// `exec.approval.resolve`.
+pub(crate) fn resolve(caller: &Caller, params: &ExecApprovalResolve) -> Result<Value, ErrorShape> {
+    let decision = match params.decision.as_str() {
+        "allow-once" => Decision::AllowOnce,
+        "deny" => Decision::Deny,
+        "allow-always" => {
+            return Err(ErrorShape::invalid("invalid decision: commands are allowed one at a time here; use allow-once"));
+        }
+        _ => return Err(ErrorShape::invalid("invalid decision")),
+    };
+    approvals::resolve(caller.gateway.inner(), &caller.session, &params.id, decision).map_err(|error| {
+        match error {
+            ResolveError::Unknown => ErrorShape::invalid(error.to_string())
+                .with_details(json!({ "reason": "APPROVAL_NOT_FOUND" })),
+            ResolveError::MissingScope => caller.session.dialect().missing_scope(&tidegate_protocol::Scope::Approvals),
+            ResolveError::Ambiguous => ErrorShape::invalid(error.to_string()),
+            ResolveError::SubagentClient | ResolveError::Own | ResolveError::DesktopDecides => {
+                ErrorShape::new(ErrorCode::Forbidden, error.to_string())
+            }
+        }
+    })?;
+    Ok(json!({ "ok": true }))
+}
+
+/// `exec.approval.waitDecision`.
+pub(crate) async fn wait(caller: &Caller, params: ExecApprovalWait) -> Result<Value, ErrorShape> {
+    match approvals::decision(&caller.gateway, &params.id).await {
+        Some(decision) => Ok(json!({ "id": params.id, "decision": decision })),
+        None => Err(ErrorShape::invalid("approval expired or not found")),
+    }
+}

@@ -1,0 +1,344 @@
+//! Turns and runs (protocol section 15).
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tidegate_agent::authority::{Owner, RunAuthority};
+use tidegate_agent::model::ModelName;
+use tidegate_agent::{HandoffId, PreparedStart, StartError, Turn, WaitOutcome};
+use tidegate_protocol::ids::DEFAULT_AGENT;
+use tidegate_protocol::params::{Agent, AgentWait, ChatAbort, ChatHistory, ChatSend};
+use tidegate_protocol::{AgentId, ErrorCode, ErrorShape, SessionKey, text};
+use tidegate_store::{Outcome, RunRow, RunState};
+use tidegate_trust::Principal;
+
+use super::{sessions, store_error};
+use crate::dispatch::{Caller, Reply};
+
+/// How long `agent.wait` waits when it is not told.
+const DEFAULT_WAIT: Duration = Duration::from_secs(30);
+/// The longest that one look for a run's end takes; `agent` looks again.
+const LONGEST_WAIT: Duration = Duration::from_hours(1);
+/// The most bytes of messages in one `chat.history`.
+const MAX_HISTORY_BYTES: usize = 6 * 1024 * 1024;
+/// The most characters of one message in `chat.history` when the client does not say.
+const DEFAULT_MAX_CHARS: u32 = 12_000;
+
+/// `chat.send`: a turn, answered by `chat` events.
+pub(crate) async fn send(caller: &Caller, params: ChatSend) -> Result<Value, ErrorShape> {
+    if caller.session.principal() == &Principal::SubagentClient {
+        return Err(forbidden("Tidegate's own subagent client starts runs only with a handoff"));
+    }
+    if params.attachments.is_some_and(|attachments| !attachments.is_empty()) {
+        return Err(invalid("chat.send", "/attachments", "attachments are not supported yet; send text"));
+    }
+    let message = clean_message("chat.send", &params.message)?;
+    if is_stop(&message) {
+        let aborted = caller.gateway.runtime()?.abort(&params.session_key, None).await;
+        return Ok(json!({ "ok": true, "aborted": !aborted.runs.is_empty(), "runIds": aborted.runs }));
+    }
+    let turn = Turn {
+        run: params.idempotency_key.clone(),
+        session: params.session_key.clone(),
+        message,
+        authority: authority(caller)?,
+        model: None,
+        label: None,
+        timeout: params.timeout_ms.map(Duration::from_millis),
+        extra_system_prompt: None,
+    };
+    let accepted = caller.gateway.runtime()?.start_turn(turn).await.map_err(|error| start_error(&error))?;
+    let status = match (accepted.duplicate, accepted.run.state) {
+        (false, _) => "started",
+        (true, RunState::Terminal(Outcome::Ok)) => "ok",
+        (true, RunState::Terminal(_)) => "error",
+        (true, _) => caller.session.dialect().repeated_send_status(),
+    };
+    let mut payload = json!({ "runId": params.idempotency_key, "status": status });
+    if status == "error"
+        && let Some(payload) = payload.as_object_mut()
+    {
+        payload.insert("summary".to_owned(), json!(accepted.run.error));
+    }
+    Ok(payload)
+}
+
+/// `agent`: a run with two answers.
+pub(crate) async fn agent(caller: &Caller, params: Agent) -> Reply {
+    let run = match start_agent(caller, params).await {
+        Ok(run) => run,
+        Err(error) => return Reply::error(error),
+    };
+    caller.answer(Reply::Ok(json!({
+        "runId": run.id,
+        "sessionKey": run.session,
+        "agentId": run.session.agent(),
+        "status": "accepted",
+        "acceptedAt": run.created_at,
+    })));
+    loop {
+        let runtime = match caller.gateway.runtime() {
+            Ok(runtime) => runtime,
+            Err(error) => return Reply::error(error),
+        };
+        tokio::select! {
+            () = caller.gateway.inner().stop.cancelled() => {
+                return Reply::error(ErrorShape::unavailable("the gateway is stopping"));
+            }
+            ended = runtime.wait(run.id.clone(), LONGEST_WAIT) => match ended {
+                Ok(WaitOutcome::Ended(run)) => return final_answer(&run),
+                Ok(WaitOutcome::StillRunning) if caller.outbox.is_revoked() => {
+                    return Reply::error(ErrorShape::unavailable("the connection was closed"));
+                }
+                Ok(WaitOutcome::StillRunning) => {}
+                Ok(WaitOutcome::Unknown) => return Reply::error(ErrorShape::unavailable("the run is gone")),
+                Err(error) => return Reply::error(store_error(&error)),
+            },
+        }
+    }
+}
+
+fn final_answer(run: &RunRow) -> Reply {
+    let (provider, model) = run.model.as_deref().and_then(|model| model.split_once('/')).unzip();
+    let duration = run.ended_at.unwrap_or_default().since(run.started_at.unwrap_or(run.created_at));
+    if run.state != RunState::Terminal(Outcome::Ok) {
+        let summary = run.error.clone().unwrap_or_else(|| "the run did not finish".to_owned());
+        let error = ErrorShape::new(ErrorCode::Unavailable, summary.clone());
+        return Reply::Failed(Box::new(error), json!({ "runId": run.id, "status": "error", "summary": summary }));
+    }
+    Reply::Ok(json!({
+        "runId": run.id,
+        "status": "ok",
+        "summary": "completed",
+        "result": {
+            "payloads": [{ "text": run.result, "mediaUrl": null }],
+            "meta": {
+                "durationMs": u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
+                "agentMeta": {
+                    "sessionId": run.session_id,
+                    "provider": provider,
+                    "model": model,
+                    "usage": usage(run),
+                },
+            },
+        },
+    }))
+}
+
+fn usage(run: &RunRow) -> Value {
+    json!({
+        "input": run.usage.input,
+        "output": run.usage.output,
+        "cacheRead": 0,
+        "cacheWrite": 0,
+        "total": run.usage.input + run.usage.output,
+    })
+}
+
+async fn start_agent(caller: &Caller, params: Agent) -> Result<RunRow, ErrorShape> {
+    let runtime = caller.gateway.runtime()?;
+    let session = params.session_key.clone().unwrap_or_else(|| {
+        let agent = params.agent_id.clone().unwrap_or_else(AgentId::default_agent);
+        SessionKey::main(&agent)
+    });
+    if session.agent().as_str() != DEFAULT_AGENT {
+        return Err(ErrorShape::invalid(format!("unknown agent id \"{}\"", session.agent())));
+    }
+    if params.attachments.as_ref().is_some_and(|attachments| !attachments.is_empty()) {
+        return Err(invalid("agent", "/attachments", "attachments are not supported yet; send text"));
+    }
+    let is_own = caller.session.principal() == &Principal::SubagentClient;
+    let accepted = match (is_own, params.internal_runtime_handoff_id) {
+        (true, Some(handoff)) => {
+            let handoff = HandoffId::parse(&handoff)
+                .ok_or_else(|| invalid("agent", "/internalRuntimeHandoffId", "must be a handoff of this runtime"))?;
+            // Exactly what was prepared, so nothing is cleaned here.
+            let start = PreparedStart { run: params.idempotency_key, session, message: params.message };
+            runtime.start_prepared(handoff, &start).await
+        }
+        (true, None) => return Err(forbidden("Tidegate's own subagent client starts runs only with a handoff")),
+        // A handoff is worth nothing in other hands, and an attempt is worth a line.
+        (false, Some(_)) => {
+            tracing::warn!(who = %caller.session.principal().name(), "a client presented a runtime handoff");
+            return Err(forbidden("internalRuntimeHandoffId is not accepted from clients"));
+        }
+        (false, None) => {
+            let model = match (&params.provider, &params.model) {
+                (None, None) => None,
+                _ if !caller.session.is_owner() => {
+                    return Err(forbidden("provider/model overrides are not authorized for this caller."));
+                }
+                (Some(provider), Some(model)) => Some(known_model(caller, &format!("{provider}/{model}")).await?),
+                (None, Some(model)) => Some(known_model(caller, model).await?),
+                (Some(_), None) => return Err(invalid("agent", "/provider", "needs a model beside it")),
+            };
+            let turn = Turn {
+                run: params.idempotency_key,
+                session,
+                message: clean_message("agent", &params.message)?,
+                authority: authority(caller)?,
+                model,
+                label: params.label.map(|label| text::one_line(&label, 128)),
+                timeout: params.timeout.filter(|&seconds| seconds > 0).map(Duration::from_secs),
+                extra_system_prompt: params.extra_system_prompt.filter(|_| caller.session.is_owner()),
+            };
+            runtime.start_turn(turn).await
+        }
+    };
+    accepted.map(|accepted| accepted.run).map_err(|error| start_error(&error))
+}
+
+/// A model by its name, `provider/model`.
+pub(crate) async fn known_model(caller: &Caller, name: &str) -> Result<ModelName, ErrorShape> {
+    let models = caller.gateway.inner().models.get().ok_or_else(|| ErrorShape::unavailable("the gateway is starting"))?;
+    let shown = text::one_line(name, 128);
+    let parsed = ModelName::parse(name)
+        .ok_or_else(|| ErrorShape::invalid(format!("\"{shown}\" is not a model name; write provider/model")))?;
+    match models.model(&parsed).await {
+        Some(_) => Ok(parsed),
+        None => Err(ErrorShape::invalid(format!("there is no model \"{shown}\"; `tidegate models list` shows them"))),
+    }
+}
+
+/// What a run of this caller may do.
+fn authority(caller: &Caller) -> Result<RunAuthority, ErrorShape> {
+    let runtime = caller.gateway.runtime()?;
+    let name = caller.session.principal().name();
+    let owner = if caller.session.is_owner() { Owner::Owner { name } } else { Owner::Guest { name } };
+    let tools = runtime.catalog().iter().map(|tool| tool.name.to_owned()).collect();
+    Ok(RunAuthority::root(owner, runtime.workspace().to_owned(), tools))
+}
+
+/// `agent.wait`: looks on; never stops anything.
+pub(crate) async fn wait(caller: &Caller, params: AgentWait) -> Result<Value, ErrorShape> {
+    let timeout = params.timeout_ms.map_or(DEFAULT_WAIT, Duration::from_millis).min(LONGEST_WAIT);
+    let runtime = caller.gateway.runtime()?;
+    let outcome = tokio::select! {
+        () = caller.gateway.inner().stop.cancelled() => return Err(ErrorShape::unavailable("the gateway is stopping")),
+        outcome = runtime.wait(params.run_id.clone(), timeout) => outcome.map_err(|error| store_error(&error))?,
+    };
+    let WaitOutcome::Ended(run) = outcome else {
+        return Ok(json!({ "runId": params.run_id, "status": "timeout" }));
+    };
+    let status = match run.state {
+        RunState::Terminal(Outcome::Ok) => "ok",
+        RunState::Terminal(Outcome::TimedOut) => "timeout",
+        _ => "error",
+    };
+    let mut payload = json!({
+        "runId": run.id,
+        "status": status,
+        "startedAt": run.started_at,
+        "endedAt": run.ended_at,
+        "error": run.error,
+    });
+    if let Some(payload) = payload.as_object_mut() {
+        payload.retain(|_, value| !value.is_null());
+    }
+    Ok(payload)
+}
+
+/// `chat.abort`: this session's runs, and everything below them.
+pub(crate) async fn abort(caller: &Caller, params: ChatAbort) -> Result<Value, ErrorShape> {
+    let runtime = caller.gateway.runtime()?;
+    if let Some(run) = &params.run_id {
+        let store = caller.gateway.inner().gatekeeper.store();
+        let row = store.run(run.clone()).await.map_err(|error| store_error(&error))?;
+        if row.is_some_and(|row| row.session != params.session_key) {
+            return Err(ErrorShape::invalid("runId does not match sessionKey"));
+        }
+    }
+    let aborted = runtime.abort(&params.session_key, params.run_id.as_ref()).await;
+    Ok(json!({ "ok": true, "aborted": !aborted.runs.is_empty(), "runIds": aborted.runs }))
+}
+
+/// `chat.history`.
+pub(crate) async fn history(caller: &Caller, params: ChatHistory) -> Result<Value, ErrorShape> {
+    let store = caller.gateway.inner().gatekeeper.store();
+    let limit = params.limit.unwrap_or(200).clamp(1, 1000);
+    let max_chars = params.max_chars.unwrap_or(DEFAULT_MAX_CHARS).clamp(1, 500_000) as usize;
+    let row = store.session(params.session_key.clone()).await.map_err(|error| store_error(&error))?;
+    let Some(row) = row else {
+        return Ok(json!({
+            "sessionKey": params.session_key,
+            "messages": [],
+            "hasMore": false,
+            "totalMessages": 0,
+            "defaults": sessions::defaults(caller).await,
+            "thinkingLevel": "off",
+        }));
+    };
+    let entries =
+        store.transcript(row.session_id.clone(), None, limit).await.map_err(|error| store_error(&error))?;
+    let has_more = entries.first().is_some_and(|entry| entry.seq > 1);
+    let total = entries.last().map_or(0, |entry| entry.seq);
+    let mut messages: Vec<Value> = Vec::with_capacity(entries.len());
+    let mut bytes = 0;
+    for entry in entries.iter().rev() {
+        let mut message = sessions::entry_payload(entry);
+        shorten(&mut message, max_chars);
+        bytes += message.to_string().len();
+        if bytes > MAX_HISTORY_BYTES {
+            break;
+        }
+        messages.push(message);
+    }
+    messages.reverse();
+    Ok(json!({
+        "sessionKey": row.key,
+        "sessionId": row.session_id,
+        "messages": messages,
+        "hasMore": has_more,
+        "totalMessages": total,
+        "pendingInputs": { "items": [], "total": 0 },
+        "defaults": sessions::defaults(caller).await,
+        "sessionInfo": sessions::row_payload(&row),
+        "thinkingLevel": "off",
+    }))
+}
+
+/// Cuts the texts of a message.
+fn shorten(message: &mut Value, max_chars: usize) {
+    let Some(blocks) = message.get_mut("content").and_then(Value::as_array_mut) else { return };
+    for block in blocks {
+        if let Some(Value::String(text)) = block.get_mut("text")
+            && text.chars().count() > max_chars
+        {
+            *text = text.chars().take(max_chars).chain(" [...]".chars()).collect();
+        }
+    }
+}
+
+fn is_stop(message: &str) -> bool {
+    matches!(message.trim().to_ascii_lowercase().as_str(), "/stop" | "/abort")
+}
+
+/// A message without control characters that only a terminal would obey.
+fn clean_message(method: &str, message: &str) -> Result<String, ErrorShape> {
+    if message.contains('\0') {
+        return Err(ErrorShape::invalid("message must not contain null bytes"));
+    }
+    let clean: String = message.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t' | '\r')).collect();
+    if clean.trim().is_empty() {
+        return Err(invalid(method, "/message", "must not be empty"));
+    }
+    Ok(clean)
+}
+
+fn start_error(error: &StartError) -> ErrorShape {
+    match error {
+        StartError::Store(error) => store_error(error),
+        StartError::Stopping | StartError::QueueFull { .. } | StartError::Internal => {
+            ErrorShape::unavailable(error.to_string())
+        }
+        _ => ErrorShape::invalid(error.to_string()),
+    }
+}
+
+fn forbidden(message: &str) -> ErrorShape {
+    ErrorShape::new(ErrorCode::Forbidden, message)
+}
+
+fn invalid(method: &str, place: &str, problem: &str) -> ErrorShape {
+    ErrorShape::invalid(format!("invalid {method} params: at {place}: {problem}"))
+}

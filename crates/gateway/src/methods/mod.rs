@@ -1,0 +1,18 @@
+//! Handlers, one module a group.
+
+pub(crate) mod agents;
+pub(crate) mod approvals;
+pub(crate) mod chat;
+pub(crate) mod devices;
+pub(crate) mod lists;
+pub(crate) mod local;
+pub(crate) mod sessions;
+pub(crate) mod system;
+
+use tidegate_protocol::ErrorShape;
+use tidegate_store::StoreError;
+
+/// A failure of the store as an answer: it may pass.
+pub(crate) fn store_error(error: &StoreError) -> ErrorShape {
+    ErrorShape::unavailable(error.to_string())
+}

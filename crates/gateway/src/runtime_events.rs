@@ -1,0 +1,216 @@
+//! What the runtime tells, as the protocol's events (protocol section 16).
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tidegate_agent::event::{RuntimeEvent, What};
+use tidegate_protocol::{Event, RunId, SessionKey, UnixMillis};
+use tidegate_store::{Outcome, SessionRow};
+use tokio::sync::broadcast;
+use tokio::sync::broadcast::error::RecvError;
+
+use crate::gateway::{Gateway, Inner};
+use crate::hub::Audience;
+use crate::methods::sessions::{entry_payload, row_payload};
+use crate::now;
+
+/// A `chat` delta carries the whole text so far, so not every piece needs one.
+const DELTA_INTERVAL: Duration = Duration::from_millis(150);
+
+/// The text of a run as clients have it.
+#[derive(Default)]
+struct Shown {
+    text: Arc<str>,
+    sent: usize,
+    at: UnixMillis,
+}
+
+/// Forwards events until the gateway stops.
+pub(crate) async fn forward(gateway: Gateway, mut events: broadcast::Receiver<Arc<RuntimeEvent>>) {
+    let mut shown: HashMap<RunId, Shown> = HashMap::new();
+    loop {
+        let event = tokio::select! {
+            () = gateway.inner().stop.cancelled() => return,
+            event = events.recv() => event,
+        };
+        match event {
+            Ok(event) => forward_one(&gateway, &event, &mut shown).await,
+            // What was missed is in the transcript; clients read it again with the next final.
+            Err(RecvError::Lagged(missed)) => tracing::warn!(missed, "events of runs were dropped: too many at once"),
+            Err(RecvError::Closed) => return,
+        }
+    }
+}
+
+async fn forward_one(gateway: &Gateway, event: &RuntimeEvent, shown: &mut HashMap<RunId, Shown>) {
+    let inner = gateway.inner();
+    match &event.what {
+        What::Accepted => {}
+        What::Started => {
+            agent(inner, event, "lifecycle", json!({ "phase": "start", "startedAt": event.at }));
+            session_event(gateway, &event.session, json!({ "phase": "start", "runId": event.run })).await;
+        }
+        What::ModelChosen { model } => {
+            let (provider, model) = model.split_once('/').unwrap_or(("", model));
+            agent(inner, event, "lifecycle", json!({ "phase": "model", "provider": provider, "model": model }));
+        }
+        What::Text { text, delta } => {
+            agent(inner, event, "assistant", json!({ "text": &**text, "delta": delta }));
+            let shown = shown.entry(event.run.clone()).or_default();
+            // A new answer of the same run begins anew.
+            if !text.starts_with(&*shown.text) {
+                shown.sent = 0;
+            }
+            shown.text = text.clone();
+            if event.at.since(shown.at) >= DELTA_INTERVAL {
+                delta_event(inner, event, shown);
+            }
+        }
+        What::ToolStarted { call_id, name, arguments } => {
+            if let Some(shown) = shown.get_mut(&event.run) {
+                delta_event(inner, event, shown);
+            }
+            let data = json!({ "phase": "start", "name": name, "toolCallId": call_id, "args": arguments });
+            tool(inner, event, data);
+        }
+        What::ToolEnded { call_id, name, text, is_error } => {
+            let result = json!({ "content": [{ "type": "text", "text": text }] });
+            let data = json!({
+                "phase": "result", "name": name, "toolCallId": call_id, "isError": is_error, "result": result,
+            });
+            tool(inner, event, data);
+        }
+        What::Appended(entry) => {
+            let payload = json!({
+                "sessionKey": event.session,
+                "agentId": event.session.agent(),
+                "message": entry_payload(entry),
+                "messageId": entry.id,
+                "messageSeq": entry.seq,
+            });
+            inner.hub.publish(Event::SessionMessage, &payload, Audience::Watchers(&event.session));
+        }
+        What::Ended { outcome, run } => {
+            shown.remove(&event.run);
+            let data = match outcome {
+                Outcome::Ok => json!({
+                    "phase": "end", "startedAt": run.started_at, "endedAt": run.ended_at,
+                    "aborted": false, "stopReason": "stop", "executionSettled": true,
+                }),
+                Outcome::Cancelled => json!({
+                    "phase": "end", "startedAt": run.started_at, "endedAt": run.ended_at,
+                    "aborted": true, "stopReason": "aborted", "executionSettled": true,
+                }),
+                _ => json!({
+                    "phase": "error", "error": run.error, "endedAt": run.ended_at, "executionSettled": true,
+                }),
+            };
+            agent(inner, event, "lifecycle", data);
+            inner.hub.publish(Event::Chat, &last_chat(event, *outcome, run), Audience::Everyone);
+            session_event(gateway, &event.session, json!({ "phase": "end", "runId": event.run })).await;
+        }
+        What::SessionChanged { reason } => {
+            session_event(gateway, &event.session, json!({ "reason": reason })).await;
+        }
+    }
+}
+
+fn last_chat(event: &RuntimeEvent, outcome: Outcome, run: &tidegate_store::RunRow) -> Value {
+    let message = run.result.as_ref().map(|text| {
+        json!({ "role": "assistant", "content": [{ "type": "text", "text": text }], "timestamp": event.at })
+    });
+    let mut payload = chat(event);
+    let more = match outcome {
+        Outcome::Ok => json!({ "state": "final", "stopReason": "stop", "message": message }),
+        Outcome::Cancelled => json!({ "state": "aborted", "stopReason": "aborted", "message": message }),
+        Outcome::Error | Outcome::TimedOut | Outcome::Interrupted => json!({
+            "state": "error",
+            "errorMessage": run.error,
+            "errorKind": if outcome == Outcome::TimedOut { "timeout" } else { "unknown" },
+        }),
+    };
+    merge(&mut payload, more);
+    payload
+}
+
+fn delta_event(inner: &Inner, event: &RuntimeEvent, shown: &mut Shown) {
+    if shown.sent >= shown.text.len() {
+        return;
+    }
+    let mut payload = chat(event);
+    merge(
+        &mut payload,
+        json!({
+            "state": "delta",
+            "deltaText": &shown.text[shown.sent..],
+            "message": {
+                "role": "assistant",
+                "content": [{ "type": "text", "text": &*shown.text }],
+                "timestamp": event.at,
+            },
+        }),
+    );
+    shown.sent = shown.text.len();
+    shown.at = event.at;
+    inner.hub.publish(Event::Chat, &payload, Audience::Everyone);
+}
+
+fn chat(event: &RuntimeEvent) -> Value {
+    let mut payload = json!({
+        "runId": event.run,
+        "sessionKey": event.session,
+        "agentId": event.session.agent(),
+        "seq": event.seq,
+    });
+    if let Some(parent) = &event.spawned_by {
+        merge(&mut payload, json!({ "spawnedBy": parent }));
+    }
+    payload
+}
+
+fn agent_payload(event: &RuntimeEvent, stream: &str, data: Value) -> Value {
+    let mut payload = chat(event);
+    merge(&mut payload, json!({ "stream": stream, "data": data, "ts": event.at }));
+    payload
+}
+
+fn agent(inner: &Inner, event: &RuntimeEvent, stream: &str, data: Value) {
+    inner.hub.publish(Event::Agent, &agent_payload(event, stream, data), Audience::Everyone);
+}
+
+fn tool(inner: &Inner, event: &RuntimeEvent, data: Value) {
+    let payload = agent_payload(event, "tool", data);
+    inner.hub.publish(Event::Agent, &payload, Audience::ToolEvents);
+    inner.hub.publish(Event::SessionTool, &payload, Audience::Watchers(&event.session));
+}
+
+async fn session_event(gateway: &Gateway, session: &SessionKey, more: Value) {
+    let inner = gateway.inner();
+    let row = inner.gatekeeper.store().session(session.clone()).await;
+    let mut payload = json!({ "sessionKey": session, "agentId": session.agent(), "ts": now::wall() });
+    merge(&mut payload, more);
+    if let Ok(Some(row)) = row {
+        merge(&mut payload, json!({ "session": row_payload(&row) }));
+    }
+    inner.hub.publish(Event::SessionsChanged, &payload, Audience::Watchers(session));
+}
+
+/// Tells watchers that a client changed a session.
+pub(crate) fn session_changed(inner: &Inner, row: &SessionRow, reason: &str) {
+    let payload = json!({
+        "sessionKey": row.key,
+        "agentId": row.agent,
+        "reason": reason,
+        "ts": now::wall(),
+        "session": row_payload(row),
+    });
+    inner.hub.publish(Event::SessionsChanged, &payload, Audience::Watchers(&row.key));
+}
+
+fn merge(payload: &mut Value, more: Value) {
+    if let (Some(payload), Value::Object(more)) = (payload.as_object_mut(), more) {
+        payload.extend(more.into_iter().filter(|(_, value)| !value.is_null()));
+    }
+}

@@ -1,0 +1,132 @@
+//! What carries messages: a WebSocket, the in-memory channel, or lines on the local socket. The
+//! connection above is the same for all.
+
+use bytes::Bytes;
+use tidegate_protocol::CloseFrame;
+use tokio::sync::mpsc;
+
+/// What came in.
+#[derive(Debug)]
+pub enum Received {
+    /// One text message, valid UTF-8.
+    Text(String),
+    /// A message was larger than the limit, or a binary one, or not valid: the connection must be
+    /// closed with this frame.
+    Refused(CloseFrame),
+    /// The other end is gone.
+    Closed,
+}
+
+/// The other end is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the connection is closed")]
+pub struct Gone;
+
+/// One connection that carries whole text messages.
+pub trait Transport: Send + 'static {
+    /// The next message. Cancel-safe: a dropped call loses nothing.
+    fn receive(&mut self) -> impl Future<Output = Received> + Send;
+
+    /// Sends one text message (valid UTF-8) and flushes it.
+    fn send(&mut self, text: Bytes) -> impl Future<Output = Result<(), Gone>> + Send;
+
+    /// Closes in order, waiting a bounded time for the other end.
+    fn close(self, frame: CloseFrame) -> impl Future<Output = ()> + Send;
+
+    /// Sets the most bytes that one incoming message may have.
+    fn set_limit(&mut self, bytes: usize);
+}
+
+/// One end of the in-memory transport.
+#[derive(Debug)]
+pub struct ChannelTransport {
+    incoming: mpsc::Receiver<ChannelMessage>,
+    outgoing: mpsc::Sender<ChannelMessage>,
+    limit: usize,
+}
+
+/// What the in-memory transport carries.
+#[derive(Debug)]
+enum ChannelMessage {
+    Text(Bytes),
+    Close(CloseFrame),
+}
+
+/// The client's end of the in-memory transport.
+#[derive(Debug)]
+pub struct ChannelClient {
+    incoming: mpsc::Receiver<ChannelMessage>,
+    outgoing: mpsc::Sender<ChannelMessage>,
+}
+
+/// What the client's end got.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClientReceived {
+    /// One message.
+    Text(Bytes),
+    /// The gateway closed.
+    Closed(Option<CloseFrame>),
+}
+
+/// How many messages one direction holds.
+const CHANNEL_CAPACITY: usize = 256;
+
+/// A pair of ends.
+#[must_use]
+pub fn channel() -> (ChannelTransport, ChannelClient) {
+    let (to_server, from_client) = mpsc::channel(CHANNEL_CAPACITY);
+    let (to_client, from_server) = mpsc::channel(CHANNEL_CAPACITY);
+    let server = ChannelTransport {
+        incoming: from_client,
+        outgoing: to_client,
+        limit: tidegate_protocol::limits::MAX_PAYLOAD_BEFORE_AUTH,
+    };
+    (server, ChannelClient { incoming: from_server, outgoing: to_server })
+}
+
+impl Transport for ChannelTransport {
+    async fn receive(&mut self) -> Received {
+        match self.incoming.recv().await {
+            Some(ChannelMessage::Text(text)) if text.len() > self.limit => {
+                Received::Refused(CloseFrame::new(tidegate_protocol::CloseCode::TooBig, "message too large"))
+            }
+            Some(ChannelMessage::Text(text)) => match String::from_utf8(text.into()) {
+                Ok(text) => Received::Text(text),
+                Err(_) => Received::Closed,
+            },
+            Some(ChannelMessage::Close(_)) | None => Received::Closed,
+        }
+    }
+
+    async fn send(&mut self, text: Bytes) -> Result<(), Gone> {
+        self.outgoing.send(ChannelMessage::Text(text)).await.map_err(|_| Gone)
+    }
+
+    async fn close(self, frame: CloseFrame) {
+        // The client may be gone already; then there is nobody to tell.
+        let _ = self.outgoing.try_send(ChannelMessage::Close(frame));
+    }
+
+    fn set_limit(&mut self, bytes: usize) {
+        self.limit = bytes;
+    }
+}
+
+impl ChannelClient {
+    /// The next message. Cancel-safe.
+    pub async fn receive(&mut self) -> ClientReceived {
+        match self.incoming.recv().await {
+            Some(ChannelMessage::Text(text)) => ClientReceived::Text(text),
+            Some(ChannelMessage::Close(frame)) => ClientReceived::Closed(Some(frame)),
+            None => ClientReceived::Closed(None),
+        }
+    }
+
+    /// Sends one text message.
+    ///
+    /// # Errors
+    /// When the gateway closed the connection.
+    pub async fn send(&self, text: String) -> Result<(), Gone> {
+        self.outgoing.send(ChannelMessage::Text(text.into())).await.map_err(|_| Gone)
+    }
+}

@@ -1,0 +1,301 @@
+//! WebSocket messages over any byte stream, after the upgrade.
+//!
+//! A connection at rest holds no buffer: the decoder exists only between the first byte of a
+//! message and the moment when everything that arrived was taken and everything queued was sent.
+
+use std::future::poll_fn;
+use std::mem;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::{Sink as _, SinkExt as _, Stream as _};
+use tidegate_protocol::limits::{MAX_PAYLOAD, MAX_PAYLOAD_BEFORE_AUTH};
+use tidegate_protocol::{CloseCode, CloseFrame};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
+use tokio_websockets::{Config, Error, Limits, Message, ServerBuilder, WebSocketStream};
+
+use crate::admission_slots::Eviction;
+use crate::frame_meter::Violation;
+use crate::metered_io::MeteredIo;
+use crate::transport::{Gone, Received, Transport};
+
+/// The deadlines of a WebSocket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WebSocketTimes {
+    /// After this long without a byte from the other end it is asked whether it is still there.
+    pub ping_interval: Duration,
+    /// How long one message may take from its first byte to its last.
+    pub assembly: Duration,
+    /// How long the other end may take nothing of what is sent to it.
+    pub write: Duration,
+    /// How long the other end may take to close after us.
+    pub close: Duration,
+}
+
+impl Default for WebSocketTimes {
+    fn default() -> Self {
+        Self {
+            ping_interval: Duration::from_secs(25),
+            assembly: Duration::from_secs(10),
+            write: Duration::from_secs(10),
+            close: Duration::from_secs(1),
+        }
+    }
+}
+
+/// Pings that may go unanswered before the other end counts as gone.
+const MISSED_PINGS: u32 = 2;
+
+/// The server's end of a WebSocket. Text only, no extensions.
+#[derive(Debug)]
+pub struct WebSocketTransport<IO> {
+    wire: Wire<IO>,
+    limit: usize,
+    /// Messages that the decoder handed out, control frames among them.
+    delivered: u64,
+    times: WebSocketTimes,
+    /// Fires at the earliest deadline or before; moved only when it would fire too late.
+    timer: Pin<Box<Sleep>>,
+    eviction: Option<Eviction>,
+}
+
+#[derive(Debug)]
+enum Wire<IO> {
+    /// Between messages: no decoder.
+    Resting(MeteredIo<IO>),
+    Active(WebSocketStream<MeteredIo<IO>>),
+    /// Only while one of the others is turned into the other.
+    Turning,
+}
+
+impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketTransport<IO> {
+    /// Takes over a stream after the upgrade. `unread` are bytes that were read from it already.
+    /// Messages are limited to [`MAX_PAYLOAD_BEFORE_AUTH`] until [`Transport::set_limit`].
+    #[must_use]
+    pub fn new(io: IO, unread: Bytes, times: WebSocketTimes) -> Self {
+        let limit = MAX_PAYLOAD_BEFORE_AUTH;
+        Self {
+            wire: Wire::Resting(MeteredIo::new(io, unread, limit)),
+            limit,
+            delivered: 0,
+            times,
+            timer: Box::pin(sleep_until(Instant::now() + times.ping_interval)),
+            eviction: None,
+        }
+    }
+
+    /// The same, ending when the slot that it came in on is taken from it.
+    #[must_use]
+    pub fn with_eviction(mut self, eviction: Eviction) -> Self {
+        self.eviction = Some(eviction);
+        self
+    }
+
+    fn metered(&mut self) -> Option<&mut MeteredIo<IO>> {
+        match &mut self.wire {
+            Wire::Resting(metered) => Some(metered),
+            Wire::Active(stream) => Some(stream.get_mut()),
+            Wire::Turning => None,
+        }
+    }
+
+    /// The decoder, made if there is none.
+    fn stream(&mut self) -> Option<&mut WebSocketStream<MeteredIo<IO>>> {
+        self.wire = match mem::replace(&mut self.wire, Wire::Turning) {
+            Wire::Resting(metered) => Wire::Active(
+                ServerBuilder::new()
+                    .config(Config::default().frame_size(MAX_PAYLOAD))
+                    .limits(Limits::default().max_payload_len(Some(self.limit)))
+                    .serve(metered),
+            ),
+            other => other,
+        };
+        match &mut self.wire {
+            Wire::Active(stream) => Some(stream),
+            Wire::Resting(_) | Wire::Turning => None,
+        }
+    }
+
+    /// Drops the decoder if it holds nothing. To be called when all that was queued was sent.
+    fn rest(&mut self) {
+        let Wire::Active(stream) = &self.wire else { return };
+        let metered = stream.get_ref();
+        let holds_nothing = metered.violation().is_none()
+            && metered.meter.incomplete_since().is_none()
+            && metered.meter.completed() == self.delivered;
+        if !holds_nothing {
+            return;
+        }
+        self.wire = match mem::replace(&mut self.wire, Wire::Turning) {
+            Wire::Active(stream) => Wire::Resting(stream.into_inner()),
+            other => other,
+        };
+    }
+
+    fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Received> {
+        if let Some(eviction) = &self.eviction {
+            match eviction.poll(cx) {
+                Poll::Ready(true) => return Poll::Ready(Received::Closed),
+                Poll::Ready(false) => self.eviction = None,
+                Poll::Pending => {}
+            }
+        }
+        loop {
+            if let Poll::Ready(received) = self.poll_message(cx) {
+                return Poll::Ready(received);
+            }
+            match self.poll_deadlines(cx) {
+                Poll::Ready(Some(received)) => return Poll::Ready(received),
+                // A ping was queued; it goes out with the next round.
+                Poll::Ready(None) => {}
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+
+    /// The next message, without regard to time.
+    fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Received> {
+        loop {
+            if let Wire::Resting(metered) = &mut self.wire {
+                match metered.poll_first_read(cx) {
+                    Poll::Pending => return Poll::Pending,
+                    Poll::Ready(Ok(1..)) => {}
+                    Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Received::Closed),
+                }
+            }
+            let limit = self.limit;
+            let Some(stream) = self.stream() else { return Poll::Ready(Received::Closed) };
+            match Pin::new(&mut *stream).poll_next(cx) {
+                Poll::Ready(Some(Ok(message))) => {
+                    self.delivered += 1;
+                    // Answers to pings and closes are queued by the decoder and sent by its next
+                    // poll.
+                    if let Some(text) = message.as_text() {
+                        return Poll::Ready(Received::Text(text.to_owned()));
+                    }
+                    if message.is_binary() {
+                        return Poll::Ready(Received::Refused(Violation::Binary.close_frame()));
+                    }
+                }
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(refused(&error, limit)),
+                Poll::Ready(None) => return Poll::Ready(Received::Closed),
+                Poll::Pending => {
+                    if let Some(violation) = stream.get_ref().violation() {
+                        return Poll::Ready(Received::Refused(violation.close_frame()));
+                    }
+                    match Pin::new(stream).poll_flush(cx) {
+                        Poll::Ready(Ok(())) => self.rest(),
+                        Poll::Ready(Err(_)) => return Poll::Ready(Received::Closed),
+                        Poll::Pending => return Poll::Pending,
+                    }
+                    if let Wire::Active(_) = self.wire {
+                        return Poll::Pending;
+                    }
+                    // At rest the waker must be left with the stream itself: around once more.
+                }
+            }
+        }
+    }
+
+    /// Acts on the deadlines. `None` when a ping was queued.
+    fn poll_deadlines(&mut self, cx: &mut Context<'_>) -> Poll<Option<Received>> {
+        loop {
+            let times = self.times;
+            let Some(metered) = self.metered() else { return Poll::Ready(Some(Received::Closed)) };
+            let assembly = metered.meter.incomplete_since().map(|since| since + times.assembly);
+            let write = metered.blocked_since().map(|since| since + times.write);
+            let ping = metered.last_read() + times.ping_interval * (metered.silent_pings + 1);
+            let earliest = [assembly, write].into_iter().flatten().fold(ping, Instant::min);
+            if self.timer.deadline() > earliest {
+                self.timer.as_mut().reset(earliest);
+            }
+            if self.timer.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            let now = Instant::now();
+            if earliest > now {
+                self.timer.as_mut().reset(earliest);
+                continue;
+            }
+            if assembly.is_some_and(|deadline| deadline <= now) {
+                return Poll::Ready(Some(Received::Refused(Violation::Slow.close_frame())));
+            }
+            if write.is_some_and(|deadline| deadline <= now) {
+                return Poll::Ready(Some(Received::Closed));
+            }
+            return Poll::Ready(self.ping().err());
+        }
+    }
+
+    fn ping(&mut self) -> Result<(), Received> {
+        let metered = self.metered().ok_or(Received::Closed)?;
+        if metered.silent_pings == MISSED_PINGS {
+            return Err(Received::Closed);
+        }
+        metered.silent_pings += 1;
+        let stream = self.stream().ok_or(Received::Closed)?;
+        Pin::new(stream).start_send(Message::ping(Bytes::new())).map_err(|_| Received::Closed)
+    }
+
+    async fn close_in_order(&mut self, frame: &CloseFrame) -> Result<(), Error> {
+        let Some(stream) = self.stream() else { return Ok(()) };
+        let code = tokio_websockets::CloseCode::try_from(frame.code as u16)?;
+        // An error means that the decoder queued a close frame of its own; it must still be sent.
+        let _ = stream.feed(Message::close(Some(code), &frame.reason)).await;
+        stream.flush().await?;
+        if stream.get_ref().violation().is_none() {
+            stream.close().await?;
+        }
+        // Closing a socket with unread bytes resets it, which may take the close frame with it.
+        let io = stream.get_mut().io_mut();
+        io.shutdown().await?;
+        let mut ignored = [0; 2048];
+        while io.read(&mut ignored).await? > 0 {}
+        Ok(())
+    }
+}
+
+/// What the decoder's error means for the connection. The decoder queues a close frame of its own
+/// for protocol errors, with the code that RFC 6455 section 7.4.1 wants.
+fn refused(error: &Error, limit: usize) -> Received {
+    match error {
+        Error::Protocol(error) => {
+            Received::Refused(CloseFrame::new(CloseCode::Protocol, &error.to_string()))
+        }
+        Error::PayloadTooLong { .. } => Received::Refused(Violation::TooBig { limit }.close_frame()),
+        _ => Received::Closed,
+    }
+}
+
+impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> Transport for WebSocketTransport<IO> {
+    async fn receive(&mut self) -> Received {
+        poll_fn(|cx| self.poll_receive(cx)).await
+    }
+
+    async fn send(&mut self, text: Bytes) -> Result<(), Gone> {
+        let deadline = self.times.write;
+        let stream = self.stream().ok_or(Gone)?;
+        match timeout(deadline, stream.send(Message::text(text))).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(Gone),
+        }
+    }
+
+    async fn close(mut self, frame: CloseFrame) {
+        // Whoever does not close in time, or is gone already, is dropped.
+        let _ = timeout(self.times.close, self.close_in_order(&frame)).await;
+    }
+
+    fn set_limit(&mut self, bytes: usize) {
+        self.limit = bytes;
+        if let Some(metered) = self.metered() {
+            metered.meter.set_limit(bytes);
+        }
+        if let Wire::Active(stream) = &mut self.wire {
+            stream.limits_mut().set_max_payload_len(Some(bytes));
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! Transcripts.
+
+use rusqlite::Connection;
+use serde_json::Value;
+use tidegate_protocol::{RunId, SessionId, SessionKey, UnixMillis};
+
+use crate::records::{RunState, TranscriptEntry};
+use crate::rows::{self, Columns, integer, millis};
+use crate::{Store, StoreError, json, sql};
+
+impl Store {
+    /// The newest `limit` entries of a transcript before position `before_seq`, oldest first. A
+    /// transcript that does not exist has none.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn transcript(
+        &self,
+        id: SessionId,
+        before_seq: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<TranscriptEntry>, StoreError> {
+        self.read(move |connection| {
+            let before = before_seq.map_or(i64::MAX, integer);
+            let mut entries =
+                rows::all(connection, sql::ENTRIES_BEFORE, (id.as_str(), before, limit), rows::entry)?;
+            entries.reverse();
+            Ok(entries)
+        })
+        .await
+    }
+
+    /// Appends messages to the transcript of a running run.
+    ///
+    /// # Errors
+    /// [`StoreError::RunEnded`] when the run is not running, [`StoreError::NoSuchRun`] when there
+    /// is none; [`StoreError::Invalid`] when a message cannot be stored; when the store cannot be
+    /// written.
+    pub async fn append(
+        &self,
+        run: RunId,
+        entries: Vec<Value>,
+        at: UnixMillis,
+    ) -> Result<Vec<TranscriptEntry>, StoreError> {
+        self.write(move |connection| {
+            let place = running(connection, &run)?;
+            if entries.is_empty() {
+                return Ok(Vec::new());
+            }
+            rows::execute(connection, sql::SESSION_TOUCH, (place.session.as_str(), millis(at)))?;
+            push(connection, &place.session_id, &run, entries, at)
+        })
+        .await
+    }
+}
+
+/// Where a run writes.
+pub(super) struct Place {
+    pub(super) session: SessionKey,
+    pub(super) session_id: SessionId,
+    state: RunState,
+}
+
+/// Where a running run writes: the fence that keeps an ended run from writing.
+pub(super) fn running(connection: &Connection, run: &RunId) -> Result<Place, StoreError> {
+    let place = rows::first(connection, sql::RUN_PLACE, [run.as_str()], |row| {
+        let mut columns = Columns::of(row);
+        Ok(Place { session: columns.id()?, session_id: columns.id()?, state: columns.state()? })
+    })?;
+    match place {
+        Some(place) if place.state == RunState::Running => Ok(place),
+        Some(_) => Err(StoreError::RunEnded),
+        None => Err(StoreError::NoSuchRun(run.to_string())),
+    }
+}
+
+/// The position of the last entry; 0 for an empty transcript.
+pub(super) fn last_seq(connection: &Connection, id: &SessionId) -> Result<u64, StoreError> {
+    rows::one(connection, sql::ENTRY_LAST_SEQ, [id.as_str()], rows::count)
+}
+
+/// Appends messages at the end of a transcript.
+pub(super) fn push(
+    connection: &Connection,
+    id: &SessionId,
+    run: &RunId,
+    bodies: Vec<Value>,
+    at: UnixMillis,
+) -> Result<Vec<TranscriptEntry>, StoreError> {
+    if bodies.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut seq = last_seq(connection, id)?;
+    let mut insert = connection.prepare_cached(sql::ENTRY_INSERT)?;
+    let mut entries = Vec::with_capacity(bodies.len());
+    for body in bodies {
+        seq += 1;
+        let entry_id = uuid::Uuid::new_v4().to_string();
+        let text = json::encode(&body)?;
+        insert.execute((id.as_str(), integer(seq), &entry_id, run.as_str(), text, millis(at)))?;
+        entries.push(TranscriptEntry { seq, id: entry_id, run: Some(run.clone()), body, at });
+    }
+    Ok(entries)
+}

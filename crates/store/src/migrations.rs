@@ -1,0 +1,37 @@
+//! The schema and how older stores reach it.
+//!
+//! A released migration never changes; each new one also sets `store_version.version`.
+
+use rusqlite_migration::{M, Migrations};
+
+/// Marks the file as Tidegate's store ("TidT" in ASCII).
+pub(crate) const APPLICATION_ID: i64 = 0x5469_6454;
+
+const STEPS: &[M<'static>] = &[M::up(include_str!("schema/0001.sql"))];
+
+/// Every migration, oldest first.
+pub(crate) const MIGRATIONS: Migrations<'static> = Migrations::from_slice(STEPS);
+
+/// The schema version that this program writes.
+pub(crate) fn known_version() -> u32 {
+    u32::try_from(STEPS.len()).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_migration_applies_and_names_its_own_version() {
+        MIGRATIONS.validate().expect("migrations apply");
+        for version in 1..=STEPS.len() {
+            let mut connection = rusqlite::Connection::open_in_memory().expect("memory");
+            MIGRATIONS.to_version(&mut connection, version).expect("migrates");
+            let named: u32 = connection
+                .query_row("SELECT version FROM store_version", [], |row| row.get(0))
+                .expect("version row");
+            let id: i64 = connection.query_row("PRAGMA application_id", [], |row| row.get(0)).expect("id");
+            assert_eq!((Ok(named), id), (u32::try_from(version), APPLICATION_ID));
+        }
+    }
+}

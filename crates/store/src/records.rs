@@ -1,0 +1,302 @@
+//! What the ledger of sessions and runs holds.
+
+use serde::{Deserialize, Serialize};
+use tidegate_protocol::{AgentId, RunId, SessionId, SessionKey, UnixMillis};
+
+/// How a run ended. Set once, by compare-and-swap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// The model ended its turn.
+    Ok,
+    /// The model, a limit or the runtime failed; the run's `error` says how.
+    Error,
+    /// The run's deadline passed.
+    TimedOut,
+    /// A person, a client or an ancestor stopped it.
+    Cancelled,
+    /// The process ended while it ran; what it had started has an unknown outcome.
+    Interrupted,
+}
+
+/// Where a run is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunState {
+    /// Accepted and durable; waits for its session or for a free place.
+    Queued,
+    /// A turn loop works on it.
+    Running,
+    /// It ended.
+    Terminal(Outcome),
+}
+
+/// One session, as stored.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SessionRow {
+    /// The canonical key.
+    pub key: SessionKey,
+    /// The current transcript.
+    pub session_id: SessionId,
+    /// The agent that owns it.
+    pub agent: AgentId,
+    /// The session that spawned it.
+    pub parent: Option<SessionKey>,
+    /// How many spawns lie between it and a session that a person opened; 0 for those.
+    pub depth: u32,
+    /// A name that a person or a parent gave it.
+    pub label: Option<String>,
+    /// What clients may set by `sessions.patch`, as one JSON object (`model`, `thinkingLevel`, ...).
+    pub settings: serde_json::Map<String, serde_json::Value>,
+    /// State of its newest run.
+    pub last_state: Option<RunState>,
+    /// Its newest run.
+    pub last_run: Option<RunId>,
+    /// When it was made.
+    pub created_at: UnixMillis,
+    /// When anything in it last changed.
+    pub updated_at: UnixMillis,
+    /// When its newest run started and ended.
+    pub started_at: Option<UnixMillis>,
+    /// When its newest run ended.
+    pub ended_at: Option<UnixMillis>,
+    /// The model that answered last, as `provider/model`.
+    pub model: Option<String>,
+    /// Tokens of all its runs.
+    pub usage: Usage,
+}
+
+/// Tokens that a provider reported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Usage {
+    /// Tokens of the prompts.
+    pub input: u64,
+    /// Tokens of the answers.
+    pub output: u64,
+}
+
+/// One entry of a transcript. `body` is a message in the protocol's shape (protocol section 15,
+/// `chat.history`): `role`, `content`, `timestamp` and so on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TranscriptEntry {
+    /// Position in its session, from 1 without gaps.
+    pub seq: u64,
+    /// A UUID.
+    pub id: String,
+    /// The run that wrote it.
+    pub run: Option<RunId>,
+    /// The message.
+    pub body: serde_json::Value,
+    /// When it was written.
+    pub at: UnixMillis,
+}
+
+/// One run, as stored.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunRow {
+    /// Its id; the client's idempotency key where there was one.
+    pub id: RunId,
+    /// Its session.
+    pub session: SessionKey,
+    /// The transcript it writes to.
+    pub session_id: SessionId,
+    /// The run that spawned it.
+    pub parent: Option<RunId>,
+    /// The first run of its tree; itself when it has no parent.
+    pub root: RunId,
+    /// Number of spawns above it.
+    pub depth: u32,
+    /// Where it is in its life.
+    pub state: RunState,
+    /// Its name for people and models.
+    pub label: Option<String>,
+    /// The input that starts it: a message in the protocol's shape, or `None` for a run that only
+    /// answers what waits in its session's inbox.
+    pub input: Option<serde_json::Value>,
+    /// Everything that the runtime needs to run it (authority, model, tools, deadline), as JSON
+    /// that only the runtime reads. Fixed when the run is made.
+    pub spec: serde_json::Value,
+    /// Why it failed, as a sentence.
+    pub error: Option<String>,
+    /// Its final answer.
+    pub result: Option<String>,
+    /// The model that answered, as `provider/model`.
+    pub model: Option<String>,
+    /// Tokens it used.
+    pub usage: Usage,
+    /// The process start that owns it.
+    pub boot: String,
+    /// When it was accepted.
+    pub created_at: UnixMillis,
+    /// When its turn loop began.
+    pub started_at: Option<UnixMillis>,
+    /// When it ended.
+    pub ended_at: Option<UnixMillis>,
+}
+
+/// What a new run needs. Everything is written in one transaction.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewRun {
+    /// The run's id. A second run with the same id is not made: the first is returned.
+    pub id: RunId,
+    /// The session; made when it is missing.
+    pub session: SessionKey,
+    /// The id for the session's transcript if it has to be made.
+    pub new_session_id: SessionId,
+    /// The parent, for a subagent.
+    pub parent: Option<ParentEdge>,
+    /// A name.
+    pub label: Option<String>,
+    /// The first message.
+    pub input: Option<serde_json::Value>,
+    /// See [`RunRow::spec`].
+    pub spec: serde_json::Value,
+    /// The process start that owns it.
+    pub boot: String,
+    /// Now.
+    pub at: UnixMillis,
+}
+
+/// How a subagent hangs on its parent, and what its tree may still hold. The counts are checked
+/// inside the transaction that makes the run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ParentEdge {
+    /// The run that spawns.
+    pub run: RunId,
+    /// The session whose inbox gets the result.
+    pub session: SessionKey,
+    /// Depth of the child: the parent's plus one.
+    pub depth: u32,
+    /// The most children of the parent's session that may be unfinished at once.
+    pub max_active_children: u32,
+    /// The most runs that the whole tree may ever hold, the root not counted.
+    pub max_descendants: u32,
+}
+
+/// What came of [`NewRun`].
+#[derive(Debug, Clone, PartialEq)]
+pub enum BegunRun {
+    /// The run is new and durable.
+    Created(RunRow),
+    /// A run with this id exists already, in the same session.
+    Existing(RunRow),
+    /// A run with this id exists in another session: the id is taken.
+    TakenElsewhere,
+    /// The parent has as many unfinished children as it may have.
+    TooManyChildren {
+        /// How many there are.
+        active: u32,
+    },
+    /// The tree holds as many runs as it may.
+    TooManyDescendants {
+        /// How many there are.
+        total: u32,
+    },
+    /// The parent has ended, so it can start nothing.
+    ParentEnded,
+}
+
+/// A result that waits for a session, or did.
+#[derive(Debug, Clone, PartialEq)]
+pub struct InboxRow {
+    /// Its number.
+    pub id: u64,
+    /// The session that it is for.
+    pub session: SessionKey,
+    /// The child run that settled. Unique in its session.
+    pub source: RunId,
+    /// The child's session.
+    pub source_session: SessionKey,
+    /// The child's label.
+    pub label: Option<String>,
+    /// How the child ended.
+    pub outcome: Outcome,
+    /// Its final text, or why it failed.
+    pub text: String,
+    /// The transcript position that consumed it.
+    pub consumed_at_seq: Option<u64>,
+    /// When the child settled.
+    pub at: UnixMillis,
+}
+
+/// A run whose turn loop may begin.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StartedRun {
+    /// The run, now running.
+    pub run: RunRow,
+    /// What was appended for it: consumed inbox rows first, then its input.
+    pub appended: Vec<TranscriptEntry>,
+}
+
+/// How a run ends.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settlement {
+    /// The run.
+    pub run: RunId,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Why, for everything but [`Outcome::Ok`].
+    pub error: Option<String>,
+    /// Its final text.
+    pub result: Option<String>,
+    /// The model that answered.
+    pub model: Option<String>,
+    /// Tokens used.
+    pub usage: Usage,
+    /// Messages to append in the same transaction (the final answer, synthetic tool results).
+    pub entries: Vec<serde_json::Value>,
+    /// Now.
+    pub at: UnixMillis,
+}
+
+/// What came of a [`Settlement`].
+#[derive(Debug, Clone, PartialEq)]
+#[allow(clippy::large_enum_variant, reason = "the large variant is the usual one, and few exist at a time")]
+pub enum Settled {
+    /// This settlement decided the outcome.
+    First {
+        /// The run as it is now.
+        run: RunRow,
+        /// What was appended.
+        appended: Vec<TranscriptEntry>,
+        /// The parent's new inbox row, for a subagent.
+        delivered: Option<InboxRow>,
+    },
+    /// The run had ended before; nothing changed.
+    Already(Outcome),
+}
+
+/// What a start found of the process before it.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Recovery {
+    /// Runs that were queued or running and are now settled as interrupted.
+    pub interrupted: Vec<RunRow>,
+    /// Sessions with results that no run has consumed.
+    pub waiting_inboxes: Vec<SessionKey>,
+}
+
+/// What to change about a session. A setting whose value is JSON `null` is removed.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct SessionPatch {
+    /// The label: `Some(None)` clears it.
+    pub label: Option<Option<String>>,
+    /// Settings to set or clear.
+    pub settings: serde_json::Map<String, serde_json::Value>,
+}
+
+/// Which sessions to list.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct SessionFilter {
+    /// Only those of this agent.
+    pub agent: Option<AgentId>,
+    /// Only those that this session spawned.
+    pub spawned_by: Option<SessionKey>,
+    /// Only those changed since.
+    pub updated_since: Option<UnixMillis>,
+    /// Only those whose key, label or id contains this text, ignoring ASCII case.
+    pub search: Option<String>,
+    /// Only the one with exactly this label.
+    pub label: Option<String>,
+    /// At most so many, newest first.
+    pub limit: u32,
+}

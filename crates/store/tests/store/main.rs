@@ -1,0 +1,14 @@
+//! Behaviour of the store through its public interface.
+
+#![allow(clippy::expect_used, reason = "these are tests, helpers included")]
+
+mod common;
+mod concurrency;
+mod damage;
+mod kill;
+mod model;
+mod opening;
+mod recovery;
+mod runs;
+mod sessions;
+mod trust;

@@ -1,0 +1,103 @@
+use serde_json::{Value, json};
+use tidegate_store::{NewRun, Outcome, Recovery, RunState, Store};
+
+use crate::common::*;
+
+fn assistant(calls: &[(&str, &str)]) -> Value {
+    let mut content = vec![json!({ "type": "text", "text": "working" })];
+    content.extend(
+        calls.iter().map(|(id, name)| json!({ "type": "toolCall", "id": id, "name": name, "arguments": {} })),
+    );
+    json!({ "role": "assistant", "content": content })
+}
+
+fn tool_result(id: &str) -> Value {
+    json!({ "role": "toolResult", "toolCallId": id, "content": [{ "type": "text", "text": "done" }] })
+}
+
+#[tokio::test]
+async fn what_was_queued_or_working_is_interrupted_and_says_so() {
+    let store = Store::in_memory().expect("store");
+    created(&store, new_run("queued", MAIN)).await;
+    created(&store, new_run("working", "agent:main:b")).await;
+    started(&store, "working").await;
+    created(&store, NewRun { boot: "boot-2".to_owned(), ..new_run("mine", "agent:main:c") }).await;
+    created(&store, new_run("ended", "agent:main:d")).await;
+    store.settle_run(settlement("ended", Outcome::Ok)).await.expect("settled");
+
+    let recovery = store.recover("boot-2".to_owned(), at(900)).await.expect("recovered");
+
+    let errors: Vec<_> = recovery
+        .interrupted
+        .iter()
+        .map(|run| (run.id.as_str(), run.error.clone().unwrap_or_default()))
+        .collect();
+    assert_eq!(
+        errors,
+        [
+            ("queued", "Tidegate stopped while this run was queued.".to_owned()),
+            ("working", "Tidegate stopped while this run was working.".to_owned()),
+        ]
+    );
+    assert!(recovery.interrupted.iter().all(|run| run.state == RunState::Terminal(Outcome::Interrupted)));
+    let left: Vec<_> = store.unfinished_runs().await.expect("read").into_iter().map(|run| run.id).collect();
+    assert_eq!(left, [run_id("mine")]);
+    let session = store.session(key(MAIN)).await.expect("read").expect("there");
+    assert_eq!(session.last_state, Some(RunState::Terminal(Outcome::Interrupted)));
+    assert_eq!(store.recover("boot-2".to_owned(), at(901)).await, Ok(Recovery::default()));
+}
+
+#[tokio::test]
+async fn open_tool_calls_get_an_unknown_outcome_and_answered_ones_nothing() {
+    let store = Store::in_memory().expect("store");
+    let run = created(&store, new_run("r1", MAIN)).await;
+    started(&store, "r1").await;
+    let messages = vec![
+        assistant(&[("a", "read"), ("b", "exec")]),
+        tool_result("a"),
+        tool_result("b"),
+        // The model uses an id again, and the process ends before that call is answered.
+        assistant(&[("b", "exec"), ("c", "write")]),
+        json!({ "role": "assistant", "content": "text only" }),
+    ];
+    store.append(run_id("r1"), messages, at(210)).await.expect("appended");
+
+    store.recover("boot-2".to_owned(), at(900)).await.expect("recovered");
+
+    let added = store.transcript(run.session_id, None, 2).await.expect("read");
+    let calls: Vec<_> =
+        added.iter().map(|entry| (&entry.body["toolCallId"], &entry.body["toolName"])).collect();
+    assert_eq!(calls, [(&json!("b"), &json!("exec")), (&json!("c"), &json!("write"))]);
+    for entry in &added {
+        assert_eq!(entry.body["role"], "toolResult");
+        assert_eq!(entry.body["isError"], true);
+        assert_eq!(entry.body["timestamp"], 900);
+        assert!(entry.body["content"][0]["text"].as_str().is_some_and(|text| text.contains("outcome")));
+    }
+}
+
+#[tokio::test]
+async fn calls_of_another_run_in_the_same_transcript_are_not_answered() {
+    let store = Store::in_memory().expect("store");
+    let run = created(&store, new_run("r1", MAIN)).await;
+    created(&store, NewRun { boot: "boot-2".to_owned(), ..new_run("r2", MAIN) }).await;
+    started(&store, "r1").await;
+    started(&store, "r2").await;
+    store.append(run_id("r2"), vec![assistant(&[("live", "exec")])], at(210)).await.expect("appended");
+    store.recover("boot-2".to_owned(), at(900)).await.expect("recovered");
+    assert_eq!(store.transcript(run.session_id, None, 10).await.expect("read").len(), 3);
+}
+
+#[tokio::test]
+async fn an_interrupted_child_reaches_its_parents_inbox() {
+    let store = Store::in_memory().expect("store");
+    created(&store, new_run("parent", MAIN)).await;
+    started(&store, "parent").await;
+    created(&store, new_child("c1", "parent")).await;
+    let recovery = store.recover("boot-2".to_owned(), at(900)).await.expect("recovered");
+    assert_eq!(recovery.waiting_inboxes, [key(MAIN)]);
+    let rows = store.inbox(key(MAIN)).await.expect("inbox");
+    assert_eq!((rows.len(), &rows[0].source, rows[0].outcome), (1, &run_id("c1"), Outcome::Interrupted));
+    let again = store.recover("boot-3".to_owned(), at(901)).await.expect("recovered");
+    assert_eq!((again.interrupted.len(), again.waiting_inboxes), (0, vec![key(MAIN)]));
+}

@@ -1,0 +1,159 @@
+use serde_json::json;
+use tidegate_protocol::AgentId;
+use tidegate_store::{SessionFilter, SessionPatch, Store, StoreError};
+
+use crate::common::*;
+
+fn keys(rows: &[tidegate_store::SessionRow]) -> Vec<&str> {
+    rows.iter().map(|row| row.key.as_str()).collect()
+}
+
+fn patch(value: serde_json::Value) -> SessionPatch {
+    SessionPatch { label: None, settings: value.as_object().expect("object").clone() }
+}
+
+#[tokio::test]
+async fn ensuring_a_session_twice_keeps_the_first() {
+    let store = Store::in_memory().expect("store");
+    let first = store.ensure_session(key("main"), session_id("a"), at(5)).await.expect("made");
+    let second = store.ensure_session(key("main"), session_id("b"), at(9)).await.expect("found");
+    assert_eq!(first, second);
+    assert_eq!((first.session_id, first.depth, first.created_at), (session_id("a"), 0, at(5)));
+    assert_eq!(store.count_sessions().await, Ok(1));
+}
+
+#[tokio::test]
+async fn a_transcript_id_belongs_to_one_session() {
+    let store = Store::in_memory().expect("store");
+    store.ensure_session(key("main"), session_id("a"), at(5)).await.expect("made");
+    let clash = store.ensure_session(key("other"), session_id("a"), at(6)).await;
+    assert!(matches!(clash, Err(StoreError::Conflict(_))), "{clash:?}");
+    assert_eq!(store.session(key("other")).await, Ok(None));
+    assert_eq!(store.count_sessions().await, Ok(1));
+}
+
+#[tokio::test]
+async fn a_patch_sets_changes_and_clears_only_what_it_names() {
+    let store = Store::in_memory().expect("store");
+    store.ensure_session(key("main"), session_id("a"), at(5)).await.expect("made");
+    store
+        .patch_session(key("main"), patch(json!({ "model": "a", "thinkingLevel": "high" })), at(6))
+        .await
+        .expect("patched");
+    let named =
+        SessionPatch { label: Some(Some("work".to_owned())), ..patch(json!({ "model": null, "x": [1] })) };
+    let row = store.patch_session(key("main"), named, at(7)).await.expect("patched").expect("there");
+    assert_eq!(serde_json::Value::Object(row.settings.clone()), json!({ "thinkingLevel": "high", "x": [1] }));
+    assert_eq!((row.label.as_deref(), row.updated_at), (Some("work"), at(7)));
+    let cleared = SessionPatch { label: Some(None), ..SessionPatch::default() };
+    let row = store.patch_session(key("main"), cleared, at(8)).await.expect("patched").expect("there");
+    assert_eq!(row.label, None);
+    assert_eq!(store.patch_session(key("none"), SessionPatch::default(), at(8)).await, Ok(None));
+}
+
+#[tokio::test]
+async fn sessions_are_listed_newest_first_and_filtered() {
+    let store = Store::in_memory().expect("store");
+    for (index, name) in ["agent:main:a", "agent:main:B", "agent:other:c", "agent:main:d"].iter().enumerate()
+    {
+        let moment = at(10 + index as u64);
+        store.ensure_session(key(name), fresh_id(name), moment).await.expect("made");
+    }
+    let named = SessionPatch { label: Some(Some("Blue".to_owned())), ..SessionPatch::default() };
+    store.patch_session(key("agent:main:a"), named, at(20)).await.expect("patched");
+    created(&store, new_run("parent", "agent:main:d")).await;
+    let child =
+        tidegate_store::NewRun { parent: Some(edge("parent", "agent:main:d")), ..new_child("kid", "parent") };
+    created(&store, child).await;
+
+    let list = async |filter: SessionFilter| {
+        store.sessions(SessionFilter { limit: 10, ..filter }).await.expect("list")
+    };
+    let all = list(SessionFilter::default()).await;
+    assert_eq!(all.len(), 5);
+    assert!(all.windows(2).all(|pair| pair[0].updated_at >= pair[1].updated_at));
+    let other = AgentId::parse("other").expect("agent");
+    assert_eq!(
+        keys(&list(SessionFilter { agent: Some(other), ..Default::default() }).await),
+        ["agent:other:c"]
+    );
+    let spawned = SessionFilter { spawned_by: Some(key("agent:main:d")), ..Default::default() };
+    assert_eq!(keys(&list(spawned).await), [child_session("kid")]);
+    let labelled = SessionFilter { label: Some("Blue".to_owned()), ..Default::default() };
+    assert_eq!(keys(&list(labelled).await), ["agent:main:a"]);
+    for search in ["BLUE", "main:A"] {
+        let found = SessionFilter { search: Some(search.to_owned()), ..Default::default() };
+        assert_eq!(keys(&list(found).await), ["agent:main:a"], "{search}");
+    }
+    let wildcard = SessionFilter { search: Some("%".to_owned()), ..Default::default() };
+    assert_eq!(list(wildcard).await, []);
+    let recent = SessionFilter { updated_since: Some(at(20)), ..Default::default() };
+    assert_eq!(list(recent).await.len(), 3);
+    let one = store.sessions(SessionFilter { limit: 1, ..Default::default() }).await.expect("list");
+    assert_eq!(one, all[..1]);
+}
+
+#[tokio::test]
+async fn a_reset_begins_a_new_transcript_and_keeps_the_old_one() {
+    let store = Store::in_memory().expect("store");
+    let run = created(&store, new_run("r1", MAIN)).await;
+    started(&store, "r1").await;
+    created(&store, new_run("r2", MAIN)).await;
+
+    let row =
+        store.reset_session(key(MAIN), session_id("new"), at(400)).await.expect("reset").expect("there");
+
+    assert_eq!((row.session_id, row.updated_at), (session_id("new"), at(400)));
+    assert_eq!(store.transcript(run.session_id.clone(), None, 10).await.expect("old").len(), 1);
+    assert_eq!(store.transcript(session_id("new"), None, 10).await, Ok(Vec::new()));
+    let late = store.append(run_id("r1"), vec![user("late")], at(401)).await.expect("appended");
+    assert_eq!(late[0].seq, 2, "a running run goes on in its own transcript");
+    assert_eq!(
+        started(&store, "r2").await.run.session_id,
+        session_id("new"),
+        "a queued one starts on the new one"
+    );
+    assert_eq!(store.reset_session(key("none"), session_id("x"), at(1)).await, Ok(None));
+}
+
+#[tokio::test]
+async fn a_session_with_unfinished_runs_is_not_deleted() {
+    let store = Store::in_memory().expect("store");
+    created(&store, new_run("r1", MAIN)).await;
+    assert_eq!(store.delete_session(key(MAIN), false).await, Err(StoreError::SessionBusy { unfinished: 1 }));
+    assert!(store.session(key(MAIN)).await.expect("read").is_some());
+}
+
+#[tokio::test]
+async fn deleting_a_session_removes_its_text_and_keeps_its_run_ids_taken() {
+    for keep_transcript in [true, false] {
+        let store = Store::in_memory().expect("store");
+        let run = created(&store, new_run("r1", MAIN)).await;
+        started(&store, "r1").await;
+        store.settle_run(settlement("r1", tidegate_store::Outcome::Ok)).await.expect("settled");
+
+        assert_eq!(store.delete_session(key(MAIN), keep_transcript).await, Ok(true));
+
+        assert_eq!(store.session(key(MAIN)).await, Ok(None));
+        assert_eq!(store.count_sessions().await, Ok(0));
+        let kept = store.transcript(run.session_id, None, 10).await.expect("transcript");
+        assert_eq!(kept.len(), usize::from(keep_transcript));
+        let tombstone = store.run(run_id("r1")).await.expect("read").expect("the id stays known");
+        assert_eq!(tombstone.input.is_some(), keep_transcript);
+        assert_eq!(tombstone.result.is_some(), keep_transcript);
+        let again = store.begin_run(new_run("r1", MAIN)).await.expect("begin");
+        assert!(matches!(again, tidegate_store::BegunRun::Existing(_)), "{again:?}");
+        assert_eq!(store.delete_session(key(MAIN), keep_transcript).await, Ok(false));
+    }
+}
+
+#[tokio::test]
+async fn a_flag_is_set_read_and_cleared() {
+    let store = Store::in_memory().expect("store");
+    assert_eq!(store.flag("paused").await, Ok(None));
+    store.set_flag("paused", Some("a".to_owned())).await.expect("set");
+    store.set_flag("paused", Some("yes".to_owned())).await.expect("set");
+    assert_eq!(store.flag("paused").await, Ok(Some("yes".to_owned())));
+    store.set_flag("paused", None).await.expect("cleared");
+    assert_eq!(store.flag("paused").await, Ok(None));
+}

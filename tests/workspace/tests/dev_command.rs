@@ -1,0 +1,291 @@
+//! The `dev` script, with stand-ins for cargo, apt and df: what it installs, where it builds, and
+//! which build caches it keeps.
+
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, reason = "a failure in a test's own helper fails the test")]
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::{Duration, SystemTime};
+
+use tempfile::TempDir;
+use tidegate_workspace_tests::root;
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// A home of its own, and programs that write down how they were called.
+struct Machine {
+    home: TempDir,
+}
+
+impl Machine {
+    /// Everything installed, and plenty of room.
+    fn new() -> Self {
+        let machine = Self { home: tempfile::tempdir().unwrap() };
+        fs::create_dir(machine.programs()).unwrap();
+        machine.program(
+            "cargo",
+            r#"echo "cargo $* in $CARGO_TARGET_DIR" >>"$HOME/calls"
+               [ "$1" != build ] || { mkdir -p "$CARGO_TARGET_DIR/debug"
+                   printf '#!/bin/sh\necho started "$@"\n' >"$CARGO_TARGET_DIR/debug/tidegate"
+                   chmod +x "$CARGO_TARGET_DIR/debug/tidegate"; }"#,
+        );
+        machine.program("rustc", "echo rustc 1.0");
+        machine.program("dpkg-query", "echo install ok installed");
+        machine.program("apt-get", r#"echo "apt-get $*" >>"$HOME/calls""#);
+        machine.program("sudo", r#"echo "sudo" >>"$HOME/calls"; [ "$1" != -n ] || shift; exec "$@""#);
+        machine.free_gib(100);
+        machine
+    }
+
+    fn programs(&self) -> PathBuf {
+        self.home.path().join("programs")
+    }
+
+    fn program(&self, name: &str, script: &str) {
+        let path = self.programs().join(name);
+        fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    fn free_gib(&self, gib: u64) {
+        let free = gib * 1024 * 1024;
+        self.program("df", &format!("printf 'Filesystem\\nx 1 1 {free} 1%% /\\n'"));
+    }
+
+    fn dev(&self, arguments: &[&str]) -> Output {
+        self.dev_with(arguments, &[])
+    }
+
+    fn dev_with(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+        Command::new(root().join("dev"))
+            .args(arguments)
+            .env_clear()
+            .env("HOME", self.home.path())
+            .env("PATH", format!("{}:/usr/bin:/bin", self.programs().display()))
+            .envs(environment.iter().copied())
+            .output()
+            .unwrap()
+    }
+
+    fn calls(&self) -> String {
+        fs::read_to_string(self.home.path().join("calls")).unwrap_or_default()
+    }
+
+    fn caches(&self) -> Vec<String> {
+        let Ok(entries) = fs::read_dir(self.home.path().join(".cache/tidegate")) else { return Vec::new() };
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    /// A cache of some other lock file, last used `age` ago.
+    fn add_cache(&self, name: &str, age: Duration) {
+        let directory = self.home.path().join(".cache/tidegate").join(name);
+        fs::create_dir_all(&directory).unwrap();
+        let marker = fs::File::create(directory.join("checkout")).unwrap();
+        marker.set_modified(SystemTime::now() - age).unwrap();
+    }
+}
+
+fn text(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+#[test]
+fn help_names_every_command_and_an_unknown_one_is_an_error() {
+    let machine = Machine::new();
+
+    let help = text(&machine.dev(&["help"]));
+    let unknown = machine.dev(&["tset"]);
+
+    for command in ["run", "test", "fmt", "lint", "desktop", "bench", "interop", "soak", "fuzz", "help"] {
+        assert!(help.contains(&format!("./dev {command}")), "{command}");
+    }
+    assert_eq!(unknown.status.code(), Some(2));
+    assert!(text(&unknown).contains("there is no command tset"));
+}
+
+#[test]
+fn a_suite_without_a_script_is_called_missing() {
+    let machine = Machine::new();
+    for suite in ["bench", "interop", "soak", "fuzz"] {
+        if root().join("tests").join(suite).join("run").exists() {
+            continue;
+        }
+        let output = machine.dev(&[suite]);
+        assert_eq!(output.status.code(), Some(2), "{suite}");
+        assert!(text(&output).contains("not there yet"), "{}", text(&output));
+    }
+}
+
+#[test]
+fn nothing_is_installed_when_all_packages_are_there() {
+    let machine = Machine::new();
+
+    assert!(machine.dev(&["lint"]).status.success());
+
+    assert!(!machine.calls().contains("apt-get"), "{}", machine.calls());
+}
+
+#[test]
+fn missing_packages_are_installed_after_saying_which_and_why() {
+    let machine = Machine::new();
+    machine.program("dpkg-query", r#"case "$*" in *pkg-config*) exit 1;; esac; echo install ok installed"#);
+
+    let output = machine.dev(&["lint"]);
+
+    assert!(output.status.success(), "{}", text(&output));
+    let said = text(&output);
+    assert!(said.contains(": pkg-config\n") && said.contains("needed to compile"), "{said}");
+    assert!(machine.calls().contains("--no-install-recommends pkg-config\n"), "{}", machine.calls());
+}
+
+#[test]
+fn the_build_goes_to_a_cache_outside_the_checkout_which_remembers_it() {
+    let machine = Machine::new();
+
+    let first = machine.dev(&["lint"]);
+    let calls = machine.calls();
+    let second = machine.dev(&["lint"]);
+
+    assert!(first.status.success() && second.status.success(), "{}", text(&first));
+    let caches = machine.caches();
+    assert!(
+        matches!(caches.as_slice(), [name] if name.starts_with("target-") && name.len() == 19),
+        "{caches:?}"
+    );
+    let cache = machine.home.path().join(".cache/tidegate").join(&caches[0]);
+    assert!(calls.contains(&format!("clippy --locked --all-targets -- -D warnings in {}", cache.display())));
+    assert_eq!(fs::read_to_string(cache.join("checkout")).unwrap().trim(), root().to_str().unwrap());
+    assert!(!machine.calls().contains("cargo clean"));
+}
+
+#[test]
+fn a_cache_from_another_checkout_loses_our_own_packages_only() {
+    let machine = Machine::new();
+    machine.dev(&["lint"]);
+    let marker = machine.home.path().join(".cache/tidegate").join(&machine.caches()[0]).join("checkout");
+    fs::write(&marker, "/elsewhere\n").unwrap();
+
+    let output = machine.dev(&["lint"]);
+
+    assert!(output.status.success(), "{}", text(&output));
+    let calls = machine.calls();
+    let clean = calls.lines().find(|line| line.starts_with("cargo clean")).unwrap();
+    for package in ["tidegate-desktop ", "tidegate-protocol ", "tidegate-cli ", "tidegate-workspace-tests "] {
+        assert!(clean.contains(&format!("-p {package}")), "{clean}");
+    }
+    assert_eq!(fs::read_to_string(marker).unwrap().trim(), root().to_str().unwrap());
+}
+
+#[test]
+fn old_and_surplus_caches_are_removed_and_nothing_else_is() {
+    let machine = Machine::new();
+    machine.add_cache("target-aaaaaaaaaaaa", DAY);
+    machine.add_cache("target-bbbbbbbbbbbb", DAY * 2);
+    machine.add_cache("target-cccccccccccc", DAY * 30);
+    machine.add_cache("target-mine", DAY * 30);
+
+    machine.dev(&["lint"]);
+
+    let caches = machine.caches();
+    assert!(caches.contains(&"target-aaaaaaaaaaaa".to_owned()), "{caches:?}");
+    assert!(caches.contains(&"target-mine".to_owned()), "{caches:?}");
+    assert_eq!(caches.len(), 3, "{caches:?}");
+}
+
+#[test]
+fn a_cache_that_was_not_used_for_two_weeks_goes_even_when_there_are_only_two() {
+    let machine = Machine::new();
+    machine.add_cache("target-aaaaaaaaaaaa", DAY * 16);
+
+    machine.dev(&["lint"]);
+
+    assert_eq!(machine.caches().len(), 1);
+}
+
+#[test]
+fn with_little_room_the_build_is_thrown_away_and_that_is_said() {
+    let machine = Machine::new();
+    machine.add_cache("target-aaaaaaaaaaaa", DAY);
+    machine.free_gib(5);
+
+    let output = machine.dev(&["lint"]);
+
+    assert!(output.status.success(), "{}", text(&output));
+    assert!(text(&output).contains("Less than 6 GiB are free"), "{}", text(&output));
+    assert!(machine.calls().contains("/.cache/tidegate/temporary-"), "{}", machine.calls());
+    assert_eq!(machine.caches(), Vec::<String>::new());
+}
+
+#[test]
+fn a_target_directory_that_the_caller_chose_is_used_and_nothing_is_cached() {
+    let machine = Machine::new();
+    let mine = machine.home.path().join("mine");
+
+    let output = machine.dev_with(&["lint"], &[("CARGO_TARGET_DIR", mine.to_str().unwrap())]);
+
+    assert!(output.status.success(), "{}", text(&output));
+    assert!(machine.calls().contains(&format!("in {}\n", mine.display())));
+    assert!(machine.caches().is_empty());
+}
+
+#[test]
+fn run_builds_then_serves_with_the_given_arguments_and_says_when_it_is_headless() {
+    let machine = Machine::new();
+
+    let headless = machine.dev(&["run", "--port", "1 2"]);
+    let with_display = machine.dev_with(&["run"], &[("DISPLAY", ":1")]);
+    machine.free_gib(1);
+    let without_cache = machine.dev(&["run"]);
+
+    assert!(text(&headless).contains("runs headless"), "{}", text(&headless));
+    assert!(text(&headless).ends_with("started serve --port 1 2\n"), "{}", text(&headless));
+    assert!(!text(&with_display).contains("headless"), "{}", text(&with_display));
+    assert!(text(&without_cache).ends_with("started serve\n"), "{}", text(&without_cache));
+}
+
+#[test]
+fn continuous_integration_runs_the_same_command() {
+    let script = fs::read_to_string(root().join(".ci/run")).unwrap();
+    let workflow = fs::read_to_string(root().join(".github/workflows/ci.yml")).unwrap();
+
+    assert!(script.contains("exec ./dev test") && is_executable(&root().join(".ci/run")));
+    assert!(workflow.contains("run: .ci/run") && workflow.contains("cargo-deny-action"));
+}
+
+fn is_executable(path: &Path) -> bool {
+    fs::metadata(path).unwrap().permissions().mode() & 0o111 != 0
+}
+
+/// The phases of `./dev test` with stand-ins: each is timed, a failure does not hide the others,
+/// and the last line adds up.
+#[test]
+fn test_goes_through_all_phases_and_closes_with_the_sum() {
+    let machine = Machine::new();
+    machine.program(
+        "cargo",
+        r#"case "$*" in
+           "nextest --version") ;;
+           nextest*package*not*|*"not package"*) echo "     Summary [   1.1s] 5 tests run: 3 passed, 2 failed, 4 skipped" >&2; exit 100;;
+           nextest*) echo "     Summary [   1.1s] 7 tests run: 7 passed, 0 skipped" >&2;;
+           test*--doc*) echo "test result: ok. 2 passed; 0 failed; 0 ignored";;
+           clippy*) echo "clippy incremental=$CARGO_INCREMENTAL";;
+           esac"#,
+    );
+
+    let output = machine.dev(&["test"]);
+
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("clippy incremental=0"), "{said}");
+    for phase in ["packages", "format", "clippy", "tests", "doc tests", "rules of the workspace"] {
+        assert!(said.contains(&format!("-- {phase}: ")), "{phase}: {said}");
+    }
+    assert!(said.contains("-- tests: FAILED") && said.contains("-- doc tests: ok"), "{said}");
+    assert!(said.contains("\n12 passed, 2 failed\n"), "{said}");
+}

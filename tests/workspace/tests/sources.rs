@@ -1,0 +1,133 @@
+//! Rules over our own files.
+
+#![allow(clippy::unwrap_used, reason = "a failure in a test's own helper fails the test")]
+#![allow(clippy::print_stdout, reason = "a skipped test says so")]
+
+use std::path::Path;
+
+use tidegate_workspace_tests::{Workspace, repository_files, root, rust_sources};
+
+/// Where the process environment may be read: the host's one file, and the tool runner, which
+/// builds the environment of the programs that it starts.
+const MAY_READ_ENVIRONMENT: &[&str] = &["crates/host/src/environment.rs", "crates/tools/src/run_tool"];
+
+#[test]
+fn the_environment_is_read_in_one_place() {
+    let mut wrong = Vec::new();
+    for package in Workspace::load().unwrap().members() {
+        // What is never shipped may look for its own switches.
+        if ["tidegate-testkit", "tidegate-workspace-tests"].contains(&package.name.as_str()) {
+            continue;
+        }
+        let directory = package.manifest_path.parent().unwrap().as_std_path();
+        let relative = directory.strip_prefix(root()).unwrap();
+        let sources =
+            if relative == Path::new("") { Path::new("src-tauri/src") } else { &relative.join("src") };
+        for (path, text) in rust_sources(sources).unwrap() {
+            if !MAY_READ_ENVIRONMENT.iter().any(|allowed| path.starts_with(allowed)) {
+                wrong.extend(environment_reads(&text).map(|line| format!("{}:{line}", path.display())));
+            }
+        }
+    }
+
+    assert!(wrong.is_empty(), "the environment is read outside {MAY_READ_ENVIRONMENT:?}: {wrong:#?}");
+}
+
+/// The lines of `text` that use `std::env` for variables, comments and unit tests left out.
+fn environment_reads(text: &str) -> impl Iterator<Item = usize> {
+    const FUNCTIONS: [&str; 6] = ["var", "vars", "var_os", "vars_os", "set_var", "remove_var"];
+    let shipped = text.split("#[cfg(test)]\nmod ").next().unwrap_or(text);
+    let reads = |line: &str| {
+        let code = line.split("//").next().unwrap_or(line);
+        code.match_indices("env::").any(|(at, found)| {
+            let rest = &code[at + found.len()..];
+            let names = rest.strip_prefix('{').and_then(|list| list.split('}').next()).unwrap_or(rest);
+            let separators = |c: char| !(c.is_alphanumeric() || c == '_');
+            let count = if rest.starts_with('{') { usize::MAX } else { 1 };
+            names.split(separators).take(count).any(|name| FUNCTIONS.contains(&name))
+        })
+    };
+    shipped.lines().enumerate().filter(move |(_, line)| reads(line)).map(|(index, _)| index + 1)
+}
+
+#[test]
+fn the_scan_for_environment_reads_finds_each_form_and_nothing_else() {
+    let text = "use std::env::{self, var_os};\nlet a = std::env::var(\"A\");\n// env::var\nenv::temp_dir();\n\
+                env::vars().count();\nenv::consts::OS; var();\n#[cfg(test)]\nmod tests { env::var(\"B\") }";
+
+    assert_eq!(environment_reads(text).collect::<Vec<_>>(), [1, 2, 5]);
+}
+
+#[test]
+fn unsafe_code_is_forbidden_in_every_package() {
+    let manifest = |path: &Path| std::fs::read_to_string(path).unwrap().parse::<toml::Table>().unwrap();
+    let workspace = manifest(&root().join("Cargo.toml"));
+
+    assert_eq!(workspace["workspace"]["lints"]["rust"]["unsafe_code"].as_str(), Some("forbid"));
+    for package in Workspace::load().unwrap().members() {
+        let lints = manifest(package.manifest_path.as_std_path()).get("lints").cloned();
+        let inherits = lints.as_ref().and_then(|lints| lints.get("workspace")).and_then(toml::Value::as_bool);
+        assert_eq!(inherits, Some(true), "{} does not take over the workspace's lints", package.name);
+    }
+}
+
+#[test]
+fn no_file_of_the_repository_names_a_machine() {
+    let Some(files) = repository_files().unwrap() else {
+        println!("skipped: not a git checkout");
+        return;
+    };
+    let mut wrong = Vec::new();
+    for path in files.iter().filter(|path| !is_lock_file(path)) {
+        let Ok(text) = std::fs::read_to_string(root().join(path)) else { continue };
+        for (index, line) in text.lines().enumerate() {
+            if let Some(found) = machine_trace(line) {
+                wrong.push(format!("{}:{}: {found}", path.display(), index + 1));
+            }
+        }
+    }
+
+    assert!(files.len() > 50, "only {} files are listed", files.len());
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// Generated, and full of addresses that belong there.
+fn is_lock_file(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "lock") || path.ends_with("package-lock.json")
+}
+
+/// A path of a build machine, or the address of a package registry or its mirror.
+fn machine_trace(line: &str) -> Option<&str> {
+    // In parts, so that this file does not find itself.
+    let directories = [concat!("/wo", "rk/"), concat!("/ro", "ot/."), concat!("/bash_", "jobs")];
+    let starts_a_path =
+        |at: usize| !line[..at].ends_with(|c: char| c.is_alphanumeric() || ".-_*}$".contains(c));
+    let directory = directories
+        .into_iter()
+        .find(|directory| line.match_indices(directory).any(|(at, _)| starts_a_path(at)));
+    let hosts = ["registry", "static", "files", "deb", "index"];
+    let host =
+        line.match_indices("https://").chain(line.match_indices("http://")).find_map(|(at, scheme)| {
+            let host = line[at + scheme.len()..].split(['/', ':', '"', ')', ' ']).next()?;
+            let (first, rest) = host.split_once('.')?;
+            (hosts.contains(&first) && (rest.ends_with(".org") || rest.ends_with(".io"))).then_some(host)
+        });
+    directory.or(host)
+}
+
+#[test]
+fn the_scan_for_machine_traces_finds_paths_and_registries_and_leaves_examples_alone() {
+    for line in [
+        concat!("path = \"/wo", "rk/main\""),
+        concat!("see /ro", "ot/.cargo/bin"),
+        concat!("https://index.cr", "ates.io/config.json"),
+        concat!("https://registry.np", "mjs.org/svelte"),
+    ] {
+        assert!(machine_trace(line).is_some(), "{line}");
+    }
+    for line in
+        ["/home/ada/work/project", "https://docs.rs/tokio", "target/work/x", "https://example.org/index.io"]
+    {
+        assert_eq!(machine_trace(line), None, "{line}");
+    }
+}
