@@ -1,1 +1,3 @@
-//! Host-neutral desktop logic.
+//! Host-neutral desktop logic, and the words that every surface uses for the same thing.
+
+pub mod scope_words;

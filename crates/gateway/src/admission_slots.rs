@@ -41,8 +41,9 @@ pub struct SlotRules {
     pub capacity: usize,
     /// Of those, the share that the most represented source never gets.
     pub reserved: usize,
-    /// How long a socket may wait before a newer one of the same source may take its place. Without
-    /// this, whoever fills the room first keeps everyone out until the handshake deadline.
+    /// How long a socket may wait before a newer one of an equally represented source, its own
+    /// included, may take its place. Without this, whoever fills the room first keeps everyone out
+    /// until the handshake deadline.
     pub patience: Duration,
 }
 
@@ -102,16 +103,12 @@ impl Waiting {
         if total + rules.reserved < rules.capacity || (total < rules.capacity && own < most) {
             return Ruling::Admit;
         }
-        let victim_of = |wanted: Source| self.sockets.iter().find(|(_, socket)| socket.source == wanted);
-        let victim = if own == most {
-            victim_of(source)
-                .filter(|(_, oldest)| now.saturating_duration_since(oldest.since) >= rules.patience)
-        } else if most > own + 1 {
-            victim_of(most_represented)
-        } else {
-            None
-        };
-        victim.map_or(Ruling::Refuse, |(id, _)| Ruling::AdmitInsteadOf(*id))
+        let from = if own == most { source } else { most_represented };
+        let oldest = self.sockets.iter().find(|(_, socket)| socket.source == from);
+        let is_unfair = most > own + 1;
+        oldest
+            .filter(|(_, oldest)| is_unfair || now.saturating_duration_since(oldest.since) >= rules.patience)
+            .map_or(Ruling::Refuse, |(id, _)| Ruling::AdmitInsteadOf(*id))
     }
 }
 
@@ -292,12 +289,13 @@ mod tests {
     }
 
     #[test]
-    fn a_crowd_of_single_sockets_is_not_evicted_by_one_more() {
+    fn a_crowd_of_single_sockets_is_not_evicted_at_once_by_one_more() {
         let slots = AdmissionSlots::new(SlotRules::default());
         let now = Instant::now();
         let crowd: Vec<_> = (0..64).map(|n| slots.take(source(n), now)).collect();
         assert!(crowd.iter().filter(|slot| slot.is_ok()).count() >= 48);
         assert!(slots.take(source(200), now).is_err());
+        assert!(slots.take(source(200), now + LATER).is_ok());
     }
 
     #[tokio::test]

@@ -187,7 +187,9 @@ fn accept_key(head: RequestHead<'_>) -> Result<HeaderValue, Answer> {
     if head.method != Method::GET {
         return Err(method_not_allowed());
     }
-    if head.version != Version::HTTP_11 || !holds_token(head.headers, &CONNECTION, "upgrade") {
+    let has_body = head.headers.contains_key(header::TRANSFER_ENCODING)
+        || head.headers.get(header::CONTENT_LENGTH).is_some_and(|length| length != "0");
+    if head.version != Version::HTTP_11 || !holds_token(head.headers, &CONNECTION, "upgrade") || has_body {
         return Err(bad_request());
     }
     if single(head.headers, &SEC_WEBSOCKET_VERSION) != Some(b"13") {
@@ -224,8 +226,10 @@ fn health(head: RequestHead<'_>, is_ready: impl FnOnce() -> bool) -> Answer {
     }
     match head.target.path() {
         "/health" | "/healthz" => Answer::new(StatusCode::OK, r#"{"ok":true,"status":"live"}"#),
-        "/ready" | "/readyz" if is_ready() => Answer::new(StatusCode::OK, r#"{"ready":true}"#),
-        "/ready" | "/readyz" => Answer::new(StatusCode::SERVICE_UNAVAILABLE, r#"{"ready":false}"#),
+        "/ready" | "/readyz" => match is_ready() {
+            true => Answer::new(StatusCode::OK, r#"{"ready":true}"#),
+            false => Answer::new(StatusCode::SERVICE_UNAVAILABLE, r#"{"ready":false}"#),
+        },
         _ => Answer::new(StatusCode::NOT_FOUND, "Not Found"),
     }
 }

@@ -49,6 +49,9 @@ impl Default for WebSocketTimes {
 /// Pings that may go unanswered before the other end counts as gone.
 const MISSED_PINGS: u32 = 2;
 
+/// Bytes that are read from the other end after it was told why it is closed.
+const MAX_DRAINED: u64 = 1024 * 1024;
+
 /// The server's end of a WebSocket. Text only, no extensions.
 #[derive(Debug)]
 pub struct WebSocketTransport<IO> {
@@ -252,8 +255,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketTransport<IO>
         // Closing a socket with unread bytes resets it, which may take the close frame with it.
         let io = stream.get_mut().io_mut();
         io.shutdown().await?;
+        let mut rest = io.take(MAX_DRAINED);
         let mut ignored = [0; 2048];
-        while io.read(&mut ignored).await? > 0 {}
+        while rest.read(&mut ignored).await? > 0 {}
         Ok(())
     }
 }

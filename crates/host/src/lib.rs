@@ -1,1 +1,23 @@
-//! Tidegate host.
+//! The composition root: configuration, building the parts, supervising them, and stopping in
+//! order. Used by the command line and by the desktop shell.
+
+mod boot;
+pub mod config;
+mod control;
+mod doctor;
+pub mod environment;
+mod log;
+mod models;
+mod selftest;
+mod serve;
+mod state_dir;
+pub mod supervise;
+
+pub use boot::{Bind, BootError, RunningHost, ServeOptions, start};
+pub use serve::{Announcement, ExitReason, serve};
+pub use state_dir::{control_socket, state_dir};
+
+/// The client side of the local socket.
+pub mod control_client {
+    pub use tidegate_gateway::local_socket::*;
+}

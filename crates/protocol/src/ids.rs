@@ -155,7 +155,10 @@ impl SessionKey {
     pub fn parse(text: &str) -> Result<Self, IdError> {
         check("session key", text, Self::MAX_LENGTH, printable)?;
         let Some(rest) = text.strip_prefix("agent:") else {
-            return Ok(Self(format!("agent:{DEFAULT_AGENT}:{text}")));
+            let canonical = format!("agent:{DEFAULT_AGENT}:{text}");
+            // What is stored must be read again.
+            check("session key", &canonical, Self::MAX_LENGTH, printable)?;
+            return Ok(Self(canonical));
         };
         let (agent, name) = rest.split_once(':').unwrap_or((rest, ""));
         AgentId::parse(agent)?;

@@ -381,3 +381,33 @@ fn other_failure(file: &Path, error: &rusqlite::Error) -> OpenError {
         _ => OpenError::Failed { path, reason },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::StoreError;
+
+    fn pragma(connection: &Connection, name: &str) -> Result<String, StoreError> {
+        let value: rusqlite::types::Value =
+            connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get(0))?;
+        Ok(match value {
+            rusqlite::types::Value::Integer(number) => number.to_string(),
+            rusqlite::types::Value::Text(text) => text,
+            other => format!("{other:?}"),
+        })
+    }
+
+    #[tokio::test]
+    async fn the_writer_syncs_each_commit_and_readers_cannot_write() {
+        let directory = tempfile::tempdir().expect("directory");
+        let (store, _) = Store::open(directory.path(), OpenOptions::default()).expect("opened");
+        for (name, expected) in
+            [("journal_mode", "wal"), ("synchronous", "2"), ("foreign_keys", "1"), ("fullfsync", "1")]
+        {
+            let got = store.write(move |connection| pragma(connection, name)).await;
+            assert_eq!(got.as_deref(), Ok(expected), "{name}");
+        }
+        let refused = store.read(|connection| Ok(connection.execute("DELETE FROM flags", [])?)).await;
+        assert!(matches!(refused, Err(StoreError::NotWritable(_))), "{refused:?}");
+    }
+}

@@ -170,9 +170,10 @@ impl Authority {
             .map(|claim| identity::verify(claim, params, attempt.nonce, now.wall))
             .transpose();
         let role_is_served = params.role() == "operator";
-        if let Origin::InProcess(_) = attempt.origin
-            && role_is_served
-        {
+        if let Origin::InProcess(_) = attempt.origin {
+            if !role_is_served {
+                return Err(Refusal::InvalidRole.into());
+            }
             return self.admit_own_client(attempt, dialect, device, now);
         }
         if let Ok(Some(device)) = &device

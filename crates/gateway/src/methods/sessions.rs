@@ -144,8 +144,7 @@ pub(crate) async fn patch(caller: &Caller, params: SessionsPatch) -> Result<Valu
 
 /// `sessions.reset`.
 pub(crate) async fn reset(caller: &Caller, params: SessionsReset) -> Result<Value, ErrorShape> {
-    let runtime = caller.gateway.runtime()?;
-    runtime.abort(&params.key, None).await;
+    end_runs(caller, &params.key).await?;
     let store = caller.gateway.inner().gatekeeper.store();
     let row = store
         .reset_session(params.key.clone(), new_session_id()?, now::wall())
@@ -161,8 +160,7 @@ pub(crate) async fn delete(caller: &Caller, params: SessionsDelete) -> Result<Va
     if params.key.is_main() {
         return Err(ErrorShape::invalid(format!("Cannot delete the main session ({}).", params.key)));
     }
-    let runtime = caller.gateway.runtime()?;
-    runtime.abort(&params.key, None).await;
+    end_runs(caller, &params.key).await?;
     let store = caller.gateway.inner().gatekeeper.store();
     let row = store.session(params.key.clone()).await.map_err(|error| store_error(&error))?;
     let keep = params.delete_transcript == Some(false);
@@ -171,6 +169,17 @@ pub(crate) async fn delete(caller: &Caller, params: SessionsDelete) -> Result<Va
         changed(caller, &row, "delete");
     }
     Ok(json!({ "ok": true, "key": params.key, "deleted": deleted, "archived": [] }))
+}
+
+/// Stops a session's runs and waits until they have ended.
+async fn end_runs(caller: &Caller, key: &SessionKey) -> Result<(), ErrorShape> {
+    const PATIENCE: Duration = Duration::from_secs(10);
+    let runtime = caller.gateway.runtime()?;
+    let aborted = runtime.abort(key, None).await;
+    for run in aborted.runs.into_iter().chain(aborted.descendants) {
+        runtime.wait(run, PATIENCE).await.map_err(|error| store_error(&error))?;
+    }
+    Ok(())
 }
 
 /// `sessions.subscribe`.

@@ -1,0 +1,77 @@
+//! What the runtime tells whoever listens: the gateway turns these into protocol events.
+
+use serde_json::Value;
+use tidegate_protocol::{RunId, SessionKey, UnixMillis};
+use tidegate_store::{Outcome, RunRow, TranscriptEntry};
+
+/// One thing that happened in a run or session. Sent after the commit that made it true.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RuntimeEvent {
+    /// The run.
+    pub run: RunId,
+    /// Its session.
+    pub session: SessionKey,
+    /// The session that spawned it.
+    pub spawned_by: Option<SessionKey>,
+    /// When.
+    pub at: UnixMillis,
+    /// Position in its run, from 1.
+    pub seq: u64,
+    /// What.
+    pub what: What,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq)]
+pub enum What {
+    /// The run was accepted and is durable.
+    Accepted,
+    /// The turn loop began.
+    Started,
+    /// A model was asked.
+    ModelChosen {
+        /// `provider/model`.
+        model: String,
+    },
+    /// More text of the answer; `text` is all of it so far.
+    Text {
+        /// All text of this answer so far.
+        text: std::sync::Arc<str>,
+        /// What was added.
+        delta: String,
+    },
+    /// A tool call began.
+    ToolStarted {
+        /// The call.
+        call_id: String,
+        /// The tool.
+        name: String,
+        /// The arguments.
+        arguments: Value,
+    },
+    /// A tool call ended.
+    ToolEnded {
+        /// The call.
+        call_id: String,
+        /// The tool.
+        name: String,
+        /// Its answer.
+        text: String,
+        /// Whether it failed.
+        is_error: bool,
+    },
+    /// A transcript entry was committed.
+    Appended(TranscriptEntry),
+    /// The run ended.
+    Ended {
+        /// How.
+        outcome: Outcome,
+        /// The run as stored.
+        run: Box<RunRow>,
+    },
+    /// The session itself changed: made, patched, reset, deleted.
+    SessionChanged {
+        /// `create`, `patch`, `reset`, `delete`, `send`.
+        reason: &'static str,
+    },
+}

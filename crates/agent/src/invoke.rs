@@ -1,0 +1,202 @@
+//! Calls one tool for a run: checks, waits for a pause to end, runs it, and bounds its answer.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use serde_json::Value;
+
+use crate::approval::{APPROVAL_TIMEOUT, ApprovalAnswer, ApprovalGate, ApprovalQuestion};
+use crate::arguments::parse_object;
+use crate::event::What;
+use crate::message::ToolCall;
+use crate::model::BoxFuture;
+use crate::own_tools::OwnTool;
+use crate::run::{Activity, RunHandle, lock};
+use crate::runtime::Inner;
+use crate::tool::{ToolContext, ToolOutput};
+use crate::transcript::Author;
+use crate::untrusted::head_and_tail;
+
+const STOPPED_IN_CALL: &str = "The run was stopped while this tool worked. Its outcome is unknown.";
+
+/// What came of a call.
+#[derive(Debug)]
+pub(crate) struct Invocation {
+    pub(crate) output: ToolOutput,
+    pub(crate) author: Author,
+}
+
+impl Invocation {
+    fn ours(output: ToolOutput) -> Self {
+        Self { output, author: Author::Runtime }
+    }
+
+    /// A call that did not begin because the run was stopped.
+    pub(crate) fn skipped(reason: &str) -> Self {
+        Self::ours(ToolOutput::error(format!("This call was not run: {reason}.")))
+    }
+}
+
+impl Inner {
+    /// Calls a tool. Refusals and failures are answers too.
+    pub(crate) async fn invoke(self: &Arc<Self>, handle: &Arc<RunHandle>, call: &ToolCall) -> Invocation {
+        let arguments = match self.admit(handle, call) {
+            Ok(arguments) => arguments,
+            Err(refusal) => return Invocation::ours(ToolOutput::error(refusal)),
+        };
+        if !self.while_not_paused(handle).await {
+            return Invocation::skipped(handle.stopped_outcome().1);
+        }
+        let (id, name) = (call.id.clone(), call.name.clone());
+        handle.emit(
+            self.now(),
+            What::ToolStarted { call_id: id.clone(), name: name.clone(), arguments: arguments.clone() },
+        );
+        let mut invocation = self.run_tool(handle, call, arguments).await;
+        let hint = "ask for a smaller part";
+        invocation.output.text = head_and_tail(&invocation.output.text, self.limits.tool_result_bytes, hint);
+        let (text, is_error) = (invocation.output.text.clone(), invocation.output.is_error);
+        handle.emit(self.now(), What::ToolEnded { call_id: id, name, text, is_error });
+        invocation
+    }
+
+    /// Whether the run may make this call, and its arguments.
+    fn admit(&self, handle: &RunHandle, call: &ToolCall) -> Result<Value, String> {
+        let authority = &handle.spec.authority;
+        if !authority.may_use(&call.name) {
+            let tools: Vec<_> = authority.tools().iter().map(String::as_str).collect();
+            let name = tidegate_protocol::text::one_line(&call.name, 64);
+            return Err(format!("This run may not use a tool {name:?}. It may use: {}.", tools.join(", ")));
+        }
+        let arguments = parse_object(&call.arguments);
+        arguments
+            .map(Value::Object)
+            .map_err(|error| format!("The call of {} was not run: {error}.", call.name))
+    }
+
+    async fn run_tool(
+        self: &Arc<Self>,
+        handle: &Arc<RunHandle>,
+        call: &ToolCall,
+        arguments: Value,
+    ) -> Invocation {
+        if let Some(own) = OwnTool::named(&call.name) {
+            let answer = AssertUnwindSafe(own.call(self, handle, arguments)).catch_unwind();
+            let output = tokio::select! {
+                biased;
+                () = handle.token().cancelled() => return Invocation::ours(ToolOutput::error(STOPPED_IN_CALL)),
+                answer = answer => answer.unwrap_or_else(|_| crashed(&call.name)),
+            };
+            let author =
+                if own.shows_foreign_text() && !output.is_error { Author::Tool } else { Author::Runtime };
+            return Invocation { output, author };
+        }
+        let Some(tool) = self.tools.iter().find(|tool| tool.description().name == call.name) else {
+            return Invocation::ours(ToolOutput::error(format!("There is no tool {} here.", call.name)));
+        };
+        let context = ToolContext {
+            run: handle.id().clone(),
+            session: handle.session().clone(),
+            ancestors: handle.ancestor_names(),
+            authority: handle.spec.authority.clone(),
+            approvals: Arc::new(RunApprovals { inner: Arc::clone(self), handle: Arc::clone(handle) }),
+            cancelled: handle.token().clone(),
+            call_id: call.id.clone(),
+        };
+        let mut answer = Box::pin(AssertUnwindSafe(tool.call(context, arguments)).catch_unwind());
+        let answered = tokio::select! {
+            answered = &mut answer => Some(answered),
+            // The tool sees the same token and ends its processes: it needs to be polled for that.
+            () = handle.token().cancelled() => tokio::time::timeout(self.limits.stop_grace, &mut answer).await.ok(),
+        };
+        match answered {
+            Some(Ok(output)) => Invocation { output, author: Author::Tool },
+            Some(Err(_)) => Invocation::ours(crashed(&call.name)),
+            None => Invocation::ours(ToolOutput::error(STOPPED_IN_CALL)),
+        }
+    }
+
+    /// Waits until runs are not paused; false when the run was stopped.
+    pub(crate) async fn while_not_paused(&self, handle: &RunHandle) -> bool {
+        let mut paused = self.paused.subscribe();
+        if *paused.borrow_and_update() {
+            return self
+                .without_place(handle, async {
+                    tokio::select! {
+                        biased;
+                        () = handle.token().cancelled() => false,
+                        resumed = paused.wait_for(|paused| !paused) => resumed.is_ok(),
+                    }
+                })
+                .await
+                && !handle.token().is_cancelled();
+        }
+        !handle.token().is_cancelled()
+    }
+
+    /// Takes a place to work in; false when the run was stopped before there was one.
+    pub(crate) async fn take_place(&self, handle: &RunHandle) -> bool {
+        let places = if handle.is_subagent() { &self.subagent_places } else { &self.main_places };
+        let permit = tokio::select! {
+            biased;
+            () = handle.token().cancelled() => return false,
+            permit = Arc::clone(places).acquire_owned() => permit,
+        };
+        *lock(&handle.place) = permit.ok();
+        handle.set_activity(Activity::Working);
+        true
+    }
+
+    /// Waits for something while the run gives its place to others.
+    pub(crate) async fn without_place<T>(&self, handle: &RunHandle, wait: impl Future<Output = T>) -> T {
+        let place = lock(&handle.place).take();
+        let had_one = place.is_some();
+        drop(place);
+        let before = handle.activity();
+        handle.set_activity(Activity::Waiting);
+        let answer = wait.await;
+        handle.set_activity(before);
+        if had_one {
+            self.take_place(handle).await;
+        }
+        answer
+    }
+}
+
+fn crashed(tool: &str) -> ToolOutput {
+    ToolOutput::error(format!("The tool {tool} crashed. Its outcome is unknown."))
+}
+
+/// Asks a person for a run, which takes no place and no time of its deadline meanwhile.
+struct RunApprovals {
+    inner: Arc<Inner>,
+    handle: Arc<RunHandle>,
+}
+
+impl ApprovalGate for RunApprovals {
+    fn ask(&self, question: ApprovalQuestion) -> BoxFuture<'_, ApprovalAnswer> {
+        Box::pin(async move {
+            let hold = self.handle.deadline.hold();
+            let answer = self.inner.without_place(&self.handle, async {
+                tokio::select! {
+                    biased;
+                    () = self.handle.token().cancelled() => {
+                        ApprovalAnswer::Denied { reason: self.handle.stopped_outcome().1.to_owned() }
+                    }
+                    answer = self.inner.approvals.ask(question) => answer,
+                    () = tokio::time::sleep(APPROVAL_TIMEOUT) => {
+                        ApprovalAnswer::Denied { reason: "nobody decided in time".to_owned() }
+                    }
+                }
+            });
+            let answer = answer.await;
+            drop(hold);
+            // It may have been stopped while it waited for a place again.
+            if self.handle.token().is_cancelled() {
+                return ApprovalAnswer::Denied { reason: self.handle.stopped_outcome().1.to_owned() };
+            }
+            answer
+        })
+    }
+}

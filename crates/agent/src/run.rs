@@ -1,0 +1,201 @@
+//! A run while it is queued or works: what others may do to it and see of it.
+
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use tidegate_protocol::{RunId, SessionKey, UnixMillis};
+use tidegate_store::{Outcome, RunRow};
+use tokio::sync::{Notify, OwnedSemaphorePermit, broadcast, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::deadline::Deadline;
+use crate::event::{RuntimeEvent, What};
+use crate::model::ModelName;
+use crate::spec::RunSpec;
+
+/// Why a run was told to stop. The first reason counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StopCause {
+    /// A person, a client or an ancestor stopped it.
+    Cancelled,
+    /// Its time was over.
+    DeadlinePassed,
+    /// The program ends.
+    Shutdown,
+}
+
+/// What a run is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Activity {
+    /// It waits for its session, a free place, or the end of a pause.
+    Queued,
+    /// A model or a tool works for it.
+    Working,
+    /// It waits for subagents or a person, and takes no place.
+    Waiting,
+}
+
+/// A run that has not ended, for a person to read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ActiveRun {
+    /// The run.
+    pub run: RunId,
+    /// Its session.
+    pub session: SessionKey,
+    /// The run that spawned it.
+    pub parent: Option<RunId>,
+    /// Its name.
+    pub label: Option<String>,
+    /// Number of spawns above it.
+    pub depth: u32,
+    /// What it is doing.
+    pub activity: Activity,
+    /// When it was accepted.
+    pub since: UnixMillis,
+}
+
+/// The live side of a run.
+pub(crate) struct RunHandle {
+    pub(crate) row: RunRow,
+    pub(crate) spec: RunSpec,
+    /// Spawns above its session; more than the row's for a run that a client starts in a
+    /// subagent's session.
+    pub(crate) depth: u32,
+    /// The run that spawned it, as it was then.
+    pub(crate) parent: Option<Arc<RunHandle>>,
+    pub(crate) deadline: Deadline,
+    /// Its session's turn has come.
+    pub(crate) turn: Notify,
+    /// A subagent ended, or a result came.
+    pub(crate) news: Notify,
+    /// What it has of the runtime's places, while it works.
+    pub(crate) place: Mutex<Option<OwnedSemaphorePermit>>,
+    /// The model that it uses.
+    pub(crate) model: OnceLock<ModelName>,
+    pub(crate) done: watch::Sender<Option<Arc<RunRow>>>,
+    activity: Mutex<Activity>,
+    cause: OnceLock<StopCause>,
+    /// Ends this run and everything below it.
+    tree: CancellationToken,
+    /// Ends this run.
+    stop: CancellationToken,
+    events: broadcast::Sender<Arc<RuntimeEvent>>,
+    seq: Mutex<u64>,
+}
+
+impl RunHandle {
+    pub(crate) fn new(
+        row: RunRow,
+        spec: RunSpec,
+        session_depth: u32,
+        parent: Option<Arc<Self>>,
+        events: broadcast::Sender<Arc<RuntimeEvent>>,
+    ) -> Self {
+        let tree = parent.as_ref().map_or_else(CancellationToken::new, |parent| parent.tree.child_token());
+        Self {
+            depth: row.depth.max(session_depth),
+            deadline: Deadline::new(spec.timeout()),
+            stop: tree.child_token(),
+            turn: Notify::new(),
+            news: Notify::new(),
+            place: Mutex::new(None),
+            model: OnceLock::new(),
+            done: watch::Sender::new(None),
+            activity: Mutex::new(Activity::Queued),
+            cause: OnceLock::new(),
+            seq: Mutex::new(0),
+            row,
+            spec,
+            parent,
+            tree,
+            events,
+        }
+    }
+
+    pub(crate) fn id(&self) -> &RunId {
+        &self.row.id
+    }
+
+    pub(crate) fn session(&self) -> &SessionKey {
+        &self.row.session
+    }
+
+    pub(crate) fn parent_session(&self) -> Option<&SessionKey> {
+        self.parent.as_ref().map(|parent| parent.session())
+    }
+
+    /// The runs above it, nearest first.
+    pub(crate) fn above(&self) -> impl Iterator<Item = &Self> {
+        std::iter::successors(self.parent.as_deref(), |run| run.parent.as_deref())
+    }
+
+    pub(crate) fn is_subagent(&self) -> bool {
+        self.parent.is_some()
+    }
+
+    /// Names of the runs above it, for a person.
+    pub(crate) fn ancestor_names(&self) -> Vec<String> {
+        self.above().map(|run| run.row.label.clone().unwrap_or_else(|| run.session().to_string())).collect()
+    }
+
+    /// Stops this run; its subagents go on.
+    pub(crate) fn stop(&self, cause: StopCause) {
+        let _ = self.cause.set(cause);
+        self.stop.cancel();
+    }
+
+    /// Stops this run and everything below it.
+    pub(crate) fn stop_tree(&self, cause: StopCause) {
+        let _ = self.cause.set(cause);
+        self.tree.cancel();
+    }
+
+    /// The token that its tools watch.
+    pub(crate) fn token(&self) -> &CancellationToken {
+        &self.stop
+    }
+
+    /// How it ends after having been stopped, with a sentence.
+    pub(crate) fn stopped_outcome(&self) -> (Outcome, &'static str) {
+        match self.cause.get() {
+            None | Some(StopCause::Cancelled) => (Outcome::Cancelled, "the run was stopped"),
+            Some(StopCause::DeadlinePassed) => (Outcome::TimedOut, "the run's time was over"),
+            Some(StopCause::Shutdown) => (Outcome::Interrupted, "Tidegate was closed while the run worked"),
+        }
+    }
+
+    pub(crate) fn activity(&self) -> Activity {
+        *lock(&self.activity)
+    }
+
+    pub(crate) fn set_activity(&self, activity: Activity) {
+        *lock(&self.activity) = activity;
+    }
+
+    pub(crate) fn view(&self) -> ActiveRun {
+        ActiveRun {
+            run: self.id().clone(),
+            session: self.session().clone(),
+            parent: self.row.parent.clone(),
+            label: self.row.label.clone(),
+            depth: self.depth,
+            activity: self.activity(),
+            since: self.row.created_at,
+        }
+    }
+
+    /// Tells whoever listens. Number and order of a run's events agree, whoever sends them.
+    pub(crate) fn emit(&self, at: UnixMillis, what: What) {
+        let mut seq = lock(&self.seq);
+        *seq += 1;
+        let (run, session) = (self.id().clone(), self.session().clone());
+        let event =
+            RuntimeEvent { run, session, spawned_by: self.parent_session().cloned(), at, seq: *seq, what };
+        // Nobody listening is no failure: the store has it.
+        let _ = self.events.send(Arc::new(event));
+    }
+}
+
+/// A lock that outlives a panic elsewhere: what it guards is replaced whole, never half changed.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,340 @@
+//! Messages as transcripts hold them (the protocol's `chat.history` shape), and back into what a
+//! model reads.
+
+use std::collections::HashMap;
+
+use serde_json::{Value, json};
+use tidegate_protocol::UnixMillis;
+use tidegate_store::{TranscriptEntry, Usage};
+
+use crate::message::{Message, ToolCall};
+use crate::model::ModelName;
+use crate::untrusted::frame;
+
+/// Why an assistant message ended, as `stopReason` has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StopWord {
+    /// The model was done.
+    Stop,
+    /// It asked for tools.
+    ToolUse,
+    /// It ran into its length limit.
+    Length,
+    /// It failed.
+    Error,
+    /// The run was stopped.
+    Aborted,
+}
+
+impl StopWord {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Stop => "stop",
+            Self::ToolUse => "toolUse",
+            Self::Length => "length",
+            Self::Error => "error",
+            Self::Aborted => "aborted",
+        }
+    }
+}
+
+/// What a person or a parent said.
+#[must_use]
+pub fn user_message(text: &str, at: UnixMillis) -> Value {
+    json!({"role": "user", "content": [{"type": "text", "text": text}], "timestamp": at})
+}
+
+/// What a model said.
+#[derive(Debug, Clone, Copy)]
+pub struct AssistantMessage<'a> {
+    /// Its text.
+    pub text: &'a str,
+    /// Its tool calls.
+    pub calls: &'a [ToolCall],
+    /// The model.
+    pub model: &'a ModelName,
+    /// Tokens of this answer.
+    pub usage: Usage,
+    /// Why it ended.
+    pub stop: StopWord,
+    /// Why it failed, if it did.
+    pub error: Option<&'a str>,
+    /// When.
+    pub at: UnixMillis,
+}
+
+impl AssistantMessage<'_> {
+    /// The message as a transcript holds it. Arguments that are not a JSON object are kept as text.
+    #[must_use]
+    pub fn body(&self) -> Value {
+        let text = (!self.text.is_empty()).then(|| json!({"type": "text", "text": self.text}));
+        let calls = self.calls.iter().map(|call| {
+            let arguments = match serde_json::from_str(&call.arguments) {
+                Ok(Value::Object(object)) => Value::Object(object),
+                _ => Value::String(call.arguments.clone()),
+            };
+            json!({"type": "toolCall", "id": call.id, "name": call.name, "arguments": arguments})
+        });
+        let mut body = json!({
+            "role": "assistant",
+            "content": text.into_iter().chain(calls).collect::<Vec<_>>(),
+            "api": "openai-completions",
+            "provider": self.model.provider,
+            "model": self.model.model,
+            "usage": {
+                "input": self.usage.input,
+                "output": self.usage.output,
+                "totalTokens": self.usage.input.saturating_add(self.usage.output),
+            },
+            "stopReason": self.stop.as_str(),
+            "timestamp": self.at,
+        });
+        if let Some(error) = self.error {
+            body["errorMessage"] = json!(error);
+        }
+        body
+    }
+}
+
+/// Who wrote the text of a tool result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Author {
+    /// A tool: the text may contain anything.
+    Tool,
+    /// The runtime: every word is ours.
+    Runtime,
+}
+
+/// What a tool answered.
+#[must_use]
+pub fn tool_result(call: &ToolCall, text: &str, is_error: bool, author: Author, at: UnixMillis) -> Value {
+    let mut body = json!({
+        "role": "toolResult",
+        "toolCallId": call.id,
+        "toolName": call.name,
+        "content": [{"type": "text", "text": text}],
+        "isError": is_error,
+        "timestamp": at,
+    });
+    if author == Author::Runtime {
+        body["details"] = json!({"author": "runtime"});
+    }
+    body
+}
+
+/// What a model reads of a transcript: entries in order, each tool call followed by exactly one
+/// result, text of tools framed as untrusted. A call without a result gets one that says that its
+/// outcome is unknown; a result without a call is left out, as are entries of other kinds.
+#[must_use]
+pub fn conversation(entries: &[TranscriptEntry]) -> Vec<Message> {
+    let mut messages = Vec::with_capacity(entries.len());
+    for (index, entry) in entries.iter().enumerate() {
+        let body = &entry.body;
+        match body["role"].as_str() {
+            Some("user") => messages.push(Message::User(text_of(body))),
+            Some("runtime") => messages.push(Message::Runtime(text_of(body))),
+            Some("assistant") => {
+                let (text, calls) = (text_of(body), calls_of(body));
+                if text.is_empty() && calls.is_empty() {
+                    continue;
+                }
+                let mut results = results_until_next_turn(&entries[index + 1..]);
+                let answers: Vec<Message> = calls
+                    .iter()
+                    .map(|call| {
+                        results
+                            .remove(call.id.as_str())
+                            .map_or_else(|| unknown_outcome(call), |body| result_message(call, body))
+                    })
+                    .collect();
+                messages.push(Message::Assistant { text, calls });
+                messages.extend(answers);
+            }
+            _ => {}
+        }
+    }
+    messages
+}
+
+/// All text blocks of a message, one after the other.
+#[must_use]
+pub fn text_of(body: &Value) -> String {
+    match &body["content"] {
+        Value::String(text) => text.clone(),
+        Value::Array(blocks) => {
+            let texts = blocks
+                .iter()
+                .filter(|block| block["type"] == "text")
+                .filter_map(|block| block["text"].as_str());
+            texts.collect::<Vec<_>>().join("\n")
+        }
+        _ => String::new(),
+    }
+}
+
+fn calls_of(body: &Value) -> Vec<ToolCall> {
+    let blocks = body["content"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let calls = blocks.iter().filter(|block| block["type"] == "toolCall").map(|block| ToolCall {
+        id: block["id"].as_str().unwrap_or_default().to_owned(),
+        name: block["name"].as_str().unwrap_or_default().to_owned(),
+        arguments: match &block["arguments"] {
+            Value::Object(object) => Value::Object(object.clone()).to_string(),
+            // Servers refuse a conversation whose calls have broken arguments.
+            other => json!({"invalidArguments": other}).to_string(),
+        },
+    });
+    calls.collect()
+}
+
+fn results_until_next_turn(entries: &[TranscriptEntry]) -> HashMap<&str, &Value> {
+    let turn = entries
+        .iter()
+        .map(|entry| &entry.body)
+        .take_while(|body| body["role"] != "assistant" && body["role"] != "user");
+    let mut results = HashMap::new();
+    for body in turn.filter(|body| body["role"] == "toolResult") {
+        if let Some(id) = body["toolCallId"].as_str() {
+            results.entry(id).or_insert(body);
+        }
+    }
+    results
+}
+
+fn result_message(call: &ToolCall, body: &Value) -> Message {
+    let text = text_of(body);
+    let text = if body["details"]["author"] == "runtime" {
+        text
+    } else {
+        frame(&format!("tool {}", call.name), &text)
+    };
+    Message::ToolResult {
+        call_id: call.id.clone(),
+        name: call.name.clone(),
+        text,
+        is_error: body["isError"].as_bool().unwrap_or_default(),
+    }
+}
+
+fn unknown_outcome(call: &ToolCall) -> Message {
+    Message::ToolResult {
+        call_id: call.id.clone(),
+        name: call.name.clone(),
+        text: "The run ended before this tool answered. Its outcome is unknown: check before you repeat it."
+            .to_owned(),
+        is_error: true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn call(id: &str) -> ToolCall {
+        ToolCall { id: id.to_owned(), name: "read".to_owned(), arguments: "{\"path\":\"a\"}".to_owned() }
+    }
+
+    fn entries(bodies: Vec<Value>) -> Vec<TranscriptEntry> {
+        let entry = |(index, body)| TranscriptEntry {
+            seq: index as u64 + 1,
+            id: String::new(),
+            run: None,
+            body,
+            at: UnixMillis(0),
+        };
+        bodies.into_iter().enumerate().map(entry).collect()
+    }
+
+    fn assistant(text: &str, calls: &[ToolCall]) -> Value {
+        let model = ModelName { provider: "p".to_owned(), model: "m".to_owned() };
+        let (usage, at) = (Usage { input: 2, output: 3 }, UnixMillis(5));
+        AssistantMessage { text, calls, model: &model, usage, stop: StopWord::ToolUse, error: None, at }
+            .body()
+    }
+
+    #[test]
+    fn an_assistant_message_has_the_protocols_shape() {
+        let expected = json!({
+            "role": "assistant",
+            "content": [
+                {"type": "text", "text": "hi"},
+                {"type": "toolCall", "id": "1", "name": "read", "arguments": {"path": "a"}},
+            ],
+            "api": "openai-completions", "provider": "p", "model": "m",
+            "usage": {"input": 2, "output": 3, "totalTokens": 5},
+            "stopReason": "toolUse", "timestamp": 5,
+        });
+        assert_eq!(assistant("hi", &[call("1")]), expected);
+    }
+
+    #[test]
+    fn a_call_without_a_result_gets_one_that_says_so() {
+        let messages =
+            conversation(&entries(vec![assistant("", &[call("1")]), user_message("go on", UnixMillis(0))]));
+        let [
+            Message::Assistant { .. },
+            Message::ToolResult { call_id, is_error: true, text, .. },
+            Message::User(_),
+        ] = &messages[..]
+        else {
+            panic!("{messages:?}");
+        };
+        assert_eq!(call_id, "1");
+        assert!(text.contains("unknown"));
+    }
+
+    #[test]
+    fn a_result_without_a_call_is_left_out() {
+        let stray = tool_result(&call("9"), "x", false, Author::Tool, UnixMillis(0));
+        assert_eq!(conversation(&entries(vec![stray])), vec![]);
+    }
+
+    #[test]
+    fn what_a_tool_says_is_framed_and_what_the_runtime_says_is_not() {
+        let bodies = vec![
+            assistant("", &[call("1"), call("2")]),
+            tool_result(&call("1"), "from outside", false, Author::Tool, UnixMillis(0)),
+            tool_result(&call("2"), "from us", true, Author::Runtime, UnixMillis(0)),
+        ];
+        let messages = conversation(&entries(bodies));
+        let texts: Vec<_> = messages
+            .iter()
+            .filter_map(|m| if let Message::ToolResult { text, .. } = m { Some(text) } else { None })
+            .collect();
+        assert!(texts[0].starts_with("<untrusted-data"));
+        assert_eq!(texts[1], "from us");
+    }
+
+    #[test]
+    fn broken_arguments_reach_the_model_as_valid_json() {
+        let broken = ToolCall { arguments: "{oops".to_owned(), ..call("1") };
+        let messages = conversation(&entries(vec![assistant("", &[broken])]));
+        let Message::Assistant { calls, .. } = &messages[0] else { panic!("{messages:?}") };
+        let parsed: Value = serde_json::from_str(&calls[0].arguments).expect("valid JSON");
+        assert_eq!(parsed, json!({"invalidArguments": "{oops"}));
+    }
+
+    proptest! {
+        #[test]
+        fn every_call_is_followed_by_exactly_its_result(kinds in prop::collection::vec((0..4u8, 0..4u8), 0..20)) {
+            let bodies = kinds.iter().map(|&(kind, id)| match kind {
+                0 => user_message("u", UnixMillis(0)),
+                1 => assistant("t", &[]),
+                2 => assistant("", &[call(&id.to_string()), call("other")]),
+                _ => tool_result(&call(&id.to_string()), "r", false, Author::Tool, UnixMillis(0)),
+            }).collect();
+            let mut pending: Vec<String> = Vec::new();
+            for message in conversation(&entries(bodies)) {
+                match message {
+                    Message::ToolResult { call_id, .. } => prop_assert_eq!(pending.remove(0), call_id),
+                    Message::Assistant { calls, .. } => {
+                        prop_assert!(pending.is_empty());
+                        pending = calls.into_iter().map(|call| call.id).collect();
+                    }
+                    _ => prop_assert!(pending.is_empty()),
+                }
+            }
+            prop_assert!(pending.is_empty());
+        }
+    }
+}

@@ -1,0 +1,395 @@
+//! The turn loop: asks the model, runs its tools, reads the inbox, until there is an answer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use serde_json::Value;
+use tidegate_protocol::SessionId;
+use tidegate_store::{Outcome, StoreError, TranscriptEntry, Usage};
+
+use crate::ask::{Answer, Fragment, Interruption};
+use crate::event::What;
+use crate::finish::Ending;
+use crate::history;
+use crate::inbox::source_run;
+use crate::invoke::Invocation;
+use crate::message::{Message, ToolCall};
+use crate::model::{Model, ModelError, ModelName, ModelRequest, StopReason};
+use crate::own_tools::OwnTool;
+use crate::retry;
+use crate::run::RunHandle;
+use crate::runtime::Inner;
+use crate::tool::ToolDescription;
+use crate::transcript::{AssistantMessage, StopWord, conversation, tool_result};
+
+/// How the loop ends early.
+pub(crate) enum Halt {
+    /// The run was stopped; what is still to be committed.
+    Stopped { text: Option<String>, entries: Vec<Value> },
+    /// It failed.
+    Failed { error: String, text: Option<String>, entries: Vec<Value> },
+}
+
+impl Halt {
+    fn stopped() -> Self {
+        Self::Stopped { text: None, entries: Vec::new() }
+    }
+
+    fn failed(error: impl Into<String>) -> Self {
+        Self::Failed { error: error.into(), text: None, entries: Vec::new() }
+    }
+}
+
+impl From<StoreError> for Halt {
+    fn from(error: StoreError) -> Self {
+        Self::failed(error.to_string())
+    }
+}
+
+pub(crate) struct TurnLoop<'a> {
+    pub(crate) inner: &'a Arc<Inner>,
+    pub(crate) handle: &'a Arc<RunHandle>,
+    /// The transcript that the run writes to.
+    pub(crate) transcript: SessionId,
+    pub(crate) entries: Vec<TranscriptEntry>,
+    pub(crate) tools: Vec<ToolDescription>,
+    pub(crate) system: String,
+    pub(crate) usage: Usage,
+    /// The last thing that the model said in this run.
+    pub(crate) last_text: Option<String>,
+}
+
+/// A final answer, to be committed with the end of the run.
+pub(crate) struct Final {
+    text: String,
+    entry: Option<Value>,
+}
+
+impl TurnLoop<'_> {
+    pub(crate) async fn run(&mut self) -> Result<Final, Halt> {
+        let model = self.choose_model().await?;
+        let mut budget = history::budget(model.context_window(), self.inner.limits.history_bytes);
+        let before = self.entries.first().map(|entry| entry.seq);
+        let mut earlier = history::before(&self.inner.store, &self.transcript, before, budget).await?;
+        earlier.append(&mut self.entries);
+        self.entries = earlier;
+        for _ in 0..self.inner.limits.rounds {
+            self.read_inbox().await?;
+            if !self.inner.while_not_paused(self.handle).await {
+                return Err(Halt::stopped());
+            }
+            let answer = self.ask(&*model, &mut budget).await?;
+            self.usage.input = self.usage.input.saturating_add(answer.usage.input);
+            self.usage.output = self.usage.output.saturating_add(answer.usage.output);
+            if !answer.text.is_empty() {
+                self.last_text = Some(answer.text.clone());
+            }
+            if answer.calls.is_empty() {
+                let last = final_answer(&answer, self.message(&answer, stop_word(&answer)))?;
+                if !self.has_open_subagents() {
+                    return Ok(last);
+                }
+                // Its own subagents still work: what they find belongs into this run's result.
+                self.commit(last.entry.into_iter().collect()).await?;
+                self.wait_for_subagents().await?;
+                if !self.read_inbox().await? {
+                    return Ok(Final { text: last.text, entry: None });
+                }
+            } else {
+                self.use_tools(&answer).await?;
+            }
+        }
+        let rounds = self.inner.limits.rounds;
+        Err(Halt::failed(format!(
+            "the run asked the model {rounds} times, which is the limit, without coming to an answer"
+        )))
+    }
+
+    async fn choose_model(&self) -> Result<Arc<dyn Model>, Halt> {
+        let models = &self.inner.models;
+        let set = || async {
+            let session = self.inner.store.session(self.handle.session().clone()).await?;
+            let name =
+                session.and_then(|row| row.settings.get("model").and_then(Value::as_str).map(str::to_owned));
+            Ok::<_, StoreError>(name)
+        };
+        let name = match &self.handle.spec.model {
+            Some(name) => Some(name.to_string()),
+            None => set().await?,
+        };
+        let model = match name {
+            None => models.default_model().await,
+            Some(name) => {
+                let model = match ModelName::parse(&name) {
+                    Some(parsed) => models.model(&parsed).await,
+                    None => None,
+                };
+                let model = match model {
+                    None => {
+                        Some(models.default_model().await).filter(|model| model.name().to_string() == name)
+                    }
+                    found => found,
+                };
+                model.ok_or_else(|| {
+                    Halt::failed(format!("there is no model {name:?}; choose another for this session"))
+                })?
+            }
+        };
+        let _ = self.handle.model.set(model.name());
+        self.handle.emit(self.inner.now(), What::ModelChosen { model: model.name().to_string() });
+        Ok(model)
+    }
+
+    async fn ask(&mut self, model: &dyn Model, budget: &mut usize) -> Result<Answer, Halt> {
+        let mut attempt = 0;
+        loop {
+            let fragment = match self.inner.ask(self.handle, model, self.request(*budget)).await {
+                Ok(answer) => return Ok(answer),
+                Err(fragment) => fragment,
+            };
+            attempt += 1;
+            if let Interruption::Failed(error) = &fragment.why
+                && !fragment.began
+            {
+                if *error == ModelError::ContextLength && attempt <= history::SHRINK_ATTEMPTS {
+                    *budget /= 2;
+                    continue;
+                }
+                if let Some(pause) = retry::pause_before_retry(error, attempt)
+                    && self.pause(pause).await
+                {
+                    continue;
+                }
+            }
+            return Err(self.broken_off(fragment));
+        }
+    }
+
+    async fn pause(&self, pause: Duration) -> bool {
+        let wait = self.inner.without_place(self.handle, async {
+            tokio::select! {
+                () = self.handle.token().cancelled() => {}
+                () = tokio::time::sleep(pause) => {}
+            }
+        });
+        wait.await;
+        !self.handle.token().is_cancelled()
+    }
+
+    fn request(&self, budget: usize) -> ModelRequest {
+        let mut messages = vec![Message::System(self.system.clone())];
+        messages.extend(history::fit(conversation(&self.entries), budget));
+        if self.entries.last().is_some_and(|entry| source_run(&entry.body).is_some()) {
+            messages.extend(self.still_working());
+        }
+        ModelRequest { messages, tools: self.tools.clone() }
+    }
+
+    /// What a model that has just read a result must know: which ones are still to come.
+    fn still_working(&self) -> Option<Message> {
+        let children = self.inner.unfinished_children(self.handle.session());
+        let names: Vec<String> = children
+            .iter()
+            .map(|child| {
+                child.row.label.as_deref().map_or_else(
+                    || child.session().to_string(),
+                    |label| format!("{:?}", tidegate_protocol::text::one_line(label, 120)),
+                )
+            })
+            .collect();
+        let text = format!(
+            "Subagents that still work: {}. Their results will come by themselves.",
+            names.join(", ")
+        );
+        (!names.is_empty()).then_some(Message::Runtime(text))
+    }
+
+    /// Keeps what came of an answer that broke off.
+    fn broken_off(&mut self, fragment: Fragment) -> Halt {
+        let Fragment { text, usage, why, .. } = fragment;
+        self.usage.input = self.usage.input.saturating_add(usage.input);
+        self.usage.output = self.usage.output.saturating_add(usage.output);
+        let (stop, error) = match why {
+            Interruption::Stopped => (StopWord::Aborted, None),
+            Interruption::Failed(error) => (StopWord::Error, Some(error.to_string())),
+            Interruption::TooLong => {
+                let limit = self.inner.limits.answer_bytes;
+                (
+                    StopWord::Error,
+                    Some(format!("the model's answer is longer than {limit} bytes, which is the limit")),
+                )
+            }
+        };
+        let keep = !text.is_empty() || error.is_some();
+        let entries =
+            if keep { vec![self.body(&text, &[], usage, stop, error.as_deref())] } else { Vec::new() };
+        let text = (!text.is_empty()).then_some(text);
+        match error {
+            None => Halt::Stopped { text, entries },
+            Some(error) => Halt::Failed { error, text, entries },
+        }
+    }
+
+    fn message(&self, answer: &Answer, stop: StopWord) -> Value {
+        self.body(&answer.text, &answer.calls, answer.usage, stop, None)
+    }
+
+    fn body(
+        &self,
+        text: &str,
+        calls: &[ToolCall],
+        usage: Usage,
+        stop: StopWord,
+        error: Option<&str>,
+    ) -> Value {
+        let unknown = ModelName { provider: String::new(), model: String::new() };
+        let model = self.handle.model.get().unwrap_or(&unknown);
+        AssistantMessage { text, calls, model, usage, stop, error, at: self.inner.now() }.body()
+    }
+
+    /// Commits the calls, then runs them in order, committing each result. A crash in between
+    /// shows which call has an unknown outcome. Neighbouring spawns go together: each is durable by
+    /// itself and none depends on another, so they can share the cost of becoming durable.
+    async fn use_tools(&mut self, answer: &Answer) -> Result<(), Halt> {
+        self.commit(vec![self.message(answer, stop_word(answer))]).await?;
+        let mut rest = &answer.calls[..];
+        while let [first, ..] = rest {
+            let is_spawn = |call: &ToolCall| call.name == OwnTool::Spawn.name();
+            let spawns = rest.iter().take_while(|call| is_spawn(call)).count();
+            let (group, later) = rest.split_at(if is_spawn(first) { spawns } else { 1 });
+            let before = answer.calls.len() - rest.len();
+            let calls =
+                group.iter().enumerate().map(|(index, call)| self.call_or_skip(answer, before + index, call));
+            let invocations = join_all(calls).await;
+            let mut results: Vec<Value> = group
+                .iter()
+                .zip(&invocations)
+                .map(|(call, invocation)| self.result(call, invocation))
+                .collect();
+            if self.handle.token().is_cancelled() {
+                let skipped = Invocation::skipped(self.handle.stopped_outcome().1);
+                results.extend(later.iter().map(|call| self.result(call, &skipped)));
+                return Err(Halt::Stopped { text: None, entries: results });
+            }
+            self.commit(results).await?;
+            rest = later;
+        }
+        Ok(())
+    }
+
+    async fn call_or_skip(&self, answer: &Answer, index: usize, call: &ToolCall) -> Invocation {
+        if answer.stop == StopReason::Length {
+            return Invocation::skipped(
+                "your answer reached its length limit, so the call may be incomplete; make it shorter",
+            );
+        }
+        if index >= self.inner.limits.calls_per_answer {
+            return Invocation::skipped("too many calls in one answer; make the rest in the next one");
+        }
+        self.inner.invoke(self.handle, call).await
+    }
+
+    fn result(&self, call: &ToolCall, invocation: &Invocation) -> Value {
+        let output = &invocation.output;
+        tool_result(call, &output.text, output.is_error, invocation.author, self.inner.now())
+    }
+
+    async fn commit(&mut self, bodies: Vec<Value>) -> Result<(), Halt> {
+        if bodies.is_empty() {
+            return Ok(());
+        }
+        let appended = self.inner.store.append(self.handle.id().clone(), bodies, self.inner.now()).await?;
+        self.inner.tell_appended(self.handle, &appended);
+        self.entries.extend(appended);
+        Ok(())
+    }
+
+    /// Takes over what subagents have delivered; true when there was something.
+    async fn read_inbox(&mut self) -> Result<bool, Halt> {
+        if !self.inner.schedule().lanes.read_inbox(self.handle.session()) {
+            return Ok(false);
+        }
+        let read = self.inner.store.consume_inbox(self.handle.id().clone(), self.inner.now()).await?;
+        self.inner.tell_appended(self.handle, &read);
+        let any = !read.is_empty();
+        self.entries.extend(read);
+        Ok(any)
+    }
+
+    /// Whether a subagent's run must not end yet. The run of a session that a person opened may:
+    /// the session wakes when results come.
+    fn has_open_subagents(&self) -> bool {
+        self.handle.is_subagent()
+            && (self.inner.has_expected_children(self.handle)
+                || self.inner.schedule().lanes.has_unread(self.handle.session()))
+    }
+
+    async fn wait_for_subagents(&self) -> Result<(), Halt> {
+        let wait = self.inner.without_place(self.handle, async {
+            while self.inner.has_expected_children(self.handle) {
+                tokio::select! {
+                    () = self.handle.token().cancelled() => return,
+                    () = self.handle.news.notified() => {}
+                }
+            }
+        });
+        wait.await;
+        if self.handle.token().is_cancelled() { Err(Halt::stopped()) } else { Ok(()) }
+    }
+
+    /// What a run leaves behind, from how its loop ended.
+    pub(crate) fn ending(self, ended: Result<Final, Halt>) -> Ending {
+        let last = self.last_text;
+        let usage = self.usage;
+        match ended {
+            Ok(Final { text, entry }) => Ending {
+                outcome: Outcome::Ok,
+                error: None,
+                result: Some(text),
+                usage,
+                entries: entry.into_iter().collect(),
+            },
+            Err(Halt::Stopped { text, entries }) => {
+                let (outcome, error) = self.handle.stopped_outcome();
+                Ending { outcome, error: Some(error.to_owned()), result: text.or(last), usage, entries }
+            }
+            Err(Halt::Failed { error, text, entries }) => {
+                Ending { outcome: Outcome::Error, error: Some(error), result: text.or(last), usage, entries }
+            }
+        }
+    }
+}
+
+impl Inner {
+    /// Whether subagents whose end a run waits for have not ended.
+    fn has_expected_children(&self, handle: &RunHandle) -> bool {
+        let expected = |child: &RunHandle| {
+            child.row.parent.as_ref() == Some(handle.id()) && child.spec.expects_completion
+        };
+        self.schedule().active.values().any(|child| expected(child))
+    }
+}
+
+fn stop_word(answer: &Answer) -> StopWord {
+    match answer.stop {
+        StopReason::Length => StopWord::Length,
+        StopReason::Refused => StopWord::Error,
+        StopReason::Stop | StopReason::ToolUse if answer.calls.is_empty() => StopWord::Stop,
+        StopReason::Stop | StopReason::ToolUse => StopWord::ToolUse,
+    }
+}
+
+fn final_answer(answer: &Answer, entry: Value) -> Result<Final, Halt> {
+    let text = answer.text.clone();
+    let error = match answer.stop {
+        StopReason::Refused => "the model's provider refused to answer",
+        StopReason::Length if text.is_empty() => "the model reached its length limit before it said anything",
+        _ => return Ok(Final { text, entry: Some(entry) }),
+    };
+    Err(Halt::Failed {
+        error: error.to_owned(),
+        text: (!text.is_empty()).then_some(text),
+        entries: vec![entry],
+    })
+}

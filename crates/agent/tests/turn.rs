@@ -1,0 +1,251 @@
+//! One run: from a message to an answer, or to a clear failure.
+
+mod common;
+
+use common::{Step, call, main_session, model_name, raw_call, run, text, world, world_with};
+use serde_json::json;
+use tidegate_agent::event::What;
+use tidegate_agent::message::Message;
+use tidegate_agent::model::{ModelError, StopReason, StreamEvent};
+use tidegate_agent::transcript::text_of;
+use tidegate_agent::{Limits, StartError};
+use tidegate_store::{Outcome, RunState, Usage};
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_streams_and_is_stored_with_the_end_of_the_run() {
+    let usage = StreamEvent::Usage(Usage { input: 7, output: 2 });
+    let mut world = world(move |_| vec![text("Hel"), text("lo"), Step::Event(usage.clone())]);
+    let row = world.say("r1", "hi").await;
+    assert_eq!(row.state, RunState::Terminal(Outcome::Ok));
+    assert_eq!((row.result.as_deref(), row.model.as_deref()), (Some("Hello"), Some("test/usual")));
+    assert_eq!(row.usage, Usage { input: 7, output: 2 });
+    world.until_ended(&main_session()).await;
+    let seqs: Vec<u64> = world.seen.iter().map(|event| event.seq).collect();
+    assert_eq!(seqs, (1..=seqs.len() as u64).collect::<Vec<_>>());
+    let texts: Vec<_> = world
+        .seen
+        .iter()
+        .filter_map(|e| if let What::Text { text, .. } = &e.what { Some(text.to_string()) } else { None })
+        .collect();
+    assert_eq!(texts, ["Hel", "Hello"]);
+    let entries = world.transcript(&main_session()).await;
+    assert_eq!(world.roles(&main_session()).await, ["user", "assistant"]);
+    assert_eq!(entries[1].body["stopReason"], "stop");
+    assert_eq!(entries[1].body["usage"]["totalTokens"], 9);
+}
+
+#[tokio::test(start_paused = true)]
+async fn tools_run_in_order_and_the_model_reads_framed_results() {
+    let world = world(|ask| {
+        if ask.last_is_result() {
+            let results = ask.results();
+            assert!(results[0].0.contains("one") && results[0].0.starts_with("<untrusted-data"));
+            assert!(results[1].0.contains("two"));
+            return vec![text("both")];
+        }
+        vec![
+            call("a", "probe", &json!({"do": "say", "text": "one"})),
+            call("b", "probe", &json!({"do": "say", "text": "two"})),
+        ]
+    });
+    let row = world.say("r1", "go").await;
+    assert_eq!(row.result.as_deref(), Some("both"));
+    assert_eq!(
+        world.roles(&main_session()).await,
+        ["user", "assistant", "toolResult", "toolResult", "assistant"]
+    );
+    assert_eq!(world.tool_calls.lock().expect("lock").len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn bad_calls_get_an_error_that_says_what_is_wrong() {
+    let world = world(|ask| {
+        if ask.last_is_result() {
+            let results = ask.results();
+            assert!(results.iter().all(|(_, is_error)| *is_error));
+            assert!(results[0].0.contains("not valid JSON"), "{results:?}");
+            assert!(results[1].0.contains("must be one JSON object, not a list"), "{results:?}");
+            assert!(results[2].0.contains("may not use a tool \"rm\""), "{results:?}");
+            assert!(results[3].0.contains("crashed"), "{results:?}");
+            return vec![text("understood")];
+        }
+        vec![
+            raw_call("a", "probe", "{\"do\":"),
+            raw_call("a", "probe", "[1]"),
+            call("c", "rm", &json!({})),
+            call("d", "probe", &json!({"do": "panic"})),
+        ]
+    });
+    assert_eq!(world.say("r1", "go").await.result.as_deref(), Some("understood"));
+    assert_eq!(world.tool_calls.lock().expect("lock").len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_in_an_answer_that_was_cut_by_length_never_runs() {
+    let world = world(|ask| {
+        if ask.last_is_result() {
+            assert!(ask.results()[0].0.contains("length limit"));
+            return vec![text("shorter")];
+        }
+        vec![call("a", "probe", &json!({})), Step::Event(StreamEvent::Stop(StopReason::Length))]
+    });
+    assert_eq!(world.say("r1", "go").await.result.as_deref(), Some("shorter"));
+    assert!(world.tool_calls.lock().expect("lock").is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_never_answers_ends_at_the_limit_of_rounds() {
+    let limits = Limits { rounds: 3, ..Limits::default() };
+    let world = world_with(limits, |_| vec![call("a", "probe", &json!({}))]);
+    let row = world.say("r1", "go").await;
+    assert_eq!(row.state, RunState::Terminal(Outcome::Error));
+    assert!(row.error.expect("an error").contains("3 times"));
+    assert_eq!(world.asks(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_tool_result_is_cut_in_its_middle() {
+    let limits = Limits { tool_result_bytes: 1000, ..Limits::default() };
+    let long = format!("start{}end", "x".repeat(50_000));
+    let world = world_with(limits, move |ask| match ask.results().first() {
+        Some((result, _)) => {
+            assert!(result.len() < 1500 && result.contains("start") && result.contains("end"));
+            assert!(result.contains("bytes left out"));
+            vec![text("ok")]
+        }
+        None => vec![call("a", "probe", &json!({"do": "say", "text": long}))],
+    });
+    assert_eq!(world.say("r1", "go").await.result.as_deref(), Some("ok"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn messages_that_are_empty_or_too_long_are_refused_before_anything_is_stored() {
+    let world = world_with(Limits { message_bytes: 10, ..Limits::default() }, |_| vec![text("ok")]);
+    let empty = world.runtime.start_turn(world.turn("r1", " \n")).await;
+    assert_eq!(empty, Err(StartError::EmptyMessage));
+    let long = world.runtime.start_turn(world.turn("r1", "12345678901")).await;
+    assert_eq!(long, Err(StartError::MessageTooLong { bytes: 11, limit: 10 }));
+    assert_eq!(world.store.run(run("r1")).await, Ok(None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_queue_of_a_session_has_an_end() {
+    let world = world_with(Limits { queued_per_session: 1, ..Limits::default() }, |_| {
+        vec![Step::Gate(Default::default())]
+    });
+    for id in ["r1", "r2"] {
+        world.runtime.start_turn(world.turn(id, "go")).await.expect("accepted");
+    }
+    let third = world.runtime.start_turn(world.turn("r3", "go")).await;
+    assert_eq!(third, Err(StartError::QueueFull { waiting: 1 }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_id_again_starts_nothing_and_elsewhere_is_refused() {
+    let world = world(|_| vec![text("once")]);
+    world.say("r1", "go").await;
+    let again = world.runtime.start_turn(world.turn("r1", "go")).await.expect("accepted");
+    assert!(again.duplicate);
+    assert_eq!(again.run.result.as_deref(), Some("once"));
+    let mut elsewhere = world.turn("r1", "go");
+    elsewhere.session = common::key("agent:main:other");
+    assert_eq!(world.runtime.start_turn(elsewhere).await, Err(StartError::RunIdTaken));
+    assert_eq!(world.asks(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_an_owner_chooses_a_model_and_an_unknown_one_is_an_error() {
+    let world = world(|ask| vec![text(&ask.model.to_string())]);
+    let mut turn = world.turn("r1", "go");
+    turn.model = Some(model_name("test/other"));
+    world.runtime.start_turn(turn.clone()).await.expect("accepted");
+    assert_eq!(world.ended(&run("r1")).await.result.as_deref(), Some("test/other"));
+    turn.run = run("r2");
+    turn.model = Some(model_name("test/missing"));
+    assert_eq!(
+        world.runtime.start_turn(turn.clone()).await,
+        Err(StartError::UnknownModel { model: "test/missing".to_owned() })
+    );
+    let guest = tidegate_agent::authority::Owner::Guest { name: "guest".to_owned() };
+    turn.authority = tidegate_agent::authority::RunAuthority::root(guest, "/w".into(), Default::default());
+    assert_eq!(world.runtime.start_turn(turn).await, Err(StartError::ModelNotAllowed));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failing_model_ends_the_run_with_its_sentence_and_keeps_the_text() {
+    let world = world(|_| vec![text("half"), Step::Fail(ModelError::CutOff { reason: "gone".to_owned() })]);
+    let row = world.say("r1", "go").await;
+    assert_eq!(row.state, RunState::Terminal(Outcome::Error));
+    assert!(row.error.expect("an error").contains("broke off"));
+    let entries = world.transcript(&main_session()).await;
+    assert_eq!(
+        (text_of(&entries[1].body), &entries[1].body["stopReason"]),
+        ("half".to_owned(), &json!("error"))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_without_an_end_mark_counts_as_cut_off() {
+    let world = world(|_| vec![text("half"), Step::Break]);
+    assert_eq!(world.say("r1", "go").await.state, RunState::Terminal(Outcome::Error));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_model_is_given_up() {
+    let mut world = world(|_| vec![text("half"), Step::Sleep(common::LONG)]);
+    world.runtime.start_turn(world.turn("r1", "go")).await.expect("accepted");
+    world.until(|event| matches!(event.what, What::Text { .. })).await;
+    world.advance(Limits::default().model_idle).await;
+    let row = world.ended(&run("r1")).await;
+    assert_eq!(row.error.as_deref(), Some("the model server sent nothing for 120 s"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_busy_model_is_asked_again_after_the_pause_that_it_wants() {
+    let asked = std::sync::atomic::AtomicBool::new(false);
+    let began = std::sync::Arc::new(tokio::sync::Notify::new());
+    let asked_once = began.clone();
+    let world = world(move |_| {
+        if asked.swap(true, std::sync::atomic::Ordering::SeqCst) {
+            return vec![text("now")];
+        }
+        asked_once.notify_one();
+        vec![Step::Fail(ModelError::RateLimited { retry_after_ms: Some(5_000) })]
+    });
+    world.runtime.start_turn(world.turn("r1", "go")).await.expect("accepted");
+    began.notified().await;
+    while world.runtime.active()[0].activity != tidegate_agent::Activity::Waiting {
+        tokio::task::yield_now().await;
+    }
+    world.advance(std::time::Duration::from_secs(5)).await;
+    assert_eq!(world.ended(&run("r1")).await.result.as_deref(), Some("now"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_conversation_that_is_too_long_is_shortened_and_asked_again() {
+    let world = world(|ask| {
+        if ask.said() == "fill" {
+            return vec![text("filled")];
+        }
+        let length: usize = ask
+            .request
+            .messages
+            .iter()
+            .map(|m| if let Message::User(text) = m { text.len() } else { 0 })
+            .sum();
+        if length > 1000 { vec![Step::Fail(ModelError::ContextLength)] } else { vec![text("fits")] }
+    });
+    world.say("r1", &"x".repeat(150_000)).await;
+    let row = world.say("r2", "and now?").await;
+    assert_eq!(row.result.as_deref(), Some("fits"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn runs_of_one_session_take_turns_and_read_each_other() {
+    let world = world(|ask| vec![text(&format!("{}:{}", ask.said(), ask.request.messages.len()))]);
+    for id in ["r1", "r2", "r3"] {
+        world.runtime.start_turn(world.turn(id, id)).await.expect("accepted");
+    }
+    assert_eq!(world.ended(&run("r3")).await.result.as_deref(), Some("r3:6"));
+    assert_eq!(world.ended(&run("r2")).await.result.as_deref(), Some("r2:4"));
+}

@@ -1,0 +1,346 @@
+//! The command line's grammar. Long help is what `tidegate COMMAND --help` prints.
+
+mod devices;
+mod models;
+mod values;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use tidegate_protocol::SessionKey;
+use tidegate_trust::Level;
+
+pub use devices::{ApproveArguments, DeviceReference, DevicesCommand};
+pub use models::{AddModelArguments, ModelsCommand};
+
+/// Everything that was typed.
+#[derive(Debug, Parser)]
+#[command(
+    name = "tidegate",
+    version,
+    about = "Run and control Tidegate, a gateway for agents on this computer",
+    long_about = "Run and control Tidegate, a gateway for agents on this computer.\n\n\
+        `tidegate serve` starts the gateway without a desktop. All other commands talk to the \
+        gateway that runs already, through a private socket that only your user can open.\n\n\
+        Exit codes: 0 done; 1 Tidegate said no, or it failed; 2 wrong usage; 3 Tidegate is not \
+        running; 4 refused, because this command was started by an agent or by another user.",
+    after_help = "Example: tidegate status",
+    disable_help_subcommand = true
+)]
+pub struct Arguments {
+    /// The directory of Tidegate's state
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        long_help = "The directory of Tidegate's state: database, socket, logs. Needed only when \
+            Tidegate was started with another than the usual one."
+    )]
+    pub state_dir: Option<PathBuf>,
+    /// Print JSON instead of text
+    #[arg(
+        long,
+        global = true,
+        long_help = "Print JSON instead of text: the gateway's own answer, for scripts. Errors stay \
+            sentences on the standard error."
+    )]
+    pub json: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the gateway without a desktop, until it is stopped
+    #[command(long_about = "Run the gateway without a desktop, until Ctrl-C, a termination signal, or \
+        `tidegate stop`.\n\nOn a computer without a desktop, `tidegate devices approve` and \
+        `tidegate approvals allow` are where you decide.")]
+    #[command(after_help = "Example: tidegate serve --port 18790")]
+    Serve(ServeArguments),
+    #[allow(missing_docs, reason = "its own variants are the commands")]
+    #[command(flatten)]
+    Control(ControlCommand),
+    /// Run one tool of an agent (started by Tidegate itself)
+    #[command(hide = true)]
+    RunTool,
+    /// Print the version
+    #[command(after_help = "Example: tidegate version")]
+    Version,
+}
+
+/// What `serve` takes.
+#[derive(Debug, Args)]
+pub struct ServeArguments {
+    /// The port to listen on
+    #[arg(
+        long,
+        value_name = "PORT",
+        long_help = "The port to listen on, instead of the one in the configuration. 0 takes any that \
+            is free; the address is printed."
+    )]
+    pub port: Option<u16>,
+    /// Where to listen
+    #[arg(long, value_enum, default_value_t = Bind::Loopback)]
+    pub bind: Bind,
+    /// The configuration file
+    #[arg(long, value_name = "FILE", long_help = "The configuration file, instead of the usual one.")]
+    pub config: Option<PathBuf>,
+    /// Print nothing but errors
+    #[arg(long)]
+    pub quiet: bool,
+}
+
+/// Where the gateway listens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Bind {
+    /// Only programs on this computer can connect
+    Loopback,
+}
+
+/// A command for the gateway that runs.
+#[derive(Debug, Subcommand)]
+pub enum ControlCommand {
+    /// Show whether everything works, and what waits for you
+    #[command(after_help = "Example: tidegate status")]
+    Status,
+    /// Show the shared token, or manage tokens
+    #[command(
+        long_about = "Show the shared token, or manage tokens.\n\nWithout a subcommand it prints the \
+            shared token and nothing else, so that scripts can use it. Tidegate checks tokens by \
+            their hash; where there is no keyring to keep the token in, it cannot be shown again, and \
+            `tidegate token rotate` makes a new one.",
+        after_help = "Example: tidegate token new --name backup-script --level read"
+    )]
+    Token(TokenArguments),
+    /// Decide who is let in
+    #[command(
+        subcommand,
+        long_about = "Decide who is let in: devices and programs that wait, and those that you know.\n\n\
+            IDs can be shortened: the code in the first column of `tidegate devices list` is enough.",
+        after_help = "Example: tidegate devices approve 3f2a9c1e --level write"
+    )]
+    Devices(DevicesCommand),
+    /// Decide which commands agents may run
+    #[command(
+        subcommand,
+        long_about = "Decide which commands agents may run.\n\nA command that nobody allows within 30 \
+            minutes does not run.",
+        after_help = "Example: tidegate approvals show 3f2a9c1e"
+    )]
+    Approvals(ApprovalsCommand),
+    /// List, add, try and choose models
+    #[command(subcommand, after_help = "Example: tidegate models use ollama/qwen3")]
+    Models(ModelsCommand),
+    /// Send a message to the agent and print its answer as it comes
+    #[command(
+        long_about = "Send a message to the agent and print its answer as it comes.\n\nCtrl-C stops the \
+            run.",
+        after_help = "Example: tidegate agent --message 'What is in my workspace?'"
+    )]
+    Agent(AgentArguments),
+    /// List, read, stop and delete sessions
+    #[command(subcommand, after_help = "Example: tidegate sessions show main")]
+    Sessions(SessionsCommand),
+    /// Print the newest lines of the log
+    #[command(after_help = "Example: tidegate logs --follow")]
+    Logs(LogsArguments),
+    /// Print who was let in, refused, and what was decided
+    #[command(after_help = "Example: tidegate audit --limit 20")]
+    Audit(AuditArguments),
+    /// Check every part and say what to do
+    #[command(
+        long_about = "Check every part and say what to do. Ends with 1 when a check failed.",
+        after_help = "Example: tidegate doctor"
+    )]
+    Doctor,
+    /// Start a subagent through the whole path, and clean up
+    #[command(
+        long_about = "Start a subagent through the whole path with the built-in model, and clean up. \
+            Ends with 1 when a step failed.",
+        after_help = "Example: tidegate selftest"
+    )]
+    Selftest,
+    /// Start no model call and no tool until `tidegate resume`
+    #[command(after_help = "Example: tidegate pause")]
+    Pause,
+    /// Go on after `tidegate pause`
+    #[command(after_help = "Example: tidegate resume")]
+    Resume,
+    /// Stop Tidegate
+    #[command(after_help = "Example: tidegate stop")]
+    Stop,
+    /// Print how to aim OpenClaw's command line at this gateway
+    #[command(
+        long_about = "Print the lines that aim OpenClaw's command line at this gateway. They can be \
+            pasted into a shell; no token is printed.",
+        after_help = "Example: tidegate connect"
+    )]
+    Connect,
+}
+
+/// What `token` takes.
+#[derive(Debug, Args)]
+pub struct TokenArguments {
+    /// What to do; `show` when nothing is given.
+    #[command(subcommand)]
+    pub command: Option<TokenCommand>,
+}
+
+/// What to do with tokens.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum TokenCommand {
+    /// Print the shared token
+    #[command(after_help = "Example: tidegate token show")]
+    Show,
+    /// Make a token for one program and print it, once
+    #[command(
+        long_about = "Make a token for one program and print it, once. Keep it where the program finds \
+            it: Tidegate keeps only its hash.",
+        after_help = "Example: tidegate token new --name openclaw --level full"
+    )]
+    New {
+        /// The name under which you will recognise it
+        #[arg(long)]
+        name: String,
+        /// What the program may do
+        #[arg(
+            long,
+            value_parser = values::level(),
+            long_help = "What the program may do.\n  read   look at everything, change nothing\n  write  \
+                look, and talk to agents\n  full   also change sessions and settings, and decide about \
+                commands"
+        )]
+        level: Level,
+        /// Also let it approve devices and programs
+        #[arg(long)]
+        pairing: bool,
+    },
+    /// List tokens, and programs that use the shared one
+    #[command(after_help = "Example: tidegate token list")]
+    List,
+    /// Take a program's token away
+    #[command(
+        long_about = "Take a program's token away. Its connections end at once.",
+        after_help = "Example: tidegate token revoke openclaw"
+    )]
+    Revoke {
+        /// The token's id or name
+        id: String,
+    },
+    /// Replace the shared token and print the new one
+    #[command(
+        long_about = "Replace the shared token and print the new one. Programs that use the old one are \
+            disconnected, and are asked about again when they come with the new one.",
+        after_help = "Example: tidegate token rotate"
+    )]
+    Rotate,
+}
+
+/// What to do with commands that wait.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum ApprovalsCommand {
+    /// List the commands that wait
+    #[command(after_help = "Example: tidegate approvals list")]
+    List,
+    /// Show exactly what would run, where, and for whom
+    #[command(after_help = "Example: tidegate approvals show 3f2a9c1e")]
+    Show {
+        /// The command's id, or its first 4 characters or more
+        id: String,
+    },
+    /// Show a command and let it run, once
+    #[command(
+        long_about = "Show a command and let it run, once, exactly as shown. Asks before, in a terminal.",
+        after_help = "Example: tidegate approvals allow 3f2a9c1e"
+    )]
+    Allow {
+        /// The command's id, or its first 4 characters or more
+        id: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Refuse a command
+    #[command(after_help = "Example: tidegate approvals deny 3f2a9c1e")]
+    Deny {
+        /// The command's id, or its first 4 characters or more
+        id: String,
+    },
+}
+
+/// What `agent` takes.
+#[derive(Debug, Args)]
+pub struct AgentArguments {
+    /// What to say
+    #[arg(long, value_name = "TEXT")]
+    pub message: String,
+    /// The session to say it in
+    #[arg(long, value_name = "KEY", value_parser = values::session_key, default_value = "main")]
+    pub session: SessionKey,
+    /// The model for this message
+    #[arg(
+        long,
+        value_name = "PROVIDER/MODEL",
+        long_help = "The model for this message; `tidegate models list` shows them."
+    )]
+    pub model: Option<String>,
+}
+
+/// What to do with sessions.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum SessionsCommand {
+    /// List sessions, the newest first
+    #[command(after_help = "Example: tidegate sessions list")]
+    List,
+    /// Print a session's conversation
+    #[command(after_help = "Example: tidegate sessions show main")]
+    Show {
+        /// The session's key
+        #[arg(value_parser = values::session_key)]
+        key: SessionKey,
+        /// At most this many messages, the newest
+        #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
+        limit: u32,
+    },
+    /// Delete a session with its conversation
+    #[command(
+        long_about = "Delete a session with its conversation. What runs in it is stopped.",
+        after_help = "Example: tidegate sessions delete agent:main:notes"
+    )]
+    Delete {
+        /// The session's key
+        #[arg(value_parser = values::session_key)]
+        key: SessionKey,
+    },
+    /// Stop what runs in a session
+    #[command(
+        long_about = "Stop what runs in a session, with its subagents and tools.",
+        after_help = "Example: tidegate sessions cancel main"
+    )]
+    Cancel {
+        /// The session's key
+        #[arg(value_parser = values::session_key)]
+        key: SessionKey,
+    },
+}
+
+/// What `logs` takes.
+#[derive(Debug, Args)]
+pub struct LogsArguments {
+    /// Go on printing until Ctrl-C
+    #[arg(long, short)]
+    pub follow: bool,
+    /// Begin with this many lines
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=5000))]
+    pub limit: u32,
+}
+
+/// What `audit` takes.
+#[derive(Debug, Args)]
+pub struct AuditArguments {
+    /// At most this many entries, the newest
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub limit: u32,
+}

@@ -1,0 +1,399 @@
+//! The accept loop on TCP: room for strangers, one HTTP request each under a deadline, and the
+//! hand-over after the upgrade.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderValue, SEC_WEBSOCKET_ACCEPT, UPGRADE, USER_AGENT};
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tidegate_protocol::limits::HANDSHAKE_TIMEOUT;
+use tidegate_protocol::text;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio_util::sync::CancellationToken;
+
+use crate::admission_slots::{AdmissionSlots, SlotRules, Source, UnauthenticatedSlot};
+use crate::peer::LocalSocket;
+use crate::port_owner::{self, PortOwner};
+use crate::transport::Transport;
+use crate::upgrade::{Answer, COMMON_HEADERS, Decision, RequestHead, UpgradeRules, decide};
+use crate::websocket::{WebSocketTimes, WebSocketTransport};
+
+/// A connection that is ready for the gateway's protocol.
+#[derive(Debug)]
+pub struct Accepted {
+    /// How the kernel knows it, when both ends are on this computer.
+    pub socket: Option<LocalSocket>,
+    /// The other end's address. For the Unix socket, which has none, loopback with port 0.
+    pub remote: SocketAddr,
+    /// The `User-Agent`, cleaned and bounded.
+    pub user_agent: Option<String>,
+    /// When the handshake must be done, counted from the accept.
+    pub deadline: Instant,
+    /// Its place among the unauthenticated. To be dropped once it is let in.
+    pub slot: UnauthenticatedSlot,
+}
+
+/// What takes connections over.
+pub trait Connections: Clone + Send + Sync + 'static {
+    /// Whether the readiness path answers yes.
+    fn is_ready(&self) -> bool;
+
+    /// Serves a connection until it ends.
+    fn serve<T: Transport>(&self, transport: T, accepted: Accepted) -> impl Future<Output = ()> + Send;
+}
+
+/// The limits of the listener.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ListenerLimits {
+    /// How long a socket may take from being accepted to being let in.
+    pub handshake: Duration,
+    /// How long the head of the HTTP request may take.
+    pub header_read: Duration,
+    /// How room is shared out before the handshake is done.
+    pub slots: SlotRules,
+    /// The deadlines of the connections afterwards.
+    pub websocket: WebSocketTimes,
+    /// How long connections may take to end after the listener was told to stop.
+    pub drain: Duration,
+    /// How long a socket that gets no more than an answer may take to read it.
+    pub linger: Duration,
+}
+
+impl Default for ListenerLimits {
+    fn default() -> Self {
+        Self {
+            handshake: HANDSHAKE_TIMEOUT,
+            header_read: Duration::from_secs(5),
+            slots: SlotRules::default(),
+            websocket: WebSocketTimes::default(),
+            drain: Duration::from_secs(3),
+            linger: Duration::from_millis(250),
+        }
+    }
+}
+
+/// Bytes of a request's head.
+const MAX_HEAD_BYTES: usize = 8 * 1024;
+/// Header fields of a request.
+const MAX_HEADERS: usize = 32;
+/// Characters of a `User-Agent` that are kept.
+const MAX_USER_AGENT: usize = 128;
+/// Refused sockets that are waited for at once, so that they can read why; more are just dropped.
+const MAX_LINGERING: usize = 64;
+
+/// Accepts connections until `stop`, with the limits of DESIGN section 4.7.
+pub async fn serve(
+    listener: TcpListener,
+    connections: impl Connections,
+    rules: UpgradeRules,
+    stop: CancellationToken,
+) {
+    serve_with(listener, connections, rules, ListenerLimits::default(), stop).await;
+}
+
+/// Accepts connections until `stop`, then ends those that are not let in yet and waits a bounded
+/// time for the others, which whoever serves them has to end. A panic in one connection ends only
+/// that one.
+pub async fn serve_with(
+    listener: TcpListener,
+    connections: impl Connections,
+    rules: UpgradeRules,
+    limits: ListenerLimits,
+    stop: CancellationToken,
+) {
+    let acceptor = Acceptor {
+        connections,
+        rules: Arc::new(rules),
+        limits,
+        slots: AdmissionSlots::new(limits.slots),
+        lingering: Arc::new(Semaphore::new(MAX_LINGERING)),
+    };
+    let mut tasks = JoinSet::new();
+    let mut pause = AcceptPause::default();
+    loop {
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => break,
+            Some(ended) = tasks.join_next() => log_panic(ended),
+            accepted = listener.accept() => match accepted {
+                Ok((stream, remote)) => {
+                    pause = AcceptPause::default();
+                    acceptor.start(stream, remote, &mut tasks);
+                }
+                Err(error) => if let Some(pause) = pause.after(&error) {
+                    tracing::warn!(%error, ?pause, "cannot accept connections; trying again");
+                    tokio::select! {
+                        () = stop.cancelled() => break,
+                        () = sleep(pause) => {}
+                    }
+                },
+            },
+        }
+    }
+    drop(listener);
+    acceptor.slots.evict_all();
+    let all_ended = async {
+        while let Some(ended) = tasks.join_next().await {
+            log_panic(ended);
+        }
+    };
+    if timeout(limits.drain, all_ended).await.is_err() {
+        tracing::warn!("connections did not end in time and are cut off");
+    }
+    tasks.shutdown().await;
+}
+
+pub(crate) fn log_panic(ended: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = ended
+        && error.is_panic()
+    {
+        tracing::error!("a connection ended with a panic; the others go on");
+    }
+}
+
+/// How long to wait after a failed `accept`.
+#[derive(Debug, Default)]
+struct AcceptPause {
+    last: Option<Duration>,
+}
+
+impl AcceptPause {
+    const FIRST: Duration = Duration::from_millis(20);
+    const LONGEST: Duration = Duration::from_secs(1);
+
+    /// `None` when only that one connection failed; otherwise descriptors or memory ran out, and
+    /// trying again at once would only burn the processor.
+    fn after(&mut self, error: &io::Error) -> Option<Duration> {
+        use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
+        if matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted) {
+            return None;
+        }
+        let pause = self.last.map_or(Self::FIRST, |last| (last * 2).min(Self::LONGEST));
+        self.last = Some(pause);
+        Some(pause)
+    }
+}
+
+#[derive(Debug, Clone)]
+struct Acceptor<C> {
+    connections: C,
+    rules: Arc<UpgradeRules>,
+    limits: ListenerLimits,
+    slots: AdmissionSlots,
+    lingering: Arc<Semaphore>,
+}
+
+impl<C: Connections> Acceptor<C> {
+    fn start(&self, stream: TcpStream, remote: SocketAddr, tasks: &mut JoinSet<()>) {
+        let now = Instant::now();
+        let deadline = now + self.limits.handshake;
+        match self.slots.take(Source::of(remote.ip()), now) {
+            Ok(slot) => {
+                tasks.spawn(self.clone().connection(stream, remote, deadline, slot));
+            }
+            Err(_) => {
+                let Ok(permit) = Arc::clone(&self.lingering).try_acquire_owned() else { return };
+                let linger = self.limits.linger;
+                tasks.spawn(async move {
+                    refuse_for_lack_of_room(stream, linger).await;
+                    drop(permit);
+                });
+            }
+        }
+    }
+
+    async fn connection(
+        self,
+        stream: TcpStream,
+        remote: SocketAddr,
+        deadline: Instant,
+        slot: UnauthenticatedSlot,
+    ) {
+        // Messages are small and answered at once. Where it cannot be set they are only slower.
+        let _ = stream.set_nodelay(true);
+        let socket = local_socket(&stream, remote);
+        // Boxed, so that a connection does not carry this part's memory through its life.
+        let request = Box::pin(self.request(stream));
+        let eviction = slot.eviction();
+        let upgraded = tokio::select! {
+            upgraded = timeout_at(deadline, request) => upgraded.ok().flatten(),
+            () = eviction.evicted() => None,
+        };
+        let Some(Upgraded { stream, unread, user_agent }) = upgraded else { return };
+        let transport =
+            WebSocketTransport::new(stream, unread, self.limits.websocket).with_eviction(eviction);
+        let accepted = Accepted { socket, remote, user_agent, deadline, slot };
+        self.connections.serve(transport, accepted).await;
+    }
+
+    /// Answers the one request of a connection.
+    async fn request(&self, stream: TcpStream) -> Option<Upgraded> {
+        let upgrade_of: OnceLock<Option<String>> = OnceLock::new();
+        let service = service_fn(|request: Request<Incoming>| {
+            let response = self.respond(&request);
+            if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+                let _ = upgrade_of.set(request.headers().get(USER_AGENT).map(user_agent_text));
+            }
+            std::future::ready(Ok::<_, std::convert::Infallible>(response))
+        });
+        let parts = hyper::server::conn::http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.limits.header_read)
+            .keep_alive(false)
+            .max_headers(MAX_HEADERS)
+            .max_header_size(MAX_HEAD_BYTES)
+            .max_buf_size(MAX_HEAD_BYTES)
+            .serve_connection(TokioIo::new(stream), service)
+            .without_shutdown()
+            .await;
+        let parts = match parts {
+            Ok(parts) => parts,
+            Err(error) => {
+                tracing::debug!(%error, "a request could not be read");
+                return None;
+            }
+        };
+        let (mut stream, read) = (parts.io.into_inner(), parts.read_buf);
+        let Some(user_agent) = upgrade_of.into_inner() else {
+            linger(&mut stream, self.limits.linger).await;
+            return None;
+        };
+        // Copied, so that the parser's buffer does not stay for the sake of a few bytes.
+        Some(Upgraded { stream, unread: Bytes::copy_from_slice(&read), user_agent })
+    }
+
+    fn respond(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+        let head = RequestHead {
+            method: request.method(),
+            target: request.uri(),
+            version: request.version(),
+            headers: request.headers(),
+        };
+        match decide(head, &self.rules, || self.connections.is_ready()) {
+            Decision::Upgrade { accept } => switching_protocols(accept),
+            Decision::Answer(answer) => {
+                tracing::debug!(status = answer.status.as_u16(), "answered a request without upgrade");
+                plain(answer)
+            }
+        }
+    }
+}
+
+struct Upgraded {
+    stream: TcpStream,
+    unread: Bytes,
+    user_agent: Option<String>,
+}
+
+fn user_agent_text(value: &HeaderValue) -> String {
+    text::one_line(&String::from_utf8_lossy(value.as_bytes()), MAX_USER_AGENT)
+}
+
+fn local_socket(stream: &TcpStream, remote: SocketAddr) -> Option<LocalSocket> {
+    let local = stream.local_addr().ok()?;
+    let is_loopback = remote.ip().to_canonical().is_loopback();
+    is_loopback.then_some(LocalSocket::Tcp { peer: remote, local })
+}
+
+fn switching_protocols(accept: HeaderValue) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::default());
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let headers = response.headers_mut();
+    headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
+    response
+}
+
+fn plain(answer: Answer) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::from(answer.body));
+    *response.status_mut() = answer.status;
+    let headers = response.headers_mut();
+    headers.extend(COMMON_HEADERS);
+    headers.insert(CONTENT_TYPE, answer.content_type());
+    headers.extend(answer.header);
+    response
+}
+
+/// Tells why, without reading the request.
+async fn refuse_for_lack_of_room(mut stream: TcpStream, limit: Duration) {
+    const ANSWER: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\n\
+        content-type: text/plain; charset=utf-8\r\n\
+        content-length: 32\r\n\
+        cache-control: no-store\r\n\
+        retry-after: 1\r\n\
+        connection: close\r\n\r\n\
+        Too many unauthenticated sockets";
+    if stream.write_all(ANSWER).await.is_ok() {
+        linger(&mut stream, limit).await;
+    }
+}
+
+/// Ends a connection so that the other end can still read what was sent: dropping a socket with
+/// unread bytes would reset it.
+async fn linger(stream: &mut TcpStream, limit: Duration) {
+    let drained = async {
+        stream.shutdown().await?;
+        let mut ignored = [0; 1024];
+        while stream.read(&mut ignored).await? > 0 {}
+        io::Result::Ok(())
+    };
+    // Either way it is over now.
+    let _ = timeout(limit, drained).await;
+}
+
+/// Why a port could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    /// Someone else listens on it.
+    #[error("Port {port} is in use{}. Stop that program or choose another port.", owner_words(.owner.as_ref()))]
+    InUse {
+        /// The port.
+        port: u16,
+        /// Who, where the system tells.
+        owner: Option<PortOwner>,
+    },
+    /// The system refuses.
+    #[error("Port {port} on this computer's loopback address cannot be opened: {source}.")]
+    Refused {
+        /// The port.
+        port: u16,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+fn owner_words(owner: Option<&PortOwner>) -> String {
+    owner.map(|owner| format!(" by {owner}")).unwrap_or_default()
+}
+
+/// Listens on 127.0.0.1, on any free port if `port` is 0. Nobody else can listen on the same port
+/// as long as this does. To be called within a runtime.
+///
+/// # Errors
+/// When the port is taken, with its owner, who is found through the process table and never
+/// connected to; or when the system refuses.
+pub fn bind_loopback(port: u16) -> Result<TcpListener, BindError> {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let bind = || -> io::Result<TcpListener> {
+        // On Unix this sets SO_REUSEADDR, which there allows only what TIME_WAIT would hinder.
+        let listener = std::net::TcpListener::bind(address)?;
+        listener.set_nonblocking(true)?;
+        TcpListener::from_std(listener)
+    };
+    bind().map_err(|source| match source.kind() {
+        io::ErrorKind::AddrInUse => BindError::InUse { port, owner: port_owner::find(port) },
+        _ => BindError::Refused { port, source },
+    })
+}

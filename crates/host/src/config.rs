@@ -1,0 +1,304 @@
+//! `openclaw.json` in the state directory: OpenClaw's keys where they exist, JSON5, never written
+//! by us. It may tighten; what would loosen waits for a person and is only reported.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value, json};
+
+/// The configuration as it is used.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Config {
+    /// `gateway.port`.
+    pub port: Option<u16>,
+    /// `agents.defaults.workspace`.
+    pub workspace: Option<PathBuf>,
+    /// `agents.defaults.model.primary`, as `provider/model`.
+    pub model: Option<String>,
+    /// `agents.defaults.subagents.maxSpawnDepth`.
+    pub depth: Option<u32>,
+    /// `agents.defaults.subagents.maxChildrenPerAgent`.
+    pub children: Option<u32>,
+    /// `agents.defaults.subagents.maxConcurrent`.
+    pub concurrent_subagents: Option<usize>,
+    /// `agents.defaults.subagents.maxDescendants`; Tidegate's own.
+    pub descendants: Option<u32>,
+    /// `agents.defaults.subagents.runTimeoutSeconds`.
+    pub subagent_timeout_seconds: Option<u64>,
+}
+
+/// What reading the configuration found.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Loaded {
+    /// The configuration in use.
+    pub config: Config,
+    /// Whether there is a file.
+    pub exists: bool,
+    /// What is wrong with the file, all at once; then the last good copy is in use.
+    pub problems: Vec<String>,
+    /// Values that would loosen or redirect: not applied until a person confirms them.
+    pub waiting: Vec<String>,
+}
+
+/// The file's name in the state directory, and that of its last good copy.
+pub const FILE: &str = "openclaw.json";
+const LAST_GOOD: &str = "openclaw.json.last-good";
+/// The most bytes of the file.
+const MAX_BYTES: u64 = 1024 * 1024;
+
+/// Reads the configuration. A broken file changes nothing: the last good copy is used, and the
+/// problems are told.
+#[must_use]
+pub fn load(path: &Path) -> Loaded {
+    let text = match read(path) {
+        Ok(None) => return Loaded::default(),
+        Ok(Some(text)) => text,
+        Err(problem) => return fall_back(path, vec![problem]),
+    };
+    match parse(&text) {
+        Ok((config, waiting)) => {
+            keep_last_good(path, &text);
+            Loaded { config, exists: true, problems: Vec::new(), waiting }
+        }
+        Err(problems) => fall_back(path, problems),
+    }
+}
+
+fn read(path: &Path) -> Result<Option<String>, String> {
+    match std::fs::metadata(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(format!("{} cannot be read: {error}", path.display())),
+        Ok(metadata) if metadata.len() > MAX_BYTES => {
+            return Err(format!("{} has more than {MAX_BYTES} bytes", path.display()));
+        }
+        Ok(_) => {}
+    }
+    std::fs::read_to_string(path).map(Some).map_err(|error| format!("{} cannot be read: {error}", path.display()))
+}
+
+fn last_good(path: &Path) -> PathBuf {
+    path.with_file_name(LAST_GOOD)
+}
+
+fn fall_back(path: &Path, problems: Vec<String>) -> Loaded {
+    let good = read(&last_good(path)).ok().flatten().and_then(|text| parse(&text).ok());
+    let (config, waiting) = good.unwrap_or_default();
+    Loaded { config, exists: true, problems, waiting }
+}
+
+/// Keeps a copy, unless it is kept already: an idle start writes nothing.
+fn keep_last_good(path: &Path, text: &str) {
+    let copy = last_good(path);
+    if std::fs::read_to_string(&copy).is_ok_and(|kept| kept == text) {
+        return;
+    }
+    if let Err(error) = std::fs::write(&copy, text) {
+        tracing::warn!(%error, "the last good configuration could not be kept");
+    }
+}
+
+/// Values that would open Tidegate to others, by path, with what is safe.
+const LOOSENING: [(&str, &[&str]); 7] = [
+    ("/gateway/bind", &["loopback"]),
+    ("/gateway/auth/mode", &["token"]),
+    ("/gateway/controlUi/allowedOrigins", &[]),
+    ("/gateway/trustedProxies", &[]),
+    ("/gateway/controlUi/dangerouslyDisableDeviceAuth", &[]),
+    ("/gateway/controlUi/allowInsecureAuth", &[]),
+    ("/tools/exec/ask", &["always"]),
+];
+
+/// Parses the whole text, and names every problem at once.
+///
+/// # Errors
+/// All problems.
+pub fn parse(text: &str) -> Result<(Config, Vec<String>), Vec<String>> {
+    let value: Value = json5::from_str(text).map_err(|error| vec![format!("it is not JSON5: {error}")])?;
+    if !value.is_object() {
+        return Err(vec!["it must be an object".to_owned()]);
+    }
+    let mut problems = Vec::new();
+    let config = Config {
+        port: number(&value, "/gateway/port", 1, 65_535, &mut problems).and_then(|port| u16::try_from(port).ok()),
+        workspace: text_at(&value, "/agents/defaults/workspace", &mut problems).map(PathBuf::from),
+        model: text_at(&value, "/agents/defaults/model/primary", &mut problems),
+        depth: small(&value, "/agents/defaults/subagents/maxSpawnDepth", 1, 5, &mut problems),
+        children: small(&value, "/agents/defaults/subagents/maxChildrenPerAgent", 1, 64, &mut problems),
+        concurrent_subagents: number(&value, "/agents/defaults/subagents/maxConcurrent", 1, 64, &mut problems)
+            .and_then(|number| usize::try_from(number).ok()),
+        descendants: small(&value, "/agents/defaults/subagents/maxDescendants", 1, 1024, &mut problems),
+        subagent_timeout_seconds: number(
+            &value,
+            "/agents/defaults/subagents/runTimeoutSeconds",
+            1,
+            86_400,
+            &mut problems,
+        ),
+    };
+    if let Some(workspace) = &config.workspace
+        && !workspace.is_absolute()
+    {
+        problems.push("agents.defaults.workspace must be an absolute path".to_owned());
+    }
+    if let Some(model) = &config.model
+        && tidegate_agent::model::ModelName::parse(model).is_none()
+    {
+        problems.push("agents.defaults.model.primary must be provider/model".to_owned());
+    }
+    if problems.is_empty() { Ok((config, waiting(&value))) } else { Err(problems) }
+}
+
+fn dotted(pointer: &str) -> String {
+    pointer.trim_start_matches('/').replace('/', ".")
+}
+
+fn waiting(value: &Value) -> Vec<String> {
+    let loosens = |(pointer, safe): &(&str, &[&str])| {
+        let set = value.pointer(pointer)?;
+        let is_safe = match set {
+            Value::String(text) => safe.contains(&text.as_str()),
+            Value::Array(entries) => entries.is_empty(),
+            Value::Bool(on) => !on,
+            Value::Null => true,
+            _ => false,
+        };
+        (!is_safe).then(|| dotted(pointer))
+    };
+    LOOSENING.iter().filter_map(loosens).collect()
+}
+
+fn number(value: &Value, pointer: &str, least: u64, most: u64, problems: &mut Vec<String>) -> Option<u64> {
+    let set = value.pointer(pointer)?;
+    let number = set.as_u64().or_else(|| {
+        // JSON5 numbers arrive as floating point.
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be whole and in range")]
+        set.as_f64().filter(|number| number.fract() == 0.0 && (0.0..1e15).contains(number)).map(|number| number as u64)
+    });
+    match number.filter(|number| (least..=most).contains(number)) {
+        Some(number) => Some(number),
+        None => {
+            problems.push(format!("{} must be a whole number from {least} to {most}", dotted(pointer)));
+            None
+        }
+    }
+}
+
+fn small(value: &Value, pointer: &str, least: u64, most: u64, problems: &mut Vec<String>) -> Option<u32> {
+    number(value, pointer, least, most, problems).and_then(|number| u32::try_from(number).ok())
+}
+
+fn text_at(value: &Value, pointer: &str, problems: &mut Vec<String>) -> Option<String> {
+    match value.pointer(pointer)? {
+        Value::String(text) if !text.is_empty() && text.len() <= 4096 => Some(text.clone()),
+        _ => {
+            problems.push(format!("{} must be a text that is not empty", dotted(pointer)));
+            None
+        }
+    }
+}
+
+/// What stands in for a secret.
+const REDACTED: &str = "__OPENCLAW_REDACTED__";
+
+/// The file as `config.get` shows it: without secrets.
+#[must_use]
+pub fn redacted(path: &Path, loaded: &Loaded) -> Value {
+    let parsed = read(path).ok().flatten().and_then(|text| json5::from_str::<Value>(&text).ok());
+    let shown = parsed.map(|mut value| {
+        redact(&mut value);
+        value
+    });
+    json!({
+        "path": path.display().to_string(),
+        "exists": loaded.exists,
+        "raw": shown.as_ref().and_then(|value| serde_json::to_string_pretty(value).ok()),
+        "parsed": shown,
+        "resolved": shown,
+        "valid": loaded.problems.is_empty(),
+        "config": shown.clone().unwrap_or_else(|| json!({})),
+        "hash": null,
+        "issues": loaded.problems.iter().map(|problem| json!({ "path": "", "message": problem })).collect::<Vec<_>>(),
+        "warnings": loaded.waiting.iter().map(|path| json!({
+            "path": path, "message": "not applied: it would loosen, so a person has to confirm it",
+        })).collect::<Vec<_>>(),
+        "legacyIssues": [],
+    })
+}
+
+fn redact(value: &mut Value) {
+    const SECRET: [&str; 6] = ["token", "password", "key", "secret", "authorization", "cookie"];
+    match value {
+        Value::Object(fields) => redact_fields(fields, &SECRET),
+        Value::Array(entries) => entries.iter_mut().for_each(redact),
+        _ => {}
+    }
+}
+
+fn redact_fields(fields: &mut Map<String, Value>, secret: &[&str]) {
+    for (name, value) in fields {
+        let lower = name.to_ascii_lowercase();
+        let is_secret = secret.iter().any(|word| lower.contains(word)) && !value.is_object() && !value.is_array();
+        if is_secret && !value.is_null() {
+            *value = Value::String(REDACTED.to_owned());
+        } else {
+            redact(value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn openclaws_keys_are_read_from_json5() {
+        let (config, waiting) = parse(
+            "{ // a comment\n gateway: { port: 19000, bind: 'loopback' }, agents: { defaults: { workspace: '/w',\n\
+             model: { primary: 'ollama/qwen3' }, subagents: { maxConcurrent: 4, }, } }, }",
+        )
+        .expect("valid");
+        assert_eq!(config.port, Some(19_000));
+        assert_eq!(config.workspace, Some(PathBuf::from("/w")));
+        assert_eq!(config.model.as_deref(), Some("ollama/qwen3"));
+        assert_eq!(config.concurrent_subagents, Some(4));
+        assert!(waiting.is_empty());
+    }
+
+    #[test]
+    fn every_problem_is_named_at_once() {
+        let problems = parse("{gateway:{port:'x'},agents:{defaults:{workspace:'w',subagents:{maxSpawnDepth:99}}}}")
+            .expect_err("invalid");
+        assert_eq!(problems.len(), 3, "{problems:?}");
+    }
+
+    #[test]
+    fn what_would_loosen_waits_for_a_person() {
+        let text = "{gateway:{bind:'lan',auth:{mode:'none'},controlUi:{allowedOrigins:['*']}},tools:{exec:{ask:'off'}}}";
+        let (config, waiting) = parse(text).expect("valid");
+        assert_eq!(config, Config::default());
+        assert_eq!(
+            waiting,
+            ["gateway.bind", "gateway.auth.mode", "gateway.controlUi.allowedOrigins", "tools.exec.ask"]
+        );
+    }
+
+    #[test]
+    fn a_broken_file_leaves_the_last_good_copy_in_use() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join(FILE);
+        std::fs::write(&path, "{gateway:{port:19001}}").expect("written");
+        assert_eq!(load(&path).config.port, Some(19_001));
+        std::fs::write(&path, "{gateway:{port:").expect("written");
+        let loaded = load(&path);
+        assert_eq!(loaded.config.port, Some(19_001));
+        assert_eq!(loaded.problems.len(), 1);
+    }
+
+    #[test]
+    fn secrets_are_not_shown() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join(FILE);
+        std::fs::write(&path, "{gateway:{auth:{token:'hush'}},models:{providers:{x:{apiKey:'hush'}}}}").expect("written");
+        let shown = redacted(&path, &load(&path)).to_string();
+        assert!(!shown.contains("hush"), "{shown}");
+    }
+}

@@ -1,0 +1,284 @@
+//! What the host answers on the local socket, and to reads of its own state.
+
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use tidegate_agent::Runtime;
+use tidegate_agent::model::{ModelDirectory as _, ModelName};
+use tidegate_gateway::gateway::BoxFuture;
+use tidegate_gateway::{Gateway, Host};
+use tidegate_protocol::params::{ListOptions, LogsTail};
+use tidegate_protocol::{ErrorShape, Method, text};
+use tidegate_secrets::{Kept, SecretName, SecretState, SecretStore, SecretText};
+use tidegate_trust::token::Token;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{self, Loaded};
+use crate::models::{Models, NewProvider};
+use crate::{doctor, selftest};
+
+/// The keyring's record of the shared token.
+const SHARED_TOKEN: &str = "shared-token";
+
+/// What the host knows of itself. The parts that need the gateway are set once it is built.
+pub(crate) struct Control {
+    pub(crate) version: &'static str,
+    pub(crate) state_dir: PathBuf,
+    pub(crate) config_path: PathBuf,
+    pub(crate) loaded: Loaded,
+    pub(crate) store_state: StoreCondition,
+    pub(crate) secrets: SecretStore,
+    pub(crate) token_from_environment: bool,
+    pub(crate) models: Models,
+    pub(crate) started: Instant,
+    pub(crate) stop: CancellationToken,
+    pub(crate) parts: OnceLock<Parts>,
+    /// Whether our own key is the keyring's, in a sentence.
+    pub(crate) own_key: Arc<OnceLock<String>>,
+}
+
+/// What exists once everything is built.
+pub(crate) struct Parts {
+    pub(crate) gateway: Gateway,
+    pub(crate) runtime: Runtime,
+    pub(crate) subagents: tidegate_gateway::SubagentClient,
+    pub(crate) port: u16,
+}
+
+/// How the store is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct StoreCondition {
+    /// `ok`, `new`, `quarantined`, `memory`.
+    pub(crate) state: &'static str,
+    /// What that means for the person.
+    pub(crate) sentence: String,
+}
+
+impl Control {
+    pub(crate) fn parts(&self) -> Result<&Parts, ErrorShape> {
+        self.parts.get().ok_or_else(|| ErrorShape::unavailable("Tidegate is starting"))
+    }
+
+    async fn answer(&self, method: Method, params: Value) -> Result<Value, ErrorShape> {
+        match method {
+            Method::TidegateStatus => self.status().await,
+            Method::TidegateDoctor => Ok(doctor::checks(self).await),
+            Method::TidegateTokenShow => self.show_token().await,
+            Method::TidegateModelsAdd => {
+                let new: NewProvider = parse(method, params)?;
+                let note = self.models.add(new).await.map_err(ErrorShape::invalid)?;
+                Ok(json!({ "ok": true, "note": note }))
+            }
+            Method::TidegateModelsUse => {
+                let chosen = model_name(method, params)?.ok_or_else(|| ErrorShape::invalid("give a model"))?;
+                self.models.choose(&chosen).await.map_err(ErrorShape::invalid)?;
+                Ok(json!({ "ok": true, "model": chosen.to_string() }))
+            }
+            Method::TidegateModelsTest => {
+                let name = match model_name(method, params)? {
+                    Some(name) => name,
+                    None => self.models.directory.default_model().await.name(),
+                };
+                match self.models.directory.test(&name).await {
+                    Ok(report) => Ok(json!({
+                        "ok": true,
+                        "model": report.name.to_string(),
+                        "firstByteMs": u64::try_from(report.first_piece.as_millis()).unwrap_or(u64::MAX),
+                        "totalMs": u64::try_from(report.total.as_millis()).unwrap_or(u64::MAX),
+                        "text": report.text,
+                    })),
+                    Err(error) => Ok(json!({ "ok": false, "model": name.to_string(), "error": error.to_string() })),
+                }
+            }
+            Method::TidegateSelfTest => Ok(selftest::run(self.parts()?).await),
+            Method::TidegateStop => {
+                self.stop.cancel();
+                Ok(json!({ "stopping": true }))
+            }
+            Method::ModelsList => {
+                let _: ListOptions = parse(method, params)?;
+                self.list_models().await
+            }
+            Method::ConfigGet => Ok(config::redacted(&self.config_path, &self.loaded)),
+            Method::LogsTail => {
+                let params: LogsTail = parse(method, params)?;
+                let file = crate::log::file(&self.state_dir);
+                let read = tokio::task::spawn_blocking(move || tail(&file, &params)).await;
+                read.map_err(|error| ErrorShape::unavailable(error.to_string()))?
+            }
+            _ => Err(ErrorShape::invalid(format!("unknown method: {}", method.name()))),
+        }
+    }
+
+    async fn status(&self) -> Result<Value, ErrorShape> {
+        let parts = self.parts()?;
+        let secrets = self.secrets.state();
+        let default = self.models.directory.default_model().await.name();
+        let active: Vec<Value> = parts
+            .runtime
+            .active()
+            .into_iter()
+            .map(|run| {
+                json!({
+                    "runId": run.run, "sessionKey": run.session, "parent": run.parent, "label": run.label,
+                    "since": run.since, "activity": format!("{:?}", run.activity).to_lowercase(),
+                })
+            })
+            .collect();
+        Ok(json!({
+            "version": self.version,
+            "pid": std::process::id(),
+            "stateDir": self.state_dir.display().to_string(),
+            "port": parts.port,
+            "url": format!("ws://127.0.0.1:{}", parts.port),
+            "uptimeMs": u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            "gateway": parts.gateway.status(),
+            "secrets": { "state": secret_state_name(secrets), "sentence": secrets.sentence() },
+            "ownKey": self.own_key.get(),
+            "store": { "state": self.store_state.state, "sentence": self.store_state.sentence },
+            "models": { "default": default.to_string(), "offline": default.provider == "offline" },
+            "paused": parts.runtime.is_paused(),
+            "active": active,
+        }))
+    }
+
+    async fn list_models(&self) -> Result<Value, ErrorShape> {
+        let models = self.models.directory.list().await;
+        let models: Vec<Value> = models
+            .into_iter()
+            .map(|entry| {
+                json!({
+                    "id": entry.name.model,
+                    "name": if entry.is_offline { "Offline demo".to_owned() } else { entry.name.model.clone() },
+                    "provider": entry.name.provider,
+                    "contextWindow": entry.context_window,
+                    "reasoning": false,
+                    "available": true,
+                    "tags": if entry.is_default { vec!["default"] } else { Vec::new() },
+                })
+            })
+            .collect();
+        Ok(json!({ "models": models }))
+    }
+
+    async fn show_token(&self) -> Result<Value, ErrorShape> {
+        if self.token_from_environment {
+            return Ok(json!({
+                "source": "environment",
+                "sentence": "The shared token comes from TIDEGATE_TOKEN or OPENCLAW_GATEWAY_TOKEN, where you can read it.",
+            }));
+        }
+        let kept = match shared_token_name() {
+            Ok(name) => self.secrets.read(&name).await.ok().flatten(),
+            Err(_) => None,
+        };
+        Ok(match kept {
+            Some(token) => json!({ "token": token.expose(), "source": "keyring" }),
+            None => json!({
+                "source": "none",
+                "sentence": "Tidegate keeps only the token's hash, and the keyring does not have it, so it cannot \
+                             be shown again. `tidegate token rotate` makes a new one.",
+            }),
+        })
+    }
+}
+
+impl Host for Control {
+    fn call(&self, method: Method, params: Value) -> BoxFuture<'_, Result<Value, ErrorShape>> {
+        Box::pin(self.answer(method, params))
+    }
+
+    fn keep_shared_token<'a>(&'a self, token: &'a Token) -> BoxFuture<'a, ()> {
+        Box::pin(keep_shared_token(&self.secrets, token))
+    }
+}
+
+/// Keeps the shared token where `tidegate token` can show it again, if there is such a place.
+pub(crate) async fn keep_shared_token(secrets: &SecretStore, token: &Token) {
+    let kept = match shared_token_name() {
+        Ok(name) => secrets.write(&name, SecretText::new(token.reveal().to_owned())).await,
+        Err(_) => return,
+    };
+    match kept {
+        Ok(Kept::Keyring) => {}
+        Ok(Kept::ThisRunOnly(state)) => {
+            tracing::info!(keyring = state.sentence(), "the shared token can be shown again only until Tidegate stops");
+        }
+        Err(error) => tracing::info!(%error, "the shared token cannot be shown again: the keyring does not have it"),
+    }
+}
+
+fn shared_token_name() -> Result<SecretName, tidegate_secrets::InvalidName> {
+    SHARED_TOKEN.parse()
+}
+
+/// The state's name on the wire.
+pub(crate) fn secret_state_name(state: SecretState) -> String {
+    format!("{state:?}").to_lowercase()
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ModelParam {
+    #[serde(default)]
+    model: Option<String>,
+}
+
+fn model_name(method: Method, params: Value) -> Result<Option<ModelName>, ErrorShape> {
+    let params: ModelParam = parse(method, params)?;
+    params
+        .model
+        .map(|name| {
+            ModelName::parse(&name).ok_or_else(|| {
+                let shown = text::one_line(&name, 128);
+                ErrorShape::invalid(format!("{shown:?} is not a model name; write provider/model"))
+            })
+        })
+        .transpose()
+}
+
+fn parse<T: DeserializeOwned>(method: Method, params: Value) -> Result<T, ErrorShape> {
+    serde_json::from_value(params)
+        .map_err(|error| ErrorShape::invalid(format!("invalid {} params: {error}", method.name())))
+}
+
+/// A slice of the log by a byte cursor (protocol section 15, `logs.tail`).
+fn tail(path: &Path, params: &LogsTail) -> Result<Value, ErrorShape> {
+    let failed = |error: std::io::Error| ErrorShape::unavailable(format!("the log cannot be read: {error}"));
+    let max_bytes = u64::from(params.max_bytes.unwrap_or(250_000).clamp(1, 1_000_000));
+    let limit = params.limit.unwrap_or(500).clamp(1, 5000) as usize;
+    let mut file = std::fs::File::open(path).map_err(failed)?;
+    let size = file.metadata().map_err(failed)?.len();
+    let from_end = size.saturating_sub(max_bytes);
+    let (start, reset) = match params.cursor {
+        Some(cursor) if cursor <= size && cursor >= from_end => (cursor, false),
+        Some(_) => (from_end, true),
+        None => (from_end, false),
+    };
+    file.seek(SeekFrom::Start(start)).map_err(failed)?;
+    let mut bytes = Vec::new();
+    file.take(size - start).read_to_end(&mut bytes).map_err(failed)?;
+    // A line that is being written is left for the next call.
+    let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
+    let body = String::from_utf8_lossy(&bytes[..whole]);
+    let mut lines: Vec<&str> = body.lines().collect();
+    if start > 0 && params.cursor.is_none_or(|cursor| cursor != start) && !lines.is_empty() {
+        // The first line begins in its middle.
+        lines.remove(0);
+    }
+    let truncated = lines.len() > limit || start > 0 && params.cursor.is_none();
+    let lines = lines.split_off(lines.len().saturating_sub(limit));
+    Ok(json!({
+        "file": path.display().to_string(),
+        "cursor": start + whole as u64,
+        "size": size,
+        "lines": lines,
+        "truncated": truncated,
+        "reset": reset,
+    }))
+}

@@ -1,0 +1,87 @@
+//! Checks of every part, each with a sentence and, where something is wrong, what to do.
+
+use serde_json::{Value, json};
+use tidegate_agent::model::ModelDirectory as _;
+use tidegate_secrets::SecretState;
+
+use crate::control::Control;
+use crate::environment;
+
+/// All checks.
+pub(crate) async fn checks(control: &Control) -> Value {
+    let mut checks = Vec::new();
+    let mut add = |name: &str, level: &str, sentence: String, todo: Option<String>| {
+        checks.push(json!({
+            "name": name, "ok": level != "fail", "level": level, "sentence": sentence, "todo": todo,
+        }));
+    };
+    match control.parts.get() {
+        Some(parts) if parts.gateway.is_ready() => {
+            add("gateway", "ok", format!("The gateway listens on ws://127.0.0.1:{}.", parts.port), None);
+        }
+        _ => add("gateway", "fail", "The gateway does not serve.".to_owned(), Some("Restart Tidegate.".to_owned())),
+    }
+    if let Some(parts) = control.parts.get() {
+        match parts.subagents.connect().await {
+            Ok(()) => add("subagent client", "ok", "Tidegate's own client is let in, silently.".to_owned(), None),
+            Err(error) => add(
+                "subagent client",
+                "fail",
+                format!("Tidegate's own client is not let in: {error}."),
+                Some("This is a defect; please report it with the log.".to_owned()),
+            ),
+        }
+    }
+    let store = &control.store_state;
+    match store.state {
+        "ok" | "new" => add("store", "ok", store.sentence.clone(), None),
+        "quarantined" => {
+            let todo = "Keep the file that was moved aside until you know that nothing in it is missed.".to_owned();
+            add("store", "warn", store.sentence.clone(), Some(todo));
+        }
+        _ => add(
+            "store",
+            "fail",
+            store.sentence.clone(),
+            Some("Make the directory writable or free some space, then restart Tidegate.".to_owned()),
+        ),
+    }
+    let secrets = control.secrets.state();
+    let level = if secrets == SecretState::Available { "ok" } else { "warn" };
+    let todo = (level != "ok").then(|| secrets.advice().to_owned());
+    add("keyring", level, secrets.sentence().to_owned(), todo);
+    match control.loaded.problems.is_empty() {
+        true => add("configuration", "ok", "The configuration is valid.".to_owned(), None),
+        false => add(
+            "configuration",
+            "warn",
+            format!("{} is not valid, so the last good one is used: {}.", control.config_path.display(), control.loaded.problems.join("; ")),
+            Some("Correct the file and restart Tidegate.".to_owned()),
+        ),
+    }
+    if !control.loaded.waiting.is_empty() {
+        let waiting = control.loaded.waiting.join(", ");
+        add(
+            "policy",
+            "warn",
+            format!("The configuration would loosen {waiting}. That is not applied."),
+            Some("Remove these values; confirming them is not possible yet.".to_owned()),
+        );
+    }
+    let model = control.models.directory.default_model().await.name();
+    if model.provider == "offline" {
+        add(
+            "model",
+            "warn",
+            "No model is connected: answers come from the built-in demo, which has no intelligence.".to_owned(),
+            Some("Start Ollama, LM Studio or llama.cpp, or add a provider with `tidegate models add`.".to_owned()),
+        );
+    } else {
+        add("model", "ok", format!("Answers come from {model}."), None);
+    }
+    if !environment::has_display() {
+        let sentence = "There is no display: `tidegate devices` and `tidegate approvals` are the place to decide.";
+        add("desktop", "ok", sentence.to_owned(), None);
+    }
+    json!({ "checks": checks })
+}

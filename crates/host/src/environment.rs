@@ -1,0 +1,44 @@
+//! Environment variables: read here and nowhere else.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// One variable, when it is set, not empty, and Unicode.
+#[must_use]
+pub fn lookup(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// All variables, for what tools inherit.
+pub fn all() -> impl Iterator<Item = (OsString, OsString)> {
+    std::env::vars_os()
+}
+
+/// The shared token from outside. `TIDEGATE_TOKEN` comes first, then OpenClaw's name for it.
+#[must_use]
+pub fn shared_token() -> Option<String> {
+    lookup("TIDEGATE_TOKEN").or_else(|| lookup("OPENCLAW_GATEWAY_TOKEN"))
+}
+
+/// The person's home directory.
+#[must_use]
+pub fn home() -> Option<PathBuf> {
+    lookup("HOME").or_else(|| lookup("USERPROFILE")).map(PathBuf::from)
+}
+
+/// Where Tidegate keeps its state when nobody says otherwise.
+#[must_use]
+pub fn default_state_dir() -> Option<PathBuf> {
+    if let Some(explicit) = lookup("TIDEGATE_STATE_DIR") {
+        return Some(PathBuf::from(explicit));
+    }
+    // The XDG specification wants an absolute path, and has others ignored.
+    let data = lookup("XDG_DATA_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    data.or_else(|| home().map(|home| home.join(".local").join("share"))).map(|data| data.join("tidegate"))
+}
+
+/// Whether there is a display to show a window on.
+#[must_use]
+pub fn has_display() -> bool {
+    lookup("DISPLAY").is_some() || lookup("WAYLAND_DISPLAY").is_some()
+}

@@ -1,0 +1,239 @@
+//! Which models there are: what a person configured is kept in the store, keys in the keyring.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use tidegate_agent::model::{BoxFuture, ModelName};
+use tidegate_protocol::text;
+use tidegate_providers::{
+    BaseUrl, BoundKey, Config, Directory, KeyError, KeySource, KeyStore, LocalAddress, ModelConfig, ProviderConfig,
+};
+use tidegate_secrets::{Kept, SecretName, SecretReference, SecretStore, SecretText};
+use tidegate_store::Store;
+
+use crate::environment;
+
+/// The store's flag that holds the providers.
+const FLAG: &str = "models";
+
+/// What is stored. Keys are not: only where they are.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Stored {
+    providers: Vec<StoredProvider>,
+    default: Option<String>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct StoredProvider {
+    id: String,
+    base_url: String,
+    #[serde(default)]
+    models: Vec<String>,
+    #[serde(default)]
+    key: Option<StoredKey>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum StoredKey {
+    /// In the keyring.
+    Keyring,
+    /// A reference, as the person wrote it.
+    Reference(String),
+}
+
+/// A provider to add.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct NewProvider {
+    id: String,
+    base_url: String,
+    #[serde(default)]
+    models: Vec<String>,
+    #[serde(default)]
+    key: Option<SecretInput>,
+    #[serde(default)]
+    key_ref: Option<String>,
+}
+
+/// A key as it arrives on the local socket: never shown.
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct SecretInput(String);
+
+impl std::fmt::Debug for SecretInput {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("[secret]")
+    }
+}
+
+/// The models of this installation.
+pub(crate) struct Models {
+    pub(crate) directory: Arc<Directory>,
+    store: Store,
+    secrets: SecretStore,
+    configured_default: Option<ModelName>,
+    stored: tokio::sync::Mutex<Stored>,
+}
+
+impl Models {
+    /// Loads what is stored. A default in the configuration file comes before the stored one.
+    pub(crate) async fn load(
+        store: Store,
+        secrets: SecretStore,
+        configured_default: Option<ModelName>,
+        local: Vec<LocalAddress>,
+    ) -> Self {
+        let stored = match store.flag(FLAG).await {
+            Ok(Some(text)) => serde_json::from_str(&text).unwrap_or_else(|error| {
+                tracing::error!(%error, "the stored model providers cannot be read; add them again");
+                Stored::default()
+            }),
+            Ok(None) => Stored::default(),
+            Err(error) => {
+                tracing::error!(%error, "the stored model providers cannot be read");
+                Stored::default()
+            }
+        };
+        let keys = Arc::new(Keys { secrets: secrets.clone() });
+        let config = config(&stored, configured_default.as_ref(), &local);
+        let directory = Arc::new(Directory::new(config, keys));
+        Self { directory, store, secrets, configured_default, stored: tokio::sync::Mutex::new(stored) }
+    }
+
+    /// Adds or replaces a provider. The key is kept before the provider is used.
+    pub(crate) async fn add(&self, new: NewProvider) -> Result<Option<String>, String> {
+        let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_' | '.');
+        if new.id.is_empty() || new.id.len() > 64 || !new.id.chars().all(is_name) || new.id == "offline" {
+            let shown = text::one_line(&new.id, 64);
+            return Err(format!("{shown:?} is no provider name: use lower-case letters, digits, -, _ and . (not \"offline\")"));
+        }
+        let base = BaseUrl::parse(&new.base_url).map_err(|error| format!("the base URL: {error}"))?;
+        let mut note = None;
+        let key = match (new.key, new.key_ref) {
+            (Some(_), Some(_)) => return Err("give a key or a reference to one, not both".to_owned()),
+            (None, None) => None,
+            (None, Some(reference)) => {
+                let parsed: Result<SecretReference, _> = reference.parse();
+                parsed.map_err(|error| error.to_string())?;
+                Some(StoredKey::Reference(reference))
+            }
+            (Some(SecretInput(key)), None) => {
+                BoundKey::new(base.clone(), &key).map_err(|error| format!("the key: {error}"))?;
+                let name = key_name(&new.id)?;
+                // The base URL is stored with the key, so that it is never sent elsewhere.
+                let bound = format!("{}\n{}", base_text(&base), key.trim());
+                match self.secrets.write(&name, SecretText::new(bound)).await {
+                    Ok(Kept::Keyring) => {}
+                    Ok(Kept::ThisRunOnly(state)) => {
+                        note = Some(format!(
+                            "The key is kept in memory only and is gone after a restart. {} {}",
+                            state.sentence(),
+                            state.advice()
+                        ));
+                    }
+                    Err(error) => return Err(error.to_string()),
+                }
+                Some(StoredKey::Keyring)
+            }
+        };
+        let provider =
+            StoredProvider { id: new.id.clone(), base_url: base_text(&base), models: new.models, key };
+        self.change(|stored| {
+            stored.providers.retain(|known| known.id != new.id);
+            stored.providers.push(provider);
+        })
+        .await?;
+        Ok(note)
+    }
+
+    /// Chooses the default model.
+    pub(crate) async fn choose(&self, name: &ModelName) -> Result<(), String> {
+        use tidegate_agent::model::ModelDirectory as _;
+        if self.directory.model(name).await.is_none() {
+            let shown = text::one_line(&name.to_string(), 128);
+            return Err(format!("there is no model {shown:?}; `tidegate models list` shows them"));
+        }
+        self.change(|stored| stored.default = Some(name.to_string())).await
+    }
+
+    async fn change(&self, change: impl FnOnce(&mut Stored)) -> Result<(), String> {
+        let mut stored = self.stored.lock().await;
+        let mut changed = stored.clone();
+        change(&mut changed);
+        let text = serde_json::to_string(&changed).map_err(|error| error.to_string())?;
+        self.store.set_flag(FLAG, Some(text)).await.map_err(|error| error.to_string())?;
+        let local = LocalAddress::defaults();
+        self.directory.reconfigure(config(&changed, self.configured_default.as_ref(), &local));
+        *stored = changed;
+        Ok(())
+    }
+}
+
+fn key_name(provider: &str) -> Result<SecretName, String> {
+    format!("provider/{provider}").parse().map_err(|error: tidegate_secrets::InvalidName| error.to_string())
+}
+
+fn base_text(base: &BaseUrl) -> String {
+    base.to_string()
+}
+
+fn config(stored: &Stored, configured_default: Option<&ModelName>, local: &[LocalAddress]) -> Config {
+    let providers = stored.providers.iter().filter_map(|provider| {
+        let base_url = match BaseUrl::parse(&provider.base_url) {
+            Ok(base_url) => base_url,
+            Err(error) => {
+                tracing::error!(provider = %provider.id, %error, "a stored provider has no usable address");
+                return None;
+            }
+        };
+        let key = match &provider.key {
+            None => None,
+            Some(StoredKey::Keyring) => Some(KeySource::Stored { name: format!("provider/{}", provider.id) }),
+            Some(StoredKey::Reference(reference)) => match reference.parse() {
+                Ok(SecretReference::Environment(variable)) => Some(KeySource::Environment { variable }),
+                Ok(SecretReference::File(path)) => Some(KeySource::File { path }),
+                Err(_) => None,
+            },
+        };
+        let models = provider.models.iter().map(|id| ModelConfig { id: id.clone(), context_window: None }).collect();
+        Some(ProviderConfig { id: provider.id.clone(), base_url, models, key, key_over_http: false })
+    });
+    let chosen = stored.default.as_deref().and_then(ModelName::parse);
+    Config { providers: providers.collect(), default: configured_default.cloned().or(chosen), local: local.to_vec() }
+}
+
+/// Reads keys where they are kept.
+struct Keys {
+    secrets: SecretStore,
+}
+
+impl Keys {
+    async fn read(&self, source: &KeySource, base: &BaseUrl) -> Result<BoundKey, KeyError> {
+        let unreadable = |reason: String| KeyError::Unreadable { source_name: source.to_string(), reason };
+        let reference = match source {
+            KeySource::Stored { name } => {
+                let name: SecretName = name
+                    .parse()
+                    .map_err(|error: tidegate_secrets::InvalidName| unreadable(error.to_string()))?;
+                let found = self.secrets.read(&name).await.map_err(|error| unreadable(error.to_string()))?;
+                let found = found.ok_or_else(|| KeyError::Missing { source_name: source.to_string() })?;
+                let (bound_to, key) = found.expose().split_once('\n').ok_or(KeyError::Malformed)?;
+                let bound_to = BaseUrl::parse(bound_to).map_err(|error| unreadable(error.to_string()))?;
+                return BoundKey::new(bound_to, key);
+            }
+            KeySource::Environment { variable } => SecretReference::Environment(variable.clone()),
+            KeySource::File { path } => SecretReference::File(path.clone()),
+        };
+        let found = reference.resolve(environment::lookup).await.map_err(|error| unreadable(error.to_string()))?;
+        BoundKey::new(base.clone(), found.expose())
+    }
+}
+
+impl KeyStore for Keys {
+    fn resolve<'a>(&'a self, source: &'a KeySource, base: &'a BaseUrl) -> BoxFuture<'a, Result<BoundKey, KeyError>> {
+        Box::pin(self.read(source, base))
+    }
+}

@@ -1,0 +1,165 @@
+//! Finds model servers on this computer.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use serde_json::Value;
+use tokio::time::timeout;
+
+use crate::base_url::BaseUrl;
+use crate::http::{Endpoint, Http};
+
+/// How long one address may take to answer.
+pub const DETECTION_TIMEOUT: Duration = Duration::from_millis(400);
+/// The most bytes of a list of models.
+const LIST_BYTES: usize = 1024 * 1024;
+/// The most models of one server.
+const MAX_MODELS: usize = 256;
+/// The longest model id that is believed, in bytes.
+const MAX_ID_BYTES: usize = 256;
+
+/// A program that serves models.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LocalServerKind {
+    /// Ollama, by default on port 11434.
+    Ollama,
+    /// LM Studio, by default on port 1234.
+    LmStudio,
+    /// llama.cpp's server, by default on port 8080.
+    LlamaCpp,
+}
+
+impl LocalServerKind {
+    /// Its id as a provider, in model names.
+    #[must_use]
+    pub fn provider_id(self) -> &'static str {
+        match self {
+            Self::Ollama => "ollama",
+            Self::LmStudio => "lmstudio",
+            Self::LlamaCpp => "llamacpp",
+        }
+    }
+}
+
+/// Where a server may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LocalAddress {
+    /// The program that is expected there.
+    pub kind: LocalServerKind,
+    /// The address; one that is not loopback is never asked.
+    pub address: SocketAddr,
+}
+
+impl LocalAddress {
+    /// Where the three programs listen by default.
+    #[must_use]
+    pub fn defaults() -> Vec<Self> {
+        let at = |kind, port| Self { kind, address: (Ipv4Addr::LOCALHOST, port).into() };
+        vec![
+            at(LocalServerKind::Ollama, 11434),
+            at(LocalServerKind::LmStudio, 1234),
+            at(LocalServerKind::LlamaCpp, 8080),
+        ]
+    }
+}
+
+/// A server that was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LocalServer {
+    /// The program that was expected there.
+    pub kind: LocalServerKind,
+    /// Its API.
+    pub base: BaseUrl,
+    /// The ids of its models, in its order; may be empty.
+    pub models: Vec<String>,
+}
+
+impl LocalServer {
+    /// The models that can hold a conversation. A list does not tell, but models for embedding and
+    /// ranking carry it in their names.
+    pub fn chat_models(&self) -> impl Iterator<Item = &str> {
+        let other = |id: &str| {
+            let id = id.to_lowercase();
+            id.contains("embed") || id.contains("rerank")
+        };
+        self.models.iter().map(String::as_str).filter(move |id| !other(id))
+    }
+}
+
+/// Asks all addresses at once for their models (`GET /v1/models`) and returns those that answer
+/// like a model server within [`DETECTION_TIMEOUT`], in the order given.
+pub async fn detect(http: &Http, addresses: &[LocalAddress]) -> Vec<LocalServer> {
+    let asked = addresses
+        .iter()
+        .map(|&at| async move { timeout(DETECTION_TIMEOUT, detect_one(http, at)).await.ok().flatten() });
+    join_all(asked).await.into_iter().flatten().collect()
+}
+
+async fn detect_one(http: &Http, at: LocalAddress) -> Option<LocalServer> {
+    let base = BaseUrl::of_local_server(at.address)?;
+    let mut response = http.get(&Endpoint::open(base.clone()), "/models").await.ok()?;
+    if !response.status().is_success() {
+        return None;
+    }
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.ok()? {
+        body.extend_from_slice(&chunk);
+        if body.len() > LIST_BYTES {
+            return None;
+        }
+    }
+    Some(LocalServer { kind: at.kind, base, models: model_ids(&body)? })
+}
+
+/// The ids in a list of models; `None` when the body is no such list, as of any other web server
+/// on the port.
+fn model_ids(body: &[u8]) -> Option<Vec<String>> {
+    let list: Value = serde_json::from_slice(body).ok()?;
+    if list["object"] != "list" {
+        return None;
+    }
+    // Ollama without any model answers null.
+    let models = match &list["data"] {
+        Value::Null if list.get("data").is_some() => &[],
+        data => data.as_array()?.as_slice(),
+    };
+    let ids: Vec<&str> = models.iter().map(|model| model["id"].as_str()).collect::<Option<_>>()?;
+    let usable = |id: &&str| {
+        !id.is_empty() && id.len() <= MAX_ID_BYTES && !id.chars().any(|c| c.is_control() || c.is_whitespace())
+    };
+    Some(ids.into_iter().filter(usable).take(MAX_MODELS).map(ToOwned::to_owned).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn only_a_list_of_models_is_one() {
+        let ids = |text: &str| model_ids(text.as_bytes());
+        assert_eq!(ids(r#"{"object":"list","data":[{"id":"a"},{"id":"b\n"}]}"#), Some(vec!["a".to_owned()]));
+        assert_eq!(ids(r#"{"object":"list","data":null}"#), Some(vec![]));
+        for other in ["", "<html>", "{}", "[]", r#"{"data":[{"id":"a"}]}"#, r#"{"object":"list","data":[1]}"#]
+        {
+            assert_eq!(ids(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn models_for_embedding_are_not_for_conversations() {
+        let models =
+            ["nomic-embed-text:latest", "text-embedding-3", "qwen3:8b"].map(ToOwned::to_owned).to_vec();
+        let base = BaseUrl::parse("http://127.0.0.1:1/v1").unwrap();
+        let server = LocalServer { kind: LocalServerKind::Ollama, base, models };
+        assert_eq!(server.chat_models().collect::<Vec<_>>(), ["qwen3:8b"]);
+    }
+
+    proptest! {
+        #[test]
+        fn no_body_makes_the_check_fail(body in prop::collection::vec(any::<u8>(), 0..100)) {
+            let _ = model_ids(&body);
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! What a person can tell the offline model to do, line by line:
+//!
+//! ```text
+//! /run COMMAND            run a command
+//! /read PATH              read a file
+//! /write PATH TEXT        write a file; PATH has no blanks
+//! /spawn [LABEL:] TASK    start a subagent; LABEL is at most 64 letters, digits, - and _
+//! /list                   list the sessions
+//! /history KEY            read a session's history
+//! /status                 show this session's status
+//! /help                   explain these commands
+//! ```
+//!
+//! Blanks around a line do not matter. All other lines are plain text.
+
+use serde_json::{Value, json};
+
+/// The longest label of a subagent, in bytes.
+const LABEL_BYTES: usize = 64;
+/// What a subagent's first message calls its task.
+const TASK_MARK: &str = "[Subagent Task]:";
+
+/// One line.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Line<'a> {
+    /// A tool call.
+    Call(Call),
+    /// `/help`.
+    Help,
+    /// A command that is not complete, with what it should be, or one that does not exist.
+    Wrong {
+        /// The command.
+        command: &'a str,
+        /// How it is written; none when there is no such command.
+        form: Option<&'static str>,
+    },
+    /// Anything else that is not empty.
+    Text(&'a str),
+}
+
+/// A tool and its arguments.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Call {
+    pub(super) tool: &'static str,
+    pub(super) arguments: Value,
+}
+
+/// Reads a message. Of a subagent's first message only its task counts.
+pub(super) fn lines(message: &str) -> impl Iterator<Item = Line<'_>> {
+    let task = message.find(TASK_MARK).map_or(message, |at| &message[at + TASK_MARK.len()..]);
+    task.lines().map(str::trim).filter(|line| !line.is_empty()).map(line)
+}
+
+fn line(text: &str) -> Line<'_> {
+    if !text.starts_with('/') {
+        return Line::Text(text);
+    }
+    let (command, rest) = word(text);
+    let call = |tool, arguments| Line::Call(Call { tool, arguments });
+    let wrong = |form| Line::Wrong { command, form: Some(form) };
+    match command {
+        "/run" if rest.is_empty() => wrong("/run COMMAND"),
+        "/run" => call("exec", json!({"command": rest})),
+        "/read" if rest.is_empty() => wrong("/read PATH"),
+        "/read" => call("read", json!({"path": rest})),
+        "/write" => match word(rest) {
+            ("", _) | (_, "") => wrong("/write PATH TEXT"),
+            (path, content) => call("write", json!({"path": path, "content": content})),
+        },
+        "/spawn" => match label(rest) {
+            (_, "") => wrong("/spawn [LABEL:] TASK"),
+            (None, task) => call("sessions_spawn", json!({"task": task})),
+            (Some(label), task) => call("sessions_spawn", json!({"task": task, "label": label})),
+        },
+        "/list" => call("sessions_list", json!({})),
+        "/history" if rest.is_empty() => wrong("/history KEY"),
+        "/history" => call("sessions_history", json!({"sessionKey": rest})),
+        "/status" => call("session_status", json!({})),
+        "/help" => Line::Help,
+        _ => Line::Wrong { command, form: None },
+    }
+}
+
+fn word(text: &str) -> (&str, &str) {
+    text.split_once(char::is_whitespace).map_or((text, ""), |(word, rest)| (word, rest.trim()))
+}
+
+/// `LABEL: TASK`; the blank after the colon keeps URLs and the like part of the task.
+fn label(text: &str) -> (Option<&str>, &str) {
+    let is_label = |text: &str| {
+        !text.is_empty()
+            && text.len() <= LABEL_BYTES
+            && text.chars().all(|c| c.is_alphanumeric() || c == '-' || c == '_')
+    };
+    match text.split_once(": ") {
+        Some((label, task)) if is_label(label) => (Some(label), task.trim()),
+        _ => (None, text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one(text: &str) -> Line<'_> {
+        let mut lines = lines(text);
+        let first = lines.next().expect("one line");
+        assert_eq!(lines.next(), None);
+        first
+    }
+
+    fn call(tool: &'static str, arguments: Value) -> Line<'static> {
+        Line::Call(Call { tool, arguments })
+    }
+
+    #[test]
+    fn each_command_becomes_its_tool_call() {
+        assert_eq!(one("/run ls -l | wc"), call("exec", json!({"command": "ls -l | wc"})));
+        assert_eq!(one(" /read a b.txt "), call("read", json!({"path": "a b.txt"})));
+        assert_eq!(
+            one("/write a.txt two words"),
+            call("write", json!({"path": "a.txt", "content": "two words"}))
+        );
+        assert_eq!(
+            one("/spawn count: all files"),
+            call("sessions_spawn", json!({"task": "all files", "label": "count"}))
+        );
+        assert_eq!(one("/list"), call("sessions_list", json!({})));
+        assert_eq!(one("/history agent:main"), call("sessions_history", json!({"sessionKey": "agent:main"})));
+        assert_eq!(one("/status"), call("session_status", json!({})));
+        assert_eq!(one("/help"), Line::Help);
+    }
+
+    #[test]
+    fn only_a_word_before_a_colon_and_a_blank_is_a_label() {
+        for task in ["http://a.example", "read this: now it is", ": nothing", "a:b"] {
+            assert_eq!(one(&format!("/spawn {task}")), call("sessions_spawn", json!({"task": task})));
+        }
+    }
+
+    #[test]
+    fn incomplete_and_unknown_commands_are_told_apart() {
+        for text in ["/run", "/read ", "/write a.txt", "/spawn", "/history"] {
+            assert!(matches!(one(text), Line::Wrong { form: Some(_), .. }), "{text}");
+        }
+        assert_eq!(one("/runaway x"), Line::Wrong { command: "/runaway", form: None });
+    }
+
+    #[test]
+    fn of_a_subagents_first_message_only_the_task_counts() {
+        assert_eq!(
+            one("[Subagent Context] depth 1/3\n\n[Subagent Task]: /run ls"),
+            call("exec", json!({"command": "ls"}))
+        );
+    }
+}

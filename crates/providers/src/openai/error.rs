@@ -1,0 +1,243 @@
+//! What a server's errors mean.
+
+use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
+use serde_json::Value;
+use tidegate_agent::model::ModelError;
+
+use crate::http::Endpoint;
+
+/// What servers call a conversation that is too long, in lower case.
+const CONTEXT_TEXTS: [&str; 10] = [
+    "context_length_exceeded",
+    "exceed_context_size",
+    "maximum context length",
+    "context length",
+    "context window",
+    "context size",
+    "prompt is too long",
+    "input is too long",
+    "too many tokens",
+    "reduce the length of the messages",
+];
+
+/// An error in the server's own words.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct ReportedError {
+    /// The HTTP status, or what stands for it in the middle of a stream.
+    status: Option<u16>,
+    /// What it says.
+    message: String,
+    /// Its code and type.
+    code: String,
+}
+
+/// Where an error comes from, and what was asked.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) endpoint: &'a Endpoint,
+    pub(super) model: &'a str,
+}
+
+impl ReportedError {
+    /// The error that a chunk of a stream carries, if it does.
+    pub(super) fn in_chunk(chunk: &Value) -> Option<Self> {
+        let error = chunk.get("error").filter(|error| !error.is_null())?;
+        Some(Self::from_object(error))
+    }
+
+    /// The error in the body of a response.
+    pub(super) fn in_body(status: u16, body: &str) -> Self {
+        let mut error = match serde_json::from_str::<Value>(body) {
+            // Some servers put the object into a list.
+            Ok(Value::Array(list)) => list.first().map(Self::from_body).unwrap_or_default(),
+            Ok(value) => Self::from_body(&value),
+            Err(_) => Self::default(),
+        };
+        if error.message.is_empty() {
+            let is_page = body.trim_start().starts_with('<');
+            error.message = if is_page { "a web page".to_owned() } else { body.to_owned() };
+        }
+        error.status = Some(status);
+        error
+    }
+
+    fn from_body(body: &Value) -> Self {
+        let fields = ["error", "message", "detail"].map(|field| body.get(field));
+        fields.into_iter().flatten().find(|field| !field.is_null()).map_or_else(Self::default, |field| {
+            let mut error = Self::from_object(field);
+            error.code.push_str(&word(&body["type"]));
+            error
+        })
+    }
+
+    fn from_object(error: &Value) -> Self {
+        let message = match error {
+            Value::String(text) => text.clone(),
+            object => match &object["message"] {
+                Value::String(text) => text.clone(),
+                _ => object.to_string(),
+            },
+        };
+        let status = error["code"].as_u64().or_else(|| error["status"].as_u64());
+        Self {
+            status: status
+                .and_then(|status| u16::try_from(status).ok())
+                .filter(|status| (400..600).contains(status)),
+            message,
+            code: format!("{} {} ", word(&error["code"]), word(&error["type"])),
+        }
+    }
+
+    /// Whether waiting does not help, because the account has nothing left.
+    pub(super) fn is_quota(&self) -> bool {
+        self.code.contains("insufficient_quota")
+    }
+
+    /// Whether the server does not know how to be asked for token counts.
+    pub(super) fn refuses_usage(&self) -> bool {
+        matches!(self.status, Some(400 | 422)) && self.message.contains("stream_options")
+    }
+
+    /// What it means. `was_cut` tells that the message is only the beginning of what was said.
+    pub(super) fn classify(
+        &self,
+        asked: Asked<'_>,
+        retry_after_ms: Option<u64>,
+        was_cut: bool,
+    ) -> ModelError {
+        let text = format!("{} {}", self.code, self.message).to_lowercase();
+        let says = |part: &str| text.contains(part);
+        let unknown_model = || ModelError::UnknownModel { model: asked.model.to_owned() };
+        match self.status {
+            Some(401 | 403) => {
+                return ModelError::Unauthorized { address: asked.endpoint.base().address() };
+            }
+            Some(429) => return ModelError::RateLimited { retry_after_ms },
+            // A page that is not found means a wrong address, not a missing model.
+            Some(404) if !self.is_missing_page() => return unknown_model(),
+            _ => {}
+        }
+        if CONTEXT_TEXTS.iter().any(|part| says(part)) {
+            return ModelError::ContextLength;
+        }
+        if says("model_not_found") || (says("model") && (says("not found") || says("does not exist"))) {
+            return unknown_model();
+        }
+        if says("rate_limit") || says("rate limit") || says("insufficient_quota") {
+            return ModelError::RateLimited { retry_after_ms };
+        }
+        let mut message = asked.endpoint.excerpt(&self.message, was_cut);
+        if self.status == Some(404) {
+            message.push_str("; the base URL may be wrong: most end in /v1");
+        }
+        ModelError::Server { status: self.status.unwrap_or(200), message }
+    }
+
+    fn is_missing_page(&self) -> bool {
+        let text = self.message.to_lowercase();
+        text == "a web page" || text.contains("page not found") || text.contains("no such path")
+    }
+}
+
+fn word(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_lowercase()
+}
+
+/// How many milliseconds a response asks to wait (RFC 9110, section 10.2.3; `retry-after-ms` is
+/// OpenAI's). A date is compared with the server's own clock, from its `Date`.
+pub(super) fn retry_after_ms(headers: &HeaderMap) -> Option<u64> {
+    let text = |value: Option<&reqwest::header::HeaderValue>| {
+        value?.to_str().ok().map(str::trim).map(ToOwned::to_owned)
+    };
+    if let Some(ms) = text(headers.get("retry-after-ms")).and_then(|ms| ms.parse().ok()) {
+        return Some(ms);
+    }
+    let after = text(headers.get(RETRY_AFTER))?;
+    if let Ok(seconds) = after.parse::<f64>() {
+        // The cast saturates; negative and NaN become 0.
+        return Some((seconds * 1_000.0) as u64);
+    }
+    let instant =
+        |text: &str| jiff::fmt::rfc2822::parse(text).ok().map(|zoned| zoned.timestamp().as_millisecond());
+    let now = instant(&text(headers.get(DATE))?)?;
+    u64::try_from(instant(&after)? - now).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base_url::BaseUrl;
+    use crate::key::BoundKey;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    fn classify(status: u16, body: &str) -> ModelError {
+        let endpoint = Endpoint::open(BaseUrl::parse("http://127.0.0.1:1/v1").unwrap());
+        let asked = Asked { endpoint: &endpoint, model: "m" };
+        ReportedError::in_body(status, body).classify(asked, None, false)
+    }
+
+    fn unknown() -> ModelError {
+        ModelError::UnknownModel { model: "m".to_owned() }
+    }
+
+    #[test]
+    fn errors_of_known_servers_are_recognised() {
+        let openai = json!({"error": {"message": "This model's maximum context length is 8192 tokens.", "type": "invalid_request_error", "code": "context_length_exceeded"}});
+        let llama_cpp = json!({"error": {"code": 400, "message": "the request exceeds the available context size", "type": "exceed_context_size_error"}});
+        let vllm = json!({"object": "error", "message": "The model `x` does not exist.", "type": "NotFoundError", "code": 404});
+        let ollama =
+            json!({"error": {"message": "model \"x\" not found, try pulling it first", "type": "api_error"}});
+        let quota =
+            json!({"error": {"message": "You exceeded your current quota", "code": "insufficient_quota"}});
+        assert_eq!(classify(400, &openai.to_string()), ModelError::ContextLength);
+        assert_eq!(classify(400, &llama_cpp.to_string()), ModelError::ContextLength);
+        assert_eq!(classify(404, &vllm.to_string()), unknown());
+        assert_eq!(classify(400, &ollama.to_string()), unknown());
+        assert_eq!(classify(404, ""), unknown());
+        assert_eq!(classify(429, &quota.to_string()), ModelError::RateLimited { retry_after_ms: None });
+        assert!(ReportedError::in_body(429, &quota.to_string()).is_quota());
+    }
+
+    #[test]
+    fn a_missing_page_is_a_wrong_address_and_not_a_missing_model() {
+        for body in ["<html>404</html>", "404 page not found"] {
+            let ModelError::Server { status: 404, message } = classify(404, body) else { panic!("{body}") };
+            assert!(message.contains("base URL"), "{message}");
+        }
+    }
+
+    #[test]
+    fn waiting_times_are_read_in_all_forms() {
+        let wait = |fields: &[(&'static str, &str)]| {
+            let fields = fields.iter().map(|(name, value)| {
+                (reqwest::header::HeaderName::from_static(name), value.parse().unwrap())
+            });
+            retry_after_ms(&fields.collect())
+        };
+        assert_eq!(wait(&[("retry-after", "3")]), Some(3_000));
+        assert_eq!(wait(&[("retry-after", "0.25")]), Some(250));
+        assert_eq!(wait(&[("retry-after", "1"), ("retry-after-ms", "40")]), Some(40));
+        let date =
+            [("date", "Wed, 21 Oct 2015 07:28:00 GMT"), ("retry-after", "Wed, 21 Oct 2015 07:28:05 GMT")];
+        assert_eq!(wait(&date), Some(5_000));
+        assert_eq!(wait(&[("retry-after", "soon")]), None);
+        assert_eq!(wait(&[]), None);
+    }
+
+    proptest! {
+        #[test]
+        fn no_error_contains_the_key(status in 400u16..600, before in ".{0,300}", as_json: bool) {
+            let secret = "sk-0123456789abcdef";
+            let base = BaseUrl::parse("https://a.example/v1").unwrap();
+            let endpoint = Endpoint::keyed(BoundKey::new(base, secret).unwrap(), false).unwrap();
+            let text = format!("{before} {secret} {before}");
+            let body = if as_json { json!({"error": {"message": text}}).to_string() } else { text };
+            let error = ReportedError::in_body(status, &body)
+                .classify(Asked { endpoint: &endpoint, model: "m" }, None, false);
+            let shown = format!("{error} {error:?}");
+            prop_assert!(!shown.contains(secret), "{}", shown);
+            prop_assert!(shown.chars().count() < 1_200);
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! Any server with OpenAI's Chat Completions API: OpenAI itself, OpenRouter, Ollama, LM Studio,
+//! llama.cpp, vLLM and many more.
+
+mod answer;
+mod assembler;
+mod error;
+mod lines;
+mod wire;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::stream;
+use reqwest::{Response, StatusCode};
+use tidegate_agent::model::{BoxFuture, Model, ModelError, ModelName, ModelRequest, ModelStream};
+use tokio::time::{sleep, timeout};
+
+pub use lines::{ANSWER_BYTES, EVENT_BYTES};
+
+use crate::http::{Endpoint, Http, innermost};
+use answer::Reading;
+use error::{Asked, ReportedError, retry_after_ms};
+
+/// How long a server may send nothing, before and within its answer.
+pub const IDLE: Duration = Duration::from_secs(120);
+/// The same for a server on this computer, which may have to load the model first.
+pub const LOCAL_IDLE: Duration = Duration::from_secs(300);
+/// How often a request is sent, at most, as long as no answer has begun.
+const TRIES: u32 = 2;
+/// The pause before another try when the server names none.
+const BACKOFF: Duration = Duration::from_millis(500);
+/// The longest pause before another try; a server that asks for more gets no other try.
+const LONGEST_BACKOFF: Duration = Duration::from_secs(10);
+/// The most bytes of an error's body that are read.
+const ERROR_BYTES: usize = 64 * 1024;
+
+/// One model of an OpenAI-compatible server.
+#[derive(Debug, Clone)]
+pub struct OpenAiModel {
+    name: ModelName,
+    context_window: Option<u32>,
+    endpoint: Endpoint,
+    http: Http,
+}
+
+impl OpenAiModel {
+    /// A model of the server at `endpoint`, which knows it as `name.model`.
+    #[must_use]
+    pub fn new(name: ModelName, context_window: Option<u32>, endpoint: Endpoint, http: Http) -> Self {
+        Self { name, context_window, endpoint, http }
+    }
+}
+
+impl Model for OpenAiModel {
+    fn name(&self) -> ModelName {
+        self.name.clone()
+    }
+
+    fn context_window(&self) -> Option<u32> {
+        self.context_window
+    }
+
+    fn stream(&self, request: ModelRequest) -> BoxFuture<'_, Result<ModelStream, ModelError>> {
+        Box::pin(async move { ask(&self.http, &self.endpoint, &self.name.model, &request).await })
+    }
+}
+
+/// Asks the model `model` of a server. A connection that cannot be made, and the statuses 429 and
+/// 5xx, are tried once more; nothing is tried again once an answer has begun.
+///
+/// # Errors
+/// What [`ModelError`] tells; also the stream's items.
+pub async fn ask(
+    http: &Http,
+    endpoint: &Endpoint,
+    model: &str,
+    request: &ModelRequest,
+) -> Result<ModelStream, ModelError> {
+    let idle = if endpoint.base().is_loopback() { LOCAL_IDLE } else { IDLE };
+    let asked = Asked { endpoint, model };
+    let mut ask_usage = true;
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let body = Bytes::from(
+            serde_json::to_vec(&wire::body(model, request, ask_usage))
+                .map_err(|error| ModelError::Server { status: 0, message: error.to_string() })?,
+        );
+        let sent = timeout(idle, http.post(endpoint, "/chat/completions", body)).await;
+        let failure = match sent.map_err(|_| ModelError::Idle { seconds: idle.as_secs() })? {
+            Ok(response) if response.status() == StatusCode::OK => {
+                let reading = Reading {
+                    endpoint: endpoint.clone(),
+                    model: model.to_owned(),
+                    idle,
+                    call_id_prefix: format!("call_{}_", uuid::Uuid::new_v4().simple()),
+                };
+                return Ok(answer::read(chunks(response), reading));
+            }
+            Ok(response) => refused(response, asked, idle).await?,
+            Err(unsent) => Failure {
+                another_try: unsent.before_connection.then_some(BACKOFF),
+                error: unsent.error,
+                refuses_usage: false,
+            },
+        };
+        if failure.refuses_usage && ask_usage {
+            ask_usage = false;
+            continue;
+        }
+        match failure.another_try {
+            Some(pause) if tries < TRIES => sleep(pause).await,
+            _ => return Err(failure.error),
+        }
+    }
+}
+
+struct Failure {
+    error: ModelError,
+    /// After which pause another try makes sense.
+    another_try: Option<Duration>,
+    refuses_usage: bool,
+}
+
+async fn refused(mut response: Response, asked: Asked<'_>, idle: Duration) -> Result<Failure, ModelError> {
+    let status = response.status();
+    let retry_after_ms = retry_after_ms(response.headers());
+    if status.is_redirection() {
+        let message = "it wants to redirect, which is not followed; set the base URL to the final address";
+        let error = ModelError::Server { status: status.as_u16(), message: message.to_owned() };
+        return Ok(Failure { error, another_try: None, refuses_usage: false });
+    }
+    let mut body = Vec::new();
+    // An error whose body breaks off is still that error.
+    while let Ok(Some(chunk)) =
+        timeout(idle, response.chunk()).await.map_err(|_| ModelError::Idle { seconds: idle.as_secs() })?
+    {
+        body.extend_from_slice(&chunk);
+        if body.len() >= ERROR_BYTES {
+            break;
+        }
+    }
+    let was_cut = body.len() >= ERROR_BYTES;
+    body.truncate(ERROR_BYTES);
+    let reported = ReportedError::in_body(status.as_u16(), &String::from_utf8_lossy(&body));
+    let may_pass = status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error();
+    let pause = retry_after_ms.map_or(BACKOFF, Duration::from_millis);
+    let worth_it = may_pass && pause <= LONGEST_BACKOFF && !reported.is_quota();
+    Ok(Failure {
+        error: reported.classify(asked, retry_after_ms, was_cut),
+        another_try: worth_it.then_some(pause),
+        refuses_usage: reported.refuses_usage(),
+    })
+}
+
+fn chunks(response: Response) -> answer::Chunks {
+    Box::pin(stream::try_unfold(response, |mut response| async move {
+        match response.chunk().await {
+            Ok(chunk) => Ok(chunk.map(|chunk| (chunk, response))),
+            Err(error) => Err(innermost(&error)),
+        }
+    }))
+}

@@ -1,0 +1,249 @@
+//! Which model is used.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::collections::HashMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex};
+
+use futures_util::StreamExt;
+use tidegate_agent::message::Message;
+use tidegate_agent::model::{BoxFuture, ModelDirectory, ModelError, ModelName, ModelRequest};
+use tidegate_providers::base_url::BaseUrl;
+use tidegate_providers::directory::{
+    Config, DETECTION_AGE, DETECTION_WAIT, Directory, ModelConfig, ProviderConfig,
+};
+use tidegate_providers::key::{BoundKey, KeyError, KeySource, KeyStore};
+use tidegate_providers::local::{LocalAddress, LocalServerKind};
+use tidegate_testkit::model_server::{Answer, Script, ScriptedModel};
+use tokio::net::TcpListener;
+use tokio::time::Instant;
+
+/// Keys by name, each stored for a base URL.
+#[derive(Default)]
+struct Keys(Mutex<HashMap<String, (BaseUrl, String)>>);
+
+impl Keys {
+    fn with(name: &str, base: &str, secret: &str) -> Arc<Self> {
+        let entry = (name.to_owned(), (BaseUrl::parse(base).unwrap(), secret.to_owned()));
+        Arc::new(Self(Mutex::new(HashMap::from([entry]))))
+    }
+}
+
+impl KeyStore for Keys {
+    fn resolve<'a>(
+        &'a self,
+        source: &'a KeySource,
+        _: &'a BaseUrl,
+    ) -> BoxFuture<'a, Result<BoundKey, KeyError>> {
+        let KeySource::Stored { name } = source else { panic!("{source}") };
+        let found = self.0.lock().unwrap().get(name).cloned();
+        Box::pin(async move {
+            let (base, secret) =
+                found.ok_or_else(|| KeyError::Missing { source_name: source.to_string() })?;
+            BoundKey::new(base, &secret)
+        })
+    }
+}
+
+fn no_keys() -> Arc<Keys> {
+    Arc::default()
+}
+
+fn name(text: &str) -> ModelName {
+    ModelName::parse(text).unwrap()
+}
+
+fn provider(id: &str, base: &str, models: &[&str]) -> ProviderConfig {
+    ProviderConfig {
+        id: id.to_owned(),
+        base_url: BaseUrl::parse(base).unwrap(),
+        models: models
+            .iter()
+            .map(|&id| ModelConfig { id: id.to_owned(), context_window: Some(1_000) })
+            .collect(),
+        key: None,
+        key_over_http: false,
+    }
+}
+
+fn keyed(base: &str) -> ProviderConfig {
+    ProviderConfig { key: Some(KeySource::Stored { name: "k".to_owned() }), ..provider("p", base, &["m"]) }
+}
+
+fn ollama(address: SocketAddr) -> Vec<LocalAddress> {
+    vec![LocalAddress { kind: LocalServerKind::Ollama, address }]
+}
+
+async fn server(models: &[&str]) -> ScriptedModel {
+    let models = models.iter().map(|&id| id.to_owned()).collect();
+    ScriptedModel::start(Script { models, ..Script::always(Answer::text("ready")) }).await.unwrap()
+}
+
+async fn default_of(config: Config) -> String {
+    Directory::new(config, no_keys()).default_model().await.name().to_string()
+}
+
+#[tokio::test]
+async fn without_anything_the_offline_model_answers() {
+    let directory = Directory::new(Config::default(), no_keys());
+    let entries = directory.list().await;
+    assert_eq!(directory.default_model().await.name(), name("offline/demo"));
+    assert_eq!(entries.len(), 1);
+    assert!(entries[0].is_default && entries[0].is_offline);
+}
+
+#[tokio::test]
+async fn the_default_is_the_chosen_model_else_a_local_one_else_a_configured_one() {
+    let running = server(&["nomic-embed-text", "qwen3:8b"]).await;
+    let providers = vec![provider("p", "https://a.example/v1", &["m", "n"])];
+    let everything = Config { providers, default: Some(name("p/n")), local: ollama(running.address()) };
+    assert_eq!(default_of(everything.clone()).await, "p/n");
+    assert_eq!(default_of(Config { default: None, ..everything.clone() }).await, "ollama/qwen3:8b");
+    assert_eq!(default_of(Config { default: None, local: vec![], ..everything }).await, "p/m");
+}
+
+#[tokio::test]
+async fn a_chosen_model_that_does_not_exist_is_not_replaced_by_another() {
+    let config = Config {
+        default: Some(name("p/gone")),
+        providers: vec![provider("p", "https://a.example/", &["m"])],
+        ..Config::default()
+    };
+    let model = Directory::new(config, no_keys()).default_model().await;
+    let request = ModelRequest { messages: vec![], tools: vec![] };
+    let error = model.stream(request).await.err();
+    assert_eq!(error, Some(ModelError::UnknownModel { model: "p/gone".to_owned() }));
+}
+
+#[tokio::test]
+async fn the_list_marks_the_default_and_hides_what_cannot_talk() {
+    let running = server(&["nomic-embed-text", "qwen3:8b"]).await;
+    let config = Config {
+        providers: vec![provider("p", "https://a.example/v1", &["vendor/m"])],
+        default: None,
+        local: ollama(running.address()),
+    };
+    let entries = Directory::new(config, no_keys()).list().await;
+    let entries: Vec<_> = entries
+        .iter()
+        .map(|entry| (entry.name.to_string(), entry.is_default, entry.context_window))
+        .collect();
+    let expected =
+        [("p/vendor/m", false, Some(1_000)), ("ollama/qwen3:8b", true, None), ("offline/demo", false, None)];
+    assert_eq!(entries, expected.map(|(name, is_default, window)| (name.to_owned(), is_default, window)));
+}
+
+#[tokio::test]
+async fn models_are_found_by_name() {
+    let running = server(&["qwen3:8b"]).await;
+    let free = provider("any", "https://b.example/v1", &[]);
+    let config = Config {
+        providers: vec![provider("p", "https://a.example/v1", &["vendor/m"]), free],
+        default: None,
+        local: ollama(running.address()),
+    };
+    let directory = Directory::new(config, no_keys());
+    for (text, exists) in [
+        ("p/vendor/m", true),
+        ("p/other", false),
+        ("any/thing", true),
+        ("ollama/qwen3:8b", true),
+        ("ollama/other", false),
+        ("lmstudio/x", false),
+        ("offline/demo", true),
+    ] {
+        assert_eq!(directory.model(&name(text)).await.is_some(), exists, "{text}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_local_server_that_is_not_running_says_so_when_asked() {
+    let config = Config { local: ollama((Ipv4Addr::LOCALHOST, 1).into()), ..Config::default() };
+    let error = Directory::new(config, no_keys()).test(&name("ollama/qwen3:8b")).await.unwrap_err();
+    assert!(matches!(error, ModelError::Unreachable { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_key_goes_to_its_own_server() {
+    let running = server(&[]).await;
+    let config = Config { providers: vec![keyed(&running.base_url())], ..Config::default() };
+    let directory = Directory::new(config, Keys::with("k", &running.base_url(), "sk-1"));
+    let report = directory.test(&name("p/m")).await.unwrap();
+    assert_eq!((report.text.as_str(), report.name), ("ready", name("p/m")));
+    assert!(report.first_piece <= report.total);
+    assert_eq!(running.requests()[0].authorization.as_deref(), Some("Bearer sk-1"));
+}
+
+#[tokio::test]
+async fn a_key_stored_for_another_server_is_sent_nowhere() {
+    let (own, other) = (server(&[]).await, server(&[]).await);
+    let config = Config { providers: vec![keyed(&other.base_url())], ..Config::default() };
+    let directory = Directory::new(config, Keys::with("k", &own.base_url(), "sk-1"));
+    let error = directory.test(&name("p/m")).await.unwrap_err();
+    let ModelError::NoKey { reason, .. } = &error else { panic!("{error:?}") };
+    assert!(reason.contains(&own.base_url()), "{reason}");
+    assert_eq!((own.requests(), other.requests()), (vec![], vec![]));
+}
+
+#[tokio::test]
+async fn a_missing_key_is_named_and_nothing_is_sent() {
+    let running = server(&[]).await;
+    let config = Config { providers: vec![keyed(&running.base_url())], ..Config::default() };
+    let error = Directory::new(config, no_keys()).test(&name("p/m")).await.unwrap_err();
+    assert!(error.to_string().contains("the stored key \"k\" does not exist"), "{error}");
+    assert_eq!(running.requests(), []);
+}
+
+#[tokio::test]
+async fn a_new_configuration_counts_from_the_next_choice_on() {
+    let directory = Directory::new(Config::default(), no_keys());
+    directory.reconfigure(Config {
+        providers: vec![provider("p", "https://a.example/v1", &["m"])],
+        default: Some(name("p/m")),
+        local: vec![],
+    });
+    assert_eq!(directory.default_model().await.name(), name("p/m"));
+    directory.reconfigure(Config::default());
+    assert_eq!(directory.default_model().await.name(), name("offline/demo"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn local_servers_are_looked_for_again_after_a_while() {
+    let running = server(&["m"]).await;
+    let directory =
+        Directory::new(Config { local: ollama(running.address()), ..Config::default() }, no_keys());
+    for (wait, lookups) in [(0, 1), (1, 1), (DETECTION_AGE.as_secs(), 2)] {
+        tokio::time::advance(std::time::Duration::from_secs(wait)).await;
+        directory.local_servers().await;
+        assert_eq!(running.requests().len(), lookups, "after {wait} s");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn looking_for_silent_servers_holds_nobody_up_for_long() {
+    let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let config = Config { local: ollama(silent.local_addr().unwrap()), ..Config::default() };
+    let directory = Arc::new(Directory::new(config, no_keys()));
+    let begun = Instant::now();
+    let waiting: Vec<_> = (0..4)
+        .map(|_| {
+            let directory = Arc::clone(&directory);
+            tokio::spawn(async move { directory.default_model().await.name() })
+        })
+        .collect();
+    for task in waiting {
+        assert_eq!(task.await.unwrap(), name("offline/demo"));
+    }
+    assert!(begun.elapsed() <= DETECTION_WAIT + std::time::Duration::from_millis(5), "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn the_offline_model_can_be_tested_and_talked_to() {
+    let directory = Directory::new(Config::default(), no_keys());
+    let report = directory.test(&name("offline/demo")).await.unwrap();
+    assert!(report.text.starts_with("Offline demo: "), "{}", report.text);
+    let request = ModelRequest { messages: vec![Message::User("hi".to_owned())], tools: vec![] };
+    let mut stream = directory.default_model().await.stream(request).await.unwrap();
+    assert!(stream.next().await.is_some_and(|event| event.is_ok()));
+}

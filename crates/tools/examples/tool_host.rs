@@ -1,0 +1,74 @@
+//! A host with tools and nothing else, for tests: `tool_host run-tool` is what it starts commands
+//! through; otherwise it allows everything and calls one tool.
+//!
+//! Usage: `tool_host ROOT TOOL ARGUMENTS`, where `ROOT` holds the directories `workspace`, `temporary`
+//! and `state`. Prints the tool's answer.
+
+use std::collections::BTreeSet;
+use std::error::Error;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use tidegate_agent::approval::{ApprovalAnswer, ApprovalGate, ApprovalQuestion};
+use tidegate_agent::authority::{Owner, RunAuthority};
+use tidegate_agent::model::BoxFuture;
+use tidegate_agent::tool::{ToolContext, ToolOutput};
+use tidegate_protocol::{AgentId, RunId, SessionKey};
+use tidegate_tools::{Launcher, Protected, ToolEnvironment, ToolsConfig, standard_tools};
+use tokio_util::sync::CancellationToken;
+
+struct AllowAll;
+
+impl ApprovalGate for AllowAll {
+    fn ask(&self, question: ApprovalQuestion) -> BoxFuture<'_, ApprovalAnswer> {
+        Box::pin(async move { ApprovalAnswer::Allowed { digest: question.plan.digest() } })
+    }
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["run-tool"] => tidegate_tools::run_tool(),
+        [root, tool, arguments] => match call(Path::new(root), tool, arguments) {
+            Ok(output) => {
+                let _ = std::io::stdout().write_all(output.text.as_bytes());
+                ExitCode::from(u8::from(output.is_error))
+            }
+            Err(_) => ExitCode::from(2),
+        },
+        _ => ExitCode::from(2),
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn call(root: &Path, tool: &str, arguments: &str) -> Result<ToolOutput, Box<dyn Error>> {
+    tidegate_tools::shield_process()?;
+    let root = root.canonicalize()?;
+    let tools = standard_tools(ToolsConfig {
+        launcher: Launcher::new(executable()?),
+        protected: Protected::for_home(&root.join("home"), &root.join("state"), &root.join("config.json")),
+        temporary: root.join("temporary"),
+        environment: ToolEnvironment::from_host(std::env::vars_os(), &root.join("temporary")),
+    });
+    let tool = tools.iter().find(|known| known.description().name == tool).ok_or("no such tool")?;
+    let context = ToolContext {
+        run: RunId::parse("run-1")?,
+        session: SessionKey::main(&AgentId::default_agent()),
+        ancestors: Vec::new(),
+        authority: RunAuthority::root(
+            Owner::Owner { name: "test".to_owned() },
+            root.join("workspace"),
+            BTreeSet::from([tool.description().name.to_owned()]),
+        ),
+        approvals: Arc::new(AllowAll),
+        cancelled: CancellationToken::new(),
+        call_id: "call-1".to_owned(),
+    };
+    Ok(tool.call(context, serde_json::from_str(arguments)?).await)
+}
+
+fn executable() -> Result<PathBuf, std::io::Error> {
+    std::env::current_exe()
+}

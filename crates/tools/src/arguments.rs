@@ -1,0 +1,140 @@
+//! The arguments of a tool call: a closed JSON object, read field by field.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+use tidegate_protocol::text::one_line;
+
+/// Why a call's arguments cannot be used. The sentence names the field and goes to the model.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum ArgumentError {
+    #[error("the arguments must be a JSON object")]
+    NotAnObject,
+    #[error("unknown argument {name:?}; allowed are {allowed}")]
+    Unknown { name: String, allowed: String },
+    #[error("the argument {name:?} is missing")]
+    Missing { name: &'static str },
+    #[error("the argument {name:?} must be {expected}")]
+    Type { name: &'static str, expected: &'static str },
+    #[error("the argument {name:?} must be between {least} and {most}, not {value}")]
+    Range { name: &'static str, least: u64, most: u64, value: String },
+}
+
+/// The fields of one call that have not been taken yet.
+pub(crate) struct Arguments(Map<String, Value>);
+
+impl Arguments {
+    /// Accepts an object that has no other fields than `allowed`.
+    pub(crate) fn new(value: Value, allowed: &[&str]) -> Result<Self, ArgumentError> {
+        let Value::Object(fields) = value else { return Err(ArgumentError::NotAnObject) };
+        match fields.keys().find(|name| !allowed.contains(&name.as_str())) {
+            Some(name) => {
+                Err(ArgumentError::Unknown { name: one_line(name, 64), allowed: allowed.join(", ") })
+            }
+            None => Ok(Self(fields)),
+        }
+    }
+
+    /// A text that must be there.
+    pub(crate) fn text(&mut self, name: &'static str) -> Result<String, ArgumentError> {
+        self.optional_text(name)?.ok_or(ArgumentError::Missing { name })
+    }
+
+    /// A text that may be absent or null.
+    pub(crate) fn optional_text(&mut self, name: &'static str) -> Result<Option<String>, ArgumentError> {
+        match self.0.remove(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(_) => Err(ArgumentError::Type { name, expected: "a text" }),
+        }
+    }
+
+    /// A whole number that may be absent or null. Models also write `5.0` for 5.
+    pub(crate) fn optional_number(
+        &mut self,
+        name: &'static str,
+        least: u64,
+        most: u64,
+    ) -> Result<Option<u64>, ArgumentError> {
+        let value = match self.0.remove(name) {
+            None | Some(Value::Null) => return Ok(None),
+            Some(Value::Number(value)) => value,
+            Some(_) => return Err(ArgumentError::Type { name, expected: "a whole number" }),
+        };
+        let number = value.as_u64().or_else(|| whole(value.as_f64()?));
+        match number {
+            Some(number) if (least..=most).contains(&number) => Ok(Some(number)),
+            _ => Err(ArgumentError::Range { name, least, most, value: value.to_string() }),
+        }
+    }
+
+    /// An object of texts that may be absent or null.
+    pub(crate) fn optional_texts(
+        &mut self,
+        name: &'static str,
+    ) -> Result<BTreeMap<String, String>, ArgumentError> {
+        let error = ArgumentError::Type { name, expected: "an object whose values are texts" };
+        match self.0.remove(name) {
+            None | Some(Value::Null) => Ok(BTreeMap::new()),
+            Some(Value::Object(fields)) => fields
+                .into_iter()
+                .map(|(key, value)| match value {
+                    Value::String(text) => Ok((key, text)),
+                    _ => Err(error.clone()),
+                })
+                .collect(),
+            Some(_) => Err(error),
+        }
+    }
+}
+
+/// The number as an integer, when it is one that a float holds exactly.
+fn whole(number: f64) -> Option<u64> {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    // The range makes the conversion exact.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    ((0.0..=EXACT).contains(&number) && number.fract() == 0.0).then_some(number as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    #[test]
+    fn unknown_missing_and_mistyped_fields_are_named() {
+        let unknown = Arguments::new(json!({"path": "a", "approved": true}), &["path"]).err();
+        assert_eq!(
+            unknown.map(|error| error.to_string()),
+            Some("unknown argument \"approved\"; allowed are path".to_owned())
+        );
+        let mut arguments = Arguments::new(json!({"content": 5}), &["path", "content"]).expect("closed");
+        assert_eq!(arguments.text("path"), Err(ArgumentError::Missing { name: "path" }));
+        assert_eq!(
+            arguments.text("content"),
+            Err(ArgumentError::Type { name: "content", expected: "a text" })
+        );
+    }
+
+    #[test]
+    fn numbers_outside_their_range_are_refused_with_the_range() {
+        for bad in [json!(0), json!(11), json!(-1), json!(1.5), json!(1e300)] {
+            let mut arguments = Arguments::new(json!({"limit": bad}), &["limit"]).expect("closed");
+            assert!(matches!(
+                arguments.optional_number("limit", 1, 10),
+                Err(ArgumentError::Range { least: 1, most: 10, .. })
+            ));
+        }
+        let mut arguments = Arguments::new(json!({"limit": 5.0}), &["limit"]).expect("closed");
+        assert_eq!(arguments.optional_number("limit", 1, 10), Ok(Some(5)));
+    }
+
+    proptest! {
+        #[test]
+        fn whole_numbers_survive(number in 0_u64..=1_000_000) {
+            let mut arguments = Arguments::new(json!({"n": number}), &["n"]).expect("closed");
+            prop_assert_eq!(arguments.optional_number("n", 0, u64::MAX), Ok(Some(number)));
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! Starting `run-tool` for an approved plan, and following it to its end.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Lines};
+use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
+use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio_util::sync::CancellationToken;
+
+use super::approved::ApprovedPlan;
+use super::output::Output;
+use crate::run_tool::end_session;
+use crate::run_tool::protocol::{Plan, STOP, Sandbox, Status, VERSION};
+
+/// How long `run-tool` may take to end everything politely before its lifeline is cut, and again
+/// before it is killed itself.
+const PATIENCE: Duration = Duration::from_secs(4);
+/// How long output is awaited when everything that could write it is gone.
+const LAST_OUTPUT: Duration = Duration::from_secs(1);
+/// Bytes of status lines: a few short ones.
+const MAX_STATUS: u64 = 64 * 1024;
+
+/// How commands are started: our own program, as `run-tool`.
+#[derive(Debug, Clone)]
+pub struct Launcher {
+    /// The program, absolute.
+    pub executable: PathBuf,
+    /// Its arguments: those by which it calls [`crate::run_tool`].
+    pub arguments: Vec<OsString>,
+}
+
+/// Where a command may write and read.
+pub(super) struct Confinement {
+    pub(super) writable: Vec<PathBuf>,
+    pub(super) protected: Vec<PathBuf>,
+    pub(super) hidden: Vec<PathBuf>,
+}
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    Exited(i32),
+    Signalled(i32),
+    TimedOut(Duration),
+    Cancelled,
+    /// `run-tool` was killed, so that nobody knows.
+    Lost,
+}
+
+/// A command that ran.
+#[derive(Debug)]
+pub(super) struct Finished {
+    pub(super) output: Output,
+    pub(super) end: End,
+    pub(super) sandbox: Option<Sandbox>,
+    /// Whether all its processes are known to be gone.
+    pub(super) all_gone: bool,
+}
+
+/// Why a command was not started.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum LaunchError {
+    #[error("{} could not be started: {source}", .program.display())]
+    Start { program: PathBuf, source: std::io::Error },
+    #[error("the plan could not be handed over: {0}")]
+    Plan(std::io::Error),
+    #[error("{0}")]
+    Refused(String),
+}
+
+impl Launcher {
+    /// `executable run-tool`.
+    #[must_use]
+    pub fn new(executable: PathBuf) -> Self {
+        Self { executable, arguments: vec!["run-tool".into()] }
+    }
+
+    /// Runs the command to its end; on cancellation and after `timeout`, ends it. Returns when its
+    /// processes are gone. Dropping the future ends them too.
+    pub(super) async fn run(
+        &self,
+        approved: ApprovedPlan,
+        environment: Vec<(String, String)>,
+        confinement: Confinement,
+        timeout: Duration,
+        cancelled: &CancellationToken,
+    ) -> Result<Finished, LaunchError> {
+        let prepared = approved.into_prepared();
+        let plan = Plan {
+            version: VERSION,
+            exec: prepared.plan,
+            directory: prepared.directory,
+            program: prepared.program,
+            environment,
+            writable: confinement.writable,
+            protected: confinement.protected,
+            hidden: confinement.hidden,
+        };
+        let mut supervised = Supervised::start(self, &plan).await?;
+        let ask_to_end = tokio::select! {
+            biased;
+            () = supervised.follow() => None,
+            () = cancelled.cancelled() => Some(End::Cancelled),
+            () = tokio::time::sleep(timeout) => Some(End::TimedOut(timeout)),
+        };
+        if ask_to_end.is_some() {
+            supervised.end().await;
+        }
+        supervised.finish(ask_to_end).await
+    }
+}
+
+/// A running `run-tool`.
+struct Supervised {
+    child: Child,
+    /// Its lifeline: while this is open, the host lives.
+    lifeline: Option<ChildStdin>,
+    status: Option<Lines<BufReader<tokio::io::Take<ChildStdout>>>>,
+    output_pipe: Option<ChildStderr>,
+    output: Output,
+    started: Option<(i32, Sandbox)>,
+    ended: Option<(Option<i32>, Option<i32>)>,
+    refused: Option<String>,
+}
+
+impl Supervised {
+    async fn start(launcher: &Launcher, plan: &Plan) -> Result<Self, LaunchError> {
+        let mut line = serde_json::to_vec(plan).map_err(|error| LaunchError::Plan(error.into()))?;
+        line.push(b'\n');
+        let mut child = Command::new(&launcher.executable)
+            .args(&launcher.arguments)
+            .env_clear()
+            .current_dir("/")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(|source| LaunchError::Start { program: launcher.executable.clone(), source })?;
+        let mut lifeline = child.stdin.take();
+        if let Some(pipe) = &mut lifeline {
+            pipe.write_all(&line).await.map_err(LaunchError::Plan)?;
+        }
+        let status = child.stdout.take().map(|pipe| BufReader::new(pipe.take(MAX_STATUS)).lines());
+        let output_pipe = child.stderr.take();
+        Ok(Self {
+            child,
+            lifeline,
+            status,
+            output_pipe,
+            output: Output::default(),
+            started: None,
+            ended: None,
+            refused: None,
+        })
+    }
+
+    /// Takes in output and status until there is no more status, which is when `run-tool` ends.
+    async fn follow(&mut self) {
+        let mut buffer = Vec::with_capacity(16 * 1024);
+        while let Some(status) = &mut self.status {
+            tokio::select! {
+                line = status.next_line() => match line {
+                    Ok(Some(line)) => self.note(&line),
+                    Ok(None) | Err(_) => self.status = None,
+                },
+                read = read_some(self.output_pipe.as_mut(), &mut buffer) => {
+                    self.output.push(&buffer);
+                    if read == 0 {
+                        self.output_pipe = None;
+                    }
+                }
+            }
+        }
+    }
+
+    fn note(&mut self, line: &str) {
+        match serde_json::from_str(line) {
+            Ok(Status::Started { process, sandbox }) => {
+                tracing::debug!(process, ?sandbox, "a command was started");
+                self.started = Some((process, sandbox));
+            }
+            Ok(Status::Ended { code, signal }) => self.ended = Some((code, signal)),
+            Ok(Status::Refused { reason }) => self.refused = Some(reason),
+            Err(error) => tracing::warn!(%error, "run-tool sent a line that is not a status"),
+        }
+    }
+
+    /// Asks for the end, then demands it, then enforces it.
+    async fn end(&mut self) {
+        if let Some(lifeline) = &mut self.lifeline {
+            let _ = lifeline.write_all(&[STOP]).await;
+        }
+        if timeout_at(Instant::now() + PATIENCE, self.follow()).await.is_ok() {
+            return;
+        }
+        self.lifeline = None;
+        if timeout_at(Instant::now() + PATIENCE, self.follow()).await.is_err() {
+            let _ = self.child.start_kill();
+        }
+    }
+
+    /// Collects what is left when `run-tool` has ended.
+    async fn finish(mut self, asked_to_end: Option<End>) -> Result<Finished, LaunchError> {
+        let all_gone = self.ended.is_some() || self.refused.is_some();
+        if !all_gone {
+            let (session, command) = (self.child.id(), self.started.map(|(process, _)| process));
+            let session = session.and_then(|id| i32::try_from(id).ok());
+            if let Some(session) = session {
+                // Its number stays its own until it is waited for below.
+                let _ = tokio::task::spawn_blocking(move || end_session(session, command)).await;
+            }
+        }
+        self.lifeline = None;
+        let last = Instant::now() + LAST_OUTPUT;
+        let mut buffer = Vec::with_capacity(16 * 1024);
+        while self.output_pipe.is_some() {
+            tokio::select! {
+                read = read_some(self.output_pipe.as_mut(), &mut buffer) => {
+                    self.output.push(&buffer);
+                    if read == 0 {
+                        self.output_pipe = None;
+                    }
+                }
+                () = sleep_until(last) => self.output_pipe = None,
+            }
+        }
+        let _ = self.child.wait().await;
+        if let Some(reason) = self.refused {
+            return Err(LaunchError::Refused(reason));
+        }
+        let end = match (asked_to_end, self.ended) {
+            (Some(end), _) => end,
+            (None, Some((Some(code), _))) => End::Exited(code),
+            (None, Some((None, Some(signal)))) => End::Signalled(signal),
+            (None, Some((None, None)) | None) => End::Lost,
+        };
+        Ok(Finished { output: self.output, end, sandbox: self.started.map(|(_, sandbox)| sandbox), all_gone })
+    }
+}
+
+/// Reads one piece into an emptied buffer; 0 at the end. Without a pipe it waits for ever.
+async fn read_some(pipe: Option<&mut (impl AsyncRead + Unpin)>, buffer: &mut Vec<u8>) -> usize {
+    buffer.clear();
+    match pipe {
+        Some(pipe) => pipe.read_buf(buffer).await.unwrap_or(0),
+        None => std::future::pending().await,
+    }
+}

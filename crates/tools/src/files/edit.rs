@@ -1,0 +1,109 @@
+//! `edit`: one exact replacement in a text file.
+
+use serde_json::{Value, json};
+use tidegate_agent::authority::RunAuthority;
+use tidegate_agent::tool::ToolDescription;
+
+use super::text;
+use super::{FileToolError, Files};
+use crate::arguments::Arguments;
+use crate::workspace::{MissingDirectories, Workspace};
+
+/// Why a text is not edited.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum EditError {
+    #[error("oldText must not be empty; use write for a new file")]
+    Empty,
+    #[error("oldText and newText are the same; nothing would change")]
+    Same,
+    #[error("oldText occurs 0 times in {path}; it must match exactly, with all spaces and line ends{hint}")]
+    NoMatch { path: String, hint: &'static str },
+    #[error(
+        "oldText occurs {count} times in {path}; it must occur exactly once, so give more of its surroundings"
+    )]
+    ManyMatches { path: String, count: usize },
+}
+
+pub(super) fn description() -> ToolDescription {
+    ToolDescription {
+        name: "edit",
+        label: "Edit file",
+        description: "Replace one text in a file of the workspace by another. The old text must occur exactly once \
+                      and match exactly, including spaces and line ends.",
+        group: "fs",
+        parameters: json!({
+            "type": "object",
+            "additionalProperties": false,
+            "required": ["path", "oldText", "newText"],
+            "properties": {
+                "path": {"type": "string", "description": "The file, relative to the workspace."},
+                "oldText": {"type": "string", "description": "The text to replace; must occur exactly once."},
+                "newText": {"type": "string", "description": "What it becomes; may be empty."},
+            },
+        }),
+    }
+}
+
+pub(super) fn call(
+    files: &Files,
+    authority: &RunAuthority,
+    arguments: Value,
+) -> Result<String, FileToolError> {
+    let mut arguments = Arguments::new(arguments, &["path", "oldText", "newText"])?;
+    let path = arguments.text("path")?;
+    let (old, new) = (arguments.text("oldText")?, arguments.text("newText")?);
+    let workspace = Workspace::open(authority.workspace())?;
+    let place = workspace.place(&path, &files.protected, MissingDirectories::Refuse)?;
+    let (content, version) = text::read_whole(&place, &files.protected)?;
+    let (line, edited) = replace_once(&content, &old, &new, &place.shown)?;
+    files.replacement.replace(&place, &edited, Some(version), &files.protected)?;
+    Ok(format!("Edited {} at line {line}.", place.shown))
+}
+
+/// Replaces the only occurrence of `old`; returns its line too.
+fn replace_once(content: &str, old: &str, new: &str, path: &str) -> Result<(usize, String), EditError> {
+    let Some(first) = old.chars().next() else { return Err(EditError::Empty) };
+    if old == new {
+        return Err(EditError::Same);
+    }
+    let Some(at) = content.find(old) else {
+        let other_ends = content.contains("\r\n") && old.contains('\n') && !old.contains("\r\n");
+        let hint = if other_ends { " (its lines end in CR LF)" } else { "" };
+        return Err(EditError::NoMatch { path: path.to_owned(), hint });
+    };
+    let mut count = content.matches(old).count();
+    // Occurrences that overlap the first one are ambiguous as well.
+    if count == 1 && content[at + first.len_utf8()..].contains(old) {
+        count = 2;
+    }
+    if count != 1 {
+        return Err(EditError::ManyMatches { path: path.to_owned(), count });
+    }
+    let line = content[..at].matches('\n').count() + 1;
+    Ok((line, format!("{}{new}{}", &content[..at], &content[at + old.len()..])))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn several_matches_are_refused_with_their_number() {
+        let refused = |content: &str, old| replace_once(content, old, "x", "f").expect_err("ambiguous");
+        assert!(refused("aba", "a").to_string().contains("2 times"));
+        assert!(refused("aaa", "aa").to_string().contains("2 times"));
+        assert!(refused("abc", "d").to_string().contains("0 times"));
+        assert!(refused("a\r\nb", "a\nb").to_string().contains("CR LF"));
+        assert_eq!(refused("abc", ""), EditError::Empty);
+        assert_eq!(refused("x", "x"), EditError::Same);
+    }
+
+    proptest! {
+        #[test]
+        fn an_edit_changes_exactly_the_named_text(before in "[ab\u{e4}\n]{0,20}", after in "[ab\u{e4}\n]{0,20}", new in ".{0,9}") {
+            let (_, edited) = replace_once(&format!("{before}<old>{after}"), "<old>", &new, "f").expect("one match");
+            prop_assert_eq!(edited, format!("{before}{new}{after}"));
+        }
+    }
+}

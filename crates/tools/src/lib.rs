@@ -1,0 +1,68 @@
+//! The tools that a model may call: files of the run's workspace, and commands that a person allows.
+//!
+//! The agent is a stranger. File tools reach the workspace through a directory handle, so that no
+//! path, link or swap leads out of it, and never touch [`Protected`] files. A command runs only with
+//! a person's answer to exactly that command, in a process of its own ([`run_tool`]) that confines
+//! it, watches that the host lives, and ends everything that the command started.
+//!
+//! `exec` needs a Unix system. Confinement by Landlock and the search for processes that left their
+//! group need Linux.
+
+mod arguments;
+#[cfg(unix)]
+mod exec;
+mod files;
+mod identity;
+mod protected;
+#[cfg(unix)]
+mod run_tool;
+mod shield;
+mod workspace;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tidegate_agent::tool::Tool;
+
+#[cfg(unix)]
+pub use exec::{Launcher, ToolEnvironment};
+pub use protected::Protected;
+#[cfg(unix)]
+pub use run_tool::run_tool;
+pub use shield::shield_process;
+
+/// What the tools need to know.
+#[derive(Debug, Clone)]
+pub struct ToolsConfig {
+    /// How commands are started.
+    #[cfg(unix)]
+    pub launcher: Launcher,
+    /// What no tool touches.
+    pub protected: Protected,
+    /// The directory for temporary files: the only one beside the workspace in which commands may
+    /// write. Absolute, and not one that holds protected files.
+    pub temporary: PathBuf,
+    /// The variables that every command sees.
+    #[cfg(unix)]
+    pub environment: ToolEnvironment,
+}
+
+/// `read`, `write`, `edit`, and on Unix `exec`.
+///
+/// A run's workspace ([`tidegate_agent::authority::RunAuthority::workspace`]) must be canonical:
+/// named without symbolic links.
+#[must_use]
+pub fn standard_tools(config: ToolsConfig) -> Vec<Arc<dyn Tool>> {
+    let mut tools = files::file_tools(&config.protected);
+    #[cfg(unix)]
+    {
+        let temporary = config.temporary.canonicalize().unwrap_or(config.temporary);
+        tools.push(Arc::new(exec::Exec::new(
+            config.launcher,
+            config.protected,
+            temporary,
+            config.environment,
+        )));
+    }
+    tools
+}

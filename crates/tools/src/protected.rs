@@ -1,0 +1,260 @@
+//! Files that tools never touch, even inside a workspace: Tidegate's own, keys, and everything that
+//! runs by itself later.
+
+use std::collections::HashSet;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+use cap_fs_ext::MetadataExt as _;
+use cap_std::ambient_authority;
+use cap_std::fs::{Dir, Metadata};
+
+use crate::identity::Identity;
+
+/// Symbolic links that are followed before a protected path is given up, as on Linux.
+const MAX_LINKS: usize = 40;
+/// Directories between a file and the root before a path is refused.
+const MAX_DEPTH: usize = 256;
+/// Entries that are looked at for a hard link to a protected file.
+const MAX_SCANNED: usize = 20_000;
+
+/// Below the home directory: keys and logins of programs.
+const KEYS: &[&str] = &[
+    ".ssh",
+    ".gnupg",
+    ".password-store",
+    ".local/share/keyrings",
+    ".local/share/kwalletd",
+    ".aws",
+    ".azure",
+    ".kube",
+    ".docker/config.json",
+    ".config/gcloud",
+    ".config/gh",
+    ".config/git/credentials",
+    ".git-credentials",
+    ".netrc",
+    ".npmrc",
+    ".pypirc",
+    ".cargo/credentials",
+    ".cargo/credentials.toml",
+    ".openclaw/openclaw.json",
+    ".openclaw/credentials",
+    ".openclaw/identity",
+    ".openclaw/devices",
+    "Library/Keychains",
+];
+
+/// Below the home directory: what a shell, a session or a login starts by itself.
+const START_UP: &[&str] = &[
+    ".bashrc",
+    ".bash_profile",
+    ".bash_login",
+    ".bash_logout",
+    ".bash_aliases",
+    ".profile",
+    ".zshrc",
+    ".zshenv",
+    ".zprofile",
+    ".zlogin",
+    ".zlogout",
+    ".kshrc",
+    ".cshrc",
+    ".tcshrc",
+    ".login",
+    ".inputrc",
+    ".config/fish",
+    ".config/bash",
+    ".config/zsh",
+    ".gitconfig",
+    ".config/git/config",
+    ".vimrc",
+    ".xprofile",
+    ".xinitrc",
+    ".xsession",
+    ".xsessionrc",
+    ".pam_environment",
+    ".config/autostart",
+    ".config/autostart-scripts",
+    ".config/environment.d",
+    ".config/plasma-workspace",
+    ".config/systemd",
+    ".config/tidegate",
+    ".local/bin",
+    ".local/share/applications",
+    ".local/share/dbus-1",
+    ".local/share/systemd",
+    "bin",
+    "Library/LaunchAgents",
+];
+
+/// Paths that file tools refuse and that a command cannot write: the paths themselves, everything
+/// below them, and, as far as it can be told, other names of the same files.
+///
+/// A workspace must not lie inside one of them: everything in it would be refused.
+#[derive(Debug, Clone, Default)]
+pub struct Protected {
+    paths: Vec<PathBuf>,
+    hidden: Vec<PathBuf>,
+}
+
+/// Why a file is not touched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Refusal {
+    #[error("tools never touch it, because it holds keys or Tidegate's own files, or starts programs")]
+    Protected,
+    #[error("it has several names, and one of them may be a protected file")]
+    ManyNames,
+    #[error("it lies too deep")]
+    TooDeep,
+    #[error("it cannot be told where it lies")]
+    Unknown,
+}
+
+impl Protected {
+    /// Protects `paths`, files or directories, absolute. They need not exist yet.
+    #[must_use]
+    pub fn new(paths: Vec<PathBuf>) -> Self {
+        Self { paths, hidden: Vec::new() }
+    }
+
+    /// Protects Tidegate's state directory and config file, and in `home` the files with keys and
+    /// those that start programs (shell start-up, autostart, user services, launchers). Commands
+    /// cannot even read the state directory and the config file where Landlock is enforced.
+    #[must_use]
+    pub fn for_home(home: &Path, state_directory: &Path, config: &Path) -> Self {
+        let hidden = vec![state_directory.to_owned(), config.to_owned()];
+        let below_home = KEYS.iter().chain(START_UP).map(|name| home.join(name));
+        Self { paths: hidden.iter().cloned().chain(below_home).collect(), hidden }
+    }
+
+    /// All protected paths.
+    #[must_use]
+    pub fn paths(&self) -> &[PathBuf] {
+        &self.paths
+    }
+
+    /// Those that a command cannot read either, where Landlock is enforced.
+    #[must_use]
+    pub fn hidden(&self) -> &[PathBuf] {
+        &self.hidden
+    }
+
+    /// Refuses `name` in `parent`, whether it exists or not, when it is protected or lies in a
+    /// protected directory. Everything is compared by what it is now, not by what it is called.
+    pub(crate) fn check_place(&self, parent: &Dir, name: &OsStr) -> Result<(), Refusal> {
+        let present = self.present();
+        let above = ancestors(parent)?;
+        let inside = above.iter().any(|directory| present.objects.contains(directory));
+        let named = above.first().is_some_and(|parent| {
+            present.places.iter().any(|(place, protected)| place == parent && same_name(protected, name))
+        });
+        if inside || named { Err(Refusal::Protected) } else { Ok(()) }
+    }
+
+    /// Refuses a directory that is protected or lies in a protected one.
+    pub(crate) fn check_directory(&self, directory: &Dir) -> Result<(), Refusal> {
+        let present = self.present();
+        match ancestors(directory)?.iter().any(|directory| present.objects.contains(directory)) {
+            true => Err(Refusal::Protected),
+            false => Ok(()),
+        }
+    }
+
+    /// Refuses an opened file that is a protected one under another name.
+    pub(crate) fn check_file(&self, metadata: &Metadata) -> Result<(), Refusal> {
+        let identity = Identity::of(metadata);
+        if self.present().objects.contains(&identity) {
+            return Err(Refusal::Protected);
+        }
+        if metadata.nlink() > 1 {
+            let mut left = MAX_SCANNED;
+            for path in &self.paths {
+                look_for_link(path, identity, &mut left)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Where the protected paths lead at this moment.
+    fn present(&self) -> Present {
+        let mut present = Present { objects: HashSet::new(), places: Vec::new() };
+        for path in &self.paths {
+            present.add(path);
+        }
+        present
+    }
+}
+
+struct Present {
+    /// What exists.
+    objects: HashSet<Identity>,
+    /// Directory and name of each, whether it exists or not, through symbolic links.
+    places: Vec<(Identity, OsString)>,
+}
+
+impl Present {
+    fn add(&mut self, path: &Path) {
+        let mut path = path.to_owned();
+        for _ in 0..MAX_LINKS {
+            let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { break };
+            if let Ok(parent) = Identity::of_path(parent) {
+                self.places.push((parent, name.to_owned()));
+            }
+            let Ok(target) = std::fs::read_link(&path) else { break };
+            path = parent.join(target);
+        }
+        if let Ok(identity) = Identity::of_path(&path) {
+            self.objects.insert(identity);
+        }
+    }
+}
+
+/// The identities of `directory` and of all directories above it, up to the root.
+fn ancestors(directory: &Dir) -> Result<Vec<Identity>, Refusal> {
+    let unknown = |_| Refusal::Unknown;
+    let mut above = vec![Identity::of(&directory.dir_metadata().map_err(unknown)?)];
+    let mut current = directory.open_parent_dir(ambient_authority()).map_err(unknown)?;
+    while above.len() < MAX_DEPTH {
+        let identity = Identity::of(&current.dir_metadata().map_err(unknown)?);
+        if above.last() == Some(&identity) {
+            return Ok(above);
+        }
+        above.push(identity);
+        current = current.open_parent_dir(ambient_authority()).map_err(unknown)?;
+    }
+    Err(Refusal::TooDeep)
+}
+
+/// Names are compared without case: some file systems do not distinguish it, and refusing `.SSH`
+/// where it is another directory costs nothing.
+fn same_name(protected: &OsStr, name: &OsStr) -> bool {
+    protected.eq_ignore_ascii_case(name)
+}
+
+/// Refuses when a file below `path` is `wanted`, or when there are too many files to tell.
+fn look_for_link(path: &Path, wanted: Identity, left: &mut usize) -> Result<(), Refusal> {
+    // A directory on another device cannot hold a hard link to the file; one that cannot be listed
+    // by us cannot have been linked from by our tools either.
+    let Ok(root) = Identity::of_path(path) else { return Ok(()) };
+    if root == wanted {
+        return Err(Refusal::Protected);
+    }
+    if !root.same_device(wanted) {
+        return Ok(());
+    }
+    let mut waiting = vec![path.to_owned()];
+    while let Some(directory) = waiting.pop() {
+        let Ok(entries) = std::fs::read_dir(directory) else { continue };
+        for entry in entries.flatten() {
+            *left = left.checked_sub(1).ok_or(Refusal::ManyNames)?;
+            let Ok(metadata) = entry.metadata() else { continue };
+            if metadata.is_dir() {
+                waiting.push(entry.path());
+            } else if Identity::of(&Metadata::from_just_metadata(metadata)) == wanted {
+                return Err(Refusal::Protected);
+            }
+        }
+    }
+    Ok(())
+}

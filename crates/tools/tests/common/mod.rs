@@ -1,0 +1,171 @@
+//! A workspace with something outside it, the tools over it, and answers for their questions.
+#![allow(dead_code)]
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+use tidegate_agent::approval::{ApprovalAnswer, ApprovalGate, ApprovalQuestion};
+use tidegate_agent::authority::{Owner, RunAuthority};
+use tidegate_agent::model::BoxFuture;
+use tidegate_agent::tool::{Tool, ToolContext, ToolOutput};
+use tidegate_protocol::{AgentId, RunId, SessionKey};
+use tidegate_tools::{Launcher, Protected, ToolEnvironment, ToolsConfig, standard_tools};
+use tokio_util::sync::CancellationToken;
+
+/// What the file outside the workspace contains.
+pub(crate) const SECRET: &str = "a secret outside the workspace";
+/// How long a condition may take to come true.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
+
+/// `root/{workspace,temporary,state,home,outside}`.
+pub(crate) struct Fixture {
+    _directory: TempDir,
+    pub(crate) root: PathBuf,
+    pub(crate) protected: Protected,
+}
+
+impl Fixture {
+    pub(crate) fn new() -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let root = directory.path().canonicalize().expect("canonical");
+        for name in ["workspace", "temporary", "state", "home", "outside"] {
+            std::fs::create_dir(root.join(name)).expect("a directory");
+        }
+        std::fs::write(root.join("outside/secret"), SECRET).expect("written");
+        std::fs::write(root.join("state/store.sqlite"), SECRET).expect("written");
+        std::fs::write(root.join("config.json"), SECRET).expect("written");
+        let protected =
+            Protected::for_home(&root.join("home"), &root.join("state"), &root.join("config.json"));
+        Self { _directory: directory, root, protected }
+    }
+
+    pub(crate) fn workspace(&self) -> PathBuf {
+        self.root.join("workspace")
+    }
+
+    /// Writes a file below the root, with the directories above it.
+    pub(crate) fn file(&self, path: &str, content: &str) -> PathBuf {
+        let path = self.root.join(path);
+        std::fs::create_dir_all(path.parent().expect("below the root")).expect("directories");
+        std::fs::write(&path, content).expect("written");
+        path
+    }
+
+    pub(crate) fn text(&self, path: &str) -> Option<String> {
+        std::fs::read_to_string(self.root.join(path)).ok()
+    }
+
+    pub(crate) fn tools(&self) -> Vec<Arc<dyn Tool>> {
+        let temporary = self.root.join("temporary");
+        standard_tools(ToolsConfig {
+            launcher: Launcher::new(tool_host()),
+            protected: self.protected.clone(),
+            environment: ToolEnvironment::from_host(std::env::vars_os(), &temporary),
+            temporary,
+        })
+    }
+
+    /// A run in `workspace/` that may use every tool.
+    pub(crate) fn context(&self, gate: impl ApprovalGate + 'static) -> ToolContext {
+        self.context_in(&self.workspace(), gate)
+    }
+
+    pub(crate) fn context_in(&self, workspace: &Path, gate: impl ApprovalGate + 'static) -> ToolContext {
+        let tools = ["read", "write", "edit", "exec"].map(str::to_owned);
+        ToolContext {
+            run: RunId::parse("run-1").expect("valid"),
+            session: SessionKey::main(&AgentId::default_agent()),
+            ancestors: Vec::new(),
+            authority: RunAuthority::root(
+                Owner::Owner { name: "test".to_owned() },
+                workspace.to_owned(),
+                BTreeSet::from(tools),
+            ),
+            approvals: Arc::new(gate),
+            cancelled: CancellationToken::new(),
+            call_id: "call-1".to_owned(),
+        }
+    }
+
+    /// Calls a tool in `workspace/`; every command is allowed.
+    pub(crate) async fn call(&self, tool: &str, arguments: Value) -> ToolOutput {
+        self.call_in(self.context(AllowAll), tool, arguments).await
+    }
+
+    pub(crate) async fn call_in(&self, context: ToolContext, tool: &str, arguments: Value) -> ToolOutput {
+        let tools = self.tools();
+        let tool = tools.iter().find(|known| known.description().name == tool).expect("a known tool");
+        tool.call(context, arguments).await
+    }
+
+    /// The text of a call that must fail.
+    pub(crate) async fn refused(&self, tool: &str, arguments: Value) -> String {
+        let output = self.call(tool, arguments).await;
+        assert!(output.is_error, "it was not refused: {}", output.text);
+        output.text
+    }
+}
+
+/// Allows exactly what it is shown.
+pub(crate) struct AllowAll;
+
+impl ApprovalGate for AllowAll {
+    fn ask(&self, question: ApprovalQuestion) -> BoxFuture<'_, ApprovalAnswer> {
+        Box::pin(async move { ApprovalAnswer::Allowed { digest: question.plan.digest() } })
+    }
+}
+
+/// Answers with what a function says.
+pub(crate) struct Answer<F>(pub(crate) F);
+
+impl<F: Fn(ApprovalQuestion) -> ApprovalAnswer + Send + Sync> ApprovalGate for Answer<F> {
+    fn ask(&self, question: ApprovalQuestion) -> BoxFuture<'_, ApprovalAnswer> {
+        let answer = (self.0)(question);
+        Box::pin(async move { answer })
+    }
+}
+
+/// Never answers.
+pub(crate) struct Silence;
+
+impl ApprovalGate for Silence {
+    fn ask(&self, _question: ApprovalQuestion) -> BoxFuture<'_, ApprovalAnswer> {
+        Box::pin(std::future::pending())
+    }
+}
+
+/// The example program that is `run-tool`, and a host of its own.
+pub(crate) fn tool_host() -> PathBuf {
+    let test = std::env::current_exe().expect("this program's path");
+    let built = test.parent().and_then(Path::parent).expect("target/debug").join("examples/tool_host");
+    assert!(built.exists(), "{} is missing; run `cargo build -p tidegate-tools --examples`", built.display());
+    built
+}
+
+/// Waits until something is true.
+pub(crate) async fn until(what: &str, mut condition: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !condition() {
+        assert!(start.elapsed() < DEADLINE, "it did not happen in time: {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// The process number that a command wrote into a file, once it is there.
+pub(crate) async fn process_in(path: &Path) -> i32 {
+    let read = || std::fs::read_to_string(path).ok()?.trim().parse().ok();
+    until(&format!("a process number in {}", path.display()), || read().is_some()).await;
+    read().expect("just seen")
+}
+
+/// Whether a process exists and is not merely waiting to be collected.
+pub(crate) fn is_alive(process: i32) -> bool {
+    std::fs::read_to_string(format!("/proc/{process}/stat"))
+        .ok()
+        .and_then(|stat| stat.rsplit_once(") ").map(|(_, rest)| !rest.starts_with('Z')))
+        .unwrap_or(false)
+}
