@@ -101,7 +101,7 @@ pub async fn serve_local<T: Transport>(gateway: Gateway, mut transport: T, socke
     }
     let (outbox, queue) = Outbox::new();
     inner.hub.join(&session, &outbox, true);
-    Established { gateway, transport, session, outbox, queue }.serve().await;
+    Established { transport, queue, peer: Peered { gateway, session, outbox } }.serve().await;
 }
 
 fn command_line_client(version: &str) -> ClientInfo {
@@ -130,11 +130,16 @@ struct Challenged<T> {
 
 /// A connection that was let in.
 struct Established<T> {
-    gateway: Gateway,
     transport: T,
+    queue: mpsc::Receiver<Outgoing>,
+    peer: Peered,
+}
+
+/// What of a connection does not depend on its transport.
+struct Peered {
+    gateway: Gateway,
     session: Arc<Session>,
     outbox: Arc<Outbox>,
-    queue: mpsc::Receiver<Outgoing>,
 }
 
 impl<T: Transport> Challenged<T> {
@@ -213,7 +218,7 @@ impl<T: Transport> Challenged<T> {
                 Admission::LookUpPeer { depth, effects } => {
                     inner.gatekeeper.apply(effects, None);
                     // A look-up that answers nothing new must not be asked for again.
-                    let peer = if looked == Some(depth) { Peer::Unknown } else { self.look_up(depth).await };
+                    let peer = if looked == Some(depth) { Peer::Unknown } else { look_up(&self.gateway, self.arrival.socket, depth).await };
                     looked = Some(depth);
                     self.arrival.origin = match &self.arrival.origin {
                         Origin::LocalSocket(_) => Origin::LocalSocket(peer),
@@ -222,10 +227,6 @@ impl<T: Transport> Challenged<T> {
                 }
             }
         }
-    }
-
-    async fn look_up(&self, depth: LookUp) -> Peer {
-        look_up(&self.gateway, self.arrival.socket, depth).await
     }
 
     async fn establish(
@@ -244,63 +245,26 @@ impl<T: Transport> Challenged<T> {
         inner.hub.join(&session, &outbox, params.has_cap("tool-events"));
         // Revoked while it was let in: the hub did not know it yet, so nobody closed it.
         let still_live = inner.gatekeeper.authority().is_live(session.connection());
-        let hello = self.hello(&session, admitted.method, admitted.device_token.take()).await;
+        let hello = hello(&self.gateway, &session, admitted.method, admitted.device_token.take()).await;
         let sent = match (still_live, frame(&ResponseFrame::ok(id.as_str(), hello))) {
             (true, Some(hello)) => self.transport.send(hello).await.is_ok(),
             _ => false,
         };
-        let established = Established { gateway: self.gateway, transport: self.transport, session, outbox, queue };
+        let peer = Peered { gateway: self.gateway, session, outbox };
+        let established = Established { transport: self.transport, queue, peer };
         if !sent {
-            established.leave();
+            established.peer.leave();
             established.transport.close(CloseFrame::new(CloseCode::DeviceRemoved, "device removed")).await;
             return None;
         }
         self.arrival.slot = None;
         tracing::debug!(
-            conn = %established.session.connection(),
-            who = %established.session.principal().name(),
+            conn = %established.peer.session.connection(),
+            who = %established.peer.session.principal().name(),
             agent = %tidegate_protocol::text::one_line(self.arrival.user_agent.as_deref().unwrap_or(""), 128),
             "connected"
         );
         Some(established)
-    }
-
-    async fn hello(
-        &self,
-        session: &Session,
-        method: &'static str,
-        token: Option<(tidegate_trust::token::Token, tidegate_protocol::UnixMillis)>,
-    ) -> HelloOk {
-        let inner = self.gateway.inner();
-        let is_admin = session.scopes().covers(&Scope::Admin);
-        let may_read = session.scopes().covers(&Scope::Read);
-        let show = |path: &std::path::Path| is_admin.then(|| path.display().to_string());
-        let (device_token, issued_at_ms) = match token {
-            Some((token, at)) => (Some(token.reveal().to_owned()), Some(at)),
-            None => (None, None),
-        };
-        HelloOk {
-            kind: "hello-ok",
-            protocol: session.dialect().number(),
-            server: Server {
-                version: inner.version,
-                boot_id: inner.boot.clone(),
-                conn_id: session.connection().to_string(),
-            },
-            features: Features::all(),
-            snapshot: Snapshot {
-                presence: if may_read { inner.hub.presence() } else { Vec::new() },
-                health: crate::methods::system::health(&self.gateway, session).await,
-                state_version: inner.hub.versions(),
-                uptime_ms: u64::try_from(inner.started.elapsed().as_millis()).unwrap_or(u64::MAX),
-                session_defaults: SessionDefaults::default(),
-                config_path: show(&inner.config_path),
-                state_dir: show(&inner.state_dir),
-                auth_mode: is_admin.then_some("token"),
-            },
-            auth: Auth { method, role: "operator", scopes: session.scopes().to_vec(), device_token, issued_at_ms },
-            policy: Policy::default(),
-        }
     }
 
     async fn refuse<X>(mut self, id: &RequestId, refusal: &Refusal, dialect: Dialect, delay: Duration) -> Option<X> {
@@ -323,6 +287,45 @@ impl<T: Transport> Challenged<T> {
     async fn end<X>(self, close: CloseFrame) -> Option<X> {
         self.transport.close(close).await;
         None
+    }
+}
+
+/// What a session is greeted with.
+async fn hello(
+    gateway: &Gateway,
+    session: &Session,
+    method: &'static str,
+    token: Option<(tidegate_trust::token::Token, tidegate_protocol::UnixMillis)>,
+) -> HelloOk {
+    let inner = gateway.inner();
+    let is_admin = session.scopes().covers(&Scope::Admin);
+    let may_read = session.scopes().covers(&Scope::Read);
+    let show = |path: &std::path::Path| is_admin.then(|| path.display().to_string());
+    let (device_token, issued_at_ms) = match token {
+        Some((token, at)) => (Some(token.reveal().to_owned()), Some(at)),
+        None => (None, None),
+    };
+    HelloOk {
+        kind: "hello-ok",
+        protocol: session.dialect().number(),
+        server: Server {
+            version: inner.version,
+            boot_id: inner.boot.clone(),
+            conn_id: session.connection().to_string(),
+        },
+        features: Features::all(),
+        snapshot: Snapshot {
+            presence: if may_read { inner.hub.presence() } else { Vec::new() },
+            health: crate::methods::system::health(gateway, session).await,
+            state_version: inner.hub.versions(),
+            uptime_ms: u64::try_from(inner.started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            session_defaults: SessionDefaults::default(),
+            config_path: show(&inner.config_path),
+            state_dir: show(&inner.state_dir),
+            auth_mode: is_admin.then_some("token"),
+        },
+        auth: Auth { method, role: "operator", scopes: session.scopes().to_vec(), device_token, issued_at_ms },
+        policy: Policy::default(),
     }
 }
 
@@ -381,34 +384,36 @@ impl<T: Transport> Established<T> {
         let close = loop {
             tokio::select! {
                 biased;
-                close = self.outbox.closed() => break close,
+                close = self.peer.outbox.closed() => break close,
                 Some(outgoing) = self.queue.recv() => match outgoing {
                     Outgoing::Close(close) => break close,
                     Outgoing::Frame(text) => {
                         let length = text.len();
-                        let outbox = self.outbox.clone();
+                        let outbox = self.peer.outbox.clone();
                         let sent = tokio::select! {
                             biased;
                             close = outbox.closed() => break close,
                             sent = self.transport.send(text) => sent,
                         };
-                        self.outbox.written(length);
+                        self.peer.outbox.written(length);
                         if sent.is_err() {
                             break CloseFrame::new(CloseCode::Normal, "");
                         }
                     }
                 },
                 received = self.transport.receive() => match received {
-                    Received::Text(text) => self.request(&text, &outstanding).await,
+                    Received::Text(text) => self.peer.request(&text, &outstanding).await,
                     Received::Refused(close) => break close,
                     Received::Closed => break CloseFrame::new(CloseCode::Normal, ""),
                 },
             }
         };
-        self.leave();
+        self.peer.leave();
         self.transport.close(close).await;
     }
+}
 
+impl Peered {
     fn leave(&self) {
         let inner = self.gateway.inner();
         self.outbox.revoke();

@@ -1,6 +1,7 @@
 //! Tidegate's gateway: listener, upgrade checks, connections, dispatch, event fan-out, and the
 //! in-process transport of our own subagent client.
 
+mod accepted;
 pub mod admission_slots;
 pub mod approvals;
 pub mod connection;

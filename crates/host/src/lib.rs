@@ -17,7 +17,3 @@ pub use boot::{Bind, BootError, RunningHost, ServeOptions, start};
 pub use serve::{Announcement, ExitReason, serve};
 pub use state_dir::{control_socket, state_dir};
 
-/// The client side of the local socket.
-pub mod control_client {
-    pub use tidegate_gateway::local_socket::*;
-}

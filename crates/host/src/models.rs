@@ -5,9 +5,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use tidegate_agent::model::{BoxFuture, ModelName};
 use tidegate_protocol::text;
-use tidegate_providers::{
-    BaseUrl, BoundKey, Config, Directory, KeyError, KeySource, KeyStore, LocalAddress, ModelConfig, ProviderConfig,
-};
+use tidegate_providers::base_url::BaseUrl;
+use tidegate_providers::directory::{Config, Directory, ModelConfig, ProviderConfig};
+use tidegate_providers::key::{BoundKey, KeyError, KeySource, KeyStore};
+use tidegate_providers::local::LocalAddress;
 use tidegate_secrets::{Kept, SecretName, SecretReference, SecretStore, SecretText};
 use tidegate_store::Store;
 

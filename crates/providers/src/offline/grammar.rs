@@ -1,17 +1,4 @@
-//! What a person can tell the offline model to do, line by line:
-//!
-//! ```text
-//! /run COMMAND            run a command
-//! /read PATH              read a file
-//! /write PATH TEXT        write a file; PATH has no blanks
-//! /spawn [LABEL:] TASK    start a subagent; LABEL is at most 64 letters, digits, - and _
-//! /list                   list the sessions
-//! /history KEY            read a session's history
-//! /status                 show this session's status
-//! /help                   explain these commands
-//! ```
-//!
-//! Blanks around a line do not matter. All other lines are plain text.
+//! Reads the commands that the documentation of [`super`] lists.
 
 use serde_json::{Value, json};
 

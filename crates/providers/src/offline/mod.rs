@@ -1,6 +1,19 @@
 //! The built-in model: a demo without intelligence, which says so at the start of every answer. It
 //! is deterministic and drives tools, approvals and subagents, so that everything runs on a fresh
-//! machine without a key. Its commands are in [`grammar`].
+//! machine without a key. It understands these lines of the last message:
+//!
+//! ```text
+//! /run COMMAND            run a command
+//! /read PATH              read a file
+//! /write PATH TEXT        write a file; PATH has no blanks
+//! /spawn [LABEL:] TASK    start a subagent; LABEL is at most 64 letters, digits, - and _
+//! /list                   list the sessions
+//! /history KEY            read a session's history
+//! /status                 show this session's status
+//! /help                   explain these commands
+//! ```
+//!
+//! Blanks around a line do not matter. All other lines are plain text.
 
 mod grammar;
 mod results;

@@ -379,6 +379,16 @@ mod tests {
     }
 
     #[test]
+    fn a_refused_answer_calls_nothing() {
+        let mut assembler = Assembler::new(String::new());
+        let call = json!({"index": 0, "function": {"name": "t", "arguments": "{}"}});
+        let chunk =
+            json!({"choices": [{"delta": {"tool_calls": [call]}, "finish_reason": "content_filter"}]});
+        assembler.event(&chunk.to_string()).unwrap();
+        assert_eq!(assembler.end().unwrap(), [StreamEvent::Stop(StopReason::Refused)]);
+    }
+
+    #[test]
     fn too_many_calls_and_nameless_ones_are_errors() {
         let mut assembler = Assembler::new(String::new());
         let calls: Vec<Value> =

@@ -1,0 +1,230 @@
+//! The gateway's local socket, from the client's side: a greeting, then requests, answers and
+//! events. There is no handshake: the kernel tells the gateway who is at the other end.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use tidegate_protocol::{Method, text};
+
+use crate::failure::{Failure, ServerError};
+
+/// How long the gateway may take to greet: it looks the caller up first.
+const GREETING: Duration = Duration::from_secs(10);
+/// How long it may take to answer what needs no model.
+const ANSWER: Duration = Duration::from_secs(30);
+/// How long it may take where it waits for a model or a network.
+const SLOW_ANSWER: Duration = Duration::from_secs(180);
+
+/// Carries whole text messages to the gateway and back.
+pub trait Wire: Send {
+    /// Sends one message.
+    ///
+    /// # Errors
+    /// When the gateway is gone.
+    fn send(&mut self, text: String) -> impl Future<Output = Result<(), Gone>> + Send;
+
+    /// The next message; `None` when the gateway is gone. Cancel-safe.
+    fn receive(&mut self) -> impl Future<Output = Option<String>> + Send;
+}
+
+/// The gateway is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the gateway is gone")]
+pub struct Gone;
+
+/// What the gateway sends.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Incoming {
+    /// Something happened.
+    Event {
+        /// The event's name.
+        name: String,
+        /// What belongs to it.
+        payload: Value,
+    },
+    /// An answer to the request of this id.
+    Answer {
+        /// The request.
+        id: String,
+        /// What came of it.
+        result: Result<Value, ServerError>,
+    },
+}
+
+/// A connection that was let in.
+#[derive(Debug)]
+pub struct Client<W> {
+    wire: W,
+    last_id: u64,
+    greeting: Greeting,
+}
+
+/// What the gateway says first.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Greeting {
+    /// Its version.
+    #[serde(default)]
+    pub version: String,
+    /// Whether a desktop is running, so that its dialog decides.
+    #[serde(default)]
+    pub desktop: bool,
+}
+
+impl<W: Wire> Client<W> {
+    /// Waits for the greeting.
+    ///
+    /// # Errors
+    /// When the gateway refuses the caller, is gone, or says nothing.
+    pub async fn greet(mut wire: W) -> Result<Self, Failure> {
+        let first = tokio::time::timeout(GREETING, wire.receive()).await;
+        let first = first.map_err(|_| Failure::NoAnswer(GREETING.as_secs()))?;
+        let first = first.ok_or(Failure::ConnectionClosed)?;
+        match parse(&first) {
+            Some(Incoming::Event { name, payload }) if name == "tidegate.welcome" => {
+                let greeting = read("tidegate.welcome", payload)?;
+                Ok(Self { wire, last_id: 0, greeting })
+            }
+            Some(Incoming::Event { name, payload }) if name == "tidegate.refused" => {
+                let reason = payload.get("reason").and_then(Value::as_str).unwrap_or_default();
+                Err(Failure::Refused(reason.to_owned()))
+            }
+            _ => Err(Failure::UnreadableAnswer {
+                method: "tidegate.welcome",
+                problem: "the first message is no greeting".to_owned(),
+            }),
+        }
+    }
+
+    /// What the gateway said first.
+    #[must_use]
+    pub fn greeting(&self) -> &Greeting {
+        &self.greeting
+    }
+
+    /// Calls a method and waits for its answer; events before it are dropped.
+    ///
+    /// # Errors
+    /// When the gateway answers with an error, not in time, or is gone.
+    pub async fn call(&mut self, method: Method, params: Value) -> Result<Value, Failure> {
+        let limit = match method {
+            Method::TidegateDoctor
+            | Method::TidegateSelfTest
+            | Method::TidegateModelsAdd
+            | Method::TidegateModelsTest
+            | Method::ModelsList => SLOW_ANSWER,
+            _ => ANSWER,
+        };
+        let request = self.request(method, params).await?;
+        let answer = async {
+            loop {
+                match self.next().await? {
+                    Incoming::Answer { id, result } if id == request => {
+                        return result.map_err(Failure::Answered);
+                    }
+                    Incoming::Answer { .. } | Incoming::Event { .. } => {}
+                }
+            }
+        };
+        tokio::time::timeout(limit, answer).await.map_err(|_| Failure::NoAnswer(limit.as_secs()))?
+    }
+
+    /// Calls a method and reads its answer.
+    ///
+    /// # Errors
+    /// As [`Self::call`], and when the answer is not what `T` takes.
+    pub async fn ask<T: DeserializeOwned>(&mut self, method: Method, params: Value) -> Result<T, Failure> {
+        let answer = self.call(method, params).await?;
+        read(method.name(), answer)
+    }
+
+    /// Sends a request and returns its id; what comes of it is among what [`Self::next`] returns.
+    ///
+    /// # Errors
+    /// When the gateway is gone.
+    pub async fn request(&mut self, method: Method, params: Value) -> Result<String, Failure> {
+        self.last_id += 1;
+        let id = self.last_id.to_string();
+        let frame = json!({ "type": "req", "id": id, "method": method.name(), "params": params });
+        self.wire.send(frame.to_string()).await.map_err(|Gone| Failure::ConnectionClosed)?;
+        Ok(id)
+    }
+
+    /// The next answer or event; messages of other kinds are skipped. Cancel-safe.
+    ///
+    /// # Errors
+    /// When the gateway is gone.
+    pub async fn next(&mut self) -> Result<Incoming, Failure> {
+        loop {
+            let message = self.wire.receive().await.ok_or(Failure::ConnectionClosed)?;
+            if let Some(incoming) = parse(&message) {
+                return Ok(incoming);
+            }
+        }
+    }
+
+    /// Runs a blocking question while events are taken in and dropped: a gateway closes whoever
+    /// does not read, and people take their time.
+    ///
+    /// # Errors
+    /// When the question's thread panicked.
+    pub async fn meanwhile<T: Send + 'static>(
+        &mut self,
+        question: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Failure> {
+        let mut asked = tokio::task::spawn_blocking(question);
+        let answered = loop {
+            tokio::select! {
+                answered = &mut asked => break answered,
+                message = self.wire.receive() => if message.is_none() {
+                    // The next call says so; the person finishes typing first.
+                    break asked.await;
+                },
+            }
+        };
+        answered.map_err(|error| Failure::Failed(format!("the question could not be asked: {error}")))
+    }
+}
+
+/// Reads an answer.
+///
+/// # Errors
+/// When it is not what `T` takes.
+pub fn read<T: DeserializeOwned>(method: &'static str, answer: Value) -> Result<T, Failure> {
+    serde_path_to_error::deserialize(answer).map_err(|error| {
+        let problem = format!("at {}: {}", error.path(), error.inner());
+        Failure::UnreadableAnswer { method, problem: text::one_line(&problem, 200) }
+    })
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "type")]
+enum Frame {
+    #[serde(rename = "event")]
+    Event {
+        event: String,
+        #[serde(default)]
+        payload: Value,
+    },
+    #[serde(rename = "res")]
+    Response {
+        id: String,
+        ok: bool,
+        #[serde(default)]
+        payload: Value,
+        #[serde(default)]
+        error: Option<ServerError>,
+    },
+}
+
+fn parse(message: &str) -> Option<Incoming> {
+    match serde_json::from_str(message).ok()? {
+        Frame::Event { event, payload } => Some(Incoming::Event { name: event, payload }),
+        Frame::Response { id, ok: true, payload, .. } => Some(Incoming::Answer { id, result: Ok(payload) }),
+        Frame::Response { id, ok: false, error, .. } => {
+            let unexplained = || ServerError { code: String::new(), message: "the request failed".to_owned() };
+            Some(Incoming::Answer { id, result: Err(error.unwrap_or_else(unexplained)) })
+        }
+    }
+}

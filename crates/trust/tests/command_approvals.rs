@@ -1,0 +1,193 @@
+//! Commands that wait for a person: no decision is a refusal, and whoever asks cannot allow.
+
+#![allow(clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
+
+mod support;
+
+use std::time::Duration;
+
+use support::{Client, World, command_line, key, local_named, record, records, scopes};
+use tidegate_protocol::Scope;
+use tidegate_trust::approval::{ApprovalQueue, Command, Decision, MAX_WAITING, Requester, ResolveError};
+use tidegate_trust::decision::Desktop;
+use tidegate_trust::{ScopeSet, Session, TrustRecords};
+
+const HALF_AN_HOUR: Duration = Duration::from_mins(30);
+
+fn command(digest: &str) -> Command {
+    Command {
+        command: "rm -rf build ".to_owned(),
+        command_argv: vec!["rm".to_owned(), "-rf".to_owned(), "build ".to_owned()],
+        cwd: "/home/user/project".to_owned(),
+        env: Vec::new(),
+        session_key: "agent:main:main".to_owned(),
+        run_id: Some("run".to_owned()),
+        ancestors: Vec::new(),
+        digest: digest.to_owned(),
+    }
+}
+
+/// A world with two clients of these scopes.
+fn clients(first: &ScopeSet, second: &ScopeSet) -> (World, Session, Session) {
+    let devices = vec![record(&key(3), first), record(&key(4), second)];
+    let mut world = World::new(TrustRecords { devices, ..records() });
+    let session = |world: &mut World, seed, scopes: &ScopeSet| {
+        world.admitted(&local_named("ui"), &Client::new(&key(seed)).asks(scopes.iter())).session
+    };
+    let (first, second) = (session(&mut world, 3, first), session(&mut world, 4, second));
+    (world, first, second)
+}
+
+fn approver() -> (World, Session) {
+    let (world, session, _) = clients(&scopes([Scope::Approvals]), &ScopeSet::none());
+    (world, session)
+}
+
+fn asked_by(session: &Session) -> Requester {
+    Requester::Client { connection: session.connection().clone(), principal: session.principal().clone() }
+}
+
+#[test]
+fn a_command_is_allowed_once_and_exactly_as_it_was_shown() {
+    let (world, approver) = approver();
+    let mut queue = ApprovalQueue::default();
+    let shown = queue.ask("id-1".to_owned(), command("d1"), Requester::Run, HALF_AN_HOUR, world.now).expect("waits");
+    assert_eq!(shown.command, command("d1"), "every byte, trailing spaces too");
+    let resolved = queue
+        .resolve(&approver, Desktop::Running, "id-1", Decision::AllowOnce, world.now)
+        .expect("it has the scope");
+    assert_eq!((resolved.decision, &resolved.waiting.command), (Some(Decision::AllowOnce), &command("d1")));
+    assert_eq!(resolved.by.as_deref(), Some(approver.principal().name().as_str()));
+    for decision in [Decision::AllowOnce, Decision::Deny] {
+        let twice = queue.resolve(&approver, Desktop::Running, "id-1", decision, world.now);
+        assert_eq!(twice.err(), Some(ResolveError::Unknown), "the first decision counts");
+    }
+    assert_eq!(queue.resolved("id-1").expect("lingers").decision, Some(Decision::AllowOnce));
+}
+
+#[test]
+fn no_decision_is_a_refusal_by_either_clock_and_before_the_next_tick() {
+    let (mut world, approver) = approver();
+    let mut queue = ApprovalQueue::default();
+    let waiting = queue.ask("id-1".to_owned(), command("d"), Requester::Run, HALF_AN_HOUR, world.now).expect("waits");
+    assert_eq!(waiting.expires_at(), world.now.wall.plus(HALF_AN_HOUR));
+    world.pass(HALF_AN_HOUR);
+    for id in ["id-1", "id-1".get(..4).expect("a prefix")] {
+        let late = queue.resolve(&approver, Desktop::Running, id, Decision::AllowOnce, world.now);
+        assert_eq!(late.err(), Some(ResolveError::Unknown), "{id}");
+    }
+    let ended = queue.tick(world.now);
+    assert_eq!((ended.len(), ended[0].decision, ended[0].by.clone()), (1, None, None));
+    assert!(queue.waiting().is_empty());
+    assert!(queue.resolved("id-1").is_some());
+    world.pass(Duration::from_secs(15));
+    queue.tick(world.now);
+    assert!(queue.resolved("id-1").is_none());
+}
+
+#[test]
+fn whoever_asks_cannot_allow_but_can_deny() {
+    let both = scopes([Scope::Approvals]);
+    let (mut world, asking, other) = clients(&both, &both);
+    let mut queue = ApprovalQueue::default();
+    let mut ask = |queue: &mut ApprovalQueue, id: &str| {
+        queue.ask(id.to_owned(), command("d"), asked_by(&asking), HALF_AN_HOUR, world.now).expect("waits");
+    };
+    ask(&mut queue, "id-1");
+    let own = queue.resolve(&asking, Desktop::Running, "id-1", Decision::AllowOnce, world.now);
+    assert_eq!(own.err(), Some(ResolveError::Own));
+    assert!(queue.resolve(&other, Desktop::Running, "id-1", Decision::AllowOnce, world.now).is_ok());
+    ask(&mut queue, "id-2");
+    assert!(queue.resolve(&asking, Desktop::Running, "id-2", Decision::Deny, world.now).is_ok());
+    ask(&mut queue, "id-3");
+    // The same client on another connection is still the same client.
+    let again = world.admitted(&local_named("ui"), &Client::new(&key(3)).asks(&[Scope::Approvals])).session;
+    let own = queue.resolve(&again, Desktop::Running, "id-3", Decision::AllowOnce, world.now);
+    assert_eq!(own.err(), Some(ResolveError::Own));
+}
+
+#[test]
+fn the_subagent_client_resolves_nothing() {
+    let (mut world, _) = approver();
+    let own = world.own_session(&key(1));
+    let mut queue = ApprovalQueue::default();
+    queue.ask("id-1".to_owned(), command("d"), Requester::Run, HALF_AN_HOUR, world.now).expect("waits");
+    for decision in [Decision::AllowOnce, Decision::Deny] {
+        for desktop in [Desktop::Running, Desktop::Absent] {
+            let result = queue.resolve(&own, desktop, "id-1", decision, world.now);
+            assert_eq!(result.err(), Some(ResolveError::SubagentClient));
+        }
+    }
+    assert_eq!(queue.waiting().len(), 1);
+}
+
+#[test]
+fn the_command_line_allows_only_where_no_desktop_runs() {
+    let (world, _) = approver();
+    let mut queue = ApprovalQueue::default();
+    for id in ["id-1", "id-2"] {
+        queue.ask(id.to_owned(), command("d"), Requester::Run, HALF_AN_HOUR, world.now).expect("waits");
+    }
+    let cli = command_line();
+    let allowed = queue.resolve(&cli, Desktop::Running, "id-1", Decision::AllowOnce, world.now);
+    assert_eq!(allowed.err(), Some(ResolveError::DesktopDecides));
+    assert!(queue.resolve(&cli, Desktop::Running, "id-1", Decision::Deny, world.now).is_ok());
+    assert!(queue.resolve(&cli, Desktop::Absent, "id-2", Decision::AllowOnce, world.now).is_ok());
+}
+
+#[test]
+fn allowing_needs_the_scope() {
+    let (world, writer, admin) =
+        clients(&scopes([Scope::Write, Scope::Pairing]), &scopes([Scope::Admin]));
+    let mut queue = ApprovalQueue::default();
+    queue.ask("id-1".to_owned(), command("d"), Requester::Run, HALF_AN_HOUR, world.now).expect("waits");
+    let result = queue.resolve(&writer, Desktop::Absent, "id-1", Decision::AllowOnce, world.now);
+    assert_eq!(result.err(), Some(ResolveError::MissingScope));
+    assert!(queue.resolve(&admin, Desktop::Absent, "id-1", Decision::AllowOnce, world.now).is_ok());
+}
+
+#[test]
+fn a_prefix_of_an_id_must_be_long_enough_and_unambiguous() {
+    let (world, approver) = approver();
+    let mut queue = ApprovalQueue::default();
+    for id in ["abcd-1", "abcd-2", "abcd", "wxyz-1"] {
+        queue.ask(id.to_owned(), command("d"), Requester::Run, HALF_AN_HOUR, world.now).expect("waits");
+    }
+    let mut resolve =
+        |id: &str| queue.resolve(&approver, Desktop::Running, id, Decision::Deny, world.now).map(|resolved| resolved.waiting.id);
+    assert_eq!(resolve(""), Err(ResolveError::Unknown));
+    assert_eq!(resolve("wxy"), Err(ResolveError::Unknown));
+    assert_eq!(resolve("wxyz"), Ok("wxyz-1".to_owned()));
+    assert_eq!(resolve("abcd-"), Err(ResolveError::Ambiguous));
+    assert_eq!(resolve("abcd"), Ok("abcd".to_owned()), "a whole id is never ambiguous");
+    assert_eq!(resolve("abcd-2"), Ok("abcd-2".to_owned()));
+    assert_eq!(resolve("abcd-"), Ok("abcd-1".to_owned()));
+}
+
+#[test]
+fn ids_are_used_once_at_a_time_and_the_queue_is_bounded() {
+    let (world, _) = approver();
+    let mut queue = ApprovalQueue::default();
+    for number in 0..MAX_WAITING {
+        let id = format!("id-{number}");
+        queue.ask(id, command("d"), Requester::Run, HALF_AN_HOUR, world.now).expect("waits");
+    }
+    assert!(queue.ask("one-more".to_owned(), command("d"), Requester::Run, HALF_AN_HOUR, world.now).is_none());
+    queue.withdraw("id-0", world.now).expect("known");
+    assert!(queue.ask("id-1".to_owned(), command("e"), Requester::Run, HALF_AN_HOUR, world.now).is_none());
+    assert_eq!(queue.waiting()[0].command.digest, "d", "it never changes under its id");
+}
+
+#[test]
+fn the_commands_of_a_connection_that_is_gone_are_withdrawn() {
+    let both = scopes([Scope::Approvals]);
+    let (world, first, second) = clients(&both, &both);
+    let mut queue = ApprovalQueue::default();
+    queue.ask("id-1".to_owned(), command("d"), asked_by(&first), HALF_AN_HOUR, world.now).expect("waits");
+    queue.ask("id-2".to_owned(), command("d"), asked_by(&second), HALF_AN_HOUR, world.now).expect("waits");
+    queue.ask("id-3".to_owned(), command("d"), Requester::Run, HALF_AN_HOUR, world.now).expect("waits");
+    let withdrawn = queue.withdraw_connection(first.connection(), world.now);
+    assert_eq!(withdrawn.len(), 1);
+    assert_eq!((withdrawn[0].waiting.id.as_str(), withdrawn[0].decision), ("id-1", None));
+    assert_eq!(queue.waiting().len(), 2);
+}
