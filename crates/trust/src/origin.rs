@@ -22,12 +22,24 @@ pub enum Origin {
 
 /// Proof that a connection was opened inside this process: only the acceptor of the in-memory
 /// transport holds a [`InProcessKey`], and only that makes it.
+///
+/// ```compile_fail,E0451
+/// let proof = tidegate_trust::origin::InProcess { _private: () };
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InProcess {
     _private: (),
 }
 
 /// The right to call a connection in-process. There is one, made with the [`crate::Authority`].
+///
+/// ```compile_fail,E0451
+/// let key = tidegate_trust::origin::InProcessKey { _private: () };
+/// ```
+///
+/// ```compile_fail,E0624
+/// let key = tidegate_trust::origin::InProcessKey::new();
+/// ```
 #[derive(Debug)]
 pub struct InProcessKey {
     _private: (),

@@ -78,6 +78,12 @@ fn a_scope_that_was_decided_and_not_granted_is_not_asked_again() {
 fn client_id_mode_name_version_and_system_version_are_refreshed_and_audited() {
     let mut known = record(&key(3), &scopes([Scope::Read]));
     known.claims.platform = "Linux 6.1".to_owned();
+    known.token = Some(DeviceToken {
+        hash: Token::from_text("mine").hash(),
+        created_at: UnixMillis(1),
+        rotated_at: None,
+        revoked_at: None,
+    });
     let mut world = World::new(TrustRecords { devices: vec![known], ..records() });
     let mut client = reader().named("new name").platform("linux 6.12.0");
     client.info.id = ClientId::OpenclawTui;

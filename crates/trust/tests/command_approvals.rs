@@ -89,9 +89,10 @@ fn no_decision_is_a_refusal_by_either_clock_and_before_the_next_tick() {
 fn whoever_asks_cannot_allow_but_can_deny() {
     let both = scopes([Scope::Approvals]);
     let (mut world, asking, other) = clients(&both, &both);
+    let now = world.now;
     let mut queue = ApprovalQueue::default();
-    let mut ask = |queue: &mut ApprovalQueue, id: &str| {
-        queue.ask(id.to_owned(), command("d"), asked_by(&asking), HALF_AN_HOUR, world.now).expect("waits");
+    let ask = |queue: &mut ApprovalQueue, id: &str| {
+        queue.ask(id.to_owned(), command("d"), asked_by(&asking), HALF_AN_HOUR, now).expect("waits");
     };
     ask(&mut queue, "id-1");
     let own = queue.resolve(&asking, Desktop::Running, "id-1", Decision::AllowOnce, world.now);

@@ -17,7 +17,6 @@ pub(super) struct Status {
     version: String,
     pid: Option<u32>,
     state_dir: String,
-    pub(super) port: Option<u16>,
     pub(super) url: Option<String>,
     uptime_ms: u64,
     gateway: Gateway,
@@ -65,11 +64,10 @@ pub(super) struct Models {
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct ActiveRun {
-    #[serde(alias = "run", alias = "id")]
-    run_id: String,
-    #[serde(alias = "session")]
     session_key: String,
-    started_at: Option<UnixMillis>,
+    label: Option<String>,
+    activity: String,
+    since: UnixMillis,
 }
 
 /// The whole state.
@@ -122,10 +120,10 @@ fn render(status: &Status, has_desktop: bool, now: UnixMillis) -> String {
         ));
     }
     if !status.active.is_empty() {
-        let mut table = Table::new(&["RUN", "STARTED", "SESSION"]);
+        let mut table = Table::new(&["SINCE", "STATE", "NAME", "SESSION"]);
         for run in &status.active {
-            let started = run.started_at.map(|at| moments::ago(now, at)).unwrap_or_default();
-            table.row([&run.run_id, &started, &run.session_key]);
+            let label = run.label.as_deref().unwrap_or("-");
+            table.row([&moments::ago(now, run.since), &run.activity, label, &run.session_key]);
         }
         text.push_str(&format!("\n{}", table.render()));
     }
@@ -186,7 +184,10 @@ mod tests {
             "store": { "state": "ok", "sentence": null },
             "models": { "default": "ollama/qwen3", "list": [] },
             "paused": false,
-            "active": [{ "runId": "r1", "sessionKey": "agent:main:main\n", "startedAt": 61_000 }],
+            "active": [{
+                "runId": "r1", "sessionKey": "agent:main:main\n", "parent": null, "label": null,
+                "since": 61_000, "activity": "working",
+            }],
         });
 
         let text = render(&serde_json::from_value(answer).unwrap(), false, UnixMillis(121_000));
@@ -207,8 +208,8 @@ mod tests {
                Subagent client  let in 2 min ago\n\
              \n1 request waits to be let in: `tidegate devices list`\n\
              \n2 commands wait for a decision: `tidegate approvals list`\n\
-             \nRUN  STARTED    SESSION\n\
-             r1   1 min ago  agent:main:main\\u{a}\n"
+             \nSINCE      STATE    NAME  SESSION\n\
+             1 min ago  working  -     agent:main:main\\u{a}\n"
         );
     }
 }

@@ -49,8 +49,9 @@ async fn show<W: Wire>(context: &mut Context<'_, W>) -> Result<(), Failure> {
         context.output().json(&answer)?;
     }
     let why = shared.sentence.filter(|sentence| !sentence.is_empty());
-    let why = why.unwrap_or_else(|| "The token cannot be shown: only its hash is kept.".to_owned());
-    Err(Failure::Failed(format!("{why} `tidegate token rotate` makes a new one and shows it.")))
+    let default = "The token cannot be shown, because only its hash is kept; `tidegate token rotate` makes a \
+                   new one and shows it.";
+    Err(Failure::Failed(why.unwrap_or_else(|| default.to_owned())))
 }
 
 #[derive(Deserialize)]
@@ -105,7 +106,6 @@ struct Tokens {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct ProgramToken {
-    id: String,
     name: String,
     #[serde(default)]
     scopes: ScopeSet,
@@ -168,10 +168,9 @@ fn render_list(list: &Tokens, now: UnixMillis) -> String {
     if list.tokens.is_empty() {
         text.push_str("\nNo program has a token of its own.\n");
     } else {
-        let mut table = Table::new(&["ID", "MAY", "USED", "NAME"]);
+        let mut table = Table::new(&["MAY", "USED", "NAME"]);
         for token in &list.tokens {
-            let id: String = token.id.chars().take(8).collect();
-            table.row([&id, &scope_words::summary(&token.scopes), &seen(now, token.last_used_at_ms), &token.name]);
+            table.row([&scope_words::summary(&token.scopes), &seen(now, token.last_used_at_ms), &token.name]);
         }
         text.push_str(&format!("\nTokens of programs\n{}", table.render()));
     }
@@ -216,8 +215,8 @@ mod tests {
             text,
             "There is a shared token; `tidegate token` shows it where it can.\n\
              \nTokens of programs\n\
-             ID        MAY                          USED   NAME\n\
-             01234567  full control, let others in  never  backup\n\
+             MAY                          USED   NAME\n\
+             full control, let others in  never  backup\n\
              \nPrograms that use the shared token\n\
              ID        MAY   LASTS       SEEN       PROGRAM\n\
              fedcba98  look  until quit  1 min ago  /tmp/a\\u{a}\\u{1b}[31mb.mjs\n"
