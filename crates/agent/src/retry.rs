@@ -15,7 +15,7 @@ pub(crate) fn pause_before_retry(error: &ModelError, attempt: u32) -> Option<Dur
     let usual = Duration::from_secs(1) * 2_u32.pow(attempt.min(8).saturating_sub(1));
     let pause = match error {
         ModelError::RateLimited { retry_after_ms } => retry_after_ms.map_or(usual, Duration::from_millis),
-        ModelError::Server { status: 500..=599, .. } => usual,
+        ModelError::Server { status: 500..=599, .. } | ModelError::Unreachable { .. } => usual,
         _ => return None,
     };
     (attempt <= RETRIES && pause <= LONGEST_PAUSE).then_some(pause)

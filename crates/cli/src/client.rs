@@ -164,6 +164,22 @@ impl<W: Wire> Client<W> {
         }
     }
 
+    /// Waits, taking in and dropping what comes meanwhile.
+    ///
+    /// # Errors
+    /// When the gateway is gone.
+    pub async fn pause(&mut self, duration: Duration) -> Result<(), Failure> {
+        let until = tokio::time::Instant::now() + duration;
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep_until(until) => return Ok(()),
+                message = self.wire.receive() => if message.is_none() {
+                    return Err(Failure::ConnectionClosed);
+                },
+            }
+        }
+    }
+
     /// Runs a blocking question while events are taken in and dropped: a gateway closes whoever
     /// does not read, and people take their time.
     ///

@@ -4,6 +4,8 @@ use std::io;
 
 use tidegate_protocol::text;
 
+use crate::output::Output;
+
 /// The most characters of a sentence from the gateway that are shown.
 const MAX_SENTENCE: usize = 600;
 
@@ -98,6 +100,17 @@ impl Failure {
             | Self::Input(_) => 1,
         }
     }
+}
+
+/// Tells the person what went wrong, if anything did, and returns the exit code.
+pub fn report(result: Result<(), Failure>, output: &mut Output) -> u8 {
+    let Err(failure) = result else { return 0 };
+    let code = failure.exit_code();
+    if code != 0 {
+        // Where even this cannot be written, the exit code still tells.
+        let _ = output.note(&format!("tidegate: {failure}"));
+    }
+    code
 }
 
 /// A sentence with its full stop.

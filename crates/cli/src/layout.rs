@@ -11,56 +11,50 @@ const LAST_CELL: usize = 400;
 
 /// A table under a head line.
 #[derive(Debug)]
-pub struct Table {
+pub(crate) struct Table {
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
     /// A table with these columns and no rows yet.
     #[must_use]
-    pub fn new(columns: &[&str]) -> Self {
+    pub(crate) fn new(columns: &[&str]) -> Self {
         Self { rows: vec![columns.iter().map(|&column| column.to_owned()).collect()] }
     }
 
     /// Adds a row.
-    pub fn row<const N: usize>(&mut self, cells: [&str; N]) {
+    pub(crate) fn row<const N: usize>(&mut self, cells: [&str; N]) {
         let limit = |index| if index + 1 == N { LAST_CELL } else { CELL };
         self.rows.push(cells.iter().enumerate().map(|(index, cell)| one_line(cell, limit(index))).collect());
     }
 
-    /// Whether there are no rows.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.rows.len() == 1
-    }
-
     /// The lines, columns two spaces apart.
     #[must_use]
-    pub fn render(&self) -> String {
+    pub(crate) fn render(&self) -> String {
         aligned(&self.rows, "")
     }
 }
 
 /// Named values, one a line.
 #[derive(Debug, Default)]
-pub struct Fields {
+pub(crate) struct Fields {
     rows: Vec<Vec<String>>,
 }
 
 impl Fields {
     /// No fields.
     #[must_use]
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::default()
     }
 
     /// Adds a field.
-    pub fn add(&mut self, name: &str, value: &str) {
+    pub(crate) fn add(&mut self, name: &str, value: &str) {
         self.rows.push(vec![name.to_owned(), one_line(value, LAST_CELL)]);
     }
 
     /// Adds a field whose value is known and not empty.
-    pub fn add_some(&mut self, name: &str, value: Option<&str>) {
+    pub(crate) fn add_some(&mut self, name: &str, value: Option<&str>) {
         if let Some(value) = value.filter(|value| !value.is_empty()) {
             self.add(name, value);
         }
@@ -68,7 +62,7 @@ impl Fields {
 
     /// The lines, indented by two spaces.
     #[must_use]
-    pub fn render(&self) -> String {
+    pub(crate) fn render(&self) -> String {
         aligned(&self.rows, "  ")
     }
 }

@@ -14,4 +14,4 @@ pub mod person;
 
 pub use arguments::{Arguments, Command, ControlCommand};
 pub use commands::{Surroundings, run};
-pub use failure::Failure;
+pub use failure::{Failure, report};

@@ -8,7 +8,7 @@ use tidegate_protocol::UnixMillis;
 
 /// How long ago something was, in the largest unit that fits.
 #[must_use]
-pub fn ago(now: UnixMillis, then: UnixMillis) -> String {
+pub(crate) fn ago(now: UnixMillis, then: UnixMillis) -> String {
     match now.since(then).as_secs() {
         0..5 => "just now".to_owned(),
         _ => format!("{} ago", span(now.since(then))),
@@ -17,7 +17,7 @@ pub fn ago(now: UnixMillis, then: UnixMillis) -> String {
 
 /// How long something still has.
 #[must_use]
-pub fn left(now: UnixMillis, until: UnixMillis) -> String {
+pub(crate) fn left(now: UnixMillis, until: UnixMillis) -> String {
     match until.since(now) {
         Duration::ZERO => "time is up".to_owned(),
         rest => format!("{} left", span(rest)),
@@ -26,7 +26,7 @@ pub fn left(now: UnixMillis, until: UnixMillis) -> String {
 
 /// A duration in its largest unit, rounded down.
 #[must_use]
-pub fn span(duration: Duration) -> String {
+pub(crate) fn span(duration: Duration) -> String {
     const MINUTE: u64 = 60;
     const HOUR: u64 = 60 * MINUTE;
     const DAY: u64 = 24 * HOUR;
@@ -41,7 +41,7 @@ pub fn span(duration: Duration) -> String {
 
 /// A moment by the clock on the wall of `zone`.
 #[must_use]
-pub fn wall(at: UnixMillis, zone: &TimeZone) -> String {
+pub(crate) fn wall(at: UnixMillis, zone: &TimeZone) -> String {
     let timestamp = i64::try_from(at.0).ok().and_then(|millis| Timestamp::from_millisecond(millis).ok());
     match timestamp {
         Some(timestamp) => timestamp.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string(),

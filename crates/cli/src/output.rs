@@ -53,6 +53,15 @@ impl Output {
         self.out.flush()
     }
 
+    /// Prints a value as JSON on one line to the standard output.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn json_line(&mut self, value: &Value) -> io::Result<()> {
+        writeln!(self.out, "{}", ascii_escapes(&value.to_string()))?;
+        self.out.flush()
+    }
+
     /// Prints lines for the person to the standard error.
     ///
     /// # Errors

@@ -85,8 +85,9 @@ pub fn short(scope: &Scope) -> Cow<'static, str> {
 /// that another one of the set covers are left out.
 #[must_use]
 pub fn summary(scopes: &ScopeSet) -> String {
-    let is_covered =
-        |scope: &Scope| scopes.iter().any(|other| other != scope && ScopeSet::from([other.clone()]).holds(scope));
+    let is_covered = |scope: &Scope| {
+        scopes.iter().any(|other| other != scope && ScopeSet::from([other.clone()]).holds(scope))
+    };
     let mut greatest: Vec<&Scope> = scopes.iter().filter(|scope| !is_covered(scope)).collect();
     if greatest.is_empty() {
         return "nothing".to_owned();
@@ -101,7 +102,9 @@ pub fn level_sentence(level: Level) -> &'static str {
     match level {
         Level::Read => "Level read: look at everything, change nothing.",
         Level::Write => "Level write: look, and talk to agents.",
-        Level::Full => "Level full: look, talk to agents, change sessions and settings, decide about commands.",
+        Level::Full => {
+            "Level full: look, talk to agents, change sessions and settings, decide about commands."
+        }
     }
 }
 

@@ -1,8 +1,9 @@
-//! Connections that the listener accepted, served by the gateway.
+//! Connections that a listener accepted, served by the gateway.
 
-use crate::connection::{Arrival, serve};
+use crate::connection::{Arrival, serve, serve_local};
 use crate::gateway::Gateway;
 use crate::listener::{Accepted, Connections};
+use crate::peer::LocalSocket;
 use crate::transport::Transport;
 
 impl Connections for Gateway {
@@ -13,11 +14,12 @@ impl Connections for Gateway {
     async fn serve<T: Transport>(&self, transport: T, accepted: Accepted) {
         let Accepted { socket, remote, user_agent, deadline, slot } = accepted;
         let slot: Box<dyn Send + Sync> = Box::new(slot);
-        let arrival = match socket {
-            Some(socket) => Arrival::local(socket, user_agent, deadline, slot),
-            None => Arrival::remote(remote.ip(), user_agent, deadline, slot),
-        };
-        serve(self.clone(), transport, arrival).await;
+        match socket {
+            Some(socket @ LocalSocket::Unix { .. }) => serve_local(self.clone(), transport, socket, slot).await,
+            Some(socket @ LocalSocket::Tcp { .. }) => {
+                serve(self.clone(), transport, Arrival::local(socket, user_agent, deadline, slot)).await;
+            }
+            None => serve(self.clone(), transport, Arrival::remote(remote.ip(), user_agent, deadline, slot)).await,
+        }
     }
 }
-

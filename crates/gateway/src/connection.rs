@@ -69,7 +69,12 @@ pub async fn serve<T: Transport>(gateway: Gateway, transport: T, arrival: Arriva
 
 /// Serves a connection of the local socket: the person's command line. There is no challenge: the
 /// kernel tells whose process it is, and a tool is turned away before anything is answered.
-pub async fn serve_local<T: Transport>(gateway: Gateway, mut transport: T, socket: LocalSocket) {
+pub(crate) async fn serve_local<T: Transport>(
+    gateway: Gateway,
+    mut transport: T,
+    socket: LocalSocket,
+    slot: Box<dyn Send + Sync>,
+) {
     let peer = look_up(&gateway, Some(socket), LookUp::Program).await;
     let origin = Origin::LocalSocket(peer);
     let Some(id) = now::nonce().ok().and_then(|nonce| ConnectionId::parse(nonce.as_str()).ok()) else { return };
@@ -99,6 +104,7 @@ pub async fn serve_local<T: Transport>(gateway: Gateway, mut transport: T, socke
     if transport.send(welcome).await.is_err() {
         return;
     }
+    drop(slot);
     let (outbox, queue) = Outbox::new();
     inner.hub.join(&session, &outbox, true);
     Established { transport, queue, peer: Peered { gateway, session, outbox } }.serve().await;

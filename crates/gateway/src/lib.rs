@@ -10,14 +10,25 @@ mod frame_meter;
 mod gatekeeper;
 pub mod gateway;
 mod hub;
+#[cfg(unix)]
+pub mod lines;
 pub mod listener;
+#[cfg(unix)]
+pub mod local_socket;
 mod metered_io;
 mod methods;
 pub mod now;
 pub mod peer;
+#[cfg(target_os = "linux")]
+mod peer_linux;
+pub mod peer_lookup;
 pub mod port_owner;
+#[cfg(target_os = "linux")]
+mod processes_linux;
 mod runtime_events;
 pub mod subagent_client;
+#[cfg(target_os = "linux")]
+mod tcp_sockets_linux;
 pub mod transport;
 pub mod upgrade;
 pub mod websocket;

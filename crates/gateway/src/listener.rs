@@ -25,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::admission_slots::{AdmissionSlots, SlotRules, Source, UnauthenticatedSlot};
 use crate::peer::LocalSocket;
+use crate::peer_lookup::KernelPeers;
 use crate::port_owner::{self, PortOwner};
 use crate::transport::Transport;
 use crate::upgrade::{Answer, COMMON_HEADERS, Decision, RequestHead, UpgradeRules, decide};
@@ -165,7 +166,7 @@ pub(crate) fn log_panic(ended: Result<(), tokio::task::JoinError>) {
 
 /// How long to wait after a failed `accept`.
 #[derive(Debug, Default)]
-struct AcceptPause {
+pub(crate) struct AcceptPause {
     last: Option<Duration>,
 }
 
@@ -175,7 +176,7 @@ impl AcceptPause {
 
     /// `None` when only that one connection failed; otherwise descriptors or memory ran out, and
     /// trying again at once would only burn the processor.
-    fn after(&mut self, error: &io::Error) -> Option<Duration> {
+    pub(crate) fn after(&mut self, error: &io::Error) -> Option<Duration> {
         use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
         if matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted) {
             return None;
@@ -199,7 +200,7 @@ impl<C: Connections> Acceptor<C> {
     fn start(&self, stream: TcpStream, remote: SocketAddr, tasks: &mut JoinSet<()>) {
         let now = Instant::now();
         let deadline = now + self.limits.handshake;
-        match self.slots.take(Source::of(remote.ip()), now) {
+        match self.slots.take(source(&stream, remote), now) {
             Ok(slot) => {
                 tasks.spawn(self.clone().connection(stream, remote, deadline, slot));
             }
@@ -294,6 +295,13 @@ struct Upgraded {
 
 fn user_agent_text(value: &HeaderValue) -> String {
     text::one_line(&String::from_utf8_lossy(value.as_bytes()), MAX_USER_AGENT)
+}
+
+/// Whom a socket is counted under. Everyone on this computer has the same address, so users are
+/// told apart there.
+fn source(stream: &TcpStream, remote: SocketAddr) -> Source {
+    let user = local_socket(stream, remote).and_then(KernelPeers::user);
+    user.map_or_else(|| Source::of(remote.ip()), Source::User)
 }
 
 fn local_socket(stream: &TcpStream, remote: SocketAddr) -> Option<LocalSocket> {

@@ -23,9 +23,29 @@ impl fmt::Display for PortOwner {
     }
 }
 
-/// The owner of the socket that listens on a TCP port of loopback or of all addresses.
+/// The owner of the socket that listens on a TCP port of loopback or of every address; `None` where
+/// the system does not tell.
+#[cfg(target_os = "linux")]
 #[must_use]
 pub fn find(port: u16) -> Option<PortOwner> {
-    let _ = port;
+    use std::collections::BTreeMap;
+
+    use tidegate_protocol::text;
+
+    use crate::{processes_linux as processes, tcp_sockets_linux as tcp_sockets};
+
+    let socket = *tcp_sockets::listening(port).ok()?.first()?;
+    let holders = processes::holders(socket.inode, socket.uid, &BTreeMap::new()).unwrap_or_default();
+    let pid = holders.first().copied();
+    let program = pid
+        .and_then(|pid| processes::link(pid, "exe").ok())
+        .map(|path| text::one_line(&path.display().to_string(), 200));
+    Some(PortOwner { program, pid, user: socket.uid })
+}
+
+/// The owner of the socket that listens on a TCP port: this system is not asked.
+#[cfg(not(target_os = "linux"))]
+#[must_use]
+pub fn find(_port: u16) -> Option<PortOwner> {
     None
 }

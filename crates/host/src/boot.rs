@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use tidegate_agent::model::{ModelDirectory, ModelName};
 use tidegate_agent::{Limits, Runtime, RuntimeParts, SystemClock};
 use tidegate_gateway::listener::{self, BindError};
+use tidegate_gateway::local_socket::{self, LocalListener};
 use tidegate_gateway::subagent_client::public_key;
 use tidegate_gateway::upgrade::UpgradeRules;
 use tidegate_gateway::{Gateway, GatewayParts, PersonGate, SubagentClient, now};
@@ -118,13 +119,8 @@ pub enum BootError {
     #[error("the runtime could not be started: {0}")]
     Runtime(std::io::Error),
     /// The local socket cannot be had.
-    #[error("the local socket {path} cannot be used: {reason}")]
-    Socket {
-        /// The socket.
-        path: PathBuf,
-        /// Why.
-        reason: String,
-    },
+    #[error("{0}")]
+    Socket(String),
 }
 
 /// A host that serves.
@@ -224,7 +220,7 @@ pub async fn start(mut options: ServeOptions) -> Result<RunningHost, BootError> 
         authority,
         in_process,
         store: store.clone(),
-        peers: Arc::new(TemporaryPeers),
+        peers: Arc::new(tidegate_gateway::peer_lookup::KernelPeers::new(vec![workspace.clone()])),
         host: control.clone(),
         desktop: options.desktop,
         version: env!("CARGO_PKG_VERSION"),
@@ -255,7 +251,7 @@ pub async fn start(mut options: ServeOptions) -> Result<RunningHost, BootError> 
     gateway.attach(runtime.clone(), directory);
     let accept = stop.child_token();
     serve_tcp(listener, port, gateway.clone(), accept.clone());
-    serve_local(&state_dir, may_write, gateway.clone(), accept.clone())?;
+    serve_local(&state_dir, may_write, gateway.clone(), accept.clone()).await?;
     if let Err(error) = subagents.connect().await {
         tracing::error!(%error, "Tidegate's own client was not let in; this is a defect");
     }
@@ -496,7 +492,13 @@ fn serve_tcp(listener: tokio::net::TcpListener, port: u16, gateway: Gateway, sto
     tokio::spawn(supervise::supervise("listener", make, |_| {}));
 }
 
-fn serve_local(state_dir: &Path, may_write: bool, gateway: Gateway, stop: CancellationToken) -> Result<(), BootError> {
+/// Serves the person's command line. A failed task binds the socket anew.
+async fn serve_local(
+    state_dir: &Path,
+    may_write: bool,
+    gateway: Gateway,
+    stop: CancellationToken,
+) -> Result<(), BootError> {
     let path = control_socket(state_dir);
     if !may_write {
         tracing::error!("there is no local socket, because the state directory cannot be written");
@@ -505,13 +507,21 @@ fn serve_local(state_dir: &Path, may_write: bool, gateway: Gateway, stop: Cancel
     if let Some(parent) = path.parent() {
         make_private(parent)?;
     }
-    let failed = |error: &dyn std::fmt::Display| BootError::Socket { path: path.clone(), reason: error.to_string() };
-    let _ = (gateway, stop, failed);
+    let bound = LocalListener::bind(&path).await.map_err(|error| BootError::Socket(error.to_string()))?;
+    let mut bound = Some(bound);
+    let make = move || {
+        let (first, path, gateway, stop) = (bound.take(), path.clone(), gateway.clone(), stop.clone());
+        async move {
+            let listener = match first {
+                Some(listener) => Ok(listener),
+                None => LocalListener::bind(&path).await,
+            };
+            match listener {
+                Ok(listener) => local_socket::serve(listener, gateway, stop).await,
+                Err(error) => tracing::error!(%error, "the local socket could not be used"),
+            }
+        }
+    };
+    tokio::spawn(supervise::supervise("local socket", make, |_| {}));
     Ok(())
-}
-
-struct TemporaryPeers;
-impl tidegate_gateway::peer::PeerLookup for TemporaryPeers {
-    fn ancestry(&self, _: tidegate_gateway::peer::LocalSocket) -> tidegate_trust::origin::Peer { tidegate_trust::origin::Peer::NotATool }
-    fn program(&self, _: tidegate_gateway::peer::LocalSocket) -> tidegate_trust::origin::Peer { tidegate_trust::origin::Peer::Process { uid: 0, same_user: true, program: None } }
 }

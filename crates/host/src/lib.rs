@@ -17,3 +17,10 @@ pub use boot::{Bind, BootError, RunningHost, ServeOptions, start};
 pub use serve::{Announcement, ExitReason, serve};
 pub use state_dir::{control_socket, state_dir};
 
+/// The client side of the local socket, for the command line.
+#[cfg(unix)]
+pub mod local_socket {
+    pub use tidegate_gateway::lines::{LineReceived, LinesClient};
+    pub use tidegate_gateway::local_socket::{LocalSocketError, connect};
+    pub use tokio::net::UnixStream;
+}

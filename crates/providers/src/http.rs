@@ -97,17 +97,9 @@ struct Clients {
     encrypted: OnceLock<Client>,
 }
 
-/// Why a request got no response.
-#[derive(Debug)]
-pub(crate) struct SendError {
-    pub(crate) error: ModelError,
-    /// Whether not even a connection was made, so that nothing was asked.
-    pub(crate) before_connection: bool,
-}
-
 impl Http {
     /// Gets a path of the API.
-    pub(crate) async fn get(&self, endpoint: &Endpoint, path: &'static str) -> Result<Response, SendError> {
+    pub(crate) async fn get(&self, endpoint: &Endpoint, path: &'static str) -> Result<Response, ModelError> {
         let client = self.client(endpoint.base())?;
         send(client.get(endpoint.base().method(path)), endpoint).await
     }
@@ -118,7 +110,7 @@ impl Http {
         endpoint: &Endpoint,
         path: &'static str,
         body: Bytes,
-    ) -> Result<Response, SendError> {
+    ) -> Result<Response, ModelError> {
         let request = self
             .client(endpoint.base())?
             .post(endpoint.base().method(path))
@@ -128,17 +120,14 @@ impl Http {
         send(request, endpoint).await
     }
 
-    fn client(&self, base: &BaseUrl) -> Result<&Client, SendError> {
+    fn client(&self, base: &BaseUrl) -> Result<&Client, ModelError> {
         let slot = if base.is_encrypted() { &self.clients.encrypted } else { &self.clients.plain };
         if let Some(client) = slot.get() {
             return Ok(client);
         }
-        let client = build(base.is_encrypted()).map_err(|error| SendError {
-            error: ModelError::Unreachable {
-                address: base.address(),
-                reason: format!("encryption cannot be set up: {}", innermost(&error)),
-            },
-            before_connection: false,
+        let client = build(base.is_encrypted()).map_err(|error| ModelError::Unreachable {
+            address: base.address(),
+            reason: format!("encryption cannot be set up: {}", innermost(&error)),
         })?;
         Ok(slot.get_or_init(|| client))
     }
@@ -158,7 +147,7 @@ fn build(encrypted: bool) -> Result<Client, reqwest::Error> {
     builder.build()
 }
 
-async fn send(request: reqwest::RequestBuilder, endpoint: &Endpoint) -> Result<Response, SendError> {
+async fn send(request: reqwest::RequestBuilder, endpoint: &Endpoint) -> Result<Response, ModelError> {
     let request = match endpoint.authorization() {
         Some(value) => request.header(AUTHORIZATION, value),
         None => request,
@@ -169,10 +158,7 @@ async fn send(request: reqwest::RequestBuilder, endpoint: &Endpoint) -> Result<R
         } else {
             endpoint.excerpt(&innermost(&error), false)
         };
-        SendError {
-            before_connection: error.is_connect(),
-            error: ModelError::Unreachable { address: endpoint.base().address(), reason },
-        }
+        ModelError::Unreachable { address: endpoint.base().address(), reason }
     })
 }
 

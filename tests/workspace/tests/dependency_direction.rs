@@ -34,6 +34,10 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         (DESKTOP, vec![PROTOCOL, TRUST]),
         ("tidegate-desktop", vec![PROTOCOL, TRUST, TOOLS, HOST, DESKTOP]),
         ("tidegate-testkit", vec![PROTOCOL, TRUST, STORE, SECRETS, AGENT, PROVIDERS, TOOLS, GATEWAY, HOST]),
+        (
+            "tidegate-integration-tests",
+            vec![PROTOCOL, TRUST, STORE, SECRETS, AGENT, PROVIDERS, TOOLS, GATEWAY, HOST, "tidegate-testkit"],
+        ),
         ("tidegate-workspace-tests", vec![]),
     ])
 }

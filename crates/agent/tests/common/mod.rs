@@ -113,6 +113,10 @@ impl Ask {
             .collect()
     }
 
+    pub fn has_result(&self) -> bool {
+        self.request.messages.iter().any(|message| matches!(message, Message::ToolResult { .. }))
+    }
+
     pub fn last_is_result(&self) -> bool {
         matches!(self.request.messages.last(), Some(Message::ToolResult { .. }))
     }

@@ -2,7 +2,7 @@
 //! go to the standard error.
 
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use tidegate_desktop_core::scope_words;
 use tidegate_protocol::{Method, UnixMillis};
 use tidegate_trust::{Level, ScopeSet};
@@ -197,7 +197,7 @@ mod tests {
 
     #[test]
     fn a_hostile_program_name_stays_in_its_cell() {
-        let answer: Value = json!({
+        let answer = json!({
             "sharedToken": true,
             "tokens": [{
                 "id": "0123456789abcdef", "name": "backup", "level": "full", "pairing": true,

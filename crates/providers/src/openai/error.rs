@@ -88,10 +88,6 @@ impl ReportedError {
         }
     }
 
-    /// Whether waiting does not help, because the account has nothing left.
-    pub(super) fn is_quota(&self) -> bool {
-        self.code.contains("insufficient_quota")
-    }
 
     /// Whether the server does not know how to be asked for token counts.
     pub(super) fn refuses_usage(&self) -> bool {
@@ -196,7 +192,6 @@ mod tests {
         assert_eq!(classify(400, &ollama.to_string()), unknown());
         assert_eq!(classify(404, ""), unknown());
         assert_eq!(classify(429, &quota.to_string()), ModelError::RateLimited { retry_after_ms: None });
-        assert!(ReportedError::in_body(429, &quota.to_string()).is_quota());
     }
 
     #[test]

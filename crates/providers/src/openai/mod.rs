@@ -13,7 +13,7 @@ use bytes::Bytes;
 use futures_util::stream;
 use reqwest::{Response, StatusCode};
 use tidegate_agent::model::{BoxFuture, Model, ModelError, ModelName, ModelRequest, ModelStream};
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 pub use lines::{ANSWER_BYTES, EVENT_BYTES};
 
@@ -25,12 +25,6 @@ use error::{Asked, ReportedError, retry_after_ms};
 pub const IDLE: Duration = Duration::from_secs(120);
 /// The same for a server on this computer, which may have to load the model first.
 pub const LOCAL_IDLE: Duration = Duration::from_secs(300);
-/// How often a request is sent, at most, as long as no answer has begun.
-const TRIES: u32 = 2;
-/// The pause before another try when the server names none.
-const BACKOFF: Duration = Duration::from_millis(500);
-/// The longest pause before another try; a server that asks for more gets no other try.
-const LONGEST_BACKOFF: Duration = Duration::from_secs(10);
 /// The most bytes of an error's body that are read.
 const ERROR_BYTES: usize = 64 * 1024;
 
@@ -60,13 +54,17 @@ impl Model for OpenAiModel {
         self.context_window
     }
 
+    fn is_local(&self) -> bool {
+        self.endpoint.base().is_loopback()
+    }
+
     fn stream(&self, request: ModelRequest) -> BoxFuture<'_, Result<ModelStream, ModelError>> {
         Box::pin(async move { ask(&self.http, &self.endpoint, &self.name.model, &request).await })
     }
 }
 
-/// Asks the model `model` of a server. A connection that cannot be made, and the statuses 429 and
-/// 5xx, are tried once more; nothing is tried again once an answer has begun.
+/// Asks the model `model` of a server, once. Whether a failure is worth another question is decided
+/// by the run that asks: it can be stopped while it waits.
 ///
 /// # Errors
 /// What [`ModelError`] tells; also the stream's items.
@@ -79,9 +77,7 @@ pub async fn ask(
     let idle = if endpoint.base().is_loopback() { LOCAL_IDLE } else { IDLE };
     let asked = Asked { endpoint, model };
     let mut ask_usage = true;
-    let mut tries = 0;
     loop {
-        tries += 1;
         let body = Bytes::from(
             serde_json::to_vec(&wire::body(model, request, ask_usage))
                 .map_err(|error| ModelError::Server { status: 0, message: error.to_string() })?,
@@ -98,27 +94,18 @@ pub async fn ask(
                 return Ok(answer::read(chunks(response), reading));
             }
             Ok(response) => refused(response, asked, idle).await?,
-            Err(unsent) => Failure {
-                another_try: unsent.before_connection.then_some(BACKOFF),
-                error: unsent.error,
-                refuses_usage: false,
-            },
+            Err(unsent) => return Err(unsent),
         };
         if failure.refuses_usage && ask_usage {
             ask_usage = false;
             continue;
         }
-        match failure.another_try {
-            Some(pause) if tries < TRIES => sleep(pause).await,
-            _ => return Err(failure.error),
-        }
+        return Err(failure.error);
     }
 }
 
 struct Failure {
     error: ModelError,
-    /// After which pause another try makes sense.
-    another_try: Option<Duration>,
     refuses_usage: bool,
 }
 
@@ -128,7 +115,7 @@ async fn refused(mut response: Response, asked: Asked<'_>, idle: Duration) -> Re
     if status.is_redirection() {
         let message = "it wants to redirect, which is not followed; set the base URL to the final address";
         let error = ModelError::Server { status: status.as_u16(), message: message.to_owned() };
-        return Ok(Failure { error, another_try: None, refuses_usage: false });
+        return Ok(Failure { error, refuses_usage: false });
     }
     let mut body = Vec::new();
     // An error whose body breaks off is still that error.
@@ -143,12 +130,8 @@ async fn refused(mut response: Response, asked: Asked<'_>, idle: Duration) -> Re
     let was_cut = body.len() >= ERROR_BYTES;
     body.truncate(ERROR_BYTES);
     let reported = ReportedError::in_body(status.as_u16(), &String::from_utf8_lossy(&body));
-    let may_pass = status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error();
-    let pause = retry_after_ms.map_or(BACKOFF, Duration::from_millis);
-    let worth_it = may_pass && pause <= LONGEST_BACKOFF && !reported.is_quota();
     Ok(Failure {
         error: reported.classify(asked, retry_after_ms, was_cut),
-        another_try: worth_it.then_some(pause),
         refuses_usage: reported.refuses_usage(),
     })
 }

@@ -1,0 +1,235 @@
+//! `approvals`: commands that agents want to run.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tidegate_protocol::text::one_line;
+use tidegate_protocol::{Method, UnixMillis};
+
+use super::{Context, nothing};
+use crate::arguments::ApprovalsCommand;
+use crate::client::{Wire, read};
+use crate::failure::Failure;
+use crate::layout::{Fields, Table};
+use crate::moments;
+
+/// The fewest characters of an id that name a command.
+const SHORTEST_ID: usize = 4;
+
+pub(super) async fn run<W: Wire>(
+    context: &mut Context<'_, W>,
+    command: &ApprovalsCommand,
+) -> Result<(), Failure> {
+    match command {
+        ApprovalsCommand::List => list(context).await,
+        ApprovalsCommand::Show { id } => {
+            let (answer, waiting) = find(context, id).await?;
+            let now = context.now();
+            context.show(&answer, || Ok(render(&waiting, now)))
+        }
+        ApprovalsCommand::Allow { id, yes } => allow(context, id, *yes).await,
+        ApprovalsCommand::Deny { id } => {
+            let (_, waiting) = find(context, id).await?;
+            let answer = resolve(context, &waiting.id, "deny").await?;
+            context.done(&answer, "Refused. The command does not run.")
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Waiting {
+    id: String,
+    request: Request,
+    created_at_ms: UnixMillis,
+    expires_at_ms: UnixMillis,
+}
+
+/// What would run. Without these fields nothing can be shown exactly, so nothing is allowed.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Request {
+    command: String,
+    command_argv: Vec<String>,
+    cwd: String,
+    env: BTreeMap<String, String>,
+    #[serde(default)]
+    session_key: Option<String>,
+    #[serde(default)]
+    run_id: Option<String>,
+    #[serde(default)]
+    ancestors: Vec<String>,
+    #[serde(default)]
+    digest: String,
+}
+
+async fn list<W: Wire>(context: &mut Context<'_, W>) -> Result<(), Failure> {
+    let method = Method::ExecApprovalList;
+    let answer = context.client.call(method, nothing()).await?;
+    let now = context.now();
+    context.show(&answer, || Ok(render_list(&read::<Vec<Waiting>>(method.name(), answer.clone())?, now)))
+}
+
+/// The command whose id begins like that: exactly one.
+async fn find<W: Wire>(context: &mut Context<'_, W>, id: &str) -> Result<(Value, Waiting), Failure> {
+    let method = Method::ExecApprovalList;
+    let all: Vec<Value> = context.client.ask(method, nothing()).await?;
+    let fits = |answer: &&Value| {
+        let whole = answer.get("id").and_then(Value::as_str).unwrap_or_default();
+        whole == id || id.len() >= SHORTEST_ID && whole.starts_with(id)
+    };
+    let mut fitting = all.iter().filter(fits);
+    match (fitting.next(), fitting.next()) {
+        (Some(answer), None) => Ok((answer.clone(), read(method.name(), answer.clone())?)),
+        (Some(_), Some(_)) => {
+            Err(Failure::Failed("More than one command begins like that; give more of the id.".to_owned()))
+        }
+        (None, _) => Err(Failure::Failed(
+            "No command waits under this id. `tidegate approvals list` shows what waits.".to_owned(),
+        )),
+    }
+}
+
+async fn allow<W: Wire>(context: &mut Context<'_, W>, id: &str, yes: bool) -> Result<(), Failure> {
+    let (_, waiting) = find(context, id).await?;
+    let shown = render(&waiting, context.now());
+    context.confirm(&shown, "Let it run, once?", yes).await?;
+    // A command never changes under its whole id, so what runs is what was shown.
+    let answer = resolve(context, &waiting.id, "allow-once").await?;
+    context.done(&answer, "Allowed, once.")
+}
+
+async fn resolve<W: Wire>(context: &mut Context<'_, W>, id: &str, decision: &str) -> Result<Value, Failure> {
+    context.decide(Method::ExecApprovalResolve, json!({ "id": id, "decision": decision })).await
+}
+
+fn render_list(waiting: &[Waiting], now: UnixMillis) -> String {
+    if waiting.is_empty() {
+        return "No command waits.\n".to_owned();
+    }
+    let mut table = Table::new(&["ID", "ASKED", "SESSION", "COMMAND"]);
+    for command in waiting {
+        let id: String = command.id.chars().take(8).collect();
+        let session = command.request.session_key.as_deref().unwrap_or("-");
+        table.row([&id, &moments::ago(now, command.created_at_ms), session, &command.request.command]);
+    }
+    format!("{}\n`tidegate approvals show ID` shows exactly what would run.\n", table.render())
+}
+
+/// Everything that would run, whole. What stands behind the bar is the command's; nothing in it can
+/// pass for a line of ours.
+fn render(waiting: &Waiting, now: UnixMillis) -> String {
+    let request = &waiting.request;
+    let mut text = String::from("An agent wants to run this command.\n\nCommand\n");
+    push_barred(&mut text, &request.command);
+    text.push_str("\nProgram and arguments, one a line\n");
+    for argument in &request.command_argv {
+        push_barred(&mut text, argument);
+    }
+    text.push_str("\nIn the directory\n");
+    push_barred(&mut text, &request.cwd);
+    if request.env.is_empty() {
+        text.push_str("\nIt changes no environment variable.\n");
+    } else {
+        text.push_str("\nEnvironment variables that it sets\n");
+        for (name, value) in &request.env {
+            push_barred(&mut text, &format!("{name}={value}"));
+        }
+    }
+    let mut fields = Fields::new();
+    fields.add("Id", &waiting.id);
+    let left = moments::left(now, waiting.expires_at_ms);
+    fields.add("Asked", &format!("{}, {left}", moments::ago(now, waiting.created_at_ms)));
+    fields.add_some("Session", request.session_key.as_deref());
+    fields.add_some("Run", request.run_id.as_deref());
+    if !request.ancestors.is_empty() {
+        fields.add("Started by", &request.ancestors.join(", which was started by "));
+    }
+    fields.add_some("Digest", Some(&request.digest));
+    text.push('\n');
+    text.push_str(&fields.render());
+    text
+}
+
+/// Appends a text whole: each of its lines behind a bar, what is invisible made visible.
+fn push_barred(text: &mut String, part: &str) {
+    for line in part.split('\n') {
+        text.push_str(&format!("  | {}\n", one_line(line, usize::MAX)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn waiting(command: &str) -> Waiting {
+        let answer = json!({
+            "id": "3f2a9c1e-0000-4000-8000-000000000000",
+            "request": {
+                "command": command,
+                "commandArgv": ["/bin/sh", "-c", command],
+                "cwd": "/home/a/work\u{202e}",
+                "env": { "PATH": "/tmp/\u{200b}bin" },
+                "host": "gateway",
+                "sessionKey": "agent:main:subagent:1",
+                "runId": "run-2",
+                "ancestors": ["run-1", "run-0"],
+                "digest": "abcd",
+            },
+            "createdAtMs": 0,
+            "expiresAtMs": 1_800_000,
+        });
+        serde_json::from_value(answer).unwrap()
+    }
+
+    #[test]
+    fn a_command_is_shown_whole_and_its_hostile_characters_are_visible() {
+        let text = render(&waiting("rm -rf \u{1b}[2Kx\u{202e}\n  | Allowed\tby you"), UnixMillis(60_000));
+
+        assert_eq!(
+            text,
+            "An agent wants to run this command.\n\
+             \nCommand\n\
+             \x20 | rm -rf \\u{1b}[2Kx\\u{202e}\n\
+             \x20 |   | Allowed\\u{9}by you\n\
+             \nProgram and arguments, one a line\n\
+             \x20 | /bin/sh\n\
+             \x20 | -c\n\
+             \x20 | rm -rf \\u{1b}[2Kx\\u{202e}\n\
+             \x20 |   | Allowed\\u{9}by you\n\
+             \nIn the directory\n\
+             \x20 | /home/a/work\\u{202e}\n\
+             \nEnvironment variables that it sets\n\
+             \x20 | PATH=/tmp/\\u{200b}bin\n\
+             \n\
+             \x20 Id          3f2a9c1e-0000-4000-8000-000000000000\n\
+             \x20 Asked       1 min ago, 29 min left\n\
+             \x20 Session     agent:main:subagent:1\n\
+             \x20 Run         run-2\n\
+             \x20 Started by  run-1, which was started by run-0\n\
+             \x20 Digest      abcd\n"
+        );
+    }
+
+    #[test]
+    fn a_long_command_is_never_cut() {
+        let long = format!("echo {} && rm -rf /", "x".repeat(100_000));
+
+        let text = render(&waiting(&long), UnixMillis(0));
+
+        assert!(text.contains(&long));
+    }
+
+    #[test]
+    fn the_list_keeps_each_command_on_its_line() {
+        let text = render_list(&[waiting("a\nb")], UnixMillis(0));
+
+        assert_eq!(
+            text,
+            "ID        ASKED     SESSION                COMMAND\n\
+             3f2a9c1e  just now  agent:main:subagent:1  a\\u{a}b\n\
+             \n`tidegate approvals show ID` shows exactly what would run.\n"
+        );
+    }
+}

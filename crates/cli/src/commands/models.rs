@@ -1,0 +1,152 @@
+//! `models`.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tidegate_protocol::Method;
+
+use super::{Context, nothing};
+use crate::arguments::{AddModelArguments, ModelsCommand};
+use crate::client::{Wire, read};
+use crate::failure::Failure;
+use crate::layout::Table;
+
+pub(super) async fn run<W: Wire>(context: &mut Context<'_, W>, command: &ModelsCommand) -> Result<(), Failure> {
+    match command {
+        ModelsCommand::List => list(context).await,
+        ModelsCommand::Add(arguments) => add(context, arguments).await,
+        ModelsCommand::Test { model } => test(context, model.as_deref()).await,
+        ModelsCommand::Use { model } => {
+            let answer = context.client.call(Method::TidegateModelsUse, json!({ "model": model })).await?;
+            context.done(&answer, &format!("{model} answers from now on, where a session did not choose another."))
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct Models {
+    #[serde(default)]
+    models: Vec<Model>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Model {
+    id: String,
+    #[serde(default)]
+    provider: String,
+    #[serde(default)]
+    context_window: Option<u64>,
+    #[serde(default)]
+    tags: Vec<String>,
+}
+
+async fn list<W: Wire>(context: &mut Context<'_, W>) -> Result<(), Failure> {
+    let method = Method::ModelsList;
+    let answer = context.client.call(method, nothing()).await?;
+    context.show(&answer, || Ok(render(&read(method.name(), answer.clone())?)))
+}
+
+fn render(models: &Models) -> String {
+    if models.models.is_empty() {
+        return "There is no model. `tidegate models add` adds a provider.\n".to_owned();
+    }
+    let mut table = Table::new(&["IN USE", "CONTEXT", "MODEL"]);
+    for model in &models.models {
+        let in_use = if model.tags.iter().any(|tag| tag == "default") { "*" } else { "" };
+        let context = model.context_window.map_or("-".to_owned(), |tokens| tokens.to_string());
+        table.row([in_use, &context, &format!("{}/{}", model.provider, model.id)]);
+    }
+    table.render()
+}
+
+async fn add<W: Wire>(context: &mut Context<'_, W>, arguments: &AddModelArguments) -> Result<(), Failure> {
+    let mut params = json!({
+        "id": arguments.id,
+        "baseUrl": arguments.base_url,
+        "models": arguments.models,
+    });
+    if let Some(reference) = &arguments.key_ref {
+        params["keyRef"] = json!(reference);
+    } else if let Some(key) = key(context, arguments).await? {
+        params["key"] = json!(key);
+    }
+    let answer = context.client.call(Method::TidegateModelsAdd, params).await?;
+    let id = &arguments.id;
+    context.done(&answer, &format!("Added {id}. `tidegate models list` shows its models; `tidegate models test {id}/MODEL` tries one."))
+}
+
+/// The key that the person gives, on one of the two ways that other programs cannot read.
+async fn key<W: Wire>(
+    context: &mut Context<'_, W>,
+    arguments: &AddModelArguments,
+) -> Result<Option<String>, Failure> {
+    if arguments.no_key {
+        return Ok(None);
+    }
+    let person = context.surroundings.person.clone();
+    if arguments.key_stdin {
+        let given = context.client.meanwhile(move || person.input()).await?.map_err(Failure::Input)?;
+        return match given.trim() {
+            "" => Err(Failure::Usage("The standard input holds no key. Pass --no-key if none is needed.".to_owned())),
+            key => Ok(Some(key.to_owned())),
+        };
+    }
+    let prompt = format!("Key for {} (not shown; empty for none): ", arguments.id);
+    let prompt = tidegate_protocol::text::one_line(&prompt, 200);
+    let given = context.client.meanwhile(move || person.secret(&prompt)).await?.map_err(Failure::Input)?;
+    Ok(Some(given.trim().to_owned()).filter(|key| !key.is_empty()))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Report {
+    ok: bool,
+    #[serde(default)]
+    model: String,
+    #[serde(default)]
+    first_byte_ms: Option<u64>,
+    #[serde(default)]
+    total_ms: Option<u64>,
+    #[serde(default)]
+    error: Option<String>,
+}
+
+async fn test<W: Wire>(context: &mut Context<'_, W>, model: Option<&str>) -> Result<(), Failure> {
+    let method = Method::TidegateModelsTest;
+    let params = model.map_or_else(nothing, |model| json!({ "model": model }));
+    let answer: Value = context.client.call(method, params).await?;
+    let report: Report = read(method.name(), answer.clone())?;
+    if report.ok {
+        let took = |label: &str, ms: Option<u64>| ms.map(|ms| format!("{label} after {ms} ms"));
+        let times: Vec<String> =
+            took("first text", report.first_byte_ms).into_iter().chain(took("done", report.total_ms)).collect();
+        return context.show(&answer, || Ok(format!("{} answers: {}.", report.model, times.join(", "))));
+    }
+    if context.is_json() {
+        context.output().json(&answer)?;
+    }
+    let why = report.error.unwrap_or_else(|| "no reason was given".to_owned());
+    Err(Failure::Failed(format!("{} does not answer: {why}", report.model)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_model_in_use_is_marked() {
+        let answer = json!({ "models": [
+            { "id": "qwen3", "provider": "ollama", "contextWindow": 40960, "tags": ["default"] },
+            { "id": "demo\u{7}", "provider": "offline", "contextWindow": null, "tags": [] },
+        ]});
+
+        let text = render(&serde_json::from_value(answer).unwrap());
+
+        assert_eq!(
+            text,
+            "IN USE  CONTEXT  MODEL\n\
+             *       40960    ollama/qwen3\n\
+             \x20       -        offline/demo\\u{7}\n"
+        );
+    }
+}

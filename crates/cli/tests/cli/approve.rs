@@ -1,0 +1,256 @@
+//! Deciding: what was shown is what is decided.
+
+use serde_json::{Value, json};
+
+use crate::support::{NOW, Reply, Stage};
+
+const ID: &str = "3f2a9c1e-1111-4222-8333-444455556666";
+
+fn request() -> Value {
+    json!({
+        "requestId": ID,
+        "deviceId": "ed6098d8b3bcc9b33e8f9546ced9572ed0623a17a254a972180e11ffa10f9624",
+        "publicKey": "fwD_c5r85uoIoFOAVIVdu5txBnyNLMQYgFYQ_sqb1M4",
+        "displayName": "Anna's \"phone\"\u{202e}\n  Role  nobody\u{1b}[2J",
+        "platform": "ios 18",
+        "deviceFamily": "iPhone",
+        "clientId": "openclaw-ios",
+        "clientMode": "ui",
+        "role": "operator",
+        "roles": ["operator"],
+        "scopes": ["operator.read", "operator.pairing", "operator.admin"],
+        "silent": false,
+        "isRepair": true,
+        "ts": NOW - 120_000,
+        "code": "3f2a9c1e",
+        "digest": "d1gest",
+        "reason": "scope-upgrade",
+        "has": ["operator.read"],
+        "adds": ["operator.pairing", "operator.admin"],
+        "from": "local network, 192.168.1.5",
+        "subject": "ed6098d8b3bcc9b33e8f9546ced9572ed0623a17a254a972180e11ffa10f9624",
+        "version": "2026.9.6",
+        "knownName": true,
+        "caution": null,
+        "later": false,
+        "expiresAtMs": NOW + 180_000,
+        "fingerprint": "ed60 98d8 b3bc c9b3",
+    })
+}
+
+fn stage() -> Stage {
+    Stage::answering([
+        ("tidegate.devices.show", request()),
+        ("tidegate.devices.decide", json!({ "requestId": ID, "subject": "x", "approved": true })),
+    ])
+}
+
+#[tokio::test]
+async fn a_request_is_shown_whole_with_full_control_first_and_nothing_hostile_raw() {
+    let outcome = stage().run(&["devices", "show", "3f2a9c1e"]).await;
+
+    assert_eq!(outcome.code, 0, "{}", outcome.err);
+    assert_eq!(
+        outcome.out,
+        "A known device asks for more than it has.\n\
+         \x20 Claimed name  \"Anna's 'phone'\\u{202e}\\u{a}  Role  nobody\\u{1b}[2J\"\n\
+         \x20 Caution       You gave this name to another device. This one only claims it.\n\
+         \x20 Program       openclaw-ios, ui 2026.9.6 (as it says)\n\
+         \x20 Platform      ios 18, iPhone (as it says)\n\
+         \x20 From          local network, 192.168.1.5\n\
+         \x20 Fingerprint   ed60 98d8 b3bc c9b3\n\
+         \x20 Code          3f2a9c1e (the other side shows the same)\n\
+         \x20 Asked         2 min ago, 3 min left\n\
+         \x20 Role          operator\n\
+         \x20 Has already   look\n\
+         \n\
+         It asks for\n\
+         \x20 ! new  Full control: settings, sessions, agents, and decisions about commands. Not included: \
+         letting others in. (operator.admin)\n\
+         \x20 ! new  Let others in: approve devices and programs, up to its own rights. (operator.pairing)\n\
+         \x20   has  Look: sessions, conversations, models and logs. (operator.read)\n"
+    );
+    assert_eq!(outcome.sent("tidegate.devices.show"), &json!({ "id": "3f2a9c1e" }));
+}
+
+#[tokio::test]
+async fn approving_shows_first_then_asks_then_sends_the_digest_of_what_was_shown() {
+    let outcome = stage().person(true).run(&["devices", "approve", "3f2a9c1e"]).await;
+
+    assert_eq!(outcome.code, 0, "{}", outcome.err);
+    let methods: Vec<&str> = outcome.requests.iter().map(|(method, _)| method.as_str()).collect();
+    assert_eq!(methods, ["tidegate.devices.show", "tidegate.devices.decide"]);
+    assert_eq!(
+        outcome.sent("tidegate.devices.decide"),
+        &json!({ "requestId": ID, "verdict": "approve", "digest": "d1gest", "duration": "always" })
+    );
+    assert_eq!(outcome.questions, ["Let it in?"]);
+    let (shown, done) = outcome.out.split_once("\nYou would grant ").unwrap();
+    assert!(shown.contains("Full control"));
+    assert_eq!(
+        done,
+        "everything that it asks for; until you revoke it.\nApproved. It is let in when it connects again.\n"
+    );
+}
+
+#[tokio::test]
+async fn a_no_decides_nothing() {
+    let outcome = stage().person(false).run(&["devices", "approve", "3f2a9c1e"]).await;
+
+    assert_eq!(outcome.code, 1);
+    assert!(!outcome.was_called("tidegate.devices.decide"));
+    assert_eq!(outcome.err, "tidegate: Nothing was decided; it still waits.\n");
+}
+
+#[tokio::test]
+async fn without_a_terminal_nothing_is_decided_unless_yes_was_typed() {
+    let silent = stage().run(&["devices", "approve", "3f2a9c1e"]).await;
+    let told = stage().run(&["devices", "approve", "3f2a9c1e", "--yes"]).await;
+
+    assert_eq!(silent.code, 2);
+    assert!(silent.err.contains("no terminal") && silent.err.contains("--yes"), "{}", silent.err);
+    assert!(silent.requests.is_empty());
+    assert_eq!(told.code, 0, "{}", told.err);
+    assert_eq!(told.sent("tidegate.devices.decide")["digest"], "d1gest");
+    assert!(told.out.contains("Full control"));
+    assert!(told.questions.is_empty());
+}
+
+#[tokio::test]
+async fn what_cannot_be_shown_is_not_approved() {
+    let unknown = Stage::scripted(|_, _, id| Reply::error(id, "INVALID_REQUEST", "nothing waits"));
+    let unknown = unknown.run(&["devices", "approve", "3f2a9c1e", "--yes"]).await;
+    assert_eq!((unknown.code, unknown.requests.len()), (1, 1));
+
+    for missing in ["digest", "reason", "has", "adds", "from", "code", "expiresAtMs"] {
+        let mut incomplete = request();
+        incomplete.as_object_mut().unwrap().remove(missing);
+        let stage = Stage::answering([
+            ("tidegate.devices.show", incomplete),
+            ("tidegate.devices.decide", json!({})),
+        ]);
+
+        let outcome = stage.run(&["devices", "approve", "3f2a9c1e", "--yes"]).await;
+
+        assert_eq!(outcome.code, 1, "{missing}");
+        assert!(!outcome.was_called("tidegate.devices.decide"), "{missing}");
+        assert!(outcome.err.contains(missing), "{}", outcome.err);
+    }
+}
+
+#[tokio::test]
+async fn a_known_device_is_no_request() {
+    let device = json!({ "deviceId": "ed6098d8", "scopes": ["operator.read"] });
+    let outcome = Stage::answering([("tidegate.devices.show", device)])
+        .run(&["devices", "approve", "ed6098d8", "--yes"])
+        .await;
+
+    assert_eq!(outcome.code, 1);
+    assert!(outcome.err.contains("No request waits under this id"), "{}", outcome.err);
+}
+
+#[tokio::test]
+async fn a_request_that_changed_is_refused_by_the_gateway_and_said_so() {
+    let stage = Stage::scripted(|method, _, id| match method {
+        "tidegate.devices.show" => Reply::ok(id, request()),
+        _ => Reply::error(id, "INVALID_REQUEST", "the request changed since it was shown; look at it again"),
+    });
+
+    let outcome = stage.run(&["devices", "approve", "3f2a9c1e", "--yes"]).await;
+
+    assert_eq!(outcome.code, 1);
+    assert_eq!(outcome.err, "tidegate: The request changed since it was shown; look at it again.\n");
+}
+
+#[tokio::test]
+async fn with_a_desktop_its_dialog_decides_and_nobody_is_asked_twice() {
+    let stage = Stage::scripted(|method, _, id| match method {
+        "tidegate.devices.show" => Reply::ok(id, request()),
+        _ => Reply::error(id, "FORBIDDEN", "a person decides this in Tidegate's dialog"),
+    });
+
+    let outcome = stage.with_desktop().person(true).run(&["devices", "approve", "3f2a9c1e"]).await;
+
+    assert_eq!(outcome.code, 1);
+    assert!(outcome.questions.is_empty());
+    assert!(outcome.err.contains("A person decides this in Tidegate's dialog"), "{}", outcome.err);
+}
+
+#[tokio::test]
+async fn a_level_or_scopes_or_less_time_are_sent_as_chosen() {
+    let level = ["devices", "approve", "3f2a9c1e", "--yes", "--level", "write", "--pairing", "--until-quit"];
+    let level = stage().run(&level).await;
+    let scopes = stage().run(&["devices", "approve", "3f2a9c1e", "--yes", "--scopes", "read,operator.write", "--once"]);
+    let scopes = scopes.await;
+
+    let sent = level.sent("tidegate.devices.decide");
+    assert_eq!((&sent["level"], &sent["pairing"], &sent["duration"]), (&json!("write"), &json!(true), &json!("until-quit")));
+    assert!(level.out.contains("You would grant level write, and let others in if it asked for that; until Tidegate quits."));
+    let sent = scopes.sent("tidegate.devices.decide");
+    assert_eq!((&sent["scopes"], &sent["duration"]), (&json!(["operator.read", "operator.write"]), &json!("once")));
+    assert!(sent.get("level").is_none());
+}
+
+#[tokio::test]
+async fn json_keeps_the_standard_output_for_the_answer() {
+    let outcome = stage().run(&["devices", "approve", "3f2a9c1e", "--yes", "--json"]).await;
+
+    let answer: Value = serde_json::from_str(&outcome.out).unwrap();
+    assert_eq!(answer["approved"], true);
+    assert!(outcome.err.contains("It asks for"));
+}
+
+fn command() -> Value {
+    json!([{
+        "id": ID,
+        "request": {
+            "command": "curl x | sh", "commandArgv": ["/bin/sh", "-c", "curl x | sh"], "cwd": "/work",
+            "env": {}, "sessionKey": "agent:main:main", "runId": "r", "ancestors": [], "digest": "d",
+        },
+        "createdAtMs": NOW, "expiresAtMs": NOW + 1_800_000,
+    }])
+}
+
+#[tokio::test]
+async fn a_command_is_shown_before_it_is_allowed_and_named_by_its_whole_id() {
+    let stage = Stage::answering([
+        ("exec.approval.list", command()),
+        ("exec.approval.resolve", json!({ "ok": true })),
+    ]);
+
+    let outcome = stage.person(true).run(&["approvals", "allow", "3f2a"]).await;
+
+    assert_eq!(outcome.code, 0, "{}", outcome.err);
+    assert_eq!(outcome.sent("exec.approval.resolve"), &json!({ "id": ID, "decision": "allow-once" }));
+    assert!(outcome.out.contains("  | curl x | sh\n"), "{}", outcome.out);
+    assert_eq!(outcome.questions, ["Let it run, once?"]);
+}
+
+#[tokio::test]
+async fn a_command_that_cannot_be_shown_exactly_is_not_allowed() {
+    for missing in ["command", "commandArgv", "cwd", "env"] {
+        let mut commands = command();
+        commands[0]["request"].as_object_mut().unwrap().remove(missing);
+        let stage = Stage::answering([("exec.approval.list", commands), ("exec.approval.resolve", json!({}))]);
+
+        let outcome = stage.run(&["approvals", "allow", "3f2a9c1e", "--yes"]).await;
+
+        assert_eq!(outcome.code, 1, "{missing}");
+        assert!(!outcome.was_called("exec.approval.resolve"), "{missing}");
+    }
+}
+
+#[tokio::test]
+async fn commands_need_a_person_too_and_an_id_that_fits_one() {
+    let nobody = Stage::answering([("exec.approval.list", command())]).run(&["approvals", "allow", "3f2a9c1e"]).await;
+    let other = Stage::answering([("exec.approval.list", command())]).run(&["approvals", "deny", "zzzz"]).await;
+    let twice = json!([command()[0], command()[0]]);
+    let twice = Stage::answering([("exec.approval.list", twice)]).run(&["approvals", "deny", "3f2a"]).await;
+    let short = Stage::answering([("exec.approval.list", command())]).run(&["approvals", "deny", "3f"]).await;
+
+    assert_eq!((nobody.code, nobody.requests.len()), (2, 0));
+    assert_eq!(other.code, 1);
+    assert!(other.err.contains("No command waits"), "{}", other.err);
+    assert!(twice.err.contains("More than one"), "{}", twice.err);
+    assert!(short.err.contains("No command waits"), "{}", short.err);
+}

@@ -1,0 +1,147 @@
+//! Answers that come in pieces: `agent` and `logs --follow`.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use crate::support::{Reply, Stage, answer, event};
+
+fn says(run: &Value, text: &str) -> Value {
+    event("agent", json!({
+        "runId": run, "sessionKey": "agent:main:main", "stream": "assistant", "seq": 1,
+        "data": { "text": text, "delta": text },
+    }))
+}
+
+fn ended(id: &str, run: &Value, text: &str) -> Value {
+    answer(id, json!({ "runId": run, "status": "ok", "result": { "payloads": [{ "text": text, "mediaUrl": null }] } }))
+}
+
+fn accepted(id: &str, run: &Value) -> Value {
+    answer(id, json!({ "runId": run, "status": "accepted" }))
+}
+
+#[tokio::test]
+async fn the_answer_is_printed_as_it_comes_and_nothing_of_other_runs() {
+    let stage = Stage::scripted(|_, params, id| {
+        let run = &params["idempotencyKey"];
+        Reply::Frames(vec![
+            accepted(id, run),
+            says(run, "Hel"),
+            says(&json!("another run"), "secret"),
+            event("tick", json!({ "ts": 1 })),
+            says(run, "Hello\u{1b}[31m"),
+            ended(id, run, "Hello\u{1b}[31m there."),
+        ])
+    });
+
+    let outcome = stage.run(&["agent", "--message", "hi", "--session", "notes", "--model", "ollama/qwen3"]).await;
+
+    assert_eq!((outcome.code, outcome.out.as_str()), (0, "Hello\\u{1b}[31m there.\n"), "{}", outcome.err);
+    let sent = outcome.sent("agent");
+    assert_eq!(sent["message"], "hi");
+    assert_eq!(sent["sessionKey"], "agent:main:notes");
+    assert_eq!(sent["model"], "ollama/qwen3");
+}
+
+#[tokio::test]
+async fn an_answer_without_events_is_printed_whole() {
+    let stage = Stage::scripted(|_, params, id| Reply::Frames(vec![ended(id, &params["idempotencyKey"], "All.")]));
+
+    let outcome = stage.run(&["agent", "--message", "hi"]).await;
+
+    assert_eq!((outcome.code, outcome.out.as_str()), (0, "All.\n"));
+}
+
+#[tokio::test]
+async fn a_failed_run_is_1_and_a_sentence_below_what_was_said() {
+    let stage = Stage::scripted(|_, params, id| {
+        let run = &params["idempotencyKey"];
+        let failed = json!({
+            "type": "res", "id": id, "ok": false, "payload": { "runId": run, "status": "error" },
+            "error": { "code": "UNAVAILABLE", "message": "the model's server closed the connection" },
+        });
+        Reply::Frames(vec![accepted(id, run), says(run, "Half"), failed])
+    });
+
+    let outcome = stage.run(&["agent", "--message", "hi"]).await;
+
+    assert_eq!(outcome.code, 1);
+    assert_eq!(outcome.out, "Half\n");
+    assert_eq!(outcome.err, "tidegate: The model's server closed the connection.\n");
+}
+
+#[tokio::test]
+async fn the_person_hears_of_a_command_that_waits_below_this_run_only() {
+    let asks = |id: &str, run: &str, ancestors: Value| {
+        event("exec.approval.requested", json!({ "id": id, "request": { "runId": run, "ancestors": ancestors } }))
+    };
+    let stage = Stage::scripted(move |_, params, id| {
+        let run = &params["idempotencyKey"];
+        Reply::Frames(vec![
+            accepted(id, run),
+            asks("mine", "child", json!([run])),
+            asks("foreign", "other", json!(["x"])),
+            ended(id, run, "Done."),
+        ])
+    });
+
+    let outcome = stage.run(&["agent", "--message", "hi"]).await;
+
+    assert!(outcome.err.contains("`tidegate approvals allow mine`"), "{}", outcome.err);
+    assert!(!outcome.err.contains("foreign"));
+}
+
+#[tokio::test]
+async fn ctrl_c_stops_the_run_before_the_command_ends() {
+    let notify = Arc::new(tokio::sync::Notify::new());
+    let pressed = notify.clone();
+    let mut waiting = None;
+    let mut stage = Stage::scripted(move |method, params, id| match method {
+        "agent" => {
+            let run = params["idempotencyKey"].clone();
+            waiting = Some((id.to_owned(), run.clone()));
+            pressed.notify_one();
+            Reply::Frames(vec![accepted(id, &run), says(&run, "I beg")])
+        }
+        _ => {
+            let (agent, run) = waiting.take().unwrap();
+            assert_eq!((&params["runId"], &params["sessionKey"]), (&run, &json!("agent:main:main")));
+            Reply::Frames(vec![
+                answer(id, json!({ "ok": true, "aborted": true })),
+                json!({ "type": "res", "id": agent, "ok": false, "error": { "code": "UNAVAILABLE", "message": "aborted" } }),
+            ])
+        }
+    });
+    stage.interrupt = notify;
+
+    let outcome = stage.run(&["agent", "--message", "hi"]).await;
+
+    assert_eq!((outcome.code, outcome.err.as_str()), (1, "tidegate: Stopped.\n"));
+    assert!(outcome.was_called("chat.abort"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_followed_log_goes_on_where_it_was() {
+    let mut calls = 0;
+    let stage = Stage::scripted(move |_, params, id| {
+        calls += 1;
+        match calls {
+            1 => {
+                assert_eq!(params, &json!({ "limit": 100 }));
+                Reply::ok(id, json!({ "cursor": 10, "lines": ["one", "t\u{1b}wo"], "reset": false }))
+            }
+            2 => {
+                assert_eq!(params["cursor"], 10);
+                Reply::ok(id, json!({ "cursor": 20, "lines": ["three"], "reset": true }))
+            }
+            _ => Reply::HangUp,
+        }
+    });
+
+    let outcome = stage.run(&["logs", "--follow"]).await;
+
+    assert_eq!(outcome.out, "one\nt\\u{1b}wo\nthree\n");
+    assert!(outcome.err.contains("begun anew"));
+    assert_eq!(outcome.code, 1);
+}

@@ -1,0 +1,271 @@
+//! A gateway in memory, a person who answers as told, and the command between them.
+
+use std::collections::VecDeque;
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
+
+use clap::Parser as _;
+use jiff::tz::TimeZone;
+use serde_json::{Value, json};
+use tidegate_cli::client::{Gone, Wire};
+use tidegate_cli::output::Output;
+use tidegate_cli::person::Person;
+use tidegate_cli::{Arguments, Command, Failure, Surroundings, report, run};
+use tidegate_protocol::UnixMillis;
+use tokio::sync::{Notify, mpsc};
+
+/// The clock of all tests.
+pub const NOW: u64 = 1_700_000_120_000;
+
+/// What the gateway sends for a request: frames in order, or the end of the connection.
+pub type Script = Box<dyn FnMut(&str, &Value, &str) -> Reply + Send>;
+
+/// What comes of a request.
+pub enum Reply {
+    /// These frames.
+    Frames(Vec<Value>),
+    /// The connection ends.
+    HangUp,
+}
+
+impl Reply {
+    /// A success.
+    pub fn ok(id: &str, payload: Value) -> Self {
+        Self::Frames(vec![answer(id, payload)])
+    }
+
+    /// A failure.
+    pub fn error(id: &str, code: &str, message: &str) -> Self {
+        Self::Frames(vec![json!({
+            "type": "res", "id": id, "ok": false, "error": { "code": code, "message": message },
+        })])
+    }
+}
+
+/// A successful answer's frame.
+pub fn answer(id: &str, payload: Value) -> Value {
+    json!({ "type": "res", "id": id, "ok": true, "payload": payload })
+}
+
+/// An event's frame.
+pub fn event(name: &str, payload: Value) -> Value {
+    json!({ "type": "event", "event": name, "payload": payload })
+}
+
+/// The stage of one test.
+pub struct Stage {
+    first: Vec<Value>,
+    script: Script,
+    person: Answers,
+    is_absent: bool,
+    pub interrupt: Arc<Notify>,
+}
+
+/// What came of a command.
+pub struct Outcome {
+    pub code: u8,
+    pub out: String,
+    pub err: String,
+    pub requests: Vec<(String, Value)>,
+    pub questions: VecDeque<String>,
+}
+
+impl Outcome {
+    /// The parameters of the one request of a method.
+    pub fn sent(&self, method: &str) -> &Value {
+        let mut found = self.requests.iter().filter(|(name, _)| name == method);
+        let (Some((_, params)), None) = (found.next(), found.next()) else {
+            panic!("{method} was not called exactly once: {:?}", self.requests);
+        };
+        params
+    }
+
+    /// Whether a method was called.
+    pub fn was_called(&self, method: &str) -> bool {
+        self.requests.iter().any(|(name, _)| name == method)
+    }
+}
+
+impl Stage {
+    /// A gateway without a desktop that answers by method name; a method that is not listed is
+    /// answered with an error.
+    pub fn answering<const N: usize>(answers: [(&'static str, Value); N]) -> Self {
+        Self::scripted(move |method, _, id| {
+            match answers.iter().find(|(name, _)| *name == method) {
+                Some((_, payload)) => Reply::ok(id, payload.clone()),
+                None => Reply::error(id, "INVALID_REQUEST", &format!("unknown method: {method}")),
+            }
+        })
+    }
+
+    /// A gateway that does what a script says.
+    pub fn scripted(script: impl FnMut(&str, &Value, &str) -> Reply + Send + 'static) -> Self {
+        Self {
+            first: vec![event("tidegate.welcome", json!({ "version": "0.1.0", "desktop": false }))],
+            script: Box::new(script),
+            person: Answers::default(),
+            is_absent: false,
+            interrupt: Arc::new(Notify::new()),
+        }
+    }
+
+    /// The same with a desktop.
+    pub fn with_desktop(self) -> Self {
+        self.greeting(vec![event("tidegate.welcome", json!({ "version": "0.1.0", "desktop": true }))])
+    }
+
+    /// The same with other first frames; without any the connection ends at once.
+    pub fn greeting(mut self, first: Vec<Value>) -> Self {
+        self.first = first;
+        self
+    }
+
+    /// Nothing listens.
+    pub fn not_running(mut self) -> Self {
+        self.is_absent = true;
+        self
+    }
+
+    /// A person at a terminal who answers the questions so.
+    pub fn person(mut self, yes: bool) -> Self {
+        self.person.yes = Some(yes);
+        self
+    }
+
+    /// What is typed or piped as a secret.
+    pub fn secret(mut self, secret: &str) -> Self {
+        self.person.secret = secret.to_owned();
+        self
+    }
+
+    /// Runs a command line.
+    pub async fn run(mut self, words: &[&str]) -> Outcome {
+        let typed = std::iter::once("tidegate").chain(words.iter().copied());
+        let arguments = Arguments::try_parse_from(typed).unwrap_or_else(|problem| panic!("{problem}"));
+        let Command::Control(command) = arguments.command else { panic!("not for a gateway") };
+        let (out, err) = (Captured::default(), Captured::default());
+        let person = Arc::new(self.person);
+        let mut surroundings = Surroundings {
+            output: Output::new(Box::new(out.clone()), Box::new(err.clone())),
+            person: person.clone(),
+            clock: || UnixMillis(NOW),
+            zone: || TimeZone::UTC,
+            interrupt: self.interrupt,
+            json: arguments.json,
+            state_dir: arguments.state_dir,
+        };
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let (wire, gateway) = wires();
+        let (first, is_absent) = (std::mem::take(&mut self.first), self.is_absent);
+        let asked = requests.clone();
+        let serving = tokio::spawn(serve(gateway, first, self.script, asked));
+        let result = run(&command, &mut surroundings, async || match is_absent {
+            true => Err(Failure::NotRunning { with_state_dir: false }),
+            false => Ok(wire),
+        })
+        .await;
+        let code = report(result, &mut surroundings.output);
+        serving.abort();
+        let requests = requests.lock().unwrap().clone();
+        let questions = person.questions.lock().unwrap().clone();
+        Outcome { code, out: out.text(), err: err.text(), requests, questions }
+    }
+}
+
+async fn serve(
+    mut gateway: MemoryWire,
+    first: Vec<Value>,
+    mut script: Script,
+    requests: Arc<Mutex<Vec<(String, Value)>>>,
+) {
+    if first.is_empty() {
+        return;
+    }
+    for frame in first {
+        gateway.send(frame.to_string()).await.unwrap();
+    }
+    while let Some(text) = gateway.receive().await {
+        let request: Value = serde_json::from_str(&text).unwrap();
+        let field = |name: &str| request[name].as_str().unwrap().to_owned();
+        assert_eq!(field("type"), "req");
+        requests.lock().unwrap().push((field("method"), request["params"].clone()));
+        match script(&field("method"), &request["params"], &field("id")) {
+            Reply::Frames(frames) => {
+                for frame in frames {
+                    gateway.send(frame.to_string()).await.unwrap();
+                }
+            }
+            Reply::HangUp => return,
+        }
+    }
+}
+
+/// One end of a connection in memory.
+pub struct MemoryWire {
+    to: mpsc::UnboundedSender<String>,
+    from: mpsc::UnboundedReceiver<String>,
+}
+
+fn wires() -> (MemoryWire, MemoryWire) {
+    let (to_gateway, from_client) = mpsc::unbounded_channel();
+    let (to_client, from_gateway) = mpsc::unbounded_channel();
+    (MemoryWire { to: to_gateway, from: from_gateway }, MemoryWire { to: to_client, from: from_client })
+}
+
+impl Wire for MemoryWire {
+    async fn send(&mut self, text: String) -> Result<(), Gone> {
+        self.to.send(text).map_err(|_| Gone)
+    }
+
+    async fn receive(&mut self) -> Option<String> {
+        self.from.recv().await
+    }
+}
+
+#[derive(Default)]
+struct Answers {
+    /// What is answered; nobody is there when it is not set.
+    yes: Option<bool>,
+    secret: String,
+    questions: Mutex<VecDeque<String>>,
+}
+
+impl Person for Answers {
+    fn is_present(&self) -> bool {
+        self.yes.is_some()
+    }
+
+    fn confirm(&self, question: &str) -> io::Result<bool> {
+        self.questions.lock().unwrap().push_back(question.to_owned());
+        self.yes.ok_or_else(|| io::Error::other("nobody is there"))
+    }
+
+    fn secret(&self, prompt: &str) -> io::Result<String> {
+        self.questions.lock().unwrap().push_back(prompt.to_owned());
+        Ok(self.secret.clone())
+    }
+
+    fn input(&self) -> io::Result<String> {
+        Ok(self.secret.clone())
+    }
+}
+
+#[derive(Clone, Default)]
+struct Captured(Arc<Mutex<Vec<u8>>>);
+
+impl Captured {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl Write for Captured {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,340 @@
+//! Who is at the other end of a local connection: real processes that connect, hide and die.
+
+#![cfg(target_os = "linux")]
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use tempfile::TempDir;
+use tidegate_gateway::listener::{BindError, bind_loopback};
+use tidegate_gateway::peer::{LocalSocket, PeerLookup as _};
+use tidegate_gateway::peer_lookup::KernelPeers;
+use tidegate_trust::origin::Peer;
+use tidegate_trust::program::{Fleeting, Program};
+
+/// What a client does in bash: connect, say hello, and stay until the other end closes.
+const CONNECT: &str = "exec 3<>/dev/tcp/127.0.0.1/$PORT; echo hello >&3; read -u 3 end";
+
+struct Listening {
+    listener: TcpListener,
+}
+
+/// A connection that came in. The client ends when this is dropped.
+struct Arrived {
+    socket: LocalSocket,
+    stream: TcpStream,
+}
+
+impl Listening {
+    fn start() -> Self {
+        Self { listener: TcpListener::bind("127.0.0.1:0").expect("a port") }
+    }
+
+    fn port(&self) -> u16 {
+        self.listener.local_addr().expect("an address").port()
+    }
+
+    fn bash(&self, script: &str) -> Command {
+        let mut command = Command::new("bash");
+        command.args(["-c", script]).env("PORT", self.port().to_string()).stdout(Stdio::null());
+        command
+    }
+
+    /// Waits for a client and its first word, so that it is past connecting.
+    fn arrived(&self) -> Arrived {
+        let (mut stream, peer) = self.listener.accept().expect("a client");
+        let mut hello = [0; 6];
+        stream.read_exact(&mut hello).expect("a word");
+        let local = stream.local_addr().expect("an address");
+        Arrived { socket: LocalSocket::Tcp { peer, local }, stream }
+    }
+}
+
+fn adopt_orphans() {
+    rustix::process::set_child_subreaper(Some(rustix::process::getpid())).expect("a subreaper");
+}
+
+fn peers() -> KernelPeers {
+    KernelPeers::new(Vec::new())
+}
+
+fn ancestry(arrived: &Arrived) -> Peer {
+    peers().ancestry(arrived.socket)
+}
+
+#[track_caller]
+fn assert_tool(peer: &Peer, command_holds: &str) {
+    match peer {
+        Peer::Tool { command } => assert!(command.contains(command_holds), "{command}"),
+        other => panic!("not a tool: {other:?}"),
+    }
+}
+
+#[track_caller]
+fn program(peer: Peer) -> Program {
+    match peer {
+        Peer::Process { same_user: true, program: Some(program), .. } => program,
+        other => panic!("no program: {other:?}"),
+    }
+}
+
+fn end(mut child: Child) {
+    // It may have ended by itself.
+    let _ = child.kill();
+    child.wait().expect("it ends");
+}
+
+/// A directory where no agent may write and that is not a temporary one.
+fn own_place() -> TempDir {
+    TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory")
+}
+
+fn write_script(place: &Path, name: &str, text: &str) -> PathBuf {
+    let path = place.join(name);
+    fs::write(&path, text).expect("written");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("made executable");
+    path
+}
+
+/// Starts a program that does not descend from this process: its parent ends before this process
+/// adopts orphans. It ends when its connection does.
+fn start_stranger(listening: &Listening, place: &Path, command: &str) -> Arrived {
+    let status = listening.bash(&format!("{command} &")).current_dir(place).stdin(Stdio::null()).status();
+    assert!(status.expect("bash").success());
+    let arrived = listening.arrived();
+    adopt_orphans();
+    arrived
+}
+
+#[test]
+fn a_child_that_connects_is_a_tool() {
+    adopt_orphans();
+    let listening = Listening::start();
+    let child = listening.bash(CONNECT).spawn().expect("bash");
+    let arrived = listening.arrived();
+    assert_tool(&ancestry(&arrived), "/dev/tcp");
+    assert_tool(&peers().program(arrived.socket), "/dev/tcp");
+    drop(arrived);
+    end(child);
+}
+
+#[test]
+fn a_tool_that_leaves_its_session_and_its_parent_stays_a_tool() {
+    adopt_orphans();
+    let listening = Listening::start();
+    let double_fork = format!("setsid bash -c '(({CONNECT}) &) ; exit 0' & exit 0");
+    assert!(listening.bash(&double_fork).status().expect("bash").success());
+    let arrived = listening.arrived();
+    assert_tool(&ancestry(&arrived), "bash");
+}
+
+#[test]
+fn a_connection_that_was_left_to_another_tool_is_a_tools() {
+    adopt_orphans();
+    let listening = Listening::start();
+    let leave = "exec 3<>/dev/tcp/127.0.0.1/$PORT; echo hello >&3; sleep 1000 & echo $! >&3";
+    assert!(listening.bash(leave).status().expect("bash").success());
+    let mut arrived = listening.arrived();
+    assert_tool(&ancestry(&arrived), "sleep 1000");
+    let mut pid = [0; 16];
+    let read = arrived.stream.read(&mut pid).expect("a number");
+    let pid = String::from_utf8_lossy(&pid[..read]).trim().parse().expect("a number");
+    let pid = rustix::process::Pid::from_raw(pid).expect("a number");
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("ended");
+}
+
+#[test]
+fn a_tool_that_is_gone_when_it_is_looked_up_is_not_cleared_by_that() {
+    adopt_orphans();
+    let listening = Listening::start();
+    let hit_and_run = "exec 3<>/dev/tcp/127.0.0.1/$PORT; echo hello >&3";
+    assert!(listening.bash(hit_and_run).status().expect("bash").success());
+    let arrived = listening.arrived();
+    assert_eq!(ancestry(&arrived), Peer::Unknown);
+    assert_eq!(peers().program(arrived.socket), Peer::Unknown);
+}
+
+#[test]
+fn this_process_is_no_tool_with_and_without_children() {
+    adopt_orphans();
+    let listening = Listening::start();
+    let mut client = TcpStream::connect(("127.0.0.1", listening.port())).expect("connected");
+    client.write_all(b"hello\n").expect("sent");
+    let arrived = listening.arrived();
+    assert_eq!(ancestry(&arrived), Peer::NotATool);
+    let busy = Command::new("sleep").arg("1000").spawn().expect("sleep");
+    assert_eq!(ancestry(&arrived), Peer::NotATool);
+    end(busy);
+    let own = program(peers().program(arrived.socket));
+    assert_eq!(own.pid, std::process::id());
+    assert_eq!(own.identity.executable, std::env::current_exe().expect("a path"));
+    assert_eq!(own.identity.script, None);
+}
+
+#[test]
+fn a_child_that_was_not_reaped_yet_keeps_nobody_out() {
+    adopt_orphans();
+    let listening = Listening::start();
+    let mut client = TcpStream::connect(("127.0.0.1", listening.port())).expect("connected");
+    client.write_all(b"hello\n").expect("sent");
+    let arrived = listening.arrived();
+    let mut ended = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("cat");
+    drop(ended.stdin.take());
+    let mut output = Vec::new();
+    ended.stdout.take().expect("a pipe").read_to_end(&mut output).expect("the end");
+    assert_eq!(ancestry(&arrived), Peer::NotATool);
+    end(ended);
+}
+
+#[test]
+fn a_connection_that_nobody_has_is_unknown() {
+    let listening = Listening::start();
+    let nobody = LocalSocket::Tcp {
+        peer: ([127, 0, 0, 1], 1).into(),
+        local: listening.listener.local_addr().expect("an address"),
+    };
+    assert_eq!(peers().ancestry(nobody), Peer::Unknown);
+    assert_eq!(peers().program(nobody), Peer::Unknown);
+    assert_eq!(KernelPeers::user(nobody), None);
+}
+
+#[test]
+fn a_process_beside_this_one_is_no_tool_and_its_script_is_found() {
+    let (listening, place) = (Listening::start(), own_place());
+    let script = write_script(place.path(), "client.sh", CONNECT);
+    symlink(&script, place.path().join("alias")).expect("a link");
+    let arrived = start_stranger(&listening, place.path(), "bash ./alias one two");
+    let busy = Command::new("sleep").arg("1000").spawn().expect("sleep");
+    assert_eq!(ancestry(&arrived), Peer::NotATool);
+    let found = program(peers().program(arrived.socket));
+    assert_eq!(found.identity.script, Some(script.canonicalize().expect("a path")));
+    assert_eq!(found.identity.executable.file_name().and_then(|name| name.to_str()), Some("bash"));
+    assert_eq!(found.identity.uid, rustix::process::geteuid().as_raw());
+    assert_eq!(found.fleeting, None);
+    end(busy);
+}
+
+#[test]
+fn code_on_the_command_line_gets_no_lasting_grant() {
+    let (listening, place) = (Listening::start(), own_place());
+    let arrived = start_stranger(&listening, place.path(), &format!("bash -c '{CONNECT}'"));
+    assert_eq!(program(peers().program(arrived.socket)).fleeting, Some(Fleeting::InlineCode));
+}
+
+#[test]
+fn a_program_that_loads_other_code_first_gets_no_lasting_grant() {
+    let (listening, place) = (Listening::start(), own_place());
+    write_script(place.path(), "client.sh", CONNECT);
+    let arrived = start_stranger(&listening, place.path(), "BASH_ENV=/dev/null bash client.sh");
+    assert_eq!(program(peers().program(arrived.socket)).fleeting, Some(Fleeting::Preload));
+}
+
+#[test]
+fn a_script_where_an_agent_may_write_gets_no_lasting_grant() {
+    let (listening, place) = (Listening::start(), own_place());
+    write_script(place.path(), "client.sh", CONNECT);
+    let arrived = start_stranger(&listening, place.path(), "bash client.sh");
+    let peers = KernelPeers::new(vec![place.path().to_owned()]);
+    assert_eq!(program(peers.program(arrived.socket)).fleeting, Some(Fleeting::WritableByAgent));
+}
+
+#[test]
+fn a_script_in_the_temporary_directory_gets_no_lasting_grant() {
+    let (listening, place) = (Listening::start(), TempDir::new_in("/tmp").expect("a directory"));
+    write_script(place.path(), "client.sh", CONNECT);
+    let arrived = start_stranger(&listening, place.path(), "bash client.sh");
+    assert_eq!(program(peers().program(arrived.socket)).fleeting, Some(Fleeting::WritableByAgent));
+}
+
+#[test]
+fn a_program_whose_file_was_removed_gets_no_lasting_grant() {
+    let (listening, place) = (Listening::start(), own_place());
+    let copy = place.path().join("bash");
+    fs::copy("/bin/bash", &copy).expect("copied");
+    write_script(place.path(), "client.sh", CONNECT);
+    let arrived = start_stranger(&listening, place.path(), "./bash client.sh");
+    fs::remove_file(&copy).expect("removed");
+    let found = program(peers().program(arrived.socket));
+    assert_eq!(found.fleeting, Some(Fleeting::Replaced));
+    assert_eq!(found.identity.executable, copy.canonicalize().unwrap_or(copy));
+}
+
+/// OpenClaw's CLI does that to itself. Runs only where Node.js is installed.
+#[test]
+fn a_script_that_overwrote_its_command_line_is_found_by_what_the_shell_started() {
+    const CLIENT: &str = "#!/usr/bin/env node\nprocess.title = 'client-title';\n\
+        require('net').connect(process.env.PORT, '127.0.0.1', function () { this.write('hello\\n'); }).resume();\n";
+    if Command::new("node").arg("--version").stdout(Stdio::null()).status().is_err() {
+        return;
+    }
+    let (listening, place) = (Listening::start(), own_place());
+    let script = write_script(place.path(), "client.js", CLIENT);
+    let arrived = start_stranger(&listening, place.path(), &format!("{}", script.display()));
+    let found = program(peers().program(arrived.socket));
+    assert_eq!(found.identity.script, Some(script.canonicalize().expect("a path")));
+    assert_eq!(found.fleeting, None);
+}
+
+/// Runs only where Node.js is installed.
+#[test]
+fn a_script_that_overwrote_its_command_line_and_was_started_otherwise_gets_no_lasting_grant() {
+    const CLIENT: &str = "process.title = 'x';\n\
+        require('net').connect(process.env.PORT, '127.0.0.1', function () { this.write('hello\\n'); }).resume();\n";
+    if Command::new("node").arg("--version").stdout(Stdio::null()).status().is_err() {
+        return;
+    }
+    let (listening, place) = (Listening::start(), own_place());
+    write_script(place.path(), "client.js", CLIENT);
+    let arrived = start_stranger(&listening, place.path(), "node client.js");
+    let found = program(peers().program(arrived.socket));
+    assert_eq!((found.identity.script, found.fleeting), (None, Some(Fleeting::NoScript)));
+}
+
+#[test]
+fn on_the_local_socket_parents_are_followed() {
+    let unix = |pid| LocalSocket::Unix { pid, uid: rustix::process::geteuid().as_raw() };
+    adopt_orphans();
+    let child = Command::new("sleep").arg("1000").spawn().expect("sleep");
+    // Its command line appears only when it has become `sleep`.
+    assert_tool(&peers().ancestry(unix(child.id())), "");
+    assert_eq!(peers().ancestry(unix(std::process::id())), Peer::NotATool);
+    assert_eq!(peers().ancestry(unix(std::os::unix::process::parent_id())), Peer::NotATool);
+    assert_eq!(peers().ancestry(unix(0)), Peer::Unknown);
+    assert_eq!(peers().ancestry(unix(u32::MAX)), Peer::Unknown);
+    let gone = child.id();
+    end(child);
+    assert_eq!(peers().ancestry(unix(gone)), Peer::Unknown);
+}
+
+#[test]
+fn a_detached_grandchild_on_the_local_socket_is_a_tool() {
+    adopt_orphans();
+    let output = Command::new("bash")
+        .args(["-c", "setsid sleep 1000 >/dev/null & echo $!"])
+        .stderr(Stdio::null())
+        .output()
+        .expect("bash");
+    let pid: i32 = String::from_utf8_lossy(&output.stdout).trim().parse().expect("a number");
+    let socket = LocalSocket::Unix { pid: pid.cast_unsigned(), uid: rustix::process::geteuid().as_raw() };
+    assert_tool(&peers().ancestry(socket), "");
+    let pid = rustix::process::Pid::from_raw(pid).expect("a number");
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("ended");
+}
+
+#[tokio::test]
+async fn who_has_a_port_is_named() {
+    let first = bind_loopback(0).expect("a free port");
+    let port = first.local_addr().expect("an address").port();
+    let BindError::InUse { owner: Some(owner), .. } = bind_loopback(port).expect_err("it is taken") else {
+        panic!("no owner");
+    };
+    assert_eq!(owner.pid, Some(std::process::id()));
+    assert_eq!(owner.user, rustix::process::geteuid().as_raw());
+    let sentence = bind_loopback(port).expect_err("it is taken").to_string();
+    let program = std::env::current_exe().expect("a path").display().to_string();
+    assert!(sentence.contains(&format!("in use by {program} (process {}", std::process::id())), "{sentence}");
+}

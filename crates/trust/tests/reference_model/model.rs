@@ -1,0 +1,567 @@
+//! The rules of DESIGN section 4 once more, as plain lists and sets: slow, and easy to check by
+//! reading. It shares no code with the crate, not even the scopes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+pub(crate) type Set = BTreeSet<&'static str>;
+
+pub(crate) const PAIRING: &str = "operator.pairing";
+pub(crate) const ADMIN: &str = "operator.admin";
+pub(crate) const SCOPES: [&str; 8] = [
+    ADMIN,
+    "operator.read",
+    "operator.write",
+    "operator.approvals",
+    PAIRING,
+    "operator.talk",
+    "operator.questions",
+    "custom.look",
+];
+
+const SECOND: u64 = 1000;
+const MINUTE: u64 = 60 * SECOND;
+
+fn covers(held: &str, needed: &str) -> bool {
+    held == needed
+        || held == ADMIN && needed.starts_with("operator.")
+        || held == "operator.write" && ["operator.read", "operator.talk"].contains(&needed)
+}
+
+/// Letting others in is held only by name.
+pub(crate) fn holds(set: &Set, scope: &str) -> bool {
+    if scope == PAIRING { set.contains(scope) } else { set.iter().any(|held| covers(held, scope)) }
+}
+
+fn holds_all(set: &Set, scopes: &Set) -> bool {
+    scopes.iter().all(|scope| holds(set, scope))
+}
+
+/// What someone who asks for this may do under that grant.
+pub(crate) fn allowed(asked: &Set, granted: &Set) -> Set {
+    let both = |scope: &&str| {
+        asked.iter().any(|held| covers(held, scope)) && granted.iter().any(|held| covers(held, scope))
+    };
+    let allowed = SCOPES.into_iter().filter(both);
+    allowed.filter(|scope| *scope != PAIRING || granted.contains(PAIRING)).collect()
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Level {
+    Read,
+    Write,
+    Full,
+}
+
+impl Level {
+    pub(crate) fn scopes(self) -> Set {
+        let scopes: &[&str] = match self {
+            Self::Read => &["operator.read"],
+            Self::Write => &["operator.read", "operator.write"],
+            Self::Full => {
+                &[ADMIN, "operator.read", "operator.write", "operator.approvals", "operator.questions"]
+            }
+        };
+        SCOPES.into_iter().filter(|scope| scopes.contains(scope)).collect()
+    }
+}
+
+/// By two clocks, in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Time {
+    pub(crate) wall: u64,
+    pub(crate) monotonic: u64,
+}
+
+impl Time {
+    fn is_over(self, length: u64, now: Self) -> bool {
+        now.wall.saturating_sub(self.wall) >= length
+            || now.monotonic - self.monotonic >= length
+            || self.wall.saturating_sub(now.wall) > 5 * SECOND
+    }
+}
+
+/// Someone with a record or a request: a device by its number, or a program by its number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Subject {
+    Device(usize),
+    Program(usize),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Length {
+    Once,
+    UntilQuit,
+    Always,
+}
+
+/// One decision that counts. A shorter one stands before a longer one.
+#[derive(Debug, Clone)]
+pub(crate) struct Row {
+    pub(crate) subject: Subject,
+    pub(crate) fleeting: bool,
+    pub(crate) length: Length,
+    pub(crate) begun: Time,
+    pub(crate) decided: Set,
+    pub(crate) granted: Set,
+    pub(crate) platform: &'static str,
+    pub(crate) id: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Reason {
+    New,
+    Platform,
+    Scope,
+}
+
+/// What a person sees of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Shown {
+    pub(crate) subject: Subject,
+    pub(crate) fleeting: bool,
+    pub(crate) reason: Reason,
+    pub(crate) asked: Set,
+    pub(crate) has: Set,
+    pub(crate) platform: &'static str,
+    pub(crate) version: u64,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Request {
+    pub(crate) id: String,
+    pub(crate) shown: Shown,
+    pub(crate) source: String,
+    born: Time,
+    last: Time,
+    pub(crate) later: bool,
+}
+
+/// Who acts on a connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Actor {
+    Own,
+    Device(usize),
+    Program(String),
+    Token(String),
+    Visitor,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Connection {
+    pub(crate) name: String,
+    pub(crate) actor: Actor,
+    pub(crate) allowed: Set,
+    pub(crate) by_shared_token: bool,
+    pub(crate) program: Option<usize>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct DeviceToken {
+    pub(crate) text: String,
+    pub(crate) revoked: bool,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct OwnToken {
+    pub(crate) id: String,
+    pub(crate) text: String,
+    pub(crate) granted: Set,
+}
+
+/// What a client sends to prove that it may knock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Credential {
+    None,
+    Token(String),
+    DeviceToken(String),
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Knock {
+    pub(crate) device: Option<usize>,
+    /// The program at the other end; `None` from afar.
+    pub(crate) program: Option<usize>,
+    pub(crate) fleeting: bool,
+    pub(crate) source: String,
+    pub(crate) asked: Set,
+    pub(crate) platform: &'static str,
+    pub(crate) version: u64,
+    pub(crate) credential: Credential,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Admitted { actor: Actor, allowed: Set, by_shared_token: bool, mints: bool },
+    /// The request that goes on waiting.
+    Same(String),
+    /// A new one, and the one that it ends.
+    New { ends: Option<String> },
+    Full,
+    Silenced,
+    Unauthorized,
+    NoIdentity,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    All(Length),
+    Scopes(Set, Length),
+    Level(Level, bool, Length),
+    Reject,
+    Later,
+    Block,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Problem {
+    NoDecider,
+    Unknown,
+    Changed,
+    Own,
+    PersonOnly,
+    OnlyOnce,
+    NotAsked,
+    Beyond,
+    NeedsOwnToken,
+}
+
+pub(crate) struct Model {
+    pub(crate) now: Time,
+    pub(crate) rows: Vec<Row>,
+    pub(crate) requests: Vec<Request>,
+    pub(crate) silenced: BTreeMap<Subject, Time>,
+    pub(crate) blocked: BTreeSet<Subject>,
+    pub(crate) connections: Vec<Connection>,
+    pub(crate) device_tokens: BTreeMap<usize, DeviceToken>,
+    pub(crate) own_tokens: Vec<OwnToken>,
+    pub(crate) shared: String,
+}
+
+impl Model {
+    pub(crate) fn rows_of(&self, subject: Subject, fleeting: bool) -> impl Iterator<Item = &Row> {
+        self.rows.iter().filter(move |row| row.subject == subject && row.fleeting == fleeting)
+    }
+
+    /// The decision that counts now: the shortest.
+    pub(crate) fn row(&self, subject: Subject, fleeting: bool) -> Option<&Row> {
+        self.rows_of(subject, fleeting).min_by_key(|row| row.length)
+    }
+
+    pub(crate) fn lasting(&self, device: usize) -> Option<&Row> {
+        self.rows_of(Subject::Device(device), false).find(|row| row.length == Length::Always)
+    }
+
+    /// Ends what has expired; the ids of the requests.
+    pub(crate) fn pass(&mut self) -> BTreeSet<String> {
+        let now = self.now;
+        let is_over =
+            |request: &Request| request.last.is_over(5 * MINUTE, now) || request.born.is_over(15 * MINUTE, now);
+        let ended = self.requests.iter().filter(|request| is_over(request)).map(|request| request.id.clone());
+        let ended = ended.collect();
+        self.requests.retain(|request| !is_over(request));
+        self.rows.retain(|row| row.length != Length::Once || !row.begun.is_over(5 * MINUTE, now));
+        self.silenced.retain(|_, since| !since.is_over(10 * MINUTE, now));
+        self.forget_tokens();
+        ended
+    }
+
+    /// A device's token goes with its last row.
+    fn forget_tokens(&mut self) {
+        let rows = &self.rows;
+        self.device_tokens.retain(|device, _| rows.iter().any(|row| row.subject == Subject::Device(*device)));
+    }
+
+    fn own_token(&self, credential: &Credential) -> Option<&OwnToken> {
+        let Credential::Token(text) = credential else { return None };
+        self.own_tokens.iter().find(|token| &token.text == text)
+    }
+
+    fn has_credential(&self, knock: &Knock) -> bool {
+        let shared = matches!(&knock.credential, Credential::Token(text) if *text == self.shared);
+        let devices = match (&knock.credential, knock.device) {
+            (Credential::Token(text) | Credential::DeviceToken(text), Some(device)) => {
+                self.device_tokens.get(&device).is_some_and(|token| &token.text == text && !token.revoked)
+            }
+            _ => false,
+        };
+        shared || devices || self.own_token(&knock.credential).is_some()
+    }
+
+    pub(crate) fn knock(&mut self, knock: &Knock) -> Outcome {
+        let by_shared_token = matches!(&knock.credential, Credential::Token(text) if *text == self.shared);
+        if !self.has_credential(knock) {
+            return match (&knock.credential, knock.device) {
+                (Credential::None | Credential::DeviceToken(_), None) => Outcome::NoIdentity,
+                _ => Outcome::Unauthorized,
+            };
+        }
+        if knock.device.is_none() && knock.asked.is_empty() {
+            let (actor, allowed) = (Actor::Visitor, Set::new());
+            return Outcome::Admitted { actor, allowed, by_shared_token, mints: false };
+        }
+        let subject = match (knock.device, knock.program) {
+            (Some(device), _) => Subject::Device(device),
+            (None, program) => {
+                if let Some(token) = self.own_token(&knock.credential) {
+                    let allowed = allowed(&knock.asked, &token.granted);
+                    let actor = Actor::Token(token.id.clone());
+                    return Outcome::Admitted { actor, allowed, by_shared_token, mints: false };
+                }
+                let Some(program) = program else { return Outcome::NoIdentity };
+                Subject::Program(program)
+            }
+        };
+        if self.blocked.contains(&subject) {
+            return Outcome::Unauthorized;
+        }
+        let is_device = knock.device.is_some();
+        let fleeting = !is_device && knock.fleeting;
+        let row = self.row(subject, fleeting).cloned();
+        let has = row.as_ref().map(|row| row.granted.clone()).unwrap_or_default();
+        let reason = match &row {
+            None => Reason::New,
+            Some(row) if is_device && row.platform != knock.platform => Reason::Platform,
+            Some(row) if !holds_all(&row.decided, &knock.asked) => match is_device || !has.is_empty() {
+                true => Reason::Scope,
+                false => Reason::New,
+            },
+            Some(row) => return self.admit(knock, subject, &row.clone(), by_shared_token),
+        };
+        let (asked, platform, version) = (knock.asked.clone(), knock.platform, knock.version);
+        self.ask(Shown { subject, fleeting, reason, asked, has, platform, version }, &knock.source)
+    }
+
+    fn admit(&mut self, knock: &Knock, subject: Subject, row: &Row, by_shared_token: bool) -> Outcome {
+        if row.length == Length::Once {
+            self.rows.retain(|other| {
+                (other.subject, other.fleeting, other.length) != (subject, row.fleeting, Length::Once)
+            });
+            self.forget_tokens();
+        }
+        let (actor, mints) = match subject {
+            Subject::Device(device) => {
+                let new = row.length == Length::Always
+                    && !row.granted.is_empty()
+                    && !self.device_tokens.contains_key(&device);
+                (Actor::Device(device), new)
+            }
+            Subject::Program(_) => (Actor::Program(row.id.clone()), false),
+        };
+        let allowed = allowed(&knock.asked, &row.granted);
+        Outcome::Admitted { actor, allowed, by_shared_token, mints }
+    }
+
+    fn ask(&mut self, shown: Shown, source: &str) -> Outcome {
+        if self.silenced.contains_key(&shown.subject) {
+            return Outcome::Silenced;
+        }
+        let now = self.now;
+        if let Some(request) = self.requests.iter_mut().find(|request| request.shown == shown) {
+            request.last = now;
+            return Outcome::Same(request.id.clone());
+        }
+        let others = self.requests.iter().filter(|request| request.shown.subject != shown.subject);
+        let of_source = others.clone().filter(|request| request.source == source).count();
+        if others.count() >= 8 || of_source >= 2 {
+            return Outcome::Full;
+        }
+        let old = self.requests.iter().position(|request| request.shown.subject == shown.subject);
+        let old = old.map(|position| self.requests.remove(position));
+        self.requests.push(Request {
+            id: String::new(),
+            shown,
+            source: source.to_owned(),
+            born: old.as_ref().map_or(now, |old| old.born),
+            last: now,
+            later: old.as_ref().is_some_and(|old| old.later),
+        });
+        Outcome::New { ends: old.map(|old| old.id) }
+    }
+
+    /// What an approval would grant, and what is wrong with it.
+    fn grant(&self, request: &Request, verdict: &Verdict) -> (Set, Set, Option<Problem>) {
+        let Shown { subject, fleeting, asked, .. } = &request.shown;
+        let length = verdict.length();
+        let before = self.rows_of(*subject, *fleeting).filter(|row| row.length >= length);
+        let before = before.min_by_key(|row| row.length);
+        let (decided, granted) =
+            before.map(|row| (row.decided.clone(), row.granted.clone())).unwrap_or_default();
+        let shown: Set = decided.union(asked).copied().collect();
+        match verdict {
+            Verdict::Scopes(scopes, _) => {
+                let problem = (!holds_all(asked, scopes)).then_some(Problem::NotAsked);
+                (shown, granted.union(scopes).copied().collect(), problem)
+            }
+            Verdict::Level(level, pairing, _) => {
+                let may = asked.contains(PAIRING) || granted.contains(PAIRING);
+                let mut scopes = level.scopes();
+                scopes.extend(pairing.then_some(PAIRING));
+                let decided = shown.union(&Level::Full.scopes()).copied().collect();
+                (decided, scopes, (*pairing && !may).then_some(Problem::NotAsked))
+            }
+            _ => (shown, granted.union(asked).copied().collect(), None),
+        }
+    }
+
+    /// Why a decision cannot be taken. Any of these is a good answer.
+    pub(crate) fn problems(
+        &self,
+        id: &str,
+        decider: Option<&Connection>,
+        right_digest: bool,
+        verdict: &Verdict,
+    ) -> BTreeSet<Problem> {
+        let mut problems = BTreeSet::new();
+        if let Some(client) = decider
+            && (client.actor == Actor::Own || !client.allowed.contains(PAIRING))
+        {
+            return [Problem::NoDecider].into();
+        }
+        let Some(request) = self.requests.iter().find(|request| request.id == id) else {
+            return [Problem::Unknown].into();
+        };
+        if !right_digest {
+            problems.insert(Problem::Changed);
+        }
+        if let Some(client) = decider {
+            let own = match request.shown.subject {
+                Subject::Device(device) => client.actor == Actor::Device(device),
+                Subject::Program(program) => self
+                    .connections
+                    .iter()
+                    .any(|connection| connection.actor == client.actor && connection.program == Some(program)),
+            };
+            problems.extend(own.then_some(Problem::Own));
+            problems.extend((*verdict == Verdict::Block).then_some(Problem::PersonOnly));
+        }
+        if matches!(verdict, Verdict::Reject | Verdict::Later | Verdict::Block) {
+            return problems;
+        }
+        let Shown { subject, fleeting, .. } = request.shown;
+        let length = verdict.length();
+        problems.extend((fleeting && length != Length::Once).then_some(Problem::OnlyOnce));
+        let (_, granted, problem) = self.grant(request, verdict);
+        problems.extend(problem);
+        if let Some(client) = decider {
+            let before = self.rows_of(subject, fleeting).filter(|row| row.length >= length);
+            let before = before.min_by_key(|row| row.length).map(|row| row.granted.clone()).unwrap_or_default();
+            let new = granted.iter().filter(|scope| !holds(&before, scope));
+            let beyond = new.filter(|scope| !client.allowed.contains(*scope)).count() > 0;
+            problems.extend(beyond.then_some(Problem::Beyond));
+        }
+        let is_program = matches!(subject, Subject::Program(_));
+        problems.extend((is_program && granted.contains(ADMIN)).then_some(Problem::NeedsOwnToken));
+        problems
+    }
+
+    /// Takes a decision that has no problem; the connections that it closes.
+    pub(crate) fn decide(&mut self, id: &str, verdict: &Verdict, fresh_id: String) -> BTreeSet<String> {
+        let position = self.requests.iter().position(|request| request.id == id).expect("it waits");
+        if *verdict == Verdict::Later {
+            self.requests[position].later = true;
+            return BTreeSet::new();
+        }
+        let (decided, granted, _) = self.grant(&self.requests[position], verdict);
+        let request = self.requests.remove(position);
+        let Shown { subject, fleeting, platform, .. } = request.shown;
+        match verdict {
+            Verdict::Reject => {
+                self.silenced.insert(subject, self.now);
+                BTreeSet::new()
+            }
+            Verdict::Block => {
+                self.silenced.insert(subject, self.now);
+                self.block(subject)
+            }
+            _ => {
+                self.silenced.remove(&subject);
+                let length = verdict.length();
+                let id = self.row(subject, fleeting).map_or(fresh_id, |row| row.id.clone());
+                self.rows.retain(|row| {
+                    (row.subject, row.fleeting) != (subject, fleeting) || row.length > length
+                });
+                let begun = self.now;
+                let closes = match verdict {
+                    Verdict::Level(..) if length != Length::Once => {
+                        let actor = self.actor(subject, &id);
+                        self.close(|connection| {
+                            connection.actor == actor && !holds_all(&granted, &connection.allowed)
+                        })
+                    }
+                    _ => BTreeSet::new(),
+                };
+                self.rows.push(Row { subject, fleeting, length, begun, decided, granted, platform, id });
+                closes
+            }
+        }
+    }
+
+    fn actor(&self, subject: Subject, id: &str) -> Actor {
+        match subject {
+            Subject::Device(device) => Actor::Device(device),
+            Subject::Program(_) => Actor::Program(id.to_owned()),
+        }
+    }
+
+    pub(crate) fn close(&mut self, ends: impl Fn(&Connection) -> bool) -> BTreeSet<String> {
+        let closed = self.connections.iter().filter(|connection| ends(connection));
+        let closed = closed.map(|connection| connection.name.clone()).collect();
+        self.connections.retain(|connection| !ends(connection));
+        closed
+    }
+
+    pub(crate) fn block(&mut self, subject: Subject) -> BTreeSet<String> {
+        self.blocked.insert(subject);
+        self.rows.retain(|row| row.subject != subject);
+        self.requests.retain(|request| request.shown.subject != subject);
+        self.forget_tokens();
+        match subject {
+            Subject::Device(device) => self.close(|connection| connection.actor == Actor::Device(device)),
+            Subject::Program(program) => self.close(|connection| {
+                matches!(connection.actor, Actor::Program(_)) && connection.program == Some(program)
+            }),
+        }
+    }
+
+    /// Whether a client, or the person, may change a device.
+    pub(crate) fn may_manage(&self, client: Option<&Connection>, device: usize) -> bool {
+        let row = self.row(Subject::Device(device), false);
+        let connected = self.connections.iter().filter(|other| other.actor == Actor::Device(device));
+        let granted = match row {
+            Some(row) => row.granted.clone(),
+            None if connected.clone().count() == 0 => return false,
+            None => connected.flat_map(|connection| connection.allowed.iter().copied()).collect(),
+        };
+        match client {
+            None => true,
+            Some(client) if client.actor == Actor::Own => false,
+            Some(client) if client.actor == Actor::Device(device) => true,
+            Some(client) => {
+                client.allowed.contains(PAIRING)
+                    && granted.iter().all(|scope| client.allowed.contains(scope))
+            }
+        }
+    }
+
+    /// Takes a device's grants away.
+    pub(crate) fn remove(&mut self, device: usize) -> BTreeSet<String> {
+        self.rows.retain(|row| row.subject != Subject::Device(device));
+        self.forget_tokens();
+        self.close(|connection| connection.actor == Actor::Device(device))
+    }
+
+    pub(crate) fn rotate_shared(&mut self, text: String) -> BTreeSet<String> {
+        self.shared = text;
+        self.rows.retain(|row| matches!(row.subject, Subject::Device(_)));
+        self.close(|connection| connection.by_shared_token)
+    }
+}
+
+impl Verdict {
+    pub(crate) fn length(&self) -> Length {
+        match self {
+            Self::All(length) | Self::Scopes(_, length) | Self::Level(_, _, length) => *length,
+            Self::Reject | Self::Later | Self::Block => Length::Always,
+        }
+    }
+}
