@@ -239,7 +239,8 @@ fn parse(message: &str) -> Option<Incoming> {
         Frame::Event { event, payload } => Some(Incoming::Event { name: event, payload }),
         Frame::Response { id, ok: true, payload, .. } => Some(Incoming::Answer { id, result: Ok(payload) }),
         Frame::Response { id, ok: false, error, .. } => {
-            let unexplained = || ServerError { code: String::new(), message: "the request failed".to_owned() };
+            let unexplained =
+                || ServerError { code: String::new(), message: "the request failed".to_owned() };
             Some(Incoming::Answer { id, result: Err(error.unwrap_or_else(unexplained)) })
         }
     }

@@ -41,7 +41,9 @@ pub enum Failure {
     #[error("{}", end(&text::one_line(.0, MAX_SENTENCE)))]
     Failed(String),
     /// The gateway closed the connection before it answered.
-    #[error("Tidegate closed the connection before it answered. `tidegate status` shows whether it still runs.")]
+    #[error(
+        "Tidegate closed the connection before it answered. `tidegate status` shows whether it still runs."
+    )]
     ConnectionClosed,
     /// The gateway did not answer in time.
     #[error("Tidegate did not answer within {0} seconds. `tidegate logs` may show why.")]

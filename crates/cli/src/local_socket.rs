@@ -9,8 +9,7 @@ use tidegate_host::local_socket::{self, LineReceived, LinesClient, LocalSocketEr
 /// Connects to the gateway of a state directory, the usual one when none is named.
 pub(crate) async fn connect(state_dir: Option<PathBuf>) -> Result<LocalWire, Failure> {
     let with_state_dir = state_dir.is_some();
-    let state_dir =
-        tidegate_host::state_dir(state_dir).map_err(|error| Failure::Usage(error.to_string()))?;
+    let state_dir = tidegate_host::state_dir(state_dir).map_err(|error| Failure::Usage(error.to_string()))?;
     let path = tidegate_host::control_socket(&state_dir);
     match local_socket::connect(&path).await {
         Ok(client) => Ok(LocalWire(client)),

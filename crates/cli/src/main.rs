@@ -53,7 +53,8 @@ fn version(surroundings: &mut Surroundings) -> Result<(), Failure> {
 /// One thread is enough to ask, and starts fastest.
 fn control(command: &ControlCommand, surroundings: &mut Surroundings) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| Failure::Failed(format!("the command could not start: {error}")))?;
+    let runtime =
+        runtime.map_err(|error| Failure::Failed(format!("the command could not start: {error}")))?;
     runtime.block_on(async {
         if let ControlCommand::Agent(_) = command {
             tokio::spawn(pass_on_interrupts(surroundings.interrupt.clone()));

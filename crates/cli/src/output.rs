@@ -38,7 +38,8 @@ impl Output {
     /// # Errors
     /// When it cannot be written.
     pub fn prose(&mut self, piece: &str) -> io::Result<()> {
-        self.out.write_all(visible(piece, |c| is_control(c) || is_invisible(c) && !is_harmless(c)).as_bytes())?;
+        self.out
+            .write_all(visible(piece, |c| is_control(c) || is_invisible(c) && !is_harmless(c)).as_bytes())?;
         self.out.flush()
     }
 

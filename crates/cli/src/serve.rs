@@ -10,8 +10,7 @@ use tidegate_host::{Announcement, ServeOptions};
 
 /// Serves until it is stopped.
 pub(crate) fn serve(arguments: ServeArguments, surroundings: &Surroundings) -> Result<(), Failure> {
-    let announcer =
-        Announcer { output: Output::standard(), json: surroundings.json, quiet: arguments.quiet };
+    let announcer = Announcer { output: Output::standard(), json: surroundings.json, quiet: arguments.quiet };
     let options = ServeOptions {
         state_dir: surroundings.state_dir.clone(),
         port: arguments.port,
@@ -59,7 +58,9 @@ impl Announcer {
                     self.output.json_line(&json!({ "event": "interrupted", "runs": runs }))
                 }
                 // A log is no place for a token; `tidegate token` shows it.
-                Announcement::SharedToken { .. } => self.output.json_line(&json!({ "event": "shared-token" })),
+                Announcement::SharedToken { .. } => {
+                    self.output.json_line(&json!({ "event": "shared-token" }))
+                }
             };
         }
         match announcement {

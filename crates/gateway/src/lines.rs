@@ -71,7 +71,11 @@ impl Lines {
     }
 
     /// Reads some more. `false` at the end of the stream.
-    fn poll_fill(&mut self, io: &mut (impl AsyncRead + Unpin), cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+    fn poll_fill(
+        &mut self,
+        io: &mut (impl AsyncRead + Unpin),
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<bool>> {
         let mut space = [0; READ_SIZE];
         let mut read = ReadBuf::new(&mut space);
         ready!(Pin::new(io).poll_read(cx, &mut read))?;

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::admission_slots::{AdmissionSlots, SlotRules, Source};
 use crate::lines::{LinesClient, LinesTransport};
-use crate::listener::{Accepted, AcceptPause, Connections, log_panic};
+use crate::listener::{AcceptPause, Accepted, Connections, log_panic};
 use crate::peer::LocalSocket;
 
 /// The most bytes of the socket's path, as `sockaddr_un` has 108 with the end mark.
@@ -157,7 +157,9 @@ async fn remove_stale(path: &Path) -> Result<(), LocalSocketError> {
         Ok(_) => {}
     }
     match UnixStream::connect(path).await {
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path).map_err(refused),
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            fs::remove_file(path).map_err(refused)
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(refused(error)),
         Ok(_) => Err(LocalSocketError::InUse { path: path.to_owned() }),
@@ -203,7 +205,12 @@ pub async fn serve(listener: LocalListener, connections: impl Connections, stop:
     tasks.shutdown().await;
 }
 
-fn start(stream: UnixStream, connections: &impl Connections, slots: &AdmissionSlots, tasks: &mut JoinSet<()>) {
+fn start(
+    stream: UnixStream,
+    connections: &impl Connections,
+    slots: &AdmissionSlots,
+    tasks: &mut JoinSet<()>,
+) {
     let Ok(credentials) = stream.peer_cred() else { return };
     let (uid, pid) = (credentials.uid(), credentials.pid().and_then(|pid| u32::try_from(pid).ok()));
     if uid != rustix::process::geteuid().as_raw() {

@@ -82,8 +82,11 @@ impl KernelPeers {
         }
         let (executable, is_replaced) = without_deleted(running);
         let (script, doubt) = script(&executable, &command_line, &environment, &directory);
-        let preloads = || PRELOAD_VARIABLES.iter().any(|name| environment.get(name).is_some_and(|value| !value.is_empty()));
-        let is_writable = |path: &Path| self.agent_writable.iter().any(|directory| path.starts_with(directory));
+        let preloads = || {
+            PRELOAD_VARIABLES.iter().any(|name| environment.get(name).is_some_and(|value| !value.is_empty()))
+        };
+        let is_writable =
+            |path: &Path| self.agent_writable.iter().any(|directory| path.starts_with(directory));
         let fleeting = if is_replaced {
             Some(Fleeting::Replaced)
         } else if preloads() {
@@ -245,7 +248,8 @@ fn script(
     environment: &Environment,
     directory: &Path,
 ) -> (Option<PathBuf>, Option<Fleeting>) {
-    let arguments: Vec<String> = command_line.iter().skip(1).filter(|word| !word.is_empty()).cloned().collect();
+    let arguments: Vec<String> =
+        command_line.iter().skip(1).filter(|word| !word.is_empty()).cloned().collect();
     let found = match invocation(executable, &arguments) {
         Invocation::Native => return (None, None),
         Invocation::Script(path) => resolved(&directory.join(path)),

@@ -81,7 +81,8 @@ pub(crate) fn all() -> io::Result<Vec<u32>> {
 /// When `/proc` cannot be read.
 pub(crate) fn descendants() -> io::Result<BTreeMap<u32, u64>> {
     // Whoever is gone by now is no descendant any more.
-    let table: BTreeMap<u32, Stat> = all()?.into_iter().filter_map(|pid| Some((pid, stat(pid).ok()?))).collect();
+    let table: BTreeMap<u32, Stat> =
+        all()?.into_iter().filter_map(|pid| Some((pid, stat(pid).ok()?))).collect();
     let mut below = BTreeSet::from([own_pid()]);
     loop {
         let found: Vec<u32> = table

@@ -5,7 +5,9 @@ use std::fs;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink, recv, send, socket_with};
+use rustix::net::{
+    AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink, recv, send, socket_with,
+};
 
 /// States of `tcp_states.h`.
 const LISTEN: u8 = 10;
@@ -27,7 +29,10 @@ pub(crate) struct TcpSocket {
 pub(crate) fn connected(own: SocketAddr, other: SocketAddr) -> io::Result<Option<TcpSocket>> {
     let (own, other) = (canonical(own), canonical(other));
     ask_kernel(own, other).or_else(|_| {
-        Ok(table()?.into_iter().find(|row| row.own == own && row.other == other && row.state != LISTEN).map(|row| row.socket))
+        Ok(table()?
+            .into_iter()
+            .find(|row| row.own == own && row.other == other && row.state != LISTEN)
+            .map(|row| row.socket))
     })
 }
 
@@ -107,8 +112,10 @@ fn diag_answer(answer: &[u8], other_port: u16) -> io::Result<Option<TcpSocket>> 
     const NLMSG_ERROR: u16 = 2;
     const SOCK_DIAG_BY_FAMILY: u16 = 20;
     let malformed = || io::Error::from(io::ErrorKind::InvalidData);
-    let u16_at = |at: usize| answer.get(at..at + 2).and_then(|bytes| bytes.try_into().ok()).map(u16::from_ne_bytes);
-    let u32_at = |at: usize| answer.get(at..at + 4).and_then(|bytes| bytes.try_into().ok()).map(u32::from_ne_bytes);
+    let u16_at =
+        |at: usize| answer.get(at..at + 2).and_then(|bytes| bytes.try_into().ok()).map(u16::from_ne_bytes);
+    let u32_at =
+        |at: usize| answer.get(at..at + 4).and_then(|bytes| bytes.try_into().ok()).map(u32::from_ne_bytes);
     match u16_at(4) {
         Some(SOCK_DIAG_BY_FAMILY) => {
             let state = *answer.get(17).ok_or_else(malformed)?;

@@ -266,9 +266,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketTransport<IO>
 /// for protocol errors, with the code that RFC 6455 section 7.4.1 wants.
 fn refused(error: &Error, limit: usize) -> Received {
     match error {
-        Error::Protocol(error) => {
-            Received::Refused(CloseFrame::new(CloseCode::Protocol, &error.to_string()))
-        }
+        Error::Protocol(error) => Received::Refused(CloseFrame::new(CloseCode::Protocol, &error.to_string())),
         Error::PayloadTooLong { .. } => Received::Refused(Violation::TooBig { limit }.close_frame()),
         _ => Received::Closed,
     }

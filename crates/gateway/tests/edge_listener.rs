@@ -138,7 +138,10 @@ async fn a_client_is_upgraded_and_handed_over_with_what_is_known_of_it() {
         GatewayClient::open_with(&listener.url(), &[("user-agent", "probe\t1")]).await.expect("upgraded");
     let (socket, agent) = listener.arrivals.recv().await.expect("an arrival");
     assert_eq!(agent.as_deref(), Some("probe\\u{9}1"));
-    assert!(matches!(socket, Some(LocalSocket::Tcp { local, .. }) if local == listener.address), "{socket:?}");
+    assert!(
+        matches!(socket, Some(LocalSocket::Tcp { local, .. }) if local == listener.address),
+        "{socket:?}"
+    );
     assert_eq!(echo(&mut client, "hello").await, "\"hello\"");
     listener.stop().await;
 }
@@ -162,7 +165,10 @@ async fn the_upgrade_answer_chooses_no_extension_and_says_nothing_of_this_comput
     let offer = "Sec-WebSocket-Extensions: permessage-deflate\r\nSec-WebSocket-Protocol: x\r\n";
     socket.send(upgrade_request(&listener.address.to_string(), offer).as_bytes()).await.expect("sent");
     let head = socket.read_head().await.expect("a head").to_ascii_lowercase();
-    assert!(!head.contains("extensions") && !head.contains("protocol:") && !head.contains("server:"), "{head}");
+    assert!(
+        !head.contains("extensions") && !head.contains("protocol:") && !head.contains("server:"),
+        "{head}"
+    );
     assert!(head.len() < 256, "{head}");
     listener.stop().await;
 }

@@ -98,7 +98,10 @@ async fn a_directory_that_others_may_enter_is_refused_by_both_ends() {
         fs::set_permissions(place.path(), fs::Permissions::from_mode(mode)).expect("opened up");
         let other = place.path().join("other.sock");
         let bound = LocalListener::bind(&other).await;
-        assert!(matches!(bound, Err(LocalSocketError::NotPrivate { mode: told, .. }) if told == mode), "{bound:?}");
+        assert!(
+            matches!(bound, Err(LocalSocketError::NotPrivate { mode: told, .. }) if told == mode),
+            "{bound:?}"
+        );
         let connected = connect(&path).await;
         assert!(matches!(connected, Err(LocalSocketError::NotPrivate { .. })), "{connected:?}");
     }
@@ -142,12 +145,14 @@ async fn a_path_that_is_too_long_is_told_with_what_to_do() {
     let (place, _) = private_place();
     let path = place.path().join("x".repeat(120));
     let length = path.as_os_str().len();
-    for error in [
-        LocalListener::bind(&path).await.expect_err("too long"),
-        connect(&path).await.expect_err("too long"),
-    ] {
+    for error in
+        [LocalListener::bind(&path).await.expect_err("too long"), connect(&path).await.expect_err("too long")]
+    {
         let sentence = error.to_string();
-        assert!(sentence.contains(&format!("{length} bytes; the system allows {MAX_PATH_BYTES}")), "{sentence}");
+        assert!(
+            sentence.contains(&format!("{length} bytes; the system allows {MAX_PATH_BYTES}")),
+            "{sentence}"
+        );
     }
 }
 
@@ -164,7 +169,9 @@ async fn lines_are_bounded_while_they_are_read() {
     let mut transport = LinesTransport::new(server);
     client.write_all(&vec![b'x'; 65_537]).await.expect("sent");
     match transport.receive().await {
-        Received::Refused(frame) => assert_eq!((frame.code, frame.reason.as_str()), (CloseCode::TooBig, "preauth payload too large")),
+        Received::Refused(frame) => {
+            assert_eq!((frame.code, frame.reason.as_str()), (CloseCode::TooBig, "preauth payload too large"))
+        }
         other => panic!("not refused: {other:?}"),
     }
 }

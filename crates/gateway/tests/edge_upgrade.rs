@@ -213,7 +213,9 @@ fn paths_that_are_no_health_paths_are_not_found_and_other_methods_not_allowed() 
     }
     for path in ["/", "/health/", "/HEALTH", "//health", "/v1/models", "/tools/invoke", "/hooks/wake"] {
         assert_eq!(status(&rules(), Method::GET, path, &host), 404, "{path}");
-        for method in [Method::POST, Method::PUT, Method::DELETE, Method::OPTIONS, Method::TRACE, Method::PATCH] {
+        for method in
+            [Method::POST, Method::PUT, Method::DELETE, Method::OPTIONS, Method::TRACE, Method::PATCH]
+        {
             assert_eq!(status(&rules(), method.clone(), path, &host), 405, "{method} {path}");
         }
     }

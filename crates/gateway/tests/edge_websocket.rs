@@ -18,10 +18,7 @@ type Client = RawSocket<DuplexStream>;
 
 fn pair() -> (Server, Client) {
     let (server, client) = tokio::io::duplex(256 * 1024);
-    (
-        WebSocketTransport::new(server, Bytes::new(), WebSocketTimes::default()),
-        RawSocket::over(client),
-    )
+    (WebSocketTransport::new(server, Bytes::new(), WebSocketTimes::default()), RawSocket::over(client))
 }
 
 #[track_caller]

@@ -47,6 +47,9 @@ pub enum ClientError {
     TooLong(&'static str),
 }
 
+/// Changes the parameters of `connect`.
+type Tamper = Arc<dyn Fn(&mut Value) + Send + Sync>;
+
 /// The fields of `connect`. Whatever [`ConnectOptions::tampered`] changes is changed after signing.
 #[derive(Clone)]
 #[allow(missing_docs, reason = "the names are the protocol's")]
@@ -68,7 +71,7 @@ pub struct ConnectOptions {
     pub signed_text: SignedText,
     /// By default the clock's time.
     pub signed_at: Option<u64>,
-    tamper: Option<Arc<dyn Fn(&mut Value) + Send + Sync>>,
+    tamper: Option<Tamper>,
 }
 
 impl fmt::Debug for ConnectOptions {
@@ -276,15 +279,17 @@ impl GatewayClient {
             .limits(Limits::default().max_payload_len(Some(64 * 1024 * 1024)));
         for (name, value) in headers {
             let name = name.parse().map_err(|_| ClientError::Connect(format!("no header name: {name}")))?;
-            let value = value.parse().map_err(|_| ClientError::Connect(format!("no header value: {value}")))?;
+            let value =
+                value.parse().map_err(|_| ClientError::Connect(format!("no header value: {value}")))?;
             builder = builder.add_header(name, value).map_err(|error| words(&error))?;
         }
         let authority =
             url.split_once("://").map_or(url, |(_, rest)| rest).split('/').next().unwrap_or_default();
         let tcp = TcpStream::connect(authority).await.map_err(|error| words(&error))?;
         tcp.set_nodelay(true).map_err(|error| words(&error))?;
-        let upgraded =
-            timeout(PATIENCE, builder.connect_on(tcp)).await.map_err(|_| ClientError::TooLong("the upgrade"))?;
+        let upgraded = timeout(PATIENCE, builder.connect_on(tcp))
+            .await
+            .map_err(|_| ClientError::TooLong("the upgrade"))?;
         match upgraded {
             Ok((stream, _)) => Ok(Self { stream, kept: VecDeque::new(), requests: 0, closed: None }),
             Err(tokio_websockets::Error::Upgrade(UpgradeError::DidNotSwitchProtocols(status))) => {
@@ -338,9 +343,14 @@ impl GatewayClient {
     /// # Errors
     /// As [`Self::request`].
     pub async fn answer(&mut self, id: &str) -> Result<Value, ClientError> {
-        let mut frame =
-            self.wait("an answer", |frame| frame["type"] == "res" && frame["id"].as_str() == Some(id)).await?;
-        if frame["ok"] == true { Ok(frame["payload"].take()) } else { Err(ClientError::Answer(frame["error"].take())) }
+        let mut frame = self
+            .wait("an answer", |frame| frame["type"] == "res" && frame["id"].as_str() == Some(id))
+            .await?;
+        if frame["ok"] == true {
+            Ok(frame["payload"].take())
+        } else {
+            Err(ClientError::Answer(frame["error"].take()))
+        }
     }
 
     /// Waits for the next event of a name and gives its payload; a kept one first.

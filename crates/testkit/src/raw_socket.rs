@@ -70,7 +70,8 @@ impl ServerFrame {
     #[must_use]
     pub fn close(&self) -> Option<(u16, String)> {
         let (code, reason) = self.payload.split_first_chunk::<2>()?;
-        (self.first == CLOSE).then(|| (u16::from_be_bytes(*code), String::from_utf8_lossy(reason).into_owned()))
+        (self.first == CLOSE)
+            .then(|| (u16::from_be_bytes(*code), String::from_utf8_lossy(reason).into_owned()))
     }
 }
 

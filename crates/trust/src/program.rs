@@ -20,7 +20,8 @@ pub struct Program {
 /// Why a program gets no lasting grant: the next one under the same name may be anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fleeting {
-    /// An interpreter without a script file.
+    /// An interpreter without a script file, or one that replaced its command line by a title, as
+    /// OpenClaw's command line does: then nothing tells which script it runs.
     NoScript,
     /// An interpreter with code on its command line.
     InlineCode,
@@ -37,7 +38,10 @@ impl Fleeting {
     #[must_use]
     pub fn sentence(self) -> &'static str {
         match self {
-            Self::NoScript => "It is an interpreter without a script, so it can be let in only once.",
+            Self::NoScript => {
+                "It is an interpreter that does not show which script it runs, so it can be let in only once; \
+                 for a lasting grant give it a token of its own (`tidegate token new`)."
+            }
             Self::InlineCode => "It runs code from its command line, so it can be let in only once.",
             Self::Preload => "It loads other code before its own, so it can be let in only once.",
             Self::WritableByAgent => "It lies where an agent may write, so it can be let in only once.",

@@ -32,14 +32,14 @@ impl Machine {
             let line = info.lines().find(|line| line.starts_with(name));
             line.and_then(|line| line.split_once(": ")).map(|(_, value)| value.trim().to_owned())
         };
-        let uname = rustix::system::uname();
+        let kernel = |name: &str| fs::read_to_string(format!("/proc/sys/kernel/{name}"));
         let memory = fs::read_to_string("/proc/meminfo")?;
         let memory_kib = memory.split_whitespace().nth(1).context("/proc/meminfo")?.parse::<f64>()?;
         Ok(Self {
-            processor: field("model name").unwrap_or_else(|| uname.machine().to_string_lossy().into_owned()),
+            processor: field("model name").unwrap_or_else(|| std::env::consts::ARCH.to_owned()),
             processors: info.lines().filter(|line| line.starts_with("processor")).count(),
             memory_gib: memory_kib / 1024.0 / 1024.0,
-            kernel: format!("{} {}", uname.sysname().to_string_lossy(), uname.release().to_string_lossy()),
+            kernel: format!("{} {}", kernel("ostype")?.trim(), kernel("osrelease")?.trim()),
             load: fs::read_to_string("/proc/loadavg")?.split(' ').take(3).collect::<Vec<_>>().join(" "),
             date: today()?,
         })

@@ -162,7 +162,7 @@ fn pinned(program: &Path, processors: Processors) -> anyhow::Result<Command> {
     command.args(["-c", &processors.list()?]).arg(program);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     // No session bus, no keyring, no token and no model of the person who measures.
-    command.env_clear();
+    command.env_clear().env("HOME", "/nonexistent");
     Ok(command)
 }
 

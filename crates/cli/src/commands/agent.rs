@@ -11,7 +11,10 @@ use crate::arguments::AgentArguments;
 use crate::client::{Incoming, Wire};
 use crate::failure::Failure;
 
-pub(super) async fn run<W: Wire>(context: &mut Context<'_, W>, arguments: &AgentArguments) -> Result<(), Failure> {
+pub(super) async fn run<W: Wire>(
+    context: &mut Context<'_, W>,
+    arguments: &AgentArguments,
+) -> Result<(), Failure> {
     // The key of the request is the id of its run, by which its events are known.
     let run = Uuid::new_v4().to_string();
     let mut params =

@@ -28,7 +28,10 @@ struct Entry {
     line: String,
 }
 
-pub(super) async fn run<W: Wire>(context: &mut Context<'_, W>, arguments: &AuditArguments) -> Result<(), Failure> {
+pub(super) async fn run<W: Wire>(
+    context: &mut Context<'_, W>,
+    arguments: &AuditArguments,
+) -> Result<(), Failure> {
     let method = Method::TidegateAudit;
     let answer = context.client.call(method, json!({ "limit": arguments.limit })).await?;
     let zone = context.surroundings.zone;

@@ -11,7 +11,9 @@ use crate::failure::Failure;
 
 pub(super) async fn run<W: Wire>(context: &mut Context<'_, W>) -> Result<(), Failure> {
     let status: Status = context.client.ask(Method::TidegateStatus, nothing()).await?;
-    let url = status.url.ok_or_else(|| Failure::Failed("The gateway does not listen yet; try again.".to_owned()))?;
+    let url = status
+        .url
+        .ok_or_else(|| Failure::Failed("The gateway does not listen yet; try again.".to_owned()))?;
     let can_show_shared = token::can_be_shown(context).await?;
     let state_dir = context.surroundings.state_dir.as_ref().map(|dir| dir.display().to_string());
     let lines = Lines { url, tidegate: tidegate(state_dir.as_deref()), can_show_shared };
@@ -96,7 +98,9 @@ mod tests {
 
         let text = lines.render();
 
-        assert!(text.contains(r"tidegate --state-dir '/home/a b/it'\''s' token new --name openclaw --level full"));
+        assert!(
+            text.contains(r"tidegate --state-dir '/home/a b/it'\''s' token new --name openclaw --level full")
+        );
         assert!(text.contains("\n  openclaw config set gateway.mode remote\n"));
         assert!(text.contains("\n  openclaw config set gateway.remote.url ws://127.0.0.1:18790\n"));
         assert!(text.contains("--url ws://127.0.0.1:18790 --token \"$TIDEGATE_OPENCLAW_TOKEN\""));

@@ -26,7 +26,10 @@ struct Slice {
     reset: bool,
 }
 
-pub(super) async fn run<W: Wire>(context: &mut Context<'_, W>, arguments: &LogsArguments) -> Result<(), Failure> {
+pub(super) async fn run<W: Wire>(
+    context: &mut Context<'_, W>,
+    arguments: &LogsArguments,
+) -> Result<(), Failure> {
     let method = Method::LogsTail;
     let mut params = json!({ "limit": arguments.limit });
     loop {
@@ -36,7 +39,9 @@ pub(super) async fn run<W: Wire>(context: &mut Context<'_, W>, arguments: &LogsA
             context.output().json_line(&answer)?;
         } else {
             if slice.reset {
-                context.output().note("(The log was begun anew, or lines were written too fast to follow.)")?;
+                context
+                    .output()
+                    .note("(The log was begun anew, or lines were written too fast to follow.)")?;
             }
             for line in &slice.lines {
                 context.output().text(&line.replace('\n', "\\u{a}"))?;

@@ -124,7 +124,11 @@ impl<W: Wire> Context<'_, W> {
     }
 
     /// Prints the answer: as it is when JSON is wanted, else as `render` puts it.
-    fn show(&mut self, answer: &Value, render: impl FnOnce() -> Result<String, Failure>) -> Result<(), Failure> {
+    fn show(
+        &mut self,
+        answer: &Value,
+        render: impl FnOnce() -> Result<String, Failure>,
+    ) -> Result<(), Failure> {
         if self.is_json() {
             return Ok(self.output().json(answer)?);
         }
@@ -135,7 +139,9 @@ impl<W: Wire> Context<'_, W> {
     /// Prints what was done, and the gateway's own note about it.
     fn done(&mut self, answer: &Value, sentence: &str) -> Result<(), Failure> {
         let note = note_of(answer);
-        self.show(answer, || Ok([sentence, note.as_deref().unwrap_or_default()].join("\n").trim_end().to_owned()))
+        self.show(answer, || {
+            Ok([sentence, note.as_deref().unwrap_or_default()].join("\n").trim_end().to_owned())
+        })
     }
 
     /// Asks for a decision that a person takes at the desktop when there is one.

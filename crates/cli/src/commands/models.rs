@@ -10,14 +10,20 @@ use crate::client::{Wire, read};
 use crate::failure::Failure;
 use crate::layout::Table;
 
-pub(super) async fn run<W: Wire>(context: &mut Context<'_, W>, command: &ModelsCommand) -> Result<(), Failure> {
+pub(super) async fn run<W: Wire>(
+    context: &mut Context<'_, W>,
+    command: &ModelsCommand,
+) -> Result<(), Failure> {
     match command {
         ModelsCommand::List => list(context).await,
         ModelsCommand::Add(arguments) => add(context, arguments).await,
         ModelsCommand::Test { model } => test(context, model.as_deref()).await,
         ModelsCommand::Use { model } => {
             let answer = context.client.call(Method::TidegateModelsUse, json!({ "model": model })).await?;
-            context.done(&answer, &format!("{model} answers from now on, where a session did not choose another."))
+            context.done(
+                &answer,
+                &format!("{model} answers from now on, where a session did not choose another."),
+            )
         }
     }
 }
@@ -87,7 +93,9 @@ async fn key<W: Wire>(
     if arguments.key_stdin {
         let given = context.client.meanwhile(move || person.input()).await?.map_err(Failure::Input)?;
         return match given.trim() {
-            "" => Err(Failure::Usage("The standard input holds no key. Pass --no-key if none is needed.".to_owned())),
+            "" => Err(Failure::Usage(
+                "The standard input holds no key. Pass --no-key if none is needed.".to_owned(),
+            )),
             key => Ok(Some(key.to_owned())),
         };
     }
@@ -118,8 +126,10 @@ async fn test<W: Wire>(context: &mut Context<'_, W>, model: Option<&str>) -> Res
     let report: Report = read(method.name(), answer.clone())?;
     if report.ok {
         let took = |label: &str, ms: Option<u64>| ms.map(|ms| format!("{label} after {ms} ms"));
-        let times: Vec<String> =
-            took("first text", report.first_byte_ms).into_iter().chain(took("done", report.total_ms)).collect();
+        let times: Vec<String> = took("first text", report.first_byte_ms)
+            .into_iter()
+            .chain(took("done", report.total_ms))
+            .collect();
         return context.show(&answer, || Ok(format!("{} answers: {}.", report.model, times.join(", "))));
     }
     if context.is_json() {

@@ -65,7 +65,8 @@ fn render_list(list: &Sessions, now: UnixMillis) -> String {
     }
     let mut table = Table::new(&["CHANGED", "STATE", "TOKENS", "LABEL", "KEY"]);
     for session in &list.sessions {
-        let (state, label) = (session.status.as_deref().unwrap_or("-"), session.label.as_deref().unwrap_or("-"));
+        let (state, label) =
+            (session.status.as_deref().unwrap_or("-"), session.label.as_deref().unwrap_or("-"));
         let changed = moments::ago(now, session.updated_at);
         table.row([&changed, state, &session.total_tokens.to_string(), label, &session.key]);
     }
@@ -134,7 +135,9 @@ async fn show<W: Wire>(context: &mut Context<'_, W>, key: &SessionKey, limit: u3
     let answer = context.client.call(method, params).await?;
     let history: History = read(method.name(), answer.clone())?;
     if history.session_id.is_none() {
-        return Err(Failure::Failed(format!("There is no session {key}. `tidegate sessions list` shows them.")));
+        return Err(Failure::Failed(format!(
+            "There is no session {key}. `tidegate sessions list` shows them."
+        )));
     }
     let zone = context.surroundings.zone;
     context.show(&answer, || Ok(render_history(&history, |at| moments::wall(at, &zone()))))
@@ -201,7 +204,9 @@ async fn delete<W: Wire>(context: &mut Context<'_, W>, key: &SessionKey) -> Resu
     let answer = context.client.call(method, json!({ "key": key })).await?;
     let result: Deleted = read(method.name(), answer.clone())?;
     if !result.deleted {
-        return Err(Failure::Failed(format!("There is no session {key}. `tidegate sessions list` shows them.")));
+        return Err(Failure::Failed(format!(
+            "There is no session {key}. `tidegate sessions list` shows them."
+        )));
     }
     context.done(&answer, "Deleted, with its conversation.")
 }

@@ -96,7 +96,10 @@ fn render(status: &Status, has_desktop: bool, now: UnixMillis) -> String {
     for (name, part) in [("Database", &status.store), ("Secrets", &status.secrets)] {
         if let Some(part) = part {
             let sentence = part.sentence.as_deref().filter(|sentence| !sentence.is_empty());
-            fields.add(name, &sentence.map_or(part.state.clone(), |sentence| format!("{}: {sentence}", part.state)));
+            fields.add(
+                name,
+                &sentence.map_or(part.state.clone(), |sentence| format!("{}: {sentence}", part.state)),
+            );
         }
     }
     fields.add("Connections", &gateway.connections.to_string());
@@ -150,11 +153,8 @@ fn count(number: u64, one: &str, many: &str) -> String {
 pub(super) async fn pause<W: Wire>(context: &mut Context<'_, W>, on: bool) -> Result<(), Failure> {
     let method = if on { Method::TidegatePause } else { Method::TidegateResume };
     let answer = context.client.call(method, nothing()).await?;
-    let sentence = if on {
-        "Paused: no model call and no tool starts until `tidegate resume`."
-    } else {
-        "Going on."
-    };
+    let sentence =
+        if on { "Paused: no model call and no tool starts until `tidegate resume`." } else { "Going on." };
     context.done(&answer, sentence)
 }
 

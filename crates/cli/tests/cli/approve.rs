@@ -125,10 +125,8 @@ async fn what_cannot_be_shown_is_not_approved() {
     for missing in ["digest", "reason", "has", "adds", "from", "code", "expiresAtMs"] {
         let mut incomplete = request();
         incomplete.as_object_mut().unwrap().remove(missing);
-        let stage = Stage::answering([
-            ("tidegate.devices.show", incomplete),
-            ("tidegate.devices.decide", json!({})),
-        ]);
+        let stage =
+            Stage::answering([("tidegate.devices.show", incomplete), ("tidegate.devices.decide", json!({}))]);
 
         let outcome = stage.run(&["devices", "approve", "3f2a9c1e", "--yes"]).await;
 
@@ -180,14 +178,30 @@ async fn with_a_desktop_its_dialog_decides_and_nobody_is_asked_twice() {
 async fn a_level_or_scopes_or_less_time_are_sent_as_chosen() {
     let level = ["devices", "approve", "3f2a9c1e", "--yes", "--level", "write", "--pairing", "--until-quit"];
     let level = stage().run(&level).await;
-    let scopes = stage().run(&["devices", "approve", "3f2a9c1e", "--yes", "--scopes", "read,operator.write", "--once"]);
+    let scopes = stage().run(&[
+        "devices",
+        "approve",
+        "3f2a9c1e",
+        "--yes",
+        "--scopes",
+        "read,operator.write",
+        "--once",
+    ]);
     let scopes = scopes.await;
 
     let sent = level.sent("tidegate.devices.decide");
-    assert_eq!((&sent["level"], &sent["pairing"], &sent["duration"]), (&json!("write"), &json!(true), &json!("until-quit")));
-    assert!(level.out.contains("You would grant level write, and let others in if it asked for that; until Tidegate quits."));
+    assert_eq!(
+        (&sent["level"], &sent["pairing"], &sent["duration"]),
+        (&json!("write"), &json!(true), &json!("until-quit"))
+    );
+    assert!(level.out.contains(
+        "You would grant level write, and let others in if it asked for that; until Tidegate quits."
+    ));
     let sent = scopes.sent("tidegate.devices.decide");
-    assert_eq!((&sent["scopes"], &sent["duration"]), (&json!(["operator.read", "operator.write"]), &json!("once")));
+    assert_eq!(
+        (&sent["scopes"], &sent["duration"]),
+        (&json!(["operator.read", "operator.write"]), &json!("once"))
+    );
     assert!(sent.get("level").is_none());
 }
 
@@ -231,7 +245,8 @@ async fn a_command_that_cannot_be_shown_exactly_is_not_allowed() {
     for missing in ["command", "commandArgv", "cwd", "env"] {
         let mut commands = command();
         commands[0]["request"].as_object_mut().unwrap().remove(missing);
-        let stage = Stage::answering([("exec.approval.list", commands), ("exec.approval.resolve", json!({}))]);
+        let stage =
+            Stage::answering([("exec.approval.list", commands), ("exec.approval.resolve", json!({}))]);
 
         let outcome = stage.run(&["approvals", "allow", "3f2a9c1e", "--yes"]).await;
 
@@ -242,8 +257,10 @@ async fn a_command_that_cannot_be_shown_exactly_is_not_allowed() {
 
 #[tokio::test]
 async fn commands_need_a_person_too_and_an_id_that_fits_one() {
-    let nobody = Stage::answering([("exec.approval.list", command())]).run(&["approvals", "allow", "3f2a9c1e"]).await;
-    let other = Stage::answering([("exec.approval.list", command())]).run(&["approvals", "deny", "zzzz"]).await;
+    let nobody =
+        Stage::answering([("exec.approval.list", command())]).run(&["approvals", "allow", "3f2a9c1e"]).await;
+    let other =
+        Stage::answering([("exec.approval.list", command())]).run(&["approvals", "deny", "zzzz"]).await;
     let twice = json!([command()[0], command()[0]]);
     let twice = Stage::answering([("exec.approval.list", twice)]).run(&["approvals", "deny", "3f2a"]).await;
     let short = Stage::answering([("exec.approval.list", command())]).run(&["approvals", "deny", "3f"]).await;

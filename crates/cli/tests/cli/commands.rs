@@ -16,9 +16,24 @@ async fn simple_commands_ask_one_thing_and_confirm_it() {
         (vec!["models", "use", "a/b"], "tidegate.models.use", json!({ "ok": true }), "a/b answers"),
         (vec!["sessions", "cancel", "x"], "chat.abort", json!({ "runIds": ["1", "2"] }), "Stopped 2 runs."),
         (vec!["sessions", "delete", "x"], "sessions.delete", json!({ "deleted": true }), "Deleted"),
-        (vec!["selftest"], "tidegate.selftest", json!({ "ok": true, "steps": [{ "name": "spawn", "ok": true, "ms": 4 }] }), "ok  spawn"),
-        (vec!["devices", "reject", "3f2a9c1e"], "tidegate.devices.decide", json!({ "approved": false }), "Rejected."),
-        (vec!["devices", "later", "3f2a9c1e"], "tidegate.devices.decide", json!({ "approved": false }), "Put aside."),
+        (
+            vec!["selftest"],
+            "tidegate.selftest",
+            json!({ "ok": true, "steps": [{ "name": "spawn", "ok": true, "ms": 4 }] }),
+            "ok  spawn",
+        ),
+        (
+            vec!["devices", "reject", "3f2a9c1e"],
+            "tidegate.devices.decide",
+            json!({ "approved": false }),
+            "Rejected.",
+        ),
+        (
+            vec!["devices", "later", "3f2a9c1e"],
+            "tidegate.devices.decide",
+            json!({ "approved": false }),
+            "Put aside.",
+        ),
         (vec!["audit"], "tidegate.audit", json!({ "events": [] }), "The audit log is empty."),
         (vec!["approvals", "list"], "exec.approval.list", json!([]), "No command waits."),
         (vec!["sessions", "list"], "sessions.list", json!({ "sessions": [] }), "There is no session yet."),
@@ -38,7 +53,11 @@ async fn every_command_prints_the_gateways_answer_when_json_is_wanted() {
     for (words, method, answer) in [
         (vec!["status"], "tidegate.status", json!({ "version": "1", "extra": [1] })),
         (vec!["token", "show"], "tidegate.token.show", json!({ "token": "t", "source": "keyring" })),
-        (vec!["token", "new", "--name", "a", "--level", "read"], "tidegate.token.new", json!({ "token": "t" })),
+        (
+            vec!["token", "new", "--name", "a", "--level", "read"],
+            "tidegate.token.new",
+            json!({ "token": "t" }),
+        ),
         (vec!["token", "rotate"], "tidegate.token.rotate", json!({ "token": "t" })),
         (vec!["token", "list"], "tidegate.token.list", json!({ "tokens": [] })),
         (vec!["devices", "list"], "device.pair.list", json!({ "pending": [], "paired": [] })),
@@ -75,8 +94,15 @@ async fn a_token_stands_alone_on_the_standard_output() {
 
     assert_eq!(shown.out, "tok\n");
     assert_eq!(made.out, "tok2\n");
-    assert!(made.err.contains("Level write") && made.err.contains("let others in") && made.err.contains("only this once"));
-    assert_eq!(made.sent("tidegate.token.new"), &json!({ "name": "backup", "level": "write", "pairing": true }));
+    assert!(
+        made.err.contains("Level write")
+            && made.err.contains("let others in")
+            && made.err.contains("only this once")
+    );
+    assert_eq!(
+        made.sent("tidegate.token.new"),
+        &json!({ "name": "backup", "level": "write", "pairing": true })
+    );
     assert_eq!(rotated.out, "tok3\n");
     assert!(rotated.err.contains(note));
 }
@@ -131,7 +157,8 @@ async fn short_ids_are_made_whole_before_rights_are_taken() {
     let stranger = Stage::answering([("tidegate.devices.block", json!({}))]);
     let stranger = stranger.run(&["devices", "block", DEVICE]).await;
     let blocked = json!({ "blocked": DEVICE, "name": "x", "since": NOW });
-    let unblock = Stage::answering([("tidegate.devices.show", blocked), ("tidegate.devices.unblock", json!({}))]);
+    let unblock =
+        Stage::answering([("tidegate.devices.show", blocked), ("tidegate.devices.unblock", json!({}))]);
     let unblock = unblock.run(&["devices", "unblock", "ed60"]).await;
 
     for (outcome, method) in [
@@ -164,7 +191,8 @@ async fn programs_and_blocks_are_shown_too() {
         "id": "77777777-x", "executable": "/usr/bin/node", "script": "/opt/openclaw.mjs", "uid": 1000,
         "scopes": ["operator.read"], "lasting": true, "lastSeenAtMs": NOW - 60_000,
     });
-    let program = Stage::answering([("tidegate.devices.show", program)]).run(&["devices", "show", "7777"]).await;
+    let program =
+        Stage::answering([("tidegate.devices.show", program)]).run(&["devices", "show", "7777"]).await;
     let block = json!({ "blocked": DEVICE, "name": "a\nb", "since": NOW - 60_000 });
     let block = Stage::answering([("tidegate.devices.show", block)]).run(&["devices", "show", "ed60"]).await;
 
@@ -212,7 +240,10 @@ async fn a_model_that_does_not_answer_is_1_with_the_reason() {
     let good = Stage::answering([("tidegate.models.test", good)]).run(&["models", "test"]).await;
     let bad = Stage::answering([("tidegate.models.test", bad)]).run(&["models", "test", "a/b"]).await;
 
-    assert_eq!((good.code, good.out.as_str()), (0, "a/b answers: first text after 120 ms, done after 300 ms.\n"));
+    assert_eq!(
+        (good.code, good.out.as_str()),
+        (0, "a/b answers: first text after 120 ms, done after 300 ms.\n")
+    );
     assert_eq!(good.sent("tidegate.models.test"), &json!({}));
     assert_eq!((bad.code, bad.err.as_str()), (1, "tidegate: a/b does not answer: the key was refused.\n"));
 }

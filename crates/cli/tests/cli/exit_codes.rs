@@ -15,7 +15,8 @@ async fn a_gateway_that_does_not_run_is_3_with_how_to_start_it() {
 
 #[tokio::test]
 async fn a_caller_that_is_refused_gets_4_and_the_reason_cleaned() {
-    let refused = event("tidegate.refused", json!({ "reason": "programs that the agent started\u{1b}[2J cannot" }));
+    let refused =
+        event("tidegate.refused", json!({ "reason": "programs that the agent started\u{1b}[2J cannot" }));
 
     let outcome = Stage::answering([]).greeting(vec![refused]).run(&["status"]).await;
 
@@ -95,11 +96,16 @@ async fn a_token_that_cannot_be_shown_is_1_and_says_what_to_do() {
     let told = json!({ "source": "none", "sentence": "Only its hash is kept. `tidegate token rotate` makes a new one." });
 
     let told = Stage::answering([("tidegate.token.show", told)]).run(&["token"]).await;
-    let silent = Stage::answering([("tidegate.token.show", json!({ "source": "none" }))]).run(&["token"]).await;
+    let silent =
+        Stage::answering([("tidegate.token.show", json!({ "source": "none" }))]).run(&["token"]).await;
 
     for outcome in [told, silent] {
         assert_eq!(outcome.code, 1);
-        assert!(outcome.err.contains("hash is kept") && outcome.err.contains("tidegate token rotate"), "{}", outcome.err);
+        assert!(
+            outcome.err.contains("hash is kept") && outcome.err.contains("tidegate token rotate"),
+            "{}",
+            outcome.err
+        );
         assert!(outcome.out.is_empty());
     }
 }
@@ -108,7 +114,8 @@ async fn a_token_that_cannot_be_shown_is_1_and_says_what_to_do() {
 async fn json_is_the_answer_itself_and_harmless_in_a_terminal() {
     let list = json!({ "pending": [], "paired": [{ "deviceId": "ab", "displayName": "x\u{202e}\u{9b}" }] });
 
-    let outcome = Stage::answering([("device.pair.list", list.clone())]).run(&["devices", "list", "--json"]).await;
+    let outcome =
+        Stage::answering([("device.pair.list", list.clone())]).run(&["devices", "list", "--json"]).await;
 
     assert_eq!(serde_json::from_str::<Value>(&outcome.out).unwrap(), list);
     assert!(outcome.out.is_ascii());

@@ -95,7 +95,10 @@ fn a_key_is_never_an_argument() {
     let problem = Arguments::try_parse_from(words).unwrap_err().to_string();
 
     assert!(problem.contains("{env:NAME}") && problem.contains("never an argument"), "{problem}");
-    assert!(Arguments::try_parse_from(["tidegate", "models", "add", "a", "--base-url", "b", "--key", "k"]).is_err());
+    assert!(
+        Arguments::try_parse_from(["tidegate", "models", "add", "a", "--base-url", "b", "--key", "k"])
+            .is_err()
+    );
 }
 
 #[test]
@@ -125,7 +128,8 @@ fn every_command_has_help_and_an_example() {
 fn every_example_can_be_typed() {
     fn examples(command: &clap::Command, found: &mut Vec<String>) {
         let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
-        let lines = help.lines().filter_map(|line| line.split_once("tidegate ").map(|(_, line)| line.to_owned()));
+        let lines =
+            help.lines().filter_map(|line| line.split_once("tidegate ").map(|(_, line)| line.to_owned()));
         found.extend(lines);
         command.get_subcommands().for_each(|sub| examples(sub, found));
     }

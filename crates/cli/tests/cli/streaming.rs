@@ -7,14 +7,20 @@ use serde_json::{Value, json};
 use crate::support::{Reply, Stage, answer, event};
 
 fn says(run: &Value, text: &str) -> Value {
-    event("agent", json!({
-        "runId": run, "sessionKey": "agent:main:main", "stream": "assistant", "seq": 1,
-        "data": { "text": text, "delta": text },
-    }))
+    event(
+        "agent",
+        json!({
+            "runId": run, "sessionKey": "agent:main:main", "stream": "assistant", "seq": 1,
+            "data": { "text": text, "delta": text },
+        }),
+    )
 }
 
 fn ended(id: &str, run: &Value, text: &str) -> Value {
-    answer(id, json!({ "runId": run, "status": "ok", "result": { "payloads": [{ "text": text, "mediaUrl": null }] } }))
+    answer(
+        id,
+        json!({ "runId": run, "status": "ok", "result": { "payloads": [{ "text": text, "mediaUrl": null }] } }),
+    )
 }
 
 fn accepted(id: &str, run: &Value) -> Value {
@@ -35,7 +41,8 @@ async fn the_answer_is_printed_as_it_comes_and_nothing_of_other_runs() {
         ])
     });
 
-    let outcome = stage.run(&["agent", "--message", "hi", "--session", "notes", "--model", "ollama/qwen3"]).await;
+    let outcome =
+        stage.run(&["agent", "--message", "hi", "--session", "notes", "--model", "ollama/qwen3"]).await;
 
     assert_eq!((outcome.code, outcome.out.as_str()), (0, "Hello\\u{1b}[31m there.\n"), "{}", outcome.err);
     let sent = outcome.sent("agent");
@@ -46,7 +53,8 @@ async fn the_answer_is_printed_as_it_comes_and_nothing_of_other_runs() {
 
 #[tokio::test]
 async fn an_answer_without_events_is_printed_whole() {
-    let stage = Stage::scripted(|_, params, id| Reply::Frames(vec![ended(id, &params["idempotencyKey"], "All.")]));
+    let stage =
+        Stage::scripted(|_, params, id| Reply::Frames(vec![ended(id, &params["idempotencyKey"], "All.")]));
 
     let outcome = stage.run(&["agent", "--message", "hi"]).await;
 
@@ -74,7 +82,10 @@ async fn a_failed_run_is_1_and_a_sentence_below_what_was_said() {
 #[tokio::test]
 async fn the_person_hears_of_a_command_that_waits_below_this_run_only() {
     let asks = |id: &str, run: &str, ancestors: Value| {
-        event("exec.approval.requested", json!({ "id": id, "request": { "runId": run, "ancestors": ancestors } }))
+        event(
+            "exec.approval.requested",
+            json!({ "id": id, "request": { "runId": run, "ancestors": ancestors } }),
+        )
     };
     let stage = Stage::scripted(move |_, params, id| {
         let run = &params["idempotencyKey"];

@@ -15,13 +15,13 @@ use tidegate_protocol::UnixMillis;
 use tokio::sync::{Notify, mpsc};
 
 /// The clock of all tests.
-pub const NOW: u64 = 1_700_000_120_000;
+pub(crate) const NOW: u64 = 1_700_000_120_000;
 
 /// What the gateway sends for a request: frames in order, or the end of the connection.
-pub type Script = Box<dyn FnMut(&str, &Value, &str) -> Reply + Send>;
+pub(crate) type Script = Box<dyn FnMut(&str, &Value, &str) -> Reply + Send>;
 
 /// What comes of a request.
-pub enum Reply {
+pub(crate) enum Reply {
     /// These frames.
     Frames(Vec<Value>),
     /// The connection ends.
@@ -30,12 +30,12 @@ pub enum Reply {
 
 impl Reply {
     /// A success.
-    pub fn ok(id: &str, payload: Value) -> Self {
+    pub(crate) fn ok(id: &str, payload: Value) -> Self {
         Self::Frames(vec![answer(id, payload)])
     }
 
     /// A failure.
-    pub fn error(id: &str, code: &str, message: &str) -> Self {
+    pub(crate) fn error(id: &str, code: &str, message: &str) -> Self {
         Self::Frames(vec![json!({
             "type": "res", "id": id, "ok": false, "error": { "code": code, "message": message },
         })])
@@ -43,36 +43,36 @@ impl Reply {
 }
 
 /// A successful answer's frame.
-pub fn answer(id: &str, payload: Value) -> Value {
+pub(crate) fn answer(id: &str, payload: Value) -> Value {
     json!({ "type": "res", "id": id, "ok": true, "payload": payload })
 }
 
 /// An event's frame.
-pub fn event(name: &str, payload: Value) -> Value {
+pub(crate) fn event(name: &str, payload: Value) -> Value {
     json!({ "type": "event", "event": name, "payload": payload })
 }
 
 /// The stage of one test.
-pub struct Stage {
+pub(crate) struct Stage {
     first: Vec<Value>,
     script: Script,
     person: Answers,
     is_absent: bool,
-    pub interrupt: Arc<Notify>,
+    pub(crate) interrupt: Arc<Notify>,
 }
 
 /// What came of a command.
-pub struct Outcome {
-    pub code: u8,
-    pub out: String,
-    pub err: String,
-    pub requests: Vec<(String, Value)>,
-    pub questions: VecDeque<String>,
+pub(crate) struct Outcome {
+    pub(crate) code: u8,
+    pub(crate) out: String,
+    pub(crate) err: String,
+    pub(crate) requests: Vec<(String, Value)>,
+    pub(crate) questions: VecDeque<String>,
 }
 
 impl Outcome {
     /// The parameters of the one request of a method.
-    pub fn sent(&self, method: &str) -> &Value {
+    pub(crate) fn sent(&self, method: &str) -> &Value {
         let mut found = self.requests.iter().filter(|(name, _)| name == method);
         let (Some((_, params)), None) = (found.next(), found.next()) else {
             panic!("{method} was not called exactly once: {:?}", self.requests);
@@ -81,7 +81,7 @@ impl Outcome {
     }
 
     /// Whether a method was called.
-    pub fn was_called(&self, method: &str) -> bool {
+    pub(crate) fn was_called(&self, method: &str) -> bool {
         self.requests.iter().any(|(name, _)| name == method)
     }
 }
@@ -89,17 +89,15 @@ impl Outcome {
 impl Stage {
     /// A gateway without a desktop that answers by method name; a method that is not listed is
     /// answered with an error.
-    pub fn answering<const N: usize>(answers: [(&'static str, Value); N]) -> Self {
-        Self::scripted(move |method, _, id| {
-            match answers.iter().find(|(name, _)| *name == method) {
-                Some((_, payload)) => Reply::ok(id, payload.clone()),
-                None => Reply::error(id, "INVALID_REQUEST", &format!("unknown method: {method}")),
-            }
+    pub(crate) fn answering<const N: usize>(answers: [(&'static str, Value); N]) -> Self {
+        Self::scripted(move |method, _, id| match answers.iter().find(|(name, _)| *name == method) {
+            Some((_, payload)) => Reply::ok(id, payload.clone()),
+            None => Reply::error(id, "INVALID_REQUEST", &format!("unknown method: {method}")),
         })
     }
 
     /// A gateway that does what a script says.
-    pub fn scripted(script: impl FnMut(&str, &Value, &str) -> Reply + Send + 'static) -> Self {
+    pub(crate) fn scripted(script: impl FnMut(&str, &Value, &str) -> Reply + Send + 'static) -> Self {
         Self {
             first: vec![event("tidegate.welcome", json!({ "version": "0.1.0", "desktop": false }))],
             script: Box::new(script),
@@ -110,36 +108,36 @@ impl Stage {
     }
 
     /// The same with a desktop.
-    pub fn with_desktop(self) -> Self {
+    pub(crate) fn with_desktop(self) -> Self {
         self.greeting(vec![event("tidegate.welcome", json!({ "version": "0.1.0", "desktop": true }))])
     }
 
     /// The same with other first frames; without any the connection ends at once.
-    pub fn greeting(mut self, first: Vec<Value>) -> Self {
+    pub(crate) fn greeting(mut self, first: Vec<Value>) -> Self {
         self.first = first;
         self
     }
 
     /// Nothing listens.
-    pub fn not_running(mut self) -> Self {
+    pub(crate) fn not_running(mut self) -> Self {
         self.is_absent = true;
         self
     }
 
     /// A person at a terminal who answers the questions so.
-    pub fn person(mut self, yes: bool) -> Self {
+    pub(crate) fn person(mut self, yes: bool) -> Self {
         self.person.yes = Some(yes);
         self
     }
 
     /// What is typed or piped as a secret.
-    pub fn secret(mut self, secret: &str) -> Self {
+    pub(crate) fn secret(mut self, secret: &str) -> Self {
         self.person.secret = secret.to_owned();
         self
     }
 
     /// Runs a command line.
-    pub async fn run(mut self, words: &[&str]) -> Outcome {
+    pub(crate) async fn run(mut self, words: &[&str]) -> Outcome {
         let typed = std::iter::once("tidegate").chain(words.iter().copied());
         let arguments = Arguments::try_parse_from(typed).unwrap_or_else(|problem| panic!("{problem}"));
         let Command::Control(command) = arguments.command else { panic!("not for a gateway") };
@@ -201,7 +199,7 @@ async fn serve(
 }
 
 /// One end of a connection in memory.
-pub struct MemoryWire {
+pub(crate) struct MemoryWire {
     to: mpsc::UnboundedSender<String>,
     from: mpsc::UnboundedReceiver<String>,
 }

@@ -15,7 +15,10 @@ use crate::arguments::{ApproveArguments, DevicesCommand};
 use crate::client::{Wire, read};
 use crate::failure::Failure;
 
-pub(super) async fn run<W: Wire>(context: &mut Context<'_, W>, command: &DevicesCommand) -> Result<(), Failure> {
+pub(super) async fn run<W: Wire>(
+    context: &mut Context<'_, W>,
+    command: &DevicesCommand,
+) -> Result<(), Failure> {
     match command {
         DevicesCommand::List => list(context).await,
         DevicesCommand::Show(reference) => show(context, &reference.id).await,
@@ -260,7 +263,9 @@ async fn revoke<W: Wire>(context: &mut Context<'_, W>, id: &str) -> Result<(), F
                 "This request has no rights yet. Use `tidegate devices reject` or `block`.".to_owned(),
             ));
         }
-        Shown::Block(_) => return Err(Failure::Failed("It is blocked already, and has no rights.".to_owned())),
+        Shown::Block(_) => {
+            return Err(Failure::Failed("It is blocked already, and has no rights.".to_owned()));
+        }
     };
     let answer = context.client.call(Method::TidegateDevicesRevoke, json!({ "id": whole })).await?;
     context.done(&answer, "Revoked. Its connections are closed; it can ask again.")
@@ -273,7 +278,9 @@ async fn block<W: Wire>(context: &mut Context<'_, W>, id: &str) -> Result<(), Fa
         Ok(device) => device.to_string(),
         Err(_) => match look_up(context, id).await?.1 {
             Shown::Device(device) => device.device_id,
-            Shown::Request(request) => return decide(context, &request.row.request_id, "block", SENTENCE).await,
+            Shown::Request(request) => {
+                return decide(context, &request.row.request_id, "block", SENTENCE).await;
+            }
             Shown::Program(_) => {
                 return Err(Failure::Failed(
                     "A program can be blocked only when it asks. `tidegate devices revoke` takes its rights away."

@@ -33,7 +33,8 @@ pub(super) fn list(devices: &Devices, now: UnixMillis) -> String {
         let mut table = Table::new(&["ID", "MAY", "LASTS", "SEEN", "PLATFORM", "NAME"]);
         for device in &devices.paired {
             let id: String = device.device_id.chars().take(8).collect();
-            let lasts = if device.built_in { "built in" } else { device.lasts.as_deref().unwrap_or("always") };
+            let lasts =
+                if device.built_in { "built in" } else { device.lasts.as_deref().unwrap_or("always") };
             let may = scope_words::summary(&device.scopes);
             table.row([&id, &may, lasts, &seen(device, now), &device.platform, &name(device)]);
         }
