@@ -63,18 +63,34 @@ pub(crate) fn find_tray_library() -> Result<(), NoTrayLibrary> {
 /// Tells whether the desktop shows tray icons, now and whenever that changes. On the main thread.
 #[cfg(target_os = "linux")]
 pub(crate) fn watch_tray_host(visibility: watch::Sender<Visibility>) {
-    use gtk::gio;
-    let appeared = visibility.clone();
-    // Watched for the rest of the process's life.
-    gio::bus_watch_name(
-        gio::BusType::Session,
-        "org.kde.StatusNotifierWatcher",
-        gio::BusNameWatcherFlags::NONE,
-        move |_, _, _| {
-            appeared.send_replace(Visibility::Shown);
-        },
-        move |_, _| {
-            visibility.send_replace(Visibility::Hidden);
+    use gtk::gio::prelude::*;
+    use gtk::gio::{BusType, Cancellable, DBusProxy, DBusProxyFlags};
+
+    const WATCHER: &str = "org.kde.StatusNotifierWatcher";
+    // A proxy, and not `bus_watch_name`: that one panics when there is no session bus.
+    DBusProxy::for_bus(
+        BusType::Session,
+        DBusProxyFlags::DO_NOT_AUTO_START
+            | DBusProxyFlags::DO_NOT_LOAD_PROPERTIES
+            | DBusProxyFlags::DO_NOT_CONNECT_SIGNALS,
+        None,
+        WATCHER,
+        "/StatusNotifierWatcher",
+        WATCHER,
+        Cancellable::NONE,
+        move |proxy| {
+            let Ok(proxy) = proxy else {
+                visibility.send_replace(Visibility::Hidden);
+                return;
+            };
+            let tell = move |proxy: &DBusProxy| {
+                let is_there = proxy.g_name_owner().is_some();
+                visibility.send_replace(if is_there { Visibility::Shown } else { Visibility::Hidden });
+            };
+            tell(&proxy);
+            proxy.connect_g_name_owner_notify(tell);
+            // Watched for the rest of the process's life.
+            std::mem::forget(proxy);
         },
     );
 }

@@ -245,3 +245,45 @@ fn parse(message: &str) -> Option<Incoming> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_failure_without_an_explanation_is_still_a_failure() {
+        let incoming = parse(r#"{"type":"res","id":"1","ok":false,"payload":{"status":"ok"}}"#);
+
+        let Some(Incoming::Answer { result: Err(error), .. }) = incoming else { panic!("{incoming:?}") };
+        assert_eq!(error.message, "the request failed");
+    }
+
+    #[test]
+    fn messages_of_other_kinds_are_nothing() {
+        for message in
+            [r#"{"type":"close","code":1008,"reason":"x"}"#, "[]", "{", "", r#"{"type":"res","id":1}"#]
+        {
+            assert_eq!(parse(message), None, "{message}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_message_crashes_the_client(message in ".*") {
+            // Free text is no frame; that it returns at all is the point.
+            prop_assert!(message.starts_with('{') || parse(&message).is_none());
+        }
+
+        #[test]
+        fn answers_and_events_are_read_as_they_were_sent(id in "[0-9]{1,9}", text in ".*") {
+            let payload = json!({ "text": text });
+            let sent = json!({ "type": "res", "id": id, "ok": true, "payload": payload }).to_string();
+            let result = Ok(payload.clone());
+            prop_assert_eq!(parse(&sent), Some(Incoming::Answer { id, result }));
+            let sent = json!({ "type": "event", "event": "chat", "payload": payload }).to_string();
+            prop_assert_eq!(parse(&sent), Some(Incoming::Event { name: "chat".to_owned(), payload }));
+        }
+    }
+}

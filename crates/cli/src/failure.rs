@@ -17,7 +17,7 @@ pub enum Failure {
     Usage(String),
     /// Nothing listens on the socket.
     #[error(
-        "Tidegate is not running. Start it with `tidegate serve`, or open the Tidegate application{}",
+        "Tidegate is not running. Start it with `tidegate serve`, or open the Tidegate application{}.",
         if *.with_state_dir { "; if it runs with another state directory, name that with --state-dir" } else { "" }
     )]
     NotRunning {

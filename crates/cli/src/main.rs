@@ -44,10 +44,11 @@ fn main() -> ExitCode {
 
 fn version(surroundings: &mut Surroundings) -> Result<(), Failure> {
     let version = env!("CARGO_PKG_VERSION");
-    Ok(match surroundings.json {
+    match surroundings.json {
         true => surroundings.output.json(&serde_json::json!({ "version": version }))?,
         false => surroundings.output.text(&format!("tidegate {version}"))?,
-    })
+    }
+    Ok(())
 }
 
 /// One thread is enough to ask, and starts fastest.

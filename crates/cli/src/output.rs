@@ -121,15 +121,47 @@ fn ascii_escapes(json: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
+    fn is_hostile(character: char) -> bool {
+        is_control(character) || is_invisible(character)
+    }
+
     #[test]
-    fn json_with_hostile_characters_stays_the_same_value_and_shows_none() {
-        let value = serde_json::json!({ "name": "a\u{202e}b\u{9b}31m\u{e0041}\n\t\u{7f}" });
+    fn text_of_other_scripts_and_emoji_stay_as_they_are_in_prose() {
+        let text = "\u{0645}\u{06cc}\u{200c}\u{062e}\u{0648}\u{0627}\u{0647}\u{0645} \u{26a0}\u{fe0f}";
 
-        let printed = ascii_escapes(&serde_json::to_string_pretty(&value).unwrap());
+        let printed = visible(text, |c| is_hostile(c) && !is_harmless(c));
 
-        assert_eq!(serde_json::from_str::<Value>(&printed).unwrap(), value);
-        assert!(!printed.chars().any(|c| is_control(c) || is_invisible(c)), "{printed}");
+        assert_eq!(printed, text);
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_hostile_is_ever_printed(text in ".*") {
+            let lines = visible(&text, is_hostile);
+
+            prop_assert!(!lines.chars().any(is_hostile), "{lines:?}");
+        }
+
+        #[test]
+        fn json_with_hostile_characters_stays_the_same_value_and_shows_none(
+            name in prop::collection::vec(prop_oneof![
+                any::<char>(),
+                Just('\u{202e}'), Just('\u{9b}'), Just('\u{e0041}'), Just('\u{7f}'), Just('\u{1b}'),
+            ], 0..40),
+        ) {
+            let name: String = name.into_iter().collect();
+            let value = serde_json::json!({ &name: [&name] });
+
+            for text in [serde_json::to_string_pretty(&value).unwrap(), value.to_string()] {
+                let printed = ascii_escapes(&text);
+
+                prop_assert!(!printed.chars().any(is_hostile), "{printed:?}");
+                prop_assert_eq!(&serde_json::from_str::<Value>(&printed).unwrap(), &value);
+            }
+        }
     }
 }

@@ -181,11 +181,11 @@ mod tests {
     }
 
     fn texts(menu: &TrayMenu) -> Vec<&str> {
-        let text = |entry| match entry {
-            &MenuEntry::Text(ref text) => Some(text.as_str()),
+        let texts = menu.entries.iter().filter_map(|entry| match entry {
+            MenuEntry::Text(text) => Some(text.as_str()),
             MenuEntry::Separator | MenuEntry::Command { .. } => None,
-        };
-        menu.entries.iter().filter_map(text).collect()
+        });
+        texts.collect()
     }
 
     #[test]

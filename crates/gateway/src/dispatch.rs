@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use serde_json::value::RawValue;
 use tidegate_protocol::frame::{RequestFrame, ResponseFrame};
 use tidegate_protocol::params::{self, Empty};
 use tidegate_protocol::{ErrorShape, Method, RequestId};
@@ -37,6 +38,8 @@ impl Caller {
 #[derive(Debug)]
 pub(crate) enum Reply {
     Ok(Value),
+    /// A success whose payload is text already.
+    Snapshot(Arc<RawValue>),
     Error(Box<ErrorShape>),
     /// A failure that also carries a payload (`agent`, final answer).
     Failed(Box<ErrorShape>, Value),
@@ -50,6 +53,7 @@ impl Reply {
     pub(crate) fn frame(&self, id: &str) -> Option<Bytes> {
         match self {
             Self::Ok(payload) => frame(&ResponseFrame::ok(id, payload)),
+            Self::Snapshot(payload) => frame(&ResponseFrame::ok(id, &**payload)),
             Self::Error(error) => frame(&ResponseFrame::error(id, error)),
             Self::Failed(error, payload) => frame(&ResponseFrame::failed(id, error, payload)),
         }
@@ -89,14 +93,17 @@ pub(crate) async fn call(caller: &Caller, method: Method, request: &RequestFrame
             Err(error) => Reply::error(error),
         };
     }
+    if method == Method::Health {
+        // OpenClaw's clients send all kinds of options here, and its gateways look at none.
+        return Reply::Snapshot(system::health(&caller.gateway, &caller.session).await);
+    }
     answer(caller, method, request).await.into()
 }
 
 async fn answer(caller: &Caller, method: Method, request: &RequestFrame) -> Result<Value, ErrorShape> {
     use Method as M;
     match method {
-        // OpenClaw's clients send all kinds of options here, and its gateways look at none.
-        M::Health => Ok(system::health(&caller.gateway, &caller.session).await),
+        M::Health => Err(ErrorShape::invalid("health is answered from its snapshot")),
         M::Status => system::status(caller).await,
         M::SystemPresence => parse(method, request).map(|_: Empty| Value::Array(caller.gateway.inner().hub.presence())),
         M::SystemEvent => system::system_event(caller, parse(method, request)?),

@@ -81,6 +81,7 @@ pub(crate) struct Inner {
     pub(crate) state_dir: PathBuf,
     pub(crate) config_path: PathBuf,
     pub(crate) started: Instant,
+    pub(crate) health: crate::methods::system::HealthCache,
     pub(crate) ready: AtomicBool,
     /// Counts decisions about commands, so that whoever waits for one looks again.
     pub(crate) approvals_changed: tokio::sync::watch::Sender<u64>,
@@ -107,6 +108,7 @@ impl Gateway {
             state_dir: parts.state_dir,
             config_path: parts.config_path,
             started: Instant::now(),
+            health: crate::methods::system::HealthCache::default(),
             ready: AtomicBool::new(false),
             approvals_changed: tokio::sync::watch::Sender::new(0),
             stop: CancellationToken::new(),

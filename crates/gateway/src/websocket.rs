@@ -69,7 +69,7 @@ pub struct WebSocketTransport<IO> {
 enum Wire<IO> {
     /// Between messages: no decoder.
     Resting(MeteredIo<IO>),
-    Active(WebSocketStream<MeteredIo<IO>>),
+    Active(Box<WebSocketStream<MeteredIo<IO>>>),
     /// Only while one of the others is turned into the other.
     Turning,
 }
@@ -108,12 +108,12 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketTransport<IO>
     /// The decoder, made if there is none.
     fn stream(&mut self) -> Option<&mut WebSocketStream<MeteredIo<IO>>> {
         self.wire = match mem::replace(&mut self.wire, Wire::Turning) {
-            Wire::Resting(metered) => Wire::Active(
+            Wire::Resting(metered) => Wire::Active(Box::new(
                 ServerBuilder::new()
                     .config(Config::default().frame_size(MAX_PAYLOAD))
                     .limits(Limits::default().max_payload_len(Some(self.limit)))
                     .serve(metered),
-            ),
+            )),
             other => other,
         };
         match &mut self.wire {

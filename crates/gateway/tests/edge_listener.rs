@@ -1,5 +1,7 @@
 //! The accept loop over real sockets: what a hostile client can and cannot do before it is let in.
 
+#![allow(clippy::expect_used, reason = "a test that cannot go on has failed")]
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -269,7 +271,7 @@ async fn a_request_that_trickles_is_cut_off_however_steady_it_is() {
     let mut socket = RawSocket::connect(listener.address).await.expect("connected");
     let mut trickle = upgrade_request(&listener.address.to_string(), "").into_bytes().into_iter();
     let mut interval = tokio::time::interval(Duration::from_millis(20));
-    while let Some(byte) = trickle.next() {
+    for byte in trickle.by_ref() {
         interval.tick().await;
         if socket.send(&[byte]).await.is_err() {
             break;

@@ -1,6 +1,7 @@
 //! The local socket: framing, who may come, and what is found under its name.
 
 #![cfg(unix)]
+#![allow(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

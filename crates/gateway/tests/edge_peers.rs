@@ -1,6 +1,7 @@
 //! Who is at the other end of a local connection: real processes that connect, hide and die.
 
 #![cfg(target_os = "linux")]
+#![allow(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 use std::fs;
 use std::io::{Read as _, Write as _};

@@ -1,5 +1,7 @@
 //! Which requests are upgraded, answered or refused: tables of attacks, and arbitrary requests.
 
+#![allow(clippy::expect_used, reason = "a test that cannot go on has failed")]
+
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, Uri, Version};
 use proptest::prelude::*;

@@ -1,5 +1,7 @@
 //! The WebSocket transport against other ends that misbehave, over memory and in virtual time.
 
+#![allow(clippy::expect_used, reason = "a test that cannot go on has failed")]
+
 use std::time::Duration;
 
 use bytes::Bytes;

@@ -145,7 +145,8 @@ pub async fn start(mut options: ServeOptions) -> Result<RunningHost, BootError> 
     let state_dir = state_dir(options.state_dir.take())?;
     let private = make_private(&state_dir);
     log::start(&state_dir, options.quiet);
-    let (secrets, own_key, seed) = begin_own_key(options.secrets.take())?;
+    let secrets = options.secrets.take().unwrap_or_else(|| SecretStore::keyring(ServiceName::default()));
+    let own_key = begin_own_key(&secrets)?;
     let config_path = options.config.take().unwrap_or_else(|| state_dir.join(config::FILE));
     let loaded = config::load(&config_path);
     for problem in &loaded.problems {
@@ -214,13 +215,13 @@ pub async fn start(mut options: ServeOptions) -> Result<RunningHost, BootError> 
         parts: OnceLock::new(),
         own_key: own_key_state.clone(),
     });
-    let seed = settle_own_key(own_key, seed, own_key_state).await;
+    let seed = settle_own_key(own_key, own_key_state).await;
     authority.set_own_key(public_key(&seed));
     let gateway = Gateway::new(GatewayParts {
         authority,
         in_process,
         store: store.clone(),
-        peers: Arc::new(tidegate_gateway::peer_lookup::KernelPeers::new(vec![workspace.clone()])),
+        peers: Arc::new(tidegate_gateway::peer_lookup::KernelPeers::new(vec![workspace.clone(), std::env::temp_dir()])),
         host: control.clone(),
         desktop: options.desktop,
         version: env!("CARGO_PKG_VERSION"),
@@ -321,24 +322,25 @@ impl RunningHost {
     }
 }
 
+/// Our own key while the keyring is asked for it.
+struct LoadingOwnKey {
+    task: tokio::task::JoinHandle<OwnKey>,
+    /// The key of this run, if the keyring does not answer in time.
+    fallback: Zeroizing<[u8; 32]>,
+}
+
 /// Begins to load our own key, beside everything else.
-fn begin_own_key(
-    secrets: Option<SecretStore>,
-) -> Result<(SecretStore, tokio::task::JoinHandle<OwnKey>, Zeroizing<[u8; 32]>), BootError> {
-    let secrets = secrets.unwrap_or_else(|| SecretStore::keyring(ServiceName::default()));
-    let seed = Zeroizing::new(now::random::<32>()?);
-    let (store, entropy) = (secrets.clone(), seed.clone());
+fn begin_own_key(secrets: &SecretStore) -> Result<LoadingOwnKey, BootError> {
+    let fallback = Zeroizing::new(now::random::<32>()?);
+    let (store, entropy) = (secrets.clone(), fallback.clone());
     let task = tokio::spawn(async move { load_or_create_own_key(&store, *entropy).await });
-    Ok((secrets, task, seed))
+    Ok(LoadingOwnKey { task, fallback })
 }
 
 /// The stored key when the keyring was quick enough, else the one of this run. Which key it is
 /// plays no part in what our own client may do.
-async fn settle_own_key(
-    mut task: tokio::task::JoinHandle<OwnKey>,
-    seed: Zeroizing<[u8; 32]>,
-    state: Arc<OnceLock<String>>,
-) -> Zeroizing<[u8; 32]> {
+async fn settle_own_key(loading: LoadingOwnKey, state: Arc<OnceLock<String>>) -> Zeroizing<[u8; 32]> {
+    let LoadingOwnKey { mut task, fallback } = loading;
     match tokio::time::timeout(OWN_KEY_PATIENCE, &mut task).await {
         Ok(Ok(key)) => {
             describe_own_key(&key, &state);
@@ -346,7 +348,7 @@ async fn settle_own_key(
         }
         Ok(Err(error)) => {
             tracing::warn!(%error, "the own key could not be loaded; one was made for this run");
-            seed
+            fallback
         }
         Err(_) => {
             tokio::spawn(async move {
@@ -354,7 +356,7 @@ async fn settle_own_key(
                     describe_own_key(&key, &state);
                 }
             });
-            seed
+            fallback
         }
     }
 }

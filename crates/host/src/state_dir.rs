@@ -1,9 +1,7 @@
 //! The private directory that holds everything, and its lock.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
-
-use fd_lock::{RwLock, RwLockWriteGuard};
 
 use crate::boot::BootError;
 use crate::environment;
@@ -65,27 +63,22 @@ pub(crate) fn make_private(path: &Path) -> Result<(), BootError> {
     Ok(())
 }
 
-/// The lock of a state directory. Two processes never share one.
+/// The lock of a state directory. Two processes never share one. Given up when it is dropped.
 pub(crate) struct InstanceLock {
-    // Dropped in this order: the guard first.
-    _guard: RwLockWriteGuard<'static, File>,
+    _file: File,
 }
 
 impl InstanceLock {
-    /// Takes the lock for the rest of the process's life.
+    /// Takes the lock.
     pub(crate) fn take(state_dir: &Path) -> Result<Self, BootError> {
         let path = state_dir.join("lock");
         let failed = |error: std::io::Error| BootError::StateDir { path: path.clone(), reason: error.to_string() };
         let file =
             OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
-        // One per start of a host; a host that is stopped in a test gives up its lock with the guard.
-        let lock: &'static mut RwLock<File> = Box::leak(Box::new(RwLock::new(file)));
-        match lock.try_write() {
-            Ok(guard) => Ok(Self { _guard: guard }),
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
-                Err(BootError::AlreadyRunning { state_dir: state_dir.to_owned() })
-            }
-            Err(error) => Err(failed(error)),
+        match file.try_lock() {
+            Ok(()) => Ok(Self { _file: file }),
+            Err(TryLockError::WouldBlock) => Err(BootError::AlreadyRunning { state_dir: state_dir.to_owned() }),
+            Err(TryLockError::Error(error)) => Err(failed(error)),
         }
     }
 }

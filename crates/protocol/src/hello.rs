@@ -63,7 +63,8 @@ impl Features {
 #[allow(missing_docs, reason = "the names are the protocol's")]
 pub struct Snapshot {
     pub presence: Vec<Value>,
-    pub health: Value,
+    #[schemars(with = "Value")]
+    pub health: std::sync::Arc<serde_json::value::RawValue>,
     pub state_version: StateVersion,
     pub uptime_ms: u64,
     pub session_defaults: SessionDefaults,

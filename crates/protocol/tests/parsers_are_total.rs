@@ -32,8 +32,24 @@ fn texts() -> impl Strategy<Value = String> {
 /// Any JSON, with the names that the protocol uses.
 fn values() -> impl Strategy<Value = Value> {
     let names = prop::sample::select(vec![
-        "type", "id", "method", "params", "minProtocol", "maxProtocol", "client", "scopes", "device", "auth",
-        "key", "sessionKey", "message", "idempotencyKey", "limit", "__proto__", "\u{202e}", "",
+        "type",
+        "id",
+        "method",
+        "params",
+        "minProtocol",
+        "maxProtocol",
+        "client",
+        "scopes",
+        "device",
+        "auth",
+        "key",
+        "sessionKey",
+        "message",
+        "idempotencyKey",
+        "limit",
+        "__proto__",
+        "\u{202e}",
+        "",
     ]);
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -79,7 +95,11 @@ fn reads_anything(text: &str) {
         json::parse::<ChatSend>(text).err(),
         json::parse::<Agent>(text).err(),
         RequestFrame::parse(text)
-            .and_then(|frame| frame.params::<ConnectParams>().map(|params| drop((params.signed_token(), params.requested_scopes()))))
+            .and_then(|frame| {
+                frame
+                    .params::<ConnectParams>()
+                    .map(|params| drop((params.signed_token(), params.requested_scopes())))
+            })
             .err(),
     ];
     for error in results.into_iter().flatten() {
@@ -87,7 +107,7 @@ fn reads_anything(text: &str) {
         assert!(shown.starts_with("at "), "{shown}");
         assert!(!shown.contains('\n'), "one line: {shown:?}");
     }
-    id_of_broken_frame(text);
+    let _ = id_of_broken_frame(text);
 }
 
 proptest! {
@@ -232,7 +252,10 @@ fn hostile_json_is_refused_with_its_place() {
         let error = RequestFrame::parse(text).expect_err(text).to_string();
         assert!(error.contains(place), "{text}: {error}");
     }
-    let many = format!(r#"{{"type":"req","id":"1","method":"a",{}}}"#, r#""x":1,"#.repeat(10_000).trim_end_matches(','));
+    let many = format!(
+        r#"{{"type":"req","id":"1","method":"a",{}}}"#,
+        r#""x":1,"#.repeat(10_000).trim_end_matches(',')
+    );
     assert!(RequestFrame::parse(&many).is_err());
     let long = format!(r#"{{"type":"req","id":"{}","method":"a"}}"#, "x".repeat(129));
     assert!(RequestFrame::parse(&long).is_err());

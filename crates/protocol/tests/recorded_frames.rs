@@ -47,7 +47,8 @@ const FIXED: [&str; 6] = [
 
 /// Our refusal in the situation of a recorded case.
 fn ours(refused: &Refused) -> Refusal {
-    let unauthorized = |reason, can_retry_with_device_token| Refusal::Unauthorized { reason, can_retry_with_device_token };
+    let unauthorized =
+        |reason, can_retry_with_device_token| Refusal::Unauthorized { reason, can_retry_with_device_token };
     let details = &refused.error["details"];
     let text = |field: &str| details[field].as_str().map(str::to_owned);
     match refused.case.rsplit_once('-').expect("a case has a version").0 {
@@ -60,7 +61,11 @@ fn ours(refused: &Refused) -> Refusal {
         }
         "neg-proto-99" => Refusal::ProtocolMismatch { client_min: 99, client_max: 99 },
         "pend" | "scope-upgrade" => Refusal::PairingRequired(Box::new(PairingRequired {
-            reason: if refused.case.starts_with("pend") { PairingReason::NotPaired } else { PairingReason::ScopeUpgrade },
+            reason: if refused.case.starts_with("pend") {
+                PairingReason::NotPaired
+            } else {
+                PairingReason::ScopeUpgrade
+            },
             request_id: text("requestId"),
             device: text("deviceId").map(|id| DeviceId::parse(&id).expect("a recorded id")),
             role: "operator".to_owned(),
@@ -99,7 +104,8 @@ fn refusals_have_the_recorded_codes_and_close_codes() {
 
 #[test]
 fn a_refused_pairing_tells_version_3_and_4_what_each_recorded() {
-    for refused in refusals().iter().filter(|refused| refused.error["details"]["code"] == "PAIRING_REQUIRED") {
+    for refused in refusals().iter().filter(|refused| refused.error["details"]["code"] == "PAIRING_REQUIRED")
+    {
         let dialect = dialect(&refused.case);
         let (error, close) = ours(refused).answer(dialect);
         match dialect {
@@ -107,8 +113,13 @@ fn a_refused_pairing_tells_version_3_and_4_what_each_recorded() {
             Dialect::V3 => {
                 assert_eq!(error.message, refused.error["message"], "{}", refused.case);
                 assert_eq!(close.reason, refused.close.1);
-                let keys: Vec<_> = error.details.as_ref().and_then(Value::as_object).expect("details").keys().collect();
-                assert_eq!(keys.len(), refused.error["details"].as_object().expect("details").len(), "{keys:?}");
+                let keys: Vec<_> =
+                    error.details.as_ref().and_then(Value::as_object).expect("details").keys().collect();
+                assert_eq!(
+                    keys.len(),
+                    refused.error["details"].as_object().expect("details").len(),
+                    "{keys:?}"
+                );
             }
             Dialect::V4 => {
                 let id = refused.error["details"]["requestId"].as_str().expect("an id");
@@ -178,7 +189,9 @@ fn every_recorded_request_is_understood_or_refused_as_recorded() {
         };
         match params_of(&frame, method) {
             // `commands.list` came after 2026.4.1, which did not know it.
-            Ok(()) => assert!(recorded.is_none_or(|message| message.starts_with("unknown method:")), "{line}"),
+            Ok(()) => {
+                assert!(recorded.is_none_or(|message| message.starts_with("unknown method:")), "{line}")
+            }
             Err(error) => {
                 let ours = format!("invalid {} params: {error}", frame.method);
                 assert_eq!(Some(ours.as_str()), recorded, "{line}");
@@ -195,7 +208,7 @@ fn hello(dialect: Dialect) -> Value {
         features: Features::all(),
         snapshot: Snapshot {
             presence: Vec::new(),
-            health: json!({}),
+            health: serde_json::from_str("{}").expect("JSON"),
             state_version: StateVersion { presence: 1, health: 1 },
             uptime_ms: 1,
             session_defaults: SessionDefaults::default(),

@@ -147,9 +147,8 @@ fn bytes<const N: usize>(text: &str) -> Option<[u8; N]> {
 
 /// A reply of `size` bytes, or a little more where its fixed part is longer.
 fn reply(id: &str, kind: &str, size: usize) -> String {
-    let start = format!(
-        r#"{{"type":"res","id":"{id}","ok":true,"payload":{{"type":"{kind}","ok":true,"padding":""#
-    );
+    let start =
+        format!(r#"{{"type":"res","id":"{id}","ok":true,"payload":{{"type":"{kind}","ok":true,"padding":""#);
     let end = "\"}}";
     let padding = size.saturating_sub(start.len() + end.len());
     let mut reply = String::with_capacity(start.len() + padding + end.len());

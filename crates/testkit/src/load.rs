@@ -56,7 +56,8 @@ impl LoadDevice {
     /// The device of a number.
     #[must_use]
     pub fn numbered(number: u64) -> Self {
-        let token = Sha256::new().chain_update(b"token of device ").chain_update(number.to_be_bytes()).finalize();
+        let token =
+            Sha256::new().chain_update(b"token of device ").chain_update(number.to_be_bytes()).finalize();
         Self { identity: DeviceIdentity::numbered(number), token: BASE64_URL_SAFE_NO_PAD.encode(token) }
     }
 
@@ -297,10 +298,7 @@ pub async fn connect_all(
 ///
 /// # Errors
 /// The first that goes wrong.
-pub async fn health(
-    connections: Vec<LoadConnection>,
-    count: u64,
-) -> Result<Vec<LoadConnection>, LoadError> {
+pub async fn health(connections: Vec<LoadConnection>, count: u64) -> Result<Vec<LoadConnection>, LoadError> {
     let taken = Arc::new(AtomicU64::new(0));
     let mut tasks = JoinSet::new();
     for mut connection in connections {
@@ -385,7 +383,7 @@ fn fraction(part: u64, whole: u64) -> f64 {
 
 /// Whether the socket was let in. Ends when the gateway ends it.
 async fn hostile_connection(port: u16, number: u64) -> bool {
-    if number % 3 == 0 {
+    if number.is_multiple_of(3) {
         if let Ok(mut stream) = TcpStream::connect(loopback(port)).await {
             // A head that never ends.
             let _ = stream.write_all(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n").await;

@@ -209,8 +209,7 @@ impl ApprovalQueue {
         if let Some(position) = self.waiting.iter().position(|waiting| waiting.id == id && waits(waiting)) {
             return Ok(position);
         }
-        let starts =
-            |waiting: &WaitingCommand| id.len() >= 4 && waiting.id.starts_with(id) && waits(waiting);
+        let starts = |waiting: &WaitingCommand| id.len() >= 4 && waiting.id.starts_with(id) && waits(waiting);
         let mut positions = (0..self.waiting.len()).filter(|&position| starts(&self.waiting[position]));
         match (positions.next(), positions.next()) {
             (Some(position), None) => Ok(position),

@@ -315,10 +315,7 @@ impl Authority {
     pub fn take_touched(&mut self) -> Vec<Change> {
         let touched = std::mem::take(&mut self.touched);
         let records = touched.iter().filter_map(|id| self.devices.get(id));
-        records
-            .filter_map(Held::stored)
-            .map(|record| Change::PutDevice(Box::new(record.clone())))
-            .collect()
+        records.filter_map(Held::stored).map(|record| Change::PutDevice(Box::new(record.clone()))).collect()
     }
 
     pub(crate) fn is_own(&self, id: DeviceId) -> bool {

@@ -211,8 +211,7 @@ impl Authority {
             Who::Client { .. } => Weight::Warn,
         };
         let decided = |outcome, durable, kind: &str, line: String| {
-            let line =
-                AuditEvent::new(now.wall, weight, kind, subject.clone(), format!("{line} by={by}"));
+            let line = AuditEvent::new(now.wall, weight, kind, subject.clone(), format!("{line} by={by}"));
             Decided { durable, request: request.clone(), outcome, line }
         };
         let decided = match verdict {

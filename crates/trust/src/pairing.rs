@@ -142,7 +142,6 @@ impl PendingQueue {
     /// Someone asks. `id` is a fresh UUID, used only when a new request is made. The caller has
     /// verified the credential and the signature, and has called [`Self::expire`].
     pub fn knock(&mut self, ask: Ask, id: String, now: Moment) -> Knock {
-        self.silenced.retain(|_, until| !until.has_passed(now));
         if self.silenced.contains_key(&ask.subject) {
             return Knock::Silenced;
         }
@@ -178,6 +177,8 @@ impl PendingQueue {
 
     /// Ends what has expired.
     pub fn expire(&mut self, now: Moment) -> Vec<PendingRequest> {
+        // Here too, so that a clock that goes back and forth does not bring a silence back.
+        self.silenced.retain(|_, until| !until.has_passed(now));
         let (expired, waiting) =
             std::mem::take(&mut self.requests).into_iter().partition(|request| request.has_expired(now));
         self.requests = waiting;

@@ -83,8 +83,7 @@ impl ScopeSet {
         let right = other.0.iter().filter(|scope| self.covers(scope));
         let meet: Self = left.chain(right).cloned().collect();
         // Two scopes of which neither covers the other can both cover a third.
-        let below =
-            Scope::known().into_iter().filter(|scope| self.covers(scope) && other.covers(scope));
+        let below = Scope::known().into_iter().filter(|scope| self.covers(scope) && other.covers(scope));
         let below: Self = below.filter(|scope| !meet.covers(scope)).collect();
         meet.union(&below.only_greatest())
     }

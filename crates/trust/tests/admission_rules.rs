@@ -154,8 +154,7 @@ fn a_platform_let_in_once_is_not_pinned() {
 
 #[test]
 fn a_new_key_under_a_name_that_a_person_gave_to_another_asks_with_a_caution() {
-    for (name, caution) in
-        [("My Phone", true), ("my  phone ", true), ("ＭＹ Phone", true), ("Other", false)]
+    for (name, caution) in [("My Phone", true), ("my  phone ", true), ("ＭＹ Phone", true), ("Other", false)]
     {
         let mut known = record(&key(4), &scopes([Scope::Read]));
         known.label = Some("My phone".to_owned());
@@ -270,7 +269,10 @@ fn a_device_token_is_minted_once_and_lets_its_own_device_in() {
     let other = Client::new(&key(4)).asks(&[Scope::Read]);
     let reason = world.unauthorized(&local_named("tui"), &other.clone().device_token(token.reveal()));
     assert_eq!(reason, AuthReason::DeviceTokenMismatch, "another's token");
-    assert_eq!(world.unauthorized(&local_named("tui"), &other.token(token.reveal())), AuthReason::TokenMismatch);
+    assert_eq!(
+        world.unauthorized(&local_named("tui"), &other.token(token.reveal())),
+        AuthReason::TokenMismatch
+    );
     let without = Client::without_device().asks(&[Scope::Read]).token(token.reveal());
     assert_eq!(world.unauthorized(&local_named("tui"), &without), AuthReason::TokenMismatch);
 }

@@ -51,7 +51,8 @@ fn asked_by(session: &Session) -> Requester {
 fn a_command_is_allowed_once_and_exactly_as_it_was_shown() {
     let (world, approver) = approver();
     let mut queue = ApprovalQueue::default();
-    let shown = queue.ask("id-1".to_owned(), command("d1"), Requester::Run, HALF_AN_HOUR, world.now).expect("waits");
+    let shown =
+        queue.ask("id-1".to_owned(), command("d1"), Requester::Run, HALF_AN_HOUR, world.now).expect("waits");
     assert_eq!(shown.command, command("d1"), "every byte, trailing spaces too");
     let resolved = queue
         .resolve(&approver, Desktop::Running, "id-1", Decision::AllowOnce, world.now)
@@ -69,7 +70,8 @@ fn a_command_is_allowed_once_and_exactly_as_it_was_shown() {
 fn no_decision_is_a_refusal_by_either_clock_and_before_the_next_tick() {
     let (mut world, approver) = approver();
     let mut queue = ApprovalQueue::default();
-    let waiting = queue.ask("id-1".to_owned(), command("d"), Requester::Run, HALF_AN_HOUR, world.now).expect("waits");
+    let waiting =
+        queue.ask("id-1".to_owned(), command("d"), Requester::Run, HALF_AN_HOUR, world.now).expect("waits");
     assert_eq!(waiting.expires_at(), world.now.wall.plus(HALF_AN_HOUR));
     world.pass(HALF_AN_HOUR);
     for id in ["id-1", "id-1".get(..4).expect("a prefix")] {
@@ -138,8 +140,7 @@ fn the_command_line_allows_only_where_no_desktop_runs() {
 
 #[test]
 fn allowing_needs_the_scope() {
-    let (world, writer, admin) =
-        clients(&scopes([Scope::Write, Scope::Pairing]), &scopes([Scope::Admin]));
+    let (world, writer, admin) = clients(&scopes([Scope::Write, Scope::Pairing]), &scopes([Scope::Admin]));
     let mut queue = ApprovalQueue::default();
     queue.ask("id-1".to_owned(), command("d"), Requester::Run, HALF_AN_HOUR, world.now).expect("waits");
     let result = queue.resolve(&writer, Desktop::Absent, "id-1", Decision::AllowOnce, world.now);
@@ -154,8 +155,11 @@ fn a_prefix_of_an_id_must_be_long_enough_and_unambiguous() {
     for id in ["abcd-1", "abcd-2", "abcd", "wxyz-1"] {
         queue.ask(id.to_owned(), command("d"), Requester::Run, HALF_AN_HOUR, world.now).expect("waits");
     }
-    let mut resolve =
-        |id: &str| queue.resolve(&approver, Desktop::Running, id, Decision::Deny, world.now).map(|resolved| resolved.waiting.id);
+    let mut resolve = |id: &str| {
+        queue
+            .resolve(&approver, Desktop::Running, id, Decision::Deny, world.now)
+            .map(|resolved| resolved.waiting.id)
+    };
     assert_eq!(resolve(""), Err(ResolveError::Unknown));
     assert_eq!(resolve("wxy"), Err(ResolveError::Unknown));
     assert_eq!(resolve("wxyz"), Ok("wxyz-1".to_owned()));
@@ -173,7 +177,9 @@ fn ids_are_used_once_at_a_time_and_the_queue_is_bounded() {
         let id = format!("id-{number}");
         queue.ask(id, command("d"), Requester::Run, HALF_AN_HOUR, world.now).expect("waits");
     }
-    assert!(queue.ask("one-more".to_owned(), command("d"), Requester::Run, HALF_AN_HOUR, world.now).is_none());
+    assert!(
+        queue.ask("one-more".to_owned(), command("d"), Requester::Run, HALF_AN_HOUR, world.now).is_none()
+    );
     queue.withdraw("id-0", world.now).expect("known");
     assert!(queue.ask("id-1".to_owned(), command("e"), Requester::Run, HALF_AN_HOUR, world.now).is_none());
     assert_eq!(queue.waiting()[0].command.digest, "d", "it never changes under its id");

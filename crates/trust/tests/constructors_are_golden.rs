@@ -34,7 +34,8 @@ impl Scan {
         }
         let [.., owner, name] = &names[..] else { return };
         let is_principal = owner == "Principal" || owner == "Who";
-        let is_constructor = PROOFS.contains(&owner.as_str()) && matches!(name.as_str(), "new" | "of" | "default");
+        let is_constructor =
+            PROOFS.contains(&owner.as_str()) && matches!(name.as_str(), "new" | "of" | "default");
         if (is_principal && name.starts_with(char::is_uppercase) && !self.comparing) || is_constructor {
             self.note(&format!("{owner}::{name}"));
         }

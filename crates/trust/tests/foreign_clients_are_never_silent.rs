@@ -142,11 +142,12 @@ fn auths() -> impl Strategy<Value = AuthParams> {
 
 fn peers() -> impl Strategy<Value = Peer> {
     let fleeting = prop_oneof![Just(None), Just(Some(Fleeting::InlineCode))];
-    let process = (any::<bool>(), prop::option::of(fleeting)).prop_map(|(same_user, program_is)| Peer::Process {
-        uid: if same_user { 1000 } else { 65_534 },
-        same_user,
-        program: program_is.map(|fleeting| program("/usr/bin/node", Some("/opt/openclaw.mjs"), fleeting)),
-    });
+    let process =
+        (any::<bool>(), prop::option::of(fleeting)).prop_map(|(same_user, program_is)| Peer::Process {
+            uid: if same_user { 1000 } else { 65_534 },
+            same_user,
+            program: program_is.map(|fleeting| program("/usr/bin/node", Some("/opt/openclaw.mjs"), fleeting)),
+        });
     prop_oneof![
         1 => Just(Peer::NotLookedUp),
         1 => Just(Peer::NotATool),

@@ -7,13 +7,16 @@ mod support;
 use std::time::Duration;
 
 use support::{
-    Client, World, audits, closed, command_line, id, key, local_named, person, record, records, remote, scopes,
+    Client, World, audits, closed, command_line, id, key, local_named, person, record, records, remote,
+    scopes,
 };
 use tidegate_protocol::{ClientId, ClientMode, ConnectionId, Scope, UnixMillis};
 use tidegate_trust::admission::Admission;
 use tidegate_trust::audit::Weight;
 use tidegate_trust::authority::{Effect, Lifetime};
-use tidegate_trust::decision::{Choice, Decider, DecisionError, Desktop, Duration as For, NotADecider, Verdict};
+use tidegate_trust::decision::{
+    Choice, Decider, DecisionError, Desktop, Duration as For, NotADecider, Verdict,
+};
 use tidegate_trust::principal::command_line_session;
 use tidegate_trust::records::BlockedSubject;
 use tidegate_trust::scopes::Level;
@@ -59,9 +62,11 @@ fn everything_that_is_asked_can_be_granted_and_needs_no_second_question() {
 
 #[test]
 fn a_level_answers_every_later_question_about_levels() {
-    for (chosen, covered) in
-        [(Level::Read, vec![Scope::Read]), (Level::Write, vec![Scope::Read, Scope::Write]), (Level::Full, vec![Scope::Admin])]
-    {
+    for (chosen, covered) in [
+        (Level::Read, vec![Scope::Read]),
+        (Level::Write, vec![Scope::Read, Scope::Write]),
+        (Level::Full, vec![Scope::Admin]),
+    ] {
         let mut world = World::new(records());
         let request = world.request(&local_named("cli"), &Client::new(&key(3)).asks(&[Scope::Read]));
         world.approve(&request, level(chosen, false), For::Always);
@@ -93,7 +98,10 @@ fn a_scope_that_was_not_asked_for_cannot_be_granted() {
     let more = approve(Choice::Scopes(scopes([Scope::Write])), For::Always);
     assert_eq!(world.decide(&person(), &request, &more).err(), Some(DecisionError::NotAsked(Scope::Write)));
     let pairing = approve(level(Level::Full, true), For::Always);
-    assert_eq!(world.decide(&person(), &request, &pairing).err(), Some(DecisionError::NotAsked(Scope::Pairing)));
+    assert_eq!(
+        world.decide(&person(), &request, &pairing).err(),
+        Some(DecisionError::NotAsked(Scope::Pairing))
+    );
     assert_eq!(world.authority.waiting().len(), 1, "nothing changed");
 }
 
@@ -102,7 +110,10 @@ fn asking_for_admin_does_not_show_the_right_to_let_others_in() {
     let mut world = World::new(records());
     let request = world.request(&local_named("tui"), &Client::new(&key(3)).asks(&[Scope::Admin]));
     let pairing = approve(Choice::Scopes(scopes([Scope::Admin, Scope::Pairing])), For::Always);
-    assert_eq!(world.decide(&person(), &request, &pairing).err(), Some(DecisionError::NotAsked(Scope::Pairing)));
+    assert_eq!(
+        world.decide(&person(), &request, &pairing).err(),
+        Some(DecisionError::NotAsked(Scope::Pairing))
+    );
     world.approve(&request, Choice::All, For::Always);
     // So asking for it later is a question of its own, and shown as something added.
     let both = Client::new(&key(3)).asks(&[Scope::Admin, Scope::Pairing]);
@@ -160,8 +171,7 @@ fn a_grant_until_quit_is_never_stored() {
     let rotated =
         world.authority.rotate_token(&person, id(&key(3)), "operator", &entropy, world.now).expect("rotated");
     assert!(rotated.durable.is_empty());
-    let revoked =
-        world.authority.revoke_token(&person, id(&key(3)), "operator", world.now).expect("revoked");
+    let revoked = world.authority.revoke_token(&person, id(&key(3)), "operator", world.now).expect("revoked");
     assert!(revoked.durable.is_empty());
 }
 
@@ -298,7 +308,10 @@ fn a_blocked_key_is_refused_without_a_question_and_forgotten_for_good() {
     let request = world.request(&local_named("tui"), &Client::new(&key(3)).asks(&[Scope::Admin]));
     let (durable, effects) = world.decide(&person(), &request, &Verdict::Block).expect("decided");
     assert!(matches!(&durable[0], Change::PutBlock(_)));
-    assert!(durable.contains(&Change::RemoveDevice(id(&key(3)))), "or unblocking after a restart would let it in");
+    assert!(
+        durable.contains(&Change::RemoveDevice(id(&key(3)))),
+        "or unblocking after a restart would let it in"
+    );
     assert_eq!(closed(&effects), [live.connection().clone()]);
     assert!(!world.authority.is_live(live.connection()));
     let reason = world.unauthorized(&local_named("tui"), &Client::new(&key(3)).asks(&[Scope::Read]));
@@ -415,7 +428,9 @@ fn a_client_lets_others_in_only_up_to_its_own_scopes() {
         match beyond {
             Some(scope) => {
                 assert_eq!(result.err(), Some(DecisionError::BeyondDecider(scope)), "{asks:?} {choice:?}");
-                world.decide(&person(), &request, &approve(Choice::Scopes(ScopeSet::none()), For::Once)).expect("cleared");
+                world
+                    .decide(&person(), &request, &approve(Choice::Scopes(ScopeSet::none()), For::Once))
+                    .expect("cleared");
             }
             None => assert!(result.is_ok(), "{asks:?} {choice:?}"),
         }

@@ -67,7 +67,9 @@ fn everything_that_a_person_sees_makes_a_request_another_one() {
     family.info.device_family = Some("iPhone".to_owned());
     let mut version = base.clone();
     version.info.version = "2".to_owned();
-    for changed in [asks(3, &Scope::Write), base.clone().named("x"), base.clone().platform("darwin"), family, version] {
+    for changed in
+        [asks(3, &Scope::Write), base.clone().named("x"), base.clone().platform("darwin"), family, version]
+    {
         let mut world = World::new(records());
         let first = world.request(&local_named("tui"), &base);
         let digest = world.authority.waiting()[0].ask.digest();

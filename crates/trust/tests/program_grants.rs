@@ -238,11 +238,13 @@ fn a_program_does_not_decide_about_itself_even_when_it_was_let_in_only_once() {
         let decider = Decider::of(&session, Desktop::Running).expect("it was given pairing");
         let more = Client::without_device().asks(&[Scope::Read, Scope::Pairing, Scope::Questions]);
         let request = world.request(&cli(), &more);
-        let verdict = Verdict::Approve {
-            choice: Choice::Scopes(scopes([Scope::Read])),
-            duration: For::Always,
-        };
-        assert_eq!(world.decide(&decider, &request, &verdict).err(), Some(DecisionError::Own), "{duration:?}");
+        let verdict =
+            Verdict::Approve { choice: Choice::Scopes(scopes([Scope::Read])), duration: For::Always };
+        assert_eq!(
+            world.decide(&decider, &request, &verdict).err(),
+            Some(DecisionError::Own),
+            "{duration:?}"
+        );
     }
 }
 

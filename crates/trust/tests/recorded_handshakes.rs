@@ -25,8 +25,7 @@ struct Recorded {
 }
 
 fn lines(file: &str) -> Vec<Value> {
-    let path =
-        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../protocol/tests/frames").join(file);
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../protocol/tests/frames").join(file);
     let text = std::fs::read_to_string(path).expect("the recorded frames are here");
     text.lines().map(|line| serde_json::from_str(line).expect("one object a line")).collect()
 }
@@ -86,7 +85,7 @@ type Change = (&'static str, fn(&mut ConnectParams));
 fn a_recorded_signature_covers_everything_that_a_person_is_shown_of_it() {
     let changes: [Change; 8] = [
         ("scopes", |params| params.scopes.push("operator.talk.secrets".to_owned())),
-        ("role", |params| params.role = Some("node".to_owned())),
+        ("role", |params| params.role = Some("another".to_owned())),
         ("client id", |params| params.client.id = tidegate_protocol::ClientId::OpenclawIos),
         ("mode", |params| params.client.mode = tidegate_protocol::ClientMode::Test),
         ("platform", |params| params.client.platform = "darwin".to_owned()),
@@ -102,7 +101,12 @@ fn a_recorded_signature_covers_everything_that_a_person_is_shown_of_it() {
             change(&mut params);
             let claim = params.device.clone().expect("a device");
             let result = identity::verify(&claim, &params, &recorded.nonce, recorded.at);
-            assert_eq!(result, Err(DeviceProofError::SignatureInvalid), "{} with another {what}", recorded.case);
+            assert_eq!(
+                result,
+                Err(DeviceProofError::SignatureInvalid),
+                "{} with another {what}",
+                recorded.case
+            );
         }
     }
 }
@@ -123,8 +127,7 @@ fn world(recorded: &Recorded) -> World {
 fn replay(world: &mut World, recorded: &Recorded) -> Admission {
     let origin = local(program("/usr/bin/node", Some("/opt/openclaw.mjs"), None));
     let connection = ConnectionId::parse("replayed").expect("valid");
-    let attempt =
-        Attempt { connection, origin: &origin, params: &recorded.params, nonce: &recorded.nonce };
+    let attempt = Attempt { connection, origin: &origin, params: &recorded.params, nonce: &recorded.nonce };
     let entropy = world.entropy();
     world.authority.admit(&attempt, &entropy, world.now)
 }
@@ -163,7 +166,9 @@ fn whom_openclaw_let_in_silently_asks_a_person_here() {
             other => panic!("{}: {other:?}", recorded.case),
         };
         match recorded.params.role() {
-            "operator" => assert!(matches!(refusal, Refusal::PairingRequired(_)), "{}: {refusal:?}", recorded.case),
+            "operator" => {
+                assert!(matches!(refusal, Refusal::PairingRequired(_)), "{}: {refusal:?}", recorded.case)
+            }
             _ => assert_eq!(refusal, Refusal::InvalidRole, "{}", recorded.case),
         }
     }

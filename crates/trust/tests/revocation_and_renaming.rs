@@ -4,7 +4,9 @@
 
 mod support;
 
-use support::{Client, World, closed, command_line, id, key, local_named, public, record, records, remote, scopes};
+use support::{
+    Client, World, closed, command_line, id, key, local_named, public, record, records, remote, scopes,
+};
 use tidegate_protocol::refusal::AuthReason;
 use tidegate_protocol::{DeviceId, Scope};
 use tidegate_trust::management::ManagementError;
@@ -24,7 +26,11 @@ fn two(of_3: &[Scope], of_4: &[Scope]) -> (World, Session) {
 }
 
 /// All changes that a session can try on a device, by name.
-fn try_all(world: &mut World, session: &Session, target: DeviceId) -> Vec<(&'static str, Option<ManagementError>)> {
+fn try_all(
+    world: &mut World,
+    session: &Session,
+    target: DeviceId,
+) -> Vec<(&'static str, Option<ManagementError>)> {
     let entropy = world.entropy();
     let now = world.now;
     let authority = &mut world.authority;
@@ -66,7 +72,11 @@ fn others_are_managed_only_with_pairing_by_name_and_everything_that_they_have() 
     for (of_3, of_4, error) in [
         (vec![Scope::Read], vec![Scope::Admin], Some(ManagementError::Denied("device rename"))),
         (vec![Scope::Admin], vec![Scope::Pairing], Some(ManagementError::BeyondCaller(Scope::Admin))),
-        (vec![Scope::Write], vec![Scope::Pairing, Scope::Read], Some(ManagementError::BeyondCaller(Scope::Write))),
+        (
+            vec![Scope::Write],
+            vec![Scope::Pairing, Scope::Read],
+            Some(ManagementError::BeyondCaller(Scope::Write)),
+        ),
         (vec![Scope::Read], vec![Scope::Pairing, Scope::Write], None),
         (vec![Scope::Admin, Scope::Pairing], vec![Scope::Admin, Scope::Pairing], None),
     ] {
@@ -180,7 +190,10 @@ fn a_blocked_device_is_out_at_once_and_unknown_ones_can_be_blocked_too() {
     assert!(world.authority.is_live(other.connection()));
     assert_eq!(world.unauthorized(&local_named("tui"), &reader), AuthReason::Blocked);
     world.authority.block_device(device(9), world.now).expect("also who never came");
-    assert_eq!(world.unauthorized(&remote(1), &Client::new(&key(9)).asks(&[Scope::Read])), AuthReason::Blocked);
+    assert_eq!(
+        world.unauthorized(&remote(1), &Client::new(&key(9)).asks(&[Scope::Read])),
+        AuthReason::Blocked
+    );
 }
 
 #[test]

@@ -10,7 +10,8 @@ use tidegate_trust::scopes::{Level, covers, was_decided};
 
 fn scope() -> impl Strategy<Value = Scope> {
     let known = prop::sample::select(Scope::known());
-    let other = prop::sample::select(vec!["operator.future", "operator.*", "node.invoke", "operators.admin", "*"]);
+    let other =
+        prop::sample::select(vec!["operator.future", "operator.*", "node.invoke", "operators.admin", "*"]);
     prop_oneof![
         4 => known,
         1 => other.prop_map(|name| Scope::parse(name).expect("a scope")),
@@ -156,7 +157,8 @@ fn letting_others_in_is_part_of_no_level() {
 
 #[test]
 fn a_wildcard_is_no_wildcard() {
-    let star = ScopeSet::from([Scope::parse("operator.*").expect("a scope"), Scope::parse("*").expect("a scope")]);
+    let star =
+        ScopeSet::from([Scope::parse("operator.*").expect("a scope"), Scope::parse("*").expect("a scope")]);
     for scope in Scope::known() {
         assert!(!star.covers(&scope), "{scope}");
     }

@@ -80,7 +80,8 @@ fn every_call_in_every_order_is_admitted(state: impl Fn() -> World) {
                 assert_eq!(admitted.session.authorize(method), Ok(()), "{method:?} in {order:?}");
                 assert!(admitted.durable.is_empty(), "admission depends on no write");
                 assert!(admitted.device_token.is_none());
-                let kinds: Vec<_> = audits(&admitted.effects).iter().map(|event| event.kind.clone()).collect();
+                let kinds: Vec<_> =
+                    audits(&admitted.effects).iter().map(|event| event.kind.clone()).collect();
                 assert_eq!(kinds, ["own-client.admitted"], "each silent admission is audited");
                 assert_eq!(admitted.effects.len(), 1, "nothing but the audit line");
             }
@@ -126,8 +127,7 @@ fn issue_70195_with_our_own_record_paired_at_write() {
 fn issue_59428_when_a_person_decided_that_our_own_record_gets_nothing() {
     every_call_in_every_order_is_admitted(|| {
         let mut records = own_record(&ScopeSet::none());
-        records.devices[0].grant =
-            Grant { decided: Level::decided(), granted: ScopeSet::none() };
+        records.devices[0].grant = Grant { decided: Level::decided(), granted: ScopeSet::none() };
         World::new(records)
     });
 }

@@ -113,7 +113,8 @@ pub(crate) fn memory_bytes(process: u32) -> anyhow::Result<f64> {
 /// The bytes that a process caused to be written to disks so far.
 pub(crate) fn written_bytes(process: u32) -> anyhow::Result<u64> {
     let path = format!("/proc/{process}/io");
-    let text = fs::read_to_string(&path).with_context(|| format!("{path} cannot be read; run this as root"))?;
+    let text =
+        fs::read_to_string(&path).with_context(|| format!("{path} cannot be read; run this as root"))?;
     let line = text.lines().find_map(|line| line.strip_prefix("write_bytes:")).context("no write_bytes")?;
     Ok(line.trim().parse()?)
 }

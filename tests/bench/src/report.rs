@@ -66,7 +66,9 @@ impl Row {
         [
             self.name.clone(),
             format!("{}{mark}", with_unit(self.measured)),
-            self.spread.map(|(least, most)| format!("{} - {}", number(least), number(most))).unwrap_or_default(),
+            self.spread
+                .map(|(least, most)| format!("{} - {}", number(least), number(most)))
+                .unwrap_or_default(),
             self.must.map(with_unit).unwrap_or_default(),
             self.aim.map(with_unit).unwrap_or_default(),
             self.verdict().to_owned(),

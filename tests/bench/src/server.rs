@@ -48,7 +48,11 @@ pub(crate) struct Server {
 
 impl Server {
     /// Starts Tidegate with `devices` known devices, and waits until it lets the first one in.
-    pub(crate) async fn tidegate(setting: &Setting, processors: Processors, devices: u64) -> anyhow::Result<Self> {
+    pub(crate) async fn tidegate(
+        setting: &Setting,
+        processors: Processors,
+        devices: u64,
+    ) -> anyhow::Result<Self> {
         Self::tidegate_with(setting, processors, devices, &state::defaults()).await
     }
 
@@ -80,7 +84,11 @@ impl Server {
     }
 
     /// Starts the bare server, and waits until it lets someone in.
-    pub(crate) async fn bare(setting: &Setting, processors: Processors, sizes: ReplySizes) -> anyhow::Result<Self> {
+    pub(crate) async fn bare(
+        setting: &Setting,
+        processors: Processors,
+        sizes: ReplySizes,
+    ) -> anyhow::Result<Self> {
         let port = free_port()?;
         let mut command = pinned(&setting.bare_server, processors)?;
         command.args([port.to_string(), sizes.hello.to_string(), sizes.health.to_string()]);

@@ -18,7 +18,11 @@ const GRANTED: [Scope; 3] = [Scope::Admin, Scope::Pairing, Scope::Read];
 /// Approves devices number 0 to `devices` - 1, as a person would have: their records are written
 /// into the store before the program starts. Each has its token, so that none is made while it is
 /// measured. `config` becomes the configuration file.
-pub(crate) async fn prepare(directory: &Path, devices: u64, config: &serde_json::Value) -> anyhow::Result<()> {
+pub(crate) async fn prepare(
+    directory: &Path,
+    devices: u64,
+    config: &serde_json::Value,
+) -> anyhow::Result<()> {
     let path = directory.to_owned();
     let opened = tokio::task::spawn_blocking(move || Store::open(&path, OpenOptions::default())).await?;
     let (store, _) = opened.context("the store cannot be prepared")?;
@@ -64,4 +68,38 @@ fn record(number: u64) -> anyhow::Result<DeviceRecord> {
         last_seen_at: None,
         last_seen_from: None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use tidegate_host::ServeOptions;
+    use tidegate_secrets::SecretStore;
+    use tidegate_testkit::load::{self, connect_all};
+
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn prepared_devices_are_let_in_and_answered_without_asking_anyone() {
+        let directory = tempfile::tempdir().unwrap();
+        let state_dir = directory.path().join("state");
+        prepare(&state_dir, 3, &defaults()).await.unwrap();
+        let options = ServeOptions {
+            state_dir: Some(state_dir),
+            port: Some(0),
+            quiet: true,
+            secrets: Some(SecretStore::memory()),
+            local_models: Some(Vec::new()),
+            ..ServeOptions::default()
+        };
+        let host = tidegate_host::start(options).await.unwrap();
+        let devices: Vec<_> =
+            (0..3).map(|number| LoadDevice::numbered(number).options(&["operator.read"])).collect();
+
+        load::handshakes(host.port(), &devices, 12, 2).await.unwrap();
+        let connections = connect_all(host.port(), devices, 2).await.unwrap();
+        load::health(connections, 30).await.unwrap();
+
+        assert_eq!(host.gateway().status()["waitingRequests"], 0);
+        host.stop().await;
+    }
 }

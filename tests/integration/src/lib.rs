@@ -9,4 +9,5 @@ pub mod host;
 pub mod keyring;
 pub mod ledger;
 pub mod place;
+pub mod program;
 pub mod random;

@@ -34,9 +34,13 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         (DESKTOP, vec![PROTOCOL, TRUST]),
         ("tidegate-desktop", vec![PROTOCOL, TRUST, TOOLS, HOST, DESKTOP]),
         ("tidegate-testkit", vec![PROTOCOL, TRUST, STORE, SECRETS, AGENT, PROVIDERS, TOOLS, GATEWAY, HOST]),
+        ("tidegate-bench", vec![PROTOCOL, TRUST, STORE, SECRETS, HOST, "tidegate-testkit"]),
         (
             "tidegate-integration-tests",
-            vec![PROTOCOL, TRUST, STORE, SECRETS, AGENT, PROVIDERS, TOOLS, GATEWAY, HOST, "tidegate-testkit"],
+            vec![
+                PROTOCOL, TRUST, STORE, SECRETS, AGENT, PROVIDERS, TOOLS, GATEWAY, HOST, "tidegate-cli",
+                "tidegate-testkit",
+            ],
         ),
         ("tidegate-workspace-tests", vec![]),
     ])
@@ -58,7 +62,8 @@ const OWNED: &[(&str, &[&str])] = &[
     ("keyring", &["tidegate-secrets"]),
     ("keyring-core", &["tidegate-secrets"]),
     ("secret-service", &["tidegate-secrets"]),
-    ("rusqlite", &["tidegate-store"]),
+    // The benchmarks compare the store to a bare transaction.
+    ("rusqlite", &["tidegate-bench", "tidegate-store"]),
     ("rusqlite_migration", &["tidegate-store"]),
     ("hyper", &["tidegate-gateway", "tidegate-testkit"]),
     ("hyper-util", &["tidegate-gateway", "tidegate-testkit"]),

@@ -128,7 +128,10 @@ fn on_event<W: Wire>(
                 true => "look at the desktop".to_owned(),
                 false => format!("`tidegate approvals allow {}`", one_line(&event.id, 64)),
             };
-            context.output().note(&format!("The agent waits for your decision about a command: {place}"))?;
+            // In a terminal both outputs share the screen, and the answer may stand in the middle of a line.
+            let break_line = if answer.shown.is_empty() || answer.shown.ends_with('\n') { "" } else { "\n" };
+            let note = format!("{break_line}The agent waits for your decision about a command: {place}");
+            context.output().note(&note)?;
         }
     }
     Ok(())

@@ -91,14 +91,17 @@ async fn the_person_hears_of_a_command_that_waits_below_this_run_only() {
         let run = &params["idempotencyKey"];
         Reply::Frames(vec![
             accepted(id, run),
+            says(run, "I ask"),
             asks("mine", "child", json!([run])),
             asks("foreign", "other", json!(["x"])),
-            ended(id, run, "Done."),
+            ended(id, run, "I asked."),
         ])
     });
 
     let outcome = stage.run(&["agent", "--message", "hi"]).await;
 
+    assert_eq!(outcome.out, "I asked.\n");
+    assert!(outcome.err.starts_with("\nThe agent waits"), "on a line of its own: {:?}", outcome.err);
     assert!(outcome.err.contains("`tidegate approvals allow mine`"), "{}", outcome.err);
     assert!(!outcome.err.contains("foreign"));
 }

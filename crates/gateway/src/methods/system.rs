@@ -1,5 +1,9 @@
 //! `health`, `status`, `system-event`.
 
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tidegate_protocol::ids::DEFAULT_AGENT;
 use tidegate_protocol::params::SystemEvent;
@@ -13,11 +17,40 @@ use crate::gateway::Gateway;
 use crate::hub::Audience;
 use crate::now;
 
+/// How old a snapshot may be; OpenClaw's gateways refresh theirs as often (protocol section 1).
+const HEALTH_AGE: Duration = Duration::from_mins(1);
+
+/// The last health snapshots, as JSON text: clients ask for them more than for anything else.
+#[derive(Debug, Default)]
+pub(crate) struct HealthCache {
+    /// Without sessions, and with them.
+    snapshots: Mutex<[Option<Snapshot>; 2]>,
+}
+
+type Snapshot = (Instant, Arc<RawValue>);
+
 /// A health snapshot (protocol section 15). Someone without `operator.read` sees no sessions.
-pub(crate) async fn health(gateway: &Gateway, session: &Session) -> Value {
-    let began = std::time::Instant::now();
-    let inner = gateway.inner();
+pub(crate) async fn health(gateway: &Gateway, session: &Session) -> Arc<RawValue> {
     let may_read = session.scopes().covers(&Scope::Read);
+    let cache = &gateway.inner().health;
+    let is_ready = gateway.is_ready();
+    let cached = cache.snapshots.lock().unwrap_or_else(PoisonError::into_inner)[usize::from(may_read)].clone();
+    if let Some((at, snapshot)) = cached
+        && is_ready
+        && at.elapsed() < HEALTH_AGE
+    {
+        return snapshot;
+    }
+    let snapshot = snapshot(gateway, may_read).await;
+    let snapshot: Arc<RawValue> = serde_json::value::to_raw_value(&snapshot).unwrap_or_default().into();
+    cache.snapshots.lock().unwrap_or_else(PoisonError::into_inner)[usize::from(may_read)] =
+        Some((Instant::now(), snapshot.clone()));
+    snapshot
+}
+
+async fn snapshot(gateway: &Gateway, may_read: bool) -> Value {
+    let began = Instant::now();
+    let inner = gateway.inner();
     let count = if may_read { inner.gatekeeper.store().count_sessions().await.unwrap_or(0) } else { 0 };
     let own_sessions = json!({ "path": "tidegate.sqlite", "count": count, "recent": [] });
     json!({

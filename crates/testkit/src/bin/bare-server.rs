@@ -6,7 +6,9 @@ use tidegate_testkit::bare_server::{ReplySizes, bind, serve};
 fn main() -> anyhow::Result<()> {
     let mut arguments = std::env::args().skip(1);
     let mut number = |name: &str| -> anyhow::Result<usize> {
-        let text = arguments.next().with_context(|| format!("usage: bare-server PORT HELLO_BYTES HEALTH_BYTES; {name} is missing"))?;
+        let text = arguments.next().with_context(|| {
+            format!("usage: bare-server PORT HELLO_BYTES HEALTH_BYTES; {name} is missing")
+        })?;
         text.parse().with_context(|| format!("{name} must be a number"))
     };
     let port = u16::try_from(number("PORT")?).context("PORT must be at most 65535")?;

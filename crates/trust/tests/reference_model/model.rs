@@ -191,11 +191,18 @@ pub(crate) struct Knock {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    Admitted { actor: Actor, allowed: Set, by_shared_token: bool, mints: bool },
+    Admitted {
+        actor: Actor,
+        allowed: Set,
+        by_shared_token: bool,
+        mints: bool,
+    },
     /// The request that goes on waiting.
     Same(String),
     /// A new one, and the one that it ends.
-    New { ends: Option<String> },
+    New {
+        ends: Option<String>,
+    },
     Full,
     Silenced,
     Unauthorized,
@@ -254,8 +261,9 @@ impl Model {
     /// Ends what has expired; the ids of the requests.
     pub(crate) fn pass(&mut self) -> BTreeSet<String> {
         let now = self.now;
-        let is_over =
-            |request: &Request| request.last.is_over(5 * MINUTE, now) || request.born.is_over(15 * MINUTE, now);
+        let is_over = |request: &Request| {
+            request.last.is_over(5 * MINUTE, now) || request.born.is_over(15 * MINUTE, now)
+        };
         let ended = self.requests.iter().filter(|request| is_over(request)).map(|request| request.id.clone());
         let ended = ended.collect();
         self.requests.retain(|request| !is_over(request));
@@ -426,10 +434,9 @@ impl Model {
         if let Some(client) = decider {
             let own = match request.shown.subject {
                 Subject::Device(device) => client.actor == Actor::Device(device),
-                Subject::Program(program) => self
-                    .connections
-                    .iter()
-                    .any(|connection| connection.actor == client.actor && connection.program == Some(program)),
+                Subject::Program(program) => self.connections.iter().any(|connection| {
+                    connection.actor == client.actor && connection.program == Some(program)
+                }),
             };
             problems.extend(own.then_some(Problem::Own));
             problems.extend((*verdict == Verdict::Block).then_some(Problem::PersonOnly));
@@ -444,7 +451,8 @@ impl Model {
         problems.extend(problem);
         if let Some(client) = decider {
             let before = self.rows_of(subject, fleeting).filter(|row| row.length >= length);
-            let before = before.min_by_key(|row| row.length).map(|row| row.granted.clone()).unwrap_or_default();
+            let before =
+                before.min_by_key(|row| row.length).map(|row| row.granted.clone()).unwrap_or_default();
             let new = granted.iter().filter(|scope| !holds(&before, scope));
             let beyond = new.filter(|scope| !client.allowed.contains(*scope)).count() > 0;
             problems.extend(beyond.then_some(Problem::Beyond));
@@ -477,9 +485,8 @@ impl Model {
                 self.silenced.remove(&subject);
                 let length = verdict.length();
                 let id = self.row(subject, fleeting).map_or(fresh_id, |row| row.id.clone());
-                self.rows.retain(|row| {
-                    (row.subject, row.fleeting) != (subject, fleeting) || row.length > length
-                });
+                self.rows
+                    .retain(|row| (row.subject, row.fleeting) != (subject, fleeting) || row.length > length);
                 let begun = self.now;
                 let closes = match verdict {
                     Verdict::Level(..) if length != Length::Once => {
@@ -537,8 +544,7 @@ impl Model {
             Some(client) if client.actor == Actor::Own => false,
             Some(client) if client.actor == Actor::Device(device) => true,
             Some(client) => {
-                client.allowed.contains(PAIRING)
-                    && granted.iter().all(|scope| client.allowed.contains(scope))
+                client.allowed.contains(PAIRING) && granted.iter().all(|scope| client.allowed.contains(scope))
             }
         }
     }

@@ -14,8 +14,8 @@ use tidegate_trust::records::BlockedSubject;
 use tidegate_trust::{Change, Moment, Origin, Principal, ScopeSet, Session};
 
 use crate::model::{
-    Actor, Connection, Credential, DeviceToken, Knock, Length, Level, Model, Outcome, OwnToken, Problem, SCOPES,
-    Set, Subject, Time, Verdict,
+    Actor, Connection, Credential, DeviceToken, Knock, Length, Level, Model, Outcome, OwnToken, Problem,
+    SCOPES, Set, Subject, Time, Verdict,
 };
 use crate::support::{self, Client, World};
 
@@ -240,7 +240,8 @@ impl Walk {
     fn credential(&mut self, device: Option<usize>) -> Credential {
         let any_device = self.index(DEVICES);
         let own = device.unwrap_or(any_device);
-        let text_of = |model: &Model, device| model.device_tokens.get(&device).map(|token| token.text.clone());
+        let text_of =
+            |model: &Model, device| model.device_tokens.get(&device).map(|token| token.text.clone());
         match self.draw(24) {
             0 => Credential::None,
             1 => Credential::Token("wrong".to_owned()),
@@ -369,8 +370,13 @@ impl Walk {
     ) -> &'static str {
         let (refusal, effects) = match (admission, outcome) {
             (Admission::Admitted(admitted), Outcome::Admitted { actor, allowed, by_shared_token, mints }) => {
-                let connection =
-                    Connection { name: String::new(), actor, allowed, by_shared_token, program: knock.program };
+                let connection = Connection {
+                    name: String::new(),
+                    actor,
+                    allowed,
+                    by_shared_token,
+                    program: knock.program,
+                };
                 return self.admitted(*admitted, connection, mints, once);
             }
             (Admission::Refused { refusal, effects, .. }, outcome) => {
@@ -468,7 +474,8 @@ impl Walk {
         let length = [Length::Always, Length::UntilQuit, Length::Once][self.index(3)];
         let level = [Level::Read, Level::Write, Level::Full][self.index(3)];
         let asked = self.model.requests.iter().find(|known| known.id == request);
-        let asked: Vec<_> = asked.map(|known| known.shown.asked.iter().copied().collect()).unwrap_or_default();
+        let asked: Vec<_> =
+            asked.map(|known| known.shown.asked.iter().copied().collect()).unwrap_or_default();
         match self.draw(20) {
             0..8 => Verdict::All(length),
             8..11 => {
@@ -511,7 +518,8 @@ impl Walk {
         };
         let verdict = self.draw_verdict(&request);
         let right_digest = !self.one_in(10);
-        self.trace.push(format!("decide {request} by {client:?} as {verdict:?}, digest right: {right_digest}"));
+        self.trace
+            .push(format!("decide {request} by {client:?} as {verdict:?}, digest right: {right_digest}"));
         let problems = self.model.problems(&request, client.as_ref(), right_digest, &verdict);
         let decider = match &client {
             None => Ok(support::person()),
@@ -536,7 +544,10 @@ impl Walk {
         );
         let decided = match result {
             Err(error) => {
-                self.expect(&format!("{error:?} is none of {problems:?}"), problems.contains(&problem(&error)));
+                self.expect(
+                    &format!("{error:?} is none of {problems:?}"),
+                    problems.contains(&problem(&error)),
+                );
                 self.expect_same("waiting", &self.world.authority.waiting().len(), &before);
                 return "not decided";
             }
@@ -623,10 +634,7 @@ impl Walk {
         let connection = Connection {
             name: String::new(),
             actor: Actor::Own,
-            allowed: SCOPES
-                .into_iter()
-                .filter(|scope| crate::model::holds(&asked, scope))
-                .collect(),
+            allowed: SCOPES.into_iter().filter(|scope| crate::model::holds(&asked, scope)).collect(),
             by_shared_token: false,
             program: None,
         };
@@ -742,7 +750,8 @@ impl Walk {
             let token = self.model.own_tokens.remove(index);
             self.trace.push(format!("revoke program token {}", token.id));
             self.old_texts.push(token.text);
-            let changed = self.world.authority.revoke_program_token(&token.id, self.world.now).expect("known");
+            let changed =
+                self.world.authority.revoke_program_token(&token.id, self.world.now).expect("known");
             let closes = self.model.close(|connection| connection.actor == Actor::Token(token.id.clone()));
             self.expect_same("closed", &names(&support::closed(&changed.effects)), &closes);
             self.ended.extend(closes);
@@ -813,8 +822,13 @@ impl Walk {
 
     /// What both sides hold is the same.
     fn compare(&mut self) {
-        let ours: Vec<_> =
-            self.world.authority.waiting().iter().map(|request| (request.id.clone(), request.later)).collect();
+        let ours: Vec<_> = self
+            .world
+            .authority
+            .waiting()
+            .iter()
+            .map(|request| (request.id.clone(), request.later))
+            .collect();
         let models: Vec<_> =
             self.model.requests.iter().map(|request| (request.id.clone(), request.later)).collect();
         self.expect_same("waiting requests", &ours, &models);

@@ -12,7 +12,7 @@ use ed25519_dalek::{Signer as _, SigningKey};
 use tidegate_protocol::device::{DeviceClaim, Nonce, PayloadVersion, SignedFields};
 use tidegate_protocol::refusal::{AuthReason, PairingRequired, Refusal};
 use tidegate_protocol::{
-    ClientId, ClientInfo, ClientMode, ConnectParams, ConnectionId, DeviceId, Dialect, PublicKey, Scope,
+    ClientId, ClientInfo, ClientMode, ConnectParams, ConnectionId, DeviceId, PublicKey, Scope,
     SignatureBytes, UnixMillis, connect::AuthParams,
 };
 use tidegate_trust::admission::{Admission, Admitted, Attempt, LookUp};
@@ -164,8 +164,11 @@ pub(crate) fn info(id: ClientId, mode: ClientMode) -> ClientInfo {
 }
 
 pub(crate) fn program(executable: &str, script: Option<&str>, fleeting: Option<Fleeting>) -> Program {
-    let identity =
-        ProgramIdentity { uid: 1000, executable: PathBuf::from(executable), script: script.map(PathBuf::from) };
+    let identity = ProgramIdentity {
+        uid: 1000,
+        executable: PathBuf::from(executable),
+        script: script.map(PathBuf::from),
+    };
     Program { pid: 4242, identity, fleeting }
 }
 
@@ -324,7 +327,8 @@ impl World {
 
 pub(crate) fn command_line() -> Session {
     let connection = ConnectionId::parse("cli").expect("valid");
-    command_line_session(connection, &local_socket(), info(ClientId::Cli, ClientMode::Cli)).expect("the person")
+    command_line_session(connection, &local_socket(), info(ClientId::Cli, ClientMode::Cli))
+        .expect("the person")
 }
 
 /// The person, where no desktop runs.
@@ -333,10 +337,12 @@ pub(crate) fn person() -> Decider {
 }
 
 pub(crate) fn audits(effects: &[Effect]) -> Vec<&AuditEvent> {
-    let audit = |effect| match effect {
-        &Effect::Audit(ref event) => Some(event),
-        _ => None,
-    };
+    fn audit(effect: &Effect) -> Option<&AuditEvent> {
+        match effect {
+            Effect::Audit(event) => Some(event),
+            _ => None,
+        }
+    }
     effects.iter().filter_map(audit).collect()
 }
 
@@ -350,8 +356,4 @@ pub(crate) fn closed(effects: &[Effect]) -> Vec<ConnectionId> {
         _ => Vec::new(),
     };
     effects.iter().flat_map(close).collect()
-}
-
-pub(crate) fn dialect() -> Dialect {
-    Dialect::V4
 }

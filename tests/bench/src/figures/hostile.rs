@@ -74,7 +74,9 @@ async fn measure(setting: &Setting, sockets: u64) -> anyhow::Result<Vec<Row>> {
         Row::new(format!("{sockets} hostile sockets: known device let in"), longest, "ms")
             .limits(1000.0, None)
             .note(entry_note),
-        Row::new(format!("{sockets} hostile sockets: honest p99"), ratio, "x calm").limits(3.0, None).note(trip_note),
+        Row::new(format!("{sockets} hostile sockets: honest p99"), ratio, "x calm")
+            .limits(3.0, None)
+            .note(trip_note),
     ])
 }
 

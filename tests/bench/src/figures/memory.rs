@@ -35,7 +35,10 @@ pub(super) async fn idle(setting: &Setting) -> anyhow::Result<Vec<Row>> {
         connection.health().await?;
     }
     connection.close().await;
-    let note = format!("`health`, `status` and `sessions.list`; the bare server has {:.1} MB.", bare.memory_bytes()? / 1e6);
+    let note = format!(
+        "`health`, `status` and `sessions.list`; the bare server has {:.1} MB.",
+        bare.memory_bytes()? / 1e6
+    );
     Ok(vec![Row::new("idle memory after 1,000 requests", ours, "MB").limits(20.0, 10.0).note(note)])
 }
 

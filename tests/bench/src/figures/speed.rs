@@ -61,7 +61,8 @@ impl Costs {
 }
 
 fn row(name: &str, ours: &Costs, bare: &Costs, more: &str) -> Row {
-    let ratios: Vec<f64> = ours.processor.iter().zip(&bare.processor).map(|(ours, bare)| ours / bare).collect();
+    let ratios: Vec<f64> =
+        ours.processor.iter().zip(&bare.processor).map(|(ours, bare)| ours / bare).collect();
     let note = format!(
         "{:.1} us of processor time each, bare {:.1} us; wall {:.1} us and {:.1} us. {more}",
         median(&ours.processor),

@@ -30,7 +30,9 @@ async fn operator(server: &Server, tool_events: bool) -> anyhow::Result<LoadConn
 
 async fn say(client: &mut LoadConnection, session: &str, message: &str) -> anyhow::Result<()> {
     let key = uuid::Uuid::new_v4().to_string();
-    client.send("chat.send", &json!({ "sessionKey": session, "message": message, "idempotencyKey": key })).await?;
+    client
+        .send("chat.send", &json!({ "sessionKey": session, "message": message, "idempotencyKey": key }))
+        .await?;
     Ok(())
 }
 
@@ -67,7 +69,7 @@ pub(super) async fn spawn(setting: &Setting) -> anyhow::Result<Vec<Row>> {
         median(&transactions),
     );
     let ratio = median(&ours) / median(&transactions);
-    Ok(vec![Row::new("spawn acknowledged", ratio, "x bare transaction").limits(3.0, 1.5).note(note)])
+    Ok(vec![Row::new("spawn acknowledged", ratio, "x bare").limits(3.0, 1.5).note(note)])
 }
 
 /// From the event of the call to that of its result.
@@ -138,9 +140,12 @@ pub(super) async fn fifty(setting: &Setting) -> anyhow::Result<Vec<Row>> {
     let stopped = server.stop().await?.context("no state directory")?;
     let store = Connection::open(stopped.path().join("state").join(tidegate_store::FILE_NAME))?;
     for session in &sessions {
-        let results: usize =
+        let results: i64 =
             store.query_row("SELECT count(*) FROM inbox WHERE session = ?1", [session], |row| row.get(0))?;
-        anyhow::ensure!(results == CHILDREN, "{results} of {CHILDREN} results are in the inbox of {session}");
+        anyhow::ensure!(
+            usize::try_from(results) == Ok(CHILDREN),
+            "{results} of {CHILDREN} results are in the inbox of {session}"
+        );
     }
     let note = format!(
         "median of {ROUNDS} rounds, from the message to the event of the last child's end, which is sent after the \
@@ -155,7 +160,8 @@ pub(super) async fn fifty(setting: &Setting) -> anyhow::Result<Vec<Row>> {
 async fn children_ended(client: &mut LoadConnection, parent: &str) -> anyhow::Result<()> {
     let mut ended = HashSet::new();
     while ended.len() < CHILDREN {
-        let frame = client.next().await.with_context(|| format!("{} of {CHILDREN} children ended", ended.len()))?;
+        let frame =
+            client.next().await.with_context(|| format!("{} of {CHILDREN} children ended", ended.len()))?;
         if frame["ok"] == false {
             anyhow::bail!("the message was refused: {frame}");
         }
