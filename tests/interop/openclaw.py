@@ -94,3 +94,7 @@ class OpenClaw:
     def payload(self, method: str, params: object = None) -> dict:
         """The payload of a call that must succeed."""
         return json_of(self.call(method, params).succeeded().out)
+
+    def identity(self) -> dict:
+        """The key that this installation made for itself."""
+        return json.loads((self._state / "identity" / "device.json").read_text())

@@ -12,10 +12,12 @@ use zeroize::Zeroizing;
 pub struct Token(Zeroizing<String>);
 
 impl Token {
-    /// A token from 256 random bits.
+    /// A token from 256 random bits. Its beginning says whose it is, and keeps a command line from
+    /// taking a token that begins with `-` for an option.
     #[must_use]
     pub fn from_entropy(entropy: [u8; 32]) -> Self {
-        Self(Zeroizing::new(BASE64_URL_SAFE_NO_PAD.encode(entropy)))
+        let bits = Zeroizing::new(BASE64_URL_SAFE_NO_PAD.encode(entropy));
+        Self(Zeroizing::new(format!("tg_{}", bits.as_str())))
     }
 
     /// A token that a person chose, or that comes from the environment.

@@ -35,7 +35,7 @@ const CYCLES_OF_A_SESSION: usize = 20;
 const DEVICES: usize = 12;
 
 /// What the program acknowledged, and what was asked and not acknowledged.
-#[derive(Default)]
+#[derive(Default, Clone)]
 struct Acknowledged {
     /// `chat.send`: run, session, message.
     sent: BTreeMap<String, (String, String)>,
@@ -58,10 +58,11 @@ impl Acknowledged {
         self.sent.extend(later.sent);
         self.spawned.extend(later.spawned);
         self.settled.extend(later.settled);
-        for label in later.unknown_labels {
-            self.labels.remove(&label);
+        for label in &later.unknown_labels {
+            self.labels.remove(label);
         }
         self.labels.extend(later.labels);
+        self.unknown_labels = later.unknown_labels;
         for device in later.granted {
             self.revoked.remove(&device);
             self.granted.insert(device);
@@ -70,10 +71,11 @@ impl Acknowledged {
             self.granted.remove(&device);
             self.revoked.insert(device);
         }
-        for device in later.unknown_devices {
-            self.granted.remove(&device);
-            self.revoked.remove(&device);
+        for device in &later.unknown_devices {
+            self.granted.remove(device);
+            self.revoked.remove(device);
         }
+        self.unknown_devices = later.unknown_devices;
     }
 }
 
@@ -393,19 +395,8 @@ async fn nothing_acknowledged_is_lost_and_nothing_is_delivered_twice() {
         tokio::time::sleep(Duration::from_millis(random.below(LATEST_KILL_MS))).await;
         program.kill().await;
         last = talk.await.unwrap();
-        last.add(decisions.await.unwrap());
-        all.sent.extend(last.sent.clone());
-        let copy = Acknowledged {
-            sent: BTreeMap::new(),
-            spawned: last.spawned.clone(),
-            settled: last.settled.clone(),
-            labels: last.labels.clone(),
-            granted: last.granted.clone(),
-            revoked: last.revoked.clone(),
-            unknown_devices: last.unknown_devices.clone(),
-            unknown_labels: last.unknown_labels.clone(),
-        };
-        all.add(copy);
+        all.add(last.clone());
+        all.add(decisions.await.unwrap());
     }
     let mut program = Program::start(BINARY, &place);
     let ready = program.ready().await;

@@ -30,7 +30,7 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         (TOOLS, vec![PROTOCOL, TRUST, AGENT]),
         (GATEWAY, vec![PROTOCOL, TRUST, STORE, AGENT]),
         (HOST, vec![PROTOCOL, TRUST, STORE, SECRETS, AGENT, PROVIDERS, TOOLS, GATEWAY]),
-        ("tidegate-cli", vec![PROTOCOL, TRUST, TOOLS, HOST]),
+        ("tidegate-cli", vec![PROTOCOL, TRUST, TOOLS, HOST, DESKTOP]),
         (DESKTOP, vec![PROTOCOL, TRUST]),
         ("tidegate-desktop", vec![PROTOCOL, TRUST, TOOLS, HOST, DESKTOP]),
         ("tidegate-testkit", vec![PROTOCOL, TRUST, STORE, SECRETS, AGENT, PROVIDERS, TOOLS, GATEWAY, HOST]),

@@ -139,7 +139,7 @@ impl Program {
         [
             self.id.chars().take(8).collect(),
             scope_words::summary(&self.scopes),
-            if self.lasting { "always" } else { "until quit" }.to_owned(),
+            if self.lasting { "always" } else { "for now" }.to_owned(),
             seen(now, self.last_seen_at_ms),
             self.file().to_owned(),
         ]
@@ -218,8 +218,8 @@ mod tests {
              MAY                          USED   NAME\n\
              full control, let others in  never  backup\n\
              \nPrograms that use the shared token\n\
-             ID        MAY   LASTS       SEEN       PROGRAM\n\
-             fedcba98  look  until quit  1 min ago  /tmp/a\\u{a}\\u{1b}[31mb.mjs\n"
+             ID        MAY   LASTS    SEEN       PROGRAM\n\
+             fedcba98  look  for now  1 min ago  /tmp/a\\u{a}\\u{1b}[31mb.mjs\n"
         );
     }
 }

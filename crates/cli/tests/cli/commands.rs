@@ -140,7 +140,8 @@ async fn devices_are_listed_with_claims_in_quotes_and_own_names_without() {
          ID        MAY             LASTS       SEEN       PLATFORM  NAME\n\
          ed6098d8  talk to agents  until-quit  connected  linux     My laptop\n\
          ed6098d8  nothing         always      2 h ago    ios       \"claims\"\n\
-         ed6098d8  full control    built in    never      linux     Tidegate\n"
+         ed6098d8  full control    built in    never      linux     Tidegate\n\
+         \n`tidegate token list` shows programs that were let in without a device.\n"
     );
 }
 

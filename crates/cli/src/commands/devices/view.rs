@@ -40,6 +40,7 @@ pub(super) fn list(devices: &Devices, now: UnixMillis) -> String {
         }
         text.push_str(&format!("\nKnown\n{}", table.render()));
     }
+    text.push_str("\n`tidegate token list` shows programs that were let in without a device.\n");
     text
 }
 

@@ -1,0 +1,268 @@
+//! Clients that knock, and what comes of it.
+
+use super::*;
+
+impl Walk {
+    pub(super) fn credential(&mut self, device: Option<usize>) -> Credential {
+        let any_device = self.index(DEVICES);
+        let own = device.unwrap_or(any_device);
+        let text_of =
+            |model: &Model, device| model.device_tokens.get(&device).map(|token| token.text.clone());
+        match self.draw(24) {
+            0 => Credential::None,
+            1 => Credential::Token("wrong".to_owned()),
+            2 => Credential::DeviceToken("wrong".to_owned()),
+            3 if !self.old_texts.is_empty() => {
+                let index = self.index(self.old_texts.len());
+                Credential::Token(self.old_texts[index].clone())
+            }
+            4..6 => text_of(&self.model, own).map_or(Credential::None, Credential::DeviceToken),
+            6 => text_of(&self.model, own).map_or(Credential::None, Credential::Token),
+            7 => text_of(&self.model, any_device).map_or(Credential::None, Credential::Token),
+            8 if !self.model.own_tokens.is_empty() => {
+                let index = self.index(self.model.own_tokens.len());
+                Credential::Token(self.model.own_tokens[index].text.clone())
+            }
+            _ => Credential::Token(self.model.shared.clone()),
+        }
+    }
+
+    pub(super) fn draw_knock(&mut self) -> Knock {
+        let device = (!self.one_in(4)).then(|| self.index(DEVICES));
+        let program = (device.is_none() && !self.one_in(8) || self.one_in(3)).then(|| self.index(PROGRAMS));
+        let source = match program {
+            Some(program) => support::local(program_of(program, false)).source(),
+            None => format!("192.0.2.{}", self.draw(5)),
+        };
+        Knock {
+            device,
+            program,
+            fleeting: self.one_in(4),
+            source,
+            asked: self.scopes(),
+            platform: if self.one_in(10) { "darwin" } else { "linux" },
+            version: self.draw(12) / 11,
+            credential: self.credential(device),
+        }
+    }
+
+    pub(super) fn knock(&mut self) -> &'static str {
+        let repeats = self.one_in(3) && !self.model.requests.is_empty();
+        let mut knock = self.draw_knock();
+        if repeats {
+            self.repeat_a_request(&mut knock);
+        } else if self.one_in(3) && !self.model.rows.is_empty() {
+            self.come_back(&mut knock);
+        }
+        let origin = match knock.program {
+            Some(program) => support::local(program_of(program, knock.fleeting)),
+            None => Origin::Remote { address: knock.source.parse().expect("an address") },
+        };
+        let mut client = match knock.device {
+            Some(device) => Client::new(&device_key(device)),
+            None => Client::without_device(),
+        };
+        client = match &knock.credential {
+            Credential::None => client.no_token(),
+            Credential::Token(text) => client.token(text),
+            Credential::DeviceToken(text) => client.device_token(text),
+        };
+        client = client.asks(scope_set(&knock.asked).iter()).platform(knock.platform);
+        client.info.version = knock.version.to_string();
+        self.trace.push(format!("{knock:?}"));
+
+        let admission = self.world.connect(&origin, &client);
+        let once = self.once_row(&knock);
+        let outcome = self.model.knock(&knock);
+        self.trace.push(format!("  {outcome:?}"));
+        self.compare_admission(admission, outcome, &knock, once)
+    }
+
+    pub(super) fn once_row(&self, knock: &Knock) -> bool {
+        let subject = match (knock.device, knock.program) {
+            (Some(device), _) => Subject::Device(device),
+            (None, Some(program)) => Subject::Program(program),
+            (None, None) => return false,
+        };
+        let fleeting = knock.device.is_none() && knock.fleeting;
+        self.model.row(subject, fleeting).is_some_and(|row| row.length == Length::Once)
+    }
+
+    /// Makes a knock the return of someone who was let in.
+    pub(super) fn come_back(&mut self, knock: &mut Knock) {
+        let index = self.index(self.model.rows.len());
+        let row = self.model.rows[index].clone();
+        match row.subject {
+            Subject::Device(device) => knock.device = Some(device),
+            Subject::Program(program) => {
+                knock.device = None;
+                knock.program = Some(program);
+                knock.fleeting = row.fleeting;
+                knock.source = support::local(program_of(program, false)).source();
+            }
+        }
+        knock.platform = row.platform;
+        knock.asked = row.decided.iter().copied().filter(|_| !self.one_in(3)).collect();
+        if self.one_in(3) {
+            knock.credential = Credential::Token(self.model.shared.clone());
+        }
+    }
+
+    /// Makes a knock the retry of a waiting request.
+    pub(super) fn repeat_a_request(&mut self, knock: &mut Knock) {
+        let index = self.index(self.model.requests.len());
+        let request = self.model.requests[index].clone();
+        match request.shown.subject {
+            Subject::Device(device) => knock.device = Some(device),
+            Subject::Program(program) => {
+                knock.device = None;
+                knock.program = Some(program);
+                knock.fleeting = request.shown.fleeting;
+                knock.source = support::local(program_of(program, false)).source();
+            }
+        }
+        knock.asked.clone_from(&request.shown.asked);
+        knock.platform = request.shown.platform;
+        knock.version = request.shown.version;
+        knock.credential = Credential::Token(self.model.shared.clone());
+    }
+
+    pub(super) fn compare_admission(
+        &mut self,
+        admission: Admission,
+        outcome: Outcome,
+        knock: &Knock,
+        once: bool,
+    ) -> &'static str {
+        let (refusal, effects) = match (admission, outcome) {
+            (Admission::Admitted(admitted), Outcome::Admitted { actor, allowed, by_shared_token, mints }) => {
+                let connection = Connection {
+                    name: String::new(),
+                    actor,
+                    allowed,
+                    by_shared_token,
+                    program: knock.program,
+                };
+                return self.admitted(*admitted, connection, mints, once);
+            }
+            (Admission::Refused { refusal, effects, .. }, outcome) => {
+                return self.compare_refusal(&refusal, &effects, outcome);
+            }
+            (admission, outcome) => (format!("{admission:?}"), format!("{outcome:?}")),
+        };
+        self.expect(&format!("authority {refusal}\nmodel {effects}"), false);
+        unreachable!("the line before has failed")
+    }
+
+    pub(super) fn compare_refusal(
+        &mut self,
+        refusal: &Refusal,
+        effects: &[Effect],
+        outcome: Outcome,
+    ) -> &'static str {
+        let requested: Vec<_> = effects
+            .iter()
+            .filter_map(|effect| match effect {
+                Effect::Requested(request) => Some(request.id.clone()),
+                _ => None,
+            })
+            .collect();
+        let superseded = ended_ids(effects, Ended::Superseded);
+        let (id, expect_decision) = match refusal {
+            Refusal::PairingRequired(required) => (required.request_id.clone(), required.expect_decision),
+            _ => (None, true),
+        };
+        let asks = matches!(refusal, Refusal::PairingRequired(_));
+        let (is, what) = match outcome {
+            Outcome::Same(expected) => (id == Some(expected) && requested.is_empty(), "asked: same request"),
+            Outcome::New { ends } => {
+                let new = id.clone().unwrap_or_default();
+                let fresh = asks && self.ids.insert(new.clone());
+                let announced = requested == [new.clone()];
+                if let Some(request) = self.model.requests.last_mut() {
+                    request.id = new;
+                }
+                let what = if ends.is_some() { "asked: superseded" } else { "asked: new request" };
+                (fresh && announced && superseded == ends.into_iter().collect(), what)
+            }
+            Outcome::Full => (asks && id.is_none() && expect_decision, "asked: full"),
+            Outcome::Silenced => (asks && id.is_none() && !expect_decision, "asked: silenced"),
+            Outcome::Unauthorized => {
+                (matches!(refusal, Refusal::Unauthorized { .. }), "refused: unauthorized")
+            }
+            Outcome::NoIdentity => (*refusal == Refusal::DeviceIdentityRequired, "refused: no identity"),
+            Outcome::Admitted { .. } => (false, "admitted"),
+        };
+        self.expect(&format!("expected {what}, got {refusal:?} and {effects:?}"), is);
+        what
+    }
+
+    pub(super) fn admitted(
+        &mut self,
+        admitted: tidegate_trust::admission::Admitted,
+        mut connection: Connection,
+        mints: bool,
+        once: bool,
+    ) -> &'static str {
+        let session = admitted.session;
+        connection.name = session.connection().as_str().to_owned();
+        let principal = match &connection.actor {
+            Actor::Own => Principal::SubagentClient,
+            Actor::Device(device) => Principal::Device(device_id(*device)),
+            Actor::Program(id) => Principal::Program(id.clone()),
+            Actor::Token(id) => Principal::ProgramToken(id.clone()),
+            Actor::Visitor => Principal::Visitor,
+        };
+        self.expect_same("principal", session.principal(), &principal);
+        let holds: Set = SCOPES
+            .into_iter()
+            .filter(|name| session.scopes().holds(&Scope::parse(name).expect("a scope")))
+            .collect();
+        self.expect_same("scopes", &holds, &connection.allowed);
+        self.expect_same("by the shared token", &admitted.uses_shared_token, &connection.by_shared_token);
+        self.expect_same("mints a token", &admitted.device_token.is_some(), &mints);
+        self.expect_same("durable only with a token", &!admitted.durable.is_empty(), &mints);
+        let actor = connection.actor.clone();
+        if let (Some((token, _)), Actor::Device(device)) = (admitted.device_token, &actor) {
+            let text = token.reveal().to_owned();
+            self.model.device_tokens.insert(*device, DeviceToken { text, revoked: false });
+        }
+        self.stored(&admitted.durable);
+        self.sessions.insert(connection.name.clone(), session);
+        self.model.connections.push(connection);
+        match actor {
+            _ if mints => "minted a device token",
+            _ if once => "admitted once",
+            Actor::Own => "admitted our own client",
+            Actor::Visitor => "admitted a visitor",
+            Actor::Program(_) => "admitted a program",
+            Actor::Token(_) => "admitted a program token",
+            Actor::Device(_) => "admitted",
+        }
+    }
+
+    pub(super) fn own_client(&mut self) -> &'static str {
+        let asked: Set = if self.one_in(2) { ["operator.admin"].into() } else { self.scopes() };
+        self.trace.push(format!("our own client asks {asked:?}"));
+        let origin = self.world.in_process.origin();
+        let client = Client::new(&own()).no_token().asks(scope_set(&asked).iter());
+        let admitted = self.world.admitted(&origin, &client);
+        let connection = Connection {
+            name: String::new(),
+            actor: Actor::Own,
+            allowed: SCOPES.into_iter().filter(|scope| crate::model::holds(&asked, scope)).collect(),
+            by_shared_token: false,
+            program: None,
+        };
+        self.admitted(admitted, connection, false, false)
+    }
+
+    pub(super) fn own_key_elsewhere(&mut self) -> &'static str {
+        self.trace.push("our own key from elsewhere".to_owned());
+        let (refusal, effects) =
+            self.world.refused(&support::local_named("thief"), &Client::new(&own()).asks(&[Scope::Admin]));
+        let refused = matches!(refusal, Refusal::Unauthorized { reason: AuthReason::OwnKeyElsewhere, .. });
+        self.expect("a stolen key is refused with an alarm", refused && support::alarms(&effects) == 1);
+        "our own key from elsewhere"
+    }
+}
