@@ -39,13 +39,18 @@ pub(crate) async fn run(
         }
     });
     let tool_runner = options.tool_runner.clone();
+    let prepared = process::prepare();
     let started = tokio::select! {
         biased;
+        // Nothing is acknowledged to anybody yet, so there is nothing to wait for.
         () = quit.cancelled() => return Ok(()),
         started = tokio::spawn(tidegate_host::start(options)) => started,
     };
     // Only now is the log open.
     tokio::spawn(log_visibility(visibility.clone()));
+    if let Err(error) = prepared {
+        tracing::warn!(%error, "commands of agents may read this process, or outlive it");
+    }
     if !tool_runner.is_file() {
         tracing::error!(
             expected = %tool_runner.display(),
@@ -56,8 +61,8 @@ pub(crate) async fn run(
         Ok(Ok(host)) => host,
         Ok(Err(error)) => return failed(error.to_string(), &states, visibility, quit).await,
         Err(_) => {
-            let sentence = "Tidegate failed while it started; its log says more, and `tidegate doctor` looks for \
-                            the cause";
+            let sentence = "Tidegate failed while it started, which is a defect; started from a terminal, \
+                            `tidegate-desktop` prints what happened";
             return failed(sentence.to_owned(), &states, visibility, quit).await;
         }
     };

@@ -24,7 +24,6 @@ use crate::tray::Tray;
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     display::connect()?;
-    process::prepare();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

@@ -1,12 +1,14 @@
 //! What makes the process fit to start tools.
 
 /// Makes the process one that its tools cannot read, and that inherits what they leave behind.
-pub(crate) fn prepare() {
-    // The log is not open yet; a system that refuses these has no tool isolation to speak of, and
-    // `tidegate doctor` says so.
-    let _ = tidegate_tools::shield_process();
+///
+/// # Errors
+/// When the system refuses.
+pub(crate) fn prepare() -> std::io::Result<()> {
+    tidegate_tools::shield_process()?;
     #[cfg(target_os = "linux")]
-    let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
+    rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
+    Ok(())
 }
 
 /// Waits until the system asks the process to end.
