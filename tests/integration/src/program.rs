@@ -148,9 +148,17 @@ impl Program {
     ///
     /// # Panics
     /// When it has ended before.
-    pub async fn terminate(mut self, patience: Duration) -> io::Result<Option<i32>> {
+    pub async fn terminate(self, patience: Duration) -> io::Result<Option<i32>> {
         let pid = i32::try_from(self.id()).ok().and_then(rustix::process::Pid::from_raw).unwrap();
         rustix::process::kill_process(pid, rustix::process::Signal::TERM)?;
+        self.ended(patience).await
+    }
+
+    /// Waits until it has ended by itself, and gives its exit code.
+    ///
+    /// # Errors
+    /// When it does not end in time.
+    pub async fn ended(mut self, patience: Duration) -> io::Result<Option<i32>> {
         Ok(timeout(patience, self.child.wait()).await??.code())
     }
 }
