@@ -9,7 +9,6 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::display::Visibility;
-use crate::process;
 
 /// How long stopping may take in all.
 const DRAIN: Duration = Duration::from_secs(3);
@@ -34,12 +33,12 @@ pub(crate) async fn run(
     tokio::spawn({
         let quit = quit.clone();
         async move {
-            process::told_to_end().await;
+            tidegate_host::process::told_to_end().await;
             quit.cancel();
         }
     });
     let tool_runner = options.tool_runner.clone();
-    let prepared = process::prepare();
+    let prepared = tidegate_host::process::prepare();
     let started = tokio::select! {
         biased;
         // Nothing is acknowledged to anybody yet, so there is nothing to wait for.

@@ -5,7 +5,6 @@
 mod arguments;
 mod display;
 mod gateway;
-mod process;
 mod tray;
 
 use std::sync::{Arc, Mutex, PoisonError};

@@ -15,11 +15,15 @@ impl Connections for Gateway {
         let Accepted { socket, remote, user_agent, deadline, slot } = accepted;
         let slot: Box<dyn Send + Sync> = Box::new(slot);
         match socket {
-            Some(socket @ LocalSocket::Unix { .. }) => serve_local(self.clone(), transport, socket, slot).await,
+            Some(socket @ LocalSocket::Unix { .. }) => {
+                serve_local(self.clone(), transport, socket, slot).await
+            }
             Some(socket @ LocalSocket::Tcp { .. }) => {
                 serve(self.clone(), transport, Arrival::local(socket, user_agent, deadline, slot)).await;
             }
-            None => serve(self.clone(), transport, Arrival::remote(remote.ip(), user_agent, deadline, slot)).await,
+            None => {
+                serve(self.clone(), transport, Arrival::remote(remote.ip(), user_agent, deadline, slot)).await
+            }
         }
     }
 }

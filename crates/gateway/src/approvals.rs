@@ -51,10 +51,20 @@ pub(crate) async fn decision(gateway: &Gateway, id: &str) -> Option<Option<Decis
 }
 
 /// Decides.
-pub(crate) fn resolve(inner: &Inner, session: &Session, id: &str, decision: Decision) -> Result<(), ResolveError> {
+pub(crate) fn resolve(
+    inner: &Inner,
+    session: &Session,
+    id: &str,
+    decision: Decision,
+) -> Result<(), ResolveError> {
     expire(inner);
-    let resolved =
-        inner.gatekeeper.approvals().resolve(session, inner.gatekeeper.desktop, id, decision, now::moment())?;
+    let resolved = inner.gatekeeper.approvals().resolve(
+        session,
+        inner.gatekeeper.desktop,
+        id,
+        decision,
+        now::moment(),
+    )?;
     announce(inner, &resolved);
     Ok(())
 }
@@ -96,7 +106,13 @@ fn announce(inner: &Inner, resolved: &ResolvedCommand) {
         resolved.by.as_deref().unwrap_or("nobody"),
         tidegate_protocol::text::one_line(&resolved.waiting.command.session_key, 200),
     );
-    inner.gatekeeper.audit(AuditEvent::new(now::wall(), Weight::Info, kind, resolved.waiting.id.clone(), line));
+    inner.gatekeeper.audit(AuditEvent::new(
+        now::wall(),
+        Weight::Info,
+        kind,
+        resolved.waiting.id.clone(),
+        line,
+    ));
     let payload = json!({
         "id": resolved.waiting.id,
         "decision": resolved.decision,
@@ -164,7 +180,8 @@ impl PersonGate {
             ancestors: question.ancestors,
             digest: digest.clone(),
         };
-        let Some(waiting) = ask(self.0.inner(), entropy.uuid(), command, Requester::Run, APPROVAL_TIMEOUT) else {
+        let Some(waiting) = ask(self.0.inner(), entropy.uuid(), command, Requester::Run, APPROVAL_TIMEOUT)
+        else {
             return denied("too many commands wait for a person; ask again later");
         };
         // A run that is cancelled drops this future, and nobody is asked any longer.

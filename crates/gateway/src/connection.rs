@@ -11,15 +11,15 @@ use tidegate_protocol::device::Nonce;
 use tidegate_protocol::frame::{EventFrame, RequestFrame, ResponseFrame, id_of_broken_frame};
 use tidegate_protocol::hello::{Auth, Features, HelloOk, Policy, Server, SessionDefaults, Snapshot};
 use tidegate_protocol::{
-    ClientId, ClientInfo, ClientMode, CloseCode, CloseFrame, ConnectParams, ConnectionId, Dialect, ErrorShape, Event, Method, Refusal, RequestId,
-    Scope, limits,
+    ClientId, ClientInfo, ClientMode, CloseCode, CloseFrame, ConnectParams, ConnectionId, Dialect,
+    ErrorShape, Event, Method, Refusal, RequestId, Scope, limits,
 };
-use tidegate_trust::admission::LookUp;
 use tidegate_trust::admission::Admitted;
+use tidegate_trust::admission::LookUp;
 use tidegate_trust::audit::{AuditEvent, Weight};
 use tidegate_trust::origin::{Origin, Peer};
 use tidegate_trust::principal::command_line_session;
-use tidegate_trust::{Admission, Attempt, Session};
+use tidegate_trust::{Admission, Attempt, Principal, Session};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
 
@@ -43,14 +43,24 @@ pub struct Arrival {
 impl Arrival {
     /// One from this computer.
     #[must_use]
-    pub fn local(socket: LocalSocket, user_agent: Option<String>, deadline: Instant, slot: Box<dyn Send + Sync>) -> Self {
+    pub fn local(
+        socket: LocalSocket,
+        user_agent: Option<String>,
+        deadline: Instant,
+        slot: Box<dyn Send + Sync>,
+    ) -> Self {
         let origin = crate::gateway::unknown_local(socket);
         Self { origin, socket: Some(socket), user_agent, deadline, slot: Some(slot) }
     }
 
     /// One from elsewhere.
     #[must_use]
-    pub fn remote(address: IpAddr, user_agent: Option<String>, deadline: Instant, slot: Box<dyn Send + Sync>) -> Self {
+    pub fn remote(
+        address: IpAddr,
+        user_agent: Option<String>,
+        deadline: Instant,
+        slot: Box<dyn Send + Sync>,
+    ) -> Self {
         Self { origin: Origin::Remote { address }, socket: None, user_agent, deadline, slot: Some(slot) }
     }
 
@@ -77,7 +87,9 @@ pub(crate) async fn serve_local<T: Transport>(
 ) {
     let peer = look_up(&gateway, Some(socket), LookUp::Program).await;
     let origin = Origin::LocalSocket(peer);
-    let Some(id) = now::nonce().ok().and_then(|nonce| ConnectionId::parse(nonce.as_str()).ok()) else { return };
+    let Some(id) = now::nonce().ok().and_then(|nonce| ConnectionId::parse(nonce.as_str()).ok()) else {
+        return;
+    };
     let inner = gateway.inner();
     let session = match command_line_session(id, &origin, command_line_client(inner.version)) {
         Ok(session) => Arc::new(session),
@@ -177,7 +189,9 @@ impl<T: Transport> Challenged<T> {
         let (id, params) = match parse_connect(&text) {
             Ok(parsed) => parsed,
             Err(NotConnect::Answer(id, message)) => {
-                return self.refuse(&id, &Refusal::InvalidHandshake(message), Dialect::NEWEST, Duration::ZERO).await;
+                return self
+                    .refuse(&id, &Refusal::InvalidHandshake(message), Dialect::NEWEST, Duration::ZERO)
+                    .await;
             }
             Err(NotConnect::Silent) => {
                 return self.end(CloseFrame::new(CloseCode::Policy, "invalid request frame")).await;
@@ -197,7 +211,9 @@ impl<T: Transport> Challenged<T> {
     async fn admit(&mut self, params: &ConnectParams) -> Result<Box<Admitted>, Refused> {
         let inner = self.gateway.inner();
         if !self.gateway.is_ready() && !matches!(self.arrival.origin, Origin::InProcess(_)) {
-            return Err(Refused::plain(Refusal::InvalidHandshake("the gateway is starting; try again".to_owned())));
+            return Err(Refused::plain(Refusal::InvalidHandshake(
+                "the gateway is starting; try again".to_owned(),
+            )));
         }
         let mut looked = None;
         loop {
@@ -224,7 +240,11 @@ impl<T: Transport> Challenged<T> {
                 Admission::LookUpPeer { depth, effects } => {
                     inner.gatekeeper.apply(effects, None);
                     // A look-up that answers nothing new must not be asked for again.
-                    let peer = if looked == Some(depth) { Peer::Unknown } else { look_up(&self.gateway, self.arrival.socket, depth).await };
+                    let peer = if looked == Some(depth) {
+                        Peer::Unknown
+                    } else {
+                        look_up(&self.gateway, self.arrival.socket, depth).await
+                    };
                     looked = Some(depth);
                     self.arrival.origin = match &self.arrival.origin {
                         Origin::LocalSocket(_) => Origin::LocalSocket(peer),
@@ -243,9 +263,13 @@ impl<T: Transport> Challenged<T> {
     ) -> Option<Established<T>> {
         let inner = self.gateway.inner();
         let session = Arc::new(admitted.session);
-        if let Err(error) = inner.gatekeeper.store().commit_trust(std::mem::take(&mut admitted.durable)).await {
+        if let Err(error) = inner.gatekeeper.store().commit_trust(std::mem::take(&mut admitted.durable)).await
+        {
             tracing::warn!(%error, "a device token could not be saved, so none is given out");
             admitted.device_token = None;
+            if let Principal::Device(device) = session.principal() {
+                inner.gatekeeper.authority().forget_unsaved_token(*device);
+            }
         }
         let (outbox, queue) = Outbox::new();
         inner.hub.join(&session, &outbox, params.has_cap("tool-events"));
@@ -273,7 +297,13 @@ impl<T: Transport> Challenged<T> {
         Some(established)
     }
 
-    async fn refuse<X>(mut self, id: &RequestId, refusal: &Refusal, dialect: Dialect, delay: Duration) -> Option<X> {
+    async fn refuse<X>(
+        mut self,
+        id: &RequestId,
+        refusal: &Refusal,
+        dialect: Dialect,
+        delay: Duration,
+    ) -> Option<X> {
         let (error, close) = refusal.answer(dialect);
         tracing::info!(
             conn = %self.id,
@@ -330,7 +360,13 @@ async fn hello(
             state_dir: show(&inner.state_dir),
             auth_mode: is_admin.then_some("token"),
         },
-        auth: Auth { method, role: "operator", scopes: session.scopes().to_vec(), device_token, issued_at_ms },
+        auth: Auth {
+            method,
+            role: "operator",
+            scopes: session.scopes().to_vec(),
+            device_token,
+            issued_at_ms,
+        },
         policy: Policy::default(),
     }
 }
@@ -446,10 +482,14 @@ impl Peered {
             Err(error) => return self.answer(request.id.as_str(), Reply::error(error)),
         };
         if self.gateway.inner().stop.is_cancelled() {
-            return self.answer(request.id.as_str(), Reply::error(ErrorShape::unavailable("the gateway is stopping")));
+            return self.answer(
+                request.id.as_str(),
+                Reply::error(ErrorShape::unavailable("the gateway is stopping")),
+            );
         }
         let Ok(permit) = outstanding.clone().try_acquire_owned() else {
-            let message = format!("more than {} requests of this connection are unanswered", limits::MAX_OUTSTANDING);
+            let message =
+                format!("more than {} requests of this connection are unanswered", limits::MAX_OUTSTANDING);
             return self.answer(request.id.as_str(), Reply::error(ErrorShape::unavailable(message)));
         };
         let caller = Caller {
@@ -467,6 +507,8 @@ impl Peered {
         } else {
             let reply = dispatch::call(&caller, method, &request).await;
             caller.answer(reply);
+            // Who took their own rights away has heard it now.
+            self.outbox.answered();
         }
     }
 

@@ -105,7 +105,9 @@ async fn answer(caller: &Caller, method: Method, request: &RequestFrame) -> Resu
     match method {
         M::Health => Err(ErrorShape::invalid("health is answered from its snapshot")),
         M::Status => system::status(caller).await,
-        M::SystemPresence => parse(method, request).map(|_: Empty| Value::Array(caller.gateway.inner().hub.presence())),
+        M::SystemPresence => {
+            parse(method, request).map(|_: Empty| Value::Array(caller.gateway.inner().hub.presence()))
+        }
         M::SystemEvent => system::system_event(caller, parse(method, request)?),
         M::LastHeartbeat => Ok(Value::Null),
         M::DevicePairList => parse(method, request).map(|_: Empty| devices::list(caller)),
@@ -147,7 +149,9 @@ async fn answer(caller: &Caller, method: Method, request: &RequestFrame) -> Resu
         | M::TaskSuggestionsList => parse(method, request).map(|_: params::ListOptions| lists::empty(method)),
         M::ExecApprovalRequest => approvals::request(caller, parse(method, request)?).await,
         M::ExecApprovalList => parse(method, request).map(|_: params::ListOptions| approvals::list(caller)),
-        M::ExecApprovalResolve => parse(method, request).and_then(|params| approvals::resolve(caller, &params)),
+        M::ExecApprovalResolve => {
+            parse(method, request).and_then(|params| approvals::resolve(caller, &params))
+        }
         M::ExecApprovalWaitDecision => approvals::wait(caller, parse(method, request)?).await,
         M::TidegateTokenRotate => local::token_rotate(caller).await,
         M::TidegateTokenNew => local::token_new(caller, parse(method, request)?).await,
@@ -178,5 +182,7 @@ async fn host(caller: &Caller, method: Method, request: &RequestFrame) -> Result
 }
 
 fn parse<T: DeserializeOwned>(method: Method, request: &RequestFrame) -> Result<T, ErrorShape> {
-    request.params().map_err(|error| ErrorShape::invalid(format!("invalid {} params: {error}", method.name())))
+    request
+        .params()
+        .map_err(|error| ErrorShape::invalid(format!("invalid {} params: {error}", method.name())))
 }

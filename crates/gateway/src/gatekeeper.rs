@@ -9,7 +9,7 @@ use tidegate_store::{Store, StoreError};
 use tidegate_trust::approval::ApprovalQueue;
 use tidegate_trust::audit::{AuditEvent, Weight};
 use tidegate_trust::authority::Effect;
-use tidegate_trust::decision::{DecisionError, Decider, Desktop, Verdict};
+use tidegate_trust::decision::{Decider, DecisionError, Desktop, Verdict};
 use tidegate_trust::management::Changed;
 use tidegate_trust::pairing::{PendingRequest, Subject};
 use tidegate_trust::{Authority, Change};
@@ -110,7 +110,11 @@ impl Gatekeeper {
             match effect {
                 Effect::Close { connections } => self.hub.close_revoked(&connections, asked_by),
                 Effect::Requested(request) => {
-                    self.hub.publish(Event::DevicePairRequested, &pending_payload(&request), Audience::Everyone);
+                    self.hub.publish(
+                        Event::DevicePairRequested,
+                        &pending_payload(&request),
+                        Audience::Everyone,
+                    );
                 }
                 Effect::Ended { request, .. } => self.publish_resolved(&request, false),
                 Effect::Resolved { request, approved } => self.publish_resolved(&request, approved),

@@ -154,7 +154,12 @@ impl Gateway {
         let origin = self.0.in_process.origin();
         self.0.tasks.spawn(async move {
             let deadline = tokio::time::Instant::now() + limits::HANDSHAKE_TIMEOUT;
-            crate::connection::serve(gateway, server, crate::connection::Arrival::in_process(origin, deadline)).await;
+            crate::connection::serve(
+                gateway,
+                server,
+                crate::connection::Arrival::in_process(origin, deadline),
+            )
+            .await;
         });
         client
     }

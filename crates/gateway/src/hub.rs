@@ -30,6 +30,8 @@ pub(crate) struct Outbox {
     revoked: AtomicBool,
     closing: Mutex<Option<CloseFrame>>,
     close: Notify,
+    /// What closes the connection once the request that it works on was answered.
+    last_words: Mutex<Option<CloseFrame>>,
 }
 
 impl Outbox {
@@ -42,6 +44,7 @@ impl Outbox {
             revoked: AtomicBool::new(false),
             closing: Mutex::new(None),
             close: Notify::new(),
+            last_words: Mutex::new(None),
         };
         (Arc::new(outbox), receiver)
     }
@@ -79,6 +82,19 @@ impl Outbox {
             && let Outgoing::Close(frame) = error.into_inner()
         {
             self.close_now(frame);
+        }
+    }
+
+    /// Closes once the connection's current request was answered: see [`Self::answered`].
+    fn close_after_answer(&self, frame: CloseFrame) {
+        *self.last_words.lock().unwrap_or_else(PoisonError::into_inner) = Some(frame);
+    }
+
+    /// The connection's current request was answered.
+    pub(crate) fn answered(&self) {
+        let frame = self.last_words.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(frame) = frame {
+            self.close_after(frame);
         }
     }
 
@@ -179,7 +195,8 @@ pub(crate) struct Hub {
 
 impl Hub {
     pub(crate) fn new(version: &'static str) -> Self {
-        let hub = Self { state: Mutex::new(State { presence_version: 1, health_version: 1, ..State::default() }) };
+        let hub =
+            Self { state: Mutex::new(State { presence_version: 1, health_version: 1, ..State::default() }) };
         let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
         let host = tidegate_protocol::text::one_line(host.trim(), 64);
         hub.lock().presence.push_back(PresenceEntry {
@@ -338,7 +355,7 @@ impl Hub {
         for connection in connections {
             let Some(entry) = state.entries.get(connection) else { continue };
             if Some(connection) == asked_by {
-                entry.outbox.close_after(frame.clone());
+                entry.outbox.close_after_answer(frame.clone());
             } else {
                 entry.outbox.revoke();
                 entry.outbox.close_now(frame.clone());
@@ -367,5 +384,8 @@ impl Hub {
 /// Command lines come and go by the second; our own surfaces are not clients.
 fn is_shown(session: &Session) -> bool {
     session.client().mode != tidegate_protocol::ClientMode::Cli
-        && !matches!(session.principal(), Principal::SubagentClient | Principal::CommandLine | Principal::Visitor)
+        && !matches!(
+            session.principal(),
+            Principal::SubagentClient | Principal::CommandLine | Principal::Visitor
+        )
 }

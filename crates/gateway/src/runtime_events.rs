@@ -38,7 +38,9 @@ pub(crate) async fn forward(gateway: Gateway, mut events: broadcast::Receiver<Ar
         match event {
             Ok(event) => forward_one(&gateway, &event, &mut shown).await,
             // What was missed is in the transcript; clients read it again with the next final.
-            Err(RecvError::Lagged(missed)) => tracing::warn!(missed, "events of runs were dropped: too many at once"),
+            Err(RecvError::Lagged(missed)) => {
+                tracing::warn!(missed, "events of runs were dropped: too many at once")
+            }
             Err(RecvError::Closed) => return,
         }
     }
@@ -54,7 +56,12 @@ async fn forward_one(gateway: &Gateway, event: &RuntimeEvent, shown: &mut HashMa
         }
         What::ModelChosen { model } => {
             let (provider, model) = model.split_once('/').unwrap_or(("", model));
-            agent(inner, event, "lifecycle", json!({ "phase": "model", "provider": provider, "model": model }));
+            agent(
+                inner,
+                event,
+                "lifecycle",
+                json!({ "phase": "model", "provider": provider, "model": model }),
+            );
         }
         What::Text { text, delta } => {
             agent(inner, event, "assistant", json!({ "text": &**text, "delta": delta }));

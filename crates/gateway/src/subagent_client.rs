@@ -205,7 +205,9 @@ async fn receive(channel: &mut ChannelClient) -> Result<Incoming, CallError> {
         ClientReceived::Closed(Some(frame)) => {
             Err(CallError::Refused { code: frame.code as u16, message: frame.reason })
         }
-        ClientReceived::Closed(None) => Err(CallError::Unavailable("the gateway closed the connection".to_owned())),
+        ClientReceived::Closed(None) => {
+            Err(CallError::Unavailable("the gateway closed the connection".to_owned()))
+        }
     }
 }
 

@@ -101,7 +101,9 @@ pub enum BootError {
         reason: String,
     },
     /// Another Tidegate uses it.
-    #[error("Tidegate already runs with the state directory {state_dir}; `tidegate status` shows it, `tidegate stop` stops it")]
+    #[error(
+        "Tidegate already runs with the state directory {state_dir}; `tidegate status` shows it, `tidegate stop` stops it"
+    )]
     AlreadyRunning {
         /// The directory.
         state_dir: PathBuf,
@@ -221,7 +223,10 @@ pub async fn start(mut options: ServeOptions) -> Result<RunningHost, BootError> 
         authority,
         in_process,
         store: store.clone(),
-        peers: Arc::new(tidegate_gateway::peer_lookup::KernelPeers::new(vec![workspace.clone(), std::env::temp_dir()])),
+        peers: Arc::new(tidegate_gateway::peer_lookup::KernelPeers::new(vec![
+            workspace.clone(),
+            std::env::temp_dir(),
+        ])),
         host: control.clone(),
         desktop: options.desktop,
         version: env!("CARGO_PKG_VERSION"),
@@ -243,7 +248,10 @@ pub async fn start(mut options: ServeOptions) -> Result<RunningHost, BootError> 
     });
     match runtime.recover().await {
         Ok(report) if !report.interrupted.is_empty() => {
-            tracing::warn!(runs = report.interrupted.len(), "runs were interrupted when Tidegate stopped last");
+            tracing::warn!(
+                runs = report.interrupted.len(),
+                "runs were interrupted when Tidegate stopped last"
+            );
             (options.announce)(&Announcement::Interrupted { runs: report.interrupted.len() });
         }
         Ok(_) => {}
@@ -256,7 +264,8 @@ pub async fn start(mut options: ServeOptions) -> Result<RunningHost, BootError> 
     if let Err(error) = subagents.connect().await {
         tracing::error!(%error, "Tidegate's own client was not let in; this is a defect");
     }
-    let parts = Parts { gateway: gateway.clone(), runtime: runtime.clone(), subagents: subagents.clone(), port };
+    let parts =
+        Parts { gateway: gateway.clone(), runtime: runtime.clone(), subagents: subagents.clone(), port };
     // Set once, here.
     let _ = control.parts.set(parts);
     tracing::info!(port, state_dir = %state_dir.display(), "Tidegate is ready");
@@ -377,16 +386,23 @@ async fn open_store(state_dir: &Path, may_write: bool) -> Result<(Store, StoreCo
     let options = OpenOptions { frame_inbox: tidegate_agent::inbox_message, ..OpenOptions::default() };
     let directory = state_dir.to_owned();
     let opened = match may_write {
-        true => tokio::task::spawn_blocking(move || Store::open(&directory, options)).await.map_err(|error| {
-            BootError::Store(format!("the store could not be opened: {error}"))
-        })?,
-        false => Err(OpenError::NotWritable { path: directory, reason: "the directory cannot be written".to_owned() }),
+        true => tokio::task::spawn_blocking(move || Store::open(&directory, options))
+            .await
+            .map_err(|error| BootError::Store(format!("the store could not be opened: {error}")))?,
+        false => Err(OpenError::NotWritable {
+            path: directory,
+            reason: "the directory cannot be written".to_owned(),
+        }),
     };
     match opened {
         Ok((store, report)) => {
             let condition = match report.state {
-                StoreState::Fresh => StoreCondition { state: "new", sentence: "The store is new.".to_owned() },
-                StoreState::Existing => StoreCondition { state: "ok", sentence: "The store is in order.".to_owned() },
+                StoreState::Fresh => {
+                    StoreCondition { state: "new", sentence: "The store is new.".to_owned() }
+                }
+                StoreState::Existing => {
+                    StoreCondition { state: "ok", sentence: "The store is in order.".to_owned() }
+                }
                 StoreState::QuarantinedCorrupt { moved_to, reason } => {
                     let sentence = format!(
                         "The store was damaged ({reason}) and was moved to {}. A new one was begun: devices have \
@@ -436,7 +452,8 @@ fn workspace(config: &Config, state_dir: &Path, may_write: bool) -> Result<PathB
         let name = state_dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         state_dir.with_file_name(format!("{name}-workspace"))
     });
-    let failed = |error: std::io::Error| BootError::StateDir { path: path.clone(), reason: error.to_string() };
+    let failed =
+        |error: std::io::Error| BootError::StateDir { path: path.clone(), reason: error.to_string() };
     if may_write || !path.exists() {
         match std::fs::create_dir_all(&path) {
             Ok(()) => {}

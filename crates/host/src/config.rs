@@ -72,7 +72,9 @@ fn read(path: &Path) -> Result<Option<String>, String> {
         }
         Ok(_) => {}
     }
-    std::fs::read_to_string(path).map(Some).map_err(|error| format!("{} cannot be read: {error}", path.display()))
+    std::fs::read_to_string(path)
+        .map(Some)
+        .map_err(|error| format!("{} cannot be read: {error}", path.display()))
 }
 
 fn last_good(path: &Path) -> PathBuf {
@@ -118,13 +120,20 @@ pub fn parse(text: &str) -> Result<(Config, Vec<String>), Vec<String>> {
     }
     let mut problems = Vec::new();
     let config = Config {
-        port: number(&value, "/gateway/port", 1, 65_535, &mut problems).and_then(|port| u16::try_from(port).ok()),
+        port: number(&value, "/gateway/port", 1, 65_535, &mut problems)
+            .and_then(|port| u16::try_from(port).ok()),
         workspace: text_at(&value, "/agents/defaults/workspace", &mut problems).map(PathBuf::from),
         model: text_at(&value, "/agents/defaults/model/primary", &mut problems),
         depth: small(&value, "/agents/defaults/subagents/maxSpawnDepth", 1, 5, &mut problems),
         children: small(&value, "/agents/defaults/subagents/maxChildrenPerAgent", 1, 64, &mut problems),
-        concurrent_subagents: number(&value, "/agents/defaults/subagents/maxConcurrent", 1, 64, &mut problems)
-            .and_then(|number| usize::try_from(number).ok()),
+        concurrent_subagents: number(
+            &value,
+            "/agents/defaults/subagents/maxConcurrent",
+            1,
+            64,
+            &mut problems,
+        )
+        .and_then(|number| usize::try_from(number).ok()),
         descendants: small(&value, "/agents/defaults/subagents/maxDescendants", 1, 1024, &mut problems),
         subagent_timeout_seconds: number(
             &value,
@@ -170,8 +179,14 @@ fn number(value: &Value, pointer: &str, least: u64, most: u64, problems: &mut Ve
     let set = value.pointer(pointer)?;
     let number = set.as_u64().or_else(|| {
         // JSON5 numbers arrive as floating point.
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be whole and in range")]
-        set.as_f64().filter(|number| number.fract() == 0.0 && (0.0..1e15).contains(number)).map(|number| number as u64)
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "checked to be whole and in range"
+        )]
+        set.as_f64()
+            .filter(|number| number.fract() == 0.0 && (0.0..1e15).contains(number))
+            .map(|number| number as u64)
     });
     match number.filter(|number| (least..=most).contains(number)) {
         Some(number) => Some(number),
@@ -236,7 +251,8 @@ fn redact(value: &mut Value) {
 fn redact_fields(fields: &mut Map<String, Value>, secret: &[&str]) {
     for (name, value) in fields {
         let lower = name.to_ascii_lowercase();
-        let is_secret = secret.iter().any(|word| lower.contains(word)) && !value.is_object() && !value.is_array();
+        let is_secret =
+            secret.iter().any(|word| lower.contains(word)) && !value.is_object() && !value.is_array();
         if is_secret && !value.is_null() {
             *value = Value::String(REDACTED.to_owned());
         } else {
@@ -265,8 +281,9 @@ mod tests {
 
     #[test]
     fn every_problem_is_named_at_once() {
-        let problems = parse("{gateway:{port:'x'},agents:{defaults:{workspace:'w',subagents:{maxSpawnDepth:99}}}}")
-            .expect_err("invalid");
+        let problems =
+            parse("{gateway:{port:'x'},agents:{defaults:{workspace:'w',subagents:{maxSpawnDepth:99}}}}")
+                .expect_err("invalid");
         assert_eq!(problems.len(), 3, "{problems:?}");
     }
 
@@ -297,7 +314,8 @@ mod tests {
     fn secrets_are_not_shown() {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join(FILE);
-        std::fs::write(&path, "{gateway:{auth:{token:'hush'}},models:{providers:{x:{apiKey:'hush'}}}}").expect("written");
+        std::fs::write(&path, "{gateway:{auth:{token:'hush'}},models:{providers:{x:{apiKey:'hush'}}}}")
+            .expect("written");
         let shown = redacted(&path, &load(&path)).to_string();
         assert!(!shown.contains("hush"), "{shown}");
     }

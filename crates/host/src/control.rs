@@ -75,7 +75,8 @@ impl Control {
                 Ok(json!({ "ok": true, "note": note }))
             }
             Method::TidegateModelsUse => {
-                let chosen = model_name(method, params)?.ok_or_else(|| ErrorShape::invalid("give a model"))?;
+                let chosen =
+                    model_name(method, params)?.ok_or_else(|| ErrorShape::invalid("give a model"))?;
                 self.models.choose(&chosen).await.map_err(ErrorShape::invalid)?;
                 Ok(json!({ "ok": true, "model": chosen.to_string() }))
             }
@@ -92,7 +93,9 @@ impl Control {
                         "totalMs": u64::try_from(report.total.as_millis()).unwrap_or(u64::MAX),
                         "text": report.text,
                     })),
-                    Err(error) => Ok(json!({ "ok": false, "model": name.to_string(), "error": error.to_string() })),
+                    Err(error) => {
+                        Ok(json!({ "ok": false, "model": name.to_string(), "error": error.to_string() }))
+                    }
                 }
             }
             Method::TidegateSelfTest => Ok(selftest::run(self.parts()?).await),
@@ -207,9 +210,14 @@ pub(crate) async fn keep_shared_token(secrets: &SecretStore, token: &Token) {
     match kept {
         Ok(Kept::Keyring) => {}
         Ok(Kept::ThisRunOnly(state)) => {
-            tracing::info!(keyring = state.sentence(), "the shared token can be shown again only until Tidegate stops");
+            tracing::info!(
+                keyring = state.sentence(),
+                "the shared token can be shown again only until Tidegate stops"
+            );
         }
-        Err(error) => tracing::info!(%error, "the shared token cannot be shown again: the keyring does not have it"),
+        Err(error) => {
+            tracing::info!(%error, "the shared token cannot be shown again: the keyring does not have it")
+        }
     }
 }
 

@@ -19,11 +19,18 @@ pub(crate) async fn checks(control: &Control) -> Value {
         Some(parts) if parts.gateway.is_ready() => {
             add("gateway", "ok", format!("The gateway listens on ws://127.0.0.1:{}.", parts.port), None);
         }
-        _ => add("gateway", "fail", "The gateway does not serve.".to_owned(), Some("Restart Tidegate.".to_owned())),
+        _ => add(
+            "gateway",
+            "fail",
+            "The gateway does not serve.".to_owned(),
+            Some("Restart Tidegate.".to_owned()),
+        ),
     }
     if let Some(parts) = control.parts.get() {
         match parts.subagents.connect().await {
-            Ok(()) => add("subagent client", "ok", "Tidegate's own client is let in, silently.".to_owned(), None),
+            Ok(()) => {
+                add("subagent client", "ok", "Tidegate's own client is let in, silently.".to_owned(), None)
+            }
             Err(error) => add(
                 "subagent client",
                 "fail",
@@ -36,7 +43,8 @@ pub(crate) async fn checks(control: &Control) -> Value {
     match store.state {
         "ok" | "new" => add("store", "ok", store.sentence.clone(), None),
         "quarantined" => {
-            let todo = "Keep the file that was moved aside until you know that nothing in it is missed.".to_owned();
+            let todo =
+                "Keep the file that was moved aside until you know that nothing in it is missed.".to_owned();
             add("store", "warn", store.sentence.clone(), Some(todo));
         }
         _ => add(
@@ -55,7 +63,11 @@ pub(crate) async fn checks(control: &Control) -> Value {
         false => add(
             "configuration",
             "warn",
-            format!("{} is not valid, so the last good one is used: {}.", control.config_path.display(), control.loaded.problems.join("; ")),
+            format!(
+                "{} is not valid, so the last good one is used: {}.",
+                control.config_path.display(),
+                control.loaded.problems.join("; ")
+            ),
             Some("Correct the file and restart Tidegate.".to_owned()),
         ),
     }
@@ -73,14 +85,19 @@ pub(crate) async fn checks(control: &Control) -> Value {
         add(
             "model",
             "warn",
-            "No model is connected: answers come from the built-in demo, which has no intelligence.".to_owned(),
-            Some("Start Ollama, LM Studio or llama.cpp, or add a provider with `tidegate models add`.".to_owned()),
+            "No model is connected: answers come from the built-in demo, which has no intelligence."
+                .to_owned(),
+            Some(
+                "Start Ollama, LM Studio or llama.cpp, or add a provider with `tidegate models add`."
+                    .to_owned(),
+            ),
         );
     } else {
         add("model", "ok", format!("Answers come from {model}."), None);
     }
     if !environment::has_display() {
-        let sentence = "There is no display: `tidegate devices` and `tidegate approvals` are the place to decide.";
+        let sentence =
+            "There is no display: `tidegate devices` and `tidegate approvals` are the place to decide.";
         add("desktop", "ok", sentence.to_owned(), None);
     }
     json!({ "checks": checks })

@@ -8,6 +8,7 @@ mod doctor;
 pub mod environment;
 mod log;
 mod models;
+pub mod process;
 mod selftest;
 mod serve;
 mod state_dir;

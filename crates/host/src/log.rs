@@ -26,9 +26,8 @@ pub(crate) fn start(state_dir: &Path, quiet: bool) {
     let to_file = open(&file(state_dir)).ok().map(|file| {
         tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(Mutex::new(file))
     });
-    let to_terminal = (!quiet).then(|| {
-        tracing_subscriber::fmt::layer().with_target(false).with_writer(std::io::stderr)
-    });
+    let to_terminal =
+        (!quiet).then(|| tracing_subscriber::fmt::layer().with_target(false).with_writer(std::io::stderr));
     // A host that runs in a process with a log of its own, as tests do, uses that.
     let _ = tracing_subscriber::registry().with(filter).with(to_file).with(to_terminal).try_init();
 }

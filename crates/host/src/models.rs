@@ -109,7 +109,9 @@ impl Models {
         let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_' | '.');
         if new.id.is_empty() || new.id.len() > 64 || !new.id.chars().all(is_name) || new.id == "offline" {
             let shown = text::one_line(&new.id, 64);
-            return Err(format!("{shown:?} is no provider name: use lower-case letters, digits, -, _ and . (not \"offline\")"));
+            return Err(format!(
+                "{shown:?} is no provider name: use lower-case letters, digits, -, _ and . (not \"offline\")"
+            ));
         }
         let base = BaseUrl::parse(&new.base_url).map_err(|error| format!("the base URL: {error}"))?;
         let mut note = None;
@@ -199,11 +201,16 @@ fn config(stored: &Stored, configured_default: Option<&ModelName>, local: &[Loca
                 Err(_) => None,
             },
         };
-        let models = provider.models.iter().map(|id| ModelConfig { id: id.clone(), context_window: None }).collect();
+        let models =
+            provider.models.iter().map(|id| ModelConfig { id: id.clone(), context_window: None }).collect();
         Some(ProviderConfig { id: provider.id.clone(), base_url, models, key, key_over_http: false })
     });
     let chosen = stored.default.as_deref().and_then(ModelName::parse);
-    Config { providers: providers.collect(), default: configured_default.cloned().or(chosen), local: local.to_vec() }
+    Config {
+        providers: providers.collect(),
+        default: configured_default.cloned().or(chosen),
+        local: local.to_vec(),
+    }
 }
 
 /// Reads keys where they are kept.
@@ -228,13 +235,18 @@ impl Keys {
             KeySource::Environment { variable } => SecretReference::Environment(variable.clone()),
             KeySource::File { path } => SecretReference::File(path.clone()),
         };
-        let found = reference.resolve(environment::lookup).await.map_err(|error| unreadable(error.to_string()))?;
+        let found =
+            reference.resolve(environment::lookup).await.map_err(|error| unreadable(error.to_string()))?;
         BoundKey::new(base.clone(), found.expose())
     }
 }
 
 impl KeyStore for Keys {
-    fn resolve<'a>(&'a self, source: &'a KeySource, base: &'a BaseUrl) -> BoxFuture<'a, Result<BoundKey, KeyError>> {
+    fn resolve<'a>(
+        &'a self,
+        source: &'a KeySource,
+        base: &'a BaseUrl,
+    ) -> BoxFuture<'a, Result<BoundKey, KeyError>> {
         Box::pin(self.read(source, base))
     }
 }

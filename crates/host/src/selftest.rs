@@ -30,7 +30,8 @@ pub(crate) async fn run(parts: &Parts) -> Value {
     };
     let begun = Instant::now();
     let connected = parts.subagents.connect().await;
-    let connected = connected.map(|()| "The own client is let in.".to_owned()).map_err(|error| error.to_string());
+    let connected =
+        connected.map(|()| "The own client is let in.".to_owned()).map_err(|error| error.to_string());
     if step("connect", begun, connected) {
         let begun = Instant::now();
         let session = SessionKey::parse(&format!("agent:main:selftest:{}", uuid::Uuid::new_v4()));
@@ -49,7 +50,8 @@ pub(crate) async fn run(parts: &Parts) -> Value {
 }
 
 async fn spawn(parts: &Parts, session: &SessionKey) -> Result<String, String> {
-    let run = RunId::parse(format!("selftest-{}", uuid::Uuid::new_v4())).map_err(|error| error.to_string())?;
+    let run =
+        RunId::parse(format!("selftest-{}", uuid::Uuid::new_v4())).map_err(|error| error.to_string())?;
     let tools = BTreeSet::from(["sessions_spawn".to_owned()]);
     let owner = Owner::Owner { name: "self-test".to_owned() };
     let turn = Turn {

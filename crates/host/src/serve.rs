@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use tidegate_trust::token::Token;
 
 use crate::boot::{BootError, RunningHost, ServeOptions, start};
+use crate::process;
 
 /// What a person should see of a start.
 #[derive(Debug, Clone)]
@@ -42,7 +43,9 @@ pub enum ExitReason {
 /// # Errors
 /// When the start fails.
 pub fn serve(options: ServeOptions) -> Result<ExitReason, BootError> {
-    prepare_process();
+    if let Err(error) = process::prepare() {
+        tracing::warn!(%error, "the process could not be made fit to start tools");
+    }
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(BootError::Runtime)?;
     let reason = runtime.block_on(async {
@@ -56,41 +59,9 @@ pub fn serve(options: ServeOptions) -> Result<ExitReason, BootError> {
     reason
 }
 
-/// Makes the process one that its tools cannot read, and that inherits what they leave behind.
-fn prepare_process() {
-    if let Err(error) = tidegate_tools::shield_process() {
-        tracing::warn!(%error, "the process could not be shielded from others of the same user");
-    }
-    #[cfg(target_os = "linux")]
-    if let Err(error) = rustix::process::set_child_subreaper(Some(rustix::process::getpid())) {
-        tracing::warn!(%error, "orphans of tools do not come back to Tidegate");
-    }
-}
-
 async fn until_stopped(host: &RunningHost) -> ExitReason {
     tokio::select! {
-        () = signalled() => ExitReason::Signal,
+        () = process::told_to_end() => ExitReason::Signal,
         () = host.stop_requested() => ExitReason::Requested,
     }
-}
-
-#[cfg(unix)]
-async fn signalled() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut terminate), Ok(mut hangup)) = (signal(SignalKind::terminate()), signal(SignalKind::hangup())) else {
-        // Without these, Control-C still works.
-        let _ = tokio::signal::ctrl_c().await;
-        return;
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = hangup.recv() => {}
-        _ = tokio::signal::ctrl_c() => {}
-    }
-}
-
-#[cfg(not(unix))]
-async fn signalled() {
-    // The only signal there is.
-    let _ = tokio::signal::ctrl_c().await;
 }

@@ -15,7 +15,8 @@ const MAX_SOCKET_PATH: usize = 104;
 /// When none is given and there is no home directory.
 pub fn state_dir(explicit: Option<PathBuf>) -> Result<PathBuf, BootError> {
     let chosen = explicit.or_else(environment::default_state_dir).ok_or(BootError::NoStateDir)?;
-    std::path::absolute(&chosen).map_err(|error| BootError::StateDir { path: chosen, reason: error.to_string() })
+    std::path::absolute(&chosen)
+        .map_err(|error| BootError::StateDir { path: chosen, reason: error.to_string() })
 }
 
 /// Where the local socket is. A path that no socket can have gives a short one in the directory for
@@ -72,12 +73,14 @@ impl InstanceLock {
     /// Takes the lock.
     pub(crate) fn take(state_dir: &Path) -> Result<Self, BootError> {
         let path = state_dir.join("lock");
-        let failed = |error: std::io::Error| BootError::StateDir { path: path.clone(), reason: error.to_string() };
-        let file =
-            OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
+        let failed =
+            |error: std::io::Error| BootError::StateDir { path: path.clone(), reason: error.to_string() };
+        let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
         match file.try_lock() {
             Ok(()) => Ok(Self { _file: file }),
-            Err(TryLockError::WouldBlock) => Err(BootError::AlreadyRunning { state_dir: state_dir.to_owned() }),
+            Err(TryLockError::WouldBlock) => {
+                Err(BootError::AlreadyRunning { state_dir: state_dir.to_owned() })
+            }
             Err(TryLockError::Error(error)) => Err(failed(error)),
         }
     }

@@ -66,8 +66,11 @@ impl RestartPolicy {
 }
 
 /// Runs a part until it ends in order, restarting it after a panic. Tells `observe` each state.
-pub async fn supervise<F>(name: &'static str, mut make: impl FnMut() -> F, mut observe: impl FnMut(ChildState))
-where
+pub async fn supervise<F>(
+    name: &'static str,
+    mut make: impl FnMut() -> F,
+    mut observe: impl FnMut(ChildState),
+) where
     F: Future<Output = ()> + Send + 'static,
 {
     let mut policy = RestartPolicy::default();
@@ -88,7 +91,11 @@ where
         let _ = getrandom::fill(&mut byte);
         match policy.failed(started, origin.elapsed(), f64::from(byte[0]) / 255.0) {
             Next::RestartAfter(pause) => {
-                tracing::error!(part = name, pause_ms = pause.as_millis(), "a part of Tidegate failed and starts again");
+                tracing::error!(
+                    part = name,
+                    pause_ms = pause.as_millis(),
+                    "a part of Tidegate failed and starts again"
+                );
                 observe(ChildState::BackingOff(pause));
                 tokio::time::sleep(pause).await;
             }

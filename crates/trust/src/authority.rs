@@ -311,6 +311,14 @@ impl Authority {
         self.live.contains_key(connection)
     }
 
+    /// Takes back a device token that was made at admission and could not be saved: nobody has it,
+    /// and the next admission makes another.
+    pub fn forget_unsaved_token(&mut self, device: DeviceId) {
+        if let Some(held) = self.devices.get_mut(&device) {
+            held.record.token = None;
+        }
+    }
+
     /// Records that were only touched (last seen) since the last call, to be saved at leisure.
     pub fn take_touched(&mut self) -> Vec<Change> {
         let touched = std::mem::take(&mut self.touched);

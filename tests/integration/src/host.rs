@@ -149,7 +149,11 @@ impl Served {
     ///
     /// # Errors
     /// When it is not let in.
-    pub async fn connect(&self, device: &DeviceIdentity, scopes: &[&str]) -> Result<GatewayClient, ClientError> {
+    pub async fn connect(
+        &self,
+        device: &DeviceIdentity,
+        scopes: &[&str],
+    ) -> Result<GatewayClient, ClientError> {
         let mut client = GatewayClient::open(&self.url()).await?;
         client.connect(&self.options(device, scopes)).await?;
         Ok(client)

@@ -47,9 +47,8 @@ pub fn results(entries: &[TranscriptEntry]) -> HashMap<String, usize> {
 /// The results of tool calls of one tool, as they are in a transcript.
 #[must_use]
 pub fn tool_results(entries: &[TranscriptEntry], tool: &str) -> Vec<String> {
-    let is_of_tool = |entry: &&TranscriptEntry| {
-        entry.body["role"] == "toolResult" && entry.body["toolName"] == tool
-    };
+    let is_of_tool =
+        |entry: &&TranscriptEntry| entry.body["role"] == "toolResult" && entry.body["toolName"] == tool;
     entries.iter().filter(is_of_tool).map(|entry| text(&entry.body)).collect()
 }
 
@@ -63,7 +62,12 @@ pub async fn check_children(store: &Store, session: &SessionKey) -> usize {
     let children = store.children(session.clone(), None).await.unwrap();
     let inbox = store.inbox(session.clone()).await.unwrap();
     for child in &children {
-        assert!(matches!(child.state, RunState::Terminal(_)), "{} has not ended: {:?}", child.id, child.state);
+        assert!(
+            matches!(child.state, RunState::Terminal(_)),
+            "{} has not ended: {:?}",
+            child.id,
+            child.state
+        );
         let rows = inbox.iter().filter(|row| row.source == child.id).count();
         assert_eq!(rows, 1, "the run {} of {session} has {rows} inbox rows", child.id);
     }
@@ -72,7 +76,11 @@ pub async fn check_children(store: &Store, session: &SessionKey) -> usize {
     for row in &inbox {
         let times = found.get(row.source.as_str()).copied().unwrap_or(0);
         let wanted = usize::from(row.consumed_at_seq.is_some());
-        assert_eq!(times, wanted, "{session}: the result of {} is in the transcript {times} times", row.source);
+        assert_eq!(
+            times, wanted,
+            "{session}: the result of {} is in the transcript {times} times",
+            row.source
+        );
     }
     children.len()
 }

@@ -1,7 +1,11 @@
 //! What the tests of the whole host share: starting one, the states that its store can be in, and
 //! looking at what it left.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a failure in a test's own helper fails the test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a failure in a test's own helper fails the test"
+)]
 
 pub mod device;
 pub mod eventually;

@@ -112,7 +112,8 @@ impl Program {
         let mut interrupted = 0;
         loop {
             let line = timeout(PATIENCE, self.lines.next_line()).await.expect("a line").unwrap();
-            let line: Value = serde_json::from_str(&line.expect("the program ended before it served")).unwrap();
+            let line: Value =
+                serde_json::from_str(&line.expect("the program ended before it served")).unwrap();
             match line["event"].as_str() {
                 Some("interrupted") => interrupted = line["runs"].as_u64().unwrap(),
                 Some("ready") => {

@@ -1,6 +1,10 @@
 //! What clients do wrong, by mistake or on purpose: each gets a clear error, and the gateway lives.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a failure in a test's own helper fails the test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a failure in a test's own helper fails the test"
+)]
 
 use serde_json::{Value, json};
 use tidegate_integration_tests::device::device_id;
@@ -11,7 +15,7 @@ use tidegate_protocol::{Scope, limits};
 use tidegate_providers::local::{LocalAddress, LocalServerKind};
 use tidegate_testkit::client::{ClientError, Closed, GatewayClient};
 use tidegate_testkit::identity::DeviceIdentity;
-use tidegate_testkit::model_server::{Answer, Rule, ScriptedModel, Script, Step, When};
+use tidegate_testkit::model_server::{Answer, Rule, Script, ScriptedModel, Step, When};
 
 const FULL: &[Scope] = &[Scope::Admin, Scope::Approvals, Scope::Pairing];
 const FULL_NAMES: [&str; 3] = ["operator.admin", "operator.approvals", "operator.pairing"];
@@ -90,7 +94,9 @@ async fn a_message_over_the_limit_closes_with_1009_and_one_at_the_limit_is_answe
     let (served, mut client) = serve(&place).await;
     let frame_of = |length: usize| {
         let frame = |filling: &str| {
-            format!("{{\"type\":\"req\",\"id\":\"big\",\"method\":\"system-event\",\"params\":{{\"text\":\"{filling}\"}}}}")
+            format!(
+                "{{\"type\":\"req\",\"id\":\"big\",\"method\":\"system-event\",\"params\":{{\"text\":\"{filling}\"}}}}"
+            )
         };
         frame(&"x".repeat(length - frame("").len()))
     };
@@ -134,7 +140,10 @@ async fn a_read_only_grant_reads_and_is_told_which_scope_is_missing() {
     assert!(client.request("sessions.list", json!({})).await.is_ok());
     let send = json!({ "sessionKey": "main", "message": "hi", "idempotencyKey": "r" });
     let error = refused(client.request("chat.send", send).await);
-    assert_eq!((&error["code"], &error["details"]["missingScope"]), (&json!("FORBIDDEN"), &json!("operator.write")));
+    assert_eq!(
+        (&error["code"], &error["details"]["missingScope"]),
+        (&json!("FORBIDDEN"), &json!("operator.write"))
+    );
     let error = refused(client.request("sessions.delete", json!({ "key": "agent:main:x" })).await);
     assert_eq!(error["details"]["missingScope"], "operator.admin");
     let error = refused(client.request("device.pair.list", json!({})).await);
@@ -202,14 +211,17 @@ async fn a_device_that_takes_its_own_rights_away_gets_its_answer_first() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn hostile_names_and_labels_stay_text() {
-    const LABEL: &str = "<b>{0}%s%n</b>\u{202e}evil\u{7}\n[security audit] \"quoted\" $(id) '; DROP TABLE sessions;--";
+    const LABEL: &str =
+        "<b>{0}%s%n</b>\u{202e}evil\u{7}\n[security audit] \"quoted\" $(id) '; DROP TABLE sessions;--";
     let place = Place::new();
     let (served, mut owner) = serve(&place).await;
     let key = "agent:main:hostile";
 
     let patched = owner.request("sessions.patch", json!({ "key": key, "label": LABEL })).await.unwrap();
     let shown = patched["entry"]["label"].as_str().unwrap().to_owned();
-    assert!(shown.starts_with("<b>{0}%s%n</b>\\u{202e}evil\\u{7}\\u{a}[security audit] \"quoted\" $(id) '; DROP TABLE"));
+    assert!(shown.starts_with(
+        "<b>{0}%s%n</b>\\u{202e}evil\\u{7}\\u{a}[security audit] \"quoted\" $(id) '; DROP TABLE"
+    ));
     let listed = owner.request("sessions.list", json!({ "label": shown })).await.unwrap();
     assert_eq!(listed["sessions"][0]["label"], shown.as_str());
     assert_eq!(listed["sessions"][0]["key"], key);
@@ -247,7 +259,10 @@ async fn hostile_names_and_labels_stay_text() {
 async fn a_model_server_that_breaks_off_gives_an_error_event_and_the_next_turn_works() {
     let place = Place::new();
     let script = Script::new([
-        Rule::new(When::last_contains("break"), Answer::stream(vec![Step::text("half a sent"), Step::CutOff])),
+        Rule::new(
+            When::last_contains("break"),
+            Answer::stream(vec![Step::text("half a sent"), Step::CutOff]),
+        ),
         Rule::new(When::last_contains("refuse"), Answer::error(500, "<b>no</b>\u{1b}[31m")),
         Rule::new(When::default(), Answer::text("all is well")),
     ]);
@@ -264,7 +279,9 @@ async fn a_model_server_that_breaks_off_gives_an_error_event_and_the_next_turn_w
         let send = json!({ "sessionKey": "main", "message": said, "idempotencyKey": run });
         client.request("chat.send", send).await.unwrap();
         let is_end = |frame: &Value| {
-            frame["event"] == "chat" && frame["payload"]["runId"] == run && frame["payload"]["state"] != "delta"
+            frame["event"] == "chat"
+                && frame["payload"]["runId"] == run
+                && frame["payload"]["state"] != "delta"
         };
         let end = client.wait("the turn's end", is_end).await.unwrap()["payload"].clone();
         if said == "go on" {

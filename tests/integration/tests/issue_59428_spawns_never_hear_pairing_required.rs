@@ -5,7 +5,11 @@
 //!
 //! `TIDEGATE_SPAWNS` is the number of spawns for each state, `TIDEGATE_SEED` repeats the choices.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a failure in a test's own helper fails the test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a failure in a test's own helper fails the test"
+)]
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -53,8 +57,12 @@ async fn spawn_in(name: &str, place: &Place, secrets: impl Fn() -> SecretStore, 
     let mut starts = 0;
     while made < wanted {
         // The first spawn of a fresh start is what broke in OpenClaw, so starts are many.
-        let now = (wanted - made).min(1 + usize::try_from(random.below(3)).unwrap()).max(wanted.div_ceil(20).min(wanted - made));
-        let host = host::start(&place.state_dir(), secrets()).await.unwrap_or_else(|error| panic!("{name}: {error}"));
+        let now = (wanted - made)
+            .min(1 + usize::try_from(random.below(3)).unwrap())
+            .max(wanted.div_ceil(20).min(wanted - made));
+        let host = host::start(&place.state_dir(), secrets())
+            .await
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
         starts += 1;
         spawn_with(&host, now, &mut random, disk).await;
         host.stop().await;
@@ -132,7 +140,9 @@ async fn one_parent(handles: Arc<Handles>, children: usize, mut random: Random, 
     six_methods(&handles, &run, &session, &mut random, disk).await;
     match handles.runtime.start_turn(turn).await {
         Ok(_) => {}
-        Err(StartError::Store(StoreError::DiskFull | StoreError::NotWritable(_))) if disk == Disk::Broken => return,
+        Err(StartError::Store(StoreError::DiskFull | StoreError::NotWritable(_))) if disk == Disk::Broken => {
+            return;
+        }
         Err(error) => panic!("{error}"),
     }
     six_methods(&handles, &run, &session, &mut random, disk).await;
@@ -175,8 +185,14 @@ async fn six_methods(handles: &Handles, run: &RunId, session: &SessionKey, rando
     let scratch = format!("agent:main:scratch-{:016x}", random.next());
     let mut calls = vec![
         ("sessions.list", json!({ "spawnedBy": session })),
-        ("sessions.patch", json!({ "key": scratch, "label": format!("scratch {:04x}", random.below(65_536)) })),
-        ("agent", json!({ "message": "say it", "sessionKey": scratch, "idempotencyKey": format!("a-{scratch}"), "lane": "subagent" })),
+        (
+            "sessions.patch",
+            json!({ "key": scratch, "label": format!("scratch {:04x}", random.below(65_536)) }),
+        ),
+        (
+            "agent",
+            json!({ "message": "say it", "sessionKey": scratch, "idempotencyKey": format!("a-{scratch}"), "lane": "subagent" }),
+        ),
         ("agent.wait", json!({ "runId": run, "timeoutMs": 1 })),
         ("chat.history", json!({ "sessionKey": session })),
         ("sessions.delete", json!({ "key": scratch })),
@@ -353,7 +369,8 @@ async fn with_two_starts_racing_for_one_state_directory() {
         let state_dir = place.state_dir();
         let (one, two) = tokio::join!(host::start(&state_dir, memory()), host::start(&state_dir, memory()));
         let host = match (one, two) {
-            (Ok(host), Err(BootError::AlreadyRunning { .. })) | (Err(BootError::AlreadyRunning { .. }), Ok(host)) => host,
+            (Ok(host), Err(BootError::AlreadyRunning { .. }))
+            | (Err(BootError::AlreadyRunning { .. }), Ok(host)) => host,
             (one, two) => panic!("{:?} and {:?}", one.map(|_| "served"), two.map(|_| "served")),
         };
         spawn_with(&host, 1, &mut random, Disk::Writable).await;
@@ -392,7 +409,8 @@ async fn every_silent_admission_of_our_own_client_is_audited() {
     let handles = Handles::of(&host);
     let admissions = eventually("four audited admissions", || async {
         let events = handles.store.audit_tail(1000).await.unwrap();
-        let admissions: Vec<_> = events.into_iter().filter(|event| event.kind == "own-client.admitted").collect();
+        let admissions: Vec<_> =
+            events.into_iter().filter(|event| event.kind == "own-client.admitted").collect();
         (admissions.len() >= 4).then_some(admissions)
     })
     .await;

@@ -3,7 +3,11 @@
 //!
 //! `TIDEGATE_KILL_CYCLES` is the number of cycles, `TIDEGATE_SEED` repeats the choices.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a failure in a test's own helper fails the test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a failure in a test's own helper fails the test"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -103,7 +107,9 @@ fn message(random: &mut Random, number: u64) -> String {
     match random.below(6) {
         0 => format!("say {number}"),
         1 => format!("/spawn one-{number}: say one of {number}"),
-        2 => format!("/spawn one-{number}: say one\n/spawn two-{number}: say two\n/spawn three-{number}: say three"),
+        2 => format!(
+            "/spawn one-{number}: say one\n/spawn two-{number}: say two\n/spawn three-{number}: say three"
+        ),
         3 => format!("/spawn asks-{number}: /run echo {number}"),
         4 => format!("/run echo {number}"),
         _ => "/status\n/list".to_owned(),
@@ -209,7 +215,12 @@ fn note_event(acknowledged: &mut Acknowledged, frame: &Value) {
 }
 
 /// Lets devices in and removes them until the connection ends.
-async fn decide(url: String, mut client: GatewayClient, mut granted: Vec<String>, first: u64) -> Acknowledged {
+async fn decide(
+    url: String,
+    mut client: GatewayClient,
+    mut granted: Vec<String>,
+    first: u64,
+) -> Acknowledged {
     let mut acknowledged = Acknowledged::default();
     for number in first.. {
         let newcomer = DeviceIdentity::numbered(number);
@@ -262,8 +273,12 @@ async fn check_over_the_gateway(client: &mut GatewayClient, last: &Acknowledged,
         }
     }
     let listed = client.request("device.pair.list", json!({})).await.unwrap();
-    let paired: BTreeSet<&str> =
-        listed["paired"].as_array().unwrap().iter().filter_map(|device| device["deviceId"].as_str()).collect();
+    let paired: BTreeSet<&str> = listed["paired"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|device| device["deviceId"].as_str())
+        .collect();
     let lost: Vec<_> = all.granted.iter().filter(|device| !paired.contains(device.as_str())).collect();
     assert!(lost.is_empty(), "of {} grants these are lost: {lost:?}", all.granted.len());
     for device in &all.revoked {
@@ -310,7 +325,11 @@ async fn check_the_store(place: &Place, all: &Acknowledged, totals: &mut Totals)
     }
     for (run, was_ok) in &all.settled {
         let row = store.run(RunId::parse(run.clone()).unwrap()).await.unwrap().unwrap();
-        assert_eq!(row.state == RunState::Terminal(Outcome::Ok), *was_ok, "{run} ended otherwise than was told");
+        assert_eq!(
+            row.state == RunState::Terminal(Outcome::Ok),
+            *was_ok,
+            "{run} ended otherwise than was told"
+        );
     }
     for session in &sessions {
         check_session(&store, session, totals).await;
@@ -342,7 +361,9 @@ async fn check_session(store: &Store, session: &SessionKey, totals: &mut Totals)
     let entries = ledger::transcript(store, session).await;
     for (position, entry) in entries.iter().enumerate() {
         assert_eq!(entry.seq, position as u64 + 1, "{session} has a gap");
-        if entry.body["role"] == "toolResult" && ledger::text(&entry.body).contains("outcome of this call is unknown") {
+        if entry.body["role"] == "toolResult"
+            && ledger::text(&entry.body).contains("outcome of this call is unknown")
+        {
             totals.unknown_calls += 1;
         }
     }
@@ -353,7 +374,9 @@ async fn check_session(store: &Store, session: &SessionKey, totals: &mut Totals)
         if entry.body["role"] == "toolResult" {
             *open.entry((run, entry.body["toolCallId"].as_str().unwrap().to_owned())).or_default() -= 1;
         } else if entry.body["role"] == "assistant" {
-            for call in entry.body["content"].as_array().unwrap().iter().filter(|block| block["type"] == "toolCall") {
+            for call in
+                entry.body["content"].as_array().unwrap().iter().filter(|block| block["type"] == "toolCall")
+            {
                 *open.entry((run.clone(), call["id"].as_str().unwrap().to_owned())).or_default() += 1;
             }
         }
@@ -424,7 +447,8 @@ async fn nothing_acknowledged_is_lost_and_nothing_is_delivered_twice() {
         totals.unknown_calls,
     );
     // A run of the loop in which nothing was in flight would prove nothing.
-    let counts = [all.sent.len(), all.spawned.len(), ok, all.granted.len(), totals.consumed, totals.unknown_calls];
+    let counts =
+        [all.sent.len(), all.spawned.len(), ok, all.granted.len(), totals.consumed, totals.unknown_calls];
     assert!(cycles < CYCLES || counts.iter().all(|count| *count > 0), "{counts:?}");
     assert!(cycles < CYCLES || (totals.interrupted > 0 && !all.revoked.is_empty() && !all.labels.is_empty()));
 }

@@ -1,7 +1,11 @@
 //! A paired device asks for three subagents: three children, three results, one answer that names
 //! them all, and the events in their order.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a failure in a test's own helper fails the test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a failure in a test's own helper fails the test"
+)]
 
 use std::collections::BTreeSet;
 
@@ -15,7 +19,7 @@ use tidegate_providers::local::{LocalAddress, LocalServerKind};
 use tidegate_store::{Outcome, RunState};
 use tidegate_testkit::client::{ClientError, GatewayClient};
 use tidegate_testkit::identity::DeviceIdentity;
-use tidegate_testkit::model_server::{ScriptedModel, Script};
+use tidegate_testkit::model_server::{Script, ScriptedModel};
 
 const SCOPES: [&str; 2] = ["operator.read", "operator.write"];
 const GRANTED: &[Scope] = &[Scope::Read, Scope::Write];
@@ -45,8 +49,7 @@ async fn until_all_is_read(handles: &Handles, client: &mut GatewayClient) -> Vec
     // An answer comes after everything that was sent before it; the events of the last end are on
     // their way once the store has it.
     let newest = handles.store.session(session()).await.unwrap().unwrap().last_run.unwrap();
-    let last_end =
-        |frame: &Value| is_chat(frame, newest.as_str()) && frame["payload"]["state"] != "delta";
+    let last_end = |frame: &Value| is_chat(frame, newest.as_str()) && frame["payload"]["state"] != "delta";
     let last = client.wait("the newest run's end", last_end).await.unwrap();
     let mut frames = client.take_kept();
     frames.push(last);
@@ -114,8 +117,10 @@ async fn three_spawn_lines_make_three_children_whose_results_the_parent_tells_on
     let last =
         first(&frames, "final", |frame| is_chat(frame, "turn-1") && frame["payload"]["state"] == "final");
     assert!(begin < delta && delta < end && end <= last, "{begin} {delta} {end} {last}");
-    let finals =
-        frames.iter().filter(|frame| is_chat(frame, "turn-1") && frame["payload"]["state"] == "final").count();
+    let finals = frames
+        .iter()
+        .filter(|frame| is_chat(frame, "turn-1") && frame["payload"]["state"] == "final")
+        .count();
     assert_eq!(finals, 1);
     for child in &children {
         let begin = first(&frames, "start", lifecycle(child.id.as_str(), "start"));
@@ -192,7 +197,8 @@ async fn agent_answers_twice_and_agent_wait_only_watches() {
 
     let waited = client.request("agent.wait", json!({ "runId": "run-1", "timeoutMs": 5_000 })).await.unwrap();
     assert_eq!(waited["status"], "ok");
-    let waited = client.request("agent.wait", json!({ "runId": "no-such-run", "timeoutMs": 1 })).await.unwrap();
+    let waited =
+        client.request("agent.wait", json!({ "runId": "no-such-run", "timeoutMs": 1 })).await.unwrap();
     assert_eq!(waited["status"], "timeout");
     served.host.stop().await;
 }

@@ -1,7 +1,11 @@
 //! Starts that cannot be what was asked, and ends: a sentence that says what to do, or a state that
 //! the doctor shows.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a failure in a test's own helper fails the test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a failure in a test's own helper fails the test"
+)]
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -80,13 +84,18 @@ async fn a_broken_configuration_leaves_the_last_good_one_in_use_and_the_doctor_s
     let place = Place::new();
     choose_offline_model(&place.state_dir());
     let file = place.state_dir().join("openclaw.json");
-    fs::write(&file, "{ agents: { defaults: { model: { primary: 'offline/demo' }, subagents: { maxSpawnDepth: 2 } } } }").unwrap();
+    fs::write(
+        &file,
+        "{ agents: { defaults: { model: { primary: 'offline/demo' }, subagents: { maxSpawnDepth: 2 } } } }",
+    )
+    .unwrap();
     let mut program = Program::start(BINARY, &place);
     program.ready().await;
     assert_eq!(doctor(&place, "configuration").await.0, "ok");
     program.terminate(DRAIN).await.unwrap();
 
-    fs::write(&file, "{ agents: { defaults: { model: { primary: 7 }, subagents: { maxSpawnDepth: 'x' } } }").unwrap();
+    fs::write(&file, "{ agents: { defaults: { model: { primary: 7 }, subagents: { maxSpawnDepth: 'x' } } }")
+        .unwrap();
     let mut program = Program::start(BINARY, &place);
     program.ready().await;
 
@@ -145,14 +154,13 @@ async fn stopping_tells_clients_ends_runs_and_takes_at_most_three_seconds() {
     let served = Served::with_devices(&place, &[(&person(), scopes)]).await;
     let mut client = served.connect(&person(), &["operator.admin", "operator.approvals"]).await.unwrap();
     // A command that waits for a person, a subagent that does so, and an answer that is waited for.
-    let send = |session: &str, message: &str, run: &str| {
-        json!({ "sessionKey": session, "message": message, "idempotencyKey": run })
-    };
+    let send = |session: &str, message: &str, run: &str| json!({ "sessionKey": session, "message": message, "idempotencyKey": run });
     client.request("chat.send", send("agent:main:one", "/run echo one", "run-1")).await.unwrap();
     client.request("chat.send", send("agent:main:two", "/spawn asks: /run echo two", "run-2")).await.unwrap();
     client.event("exec.approval.requested").await.unwrap();
     client.event("exec.approval.requested").await.unwrap();
-    let waiting = client.send_request("agent.wait", json!({ "runId": "run-1", "timeoutMs": 60_000 })).await.unwrap();
+    let waiting =
+        client.send_request("agent.wait", json!({ "runId": "run-1", "timeoutMs": 60_000 })).await.unwrap();
 
     let begun = Instant::now();
     let store = served.host.store().clone();
@@ -164,7 +172,10 @@ async fn stopping_tells_clients_ends_runs_and_takes_at_most_three_seconds() {
     assert_eq!((closed.code, closed.reason.as_str()), (Some(1012), "service restart"));
     let frames = client.take_kept();
     assert!(frames.iter().any(|frame| frame["event"] == "shutdown"), "{frames:#?}");
-    assert!(frames.iter().any(|frame| frame["id"] == waiting.as_str()), "whoever waited was answered: {frames:#?}");
+    assert!(
+        frames.iter().any(|frame| frame["id"] == waiting.as_str()),
+        "whoever waited was answered: {frames:#?}"
+    );
     drop(store);
 
     let host = host::start(&place.state_dir(), SecretStore::memory()).await.unwrap();

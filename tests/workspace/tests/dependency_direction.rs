@@ -38,7 +38,16 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         (
             "tidegate-integration-tests",
             vec![
-                PROTOCOL, TRUST, STORE, SECRETS, AGENT, PROVIDERS, TOOLS, GATEWAY, HOST, "tidegate-cli",
+                PROTOCOL,
+                TRUST,
+                STORE,
+                SECRETS,
+                AGENT,
+                PROVIDERS,
+                TOOLS,
+                GATEWAY,
+                HOST,
+                "tidegate-cli",
                 "tidegate-testkit",
             ],
         ),

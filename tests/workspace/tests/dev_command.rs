@@ -102,7 +102,9 @@ fn help_names_every_command_and_an_unknown_one_is_an_error() {
     let help = text(&machine.dev(&["help"]));
     let unknown = machine.dev(&["tset"]);
 
-    for command in ["run", "test", "fmt", "lint", "desktop", "bench", "interop", "soak", "fuzz", "help"] {
+    for command in
+        ["run", "test", "fmt", "lint", "desktop", "desktop-test", "bench", "interop", "soak", "fuzz", "help"]
+    {
         assert!(help.contains(&format!("./dev {command}")), "{command}");
     }
     assert_eq!(unknown.status.code(), Some(2));

@@ -21,7 +21,9 @@ pub(crate) async fn request(caller: &Caller, params: ExecApprovalRequest) -> Res
     let command = params.command.unwrap_or_else(|| argv.join(" "));
     if command.trim().is_empty() || command.len() > MAX_COMMAND {
         let problem = format!("must have 1 to {MAX_COMMAND} bytes");
-        return Err(ErrorShape::invalid(format!("invalid exec.approval.request params: at /command: {problem}")));
+        return Err(ErrorShape::invalid(format!(
+            "invalid exec.approval.request params: at /command: {problem}"
+        )));
     }
     let timeout = params.timeout_ms.map_or(APPROVAL_TIMEOUT, Duration::from_millis).min(APPROVAL_TIMEOUT);
     let mut asked = Command {
@@ -41,11 +43,16 @@ pub(crate) async fn request(caller: &Caller, params: ExecApprovalRequest) -> Res
     };
     let id = match params.id {
         Some(id) if id.len() <= 128 && text::one_line(&id, 128) == id && !id.is_empty() => id,
-        Some(_) => return Err(ErrorShape::invalid("invalid exec.approval.request params: at /id: must be a short text")),
+        Some(_) => {
+            return Err(ErrorShape::invalid(
+                "invalid exec.approval.request params: at /id: must be a short text",
+            ));
+        }
         None => now::entropy().map_err(|error| ErrorShape::unavailable(error.to_string()))?.uuid(),
     };
-    let waiting = approvals::ask(caller.gateway.inner(), id, asked, requester, timeout)
-        .ok_or_else(|| ErrorShape::unavailable("too many commands wait for a decision, or this id is taken"))?;
+    let waiting = approvals::ask(caller.gateway.inner(), id, asked, requester, timeout).ok_or_else(|| {
+        ErrorShape::unavailable("too many commands wait for a decision, or this id is taken")
+    })?;
     if params.two_phase == Some(true) {
         caller.answer(Reply::Ok(json!({
             "status": "accepted",
@@ -77,15 +84,20 @@ pub(crate) fn resolve(caller: &Caller, params: &ExecApprovalResolve) -> Result<V
         "allow-once" => Decision::AllowOnce,
         "deny" => Decision::Deny,
         "allow-always" => {
-            return Err(ErrorShape::invalid("invalid decision: commands are allowed one at a time here; use allow-once"));
+            return Err(ErrorShape::invalid(
+                "invalid decision: commands are allowed one at a time here; use allow-once",
+            ));
         }
         _ => return Err(ErrorShape::invalid("invalid decision")),
     };
     approvals::resolve(caller.gateway.inner(), &caller.session, &params.id, decision).map_err(|error| {
         match error {
-            ResolveError::Unknown => ErrorShape::invalid(error.to_string())
-                .with_details(json!({ "reason": "APPROVAL_NOT_FOUND" })),
-            ResolveError::MissingScope => caller.session.dialect().missing_scope(&tidegate_protocol::Scope::Approvals),
+            ResolveError::Unknown => {
+                ErrorShape::invalid(error.to_string()).with_details(json!({ "reason": "APPROVAL_NOT_FOUND" }))
+            }
+            ResolveError::MissingScope => {
+                caller.session.dialect().missing_scope(&tidegate_protocol::Scope::Approvals)
+            }
             ResolveError::Ambiguous => ErrorShape::invalid(error.to_string()),
             ResolveError::SubagentClient | ResolveError::Own | ResolveError::DesktopDecides => {
                 ErrorShape::new(ErrorCode::Forbidden, error.to_string())

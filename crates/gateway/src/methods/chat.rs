@@ -104,7 +104,10 @@ fn final_answer(run: &RunRow) -> Reply {
     if run.state != RunState::Terminal(Outcome::Ok) {
         let summary = run.error.clone().unwrap_or_else(|| "the run did not finish".to_owned());
         let error = ErrorShape::new(ErrorCode::Unavailable, summary.clone());
-        return Reply::Failed(Box::new(error), json!({ "runId": run.id, "status": "error", "summary": summary }));
+        return Reply::Failed(
+            Box::new(error),
+            json!({ "runId": run.id, "status": "error", "summary": summary }),
+        );
     }
     Reply::Ok(json!({
         "runId": run.id,
@@ -150,13 +153,16 @@ async fn start_agent(caller: &Caller, params: Agent) -> Result<RunRow, ErrorShap
     let is_own = caller.session.principal() == &Principal::SubagentClient;
     let accepted = match (is_own, params.internal_runtime_handoff_id) {
         (true, Some(handoff)) => {
-            let handoff = HandoffId::parse(&handoff)
-                .ok_or_else(|| invalid("agent", "/internalRuntimeHandoffId", "must be a handoff of this runtime"))?;
+            let handoff = HandoffId::parse(&handoff).ok_or_else(|| {
+                invalid("agent", "/internalRuntimeHandoffId", "must be a handoff of this runtime")
+            })?;
             // Exactly what was prepared, so nothing is cleaned here.
             let start = PreparedStart { run: params.idempotency_key, session, message: params.message };
             runtime.start_prepared(handoff, &start).await
         }
-        (true, None) => return Err(forbidden("Tidegate's own subagent client starts runs only with a handoff")),
+        (true, None) => {
+            return Err(forbidden("Tidegate's own subagent client starts runs only with a handoff"));
+        }
         // A handoff is worth nothing in other hands, and an attempt is worth a line.
         (false, Some(_)) => {
             tracing::warn!(who = %caller.session.principal().name(), "a client presented a runtime handoff");
@@ -168,7 +174,9 @@ async fn start_agent(caller: &Caller, params: Agent) -> Result<RunRow, ErrorShap
                 _ if !caller.session.is_owner() => {
                     return Err(forbidden("provider/model overrides are not authorized for this caller."));
                 }
-                (Some(provider), Some(model)) => Some(known_model(caller, &format!("{provider}/{model}")).await?),
+                (Some(provider), Some(model)) => {
+                    Some(known_model(caller, &format!("{provider}/{model}")).await?)
+                }
                 (None, Some(model)) => Some(known_model(caller, model).await?),
                 (Some(_), None) => return Err(invalid("agent", "/provider", "needs a model beside it")),
             };
@@ -190,13 +198,21 @@ async fn start_agent(caller: &Caller, params: Agent) -> Result<RunRow, ErrorShap
 
 /// A model by its name, `provider/model`.
 pub(crate) async fn known_model(caller: &Caller, name: &str) -> Result<ModelName, ErrorShape> {
-    let models = caller.gateway.inner().models.get().ok_or_else(|| ErrorShape::unavailable("the gateway is starting"))?;
+    let models = caller
+        .gateway
+        .inner()
+        .models
+        .get()
+        .ok_or_else(|| ErrorShape::unavailable("the gateway is starting"))?;
     let shown = text::one_line(name, 128);
-    let parsed = ModelName::parse(name)
-        .ok_or_else(|| ErrorShape::invalid(format!("\"{shown}\" is not a model name; write provider/model")))?;
+    let parsed = ModelName::parse(name).ok_or_else(|| {
+        ErrorShape::invalid(format!("\"{shown}\" is not a model name; write provider/model"))
+    })?;
     match models.model(&parsed).await {
         Some(_) => Ok(parsed),
-        None => Err(ErrorShape::invalid(format!("there is no model \"{shown}\"; `tidegate models list` shows them"))),
+        None => Err(ErrorShape::invalid(format!(
+            "there is no model \"{shown}\"; `tidegate models list` shows them"
+        ))),
     }
 }
 
@@ -318,7 +334,8 @@ fn clean_message(method: &str, message: &str) -> Result<String, ErrorShape> {
     if message.contains('\0') {
         return Err(ErrorShape::invalid("message must not contain null bytes"));
     }
-    let clean: String = message.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t' | '\r')).collect();
+    let clean: String =
+        message.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t' | '\r')).collect();
     if clean.trim().is_empty() {
         return Err(invalid(method, "/message", "must not be empty"));
     }

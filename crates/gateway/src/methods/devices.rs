@@ -28,8 +28,7 @@ pub(crate) fn list(caller: &Caller) -> Value {
         false => Vec::new(),
     };
     pending.reverse();
-    let mut records: Vec<_> =
-        authority.devices().filter(|(record, _)| sees_all || is_own(record)).collect();
+    let mut records: Vec<_> = authority.devices().filter(|(record, _)| sees_all || is_own(record)).collect();
     records.sort_by_key(|(record, _)| std::cmp::Reverse(record.approved_at));
     let mut paired: Vec<Value> = records
         .into_iter()
@@ -107,7 +106,9 @@ pub(crate) async fn approve(caller: &Caller, params: RequestId) -> Result<Value,
         .devices()
         .find(|(record, _)| record.id.to_string() == subject)
         .map(|(record, lifetime)| device_payload(record, lifetime, authority.is_connected(record.id)));
-    Ok(json!({ "requestId": params.request_id, "device": device.unwrap_or_else(|| json!({ "deviceId": subject })) }))
+    Ok(
+        json!({ "requestId": params.request_id, "device": device.unwrap_or_else(|| json!({ "deviceId": subject })) }),
+    )
 }
 
 /// `device.pair.reject`.
@@ -124,19 +125,24 @@ pub(crate) async fn decide(
     verdict: &Verdict,
 ) -> Result<String, ErrorShape> {
     let gatekeeper = &caller.gateway.inner().gatekeeper;
-    let decider = Decider::of(&caller.session, gatekeeper.desktop).map_err(|error| not_a_decider(caller, error))?;
-    let subject = gatekeeper.authority().waiting().iter().find(|waiting| waiting.id == request).map(|waiting| {
-        subject_id(&waiting.ask.subject)
-    });
-    gatekeeper.decide(&decider, request, digest, verdict).await.map_err(|error| decide_error(caller, &error))?;
+    let decider =
+        Decider::of(&caller.session, gatekeeper.desktop).map_err(|error| not_a_decider(caller, error))?;
+    let subject = gatekeeper
+        .authority()
+        .waiting()
+        .iter()
+        .find(|waiting| waiting.id == request)
+        .map(|waiting| subject_id(&waiting.ask.subject));
+    gatekeeper
+        .decide(&decider, request, digest, verdict)
+        .await
+        .map_err(|error| decide_error(caller, &error))?;
     Ok(subject.unwrap_or_default())
 }
 
 fn not_a_decider(caller: &Caller, error: NotADecider) -> ErrorShape {
     match error {
-        NotADecider::NotGiven => {
-            caller.session.dialect().missing_scope(&tidegate_protocol::Scope::Pairing)
-        }
+        NotADecider::NotGiven => caller.session.dialect().missing_scope(&tidegate_protocol::Scope::Pairing),
         NotADecider::SubagentClient | NotADecider::DesktopDecides => {
             ErrorShape::new(ErrorCode::Forbidden, error.to_string())
         }
@@ -145,7 +151,9 @@ fn not_a_decider(caller: &Caller, error: NotADecider) -> ErrorShape {
 
 fn decide_error(caller: &Caller, error: &DecideError) -> ErrorShape {
     match error {
-        DecideError::Decision(DecisionError::BeyondDecider(scope)) => caller.session.dialect().missing_scope(scope),
+        DecideError::Decision(DecisionError::BeyondDecider(scope)) => {
+            caller.session.dialect().missing_scope(scope)
+        }
         DecideError::Decision(DecisionError::Own | DecisionError::PersonOnly) => {
             ErrorShape::new(ErrorCode::Forbidden, error.to_string())
         }

@@ -124,11 +124,18 @@ pub(crate) fn show(caller: &Caller, params: &ById) -> Result<Value, ErrorShape> 
             .map(|(record, lifetime)| device_payload(record, lifetime, authority.is_connected(record.id))),
     );
     found.extend(
-        authority.programs().filter(|(record, _)| fits(&record.id)).map(|(record, lifetime)| program_payload(record, lifetime)),
+        authority
+            .programs()
+            .filter(|(record, _)| fits(&record.id))
+            .map(|(record, lifetime)| program_payload(record, lifetime)),
     );
-    found.extend(authority.blocks().iter().filter(|block| fits(&block_id(block))).map(|block| {
-        json!({ "blocked": block_id(block), "name": block.name, "since": block.at })
-    }));
+    found.extend(
+        authority
+            .blocks()
+            .iter()
+            .filter(|block| fits(&block_id(block)))
+            .map(|block| json!({ "blocked": block_id(block), "name": block.name, "since": block.at })),
+    );
     match (found.len(), params.id.len() >= 4) {
         (_, false) => Err(ErrorShape::invalid("give at least the first 4 characters of an id")),
         (0, _) => Err(ErrorShape::invalid("nothing waits or is known under this id")),
@@ -209,11 +216,15 @@ pub(crate) async fn decide(caller: &Caller, params: Decide) -> Result<Value, Err
         let gatekeeper = &caller.gateway.inner().gatekeeper;
         gatekeeper.tick();
         let authority = gatekeeper.authority();
-        let fits = |request: &&PendingRequest| params.request_id.len() >= 8 && request.id.starts_with(&params.request_id);
+        let fits = |request: &&PendingRequest| {
+            params.request_id.len() >= 8 && request.id.starts_with(&params.request_id)
+        };
         let mut matching = authority.waiting().iter().filter(fits);
         match (matching.next(), matching.next()) {
             (Some(request), None) => request.id.clone(),
-            (Some(_), Some(_)) => return Err(ErrorShape::invalid("more than one request begins like that; give the whole id")),
+            (Some(_), Some(_)) => {
+                return Err(ErrorShape::invalid("more than one request begins like that; give the whole id"));
+            }
             (None, _) => {
                 return Err(ErrorShape::invalid(
                     "no request waits under this id (give at least its first 8 characters); `tidegate devices list` shows what waits",
@@ -273,8 +284,11 @@ pub(crate) async fn block(caller: &Caller, params: BlockDevice) -> Result<Value,
 pub(crate) async fn unblock(caller: &Caller, params: ById) -> Result<Value, ErrorShape> {
     let changed = {
         let mut authority = caller.gateway.inner().gatekeeper.authority();
-        let subject =
-            authority.blocks().iter().find(|block| block_id(block) == params.id).map(|block| block.subject.clone());
+        let subject = authority
+            .blocks()
+            .iter()
+            .find(|block| block_id(block) == params.id)
+            .map(|block| block.subject.clone());
         let subject = subject.ok_or_else(|| ErrorShape::invalid("this id is not blocked"))?;
         authority.unblock(&subject, now::moment())
     };

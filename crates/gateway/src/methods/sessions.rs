@@ -38,7 +38,10 @@ pub(crate) async fn list(caller: &Caller, params: SessionsList) -> Result<Value,
     for row in &rows {
         let mut payload = row_payload(row);
         if params.include_last_message == Some(true) || params.include_derived_titles == Some(true) {
-            let last = store.transcript(row.session_id.clone(), None, 1).await.map_err(|error| store_error(&error))?;
+            let last = store
+                .transcript(row.session_id.clone(), None, 1)
+                .await
+                .map_err(|error| store_error(&error))?;
             let preview = last.first().map(|entry| text::one_line(&plain_text(&entry.body), 200));
             payload.insert("lastMessagePreview".to_owned(), json!(preview));
         }
@@ -90,7 +93,8 @@ pub(crate) async fn preview(caller: &Caller, params: SessionsPreview) -> Result<
             previews.push(json!({ "key": key, "status": "missing", "items": [] }));
             continue;
         };
-        let entries = store.transcript(row.session_id, None, limit).await.map_err(|error| store_error(&error))?;
+        let entries =
+            store.transcript(row.session_id, None, limit).await.map_err(|error| store_error(&error))?;
         let items: Vec<Value> = entries
             .iter()
             .map(|entry| (entry.body.get("role").cloned(), plain_text(&entry.body)))
@@ -112,7 +116,13 @@ pub(crate) async fn patch(caller: &Caller, params: SessionsPatch) -> Result<Valu
             ("label", Value::String(label)) if label.chars().count() <= 512 => {
                 patch.label = Some(Some(text::one_line(&label, 512)));
             }
-            ("label", _) => return Err(invalid("sessions.patch", "/label", "must be a text of at most 512 characters, or null")),
+            ("label", _) => {
+                return Err(invalid(
+                    "sessions.patch",
+                    "/label",
+                    "must be a text of at most 512 characters, or null",
+                ));
+            }
             (name, value) if PATCHABLE.contains(&name) => {
                 let fits = match &value {
                     Value::String(text) => text.len() <= 256,
@@ -120,7 +130,11 @@ pub(crate) async fn patch(caller: &Caller, params: SessionsPatch) -> Result<Valu
                     _ => false,
                 };
                 if !fits {
-                    return Err(invalid("sessions.patch", &format!("/{name}"), "must be a short text, a number, true, false or null"));
+                    return Err(invalid(
+                        "sessions.patch",
+                        &format!("/{name}"),
+                        "must be a short text, a number, true, false or null",
+                    ));
                 }
                 patch.settings.insert(name.to_owned(), value);
             }
@@ -136,7 +150,10 @@ pub(crate) async fn patch(caller: &Caller, params: SessionsPatch) -> Result<Valu
     let store = caller.gateway.inner().gatekeeper.store();
     let id = new_session_id()?;
     store.ensure_session(params.key.clone(), id, now::wall()).await.map_err(|error| store_error(&error))?;
-    let row = store.patch_session(params.key.clone(), patch, now::wall()).await.map_err(|error| store_error(&error))?;
+    let row = store
+        .patch_session(params.key.clone(), patch, now::wall())
+        .await
+        .map_err(|error| store_error(&error))?;
     let row = row.ok_or_else(|| unknown_session(&params.key))?;
     changed(caller, &row, "patch");
     Ok(json!({ "ok": true, "path": "tidegate.sqlite", "key": row.key, "entry": row_payload(&row) }))
@@ -164,7 +181,8 @@ pub(crate) async fn delete(caller: &Caller, params: SessionsDelete) -> Result<Va
     let store = caller.gateway.inner().gatekeeper.store();
     let row = store.session(params.key.clone()).await.map_err(|error| store_error(&error))?;
     let keep = params.delete_transcript == Some(false);
-    let deleted = store.delete_session(params.key.clone(), keep).await.map_err(|error| store_error(&error))?;
+    let deleted =
+        store.delete_session(params.key.clone(), keep).await.map_err(|error| store_error(&error))?;
     if let Some(row) = row.filter(|_| deleted) {
         changed(caller, &row, "delete");
     }

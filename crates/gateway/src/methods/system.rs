@@ -34,7 +34,8 @@ pub(crate) async fn health(gateway: &Gateway, session: &Session) -> Arc<RawValue
     let may_read = session.scopes().covers(&Scope::Read);
     let cache = &gateway.inner().health;
     let is_ready = gateway.is_ready();
-    let cached = cache.snapshots.lock().unwrap_or_else(PoisonError::into_inner)[usize::from(may_read)].clone();
+    let cached =
+        cache.snapshots.lock().unwrap_or_else(PoisonError::into_inner)[usize::from(may_read)].clone();
     if let Some((at, snapshot)) = cached
         && is_ready
         && at.elapsed() < HEALTH_AGE
@@ -82,7 +83,8 @@ pub(crate) async fn status(caller: &Caller) -> Result<Value, ErrorShape> {
     let recent: Vec<Value> = recent.iter().map(sessions::status_row).collect();
     let active = caller.gateway.runtime()?.active();
     let is_admin = caller.session.scopes().covers(&Scope::Admin);
-    let path = if is_admin { inner.state_dir.join("tidegate.sqlite").display().to_string() } else { String::new() };
+    let path =
+        if is_admin { inner.state_dir.join("tidegate.sqlite").display().to_string() } else { String::new() };
     Ok(json!({
         "runtimeVersion": inner.version,
         "heartbeat": {

@@ -88,7 +88,6 @@ impl ReportedError {
         }
     }
 
-
     /// Whether the server does not know how to be asked for token counts.
     pub(super) fn refuses_usage(&self) -> bool {
         matches!(self.status, Some(400 | 422)) && self.message.contains("stream_options")

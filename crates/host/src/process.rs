@@ -4,7 +4,7 @@
 ///
 /// # Errors
 /// When the system refuses.
-pub(crate) fn prepare() -> std::io::Result<()> {
+pub fn prepare() -> std::io::Result<()> {
     tidegate_tools::shield_process()?;
     #[cfg(target_os = "linux")]
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
@@ -13,7 +13,7 @@ pub(crate) fn prepare() -> std::io::Result<()> {
 
 /// Waits until the system asks the process to end.
 #[cfg(unix)]
-pub(crate) async fn told_to_end() {
+pub async fn told_to_end() {
     use tokio::signal::unix::{SignalKind, signal};
     let (Ok(mut terminate), Ok(mut hangup)) = (signal(SignalKind::terminate()), signal(SignalKind::hangup()))
     else {
@@ -30,7 +30,7 @@ pub(crate) async fn told_to_end() {
 
 /// Waits until the system asks the process to end.
 #[cfg(not(unix))]
-pub(crate) async fn told_to_end() {
+pub async fn told_to_end() {
     // The only signal there is.
     let _ = tokio::signal::ctrl_c().await;
 }
