@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tidegate_agent::event::{RuntimeEvent, What};
 use tidegate_protocol::{Event, RunId, SessionKey, UnixMillis};
-use tidegate_store::{Outcome, SessionRow};
+use tidegate_store::{Outcome, RunRow, SessionRow};
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
@@ -18,6 +18,10 @@ use crate::now;
 
 /// A `chat` delta carries the whole text so far, so not every piece needs one.
 const DELTA_INTERVAL: Duration = Duration::from_millis(150);
+/// How long after its acceptance a run's end is told at the earliest. OpenClaw's terminal interface
+/// shows a run as waiting for ever when its end comes together with the acknowledgement of the
+/// message, as it does from a model that answers at once.
+const EARLIEST_END: Duration = Duration::from_millis(200);
 
 /// The text of a run as clients have it.
 #[derive(Default)]
@@ -46,7 +50,7 @@ pub(crate) async fn forward(gateway: Gateway, mut events: broadcast::Receiver<Ar
     }
 }
 
-async fn forward_one(gateway: &Gateway, event: &RuntimeEvent, shown: &mut HashMap<RunId, Shown>) {
+async fn forward_one(gateway: &Gateway, event: &Arc<RuntimeEvent>, shown: &mut HashMap<RunId, Shown>) {
     let inner = gateway.inner();
     match &event.what {
         What::Accepted => {}
@@ -101,22 +105,12 @@ async fn forward_one(gateway: &Gateway, event: &RuntimeEvent, shown: &mut HashMa
         }
         What::Ended { outcome, run } => {
             shown.remove(&event.run);
-            let data = match outcome {
-                Outcome::Ok => json!({
-                    "phase": "end", "startedAt": run.started_at, "endedAt": run.ended_at,
-                    "aborted": false, "stopReason": "stop", "executionSettled": true,
-                }),
-                Outcome::Cancelled => json!({
-                    "phase": "end", "startedAt": run.started_at, "endedAt": run.ended_at,
-                    "aborted": true, "stopReason": "aborted", "executionSettled": true,
-                }),
-                _ => json!({
-                    "phase": "error", "error": run.error, "endedAt": run.ended_at, "executionSettled": true,
-                }),
-            };
-            agent(inner, event, "lifecycle", data);
-            inner.hub.publish(Event::Chat, &last_chat(event, *outcome, run), Audience::Everyone);
-            session_event(gateway, &event.session, json!({ "phase": "end", "runId": event.run })).await;
+            let early = EARLIEST_END.saturating_sub(event.at.since(run.created_at));
+            if early.is_zero() {
+                ended(gateway, event, *outcome, run).await;
+            } else {
+                tokio::spawn(end_later(gateway.clone(), event.clone(), early));
+            }
         }
         What::SessionChanged { reason } => {
             session_event(gateway, &event.session, json!({ "reason": reason })).await;
@@ -124,7 +118,39 @@ async fn forward_one(gateway: &Gateway, event: &RuntimeEvent, shown: &mut HashMa
     }
 }
 
-fn last_chat(event: &RuntimeEvent, outcome: Outcome, run: &tidegate_store::RunRow) -> Value {
+/// Tells a run's end after a while.
+async fn end_later(gateway: Gateway, event: Arc<RuntimeEvent>, wait: Duration) {
+    tokio::select! {
+        () = gateway.inner().stop.cancelled() => {}
+        () = tokio::time::sleep(wait) => {
+            if let What::Ended { outcome, run } = &event.what {
+                ended(&gateway, &event, *outcome, run).await;
+            }
+        }
+    }
+}
+
+async fn ended(gateway: &Gateway, event: &RuntimeEvent, outcome: Outcome, run: &RunRow) {
+    let inner = gateway.inner();
+    let data = match outcome {
+        Outcome::Ok => json!({
+            "phase": "end", "startedAt": run.started_at, "endedAt": run.ended_at,
+            "aborted": false, "stopReason": "stop", "executionSettled": true,
+        }),
+        Outcome::Cancelled => json!({
+            "phase": "end", "startedAt": run.started_at, "endedAt": run.ended_at,
+            "aborted": true, "stopReason": "aborted", "executionSettled": true,
+        }),
+        _ => json!({
+            "phase": "error", "error": run.error, "endedAt": run.ended_at, "executionSettled": true,
+        }),
+    };
+    agent(inner, event, "lifecycle", data);
+    inner.hub.publish(Event::Chat, &last_chat(event, outcome, run), Audience::Everyone);
+    session_event(gateway, &event.session, json!({ "phase": "end", "runId": event.run })).await;
+}
+
+fn last_chat(event: &RuntimeEvent, outcome: Outcome, run: &RunRow) -> Value {
     let message = run.result.as_ref().map(|text| {
         json!({ "role": "assistant", "content": [{ "type": "text", "text": text }], "timestamp": event.at })
     });

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use tidegate_trust::token::Token;
 
-use crate::boot::{BootError, RunningHost, ServeOptions, start};
+use crate::boot::{BootError, ServeOptions, start};
 use crate::process;
 
 /// What a person should see of a start.
@@ -49,19 +49,21 @@ pub fn serve(options: ServeOptions) -> Result<ExitReason, BootError> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(BootError::Runtime)?;
     let reason = runtime.block_on(async {
-        let host = start(options).await?;
-        let reason = until_stopped(&host).await;
+        // Listened for before anything is announced: whoever hears that Tidegate is ready may end it.
+        let mut signal = std::pin::pin!(process::told_to_end());
+        let host = tokio::select! {
+            biased;
+            () = &mut signal => return Ok(ExitReason::Signal),
+            host = start(options) => host?,
+        };
+        let reason = tokio::select! {
+            () = &mut signal => ExitReason::Signal,
+            () = host.stop_requested() => ExitReason::Requested,
+        };
         host.stop().await;
         Ok(reason)
     });
     // What still runs, such as a call that hangs in the keyring, must not keep the process.
     runtime.shutdown_background();
     reason
-}
-
-async fn until_stopped(host: &RunningHost) -> ExitReason {
-    tokio::select! {
-        () = process::told_to_end() => ExitReason::Signal,
-        () = host.stop_requested() => ExitReason::Requested,
-    }
 }

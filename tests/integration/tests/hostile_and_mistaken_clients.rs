@@ -234,7 +234,7 @@ async fn hostile_names_and_labels_stay_text() {
     refused(client.connect(&options).await);
     let listed = owner.request("device.pair.list", json!({})).await.unwrap();
     let name = listed["pending"][0]["displayName"].as_str().unwrap();
-    assert!(name.starts_with("<b>{0}%s%n</b>\\u{202e}evil") && name.chars().count() <= 64, "{name}");
+    assert!(name.starts_with("<b>{0}%s%n</b>\\u{202e}evil") && name.chars().count() <= 65, "{name}");
     assert!(!name.chars().any(|character| character.is_control()), "{name}");
 
     // A run's message is kept as it was said, and one that is only control characters is refused.
@@ -263,7 +263,7 @@ async fn a_model_server_that_breaks_off_gives_an_error_event_and_the_next_turn_w
             When::last_contains("break"),
             Answer::stream(vec![Step::text("half a sent"), Step::CutOff]),
         ),
-        Rule::new(When::last_contains("refuse"), Answer::error(500, "<b>no</b>\u{1b}[31m")),
+        Rule::new(When::last_contains("refuse"), Answer::error(400, "<b>no</b>\u{1b}[31m")),
         Rule::new(When::default(), Answer::text("all is well")),
     ]);
     let model = ScriptedModel::start(script).await.unwrap();
@@ -276,7 +276,8 @@ async fn a_model_server_that_breaks_off_gives_an_error_event_and_the_next_turn_w
 
     for (number, said) in ["break", "refuse", "go on"].into_iter().enumerate() {
         let run = format!("run-{number}");
-        let send = json!({ "sessionKey": "main", "message": said, "idempotencyKey": run });
+        let session = if said == "refuse" { "agent:main:other" } else { "main" };
+        let send = json!({ "sessionKey": session, "message": said, "idempotencyKey": run });
         client.request("chat.send", send).await.unwrap();
         let is_end = |frame: &Value| {
             frame["event"] == "chat"

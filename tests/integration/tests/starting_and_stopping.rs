@@ -110,10 +110,10 @@ async fn a_broken_configuration_leaves_the_last_good_one_in_use_and_the_doctor_s
 async fn a_newer_store_is_refused_with_a_sentence_and_left_as_it_is() {
     let place = Place::new();
     host::start(&place.state_dir(), SecretStore::memory()).await.unwrap().stop().await;
-    // The schema's version is a big-endian number at offset 60 of SQLite's file format.
-    let mut bytes = fs::read(place.store_file()).unwrap();
-    bytes[60..64].copy_from_slice(&9_999_u32.to_be_bytes());
-    fs::write(place.store_file(), &bytes).unwrap();
+    let newer = rusqlite::Connection::open(place.store_file()).unwrap();
+    newer.execute_batch("UPDATE store_version SET version = 9999; PRAGMA user_version = 9999;").unwrap();
+    drop(newer);
+    let bytes = fs::read(place.store_file()).unwrap();
 
     let error = host::start(&place.state_dir(), SecretStore::memory()).await.err().expect("a newer store");
 
@@ -153,7 +153,7 @@ async fn stopping_tells_clients_ends_runs_and_takes_at_most_three_seconds() {
     let scopes: &[Scope] = &[Scope::Admin, Scope::Approvals];
     let served = Served::with_devices(&place, &[(&person(), scopes)]).await;
     let mut client = served.connect(&person(), &["operator.admin", "operator.approvals"]).await.unwrap();
-    // A command that waits for a person, a subagent that does so, and an answer that is waited for.
+    // A command that waits for a person, and a subagent that does so.
     let send = |session: &str, message: &str, run: &str| json!({ "sessionKey": session, "message": message, "idempotencyKey": run });
     client.request("chat.send", send("agent:main:one", "/run echo one", "run-1")).await.unwrap();
     client.request("chat.send", send("agent:main:two", "/spawn asks: /run echo two", "run-2")).await.unwrap();
@@ -163,7 +163,6 @@ async fn stopping_tells_clients_ends_runs_and_takes_at_most_three_seconds() {
         client.send_request("agent.wait", json!({ "runId": "run-1", "timeoutMs": 60_000 })).await.unwrap();
 
     let begun = Instant::now();
-    let store = served.host.store().clone();
     served.host.stop().await;
     let took = begun.elapsed();
 
@@ -172,11 +171,16 @@ async fn stopping_tells_clients_ends_runs_and_takes_at_most_three_seconds() {
     assert_eq!((closed.code, closed.reason.as_str()), (Some(1012), "service restart"));
     let frames = client.take_kept();
     assert!(frames.iter().any(|frame| frame["event"] == "shutdown"), "{frames:#?}");
+    for run in ["run-1", "run-2"] {
+        let is_end = |frame: &&Value| frame["event"] == "chat" && frame["payload"]["runId"] == run;
+        let last = frames.iter().filter(is_end).next_back().unwrap_or_else(|| panic!("{run}: {frames:#?}"));
+        assert_ne!(last["payload"]["state"], "delta", "the end of {run} was told");
+    }
+
     assert!(
         frames.iter().any(|frame| frame["id"] == waiting.as_str()),
         "whoever waited was answered: {frames:#?}"
     );
-    drop(store);
 
     let host = host::start(&place.state_dir(), SecretStore::memory()).await.unwrap();
     assert!(host.store().unfinished_runs().await.unwrap().is_empty());

@@ -72,7 +72,7 @@ const OWNED: &[(&str, &[&str])] = &[
     ("keyring-core", &["tidegate-secrets"]),
     ("secret-service", &["tidegate-secrets"]),
     // The benchmarks compare the store to a bare transaction.
-    ("rusqlite", &["tidegate-bench", "tidegate-store"]),
+    ("rusqlite", &["tidegate-bench", "tidegate-integration-tests", "tidegate-store"]),
     ("rusqlite_migration", &["tidegate-store"]),
     ("hyper", &["tidegate-gateway", "tidegate-testkit"]),
     ("hyper-util", &["tidegate-gateway", "tidegate-testkit"]),
