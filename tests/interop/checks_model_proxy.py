@@ -77,7 +77,7 @@ def provider(report: Report, gateway: Tidegate, proxy: Proxy) -> None:
 
     def wrong_key() -> None:
         add("wrong", "sk-not-the-key")
-        gateway.command("models", "test", "wrong/aimock").refused().does_not_say("sk-not-the-key")
+        gateway.command("models", "test", "wrong/aimock").refused().says("key").does_not_say("sk-not-the-key")
 
     def right_key() -> None:
         add("lab", KEY)

@@ -14,13 +14,18 @@ from report import Failed, Report, equal, shortened
 
 
 class Terminal:
-    """A terminal of its own tmux server."""
+    """A terminal; each time it is opened it gets a tmux server of its own."""
 
-    def __init__(self, server: str, client: OpenClaw):
-        self._server = server
+    def __init__(self, client: OpenClaw):
         self._client = client
+        self._opened = 0
+
+    @property
+    def _server(self) -> str:
+        return f"tidegate-interop-{os.getpid()}-{self._client.release.version}-{self._opened}"
 
     def open(self) -> None:
+        self._opened += 1
         assignments = [f"{name}={value}" for name, value in self._client.environment.items()]
         command = ["env", "-i", *assignments, *self._client.words("tui", *self._client.aim())]
         # The screen stays when the program ends.
@@ -48,16 +53,17 @@ class Terminal:
         return " ".join(self.screen().split())
 
     def _tmux(self, *words: str) -> str:
-        command = ["tmux", "-L", self._server, *words]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        ended = subprocess.run(["tmux", "-L", self._server, *words], capture_output=True, text=True, check=False)
+        if ended.returncode != 0:
+            raise Failed(f"tmux {words[0]}: {ended.stderr.strip()}")
+        return ended.stdout
 
 
 @contextmanager
 def terminal(client: OpenClaw) -> Iterator[Terminal]:
     if not shutil.which("tmux"):
         raise Failed("tmux is missing (Debian: apt-get install tmux)")
-    server = f"tidegate-interop-{os.getpid()}-{client.release.version}"
-    opened = Terminal(server, client)
+    opened = Terminal(client)
     try:
         yield opened
     finally:

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
-use std::time::Instant;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tidegate_agent::Runtime;
@@ -15,6 +15,7 @@ use tidegate_trust::decision::Desktop;
 use tidegate_trust::origin::{InProcessKey, Origin};
 use tidegate_trust::token::Token;
 use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -63,6 +64,8 @@ pub struct GatewayParts {
 
 /// How many peers are looked up at once.
 const LOOK_UPS: usize = 4;
+/// How long stopping waits for the last events to reach the connections.
+const LAST_EVENTS: Duration = Duration::from_millis(300);
 
 /// The gateway. A cheap handle; clones share one gateway.
 #[derive(Clone)]
@@ -87,6 +90,7 @@ pub(crate) struct Inner {
     pub(crate) approvals_changed: tokio::sync::watch::Sender<u64>,
     pub(crate) stop: CancellationToken,
     pub(crate) tasks: TaskTracker,
+    forwarder: Mutex<Option<JoinHandle<()>>>,
     in_process: InProcessKey,
 }
 
@@ -113,6 +117,7 @@ impl Gateway {
             approvals_changed: tokio::sync::watch::Sender::new(0),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
+            forwarder: Mutex::new(None),
             in_process: parts.in_process,
         }))
     }
@@ -125,7 +130,8 @@ impl Gateway {
         if self.0.runtime.set(runtime).is_err() {
             return;
         }
-        self.0.tasks.spawn(crate::runtime_events::forward(self.clone(), events));
+        let forwarder = self.0.tasks.spawn(crate::runtime_events::forward(self.clone(), events));
+        *self.0.forwarder.lock().unwrap_or_else(PoisonError::into_inner) = Some(forwarder);
         self.0.tasks.spawn(tick(self.clone()));
         self.0.ready.store(true, Ordering::Release);
     }
@@ -167,8 +173,16 @@ impl Gateway {
     /// Stops: refuses new requests, tells everyone, closes connections, saves what was touched.
     pub async fn stop(&self, reason: &str) {
         self.0.ready.store(false, Ordering::Release);
-        self.0.hub.shut_down(reason);
         self.0.stop.cancel();
+        // How runs ended is told before the connections close.
+        let forwarder = self.0.forwarder.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(forwarder) = forwarder {
+            // Events that take longer are in the transcripts, where clients read them again.
+            let t = Instant::now();
+            let r = tokio::time::timeout(LAST_EVENTS, forwarder).await;
+            eprintln!("DBG forwarder {r:?} {:?}", t.elapsed());
+        }
+        self.0.hub.shut_down(reason);
         self.0.gatekeeper.save_touched().await;
         self.0.tasks.close();
     }

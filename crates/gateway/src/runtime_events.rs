@@ -31,13 +31,14 @@ struct Shown {
     at: UnixMillis,
 }
 
-/// Forwards events until the gateway stops.
+/// Forwards events until the gateway stops, and then what has happened so far.
 pub(crate) async fn forward(gateway: Gateway, mut events: broadcast::Receiver<Arc<RuntimeEvent>>) {
     let mut shown: HashMap<RunId, Shown> = HashMap::new();
     loop {
         let event = tokio::select! {
-            () = gateway.inner().stop.cancelled() => return,
+            biased;
             event = events.recv() => event,
+            () = gateway.inner().stop.cancelled() => return,
         };
         match event {
             Ok(event) => forward_one(&gateway, &event, &mut shown).await,
@@ -52,6 +53,9 @@ pub(crate) async fn forward(gateway: Gateway, mut events: broadcast::Receiver<Ar
 
 async fn forward_one(gateway: &Gateway, event: &Arc<RuntimeEvent>, shown: &mut HashMap<RunId, Shown>) {
     let inner = gateway.inner();
+    if let What::Ended { outcome, .. } = &event.what {
+        eprintln!("DBG ended {} {outcome:?}", event.run);
+    }
     match &event.what {
         What::Accepted => {}
         What::Started => {

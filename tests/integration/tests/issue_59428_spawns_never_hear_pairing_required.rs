@@ -50,50 +50,47 @@ enum Disk {
 }
 
 /// Spawns in a place, over several starts of a host, until `TIDEGATE_SPAWNS` were made.
+#[allow(clippy::print_stderr, reason = "says what was done")]
 async fn spawn_in(name: &str, place: &Place, secrets: impl Fn() -> SecretStore, disk: Disk) {
     let mut random = Random::from_environment(name);
     let wanted = count_from_environment("TIDEGATE_SPAWNS", SPAWNS);
-    let mut made = 0;
-    let mut starts = 0;
+    let (mut made, mut worked, mut starts) = (0, 0, 0);
     while made < wanted {
         // The first spawn of a fresh start is what broke in OpenClaw, so starts are many.
-        let now = (wanted - made)
-            .min(1 + usize::try_from(random.below(3)).unwrap())
-            .max(wanted.div_ceil(20).min(wanted - made));
-        let host = host::start(&place.state_dir(), secrets())
-            .await
-            .unwrap_or_else(|error| panic!("{name}: {error}"));
-        starts += 1;
-        spawn_with(&host, now, &mut random, disk).await;
+        let most = 3.max(wanted / 20);
+        let now = (1 + random.below(most as u64) as usize).min(wanted - made);
+        let host = host::start(&place.state_dir(), secrets()).await;
+        let host = host.unwrap_or_else(|error| panic!("{name}: {error}"));
+        worked += spawn_with(&host, now, &mut random, disk).await;
         host.stop().await;
         made += now;
+        starts += 1;
     }
-    #[allow(clippy::print_stderr, reason = "says what was done")]
-    {
-        eprintln!("{name}: {made} spawns over {starts} starts");
-    }
+    eprintln!("{name}: {worked} of {made} spawns worked over {starts} starts, the rest told of the disk");
 }
 
-/// Makes some spawns with a host that has just started, the six methods mixed in.
-async fn spawn_with(host: &RunningHost, count: usize, random: &mut Random, disk: Disk) {
+/// Asks for some spawns with a host that has just started, the six methods mixed in. Gives the number
+/// that worked.
+async fn spawn_with(host: &RunningHost, count: usize, random: &mut Random, disk: Disk) -> usize {
     let handles = Handles::of(host);
     assert_admin_from_the_first_handshake(&handles).await;
-    let mut left = count;
+    let (mut left, mut worked) = (count, 0);
     while left > 0 {
         let mut parents = tokio::task::JoinSet::new();
         for _ in 0..AT_ONCE {
-            let children = left.min(1 + usize::try_from(random.below(3)).unwrap());
-            if children == 0 {
-                break;
+            let children = left.min(1 + random.below(3) as usize);
+            if children > 0 {
+                parents.spawn(one_parent(handles.clone(), children, random.fork(), disk));
             }
             left -= children;
-            parents.spawn(one_parent(handles.clone(), children, random.fork(), disk));
         }
-        while let Some(done) = parents.join_next().await {
-            done.unwrap();
+        while let Some(accepted) = parents.join_next().await {
+            worked += accepted.unwrap();
         }
     }
     assert_eq!(handles.waiting_requests(), 0, "a pairing request waits");
+    assert!(disk == Disk::Broken || worked == count);
+    worked
 }
 
 async fn assert_admin_from_the_first_handshake(handles: &Handles) {
@@ -119,10 +116,11 @@ fn is_store_sentence(message: &str) -> bool {
     ["could not save", "the store failed"].iter().any(|part| message.contains(part))
 }
 
-/// A session that a person opened spawns; a stranger to it calls the six methods meanwhile.
-async fn one_parent(handles: Arc<Handles>, children: usize, mut random: Random, disk: Disk) {
-    let session = SessionKey::parse(&format!("agent:main:parent-{:016x}", random.next())).unwrap();
-    let run = RunId::parse(format!("turn-{:016x}", random.next())).unwrap();
+/// A session that a person opened spawns; the six methods are called meanwhile. Gives the number of
+/// spawns that were acknowledged.
+async fn one_parent(handles: Arc<Handles>, children: usize, mut random: Random, disk: Disk) -> usize {
+    let session = SessionKey::parse(&format!("agent:main:parent-{:016x}", random.number())).unwrap();
+    let run = RunId::parse(format!("turn-{:016x}", random.number())).unwrap();
     let lines: Vec<String> =
         (0..children).map(|number| format!("/spawn part-{number}: say part {number}")).collect();
     let tools = BTreeSet::from(["sessions_spawn".to_owned()]);
@@ -141,7 +139,7 @@ async fn one_parent(handles: Arc<Handles>, children: usize, mut random: Random, 
     match handles.runtime.start_turn(turn).await {
         Ok(_) => {}
         Err(StartError::Store(StoreError::DiskFull | StoreError::NotWritable(_))) if disk == Disk::Broken => {
-            return;
+            return 0;
         }
         Err(error) => panic!("{error}"),
     }
@@ -151,7 +149,7 @@ async fn one_parent(handles: Arc<Handles>, children: usize, mut random: Random, 
     };
     if disk == Disk::Broken && parent.state != RunState::Terminal(Outcome::Ok) {
         assert!(is_store_sentence(parent.error.as_deref().unwrap_or_default()), "{:?}", parent.error);
-        return;
+        return 0;
     }
     assert_eq!(parent.state, RunState::Terminal(Outcome::Ok), "{:?}", parent.error);
     let entries = ledger::transcript(&handles.store, &session).await;
@@ -178,11 +176,12 @@ async fn one_parent(handles: Arc<Handles>, children: usize, mut random: Random, 
             assert!(is_fine(&deleted), "{deleted:?}");
         }
     }
+    accepted
 }
 
 /// The six methods that subagents use, in a random order.
 async fn six_methods(handles: &Handles, run: &RunId, session: &SessionKey, random: &mut Random, disk: Disk) {
-    let scratch = format!("agent:main:scratch-{:016x}", random.next());
+    let scratch = format!("agent:main:scratch-{:016x}", random.number());
     let mut calls = vec![
         ("sessions.list", json!({ "spawnedBy": session })),
         (
@@ -347,6 +346,7 @@ async fn with_a_full_disk() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[allow(clippy::print_stderr, reason = "says what was done")]
 async fn with_a_disk_that_gets_full_while_the_host_runs() {
     let keyring = Keyring::with_own_key();
     let Some(place) = small_disk(&keyring).await else { return };
@@ -354,7 +354,8 @@ async fn with_a_disk_that_gets_full_while_the_host_runs() {
     let host = host::start(&place.state_dir(), keyring.store()).await.unwrap();
     spawn_with(&host, 1, &mut random, Disk::Writable).await;
     place.fill();
-    spawn_with(&host, 3, &mut random, Disk::Broken).await;
+    let worked = spawn_with(&host, 3, &mut random, Disk::Broken).await;
+    eprintln!("gets full: {worked} of 3 spawns worked on the full disk");
     std::fs::remove_file(place.state_dir().join("ballast")).unwrap();
     spawn_with(&host, 1, &mut random, Disk::Writable).await;
     host.stop().await;

@@ -265,7 +265,7 @@ async fn request_to_be_let_in(url: &str, newcomer: &DeviceIdentity) -> Option<St
 /// Asks a fresh start about everything that the one before acknowledged.
 async fn check_over_the_gateway(client: &mut GatewayClient, last: &Acknowledged, all: &Acknowledged) {
     for run in last.sent.keys().chain(last.spawned.keys()) {
-        let ended = client.request("agent.wait", json!({ "runId": run, "timeoutMs": 1 })).await.unwrap();
+        let ended = client.request("agent.wait", json!({ "runId": run, "timeoutMs": 10_000 })).await.unwrap();
         let status = ended["status"].as_str().unwrap();
         assert!(status == "ok" || status == "error", "the acknowledged run {run} is {ended}");
         if let Some(was_ok) = last.settled.get(run) {

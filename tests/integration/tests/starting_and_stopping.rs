@@ -173,8 +173,8 @@ async fn stopping_tells_clients_ends_runs_and_takes_at_most_three_seconds() {
     assert!(frames.iter().any(|frame| frame["event"] == "shutdown"), "{frames:#?}");
     for run in ["run-1", "run-2"] {
         let is_end = |frame: &&Value| frame["event"] == "chat" && frame["payload"]["runId"] == run;
-        let last = frames.iter().filter(is_end).next_back().unwrap_or_else(|| panic!("{run}: {frames:#?}"));
-        assert_ne!(last["payload"]["state"], "delta", "the end of {run} was told");
+        let last = frames.iter().rfind(is_end).unwrap_or_else(|| panic!("{run}: {frames:#?}"));
+        assert_ne!(last["payload"]["state"], "delta", "the end of {run} was told: {frames:#?}");
     }
 
     assert!(

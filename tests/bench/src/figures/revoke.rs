@@ -10,7 +10,7 @@ use tokio::time::sleep;
 use crate::report::Row;
 use crate::server::{Processors, Server};
 use crate::setting::Setting;
-use crate::statistics::{median, percentile};
+use crate::statistics::percentile;
 
 const ROUNDS: u64 = 5;
 const SOCKETS: usize = 500;
@@ -20,24 +20,47 @@ const BETWEEN_TURNS: Duration = Duration::from_millis(50);
 /// The streaming is under way by then.
 const BUILD_UP: Duration = Duration::from_millis(500);
 
+/// What the sockets that do not stream may see.
+#[derive(Clone, Copy)]
+enum Others {
+    /// Nothing of the run.
+    Idle,
+    /// Each of its events: hundreds of thousands of frames a second.
+    ReadAlong,
+}
+
+impl Others {
+    fn scope(self) -> &'static str {
+        match self {
+            Self::Idle => "operator.pairing",
+            Self::ReadAlong => "operator.read",
+        }
+    }
+}
+
 pub(super) async fn sockets_closed(setting: &Setting) -> anyhow::Result<Vec<Row>> {
+    let note = format!(
+        "p99 of {SOCKETS} sockets of one device, median of {ROUNDS} devices, from sending `device.pair.remove` to \
+         reading the close frame. One socket streams a run's events."
+    );
+    let (idle, reading) = (rounds(setting, Others::Idle).await?, rounds(setting, Others::ReadAlong).await?);
+    Ok(vec![
+        Row::sample("revoke to socket closed, p99", &idle, "ms").limits(100.0, 10.0).note(note),
+        Row::sample("the same while all sockets read the stream", &reading, "ms")
+            .note("for information: server and generator are saturated by then."),
+    ])
+}
+
+async fn rounds(setting: &Setting, others: Others) -> anyhow::Result<Vec<f64>> {
     let server = Server::tidegate(setting, Processors::All, ROUNDS + 1).await?;
     let administrator = LoadDevice::numbered(0).options(&["operator.admin", "operator.pairing"]);
     let (mut administrator, _) = LoadConnection::connected(server.port(), &administrator).await?;
-    let mut sample = Vec::new();
     let mut rounds = Vec::new();
-    for round in 1..=ROUNDS {
-        let round = revoke(&server, &mut administrator, &LoadDevice::numbered(round)).await?;
+    for number in 1..=ROUNDS {
+        let round = revoke(&server, &mut administrator, &LoadDevice::numbered(number), others).await?;
         rounds.push(percentile(&round, 99));
-        sample.extend(round);
     }
-    let note = format!(
-        "p99 of {SOCKETS} sockets of one device, median of {ROUNDS} devices, from sending `device.pair.remove` to \
-         reading the close frame; one socket streams a run's events and the others read along. Median socket {:.1} \
-         ms.",
-        median(&sample)
-    );
-    Ok(vec![Row::sample("revoke to socket closed, p99", &rounds, "ms").limits(100.0, 10.0).note(note)])
+    Ok(rounds)
 }
 
 /// Milliseconds until each socket was closed.
@@ -45,10 +68,12 @@ async fn revoke(
     server: &Server,
     administrator: &mut LoadConnection,
     device: &LoadDevice,
+    others: Others,
 ) -> anyhow::Result<Vec<f64>> {
-    let options = device.options(&["operator.admin", "operator.read"]);
-    let mut connections = connect_all(server.port(), vec![options; SOCKETS], AT_ONCE).await?;
-    let streaming = connections.pop().map(|connection| tokio::spawn(stream(connection)));
+    let streaming = device.options(&["operator.admin", "operator.read"]);
+    let (streaming, _) = LoadConnection::connected(server.port(), &streaming).await?;
+    let others = vec![device.options(&[others.scope()]); SOCKETS - 1];
+    let connections = connect_all(server.port(), others, AT_ONCE).await?;
     let mut closing: Vec<JoinHandle<Instant>> = connections
         .into_iter()
         .map(|mut connection| {
@@ -58,7 +83,7 @@ async fn revoke(
             })
         })
         .collect();
-    closing.extend(streaming);
+    closing.push(tokio::spawn(stream(streaming)));
     sleep(BUILD_UP).await;
     anyhow::ensure!(closing.iter().all(|socket| !socket.is_finished()), "a socket was closed too early");
     let since = Instant::now();
