@@ -4,7 +4,6 @@
 from openclaw import RELEASE_4_1, OpenClaw
 from processes import json_of
 from report import Report, equal, require
-from tidegate import Tidegate
 
 OFFLINE = "Offline demo:"
 

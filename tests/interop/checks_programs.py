@@ -103,7 +103,7 @@ def bound_to_executable_and_script(report: Report, gateway: Tidegate, directory:
 
         def lasting() -> None:
             gateway.approve("--level", "write")
-            grant = gateway.programs()[0]
+            grant = _the_grant(gateway)
             equal(grant["executable"], str(RELEASE_9_6.node), "the executable of the grant")
             equal(grant["script"], str(first), "the script of the grant")
             for _ in range(2):
@@ -124,7 +124,7 @@ def bound_to_executable_and_script(report: Report, gateway: Tidegate, directory:
             gateway.reject()
 
         def revoked() -> None:
-            gateway.command("devices", "revoke", gateway.programs()[0]["id"]).succeeded()
+            gateway.command("devices", "revoke", _the_grant(gateway)["id"]).succeeded()
             equal(gateway.programs(), [], "programs")
             answer = _connect(gateway, first, directory)
             equal(answer["error"]["details"]["code"], "PAIRING_REQUIRED", "the answer")
@@ -137,6 +137,12 @@ def bound_to_executable_and_script(report: Report, gateway: Tidegate, directory:
         report.check("revoked, it asks again", revoked)
     finally:
         shutil.rmtree(scripts, ignore_errors=True)
+
+
+def _the_grant(gateway: Tidegate) -> dict:
+    grants = gateway.programs()
+    require(len(grants) == 1, f"one program should have a grant, not {grants}")
+    return grants[0]
 
 
 def _connect(gateway: Tidegate, script: Path, directory: Path, *options: str) -> dict:

@@ -21,4 +21,7 @@ socket.onmessage = ({ data }) => {
     socket.close();
   }
 };
-socket.onerror = () => process.exit(1);
+socket.onerror = () => {
+  console.error("the WebSocket was not opened: Node's own client did not accept the answer to its upgrade");
+  process.exit(1);
+};

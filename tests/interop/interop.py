@@ -19,6 +19,8 @@ from openclaw import RELEASE_4_1, RELEASE_9_6, OpenClaw
 from report import Failed, Report, require
 from tidegate import Tidegate, temporary_directory
 
+DECISIONS = ("pairing.requested", "pairing.approved", "pairing.rejected")
+
 
 class Bench:
     """A gateway, a directory for clients, and the report."""
@@ -66,9 +68,7 @@ def release_4_1(bench: Bench) -> None:
     with report.group("2026.4.1: terminal interface"):
         terminal.refused_approved_connected(report, bench.client("terminal", RELEASE_4_1), "swordfish")
     with report.group("2026.4.1: silence"):
-        bench.silence(
-            "pairing.requested", "pairing.approved", "pairing.rejected", "device.removed", "token.rotated", "token.revoked"
-        )
+        bench.silence(*DECISIONS, "device.removed", "token.rotated", "token.revoked")
 
 
 def release_9_6(bench: Bench) -> None:
@@ -95,9 +95,7 @@ def release_9_6(bench: Bench) -> None:
     with report.group("2026.9.6: terminal interface"):
         terminal.refused_approved_connected(report, bench.client("terminal", RELEASE_9_6), "swordfish")
     with report.group("2026.9.6: silence"):
-        bench.silence(
-            "pairing.requested", "pairing.approved", "pairing.rejected", "program-token.made", "device.removed", "device.renamed"
-        )
+        bench.silence(*DECISIONS, "program-token.made", "device.removed", "device.renamed")
 
 
 def proxy(bench: Bench) -> None:
@@ -124,7 +122,7 @@ def short(bench: Bench) -> None:
         client = bench.client("token", RELEASE_9_6, token=token, aimed_by_config=True)
         command_line.top_level(report, client)
         command_line.agent(report, client, "swordfish")
-        bench.silence("pairing.requested", "pairing.approved", "pairing.rejected", "program-token.made")
+        bench.silence(*DECISIONS, "program-token.made")
 
 
 SUITES: dict[str, Callable[[Bench], None]] = {"4.1": release_4_1, "9.6": release_9_6, "proxy": proxy}
@@ -165,7 +163,8 @@ def main() -> int:
 
     report = Report()
     if arguments.short:
-        missing = [package.name for package in (RELEASE_9_6.node_package, RELEASE_9_6.package) if not package.is_there()]
+        needed = (RELEASE_9_6.node_package, RELEASE_9_6.package)
+        missing = [package.name for package in needed if not package.is_there()]
         if missing:
             print(f"Not installed in {foreign.CACHE}: {', '.join(missing)}. Run without --short once.")
             return 2

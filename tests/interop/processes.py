@@ -1,5 +1,6 @@
 """Running programs: to their end, or in the background until they are stopped."""
 
+import json
 import os
 import re
 import signal
@@ -92,7 +93,14 @@ def run(
 class Background:
     """A program that runs until `stop`; its output goes to a file."""
 
-    def __init__(self, command: Sequence[str | Path], environment: Mapping[str, str], log: Path, *, cwd: Path | None = None):
+    def __init__(
+        self,
+        command: Sequence[str | Path],
+        environment: Mapping[str, str],
+        log: Path,
+        *,
+        cwd: Path | None = None,
+    ):
         self.log = log
         self._file = log.open("wb")
         self._process = subprocess.Popen(
@@ -167,8 +175,6 @@ def answers(port: int) -> bool:
 
 def json_of(text: str) -> object:
     """The JSON value in a program's output, which may print other lines before it."""
-    import json
-
     decoder = json.JSONDecoder()
     for begin in re.finditer(r"^[\[{]", text, re.MULTILINE):
         try:

@@ -178,9 +178,7 @@ impl Gateway {
         let forwarder = self.0.forwarder.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(forwarder) = forwarder {
             // Events that take longer are in the transcripts, where clients read them again.
-            let t = Instant::now();
-            let r = tokio::time::timeout(LAST_EVENTS, forwarder).await;
-            eprintln!("DBG forwarder {r:?} {:?}", t.elapsed());
+            let _ = tokio::time::timeout(LAST_EVENTS, forwarder).await;
         }
         self.0.hub.shut_down(reason);
         self.0.gatekeeper.save_touched().await;

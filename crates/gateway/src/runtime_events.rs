@@ -10,6 +10,7 @@ use tidegate_protocol::{Event, RunId, SessionKey, UnixMillis};
 use tidegate_store::{Outcome, RunRow, SessionRow};
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
+use tokio_util::task::TaskTracker;
 
 use crate::gateway::{Gateway, Inner};
 use crate::hub::Audience;
@@ -34,28 +35,33 @@ struct Shown {
 /// Forwards events until the gateway stops, and then what has happened so far.
 pub(crate) async fn forward(gateway: Gateway, mut events: broadcast::Receiver<Arc<RuntimeEvent>>) {
     let mut shown: HashMap<RunId, Shown> = HashMap::new();
+    let late_ends = TaskTracker::new();
     loop {
         let event = tokio::select! {
             biased;
             event = events.recv() => event,
-            () = gateway.inner().stop.cancelled() => return,
+            () = gateway.inner().stop.cancelled() => break,
         };
         match event {
-            Ok(event) => forward_one(&gateway, &event, &mut shown).await,
+            Ok(event) => forward_one(&gateway, &event, &mut shown, &late_ends).await,
             // What was missed is in the transcript; clients read it again with the next final.
             Err(RecvError::Lagged(missed)) => {
                 tracing::warn!(missed, "events of runs were dropped: too many at once")
             }
-            Err(RecvError::Closed) => return,
+            Err(RecvError::Closed) => break,
         }
     }
+    late_ends.close();
+    late_ends.wait().await;
 }
 
-async fn forward_one(gateway: &Gateway, event: &Arc<RuntimeEvent>, shown: &mut HashMap<RunId, Shown>) {
+async fn forward_one(
+    gateway: &Gateway,
+    event: &Arc<RuntimeEvent>,
+    shown: &mut HashMap<RunId, Shown>,
+    late_ends: &TaskTracker,
+) {
     let inner = gateway.inner();
-    if let What::Ended { outcome, .. } = &event.what {
-        eprintln!("DBG ended {} {outcome:?}", event.run);
-    }
     match &event.what {
         What::Accepted => {}
         What::Started => {
@@ -113,7 +119,7 @@ async fn forward_one(gateway: &Gateway, event: &Arc<RuntimeEvent>, shown: &mut H
             if early.is_zero() {
                 ended(gateway, event, *outcome, run).await;
             } else {
-                tokio::spawn(end_later(gateway.clone(), event.clone(), early));
+                late_ends.spawn(end_later(gateway.clone(), event.clone(), early));
             }
         }
         What::SessionChanged { reason } => {
@@ -122,15 +128,14 @@ async fn forward_one(gateway: &Gateway, event: &Arc<RuntimeEvent>, shown: &mut H
     }
 }
 
-/// Tells a run's end after a while.
+/// Tells a run's end after a while, or when the gateway stops.
 async fn end_later(gateway: Gateway, event: Arc<RuntimeEvent>, wait: Duration) {
     tokio::select! {
         () = gateway.inner().stop.cancelled() => {}
-        () = tokio::time::sleep(wait) => {
-            if let What::Ended { outcome, run } = &event.what {
-                ended(&gateway, &event, *outcome, run).await;
-            }
-        }
+        () = tokio::time::sleep(wait) => {}
+    }
+    if let What::Ended { outcome, run } = &event.what {
+        ended(&gateway, &event, *outcome, run).await;
     }
 }
 
