@@ -8,9 +8,10 @@
 )]
 
 use std::collections::BTreeSet;
+use std::time::Instant;
 
 use serde_json::{Value, json};
-use tidegate_integration_tests::eventually::eventually;
+use tidegate_integration_tests::eventually::{PATIENCE, eventually};
 use tidegate_integration_tests::host::{Handles, Served};
 use tidegate_integration_tests::ledger;
 use tidegate_integration_tests::place::Place;
@@ -46,14 +47,23 @@ async fn until_all_is_read(handles: &Handles, client: &mut GatewayClient) -> Vec
         (read == 3 && handles.store.unfinished_runs().await.unwrap().is_empty()).then_some(())
     })
     .await;
-    // An answer comes after everything that was sent before it; the events of the last end are on
-    // their way once the store has it.
     let newest = handles.store.session(session()).await.unwrap().unwrap().last_run.unwrap();
-    let last_end = |frame: &Value| is_chat(frame, newest.as_str()) && frame["payload"]["state"] != "delta";
-    let last = client.wait("the newest run's end", last_end).await.unwrap();
-    let mut frames = client.take_kept();
-    frames.push(last);
+    let children = handles.store.children(session(), None).await.unwrap();
+    let runs: Vec<String> =
+        children.iter().map(|child| child.id.to_string()).chain([newest.to_string()]).collect();
+    let begun = Instant::now();
+    let mut frames = Vec::new();
+    // The store knows of an end before it is told. An answer comes after what was sent before it.
+    while !runs.iter().all(|run| frames.iter().any(|frame| is_last_chat(frame, run))) {
+        assert!(begun.elapsed() < PATIENCE, "not every end was told: {frames:#?}");
+        client.request("health", json!({})).await.unwrap();
+        frames.extend(client.take_kept());
+    }
     frames
+}
+
+fn is_last_chat(frame: &Value, run: &str) -> bool {
+    is_chat(frame, run) && frame["payload"]["state"] != "delta"
 }
 
 fn is_chat(frame: &Value, run: &str) -> bool {
