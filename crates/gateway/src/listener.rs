@@ -252,7 +252,6 @@ impl<C: Connections> Acceptor<C> {
         let mut exchange = hyper::server::conn::http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(self.limits.header_read)
-            .keep_alive(false)
             .max_headers(MAX_HEADERS)
             .max_header_size(MAX_HEAD_BYTES)
             .max_buf_size(MAX_HEAD_BYTES)
@@ -327,6 +326,9 @@ fn plain(answer: Answer) -> Response<Full<Bytes>> {
     headers.extend(COMMON_HEADERS);
     headers.insert(CONTENT_TYPE, answer.content_type());
     headers.extend(answer.header);
+    // One request a connection. Said here and not by hyper for all, which would add it to an
+    // upgrade's answer, too: Node's WebSocket takes that for no upgrade.
+    headers.insert(CONNECTION, HeaderValue::from_static("close"));
     response
 }
 
