@@ -1,0 +1,126 @@
+/** What scopes, levels and other codes mean, in words. The words are the dialog's own. */
+
+import type { PairingRequest, SessionRow } from '../backend/protocol';
+import words from '../generated/words.json';
+
+import { oneLine } from './format';
+
+interface ScopeWords {
+  sentence: string;
+  farReaching: boolean;
+}
+
+const scopes: Record<string, ScopeWords | undefined> = words.scopes;
+const levels: Record<string, string | undefined> = words.levels;
+
+export interface ScopeLine {
+  scope: string;
+  sentence: string;
+  isFarReaching: boolean;
+  isAdded: boolean;
+}
+
+/** Scopes in words: the far-reaching first, otherwise in the order of the words. */
+export function scopeLines(asked: readonly string[], added: readonly string[] = []): ScopeLine[] {
+  const order = Object.keys(scopes);
+  const rank = (scope: string) => {
+    const at = order.indexOf(scope);
+    return (scopes[scope]?.farReaching ? 0 : 100) + (at < 0 ? 99 : at);
+  };
+  return [...new Set(asked)]
+    .sort((a, b) => rank(a) - rank(b) || a.localeCompare(b))
+    .map((scope) => {
+      const known = Object.hasOwn(scopes, scope) ? scopes[scope] : undefined;
+      return {
+        scope,
+        sentence:
+          known?.sentence ?? `"${oneLine(scope, 64)}": Tidegate does not know it, and it opens nothing here.`,
+        isFarReaching: known?.farReaching ?? false,
+        isAdded: added.includes(scope),
+      };
+    });
+}
+
+/** What a level allows. */
+export function levelSentence(level: string): string {
+  return (Object.hasOwn(levels, level) ? levels[level] : undefined) ?? `Level ${oneLine(level, 20)}.`;
+}
+
+/** What kind of request it is, in a sentence without text from outside. */
+export function requestSentence(request: PairingRequest): string {
+  const who = request.deviceId.startsWith('program:') ? 'program' : 'device';
+  switch (request.reason) {
+    case 'scope-upgrade':
+      return `A known ${who} asks for more than it has.`;
+    case 'role-upgrade':
+      return `A known ${who} asks for another role.`;
+    case 'metadata-upgrade':
+      return `A known ${who} says that it is another kind of ${who} now.`;
+    default:
+      return `A new ${who} asks to be let in.`;
+  }
+}
+
+/** Cautions that a person should read before deciding. */
+export function cautions(request: PairingRequest): string[] {
+  const found: string[] = [];
+  if (request.knownName) {
+    found.push('You gave this name to another device. This one has a different key.');
+  }
+  if (request.caution) found.push(oneLine(request.caution, 300));
+  return found;
+}
+
+export type Tone = 'ok' | 'busy' | 'wait' | 'fail' | 'quiet';
+
+/** The state of a session's newest run. */
+export function sessionState(status: SessionRow['status'], activity?: string): { text: string; tone: Tone } {
+  if (activity === 'queued') return { text: 'Queued', tone: 'wait' };
+  if (activity === 'waiting') return { text: 'Waiting', tone: 'wait' };
+  if (activity === 'working') return { text: 'Working', tone: 'busy' };
+  switch (status) {
+    case 'running':
+      return { text: 'Working', tone: 'busy' };
+    case 'done':
+      return { text: 'Done', tone: 'ok' };
+    case 'failed':
+      return { text: 'Failed', tone: 'fail' };
+    case 'timeout':
+      return { text: 'Out of time', tone: 'fail' };
+    case 'killed':
+      return { text: 'Stopped', tone: 'quiet' };
+    default:
+      return { text: 'Idle', tone: 'quiet' };
+  }
+}
+
+const AUDIT: Record<string, string | undefined> = {
+  'own-client.admitted': "Tidegate's own client was let in",
+  'pairing.requested': 'Asked to be let in',
+  'pairing.approved': 'Let in',
+  'pairing.rejected': 'Rejected',
+  'pairing.later': 'Put aside',
+  'pairing.blocked': 'Blocked',
+  'pairing.expired': 'Nobody decided in time',
+  'pairing.superseded': 'Replaced by a newer request',
+  'device.refreshed': 'Came back with new details',
+  'device.removed': 'Access revoked',
+  'device.renamed': 'Renamed',
+  'device.blocked': 'Blocked',
+  'device.unblocked': 'Unblocked',
+  'program.removed': 'Access revoked',
+  'token.rotated': 'New device token',
+  'token.revoked': 'Token revoked',
+  'token.created': 'New token',
+  'tool.refused': 'A tool of an agent was refused',
+  'command.allowed': 'Command allowed once',
+  'command.denied': 'Command denied',
+  'command.undecided': 'Command not decided in time',
+};
+
+/** An entry of the audit log in words. */
+export function auditWords(kind: string): string {
+  if (Object.hasOwn(AUDIT, kind)) return AUDIT[kind] ?? kind;
+  const text = oneLine(kind.replace(/[.-]/g, ' '), 60);
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}

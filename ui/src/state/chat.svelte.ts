@@ -1,0 +1,210 @@
+/** One conversation: its transcript, what streams in, and what was sent but not yet taken. */
+
+import { type Backend, sentenceOf } from '../backend/backend';
+import type { TranscriptMessage } from '../backend/protocol';
+import { type Item, type LiveTool, merged, plainText, readConversation } from '../lib/conversation';
+
+/** A message that was sent and is not in the transcript yet. */
+export interface Outgoing {
+  runId: string;
+  text: string;
+  /** Why it was not taken; empty while it is on its way. */
+  error: string;
+}
+
+const FIRST_PAGE = 100;
+/** The most that the gateway gives in one answer. */
+const LARGEST_PAGE = 1000;
+
+export class ChatState {
+  readonly key: string;
+  messages = $state.raw<TranscriptMessage[]>([]);
+  isLoaded = $state(false);
+  isLoading = $state(false);
+  loadError = $state('');
+  hasMore = $state(false);
+  total = $state(0);
+  outgoing = $state.raw<Outgoing[]>([]);
+  /** The text of the answer that is being written, by run. */
+  streaming = $state.raw<ReadonlyMap<string, string>>(new Map());
+  /** Runs of this conversation that have not ended, as far as is known. */
+  running = $state.raw<ReadonlySet<string>>(new Set());
+  /** Why the newest run failed; empty when it did not. */
+  failure = $state('');
+  #live = $state.raw<ReadonlyMap<string, LiveTool>>(new Map());
+  #limit = FIRST_PAGE;
+  #sessionId: string | null = null;
+  #backend: Backend;
+  #ends: (() => void)[];
+
+  constructor(backend: Backend, key: string) {
+    this.#backend = backend;
+    this.key = key;
+    this.#ends = [
+      backend.on('session.message', (event) => {
+        if (event.sessionKey === key) this.#appended(event.message);
+      }),
+      backend.on('chat', (event) => {
+        if (event.sessionKey !== key) return;
+        if (event.state === 'delta') {
+          this.#stream(event.runId, plainText(event.message?.content));
+          return;
+        }
+        this.#ended(event.runId);
+        if (event.state === 'error') this.failure = event.errorMessage ?? 'The run failed.';
+        void this.load();
+      }),
+      backend.on('session.tool', (event) => {
+        const { phase, toolCallId } = event.data;
+        if (event.sessionKey !== key || phase !== 'result' || !toolCallId) return;
+        const output = plainText(event.data.result?.content);
+        this.#live = new Map(this.#live).set(toolCallId, { output, isError: event.data.isError === true });
+      }),
+      backend.on('sessions.changed', (event) => {
+        if (event.sessionKey !== key) return;
+        if (event.reason === 'reset') void this.load();
+        const run = event.runId ?? event.session?.lastRunId;
+        if (run && event.session?.status === 'running') this.running = new Set(this.running).add(run);
+        if (run && event.phase === 'end') this.#ended(run);
+      }),
+      backend.onState((state) => {
+        if (state.kind === 'connected') void this.load();
+        if (state.kind === 'lost') {
+          this.running = new Set();
+          this.streaming = new Map();
+        }
+      }),
+    ];
+  }
+
+  /** What a person reads. */
+  readonly items: Item[] = $derived.by(() =>
+    readConversation(this.messages, this.#live, (run) => this.running.has(run)),
+  );
+
+  /** The answer that is being written and not in the transcript yet. */
+  readonly written: string = $derived.by(() => {
+    const last = this.messages.findLast((message) => message.role === 'assistant');
+    const known = last ? plainText(last.content) : '';
+    for (const [run, text] of this.streaming) {
+      const isKnown = last?.__openclaw?.runId === run && known.startsWith(text);
+      if (text && !isKnown) return text;
+    }
+    return '';
+  });
+
+  readonly isRunning: boolean = $derived(
+    this.running.size > 0 || this.outgoing.some((message) => !message.error),
+  );
+
+  /** What the person last said, to be tried again. */
+  readonly lastSent: string = $derived.by(() => {
+    const last = this.messages.findLast((message) => message.role === 'user');
+    return last ? plainText(last.content) : '';
+  });
+
+  /** Whether earlier messages exist that the gateway would still give. */
+  readonly canLoadMore: boolean = $derived(this.hasMore && this.messages.length < LARGEST_PAGE);
+
+  async load(): Promise<void> {
+    if (this.isLoading || this.#backend.state.kind !== 'connected') return;
+    this.isLoading = true;
+    try {
+      const history = await this.#backend.request('chat.history', {
+        sessionKey: this.key,
+        limit: this.#limit,
+      });
+      // Another transcript begins when a session was reset.
+      const isSame = this.#sessionId === null || this.#sessionId === (history.sessionId ?? null);
+      this.messages = merged(isSame ? this.messages : [], history.messages);
+      this.#sessionId = history.sessionId ?? null;
+      const { status, lastRunId } = history.sessionInfo ?? {};
+      if (status === 'running' && lastRunId) this.running = new Set(this.running).add(lastRunId);
+      this.hasMore = history.hasMore;
+      this.total = history.totalMessages;
+      this.loadError = '';
+      this.isLoaded = true;
+      this.#settleOutgoing();
+    } catch (error) {
+      this.loadError = sentenceOf(error);
+    } finally {
+      this.isLoading = false;
+    }
+  }
+
+  async loadEarlier(): Promise<void> {
+    this.#limit = Math.min(this.#limit * 3, LARGEST_PAGE);
+    await this.load();
+  }
+
+  /** Sends a message. One that was not taken stays, and can be sent again. */
+  async send(text: string, runId: string = crypto.randomUUID()): Promise<void> {
+    this.failure = '';
+    this.outgoing = [
+      ...this.outgoing.filter((message) => message.runId !== runId),
+      { runId, text, error: '' },
+    ];
+    try {
+      // The same key again never starts a second run.
+      const answer = await this.#backend.request('chat.send', {
+        sessionKey: this.key,
+        message: text,
+        idempotencyKey: runId,
+      });
+      if (answer.status === 'error') this.failure = answer.summary ?? 'The run failed.';
+      else if (answer.status !== 'ok') this.running = new Set(this.running).add(runId);
+      this.#settleOutgoing();
+      if (answer.status === 'ok') void this.load();
+    } catch (error) {
+      const sentence = sentenceOf(error);
+      this.outgoing = this.outgoing.map((message) =>
+        message.runId === runId ? { ...message, error: sentence } : message,
+      );
+    }
+  }
+
+  discard(runId: string): void {
+    this.outgoing = this.outgoing.filter((message) => message.runId !== runId);
+  }
+
+  /** Stops this conversation's runs and everything below them. */
+  async stop(): Promise<void> {
+    try {
+      await this.#backend.request('chat.abort', { sessionKey: this.key });
+    } catch (error) {
+      this.failure = sentenceOf(error);
+    }
+  }
+
+  close(): void {
+    for (const end of this.#ends) end();
+  }
+
+  #appended(message: TranscriptMessage): void {
+    this.messages = merged(this.messages, [message]);
+    this.total = Math.max(this.total, message.__openclaw?.seq ?? 0);
+    this.#settleOutgoing();
+  }
+
+  #stream(run: string, text: string): void {
+    this.streaming = new Map(this.streaming).set(run, text);
+    if (!this.running.has(run)) this.running = new Set(this.running).add(run);
+  }
+
+  #ended(run: string): void {
+    const streaming = new Map(this.streaming);
+    streaming.delete(run);
+    this.streaming = streaming;
+    const running = new Set(this.running);
+    running.delete(run);
+    this.running = running;
+    this.outgoing = this.outgoing.filter((message) => message.runId !== run || message.error);
+  }
+
+  /** What is in the transcript is no longer on its way. */
+  #settleOutgoing(): void {
+    if (this.outgoing.length === 0) return;
+    const taken = new Set(this.messages.map((message) => message.__openclaw?.runId));
+    this.outgoing = this.outgoing.filter((message) => !taken.has(message.runId));
+  }
+}

@@ -1,0 +1,558 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+
+import type { FakeShell } from '../../src/fake/shell';
+import { type OpenOptions, type OpenWindow, Windows, requestsOf } from './window';
+
+let windows: Windows;
+beforeAll(async () => {
+  windows = await Windows.start();
+});
+afterAll(() => windows?.stop());
+
+/** Opens a window for one test; at its end the browser must have had nothing to complain of. */
+async function inWindow(options: OpenOptions, path: (opened: OpenWindow) => Promise<void>): Promise<void> {
+  const opened = await windows.open(options);
+  try {
+    await path(opened);
+    expect(opened.problems).toEqual([]);
+    expect(opened.foreign).toEqual([]);
+  } finally {
+    await opened.close();
+  }
+}
+
+describe('chat', () => {
+  const input = (opened: OpenWindow) => opened.page.getByLabel('Message to the agent');
+
+  test('a message is sent with Enter, and its answer streams in and stays', () =>
+    inWindow({ page: 'chat/agent%3Amain%3Achat-7b1d' }, async (opened) => {
+      const { page } = opened;
+      await page.getByText('chart datum').waitFor();
+      await input(opened).fill('first line');
+      await input(opened).press('Shift+Enter');
+      await input(opened).pressSequentially('second line');
+      await input(opened).press('Enter');
+      expect(await input(opened).inputValue()).toBe('');
+      await page.getByTestId('streaming').getByText('You wrote').waitFor();
+      await page.getByRole('button', { name: 'Stop' }).waitFor();
+      await page.getByRole('list').getByText('so that the stream can be seen.').waitFor();
+      await page.getByTestId('streaming').waitFor({ state: 'detached' });
+      const sent = await requestsOf(page, 'chat.send');
+      expect(sent).toHaveLength(1);
+      expect(sent[0]?.params).toMatchObject({
+        sessionKey: 'agent:main:chat-7b1d',
+        message: 'first line\nsecond line',
+      });
+      expect(await page.getByRole('list').getByText('second line').count()).toBe(2);
+    }));
+
+  test('an answer is stopped', () =>
+    inWindow({ page: 'chat/agent%3Amain%3Achat-7b1d' }, async (opened) => {
+      const { page } = opened;
+      await input(opened).fill('[slow] tell me everything');
+      await input(opened).press('Enter');
+      await page.getByTestId('streaming').waitFor();
+      await page.getByRole('button', { name: 'Stop' }).click();
+      await page.getByTestId('streaming').waitFor({ state: 'detached' });
+      expect(await requestsOf(page, 'chat.abort')).toHaveLength(1);
+    }));
+
+  test('a message that is refused stays, and is sent again under the same key', () =>
+    inWindow({ page: 'chat' }, async (opened) => {
+      const { page } = opened;
+      await input(opened).fill('[refuse] hello');
+      await input(opened).press('Enter');
+      await page.getByText('Not sent. Too many runs wait; try again.').waitFor();
+      await page.getByRole('button', { name: 'Send again' }).click();
+      await page.waitForFunction(
+        () =>
+          (window as unknown as { __fake: FakeShell }).__fake.requests.filter(
+            (one) => one.method === 'chat.send',
+          ).length === 2,
+      );
+      const [first, second] = await requestsOf(page, 'chat.send');
+      expect(second?.params['idempotencyKey']).toBe(first?.params['idempotencyKey']);
+      await page.getByRole('button', { name: 'Discard' }).click();
+      await page.getByText('[refuse] hello').waitFor({ state: 'detached' });
+    }));
+
+  test('a run that fails says why and can be tried again', () =>
+    inWindow({ page: 'chat/agent%3Amain%3Achat-7b1d' }, async (opened) => {
+      const { page } = opened;
+      await input(opened).fill('[fail] please');
+      await input(opened).press('Enter');
+      await page.getByText('the model server closed the connection').waitFor();
+      await page.getByRole('button', { name: 'Try again' }).waitFor();
+    }));
+
+  test('a new chat begins empty, under a key of its own, and appears in the list', () =>
+    inWindow({ page: 'chat' }, async (opened) => {
+      const { page } = opened;
+      await page.getByRole('button', { name: 'New chat' }).click();
+      await page.getByText('What should the agent do?').waitFor();
+      await input(opened).fill('a fresh start');
+      await input(opened).press('Enter');
+      await page.getByRole('list', { name: 'Chats' }).getByText('a fresh start').waitFor();
+      const [sent] = await requestsOf(page, 'chat.send');
+      expect(sent?.params['sessionKey']).toMatch(/^agent:main:chat-[0-9a-f]{8}$/);
+    }));
+
+  test('what is written and not sent is still there after a look elsewhere', () =>
+    inWindow({ page: 'chat' }, async (opened) => {
+      const { page } = opened;
+      await input(opened).fill('half a thought');
+      await page.getByRole('link', { name: 'Overview' }).click();
+      await page.getByRole('link', { name: 'Chat', exact: true }).click();
+      expect(await input(opened).inputValue()).toBe('half a thought');
+    }));
+
+  test('tool calls and the results of subagents are folded, and unfold', () =>
+    inWindow({ page: 'chat' }, async ({ page }) => {
+      const tool = page.locator('summary', { hasText: 'docs/missing.md' });
+      await tool.getByText('Failed').waitFor();
+      expect(await page.getByText('There is no file docs/missing.md').count()).toBe(0);
+      await tool.click();
+      await page.getByText('There is no file docs/missing.md').waitFor();
+      await page.locator('summary', { hasText: 'Subagent check the links' }).click();
+      await page.getByText('All 14 links work; one redirects:').waitFor();
+      expect(await page.getByText('untrusted-data').count()).toBe(0);
+    }));
+
+  test('a command that a subagent wants to run opens the dialog from here', () =>
+    inWindow({ page: 'chat' }, async ({ page }) => {
+      await page.getByText('A command waits for your decision').waitFor();
+      await page.getByRole('button', { name: 'Review…' }).click();
+      await page.waitForFunction(() =>
+        (window as unknown as { __fake: FakeShell }).__fake.requests.some(
+          (one) => one.method === 'tidegate.review',
+        ),
+      );
+      expect((await requestsOf(page, 'tidegate.review'))[0]?.params).toEqual({
+        id: '493bb3df-fd38-4b55-a870-4dd1802a2a34',
+      });
+    }));
+
+  test('without a model it says so', () =>
+    inWindow({ page: 'chat', scenario: 'fresh' }, async ({ page }) => {
+      await page.getByText('No model is connected.').waitFor();
+    }));
+
+  test('thousands of messages are drawn in part, and scrolling back keeps its place', () =>
+    inWindow({ page: 'chat', scenario: 'long' }, async ({ page }) => {
+      await page.getByText('Answer 4000.').waitFor();
+      // Not every engine keeps the place by itself.
+      await page
+        .locator('.scroller')
+        .evaluate((element) => element.style.setProperty('overflow-anchor', 'none'));
+      const drawn = () => page.locator('ol.items > li').count();
+      expect(await drawn()).toBe(60);
+      await page.getByRole('button', { name: 'Show earlier messages' }).click();
+      await page.waitForFunction(() => document.querySelectorAll('ol.items > li').length > 60);
+      for (let at = 0; at < 4; at += 1) {
+        await page.getByRole('button', { name: 'Show earlier messages' }).click();
+        await page.waitForTimeout(100);
+      }
+      expect(await drawn()).toBeGreaterThan(150);
+      // Not at the end any more: what comes now does not move what is being read.
+      const before = await page.locator('.scroller').evaluate((element) => element.scrollTop);
+      await page.getByLabel('Message to the agent').focus();
+      await page.evaluate(() => {
+        const shell = (window as unknown as { __fake: FakeShell }).__fake;
+        const message = {
+          role: 'assistant',
+          content: [{ type: 'text', text: 'News from below.' }],
+          __openclaw: { id: 'm4001', seq: 4001, runId: 'other' },
+        };
+        shell.emit('session.message', { sessionKey: 'agent:main:main', message });
+      });
+      await page.getByLabel('Messages').getByText('News from below.').waitFor({ state: 'attached' });
+      const after = await page.locator('.scroller').evaluate((element) => element.scrollTop);
+      expect(Math.abs(after - before)).toBeLessThan(2);
+      await page.getByRole('button', { name: 'To the newest message' }).click();
+      await page.waitForFunction(() => {
+        const element = document.querySelector('.scroller');
+        return element && element.scrollHeight - element.scrollTop - element.clientHeight < 10;
+      });
+    }));
+
+  test('a screen reader hears that an answer begins, and the answer when it is whole', () =>
+    inWindow({ page: 'chat/agent%3Amain%3Achat-7b1d' }, async (opened) => {
+      const { page } = opened;
+      await input(opened).fill('short');
+      await input(opened).press('Enter');
+      const status = page.locator('body p[role=status]');
+      await status.getByText('The agent answers.').waitFor({ state: 'attached' });
+      await status.getByText('Agent: You wrote: *short*').waitFor({ state: 'attached' });
+    }));
+});
+
+describe('requests', () => {
+  test('Review opens the dialog by the id; nothing on the page lets anyone in', () =>
+    inWindow({ page: 'requests' }, async ({ page }) => {
+      await page.getByText('A known device asks for more than it has.').waitFor();
+      await page.getByText('New: Full control').first().waitFor();
+      await page.getByText('5f1c29aa').waitFor();
+      expect(await page.getByRole('button', { name: /approve|allow|grant/i }).count()).toBe(0);
+      await page.getByRole('button', { name: 'Review…' }).first().click();
+      await page.getByText('You decide there.').waitFor();
+      expect((await requestsOf(page, 'tidegate.review')).map((one) => one.params)).toEqual([
+        { id: '5f1c29aa-6f0e-4a57-9f3a-2a3c4be0d7e1' },
+      ]);
+    }));
+
+  test('Reject and Deny take effect at once, and the count follows', () =>
+    inWindow({ page: 'requests' }, async ({ page }) => {
+      await page.getByRole('link', { name: 'Requests 2 wait' }).waitFor();
+      await page.getByRole('button', { name: 'Reject' }).click();
+      await page.getByText('It is not heard for 10 minutes.').waitFor();
+      await page.getByRole('link', { name: 'Requests 1 waits' }).waitFor();
+      await page.getByRole('button', { name: 'Deny' }).click();
+      await page.getByText('Nothing waits for you').waitFor();
+      expect((await requestsOf(page, 'exec.approval.resolve'))[0]?.params['decision']).toBe('deny');
+    }));
+
+  test('Block asks first, and Cancel has the keyboard', () =>
+    inWindow({ page: 'requests' }, async ({ page }) => {
+      await page.getByRole('button', { name: 'Block…' }).click();
+      const dialog = page.getByRole('dialog');
+      await dialog.getByText('Block this device for good?').waitFor();
+      await page.keyboard.press('Enter');
+      await dialog.waitFor({ state: 'hidden' });
+      expect(await requestsOf(page, 'tidegate.devices.block')).toEqual([]);
+      await page.getByRole('button', { name: 'Block…' }).click();
+      await dialog.getByRole('button', { name: 'Block' }).click();
+      await page.getByText('A known device asks').waitFor({ state: 'detached' });
+      expect(await requestsOf(page, 'tidegate.devices.block')).toHaveLength(1);
+    }));
+
+  test('one that comes while the page is open appears by itself and is announced', () =>
+    inWindow({ page: 'requests', scenario: 'fresh' }, async ({ page }) => {
+      await page.getByText('Nothing waits for you').waitFor();
+      await page.evaluate(() => {
+        const shell = (window as unknown as { __fake: FakeShell }).__fake;
+        shell.world.waiting.requests.push({
+          requestId: 'aaaaaaaa-0000-4000-8000-000000000000',
+          deviceId: 'ab'.repeat(32),
+          displayName: 'visitor',
+          role: 'operator',
+          scopes: ['operator.read'],
+          ts: Date.now(),
+        });
+        shell.emit('device.pair.requested', {});
+        shell.emit('tidegate.changed', {});
+      });
+      await page.getByText('visitor').waitFor();
+      await page
+        .locator('body p[role=status]')
+        .getByText('1 request waits for you.')
+        .waitFor({ state: 'attached' });
+      expect(await page.title()).toBe('(1) Requests – Tidegate');
+    }));
+});
+
+describe('devices', () => {
+  test('Revoke asks first, then the device is gone', () =>
+    inWindow({ page: 'devices' }, async ({ page }) => {
+      await page.getByRole('button', { name: 'Revoke Pixel 11' }).click();
+      const dialog = page.getByRole('dialog');
+      await dialog.getByRole('button', { name: 'Cancel' }).click();
+      expect(await requestsOf(page, 'tidegate.devices.revoke')).toEqual([]);
+      await page.getByRole('button', { name: 'Revoke Pixel 11' }).click();
+      await page.keyboard.press('Escape');
+      expect(await requestsOf(page, 'tidegate.devices.revoke')).toEqual([]);
+      await page.getByRole('button', { name: 'Revoke Pixel 11' }).click();
+      await dialog.getByRole('button', { name: 'Revoke' }).click();
+      await page.getByText('"Pixel 11" has no access any more.').waitFor();
+      await page.getByRole('heading', { name: 'Pixel 11' }).waitFor({ state: 'detached' });
+    }));
+
+  test('a new token is asked for in the dialog, never made here', () =>
+    inWindow({ page: 'devices' }, async ({ page }) => {
+      await page.getByRole('button', { name: 'New token…' }).click();
+      await page.getByText('shows the token once').waitFor();
+      expect(await requestsOf(page, 'tidegate.token.wish')).toHaveLength(1);
+      expect(await requestsOf(page, 'tidegate.token.new')).toEqual([]);
+    }));
+
+  test('unblocking is asked of the dialog', () =>
+    inWindow({ page: 'devices' }, async ({ page }) => {
+      await page.getByRole('button', { name: 'Unblock old tablet' }).click();
+      await page.getByText('asks whether to unblock it').waitFor();
+      await page.getByText('old tablet').waitFor();
+    }));
+
+  test('a token and a program are revoked', () =>
+    inWindow({ page: 'devices' }, async ({ page }) => {
+      await page.getByRole('button', { name: 'Revoke the token editor plugin' }).click();
+      await page.getByRole('dialog').getByRole('button', { name: 'Revoke' }).click();
+      await page.getByText('No program has a token of its own.').waitFor();
+      await page.getByRole('button', { name: 'Revoke /home/ana/bin/nightly-report.py' }).click();
+      await page.getByRole('dialog').getByRole('button', { name: 'Revoke' }).click();
+      await page.getByText('None was let in.').waitFor();
+    }));
+
+  test("Tidegate's own client has no buttons", () =>
+    inWindow({ page: 'devices', scenario: 'fresh' }, async ({ page }) => {
+      await page.getByText('Part of Tidegate').waitFor();
+      expect(await page.getByRole('button', { name: /Revoke|Block/ }).count()).toBe(0);
+    }));
+});
+
+describe('overview', () => {
+  test('models are tested and chosen', () =>
+    inWindow({ page: 'overview' }, async ({ page }) => {
+      await page.getByRole('button', { name: 'Test ollama/llama3.3:70b' }).click();
+      await page.getByText('ollama/llama3.3:70b answers; the first word came after 180 ms.').waitFor();
+      await page.getByRole('button', { name: 'Test lmstudio/mistral-small-24b' }).click();
+      await page.getByText('LM Studio closed the connection.').waitFor();
+      await page.getByRole('button', { name: 'Use ollama/llama3.3:70b' }).click();
+      await page.getByText('New answers come from ollama/llama3.3:70b.').waitFor();
+      await page.getByRole('button', { name: 'Use ollama/qwen3:14b' }).waitFor();
+    }));
+
+  test('agents are paused and go on', () =>
+    inWindow({ page: 'overview' }, async ({ page }) => {
+      await page.getByRole('button', { name: 'Pause agents' }).click();
+      await page.getByText('Running, agents are paused').waitFor();
+      await page.getByRole('button', { name: 'Resume agents' }).click();
+      await page.getByText('Running', { exact: true }).waitFor();
+    }));
+
+  test('the one primary action is what is needed most', () =>
+    inWindow({ page: 'overview', scenario: 'fresh' }, async ({ page }) => {
+      const primary = page.locator('main .button.primary');
+      expect(await primary.allTextContents()).toEqual([expect.stringContaining('Add a key…')]);
+      await primary.click();
+      await page.getByText('this window never sees it').waitFor();
+      expect(await requestsOf(page, 'tidegate.models.wish')).toHaveLength(1);
+    }));
+
+  test('the address and the lines are copied', () =>
+    inWindow({ page: 'overview' }, async ({ page }) => {
+      await page.getByRole('button', { name: 'Copy the address of the gateway' }).click();
+      await page.getByText('Copied', { exact: true }).waitFor();
+      expect(await page.evaluate(() => navigator.clipboard.readText())).toBe('ws://127.0.0.1:18790');
+      await page.getByRole('button', { name: 'Copy: Aim all commands at this gateway' }).click();
+      await page.waitForFunction(async () =>
+        (await navigator.clipboard.readText()).startsWith('openclaw config'),
+      );
+    }));
+
+  test('what is missing on this computer is told with what to do', () =>
+    inWindow({ page: 'overview', scenario: 'fresh' }, async ({ page }) => {
+      for (const words of ['no tray icons', 'No notification service', 'gnome-keyring', 'Ollama']) {
+        await page.getByText(words).first().waitFor();
+      }
+    }));
+});
+
+describe('activity', () => {
+  test('a run is cancelled after a question that names what stops with it', () =>
+    inWindow({ page: 'activity' }, async ({ page }) => {
+      await page.getByText('2 agents at work.').waitFor();
+      await page.getByRole('button', { name: 'Cancel Main' }).click();
+      const dialog = page.getByRole('dialog');
+      await dialog.getByText('with 1 subagent below it').waitFor();
+      await dialog.getByRole('button', { name: 'Cancel the run' }).click();
+      await page.getByText('"Main" was stopped.').waitFor();
+      await page.getByText('1 agent at work.').waitFor();
+    }));
+
+  test('only what works is shown on demand', () =>
+    inWindow({ page: 'activity' }, async ({ page }) => {
+      await page.getByLabel('Only what works').check();
+      await page.getByText('Chat of 12 Mar, 05:29').waitFor({ state: 'detached' });
+      expect(await page.getByRole('row').count()).toBe(3);
+    }));
+});
+
+describe('a gateway that is not there', () => {
+  test('pages keep what they showed, say so, and come back by themselves', () =>
+    inWindow({ page: 'devices' }, async ({ page }) => {
+      await page.getByRole('heading', { name: 'Pixel 11' }).waitFor();
+      await page.evaluate(() =>
+        (window as unknown as { __fake: FakeShell }).__fake.drop('the gateway panicked', true),
+      );
+      await page.getByText('The gateway is gone.').first().waitFor();
+      await page.getByText('The gateway panicked.').waitFor();
+      expect(await page.getByRole('button', { name: 'Revoke Pixel 11' }).isDisabled()).toBe(true);
+      await page.evaluate(() => (window as unknown as { __fake: FakeShell }).__fake.comeBack());
+      await page.getByText('The gateway is gone.').first().waitFor({ state: 'detached' });
+      expect(await page.getByRole('button', { name: 'Revoke Pixel 11' }).isEnabled()).toBe(true);
+    }));
+
+  test.each(['overview', 'requests', 'devices', 'chat', 'activity'])(
+    'the page %s says what it waits for before the gateway is there',
+    (name) =>
+      inWindow({ page: name, scenario: 'starting' }, async ({ page }) => {
+        await page.getByText('The gateway is not there yet.').waitFor();
+        await page
+          .getByText(/when it is back|gateway is back|as soon as (it|the gateway) is back/)
+          .first()
+          .waitFor();
+        await page.evaluate(() => (window as unknown as { __fake: FakeShell }).__fake.comeBack());
+        // It is tried again by itself too, which may be sooner.
+        await page
+          .getByRole('button', { name: 'Try now' })
+          .click({ timeout: 3000 })
+          .catch(() => undefined);
+        await page.getByText('The gateway is not there yet.').waitFor({ state: 'detached' });
+      }),
+  );
+
+  test.each(['overview', 'requests', 'devices', 'activity', 'chat'])(
+    'the page %s tells an error and offers to try again',
+    (name) =>
+      inWindow({ page: name, scenario: 'failing' }, async ({ page }) => {
+        await page.getByText('The store cannot be read: the disk is full.').first().waitFor();
+        await page.getByRole('button', { name: 'Try again' }).first().waitFor();
+      }),
+  );
+});
+
+describe('hostile text', () => {
+  test.each(['overview', 'requests', 'devices', 'chat', 'activity'])('is only text on the page %s', (name) =>
+    inWindow({ page: name, scenario: 'hostile' }, async ({ page, foreign }) => {
+      await page.getByText('onerror').first().waitFor();
+      for (const summary of await page.locator('summary').all()) await summary.click();
+      await page.waitForTimeout(200);
+      const seen = await page.evaluate(() => ({
+        harm: (window as unknown as { __harm?: unknown }).__harm,
+        images: document.querySelectorAll('main img, main script, main iframe, main svg[onload]').length,
+        links: [...document.querySelectorAll('main a')].map((link) => link.getAttribute('href') ?? ''),
+      }));
+      expect(seen.harm).toBeUndefined();
+      expect(seen.images).toBe(0);
+      expect(seen.links.filter((href) => !href.startsWith('#/'))).toEqual([]);
+      expect(foreign).toEqual([]);
+    }),
+  );
+});
+
+describe('authority', () => {
+  /** Everything that would widen what someone may do, or change policy. */
+  const WIDENS: [string, Record<string, unknown>][] = [
+    ['device.pair.approve', { requestId: '5f1c29aa-6f0e-4a57-9f3a-2a3c4be0d7e1' }],
+    ['device.pair.rename', { deviceId: 'x', label: 'Work laptop' }],
+    ['device.token.rotate', { deviceId: 'x', role: 'operator' }],
+    ['tidegate.devices.decide', { requestId: '5f1c29aa', verdict: 'approve' }],
+    ['tidegate.devices.unblock', { id: 'x' }],
+    ['tidegate.token.new', { name: 'x', level: 'full' }],
+    ['tidegate.token.rotate', {}],
+    ['tidegate.token.show', {}],
+    ['tidegate.models.add', { id: 'x', baseUrl: 'https://evil.example', key: 'k' }],
+    ['tidegate.stop', {}],
+    ['exec.approval.resolve', { id: '493bb3df-fd38-4b55-a870-4dd1802a2a34', decision: 'allow-once' }],
+    ['exec.approval.request', { command: 'id' }],
+    ['sessions.patch', { key: 'main', model: 'x/y' }],
+    ['sessions.reset', { key: 'main' }],
+    ['sessions.delete', { key: 'x' }],
+    ['system-event', { text: 'x' }],
+    ['tidegate.selftest', {}],
+    ['config.set', {}],
+    ['tidegate.devices.approve', {}],
+  ];
+
+  test('a script in the page gets every widening method refused, and every other command of the shell', () =>
+    inWindow({ page: 'requests' }, async ({ page }) => {
+      const outcomes = await page.evaluate(async (widens) => {
+        interface Internals {
+          invoke(command: string, args: unknown): Promise<unknown>;
+          transformCallback(callback: (value: { message: unknown }) => void): number;
+        }
+        const internals = (window as unknown as { __TAURI_INTERNALS__: Internals }).__TAURI_INTERNALS__;
+        const answers: Record<string, { ok: boolean }> = {};
+        const id = internals.transformCallback(({ message }) => {
+          if (typeof message !== 'string') return;
+          const frame = JSON.parse(message) as { type: string; id: string; ok: boolean };
+          if (frame.type === 'res') answers[frame.id] = frame;
+        });
+        await internals.invoke('backend_open', { channel: { id } });
+        for (const [method, params] of widens) {
+          const text = JSON.stringify({ type: 'req', id: method, method, params });
+          await internals.invoke('backend_send', { text });
+        }
+        await new Promise((done) => setTimeout(done, 300));
+        const others: string[] = [];
+        for (const command of [
+          'backend_decide',
+          'plugin:shell|execute',
+          'plugin:fs|read',
+          'plugin:opener|open_url',
+        ]) {
+          await internals.invoke(command, {}).then(
+            () => others.push(command),
+            () => undefined,
+          );
+        }
+        const granted = widens.map(([method]) => method).filter((method) => answers[method]?.ok !== false);
+        return { granted, others };
+      }, WIDENS);
+      expect(outcomes).toEqual({ granted: [], others: [] });
+    }));
+
+  test('no page asks for any of them by itself', async () => {
+    const methods = new Set<string>();
+    for (const name of ['overview', 'requests', 'devices', 'chat', 'activity']) {
+      const opened = await windows.open({ page: name });
+      for (const button of await opened.page.locator('main button:enabled').all()) {
+        if (await button.isVisible()) await button.click({ timeout: 2000 }).catch(() => undefined);
+        await opened.page.keyboard.press('Escape');
+      }
+      for (const request of await requestsOf(opened.page)) methods.add(request.method);
+      await opened.close();
+    }
+    const allowed = new Set(['exec.approval.resolve', 'tidegate.devices.unblock']);
+    expect(
+      WIDENS.map(([method]) => method).filter((method) => methods.has(method) && !allowed.has(method)),
+    ).toEqual([]);
+    expect(methods.size).toBeGreaterThan(10);
+  });
+});
+
+describe('the content security policy', () => {
+  test('holds: scripts and styles in the page do not run, and nothing is loaded from elsewhere', async () => {
+    const opened = await windows.open({ page: 'overview' });
+    const { page } = opened;
+    await page.evaluate(() => {
+      const script = document.createElement('script');
+      script.textContent = 'window.__harm = 1';
+      document.body.append(script);
+      const image = document.createElement('img');
+      image.src = 'https://evil.example/x.gif';
+      document.body.append(image);
+    });
+    await page.evaluate(
+      () =>
+        new Promise((done) => {
+          const probe = document.createElement('script');
+          probe.src = '/probe.js';
+          probe.onload = done;
+          document.body.append(probe);
+        }),
+    );
+    const evaluated = await page.evaluate(() => (window as unknown as { __evaluated: unknown }).__evaluated);
+    const fetched = await page.evaluate(() =>
+      fetch('https://evil.example/').then(
+        () => 'sent',
+        () => 'refused',
+      ),
+    );
+    expect([evaluated, fetched]).toEqual(['refused', 'refused']);
+    expect(await page.evaluate(() => (window as unknown as { __harm?: unknown }).__harm)).toBeUndefined();
+    expect(opened.problems.length).toBeGreaterThanOrEqual(3);
+    await opened.close();
+  });
+
+  test('outside of the shell the window says where it works', async () => {
+    const opened = await windows.open({ page: 'overview' });
+    await opened.page
+      .context()
+      .newPage()
+      .then(async (page) => {
+        await page.goto(`${windows.address}/#/overview`);
+        await page.getByText("This page works only in Tidegate's own window.").waitFor();
+      });
+    await opened.close();
+  });
+});
