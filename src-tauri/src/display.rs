@@ -1,20 +1,4 @@
-//! What the desktop offers: a display, the library that draws tray icons, and somebody to show them.
-
-use tokio::sync::watch;
-
-/// Whether a person can see the tray.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Visibility {
-    /// The desktop has not answered yet.
-    Unknown,
-    /// It shows tray icons.
-    Shown,
-    /// It shows none at the moment. It may begin to: the icon appears then.
-    #[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "the tray is always there"))]
-    Hidden,
-    /// There is no tray in this process, and there will be none: the sentence says why.
-    NoTray(String),
-}
+//! The display: connecting to it, and how it is drawn on.
 
 /// Connects to the display.
 ///
@@ -33,70 +17,38 @@ pub(crate) fn connect() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The library that draws tray icons is not installed.
+/// Starts this program again in its own place with `GDK_GL=disable`, where that costs nothing: on
+/// X11, GTK looks at OpenGL when it starts, though neither the tray nor dialogs draw with it. On a
+/// display without a graphics card that look alone takes some 50 MB. Pages are then drawn without
+/// OpenGL too, which they do not need.
+///
+/// Left as it is on Wayland, and when the person set `GDK_GL`. Comes back when there is nothing to
+/// do, and when it does not work: then it is only the memory that is lost.
 #[cfg(target_os = "linux")]
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "there is no tray icon, because the library {} is missing (Debian: apt-get install libayatana-appindicator3-1); \
-     Tidegate runs without it",
-    LIBRARIES[0]
-)]
-pub(crate) struct NoTrayLibrary;
+pub(crate) fn leave_opengl_out() {
+    use std::os::unix::process::CommandExt;
 
-/// What `libappindicator-sys` loads, in its order.
-#[cfg(target_os = "linux")]
-const LIBRARIES: [&str; 2] = ["libayatana-appindicator3.so.1", "libappindicator3.so.1"];
+    use tidegate_host::environment::lookup;
 
-/// Looks for the library that draws tray icons. Without it, building a tray panics.
-#[cfg(target_os = "linux")]
-pub(crate) fn find_tray_library() -> Result<(), NoTrayLibrary> {
-    match LIBRARIES.iter().find_map(|name| dlopen2::raw::Library::open(name).ok()) {
-        Some(library) => {
-            // Loaded again in a moment; libraries of this kind are not made to be unloaded.
-            std::mem::forget(library);
-            Ok(())
-        }
-        None => Err(NoTrayLibrary),
+    let is_x11 = match lookup("GDK_BACKEND") {
+        Some(backend) => backend == "x11",
+        None => lookup("DISPLAY").is_some() && lookup("WAYLAND_DISPLAY").is_none(),
+    };
+    // Set already: by the person, or by this function the first time.
+    if !is_x11 || lookup(GDK_GL).is_some() {
+        return;
     }
+    let Ok(program) = std::env::current_exe() else { return };
+    let mut arguments = std::env::args_os();
+    let Some(name) = arguments.next() else { return };
+    // An environment cannot be changed safely from within; the process keeps its number.
+    let _failed =
+        std::process::Command::new(program).arg0(name).args(arguments).env(GDK_GL, "disable").exec();
 }
 
-/// Tells whether the desktop shows tray icons, now and whenever that changes. On the main thread.
-#[cfg(target_os = "linux")]
-pub(crate) fn watch_tray_host(visibility: watch::Sender<Visibility>) {
-    use gtk::gio::prelude::*;
-    use gtk::gio::{BusType, Cancellable, DBusProxy, DBusProxyFlags};
-
-    const WATCHER: &str = "org.kde.StatusNotifierWatcher";
-    // A proxy, and not `bus_watch_name`: that one panics when there is no session bus.
-    DBusProxy::for_bus(
-        BusType::Session,
-        DBusProxyFlags::DO_NOT_AUTO_START
-            | DBusProxyFlags::DO_NOT_LOAD_PROPERTIES
-            | DBusProxyFlags::DO_NOT_CONNECT_SIGNALS,
-        None,
-        WATCHER,
-        "/StatusNotifierWatcher",
-        WATCHER,
-        Cancellable::NONE,
-        move |proxy| {
-            let Ok(proxy) = proxy else {
-                visibility.send_replace(Visibility::Hidden);
-                return;
-            };
-            let tell = move |proxy: &DBusProxy| {
-                let is_there = proxy.g_name_owner().is_some();
-                visibility.send_replace(if is_there { Visibility::Shown } else { Visibility::Hidden });
-            };
-            tell(&proxy);
-            proxy.connect_g_name_owner_notify(tell);
-            // Watched for the rest of the process's life.
-            std::mem::forget(proxy);
-        },
-    );
-}
-
-/// Tells whether the desktop shows tray icons: always on this system.
+/// Nothing to do on this system.
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn watch_tray_host(visibility: watch::Sender<Visibility>) {
-    visibility.send_replace(Visibility::Shown);
-}
+pub(crate) fn leave_opengl_out() {}
+
+/// What [`leave_opengl_out`] sets: not meant for programs that are started from here.
+pub(crate) const GDK_GL: &str = "GDK_GL";

@@ -1,26 +1,29 @@
 //! Draws a [`TrayMenu`] with the system's tray.
 
-use std::path::PathBuf;
-
 use tauri::AppHandle;
 use tauri::image::Image;
-use tauri::menu::{IsMenuItem, Menu, MenuId, MenuItem, PredefinedMenuItem};
+use tauri::menu::{CheckMenuItem, Menu, MenuId, MenuItem, PredefinedMenuItem};
 use tauri::tray::{TrayIcon as SystemTray, TrayIconBuilder};
 use tidegate_desktop_core::tray_menu::{MenuEntry, TrayCommand, TrayIcon, TrayMenu};
 
-use crate::display;
-
-const QUIT: &str = "quit";
+use crate::runtime_directory;
+#[cfg(target_os = "linux")]
+use crate::tray_host;
 
 /// The tray, and what it shows.
 pub(crate) struct Tray {
     system: SystemTray,
     shown: TrayMenu,
-    /// For each entry of the menu its item; separators have none.
-    items: Items,
+    /// For each entry of the menu its item.
+    items: Vec<Item>,
 }
 
-type Items = Vec<Option<MenuItem<tauri::Wry>>>;
+/// A line of the system's menu.
+enum Item {
+    Plain(MenuItem<tauri::Wry>),
+    Check(CheckMenuItem<tauri::Wry>),
+    Separator,
+}
 
 /// Why there is no tray.
 #[derive(Debug, thiserror::Error)]
@@ -28,7 +31,7 @@ pub(crate) enum NoTray {
     /// The library is missing.
     #[cfg(target_os = "linux")]
     #[error(transparent)]
-    Library(#[from] display::NoTrayLibrary),
+    Library(#[from] tray_host::NoTrayLibrary),
     /// The system refused.
     #[error("there is no tray icon: {0}; Tidegate runs without it")]
     System(#[from] tauri::Error),
@@ -39,18 +42,19 @@ impl Tray {
     ///
     /// # Errors
     /// When this system has no trays. A desktop that shows none at the moment is not an error.
-    pub(crate) fn build(app: &AppHandle, menu: &TrayMenu) -> Result<Self, NoTray> {
+    pub(crate) fn build(app: &AppHandle, menu: TrayMenu) -> Result<Self, NoTray> {
         #[cfg(target_os = "linux")]
-        display::find_tray_library()?;
-        let (system_menu, items) = build_menu(app, menu)?;
+        tray_host::find_library()?;
+        let (system_menu, items) = build_menu(app, &menu)?;
         let mut builder = TrayIconBuilder::with_id("tidegate")
             .icon(image(menu.icon))
             .tooltip(&menu.tooltip)
             .menu(&system_menu);
-        if let Some(directory) = icon_directory() {
+        // The library's own choice can be a directory that every user may write.
+        if let Some(directory) = runtime_directory::of("tray") {
             builder = builder.temp_dir_path(directory);
         }
-        Ok(Self { system: builder.build(app)?, shown: menu.clone(), items })
+        Ok(Self { system: builder.build(app)?, shown: menu, items })
     }
 
     /// Changes what is shown into `menu`. A menu that only changes its words stays open.
@@ -65,33 +69,44 @@ impl Tray {
             self.system.set_tooltip(Some(&menu.tooltip))?;
         }
         if is_same_shape(&menu, &self.shown) {
-            for (entry, item) in menu.entries.iter().zip(&self.items) {
-                if let Some(item) = item {
-                    item.set_text(label(entry))?;
-                    item.set_enabled(is_enabled(entry))?;
-                }
-            }
+            self.shown = menu;
+            self.redraw()
         } else {
             let (system_menu, items) = build_menu(app, &menu)?;
             self.system.set_menu(Some(system_menu))?;
             self.items = items;
+            self.shown = menu;
+            Ok(())
         }
-        self.shown = menu;
-        Ok(())
     }
-}
 
-/// Removes what the tray has left in the file system.
-pub(crate) fn remove_files() {
-    if let Some(directory) = icon_directory() {
-        // Nothing depends on it, and it lies where the system clears up at log-out.
-        let _ = std::fs::remove_dir_all(directory);
+    /// Sets every line to what is to be shown. A click has moved a check mark, though nothing may
+    /// have changed.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub(crate) fn redraw(&self) -> tauri::Result<()> {
+        for (entry, item) in self.shown.entries.iter().zip(&self.items) {
+            match item {
+                Item::Plain(item) => {
+                    item.set_text(label(entry))?;
+                    item.set_enabled(is_enabled(entry))?;
+                }
+                Item::Check(item) => {
+                    item.set_text(label(entry))?;
+                    item.set_enabled(is_enabled(entry))?;
+                    item.set_checked(is_checked(entry) == Some(true))?;
+                }
+                Item::Separator => {}
+            }
+        }
+        Ok(())
     }
 }
 
 /// What a chosen item means.
 pub(crate) fn command(id: &MenuId) -> Option<TrayCommand> {
-    (id == QUIT).then_some(TrayCommand::Quit)
+    TrayCommand::from_id(&id.0)
 }
 
 fn image(icon: TrayIcon) -> Image<'static> {
@@ -103,26 +118,35 @@ fn image(icon: TrayIcon) -> Image<'static> {
     }
 }
 
-/// Whether two menus differ in words at most.
+/// Whether two menus differ in words, and in what can be chosen, at most.
 fn is_same_shape(one: &TrayMenu, other: &TrayMenu) -> bool {
-    let id = |menu: &TrayMenu| menu.entries.iter().map(item_id).collect::<Vec<_>>();
-    id(one) == id(other)
+    let shape = |menu: &TrayMenu| {
+        menu.entries.iter().map(|entry| (item_id(entry), is_checked(entry).is_some())).collect::<Vec<_>>()
+    };
+    shape(one) == shape(other)
 }
 
-fn build_menu(app: &AppHandle, menu: &TrayMenu) -> tauri::Result<(Menu<tauri::Wry>, Items)> {
+fn build_menu(app: &AppHandle, menu: &TrayMenu) -> tauri::Result<(Menu<tauri::Wry>, Vec<Item>)> {
     let system = Menu::new(app)?;
     let mut items = Vec::new();
     for entry in &menu.entries {
-        let item = match item_id(entry) {
-            Some(id) => Some(MenuItem::with_id(app, id, label(entry), is_enabled(entry), None::<&str>)?),
-            None => None,
+        let (text, is_enabled) = (label(entry), is_enabled(entry));
+        let item = match (item_id(entry), is_checked(entry)) {
+            (Some(id), Some(is_checked)) => {
+                let item = CheckMenuItem::with_id(app, id, text, is_enabled, is_checked, None::<&str>)?;
+                system.append(&item)?;
+                Item::Check(item)
+            }
+            (Some(id), None) => {
+                let item = MenuItem::with_id(app, id, text, is_enabled, None::<&str>)?;
+                system.append(&item)?;
+                Item::Plain(item)
+            }
+            (None, _) => {
+                system.append(&PredefinedMenuItem::separator(app)?)?;
+                Item::Separator
+            }
         };
-        let separator = PredefinedMenuItem::separator(app)?;
-        let drawn: &dyn IsMenuItem<_> = match &item {
-            Some(item) => item,
-            None => &separator,
-        };
-        system.append(drawn)?;
         items.push(item);
     }
     Ok((system, items))
@@ -133,16 +157,15 @@ fn item_id(entry: &MenuEntry) -> Option<&'static str> {
     match entry {
         MenuEntry::Text(_) => Some("text"),
         MenuEntry::Separator => None,
-        MenuEntry::Command { command: TrayCommand::Quit, .. } => Some(QUIT),
+        MenuEntry::Command { command, .. } => Some(command.id()),
     }
 }
 
 /// An entry's words. A single `&` would mark the next letter as a key to press.
 fn label(entry: &MenuEntry) -> String {
     match entry {
-        MenuEntry::Text(text) => text.replace('&', "&&"),
+        MenuEntry::Text(text) | MenuEntry::Command { label: text, .. } => text.replace('&', "&&"),
         MenuEntry::Separator => String::new(),
-        MenuEntry::Command { label, .. } => (*label).to_owned(),
     }
 }
 
@@ -150,15 +173,9 @@ fn is_enabled(entry: &MenuEntry) -> bool {
     matches!(entry, MenuEntry::Command { is_enabled: true, .. })
 }
 
-/// Where the icon's file is written for the tray to read: private, and not shared with another
-/// Tidegate of this user. The library's own choice can be a directory that every user may write.
-#[cfg(target_os = "linux")]
-fn icon_directory() -> Option<PathBuf> {
-    Some(gtk::glib::user_runtime_dir().join("tidegate").join(format!("tray-{}", std::process::id())))
-}
-
-/// Where the icon's file is written: no file is needed on this system.
-#[cfg(not(target_os = "linux"))]
-fn icon_directory() -> Option<PathBuf> {
-    None
+fn is_checked(entry: &MenuEntry) -> Option<bool> {
+    match entry {
+        MenuEntry::Command { is_checked, .. } => *is_checked,
+        MenuEntry::Text(_) | MenuEntry::Separator => None,
+    }
 }

@@ -5,48 +5,18 @@ import os
 import signal
 import subprocess
 import tempfile
-import time
 from pathlib import Path
 
+from waiting import wait_until
 
-def wait_until(condition, what, seconds=10):
-    """Waits until `condition` gives something true, and returns that."""
-    end = time.monotonic() + seconds
-    while not (value := condition()):
-        if time.monotonic() > end:
-            raise AssertionError(f"{what}: not within {seconds} s")
-        time.sleep(0.05)
-    return value
+BINARIES = Path(os.environ["TIDEGATE_BINARIES"])
 
 
-class Shell:
-    """Started when it is made; `with` ends whatever is left of it."""
+class State:
+    """A state directory, the log in it, and the command line of the Tidegate that runs with it."""
 
-    def __init__(self, state=None, port=0, **environment):
-        self._own_state = None
-        if state is None:
-            self._own_state = tempfile.TemporaryDirectory()
-            state = Path(self._own_state.name) / "state_of_one"
+    def __init__(self, state):
         self.state = Path(state)
-        self.output = tempfile.TemporaryFile("w+")
-        variables = {name: value for name, value in (os.environ | environment).items() if value is not None}
-        self.process = subprocess.Popen(
-            [os.environ["TIDEGATE_DESKTOP"], "--state-dir", str(self.state), "--port", str(port)],
-            env=variables, stdin=subprocess.DEVNULL, stdout=self.output, stderr=self.output,
-            # A session of its own: everything that it leaves behind can be found.
-            start_new_session=True,
-        )
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
-        self.output.close()
-        if self._own_state:
-            self._own_state.cleanup()
 
     def log(self):
         """What the log says so far, as entries."""
@@ -57,11 +27,83 @@ class Shell:
         # A line that is being written has no end yet.
         return [json.loads(line) for line in lines if line.endswith("\n")]
 
-    def wait_for_log(self, words):
-        """The first entry whose message contains `words`."""
+    def wait_for_log(self, words, number=1):
+        """The entry whose message contains `words`, the first one or a later one."""
         def find():
-            return next((entry for entry in self.log() if words in entry["message"]), None)
+            found = [entry for entry in self.log() if words in entry["message"]]
+            return found[number - 1] if len(found) >= number else None
         return wait_until(find, f"no {words!r} in the log", 20)
+
+    def wait_until_ready(self):
+        """The port that it serves."""
+        return self.wait_for_log("Tidegate is ready")["port"]
+
+    def tidegate(self, *words, stdin=""):
+        """Runs `tidegate WORDS` on the same state; the ended process."""
+        return subprocess.run(
+            [BINARIES / "tidegate", "--state-dir", self.state, *words],
+            input=stdin, capture_output=True, text=True, timeout=30, check=False,
+        )
+
+    def json(self, *words):
+        """What `tidegate WORDS --json` prints."""
+        ended = self.tidegate(*words, "--json")
+        assert ended.returncode == 0, f"tidegate {' '.join(words)}: {ended.stdout}{ended.stderr}"
+        return json.loads(ended.stdout)
+
+    def token(self):
+        """The shared token."""
+        ended = self.tidegate("token", "show")
+        assert ended.returncode == 0, ended.stderr
+        return ended.stdout.strip()
+
+    def waiting(self):
+        """The requests that wait, as the command line lists them."""
+        return self.json("devices", "list")["pending"]
+
+    def audit(self):
+        """The audit log, as the command line prints it."""
+        return self.json("audit", "--limit", "1000")["events"]
+
+
+class Shell(State):
+    """Started when it is made; `with` ends whatever is left of it."""
+
+    def __init__(self, state=None, port=0, arguments=(), **environment):
+        self._own_state = None
+        if state is None:
+            self._own_state = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+            state = Path(self._own_state.name) / "state_of_one"
+        super().__init__(state)
+        self.output = tempfile.TemporaryFile("w+")
+        variables = {name: value for name, value in (os.environ | environment).items() if value is not None}
+        self.process = subprocess.Popen(
+            [*self.command(self.state, port), *arguments],
+            env=variables, stdin=subprocess.DEVNULL, stdout=self.output, stderr=self.output,
+            # A session of its own: everything that it leaves behind can be found.
+            start_new_session=True,
+        )
+
+    @staticmethod
+    def command(state, port=0):
+        """The words that start it."""
+        return [str(BINARIES / "tidegate-desktop"), "--state-dir", str(state), "--port", str(port)]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        for process in self.left_behind():
+            try:
+                os.kill(process, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+        self.output.close()
+        if self._own_state:
+            self._own_state.cleanup()
 
     def printed(self):
         """What went to the terminal."""
@@ -87,3 +129,40 @@ class Shell:
                 except ProcessLookupError:
                     continue
         return left
+
+    def wait_until_nothing_is_left(self):
+        """Waits until none of its processes is there; those that draw pages end a moment after it."""
+        wait_until(lambda: not self.left_behind(), "nothing is left of it", 3)
+
+    def descendants(self):
+        """Its processes as (pid, name), itself left out."""
+        return descendants_of(self.process.pid)
+
+
+def descendants_of(pid):
+    """The processes that a process started, and those that these started, as (pid, name)."""
+    found, unseen = [], [pid]
+    while unseen:
+        for child in children_of(unseen.pop()):
+            found.append((child, name_of(child)))
+            unseen.append(child)
+    return found
+
+
+def children_of(pid):
+    """The children of a process; none when it has ended."""
+    found = []
+    for path in Path("/proc").glob(f"{pid}/task/*/children"):
+        try:
+            found += [int(word) for word in path.read_text().split()]
+        except OSError:
+            continue
+    return found
+
+
+def name_of(pid):
+    """The name of a process, empty when it has ended."""
+    try:
+        return (Path("/proc") / str(pid) / "comm").read_text().strip()
+    except OSError:
+        return ""

@@ -6,106 +6,127 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from shell import Shell, wait_until
+from desktop_case import DesktopCase
+from shell import Shell
 from tray_host import TrayHost
+from waiting import wait_until
 
 
-class WithTray(unittest.TestCase):
+class WithTray(DesktopCase):
     """On a desktop that shows tray icons."""
-
-    def setUp(self):
-        self.tray = TrayHost().start()
-        self.addCleanup(self.tray.stop)
-
-    def start(self, **keywords):
-        return self.enterContext(Shell(**keywords))
 
     def taken_port(self):
         """A port that somebody else listens on until the test ends."""
         taken = self.enterContext(socket.create_server(("127.0.0.1", 0)))
         return taken.getsockname()[1]
 
-    def test_the_menu_shows_the_port_that_answers(self):
-        shell = self.start()
-        port = shell.wait_for_log("Tidegate is ready")["port"]
-        item = self.tray.wait_for_item()
-
-        wait_until(lambda: (f"Ready on port {port}", False) in item.labels(), "the port in the menu")
+    def test_the_menu_shows_the_port_that_answers_and_what_can_be_done(self):
+        item = self.start_until_ready()
+        port = self.shell.wait_until_ready()
 
         labels = item.labels()
-        self.assertEqual(labels[-1], ("Quit", True))
-        self.assertIn(("Decide requests with `tidegate devices`", False), labels)
+
+        self.assertEqual(labels[0], (f"Ready on port {port}", False))
+        commands = [
+            "Open Tidegate", "New chat", "Pause agents", "Copy connection lines", "Restart gateway",
+            "Start at login", "Open logs", "Quit",
+        ]
+        self.assertEqual([label for label, can_be_chosen in labels if can_be_chosen], commands)
         socket.create_connection(("127.0.0.1", port), 5).close()
 
     def test_the_icon_shows_the_state_and_lies_in_a_private_directory(self):
-        ready = self.start()
-        ready.wait_for_log("Tidegate is ready")
-        item = self.tray.wait_for_item()
-        wait_until(lambda: item.labels()[0][0].startswith("Ready"), "ready in the menu")
+        item = self.start_until_ready()
         ok = Path(item.icon())
         self.assertEqual(ok.read_bytes()[:8], b"\x89PNG\r\n\x1a\n")
         self.assertTrue(ok.is_relative_to(Path(os.environ["XDG_RUNTIME_DIR"]) / "tidegate"))
+        self.assertEqual(ok.parent.parent.stat().st_mode & 0o077, 0)
         ok_picture = ok.read_bytes()
-        ready.end()
-        ready.wait()
+        self.shell.end()
+        self.shell.wait()
         self.tray.wait_until_empty()
 
         self.start(port=self.taken_port())
         failed_item = self.tray.wait_for_item()
-        wait_until(lambda: failed_item.labels()[0][0] != "Starting", "the failure in the menu")
+        wait_until(lambda: failed_item.texts()[0] != "Starting", "the failure in the menu")
 
         self.assertNotEqual(Path(failed_item.icon()).read_bytes(), ok_picture)
 
     def test_quit_ends_the_process_and_leaves_nothing(self):
-        shell = self.start()
-        shell.wait_for_log("Tidegate is ready")
-        item = self.tray.wait_for_item()
-        directory = Path(item.icon()).parent
+        item = self.start_until_ready()
+        directory = Path(item.icon()).parent.parent
 
         item.click("Quit")
 
-        self.assertEqual(shell.wait(), 0)
-        self.assertEqual(shell.left_behind(), [])
-        self.assertEqual(shell.log()[-1]["message"], "Tidegate has stopped")
+        self.assertEqual(self.shell.wait(), 0)
+        self.shell.wait_until_nothing_is_left()
+        self.assertEqual(self.shell.log()[-1]["message"], "Tidegate has stopped")
         self.assertFalse(directory.exists())
         self.tray.wait_until_empty()
 
+    def test_quit_with_a_window_open_leaves_nothing(self):
+        item = self.start_until_ready()
+        item.click("Open Tidegate")
+        wait_until(lambda: "WebKitWebProces" in dict((n, p) for p, n in self.shell.descendants()), "a page", 20)
+
+        item.click("Quit")
+
+        self.assertEqual(self.shell.wait(), 0)
+        self.shell.wait_until_nothing_is_left()
+
     def test_a_signal_ends_it_as_quit_does(self):
-        shell = self.start()
-        shell.wait_for_log("Tidegate is ready")
+        self.start_until_ready()
 
-        shell.end()
+        self.shell.end()
 
-        self.assertEqual(shell.wait(), 0)
-        self.assertEqual(shell.log()[-1]["message"], "Tidegate has stopped")
+        self.assertEqual(self.shell.wait(), 0)
+        self.assertEqual(self.shell.log()[-1]["message"], "Tidegate has stopped")
 
     def test_a_start_that_fails_says_why_in_the_menu_until_the_person_quits(self):
         port = self.taken_port()
-        shell = self.start(port=port)
+        self.start(port=port)
         item = self.tray.wait_for_item()
 
-        def sentence():
-            return " ".join(label for label, enabled in item.labels() if not enabled)
+        wait_until(lambda: str(port) in item.status(), "the port that is taken, in the menu")
 
-        wait_until(lambda: str(port) in sentence(), "the port that is taken, in the menu")
-        self.assertIsNone(shell.process.poll())
+        self.assertIsNone(self.shell.process.poll())
         item.click("Quit")
-        self.assertEqual(shell.wait(), 0)
+        self.assertEqual(self.shell.wait(), 0)
 
-    def test_a_second_one_names_the_state_directory_and_leaves_the_first_alone(self):
-        first = self.start()
-        first.wait_for_log("Tidegate is ready")
-        first_item = self.tray.wait_for_item()
-        wait_until(lambda: first_item.labels()[0][0].startswith("Ready"), "ready in the menu")
+    def test_pausing_agents_is_shown_and_can_be_taken_back(self):
+        item = self.start_until_ready()
 
-        second = self.start(state=first.state)
-        second.wait_for_log("Tidegate did not start")
+        item.click("Pause agents")
+        item.wait_for_label("Agents are paused")
+        self.assertTrue(self.shell.json("status")["paused"])
+        item.click("Resume agents")
 
-        self.assertIsNone(second.process.poll())
-        second.end()
-        self.assertEqual(second.wait(), 0)
-        self.assertTrue(first_item.labels()[0][0].startswith("Ready"))
-        self.assertTrue(Path(first_item.icon()).is_file())
+        item.wait_for_label("Pause agents")
+        self.assertFalse(self.shell.json("status")["paused"])
+
+    def test_restarting_the_gateway_keeps_the_port(self):
+        item = self.start_until_ready()
+        port = self.shell.wait_until_ready()
+
+        item.click("Restart gateway")
+        again = self.shell.wait_for_log("Tidegate is ready", number=2)
+
+        self.assertEqual(again["port"], port)
+        item.wait_for_label(f"Ready on port {port}")
+
+    def test_start_at_login_is_off_until_it_is_chosen(self):
+        item = self.start_until_ready()
+        directory = Path(os.environ["XDG_CONFIG_HOME"]) / "autostart"
+        self.assertFalse(item.is_checked("Start at login"))
+        self.assertEqual(list(directory.glob("*")), [])
+
+        item.click("Start at login")
+        wait_until(lambda: item.is_checked("Start at login"), "the check mark")
+        (entry,) = directory.glob("*.desktop")
+        self.assertIn("tidegate-desktop", entry.read_text())
+        item.click("Start at login")
+
+        wait_until(lambda: not item.is_checked("Start at login"), "no check mark")
+        self.assertEqual(list(directory.glob("*.desktop")), [])
 
     def test_without_the_tray_library_it_runs_and_says_so(self):
         with tempfile.TemporaryDirectory() as broken:
@@ -113,7 +134,7 @@ class WithTray(unittest.TestCase):
                 # Found first, and not a library.
                 (Path(broken) / name).touch()
             shell = self.start(LD_LIBRARY_PATH=broken)
-            shell.wait_for_log("Tidegate is ready")
+            shell.wait_until_ready()
 
             entry = shell.wait_for_log("there is no tray icon")
 
@@ -123,38 +144,31 @@ class WithTray(unittest.TestCase):
             self.assertEqual(shell.wait(), 0)
 
 
-class WithoutTray(unittest.TestCase):
+class WithoutTray(DesktopCase):
     """On a desktop that shows no tray icons, or on none."""
 
+    has_tray = False
+
     def test_it_runs_and_says_so_and_the_icon_appears_when_somebody_shows_it(self):
-        with Shell() as shell:
-            shell.wait_for_log("Tidegate is ready")
-            shell.wait_for_log("the desktop shows no tray icons")
+        self.start_until_ready()
+        wait_until(lambda: self.shell.json("status")["desktop"]["tray"]["state"] == "missing", "status says so")
 
-            tray = TrayHost().start()
-            try:
-                item = tray.wait_for_item()
-                shell.wait_for_log("the desktop shows the tray icon")
-                wait_until(lambda: item.labels()[0][0].startswith("Ready"), "ready in the menu")
-            finally:
-                tray.stop()
+        tray = TrayHost().start()
+        self.addCleanup(tray.stop)
+        tray.wait_for_item().wait_for_label("Ready")
 
-            shell.end()
-            self.assertEqual(shell.wait(), 0)
-
-    def test_a_start_that_fails_unseen_ends_with_its_sentence(self):
-        with Shell() as first:
-            first.wait_for_log("Tidegate is ready")
-            with Shell(state=first.state) as second:
-                self.assertEqual(second.wait(20), 1)
-                self.assertIn("Tidegate already runs with the state directory", second.printed())
+        wait_until(lambda: self.shell.json("status")["desktop"]["tray"]["state"] == "ok", "status says that it is seen")
+        self.shell.end()
+        self.assertEqual(self.shell.wait(), 0)
 
     def test_without_a_session_bus_it_runs(self):
-        with Shell(DBUS_SESSION_BUS_ADDRESS="unix:path=/nonexistent") as shell:
-            shell.wait_for_log("Tidegate is ready")
-            shell.wait_for_log("the desktop shows no tray icons")
-            shell.end()
-            self.assertEqual(shell.wait(), 0)
+        self.start_until_ready(DBUS_SESSION_BUS_ADDRESS="unix:path=/nonexistent")
+
+        desktop = self.shell.json("status")["desktop"]
+
+        self.assertEqual((desktop["tray"]["state"], desktop["notifications"]["state"]), ("missing", "missing"))
+        self.shell.end()
+        self.assertEqual(self.shell.wait(), 0)
 
     def test_without_a_display_it_points_to_the_command_line(self):
         with Shell(DISPLAY=None) as shell:

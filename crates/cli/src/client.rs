@@ -121,7 +121,7 @@ impl<W: Wire> Client<W> {
             loop {
                 match self.next().await? {
                     Incoming::Answer { id, result } if id == request => {
-                        return result.map_err(Failure::Answered);
+                        return result.map_err(Failure::from);
                     }
                     Incoming::Answer { .. } | Incoming::Event { .. } => {}
                 }
@@ -239,8 +239,11 @@ fn parse(message: &str) -> Option<Incoming> {
         Frame::Event { event, payload } => Some(Incoming::Event { name: event, payload }),
         Frame::Response { id, ok: true, payload, .. } => Some(Incoming::Answer { id, result: Ok(payload) }),
         Frame::Response { id, ok: false, error, .. } => {
-            let unexplained =
-                || ServerError { code: String::new(), message: "the request failed".to_owned() };
+            let unexplained = || ServerError {
+                code: String::new(),
+                message: "the request failed".to_owned(),
+                details: Value::Null,
+            };
             Some(Incoming::Answer { id, result: Err(error.unwrap_or_else(unexplained)) })
         }
     }

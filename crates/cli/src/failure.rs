@@ -2,6 +2,7 @@
 
 use std::io;
 
+use serde_json::Value;
 use tidegate_protocol::text;
 
 use crate::output::Output;
@@ -31,11 +32,8 @@ pub enum Failure {
     /// The gateway answered with an error.
     #[error("{}", capital(&end(&text::one_line(&.0.message, MAX_SENTENCE))))]
     Answered(ServerError),
-    /// A person decides this at the desktop.
-    #[error(
-        "A person decides this in Tidegate's dialog. Look at the desktop, or open the request from \
-         Tidegate's tray icon."
-    )]
+    /// A person decides this at the desktop, where the dialog was opened.
+    #[error("Tidegate's dialog was opened; decide there.")]
     DesktopDecides,
     /// The operation itself failed; the sentence says how.
     #[error("{}", end(&text::one_line(.0, MAX_SENTENCE)))]
@@ -79,6 +77,18 @@ pub struct ServerError {
     /// A sentence, or the protocol's wording.
     #[serde(default)]
     pub message: String,
+    /// A finer code and what belongs to it.
+    #[serde(default)]
+    pub details: Value,
+}
+
+impl From<ServerError> for Failure {
+    fn from(error: ServerError) -> Self {
+        match error.details.get("reason").and_then(Value::as_str) {
+            Some("DESKTOP_DECIDES") => Self::DesktopDecides,
+            _ => Self::Answered(error),
+        }
+    }
 }
 
 impl Failure {
@@ -91,8 +101,8 @@ impl Failure {
             Self::Usage(_) => 2,
             Self::NotRunning { .. } => 3,
             Self::Refused(_) => 4,
+            Self::DesktopDecides => 5,
             Self::Answered(_)
-            | Self::DesktopDecides
             | Self::Failed(_)
             | Self::ConnectionClosed
             | Self::NoAnswer(_)

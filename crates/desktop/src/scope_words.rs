@@ -108,6 +108,16 @@ pub fn level_sentence(level: Level) -> &'static str {
     }
 }
 
+/// What a level is called on a button or in a table.
+#[must_use]
+pub fn level_label(level: Level) -> &'static str {
+    match level {
+        Level::Read => "Read",
+        Level::Write => "Write",
+        Level::Full => "Full",
+    }
+}
+
 /// What a level is called.
 #[must_use]
 pub fn level_name(level: Level) -> &'static str {

@@ -1,32 +1,32 @@
-//! The tray's icon and menu, as a value computed from what is known. A shell draws it and does
-//! what a chosen command says; it adds nothing of its own.
+//! The tray's icon and menu, as a value computed from what is known. A shell draws it and tells
+//! what was chosen; it adds nothing of its own.
+
+use std::time::Duration;
 
 use tidegate_protocol::text;
 
+use crate::shell::HostState;
+
 /// The most characters of one line of the menu. Menus do not wrap; longer ones leave the screen.
-const MAX_LINE: usize = 60;
+pub const MAX_LINE: usize = 60;
+/// The most characters of a tooltip: Windows shows 127.
+pub const MAX_TOOLTIP: usize = 127;
 /// The most characters of a sentence that says why Tidegate does not run.
 const MAX_SENTENCE: usize = 480;
-/// The most characters of a tooltip: Windows shows 127.
-const MAX_TOOLTIP: usize = 127;
+/// The most characters of a sentence that says what is missing.
+const MAX_DEGRADED: usize = 180;
 
-/// How the gateway in this process is.
+/// What the tray shows something about.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum HostState {
-    /// It is being built; nothing is served yet.
-    Starting,
-    /// It serves.
-    Ready {
-        /// Its port on this computer.
-        port: u16,
-        /// What waits for the person.
-        waiting: Waiting,
-    },
-    /// It did not start, or it ended by itself. The sentence says why and what to do; it may hold
-    /// text from outside.
-    Failed(String),
-    /// It ends what runs and saves; the process exits then.
-    Stopping,
+pub struct TrayState {
+    /// How the gateway in this process is.
+    pub host: HostState,
+    /// What waits for the person.
+    pub waiting: Waiting,
+    /// Whether agents begin no new work.
+    pub is_paused: bool,
+    /// Whether Tidegate starts at login.
+    pub starts_at_login: bool,
 }
 
 /// What waits for the person to decide.
@@ -56,109 +56,246 @@ pub enum TrayIcon {
 pub struct TrayMenu {
     /// The icon.
     pub icon: TrayIcon,
-    /// One line for systems that show a text beside the pointer, at most 127 characters.
+    /// One line for systems that show a text beside the pointer, at most [`MAX_TOOLTIP`] characters.
     pub tooltip: String,
-    /// The menu, from top to bottom. The first entry is always a text: the status line.
+    /// The menu, from top to bottom: what waits, how the gateway is, what can be done.
     pub entries: Vec<MenuEntry>,
 }
 
-/// One line of the menu.
+/// One line of the menu, at most [`MAX_LINE`] characters without control and invisible ones.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MenuEntry {
-    /// Text that cannot be chosen: one line, without control and invisible characters.
+    /// Text that cannot be chosen.
     Text(String),
     /// A line between groups.
     Separator,
     /// Something to do.
     Command {
         /// What it is called.
-        label: &'static str,
+        label: String,
         /// What it does.
         command: TrayCommand,
         /// Whether it can be chosen now.
         is_enabled: bool,
+        /// Whether it has a check mark; `None` for what is not on or off.
+        is_checked: Option<bool>,
     },
 }
 
 /// What can be chosen in the tray. None of these decides a request: tray events can be forged by
-/// programs of the session.
+/// programs of the session. Each says what is to be, and not "the other way round", so that an
+/// event which comes late or twice does not undo itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TrayCommand {
+    /// Open the dialog for the devices and programs that wait.
+    ReviewRequests,
+    /// Open the dialog for the commands that wait.
+    ReviewCommands,
+    /// Open the window.
+    OpenWindow,
+    /// Open the window at a new conversation.
+    NewChat,
+    /// Begin no new work of agents.
+    PauseAgents,
+    /// Let agents work again.
+    ResumeAgents,
+    /// Copy the lines that aim a client at this gateway.
+    CopyConnectionLines,
+    /// Stop the gateway in order and start it again.
+    RestartGateway,
+    /// Start at login from now on.
+    StartAtLogin,
+    /// Do not start at login any more.
+    DoNotStartAtLogin,
+    /// Open the log.
+    OpenLogs,
     /// Stop the gateway in order and end the process.
     Quit,
 }
 
-impl TrayMenu {
-    /// What the tray shows while the gateway is in `state`.
+impl TrayCommand {
+    /// Every command.
+    pub const ALL: [Self; 12] = [
+        Self::ReviewRequests,
+        Self::ReviewCommands,
+        Self::OpenWindow,
+        Self::NewChat,
+        Self::PauseAgents,
+        Self::ResumeAgents,
+        Self::CopyConnectionLines,
+        Self::RestartGateway,
+        Self::StartAtLogin,
+        Self::DoNotStartAtLogin,
+        Self::OpenLogs,
+        Self::Quit,
+    ];
+
+    /// A name that the system's menu can carry.
     #[must_use]
-    pub fn of(state: &HostState) -> Self {
-        let lines = status_lines(state);
-        let tooltip = match lines.first() {
-            Some(line) => text::one_line(&format!("Tidegate: {line}"), MAX_TOOLTIP),
-            None => "Tidegate".to_owned(),
-        };
-        let mut entries: Vec<MenuEntry> = lines.into_iter().map(MenuEntry::Text).collect();
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::ReviewRequests => "review-requests",
+            Self::ReviewCommands => "review-commands",
+            Self::OpenWindow => "open-window",
+            Self::NewChat => "new-chat",
+            Self::PauseAgents => "pause-agents",
+            Self::ResumeAgents => "resume-agents",
+            Self::CopyConnectionLines => "copy-connection-lines",
+            Self::RestartGateway => "restart-gateway",
+            Self::StartAtLogin => "start-at-login",
+            Self::DoNotStartAtLogin => "do-not-start-at-login",
+            Self::OpenLogs => "open-logs",
+            Self::Quit => "quit",
+        }
+    }
+
+    /// The command of a name.
+    #[must_use]
+    pub fn from_id(id: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|command| command.id() == id)
+    }
+}
+
+impl TrayMenu {
+    /// What the tray shows.
+    #[must_use]
+    pub fn of(state: &TrayState) -> Self {
+        let waiting = waiting_entries(state);
+        let status = status_lines(state);
+        let first = waiting.iter().find_map(label).or(status.first().map(String::as_str)).unwrap_or_default();
+        let tooltip = text::one_line(&format!("Tidegate: {first}"), MAX_TOOLTIP);
+        let is_ready = matches!(state.host, HostState::Ready { .. });
+        let is_stopping = state.host == HostState::Stopping;
+        let can_restart = !is_stopping && state.host != HostState::Starting;
+
+        let mut entries = waiting;
+        entries.extend(status.into_iter().map(MenuEntry::Text));
+        entries.push(MenuEntry::Separator);
+        entries.push(command("Open Tidegate", TrayCommand::OpenWindow, !is_stopping));
+        entries.push(command("New chat", TrayCommand::NewChat, is_ready));
+        entries.push(MenuEntry::Separator);
+        entries.push(match state.is_paused {
+            false => command("Pause agents", TrayCommand::PauseAgents, is_ready),
+            true => command("Resume agents", TrayCommand::ResumeAgents, is_ready),
+        });
+        entries.push(command("Copy connection lines", TrayCommand::CopyConnectionLines, is_ready));
+        entries.push(command("Restart gateway", TrayCommand::RestartGateway, can_restart));
         entries.push(MenuEntry::Separator);
         entries.push(MenuEntry::Command {
-            label: "Quit",
-            command: TrayCommand::Quit,
-            is_enabled: *state != HostState::Stopping,
+            label: "Start at login".to_owned(),
+            command: match state.starts_at_login {
+                false => TrayCommand::StartAtLogin,
+                true => TrayCommand::DoNotStartAtLogin,
+            },
+            is_enabled: !is_stopping,
+            is_checked: Some(state.starts_at_login),
         });
+        entries.push(command("Open logs", TrayCommand::OpenLogs, true));
+        entries.push(MenuEntry::Separator);
+        entries.push(command("Quit", TrayCommand::Quit, !is_stopping));
         Self { icon: icon(state), tooltip, entries }
     }
-}
 
-fn icon(state: &HostState) -> TrayIcon {
-    match state {
-        HostState::Starting | HostState::Stopping => TrayIcon::Working,
-        HostState::Ready { waiting, .. } if *waiting != Waiting::default() => TrayIcon::Attention,
-        HostState::Ready { .. } => TrayIcon::Ok,
-        HostState::Failed(_) => TrayIcon::Error,
+    /// Whether the menu offers a command now. One that it does not offer was forged, or chosen in a
+    /// menu that has changed since.
+    #[must_use]
+    pub fn offers(&self, wanted: TrayCommand) -> bool {
+        self.entries.iter().any(
+            |entry| matches!(entry, MenuEntry::Command { command, is_enabled: true, .. } if *command == wanted),
+        )
     }
 }
 
-/// At least one line.
-fn status_lines(state: &HostState) -> Vec<String> {
-    match state {
+fn command(label: &str, command: TrayCommand, is_enabled: bool) -> MenuEntry {
+    MenuEntry::Command { label: label.to_owned(), command, is_enabled, is_checked: None }
+}
+
+fn label(entry: &MenuEntry) -> Option<&str> {
+    match entry {
+        MenuEntry::Text(text) => Some(text),
+        MenuEntry::Command { label, .. } => Some(label),
+        MenuEntry::Separator => None,
+    }
+}
+
+fn icon(state: &TrayState) -> TrayIcon {
+    match state.host {
+        HostState::Starting | HostState::Stopping => TrayIcon::Working,
+        HostState::Ready { .. } if state.waiting != Waiting::default() => TrayIcon::Attention,
+        HostState::Ready { .. } => TrayIcon::Ok,
+        HostState::BackingOff { .. } | HostState::Failed(_) => TrayIcon::Error,
+    }
+}
+
+fn waiting_entries(state: &TrayState) -> Vec<MenuEntry> {
+    if !matches!(state.host, HostState::Ready { .. }) {
+        return Vec::new();
+    }
+    let requests = match state.waiting.requests {
+        0 => None,
+        1 => Some("1 request waits".to_owned()),
+        count => Some(format!("{count} requests wait")),
+    };
+    let commands = match state.waiting.commands {
+        0 => None,
+        1 => Some("1 command waits".to_owned()),
+        count => Some(format!("{count} commands wait")),
+    };
+    let requests = requests.map(|label| command(&label, TrayCommand::ReviewRequests, true));
+    let commands = commands.map(|label| command(&label, TrayCommand::ReviewCommands, true));
+    requests.into_iter().chain(commands).collect()
+}
+
+/// How the gateway is: at least one line.
+fn status_lines(state: &TrayState) -> Vec<String> {
+    match &state.host {
         HostState::Starting => vec!["Starting".to_owned()],
-        HostState::Ready { port, waiting } => {
-            let mut lines = Vec::new();
-            match waiting.requests {
-                0 => {}
-                1 => lines.push("1 request waits".to_owned()),
-                count => lines.push(format!("{count} requests wait")),
+        HostState::Ready { port, degraded } => {
+            let mut lines = vec![format!("Ready on port {port}")];
+            if state.is_paused {
+                lines.push("Agents are paused".to_owned());
             }
-            match waiting.commands {
-                0 => {}
-                1 => lines.push("1 command waits".to_owned()),
-                count => lines.push(format!("{count} commands wait")),
+            if let Some(first) = degraded.first() {
+                lines.extend(wrap(&text::one_line(first, MAX_DEGRADED), MAX_LINE));
             }
-            lines.push(format!("Ready on port {port}"));
-            lines.push("Decide requests with `tidegate devices`".to_owned());
-            if waiting.commands > 0 {
-                lines.push("Decide commands with `tidegate approvals`".to_owned());
+            match degraded.len() {
+                0 | 1 => {}
+                2 => lines.push("Open Tidegate for 1 more hint".to_owned()),
+                count => lines.push(format!("Open Tidegate for {} more hints", count - 1)),
             }
             lines
         }
-        HostState::Failed(sentence) => wrap(&text::one_line(sentence, MAX_SENTENCE), MAX_LINE),
+        HostState::BackingOff { pause, reason } => {
+            let first = format!("The gateway failed; it starts again in {}", seconds(*pause));
+            let mut lines = wrap(&first, MAX_LINE);
+            lines.extend(wrap(&text::one_line(reason, MAX_SENTENCE), MAX_LINE));
+            lines
+        }
+        HostState::Failed(sentence) => {
+            let lines = wrap(&text::one_line(sentence, MAX_SENTENCE), MAX_LINE);
+            if lines.is_empty() { vec!["Tidegate does not run".to_owned()] } else { lines }
+        }
         HostState::Stopping => vec!["Stopping".to_owned()],
     }
 }
 
+/// A pause in whole seconds, rounded up.
+fn seconds(pause: Duration) -> String {
+    let seconds = pause.as_secs().saturating_add(u64::from(pause.subsec_nanos() > 0));
+    format!("{} s", seconds.max(1))
+}
+
 /// `sentence` in lines of at most `limit` characters, broken between words where there are any.
 fn wrap(sentence: &str, limit: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
+    let mut lines: Vec<String> = Vec::new();
     for word in sentence.split_whitespace() {
         for (index, piece) in pieces(word, limit).into_iter().enumerate() {
-            let Some(line) = lines.last_mut() else { break };
-            let length = line.chars().count();
-            if length == 0 {
-                line.push_str(&piece);
-            } else if index == 0 && length + 1 + piece.chars().count() <= limit {
-                line.push(' ');
-                line.push_str(&piece);
-            } else {
-                lines.push(piece);
+            match lines.last_mut() {
+                Some(line) if index == 0 && line.chars().count() + 1 + piece.chars().count() <= limit => {
+                    line.push(' ');
+                    line.push_str(&piece);
+                }
+                _ => lines.push(piece),
             }
         }
     }
@@ -169,85 +306,4 @@ fn wrap(sentence: &str, limit: usize) -> Vec<String> {
 fn pieces(word: &str, limit: usize) -> Vec<String> {
     let characters: Vec<char> = word.chars().collect();
     characters.chunks(limit.max(1)).map(|piece| piece.iter().collect()).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn ready(requests: usize, commands: usize) -> HostState {
-        HostState::Ready { port: 18_789, waiting: Waiting { requests, commands } }
-    }
-
-    fn texts(menu: &TrayMenu) -> Vec<&str> {
-        let texts = menu.entries.iter().filter_map(|entry| match entry {
-            MenuEntry::Text(text) => Some(text.as_str()),
-            MenuEntry::Separator | MenuEntry::Command { .. } => None,
-        });
-        texts.collect()
-    }
-
-    #[test]
-    fn a_gateway_that_serves_shows_its_port_and_where_to_decide() {
-        let menu = TrayMenu::of(&ready(0, 0));
-
-        assert_eq!(menu.icon, TrayIcon::Ok);
-        assert_eq!(menu.tooltip, "Tidegate: Ready on port 18789");
-        assert_eq!(texts(&menu), ["Ready on port 18789", "Decide requests with `tidegate devices`"]);
-    }
-
-    #[test]
-    fn what_waits_comes_first_and_changes_the_icon() {
-        let one = TrayMenu::of(&ready(1, 0));
-        let two = TrayMenu::of(&ready(2, 0));
-        let command = TrayMenu::of(&ready(0, 1));
-
-        assert_eq!(texts(&one)[0], "1 request waits");
-        assert_eq!(texts(&two)[0], "2 requests wait");
-        assert_eq!(texts(&command)[0], "1 command waits");
-        assert!(texts(&command).contains(&"Decide commands with `tidegate approvals`"));
-        for menu in [one, two, command] {
-            assert_eq!(menu.icon, TrayIcon::Attention);
-        }
-    }
-
-    #[test]
-    fn a_failed_start_shows_the_whole_sentence_in_lines_that_fit() {
-        let sentence = "Tidegate already runs with the state directory /home/someone/.local/share/tidegate; \
-                        `tidegate status` shows it, `tidegate stop` stops it";
-
-        let menu = TrayMenu::of(&HostState::Failed(sentence.to_owned()));
-
-        assert_eq!(menu.icon, TrayIcon::Error);
-        assert_eq!(texts(&menu).join(" "), sentence);
-        assert!(texts(&menu).len() > 1);
-    }
-
-    #[test]
-    fn a_gateway_that_stops_cannot_be_told_to_quit_again() {
-        let quit = |menu: TrayMenu| menu.entries.last().cloned();
-
-        let while_stopping = quit(TrayMenu::of(&HostState::Stopping));
-        let before = quit(TrayMenu::of(&HostState::Starting));
-
-        let expected =
-            |is_enabled| Some(MenuEntry::Command { label: "Quit", command: TrayCommand::Quit, is_enabled });
-        assert_eq!(while_stopping, expected(false));
-        assert_eq!(before, expected(true));
-    }
-
-    proptest! {
-        #[test]
-        fn whatever_a_failure_says_becomes_short_plain_lines(sentence in any::<String>()) {
-            let menu = TrayMenu::of(&HostState::Failed(sentence));
-
-            prop_assert!(!texts(&menu).is_empty());
-            prop_assert!(menu.tooltip.chars().count() <= MAX_TOOLTIP);
-            for line in texts(&menu) {
-                prop_assert!(line.chars().count() <= MAX_LINE, "{line:?}");
-                prop_assert!(!line.chars().any(|c| c.is_control() || text::is_invisible(c)), "{line:?}");
-            }
-        }
-    }
 }

@@ -9,6 +9,7 @@ use tidegate_protocol::{ConnectionId, Event};
 use tidegate_trust::Session;
 use tidegate_trust::approval::{Command, Decision, Requester, ResolveError, ResolvedCommand, WaitingCommand};
 use tidegate_trust::audit::{AuditEvent, Weight};
+use tidegate_trust::decision::Decider;
 
 use crate::gateway::{BoxFuture, Gateway, Inner};
 use crate::hub::Audience;
@@ -23,6 +24,7 @@ pub(crate) fn ask(
     timeout: Duration,
 ) -> Option<WaitingCommand> {
     let waiting = inner.gatekeeper.approvals().ask(id, command, requester, timeout, now::moment())?;
+    inner.gatekeeper.changed();
     inner.hub.publish(Event::ExecApprovalRequested, &payload(&waiting), Audience::Everyone);
     Some(waiting)
 }
@@ -65,6 +67,20 @@ pub(crate) fn resolve(
         decision,
         now::moment(),
     )?;
+    announce(inner, &resolved);
+    Ok(())
+}
+
+/// Decides, for the person in the dialog.
+pub(crate) fn resolve_shown(
+    inner: &Inner,
+    person: &Decider,
+    id: &str,
+    digest: &str,
+    decision: Decision,
+) -> Result<(), ResolveError> {
+    expire(inner);
+    let resolved = inner.gatekeeper.approvals().resolve_shown(person, id, digest, decision, now::moment())?;
     announce(inner, &resolved);
     Ok(())
 }
@@ -121,6 +137,7 @@ fn announce(inner: &Inner, resolved: &ResolvedCommand) {
     });
     inner.hub.publish(Event::ExecApprovalResolved, &payload, Audience::Everyone);
     inner.approvals_changed.send_modify(|version| *version += 1);
+    inner.gatekeeper.changed();
 }
 
 /// A waiting command as clients see it.

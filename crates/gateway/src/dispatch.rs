@@ -14,7 +14,7 @@ use tidegate_trust::Session;
 use crate::connection::frame;
 use crate::gateway::Gateway;
 use crate::hub::Outbox;
-use crate::methods::{agents, approvals, chat, devices, lists, local, sessions, system};
+use crate::methods::{agents, approvals, chat, desktop, devices, lists, local, sessions, system};
 
 /// Whoever called a method.
 #[derive(Clone)]
@@ -162,11 +162,25 @@ async fn answer(caller: &Caller, method: Method, request: &RequestFrame) -> Resu
         M::TidegateDevicesRevoke => local::revoke(caller, parse(method, request)?).await,
         M::TidegateDevicesBlock => local::block(caller, parse(method, request)?).await,
         M::TidegateDevicesUnblock => local::unblock(caller, parse(method, request)?).await,
+        M::TidegateDevicesWaiting => parse(method, request).map(|_: Empty| desktop::waiting(caller)),
+        M::TidegateConnect => {
+            parse::<Empty>(method, request)?;
+            desktop::connect(caller).await
+        }
+        M::TidegateReview => parse(method, request).and_then(|params| desktop::review(caller, params)),
+        M::TidegateTokenWish => parse(method, request).and_then(|params| desktop::token_wish(caller, params)),
+        M::TidegateModelsWish => {
+            parse(method, request).and_then(|params| desktop::models_wish(caller, params))
+        }
         M::TidegateAudit => local::audit(caller, parse(method, request)?).await,
-        M::TidegatePause => local::pause(caller, true).await,
-        M::TidegateResume => local::pause(caller, false).await,
-        M::TidegateStatus
-        | M::TidegateDoctor
+        M::TidegatePause => local::pause(&caller.gateway, true).await,
+        M::TidegateResume => local::pause(&caller.gateway, false).await,
+        M::TidegateStatus => {
+            let mut status = host(caller, method, request).await?;
+            local::add_surfaces(caller, &mut status);
+            Ok(status)
+        }
+        M::TidegateDoctor
         | M::TidegateTokenShow
         | M::TidegateModelsAdd
         | M::TidegateModelsUse
@@ -181,7 +195,7 @@ async fn host(caller: &Caller, method: Method, request: &RequestFrame) -> Result
     caller.gateway.inner().host.call(method, params).await
 }
 
-fn parse<T: DeserializeOwned>(method: Method, request: &RequestFrame) -> Result<T, ErrorShape> {
+pub(crate) fn parse<T: DeserializeOwned>(method: Method, request: &RequestFrame) -> Result<T, ErrorShape> {
     request
         .params()
         .map_err(|error| ErrorShape::invalid(format!("invalid {} params: {error}", method.name())))

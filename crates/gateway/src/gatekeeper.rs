@@ -2,6 +2,7 @@
 //! what its effects say.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tidegate_protocol::{ConnectionId, Event};
@@ -12,8 +13,10 @@ use tidegate_trust::authority::Effect;
 use tidegate_trust::decision::{Decider, DecisionError, Desktop, Verdict};
 use tidegate_trust::management::Changed;
 use tidegate_trust::pairing::{PendingRequest, Subject};
+use tidegate_trust::records::ProgramToken;
+use tidegate_trust::token::Token;
 use tidegate_trust::{Authority, Change};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use crate::hub::{Audience, Hub};
 use crate::now;
@@ -29,6 +32,10 @@ pub(crate) struct Gatekeeper {
     hub: Arc<Hub>,
     audit: mpsc::Sender<Change>,
     pub(crate) desktop: Desktop,
+    /// Counts changes of what the person's surfaces show.
+    changes: watch::Sender<u64>,
+    /// What the shell of a desktop says of its surfaces.
+    surfaces: Mutex<Option<Value>>,
 }
 
 /// Why a decision did not count.
@@ -47,7 +54,41 @@ impl Gatekeeper {
         let (audit, queue) = mpsc::channel(AUDIT_QUEUE);
         tokio::spawn(write_audit(store.clone(), queue));
         let authority = Mutex::new(authority);
-        Self { authority, approvals: Mutex::default(), store, hub, audit, desktop }
+        Self {
+            authority,
+            approvals: Mutex::default(),
+            store,
+            hub,
+            audit,
+            desktop,
+            changes: watch::Sender::new(0),
+            surfaces: Mutex::default(),
+        }
+    }
+
+    /// What the person's surfaces show has changed.
+    pub(crate) fn changed(&self) {
+        self.changes.send_modify(|version| *version = version.wrapping_add(1));
+    }
+
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    pub(crate) fn set_surfaces(&self, surfaces: Value) {
+        *self.surfaces.lock().unwrap_or_else(PoisonError::into_inner) = Some(surfaces);
+        self.changed();
+    }
+
+    pub(crate) fn surfaces(&self) -> Option<Value> {
+        self.surfaces.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How long until something that waits ends by itself.
+    pub(crate) fn next_expiry(&self) -> Option<Duration> {
+        let requests = self.authority().next_expiry(now::moment());
+        let commands = self.approvals().next_expiry(now::moment());
+        [requests, commands].into_iter().flatten().min()
     }
 
     /// The pure core. Never held over an await.
@@ -88,6 +129,8 @@ impl Gatekeeper {
         }
         let effects = self.authority().complete(decided, now::moment());
         self.apply(effects, None);
+        // Putting something aside has no other effect.
+        self.changed();
         Ok(())
     }
 
@@ -96,6 +139,7 @@ impl Gatekeeper {
     pub(crate) async fn settle<T>(&self, changed: Changed<T>, asked_by: Option<&ConnectionId>) -> (T, bool) {
         let Changed { value, durable, effects } = changed;
         self.apply(effects, asked_by);
+        self.changed();
         let saved = self.store.commit_trust(durable.clone()).await;
         if let Err(error) = &saved {
             tracing::error!(%error, "a change of who may connect holds only until restart; saving is tried again");
@@ -104,8 +148,31 @@ impl Gatekeeper {
         (value, saved.is_ok())
     }
 
+    /// Waits until audit events are no longer written.
+    pub(crate) async fn audit_ended(&self) {
+        self.audit.closed().await;
+    }
+
+    /// Commits a token that was just made. One that could not be saved would be gone after a restart,
+    /// so it is not given out at all; the error says why.
+    pub(crate) async fn keep_token(
+        &self,
+        made: Changed<(Token, ProgramToken)>,
+    ) -> Result<(Token, ProgramToken), String> {
+        let Changed { value: (token, record), durable, effects } = made;
+        if let Err(error) = self.store.commit_trust(durable).await {
+            // It was just made, so it is there.
+            let _ = self.authority().revoke_program_token(&record.id, now::moment());
+            return Err(error.to_string());
+        }
+        self.apply(effects, None);
+        self.changed();
+        Ok((token, record))
+    }
+
     /// Does what a decision asked for.
     pub(crate) fn apply(&self, effects: Vec<Effect>, asked_by: Option<&ConnectionId>) {
+        let shows = effects.iter().any(|effect| !matches!(effect, Effect::Audit(_)));
         for effect in effects {
             match effect {
                 Effect::Close { connections } => self.hub.close_revoked(&connections, asked_by),
@@ -120,6 +187,9 @@ impl Gatekeeper {
                 Effect::Resolved { request, approved } => self.publish_resolved(&request, approved),
                 Effect::Audit(event) => self.audit(event),
             }
+        }
+        if shows {
+            self.changed();
         }
     }
 
@@ -154,6 +224,9 @@ impl Gatekeeper {
     /// Saves what was only touched.
     pub(crate) async fn save_touched(&self) {
         let touched = self.authority().take_touched();
+        if touched.is_empty() {
+            return;
+        }
         if let Err(error) = self.store.commit_trust(touched).await {
             tracing::warn!(%error, "when devices were last seen could not be saved");
         }

@@ -24,6 +24,7 @@ use crate::hub::{Audience, Hub};
 use crate::now;
 use crate::peer::PeerLookup;
 use crate::transport::{ChannelClient, channel};
+use crate::wishes::Wishes;
 
 /// A future that a port returns.
 pub type BoxFuture<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -88,9 +89,15 @@ pub(crate) struct Inner {
     pub(crate) ready: AtomicBool,
     /// Counts decisions about commands, so that whoever waits for one looks again.
     pub(crate) approvals_changed: tokio::sync::watch::Sender<u64>,
+    /// What is wished to be opened at the desktop.
+    pub(crate) wishes: Wishes,
     pub(crate) stop: CancellationToken,
     pub(crate) tasks: TaskTracker,
+    /// Requests that wait for something.
+    pub(crate) waiting: TaskTracker,
     forwarder: Mutex<Option<JoinHandle<()>>>,
+    forwarder_ended: CancellationToken,
+    tick_ended: CancellationToken,
     in_process: InProcessKey,
 }
 
@@ -115,9 +122,13 @@ impl Gateway {
             health: crate::methods::system::HealthCache::default(),
             ready: AtomicBool::new(false),
             approvals_changed: tokio::sync::watch::Sender::new(0),
+            wishes: Wishes::new(parts.desktop),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
+            waiting: TaskTracker::new(),
             forwarder: Mutex::new(None),
+            forwarder_ended: CancellationToken::new(),
+            tick_ended: CancellationToken::new(),
             in_process: parts.in_process,
         }))
     }
@@ -130,9 +141,13 @@ impl Gateway {
         if self.0.runtime.set(runtime).is_err() {
             return;
         }
-        let forwarder = self.0.tasks.spawn(crate::runtime_events::forward(self.clone(), events));
+        let forwarder =
+            ending(self.0.forwarder_ended.clone(), crate::runtime_events::forward(self.clone(), events));
+        let forwarder = self.0.tasks.spawn(forwarder);
         *self.0.forwarder.lock().unwrap_or_else(PoisonError::into_inner) = Some(forwarder);
-        self.0.tasks.spawn(tick(self.clone()));
+        self.0.tasks.spawn(ending(self.0.tick_ended.clone(), tick(self.clone())));
+        self.0.tasks.spawn(ending(self.0.tick_ended.clone(), expire(self.clone())));
+        self.0.tasks.spawn(ending(self.0.forwarder_ended.clone(), tell_windows(self.clone())));
         self.0.ready.store(true, Ordering::Release);
     }
 
@@ -180,9 +195,27 @@ impl Gateway {
             // Events that take longer are in the transcripts, where clients read them again.
             let _ = tokio::time::timeout(LAST_EVENTS, forwarder).await;
         }
+        // Whoever waits hears that the gateway stops, and not only that the connection closes.
+        self.0.waiting.close();
+        let _ = tokio::time::timeout(LAST_EVENTS, self.0.waiting.wait()).await;
         self.0.hub.shut_down(reason);
         self.0.gatekeeper.save_touched().await;
         self.0.tasks.close();
+    }
+
+    /// Waits until a part has ended without which the gateway does not serve, by a panic or
+    /// otherwise, and names it. Once [`Self::stop`] was called they end in order.
+    pub async fn part_ended(&self) -> &'static str {
+        tokio::select! {
+            () = self.0.forwarder_ended.cancelled() => "event forwarder",
+            () = self.0.tick_ended.cancelled() => "tick",
+            () = self.0.gatekeeper.audit_ended() => "audit writer",
+        }
+    }
+
+    /// Saves when devices were last seen. Writes nothing when nothing changed.
+    pub async fn save_touched(&self) {
+        self.0.gatekeeper.save_touched().await;
     }
 
     /// Waits until every connection and task has ended.
@@ -216,6 +249,12 @@ impl std::fmt::Debug for Gateway {
     }
 }
 
+/// Cancels `ended` when `part` ends, however it does.
+async fn ending(ended: CancellationToken, part: impl Future<Output = ()>) {
+    let _ended = ended.drop_guard();
+    part.await;
+}
+
 /// Signs of life, and the end of what has expired.
 async fn tick(gateway: Gateway) {
     let mut ticks = tokio::time::interval(limits::TICK_INTERVAL);
@@ -229,6 +268,40 @@ async fn tick(gateway: Gateway) {
         gateway.inner().gatekeeper.tick();
         crate::approvals::expire(gateway.inner());
         gateway.inner().hub.publish(Event::Tick, &json!({ "ts": now::wall() }), Audience::Everyone);
+    }
+}
+
+/// Ends what waits when its time is up, and not at the next sign of life: a dialog shows it.
+async fn expire(gateway: Gateway) {
+    let inner = gateway.inner();
+    let mut changes = inner.gatekeeper.changes();
+    loop {
+        let next = inner.gatekeeper.next_expiry();
+        // What is left is counted in whole milliseconds.
+        let wait = next.map(|next| next.max(Duration::from_millis(1)));
+        tokio::select! {
+            () = inner.stop.cancelled() => return,
+            _ = changes.changed() => {}
+            () = tokio::time::sleep(wait.unwrap_or_default()), if wait.is_some() => {
+                inner.gatekeeper.tick();
+                crate::approvals::expire(inner);
+            }
+        }
+    }
+}
+
+/// Tells windows to look again. Many changes at once are told once.
+async fn tell_windows(gateway: Gateway) {
+    const TOGETHER: Duration = Duration::from_millis(50);
+    let inner = gateway.inner();
+    let mut changes = inner.gatekeeper.changes();
+    loop {
+        tokio::select! {
+            () = inner.stop.cancelled() => return,
+            _ = changes.changed() => {}
+        }
+        inner.hub.publish(Event::TidegateChanged, &json!({}), Audience::Windows);
+        tokio::time::sleep(TOGETHER).await;
     }
 }
 

@@ -185,6 +185,8 @@ pub(crate) enum Audience<'a> {
     Watchers(&'a SessionKey),
     /// Connections that declared `tool-events`; not numbered.
     ToolEvents,
+    /// Windows of the desktop; not numbered.
+    Windows,
 }
 
 /// The connected sessions.
@@ -309,6 +311,7 @@ impl Hub {
                     Audience::Everyone => true,
                     Audience::Watchers(session) => entry.watches(session),
                     Audience::ToolEvents => entry.tool_events,
+                    Audience::Windows => entry.session.principal() == &Principal::Window,
                 }
         };
         let mut recipients = state.entries.values().filter(|entry| is_for(entry)).peekable();
@@ -386,6 +389,6 @@ fn is_shown(session: &Session) -> bool {
     session.client().mode != tidegate_protocol::ClientMode::Cli
         && !matches!(
             session.principal(),
-            Principal::SubagentClient | Principal::CommandLine | Principal::Visitor
+            Principal::SubagentClient | Principal::CommandLine | Principal::Window | Principal::Visitor
         )
 }

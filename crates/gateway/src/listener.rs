@@ -19,11 +19,11 @@ use tidegate_protocol::text;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::admission_slots::{AdmissionSlots, SlotRules, Source, UnauthenticatedSlot};
+use crate::connection_tasks::ConnectionTasks;
 use crate::peer::LocalSocket;
 use crate::peer_lookup::KernelPeers;
 use crate::port_owner::{self, PortOwner};
@@ -121,17 +121,16 @@ pub async fn serve_with(
         slots: AdmissionSlots::new(limits.slots),
         lingering: Arc::new(Semaphore::new(MAX_LINGERING)),
     };
-    let mut tasks = JoinSet::new();
+    let tasks = ConnectionTasks::default();
     let mut pause = AcceptPause::default();
     loop {
         tokio::select! {
             biased;
             () = stop.cancelled() => break,
-            Some(ended) = tasks.join_next() => log_panic(ended),
             accepted = listener.accept() => match accepted {
                 Ok((stream, remote)) => {
                     pause = AcceptPause::default();
-                    acceptor.start(stream, remote, &mut tasks);
+                    acceptor.start(stream, remote, &tasks);
                 }
                 Err(error) => if let Some(pause) = pause.after(&error) {
                     tracing::warn!(%error, ?pause, "cannot accept connections; trying again");
@@ -145,23 +144,7 @@ pub async fn serve_with(
     }
     drop(listener);
     acceptor.slots.evict_all();
-    let all_ended = async {
-        while let Some(ended) = tasks.join_next().await {
-            log_panic(ended);
-        }
-    };
-    if timeout(limits.drain, all_ended).await.is_err() {
-        tracing::warn!("connections did not end in time and are cut off");
-    }
-    tasks.shutdown().await;
-}
-
-pub(crate) fn log_panic(ended: Result<(), tokio::task::JoinError>) {
-    if let Err(error) = ended
-        && error.is_panic()
-    {
-        tracing::error!("a connection ended with a panic; the others go on");
-    }
+    tasks.end_within(limits.drain).await;
 }
 
 /// How long to wait after a failed `accept`.
@@ -197,7 +180,7 @@ struct Acceptor<C> {
 }
 
 impl<C: Connections> Acceptor<C> {
-    fn start(&self, stream: TcpStream, remote: SocketAddr, tasks: &mut JoinSet<()>) {
+    fn start(&self, stream: TcpStream, remote: SocketAddr, tasks: &ConnectionTasks) {
         let now = Instant::now();
         let deadline = now + self.limits.handshake;
         match self.slots.take(source(&stream, remote), now) {

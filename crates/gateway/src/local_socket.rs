@@ -11,13 +11,13 @@ use std::time::Duration;
 
 use tidegate_protocol::limits::HANDSHAKE_TIMEOUT;
 use tokio::net::{UnixListener, UnixStream};
-use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::admission_slots::{AdmissionSlots, SlotRules, Source};
+use crate::connection_tasks::ConnectionTasks;
 use crate::lines::{LinesClient, LinesTransport};
-use crate::listener::{AcceptPause, Accepted, Connections, log_panic};
+use crate::listener::{AcceptPause, Accepted, Connections};
 use crate::peer::LocalSocket;
 
 /// The most bytes of the socket's path, as `sockaddr_un` has 108 with the end mark.
@@ -170,17 +170,16 @@ async fn remove_stale(path: &Path) -> Result<(), LocalSocketError> {
 /// connecting is closed unheard.
 pub async fn serve(listener: LocalListener, connections: impl Connections, stop: CancellationToken) {
     let slots = AdmissionSlots::new(SlotRules::default());
-    let mut tasks = JoinSet::new();
+    let tasks = ConnectionTasks::default();
     let mut pause = AcceptPause::default();
     loop {
         tokio::select! {
             biased;
             () = stop.cancelled() => break,
-            Some(ended) = tasks.join_next() => log_panic(ended),
             accepted = listener.listener.accept() => match accepted {
                 Ok((stream, _)) => {
                     pause = AcceptPause::default();
-                    start(stream, &connections, &slots, &mut tasks);
+                    start(stream, &connections, &slots, &tasks);
                 }
                 Err(error) => if let Some(pause) = pause.after(&error) {
                     tracing::warn!(%error, ?pause, "cannot accept on the local socket; trying again");
@@ -194,22 +193,14 @@ pub async fn serve(listener: LocalListener, connections: impl Connections, stop:
     }
     drop(listener);
     slots.evict_all();
-    let all_ended = async {
-        while let Some(ended) = tasks.join_next().await {
-            log_panic(ended);
-        }
-    };
-    if timeout(DRAIN, all_ended).await.is_err() {
-        tracing::warn!("local connections did not end in time and are cut off");
-    }
-    tasks.shutdown().await;
+    tasks.end_within(DRAIN).await;
 }
 
 fn start(
     stream: UnixStream,
     connections: &impl Connections,
     slots: &AdmissionSlots,
-    tasks: &mut JoinSet<()>,
+    tasks: &ConnectionTasks,
 ) {
     let Ok(credentials) = stream.peer_cred() else { return };
     let (uid, pid) = (credentials.uid(), credentials.pid().and_then(|pid| u32::try_from(pid).ok()));

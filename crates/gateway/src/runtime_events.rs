@@ -63,8 +63,9 @@ async fn forward_one(
 ) {
     let inner = gateway.inner();
     match &event.what {
-        What::Accepted => {}
+        What::Accepted => inner.gatekeeper.changed(),
         What::Started => {
+            inner.gatekeeper.changed();
             agent(inner, event, "lifecycle", json!({ "phase": "start", "startedAt": event.at }));
             session_event(gateway, &event.session, json!({ "phase": "start", "runId": event.run })).await;
         }
@@ -115,6 +116,7 @@ async fn forward_one(
         }
         What::Ended { outcome, run } => {
             shown.remove(&event.run);
+            inner.tasks.spawn(show_end(gateway.clone(), event.run.clone()));
             let early = EARLIEST_END.saturating_sub(event.at.since(run.created_at));
             if early.is_zero() {
                 ended(gateway, event, *outcome, run).await;
@@ -126,6 +128,20 @@ async fn forward_one(
             session_event(gateway, &event.session, json!({ "reason": reason })).await;
         }
     }
+}
+
+/// The person's surfaces show what runs, which a run leaves a moment after its end was told.
+async fn show_end(gateway: Gateway, run: RunId) {
+    const LONGEST: Duration = Duration::from_secs(5);
+    let inner = gateway.inner();
+    if let Ok(runtime) = gateway.runtime() {
+        tokio::select! {
+            () = inner.stop.cancelled() => {}
+            // Whatever it answers, the run has ended.
+            _ = runtime.wait(run, LONGEST) => {}
+        }
+    }
+    inner.gatekeeper.changed();
 }
 
 /// Tells a run's end after a while, or when the gateway stops.

@@ -24,6 +24,8 @@ pub struct Config {
     pub descendants: Option<u32>,
     /// `agents.defaults.subagents.runTimeoutSeconds`.
     pub subagent_timeout_seconds: Option<u64>,
+    /// `agents.defaults.runs.keepDays`: how many days the rows of ended runs are kept; Tidegate's own.
+    pub keep_runs_days: Option<u64>,
 }
 
 /// What reading the configuration found.
@@ -142,6 +144,7 @@ pub fn parse(text: &str) -> Result<(Config, Vec<String>), Vec<String>> {
             86_400,
             &mut problems,
         ),
+        keep_runs_days: number(&value, "/agents/defaults/runs/keepDays", 1, 3_650, &mut problems),
     };
     if let Some(workspace) = &config.workspace
         && !workspace.is_absolute()
@@ -269,13 +272,14 @@ mod tests {
     fn openclaws_keys_are_read_from_json5() {
         let (config, waiting) = parse(
             "{ // a comment\n gateway: { port: 19000, bind: 'loopback' }, agents: { defaults: { workspace: '/w',\n\
-             model: { primary: 'ollama/qwen3' }, subagents: { maxConcurrent: 4, }, } }, }",
+             model: { primary: 'ollama/qwen3' }, subagents: { maxConcurrent: 4, }, runs: { keepDays: 90 } } }, }",
         )
         .expect("valid");
         assert_eq!(config.port, Some(19_000));
         assert_eq!(config.workspace, Some(PathBuf::from("/w")));
         assert_eq!(config.model.as_deref(), Some("ollama/qwen3"));
         assert_eq!(config.concurrent_subagents, Some(4));
+        assert_eq!(config.keep_runs_days, Some(90));
         assert!(waiting.is_empty());
     }
 

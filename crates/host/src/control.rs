@@ -15,12 +15,14 @@ use tidegate_gateway::{Gateway, Host};
 use tidegate_protocol::params::{ListOptions, LogsTail};
 use tidegate_protocol::{ErrorShape, Method, text};
 use tidegate_secrets::{Kept, SecretName, SecretState, SecretStore, SecretText};
+use tidegate_store::Store;
 use tidegate_trust::token::Token;
 use tokio_util::sync::CancellationToken;
 
+use crate::boot::store::StoreCondition;
 use crate::config::{self, Loaded};
 use crate::models::{Models, NewProvider};
-use crate::{doctor, selftest};
+use crate::{conditions, doctor, selftest};
 
 /// The keyring's record of the shared token.
 const SHARED_TOKEN: &str = "shared-token";
@@ -32,6 +34,10 @@ pub(crate) struct Control {
     pub(crate) config_path: PathBuf,
     pub(crate) loaded: Loaded,
     pub(crate) store_state: StoreCondition,
+    /// The program that runs tools.
+    pub(crate) tool_runner: PathBuf,
+    /// Why there is no local socket; unset when there is one.
+    pub(crate) local_socket: OnceLock<String>,
     pub(crate) secrets: SecretStore,
     pub(crate) token_from_environment: bool,
     pub(crate) models: Models,
@@ -47,16 +53,8 @@ pub(crate) struct Parts {
     pub(crate) gateway: Gateway,
     pub(crate) runtime: Runtime,
     pub(crate) subagents: tidegate_gateway::SubagentClient,
+    pub(crate) store: Store,
     pub(crate) port: u16,
-}
-
-/// How the store is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct StoreCondition {
-    /// `ok`, `new`, `quarantined`, `memory`.
-    pub(crate) state: &'static str,
-    /// What that means for the person.
-    pub(crate) sentence: String,
 }
 
 impl Control {
@@ -146,6 +144,7 @@ impl Control {
             "store": { "state": self.store_state.state, "sentence": self.store_state.sentence },
             "models": { "default": default.to_string(), "offline": default.provider == "offline" },
             "paused": parts.runtime.is_paused(),
+            "degraded": conditions::degraded(self, &parts.store),
             "active": active,
         }))
     }

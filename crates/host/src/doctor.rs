@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use tidegate_agent::model::ModelDirectory as _;
 use tidegate_secrets::SecretState;
 
+use crate::conditions;
 use crate::control::Control;
 use crate::environment;
 
@@ -53,6 +54,26 @@ pub(crate) async fn checks(control: &Control) -> Value {
             store.sentence.clone(),
             Some("Make the directory writable or free some space, then restart Tidegate.".to_owned()),
         ),
+    }
+    if let Some(error) = control.parts.get().and_then(|parts| parts.store.trouble().borrow().clone()) {
+        add(
+            "saving",
+            "fail",
+            error.to_string(),
+            Some("Free some space, or make the disk writable.".to_owned()),
+        );
+    }
+    if let Some(sentence) = control.local_socket.get() {
+        add(
+            "local socket",
+            "fail",
+            sentence.clone(),
+            Some("Restart Tidegate once that is repaired.".to_owned()),
+        );
+    }
+    match conditions::tool_runner(control) {
+        Some(sentence) => add("tools", "fail", sentence, Some("Install Tidegate again.".to_owned())),
+        None => add("tools", "ok", "The program that runs tools is there.".to_owned(), None),
     }
     let secrets = control.secrets.state();
     let level = if secrets == SecretState::Available { "ok" } else { "warn" };

@@ -2,21 +2,36 @@
 //! order. Used by the command line and by the desktop shell.
 
 mod boot;
+mod conditions;
 pub mod config;
 mod control;
 mod doctor;
 pub mod environment;
+#[cfg(any(test, feature = "fault-injection"))]
+mod fault;
+mod foundation;
 mod log;
+mod maintenance;
+mod model_key;
 mod models;
+mod options;
+#[cfg(target_os = "linux")]
+mod orphans;
+mod parts;
 pub mod process;
+pub mod restart_policy;
+mod running;
 mod selftest;
 mod serve;
 mod state_dir;
-pub mod supervise;
+mod supervise;
 
-pub use boot::{Bind, BootError, RunningHost, ServeOptions, start};
-pub use serve::{Announcement, ExitReason, serve};
+pub use boot::{BootError, start};
+pub use options::{Announce, Announcement, Bind, ServeOptions};
+pub use running::RunningHost;
+pub use serve::{ExitReason, ServeError, serve};
 pub use state_dir::{control_socket, state_dir};
+pub use supervise::{Supervised, SupervisedState, supervise};
 
 /// The client side of the local socket, for the command line.
 #[cfg(unix)]

@@ -4,6 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
+use tidegate_protocol::text;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -29,7 +30,18 @@ pub(crate) fn start(state_dir: &Path, quiet: bool) {
     let to_terminal =
         (!quiet).then(|| tracing_subscriber::fmt::layer().with_target(false).with_writer(std::io::stderr));
     // A host that runs in a process with a log of its own, as tests do, uses that.
-    let _ = tracing_subscriber::registry().with(filter).with(to_file).with(to_terminal).try_init();
+    if tracing_subscriber::registry().with(filter).with(to_file).with(to_terminal).try_init().is_ok() {
+        log_panics();
+    }
+}
+
+/// A panic is a defect that somebody has to find later, also where there is no terminal.
+fn log_panics() {
+    let printed = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        tracing::error!(panic = %text::one_line(&panic.to_string(), 2_000), "a part of Tidegate panicked");
+        printed(panic);
+    }));
 }
 
 fn open(path: &Path) -> std::io::Result<File> {

@@ -1,33 +1,8 @@
 //! Serving until told to stop.
 
-use std::path::PathBuf;
-
-use tidegate_trust::token::Token;
-
-use crate::boot::{BootError, ServeOptions, start};
+use crate::options::ServeOptions;
 use crate::process;
-
-/// What a person should see of a start.
-#[derive(Debug, Clone)]
-pub enum Announcement {
-    /// A shared token was made. It is told this once.
-    SharedToken {
-        /// The token.
-        token: Token,
-    },
-    /// Runs of the process before were interrupted.
-    Interrupted {
-        /// How many.
-        runs: usize,
-    },
-    /// The gateway serves.
-    Ready {
-        /// Its port on this computer.
-        port: u16,
-        /// Its state directory.
-        state_dir: PathBuf,
-    },
-}
+use crate::supervise::{SupervisedState, supervise};
 
 /// Why serving ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,30 +13,46 @@ pub enum ExitReason {
     Requested,
 }
 
-/// Serves until a signal or a request to stop. Blocks.
+/// Why serving failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The asynchronous runtime could not be started.
+    #[error("the runtime could not be started: {0}")]
+    Runtime(std::io::Error),
+    /// The gateway failed for good; the sentence says why.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// Serves until a signal or a request to stop. What fails is started again. Blocks.
 ///
 /// # Errors
-/// When the start fails.
-pub fn serve(options: ServeOptions) -> Result<ExitReason, BootError> {
-    if let Err(error) = process::prepare() {
-        tracing::warn!(%error, "the process could not be made fit to start tools");
-    }
+/// When the gateway fails for good.
+pub fn serve(options: ServeOptions) -> Result<ExitReason, ServeError> {
+    let prepared = process::prepare();
     let runtime =
-        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(BootError::Runtime)?;
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(ServeError::Runtime)?;
     let reason = runtime.block_on(async {
         // Listened for before anything is announced: whoever hears that Tidegate is ready may end it.
         let mut signal = std::pin::pin!(process::told_to_end());
-        let host = tokio::select! {
-            biased;
-            () = &mut signal => return Ok(ExitReason::Signal),
-            host = start(options) => host?,
+        let supervised = supervise(options);
+        if let Err(error) = prepared {
+            tracing::warn!(%error, "commands of agents may read this process, or outlive it");
+        }
+        let mut states = supervised.states();
+        let is_over = |state: &SupervisedState| {
+            matches!(state, SupervisedState::Failed { .. } | SupervisedState::Stopped)
         };
         let reason = tokio::select! {
-            () = &mut signal => ExitReason::Signal,
-            () = host.stop_requested() => ExitReason::Requested,
+            biased;
+            () = &mut signal => Ok(ExitReason::Signal),
+            state = states.wait_for(is_over) => match state.as_deref() {
+                Ok(SupervisedState::Failed { reason }) => Err(ServeError::Failed(reason.clone())),
+                _ => Ok(ExitReason::Requested),
+            },
         };
-        host.stop().await;
-        Ok(reason)
+        supervised.stop().await;
+        reason
     });
     // What still runs, such as a call that hangs in the keyring, must not keep the process.
     runtime.shutdown_background();

@@ -1,172 +1,366 @@
-//! Restarting what fails. The policy is pure; the driver is small.
+//! Keeps a gateway running: builds it, watches its parts, and builds it anew when one fails. The
+//! bound port, the lock of the state directory and the log stay.
 
-use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
-/// The state of a supervised part.
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::boot::{self, BootError};
+use crate::conditions::Conditions;
+use crate::foundation::Foundation;
+use crate::options::ServeOptions;
+use crate::restart_policy::{Next, RestartPolicy};
+use crate::running::{DRAIN, RunningHost};
+
+/// Beyond what stopping in order may take, in case it hangs.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// How the gateway is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ChildState {
+pub enum SupervisedState {
     /// It is being built.
     Starting,
-    /// It works.
-    Ready,
-    /// It works, with something missing; the sentence says what.
-    Degraded(String),
-    /// It failed and starts again after so long.
-    BackingOff(Duration),
-    /// It failed for good; the sentence says why.
-    Failed(String),
-    /// It was stopped.
+    /// It serves.
+    Ready {
+        /// How many times it was built so far, this time included.
+        generation: u64,
+        /// Its port on this computer.
+        port: u16,
+        /// What is missing, each a sentence for a person.
+        degraded: Vec<String>,
+    },
+    /// It failed and is built again.
+    BackingOff {
+        /// After so long.
+        pause: Duration,
+        /// Why it failed, a sentence.
+        reason: String,
+    },
+    /// It failed, and trying again by itself would not help. A person can ask for it.
+    Failed {
+        /// Why, a sentence.
+        reason: String,
+    },
+    /// It was told to stop.
+    Stopping,
+    /// It has stopped. Nothing follows.
     Stopped,
 }
 
-/// What to do after a part ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Next {
-    /// Start it again after so long.
-    RestartAfter(Duration),
-    /// Give up: it failed too often.
-    GiveUp,
+/// A gateway that is kept running. A cheap handle; when the last one is dropped it stops.
+#[derive(Clone)]
+pub struct Supervised {
+    states: watch::Receiver<SupervisedState>,
+    present: watch::Receiver<Option<Arc<RunningHost>>>,
+    free_port: watch::Receiver<Option<u16>>,
+    orders: mpsc::Sender<Order>,
+    stop: CancellationToken,
 }
 
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
-/// So many restarts within [`WINDOW`] are tried.
-const MAX_RESTARTS: usize = 5;
-const WINDOW: Duration = Duration::from_mins(1);
-/// After so long without a failure the count begins anew.
-const HEALTHY: Duration = Duration::from_mins(1);
-
-/// Exponential backoff with jitter, 5 restarts in 60 s, forgotten after 60 healthy seconds.
-#[derive(Debug, Default)]
-pub struct RestartPolicy {
-    failures: VecDeque<Duration>,
-    consecutive: u32,
+/// What a person asked for.
+#[derive(Debug, Clone, Copy)]
+enum Order {
+    Restart { port: Option<u16> },
 }
 
-impl RestartPolicy {
-    /// A part that was started at `started` ended at `now`, both since some fixed point. `jitter`
-    /// is random, from 0 to 1.
-    pub fn failed(&mut self, started: Duration, now: Duration, jitter: f64) -> Next {
-        if now.saturating_sub(started) >= HEALTHY {
-            self.failures.clear();
-            self.consecutive = 0;
-        }
-        while self.failures.front().is_some_and(|&failure| now.saturating_sub(failure) > WINDOW) {
-            self.failures.pop_front();
-        }
-        if self.failures.len() >= MAX_RESTARTS {
-            return Next::GiveUp;
-        }
-        self.failures.push_back(now);
-        let pause = FIRST_PAUSE.saturating_mul(1 << self.consecutive.min(10)).min(LONGEST_PAUSE);
-        self.consecutive += 1;
-        Next::RestartAfter(pause.mul_f64(0.8 + 0.4 * jitter.clamp(0.0, 1.0)))
+/// Starts the log, and then a gateway beside the caller, and keeps it running. To be called within
+/// a runtime. What goes wrong is a state, not an error.
+#[must_use]
+pub fn supervise(options: ServeOptions) -> Supervised {
+    let foundation = Arc::new(Foundation::lay(options));
+    let (states, states_seen) = watch::channel(SupervisedState::Starting);
+    let (present, present_seen) = watch::channel(None);
+    let (free_port, free_port_seen) = watch::channel(None);
+    // One order at a time: a second one, given before the first is seen, asks for the same.
+    let (orders, received) = mpsc::channel(1);
+    let stop = CancellationToken::new();
+    let supervisor = Supervisor {
+        foundation,
+        states,
+        present,
+        free_port,
+        orders: received,
+        stop: stop.clone(),
+        policy: RestartPolicy::default(),
+        origin: Instant::now(),
+        generation: 0,
+    };
+    #[cfg(target_os = "linux")]
+    let reaping = tokio::spawn(crate::orphans::reap());
+    tokio::spawn(async move {
+        supervisor.run().await;
+        #[cfg(target_os = "linux")]
+        reaping.abort();
+    });
+    Supervised { states: states_seen, present: present_seen, free_port: free_port_seen, orders, stop }
+}
+
+impl Supervised {
+    /// Follows how the gateway is.
+    #[must_use]
+    pub fn states(&self) -> watch::Receiver<SupervisedState> {
+        self.states.clone()
+    }
+
+    /// The gateway that serves now; `None` while there is none. Another one takes its place after
+    /// a restart, so it is not to be kept.
+    #[must_use]
+    pub fn host(&self) -> Option<Arc<RunningHost>> {
+        self.present.borrow().clone()
+    }
+
+    /// A port to offer when it failed because its own is taken.
+    #[must_use]
+    pub fn free_port(&self) -> Option<u16> {
+        *self.free_port.borrow()
+    }
+
+    /// Builds it anew because a person asked: what serves is stopped in order, what failed is tried
+    /// again at once, and earlier failures are forgotten.
+    pub fn restart(&self) {
+        // When an order waits already, that one does it.
+        let _ = self.orders.try_send(Order::Restart { port: None });
+    }
+
+    /// As [`Self::restart`], on another port until the process ends.
+    pub fn restart_on(&self, port: u16) {
+        let _ = self.orders.try_send(Order::Restart { port: Some(port) });
+    }
+
+    /// Stops in order, within three seconds, and gives up port and state directory.
+    pub async fn stop(&self) {
+        self.stop.cancel();
+        let mut states = self.states.clone();
+        // A supervisor that is gone has stopped, too.
+        let _ = states.wait_for(|state| *state == SupervisedState::Stopped).await;
     }
 }
 
-/// Runs a part until it ends in order, restarting it after a panic. Tells `observe` each state.
-pub async fn supervise<F>(
-    name: &'static str,
-    mut make: impl FnMut() -> F,
-    mut observe: impl FnMut(ChildState),
-) where
-    F: Future<Output = ()> + Send + 'static,
-{
-    let mut policy = RestartPolicy::default();
-    let origin = tokio::time::Instant::now();
-    loop {
-        let started = origin.elapsed();
-        observe(ChildState::Ready);
-        let Err(error) = tokio::spawn(make()).await else {
-            observe(ChildState::Stopped);
-            return;
-        };
-        if error.is_cancelled() {
-            observe(ChildState::Stopped);
-            return;
+impl std::fmt::Debug for Supervised {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Supervised").field("state", &*self.states.borrow()).finish_non_exhaustive()
+    }
+}
+
+struct Supervisor {
+    foundation: Arc<Foundation>,
+    states: watch::Sender<SupervisedState>,
+    present: watch::Sender<Option<Arc<RunningHost>>>,
+    free_port: watch::Sender<Option<u16>>,
+    orders: mpsc::Receiver<Order>,
+    stop: CancellationToken,
+    policy: RestartPolicy,
+    /// What the policy counts time from.
+    origin: Instant,
+    generation: u64,
+}
+
+/// Why one gateway ended.
+enum Ended {
+    /// It was told to stop.
+    Stop,
+    /// A person wants another one.
+    Order(Order),
+    /// It failed.
+    Failure {
+        reason: String,
+        /// Whether building it again may help.
+        may_help: bool,
+    },
+}
+
+impl Supervisor {
+    async fn run(mut self) {
+        loop {
+            let started = self.origin.elapsed();
+            self.say(SupervisedState::Starting);
+            let ended = match self.build().await {
+                Ok(host) => self.watch(host, started).await,
+                Err(ended) => self.after(ended, started),
+            };
+            let order = match ended {
+                Then::Stop => break,
+                Then::Again(order) => order,
+                Then::Wait(pause) => match self.wait(pause).await {
+                    Some(order) => order,
+                    None => break,
+                },
+            };
+            if let Some(order) = order {
+                self.obey(order);
+            }
         }
-        let mut byte = [0_u8];
-        // Without random bytes there is no jitter, and nothing depends on it.
-        let _ = getrandom::fill(&mut byte);
-        match policy.failed(started, origin.elapsed(), f64::from(byte[0]) / 255.0) {
+        self.say(SupervisedState::Stopping);
+        if let Some(memory) = self.foundation.forget_memory() {
+            memory.close().await;
+        }
+        self.foundation.release();
+        self.say(SupervisedState::Stopped);
+    }
+
+    fn say(&self, state: SupervisedState) {
+        self.states.send_if_modified(|said| {
+            let is_new = *said != state;
+            *said = state;
+            is_new
+        });
+    }
+
+    /// Builds a gateway. In a task of its own, so that a panic is a failure like any other.
+    async fn build(&mut self) -> Result<Arc<RunningHost>, Ended> {
+        let mut building = tokio::spawn(boot::build(self.foundation.clone()));
+        let built = tokio::select! {
+            built = &mut building => built,
+            () = self.stop.cancelled() => {
+                // Half of one could not be stopped in order; the whole takes milliseconds.
+                match tokio::time::timeout(DRAIN, &mut building).await {
+                    Ok(Ok(Ok(host))) => self.shut_down(Arc::new(host), "shutdown").await,
+                    Ok(_) => {}
+                    Err(_) => building.abort(),
+                }
+                return Err(Ended::Stop);
+            }
+        };
+        // What was asked before this gateway was there is done.
+        while self.orders.try_recv().is_ok() {}
+        match built {
+            Ok(Ok(host)) => Ok(Arc::new(host)),
+            Ok(Err(error)) => Err(self.failure(&error)),
+            Err(_) => Err(Ended::Failure {
+                reason: "Tidegate failed while it started, which is a defect; the log says more.".to_owned(),
+                may_help: true,
+            }),
+        }
+    }
+
+    fn failure(&self, error: &BootError) -> Ended {
+        if let BootError::Bind { free, .. } = error {
+            self.free_port.send_replace(*free);
+        }
+        // Once we have served, the one that holds the store is the gateway before, which did not end
+        // in time.
+        let is_ours = self.generation > 0 && matches!(error, BootError::AlreadyRunning { .. });
+        Ended::Failure { reason: error.to_string(), may_help: is_ours || error.may_pass() }
+    }
+
+    /// Watches a gateway until it has ended, and ends it in order.
+    async fn watch(&mut self, host: Arc<RunningHost>, started: Duration) -> Then {
+        self.generation += 1;
+        self.free_port.send_replace(None);
+        self.present.send_replace(Some(host.clone()));
+        let mut conditions = Conditions::of(host.clone());
+        let ended = loop {
+            self.say(SupervisedState::Ready {
+                generation: self.generation,
+                port: host.port(),
+                degraded: conditions.sentences(),
+            });
+            tokio::select! {
+                biased;
+                () = self.stop.cancelled() => break Ended::Stop,
+                () = host.stop_requested() => break Ended::Stop,
+                // Without any handle left, nobody could stop it.
+                order = self.orders.recv() => break order.map_or(Ended::Stop, Ended::Order),
+                part = host.part_ended() => {
+                    let reason = format!("A part of Tidegate failed (the {part}), which is a defect; the log says more.");
+                    break Ended::Failure { reason, may_help: true };
+                }
+                () = conditions.changed() => {}
+            }
+        };
+        drop(conditions);
+        self.present.send_replace(None);
+        let told = if matches!(ended, Ended::Stop) { "shutdown" } else { "restart" };
+        let then = self.after(ended, started);
+        self.shut_down(host, told).await;
+        then
+    }
+
+    /// Stops a gateway in order. In a task of its own: whatever is wrong with it does not end us.
+    async fn shut_down(&self, host: Arc<RunningHost>, reason: &'static str) {
+        let stopping = tokio::spawn(async move { host.shut_down(reason).await });
+        if !matches!(tokio::time::timeout(DRAIN + PATIENCE, stopping).await, Ok(Ok(()))) {
+            tracing::warn!("the gateway could not be stopped in order");
+        }
+    }
+
+    /// Decides what follows, and says it before the gateway is ended.
+    fn after(&mut self, ended: Ended, started: Duration) -> Then {
+        let (reason, may_help) = match ended {
+            Ended::Stop => {
+                self.say(SupervisedState::Stopping);
+                return Then::Stop;
+            }
+            Ended::Order(order) => {
+                self.say(SupervisedState::Starting);
+                return Then::Again(Some(order));
+            }
+            Ended::Failure { reason, may_help } => (reason, may_help),
+        };
+        let next = match may_help {
+            true => self.policy.failed(started, self.origin.elapsed(), jitter()),
+            false => Next::GiveUp,
+        };
+        match next {
             Next::RestartAfter(pause) => {
-                tracing::error!(
-                    part = name,
-                    pause_ms = pause.as_millis(),
-                    "a part of Tidegate failed and starts again"
-                );
-                observe(ChildState::BackingOff(pause));
-                tokio::time::sleep(pause).await;
+                tracing::error!(%reason, pause_ms = pause.as_millis(), "the gateway failed and starts again");
+                self.say(SupervisedState::BackingOff { pause, reason });
+                Then::Wait(Some(pause))
             }
             Next::GiveUp => {
-                tracing::error!(part = name, "a part of Tidegate failed too often and stays down");
-                observe(ChildState::Failed(format!("{name} failed {MAX_RESTARTS} times within a minute")));
-                return;
+                tracing::error!(%reason, "the gateway failed and is not started again");
+                self.say(SupervisedState::Failed { reason });
+                Then::Wait(None)
             }
         }
     }
+
+    /// Waits for the time to build again, or for a person; `None` to stop.
+    async fn wait(&mut self, pause: Option<Duration>) -> Option<Option<Order>> {
+        let paused = async {
+            match pause {
+                Some(pause) => tokio::time::sleep(pause).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => None,
+            order = self.orders.recv() => order.map(Some),
+            () = paused => Some(None),
+        }
+    }
+
+    fn obey(&mut self, order: Order) {
+        let Order::Restart { port } = order;
+        self.policy = RestartPolicy::default();
+        if let Some(port) = port {
+            self.foundation.choose_port(port);
+        }
+        // A person restarts when the disk can be written again.
+        if let Some(memory) = self.foundation.forget_memory() {
+            tokio::spawn(memory.close());
+        }
+    }
+}
+
+/// What follows on the end of a gateway.
+enum Then {
+    Stop,
+    Again(Option<Order>),
+    Wait(Option<Duration>),
+}
+
+/// From 0 to 1.
+fn jitter() -> f64 {
+    let mut byte = [0_u8];
+    // Without random bytes there is no jitter, and nothing depends on it.
+    let _ = getrandom::fill(&mut byte);
+    f64::from(byte[0]) / 255.0
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicU32, Ordering};
-
-    fn seconds(seconds: u64) -> Duration {
-        Duration::from_secs(seconds)
-    }
-
-    #[test]
-    fn the_sixth_failure_within_a_minute_is_the_last() {
-        let mut policy = RestartPolicy::default();
-        for second in 0..5 {
-            let next = policy.failed(seconds(second), seconds(second), 0.5);
-            assert!(matches!(next, Next::RestartAfter(_)), "{second}");
-        }
-        assert_eq!(policy.failed(seconds(5), seconds(5), 0.5), Next::GiveUp);
-    }
-
-    #[test]
-    fn pauses_grow_up_to_ten_seconds_with_jitter() {
-        let mut policy = RestartPolicy::default();
-        let mut at = Duration::ZERO;
-        let mut pauses = Vec::new();
-        for _ in 0..9 {
-            at += seconds(20);
-            if let Next::RestartAfter(pause) = policy.failed(at, at, 0.5) {
-                pauses.push(pause.as_millis());
-            }
-        }
-        assert_eq!(pauses, [100, 200, 400, 800, 1600, 3200, 6400, 10_000, 10_000]);
-    }
-
-    #[test]
-    fn a_healthy_minute_forgets_failures() {
-        let mut policy = RestartPolicy::default();
-        for _ in 0..5 {
-            policy.failed(seconds(1), seconds(1), 0.5);
-        }
-        let next = policy.failed(seconds(1), seconds(62), 0.5);
-        assert_eq!(next, Next::RestartAfter(FIRST_PAUSE));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_panic_is_restarted_and_an_end_in_order_is_not() {
-        let runs = Arc::new(AtomicU32::new(0));
-        let counter = runs.clone();
-        let mut states = Vec::new();
-        supervise(
-            "test",
-            move || {
-                let run = counter.fetch_add(1, Ordering::SeqCst);
-                async move { assert!(run >= 2, "fails twice") }
-            },
-            |state| states.push(state),
-        )
-        .await;
-        assert_eq!(runs.load(Ordering::SeqCst), 3);
-        assert_eq!(states.last(), Some(&ChildState::Stopped));
-    }
-}
+mod tests;

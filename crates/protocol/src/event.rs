@@ -58,4 +58,15 @@ events! {
     DevicePairRequested = "device.pair.requested", Some(Scope::Pairing);
     /// A pairing request was decided, superseded or expired.
     DevicePairResolved = "device.pair.resolved", Some(Scope::Pairing);
+    /// Something that the person's windows show has changed. To windows only; not part of
+    /// OpenClaw's protocol.
+    TidegateChanged = "tidegate.changed", Some(Scope::Read);
+}
+
+impl Event {
+    /// Whether `hello-ok.features.events` lists it: everything of OpenClaw's protocol.
+    #[must_use]
+    pub fn is_advertised(self) -> bool {
+        self != Self::TidegateChanged
+    }
 }

@@ -53,7 +53,11 @@ impl Features {
                 .filter(|method| method.is_advertised())
                 .map(|method| method.name())
                 .collect(),
-            events: Event::ALL.iter().map(|event| event.name()).collect(),
+            events: Event::ALL
+                .iter()
+                .filter(|event| event.is_advertised())
+                .map(|event| event.name())
+                .collect(),
         }
     }
 }

@@ -12,6 +12,9 @@ pub struct ParseError {
     problem: String,
 }
 
+/// The most characters of a place.
+const MAX_PLACE: usize = 200;
+
 impl ParseError {
     /// A problem at a place (a JSON pointer, or empty for the root).
     #[must_use]
@@ -47,6 +50,8 @@ fn locate<'a, T: Deserialize<'a>>(text: &'a str) -> ParseError {
             let known = |segment: &&Segment| !matches!(segment, Segment::Unknown);
             let path: String =
                 error.path().iter().filter(known).map(|segment| format!("/{segment}")).collect();
+            // Its names are the sender's.
+            let path = crate::text::one_line(&path, MAX_PLACE);
             describe(&path, &error.inner().to_string())
         }
     }
@@ -95,6 +100,15 @@ mod tests {
 
     fn problem(text: &str) -> String {
         parse::<Sample>(text).expect_err("refused").to_string()
+    }
+
+    #[test]
+    fn names_from_outside_are_cleaned_where_they_are_part_of_the_place() {
+        type Names = std::collections::BTreeMap<String, u8>;
+        let hostile = parse::<Names>("{\"a\\u0000\\u202e\": \"x\"}").expect_err("refused").to_string();
+        assert!(hostile.starts_with("at /a\\u{0}\\u{202e}: "), "{hostile}");
+        let long = parse::<Names>(&format!("{{\"{}\": \"x\"}}", "x".repeat(10_000))).expect_err("refused");
+        assert!(long.to_string().len() < 500);
     }
 
     #[test]

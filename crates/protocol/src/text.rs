@@ -18,6 +18,8 @@ pub fn is_invisible(character: char) -> bool {
 pub fn one_line(text: &str, limit: usize) -> String {
     let mut line = String::new();
     let mut shown = 0;
+    // Where an ellipsis still fits.
+    let mut cut = 0;
     for character in text.chars() {
         let piece = if character.is_control() || is_invisible(character) {
             format!("\\u{{{:x}}}", u32::from(character))
@@ -26,11 +28,17 @@ pub fn one_line(text: &str, limit: usize) -> String {
         };
         let width = piece.chars().count();
         if shown + width > limit {
-            line.push('\u{2026}');
+            line.truncate(cut);
+            if limit > 0 {
+                line.push('\u{2026}');
+            }
             break;
         }
         shown += width;
         line.push_str(&piece);
+        if shown < limit {
+            cut = line.len();
+        }
     }
     line
 }
@@ -50,6 +58,8 @@ pub fn truncate_bytes(text: &str, limit: usize) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -59,7 +69,29 @@ mod tests {
 
     #[test]
     fn long_names_are_cut_with_an_ellipsis() {
-        assert_eq!(one_line(&"x".repeat(10_000), 4), "xxxx\u{2026}");
+        assert_eq!(one_line(&"x".repeat(10_000), 4), "xxx\u{2026}");
+        assert_eq!(one_line("xxxx", 4), "xxxx");
+        assert_eq!(one_line("xx\nxx", 6), "xx\u{2026}");
+        assert_eq!(one_line("x", 0), "");
+    }
+
+    proptest! {
+        #[test]
+        fn a_line_is_never_longer_than_its_limit_and_shows_nothing_hidden(
+            text in "[a-z\u{e9}\u{20ac}\n\u{1b}\u{202e}\u{200b}\u{1f600}]{0,40}",
+            limit in 0_usize..48,
+        ) {
+            let line = one_line(&text, limit);
+            prop_assert!(line.chars().count() <= limit, "{line:?}");
+            prop_assert!(!line.chars().any(|c| c.is_control() || is_invisible(c)));
+            let whole = one_line(&text, usize::MAX);
+            if whole.chars().count() <= limit {
+                prop_assert_eq!(line, whole);
+            } else if limit > 0 {
+                let kept = line.strip_suffix('\u{2026}');
+                prop_assert!(kept.is_some_and(|kept| whole.starts_with(kept)), "{line:?} of {whole:?}");
+            }
+        }
     }
 
     #[test]

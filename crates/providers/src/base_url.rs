@@ -54,8 +54,12 @@ impl BaseUrl {
         if url.query().is_some() || url.fragment().is_some() {
             return Err(BaseUrlError::QueryOrFragment);
         }
-        let path = url.path().trim_end_matches('/');
-        let path = path.strip_suffix("/chat/completions").unwrap_or(path).to_owned();
+        let mut path = url.path().trim_end_matches('/');
+        // However often, so that what is stored is read back as the same.
+        while let Some(shorter) = path.strip_suffix("/chat/completions") {
+            path = shorter.trim_end_matches('/');
+        }
+        let path = path.to_owned();
         url.set_path(&path);
         Ok(Self(url))
     }
@@ -117,9 +121,13 @@ mod tests {
 
     #[test]
     fn slashes_and_a_pasted_method_path_are_dropped() {
-        for text in
-            ["https://a.example/v1", " https://a.example/v1// ", "https://a.example/v1/chat/completions"]
-        {
+        for text in [
+            "https://a.example/v1",
+            " https://a.example/v1// ",
+            "https://a.example/v1/chat/completions",
+            "https://a.example/v1//chat/completions",
+            "https://a.example/v1/chat/completions/chat/completions/",
+        ] {
             let base = BaseUrl::parse(text).unwrap();
             assert_eq!(base.to_string(), "https://a.example/v1");
             assert_eq!(base.method("/models").as_str(), "https://a.example/v1/models");

@@ -6,5 +6,6 @@ pub mod directory;
 pub mod http;
 pub mod key;
 pub mod local;
+pub mod model_list;
 pub mod offline;
 pub mod openai;

@@ -13,7 +13,7 @@ use crate::http::{Endpoint, Http};
 /// How long one address may take to answer.
 pub const DETECTION_TIMEOUT: Duration = Duration::from_millis(400);
 /// The most bytes of a list of models.
-const LIST_BYTES: usize = 1024 * 1024;
+pub(crate) const LIST_BYTES: usize = 1024 * 1024;
 /// The most models of one server.
 const MAX_MODELS: usize = 256;
 /// The longest model id that is believed, in bytes.
@@ -76,15 +76,17 @@ pub struct LocalServer {
 }
 
 impl LocalServer {
-    /// The models that can hold a conversation. A list does not tell, but models for embedding and
-    /// ranking carry it in their names.
+    /// The models that can hold a conversation.
     pub fn chat_models(&self) -> impl Iterator<Item = &str> {
-        let other = |id: &str| {
-            let id = id.to_lowercase();
-            id.contains("embed") || id.contains("rerank")
-        };
-        self.models.iter().map(String::as_str).filter(move |id| !other(id))
+        self.models.iter().map(String::as_str).filter(|id| is_chat_model(id))
     }
+}
+
+/// Whether a model can hold a conversation. A list does not tell, but models for embedding and
+/// ranking carry it in their names.
+pub(crate) fn is_chat_model(id: &str) -> bool {
+    let id = id.to_lowercase();
+    !id.contains("embed") && !id.contains("rerank")
 }
 
 /// Asks all addresses at once for their models (`GET /v1/models`) and returns those that answer
@@ -114,7 +116,7 @@ async fn detect_one(http: &Http, at: LocalAddress) -> Option<LocalServer> {
 
 /// The ids in a list of models; `None` when the body is no such list, as of any other web server
 /// on the port.
-fn model_ids(body: &[u8]) -> Option<Vec<String>> {
+pub(crate) fn model_ids(body: &[u8]) -> Option<Vec<String>> {
     let list: Value = serde_json::from_slice(body).ok()?;
     if list["object"] != "list" {
         return None;

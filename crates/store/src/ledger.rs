@@ -5,6 +5,7 @@
 
 mod inbox;
 mod recovery;
+mod retention;
 mod runs;
 mod sessions;
 mod settle;

@@ -14,6 +14,7 @@ pub mod ledger;
 mod migrations;
 mod open;
 mod private_files;
+mod quarantine;
 mod reader;
 pub mod records;
 mod rows;

@@ -12,9 +12,8 @@ use serde_json::{Value, json};
 use tidegate_protocol::UnixMillis;
 
 use crate::migrations::{APPLICATION_ID, MIGRATIONS, known_version};
-use crate::private_files::{
-    companions, prepare_directory, prepare_file, refuse_links, sync_directory, with_suffix,
-};
+use crate::private_files::{companions, prepare_directory, prepare_file, refuse_links, sync_directory};
+use crate::quarantine::{move_aside, remove_surplus};
 use crate::records::InboxRow;
 use crate::{OpenError, Store, reader, sql};
 
@@ -142,6 +141,7 @@ impl Store {
                     Refusal::Refused(error) => error,
                     Refusal::Damaged(reason) => OpenError::Failed { path: file.clone(), reason },
                 })?;
+                remove_surplus(&file);
                 (opened, Some((moved_to, reason)))
             }
         };
@@ -314,30 +314,6 @@ fn read_connection(file: &Path) -> rusqlite::Result<Connection> {
     connection.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -1024;")?;
     connection.set_prepared_statement_cache_capacity(READER_STATEMENTS);
     Ok(connection)
-}
-
-/// Renames the file and its companions, so that nothing of it is lost.
-fn move_aside(file: &Path, at: UnixMillis) -> Result<PathBuf, OpenError> {
-    let failed =
-        |error: std::io::Error| OpenError::NotWritable { path: file.to_owned(), reason: error.to_string() };
-    let base = with_suffix(file, &format!(".corrupt-{}", at.0));
-    let taken =
-        |name: &Path| std::iter::once(name.to_owned()).chain(companions(name)).any(|path| path.exists());
-    let mut target = base.clone();
-    let mut attempt = 1;
-    while taken(&target) {
-        target = with_suffix(&base, &format!(".{attempt}"));
-        attempt += 1;
-    }
-    for (from, to) in
-        std::iter::once((file.to_owned(), target.clone())).chain(companions(file).zip(companions(&target)))
-    {
-        match fs::rename(&from, &to) {
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(error)),
-            _ => {}
-        }
-    }
-    Ok(target)
 }
 
 fn classify(file: &Path, error: &rusqlite::Error) -> Refusal {

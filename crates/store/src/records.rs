@@ -300,3 +300,12 @@ pub struct SessionFilter {
     /// At most so many, newest first.
     pub limit: u32,
 }
+
+/// Runs that may be forgotten, of a part of all runs.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct OldRuns {
+    /// The runs.
+    pub runs: Vec<RunId>,
+    /// Where to go on looking; `None` when no older ones follow.
+    pub next: Option<u64>,
+}

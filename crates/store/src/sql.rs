@@ -136,6 +136,7 @@ statements! {
          usage_output = ?7, ended_at = ?8 WHERE id = ?1 AND ended_at IS NULL RETURNING ",
         run_columns!()
     );
+    RUN_MOVE = "UPDATE runs SET session_id = ?2, before_seq = ?3 WHERE id = ?1";
     RUN_PARENT_SESSION = "SELECT parent_session FROM runs WHERE id = ?1";
     RUNS_ACTIVE_CHILDREN = "SELECT COUNT(*) FROM runs WHERE parent_session = ?1 AND ended_at IS NULL";
     RUNS_IN_TREE = "SELECT COUNT(*) FROM runs WHERE root = ?1 AND parent IS NOT NULL";
@@ -155,6 +156,15 @@ statements! {
         "SELECT ", run_columns!(), " FROM runs INDEXED BY runs_unfinished WHERE ended_at IS NULL ORDER BY number"
     );
     RUNS_UNFINISHED_IN_SESSION = "SELECT COUNT(*) FROM runs WHERE session = ?1 AND ended_at IS NULL";
+    RUNS_OLDEST = "SELECT number, id, created_at, ended_at IS NOT NULL AND ended_at < ?2 \
+        AND NOT EXISTS (SELECT 1 FROM runs AS top WHERE top.id = runs.root AND top.ended_at IS NULL) \
+        AND NOT EXISTS (SELECT 1 FROM runs AS other WHERE other.root = runs.root \
+        AND other.parent IS NOT NULL AND other.ended_at IS NULL) \
+        AND NOT EXISTS (SELECT 1 FROM sessions WHERE key = runs.session AND last_run = runs.id) \
+        AND NOT EXISTS (SELECT 1 FROM inbox WHERE inbox.session = runs.parent_session \
+        AND inbox.source = runs.id AND inbox.consumed_at_seq IS NULL) \
+        FROM runs WHERE number > ?1 ORDER BY number LIMIT ?3";
+    RUN_FORGET = "DELETE FROM runs WHERE id = ?1 AND ended_at IS NOT NULL";
     RUNS_BLANK = "UPDATE runs SET label = NULL, input = NULL, spec = 'null', error = NULL, \
         result = NULL WHERE session = ?1";
 
@@ -171,6 +181,7 @@ statements! {
     );
     INBOX_CONSUME = "UPDATE inbox SET consumed_in = ?2, consumed_at_seq = ?3 \
         WHERE id = ?1 AND consumed_at_seq IS NULL";
+    INBOX_FORGET = "DELETE FROM inbox WHERE session = ?1 AND source = ?2 AND consumed_at_seq IS NOT NULL";
     INBOX_DELETE = "DELETE FROM inbox WHERE session = ?1";
 
     DEVICES = "SELECT id, body FROM devices ORDER BY id";

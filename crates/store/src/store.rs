@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::{Builder, JoinHandle};
 
 use rusqlite::Connection;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use crate::open::FrameInbox;
 use crate::reader::{self, ReadJob};
@@ -28,6 +28,7 @@ struct Inner {
     writer: Mutex<Option<JoinHandle<()>>>,
     counters: Arc<Counters>,
     frame_inbox: FrameInbox,
+    trouble: watch::Receiver<Option<StoreError>>,
 }
 
 struct Channels {
@@ -66,7 +67,8 @@ impl Store {
         };
         let (writes, jobs) = channel();
         let counters = Arc::new(Counters::default());
-        let writer = Writer { connection, jobs, counters: Arc::clone(&counters), readers };
+        let (trouble, noted) = watch::channel(None);
+        let writer = Writer { connection, jobs, counters: Arc::clone(&counters), readers, trouble };
         let thread = Builder::new().name("store-writer".to_owned()).spawn(move || writer.run())?;
         Ok(Self {
             inner: Arc::new(Inner {
@@ -74,6 +76,7 @@ impl Store {
                 writer: Mutex::new(Some(thread)),
                 counters,
                 frame_inbox,
+                trouble: noted,
             }),
         })
     }
@@ -95,6 +98,20 @@ impl Store {
             writes: self.inner.counters.writes.load(Ordering::Relaxed),
             commits: self.inner.counters.commits.load(Ordering::Relaxed),
         }
+    }
+
+    /// Why the last write was not kept; `None` while writing works. The channel closes when the
+    /// writer has ended, after which nothing can be kept.
+    #[must_use]
+    pub fn trouble(&self) -> watch::Receiver<Option<StoreError>> {
+        self.inner.trouble.clone()
+    }
+
+    /// Waits until the writer has ended: the store was closed, or failed in a way that it cannot go
+    /// on from.
+    pub async fn ended(&self) {
+        let mut trouble = self.trouble();
+        while trouble.changed().await.is_ok() {}
     }
 
     /// Sets a small named value, or clears it.

@@ -8,7 +8,7 @@ use std::sync::mpsc::Receiver;
 use std::thread::JoinHandle;
 
 use rusqlite::Connection;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use crate::reader::ReadJob;
 use crate::{StoreError, rows, sql};
@@ -98,6 +98,8 @@ pub(crate) struct Writer {
     pub(crate) jobs: Receiver<Job>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) readers: Vec<JoinHandle<()>>,
+    /// Why the last transaction was not committed. Gone with the writer, by which its end is seen.
+    pub(crate) trouble: watch::Sender<Option<StoreError>>,
 }
 
 impl Writer {
@@ -127,6 +129,7 @@ impl Writer {
     fn batch(&self, first: Box<dyn WriteJob>, queue: &mut VecDeque<Job>) {
         if let Err(error) = self.execute(sql::BEGIN) {
             tracing::warn!(%error, "the store could not begin a transaction");
+            self.note(Some(&error));
             first.refuse(error);
             return;
         }
@@ -158,9 +161,20 @@ impl Writer {
             self.counters.writes.fetch_add(writes as u64, Ordering::Relaxed);
             self.counters.commits.fetch_add(u64::from(writes > 0), Ordering::Relaxed);
         }
+        self.note(committed.as_ref().err());
         for attempt in attempts {
             (attempt.answer)(committed.clone());
         }
+    }
+
+    fn note(&self, trouble: Option<&StoreError>) {
+        self.trouble.send_if_modified(|noted| {
+            let is_new = noted.as_ref() != trouble;
+            if is_new {
+                *noted = trouble.cloned();
+            }
+            is_new
+        });
     }
 
     fn in_savepoint(&self, job: Box<dyn WriteJob>) -> Attempt {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 use tidegate_protocol::{ConnectionId, Scope, UnixMillis};
 
-use crate::decision::Desktop;
+use crate::decision::{Decider, Desktop};
 use crate::moment::{Deadline, Moment};
 use crate::principal::{Principal, Session};
 
@@ -113,6 +113,12 @@ pub enum ResolveError {
     /// A desktop is running, so its dialog decides.
     #[error("a person decides this in Tidegate's dialog")]
     DesktopDecides,
+    /// It is not what was shown.
+    #[error("the command is not the one that was shown; look at it again")]
+    Changed,
+    /// Only the person decides this way.
+    #[error("only the person decides this")]
+    NotThePerson,
     /// The session lacks the scope.
     #[error("missing scope: operator.approvals")]
     MissingScope,
@@ -164,6 +170,36 @@ impl ApprovalQueue {
             return Err(ResolveError::SubagentClient);
         }
         Ok(self.finish(position, Some(decision), Some(session.principal().name()), now))
+    }
+
+    /// The person decides, about exactly the command that was shown: its whole id, and the digest
+    /// that stood beside it.
+    ///
+    /// # Errors
+    /// Why it was not decided.
+    pub fn resolve_shown(
+        &mut self,
+        person: &Decider,
+        id: &str,
+        digest: &str,
+        decision: Decision,
+        now: Moment,
+    ) -> Result<ResolvedCommand, ResolveError> {
+        if !person.is_person() {
+            return Err(ResolveError::NotThePerson);
+        }
+        let waits = |waiting: &WaitingCommand| waiting.id == id && !waiting.deadline.has_passed(now);
+        let position = self.waiting.iter().position(waits).ok_or(ResolveError::Unknown)?;
+        if self.waiting.get(position).is_none_or(|waiting| waiting.command.digest != digest) {
+            return Err(ResolveError::Changed);
+        }
+        Ok(self.finish(position, Some(decision), Some(person.name()), now))
+    }
+
+    /// How long until the first of them expires.
+    #[must_use]
+    pub fn next_expiry(&self, now: Moment) -> Option<Duration> {
+        self.waiting.iter().map(|waiting| waiting.deadline.remaining(now)).min()
     }
 
     /// Withdraws a command: whoever asked is gone.
@@ -238,6 +274,7 @@ impl ApprovalQueue {
 fn may_allow(session: &Session, desktop: Desktop, requester: Option<&Requester>) -> Result<(), ResolveError> {
     match session.principal() {
         Principal::SubagentClient => return Err(ResolveError::SubagentClient),
+        Principal::Window => return Err(ResolveError::DesktopDecides),
         Principal::CommandLine if desktop == Desktop::Running => return Err(ResolveError::DesktopDecides),
         Principal::CommandLine => return Ok(()),
         _ => {}

@@ -6,8 +6,9 @@ use std::collections::{BTreeMap, HashMap};
 use tidegate_protocol::{ConnectionId, DeviceId, PublicKey, UnixMillis};
 
 use crate::audit::AuditEvent;
+use crate::decision::Desktop;
 use crate::moment::{Deadline, Moment};
-use crate::origin::InProcessKey;
+use crate::origin::{DesktopKey, InProcessKey};
 use crate::pairing::{Ended, PendingQueue, PendingRequest, Subject};
 use crate::principal::Principal;
 use crate::records::{
@@ -127,6 +128,8 @@ pub(crate) struct Live {
     /// The program at its other end, where it was looked up.
     pub(crate) program: Option<ProgramIdentity>,
     pub(crate) token_generation: Option<u64>,
+    /// The program token that it came in with, by id.
+    pub(crate) program_token: Option<String>,
 }
 
 /// What the driver must do after a decision, besides committing changes.
@@ -175,6 +178,7 @@ pub struct Authority {
     pub(crate) throttle: Throttle,
     pub(crate) live: HashMap<ConnectionId, Live>,
     pub(crate) touched: Vec<DeviceId>,
+    desktop_key: Option<DesktopKey>,
 }
 
 impl Authority {
@@ -195,8 +199,17 @@ impl Authority {
             throttle: Throttle::default(),
             live: HashMap::new(),
             touched: Vec::new(),
+            desktop_key: Some(DesktopKey::new()),
         };
         (authority, InProcessKey::new())
+    }
+
+    /// The right to act for the person at a desktop. It is given out once, and only where a desktop
+    /// is: to the composition root, before anything is served.
+    #[must_use]
+    pub fn take_desktop_key(&mut self, desktop: Desktop) -> Option<DesktopKey> {
+        let key = self.desktop_key.take();
+        key.filter(|_| desktop == Desktop::Running)
     }
 
     /// Sets the key that our own client was given this time. Whatever the store holds about it,
@@ -237,6 +250,12 @@ impl Authority {
         self.pending.waiting()
     }
 
+    /// How long until the first waiting request ends by itself; `None` when nothing waits.
+    #[must_use]
+    pub fn next_expiry(&self, now: Moment) -> Option<std::time::Duration> {
+        self.pending.next_expiry(now)
+    }
+
     /// The known devices and how long their grants last; our own client is not among them.
     pub fn devices(&self) -> impl Iterator<Item = (&DeviceRecord, Lifetime)> {
         let others = self.devices.values().filter(|held| !self.is_own(held.record.id));
@@ -263,6 +282,12 @@ impl Authority {
     #[must_use]
     pub fn blocks(&self) -> &[Block] {
         &self.blocks
+    }
+
+    /// One of the blocks, by its short id or by the blocked device's id.
+    #[must_use]
+    pub fn block(&self, id: &str) -> Option<&Block> {
+        self.blocks.iter().find(|block| block.id() == id || block.device().is_some_and(|device| device == id))
     }
 
     /// Our own client's id, and when it was last let in.

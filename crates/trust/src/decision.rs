@@ -5,73 +5,15 @@ use tidegate_protocol::{Scope, UnixMillis};
 use crate::admission::subject_name;
 use crate::audit::{AuditEvent, Weight};
 use crate::authority::{Authority, Effect, Entropy, Held, Lifetime};
+use crate::decider::Who;
 use crate::moment::Moment;
 use crate::pairing::{PendingRequest, Subject};
-use crate::principal::{Principal, Session};
+use crate::principal::Principal;
 use crate::records::{Block, BlockedSubject, Change, DeviceRecord, Grant, ProgramGrant};
 use crate::scopes::{Level, ScopeSet};
 use tidegate_protocol::limits;
 
-/// Whether a desktop is there for a person to decide at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Desktop {
-    /// The dialog decides; the command line opens it.
-    Running,
-    /// The command line is the person's place.
-    Absent,
-}
-
-/// Someone who may decide. Only [`Decider::of`] makes one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Decider {
-    who: Who,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Who {
-    Person,
-    Client { principal: Principal, scopes: ScopeSet },
-}
-
-/// Why a session may not decide.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum NotADecider {
-    /// Our own subagent client never decides, whatever its scopes: the agent is not the user.
-    #[error("Tidegate's own subagent client cannot let anyone in; a person has to")]
-    SubagentClient,
-    /// A desktop is running, so its dialog decides.
-    #[error("a person decides this in Tidegate's dialog")]
-    DesktopDecides,
-    /// A person did not give the client the right to let others in.
-    #[error("missing scope: operator.pairing")]
-    NotGiven,
-}
-
-impl Decider {
-    /// Whether a session may decide about others.
-    ///
-    /// # Errors
-    /// Why it may not.
-    pub fn of(session: &Session, desktop: Desktop) -> Result<Self, NotADecider> {
-        match session.principal() {
-            Principal::SubagentClient => Err(NotADecider::SubagentClient),
-            Principal::CommandLine if desktop == Desktop::Running => Err(NotADecider::DesktopDecides),
-            Principal::CommandLine => Ok(Self { who: Who::Person }),
-            // Being covered by admin is not enough: the right to let others in is given by name.
-            principal if session.scopes().names(&Scope::Pairing) => Ok(Self {
-                who: Who::Client { principal: principal.clone(), scopes: session.scopes().clone() },
-            }),
-            _ => Err(NotADecider::NotGiven),
-        }
-    }
-
-    fn name(&self) -> String {
-        match &self.who {
-            Who::Person => "person".to_owned(),
-            Who::Client { principal, .. } => principal.name(),
-        }
-    }
-}
+pub use crate::decider::{Decider, Desktop, NotADecider};
 
 /// What is granted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -133,6 +75,9 @@ pub enum DecisionError {
     /// Nobody decides about themselves.
     #[error("nobody can decide about their own request")]
     Own,
+    /// A dialog is there for the person to decide in.
+    #[error("a person decides this in Tidegate's dialog")]
+    DesktopDecides,
     /// Only the person can do that.
     #[error("only a person can do that, in Tidegate")]
     PersonOnly,
@@ -205,8 +150,8 @@ impl Authority {
         self.check_not_own(decider, &request)?;
         let subject = subject_name(&request.ask.subject);
         let by = decider.name();
-        let weight = match decider.who {
-            Who::Person => Weight::Info,
+        let weight = match decider.who() {
+            Who::Person | Who::Surface(_) => Weight::Info,
             // Whoever let in was not the person, so the person should hear of it.
             Who::Client { .. } => Weight::Warn,
         };
@@ -215,6 +160,9 @@ impl Authority {
             Decided { durable, request: request.clone(), outcome, line }
         };
         let decided = match verdict {
+            Verdict::Approve { .. } if matches!(decider.who(), Who::Surface(_)) => {
+                return Err(DecisionError::DesktopDecides);
+            }
             Verdict::Approve { choice, duration } => {
                 let (outcome, durable) = self.approve(decider, &request, choice, *duration, entropy, now)?;
                 let line = format!("device pairing approved device={subject} role={}", request.ask.role);
@@ -230,7 +178,9 @@ impl Authority {
                 "pairing.later",
                 format!("device pairing later device={subject}"),
             ),
-            Verdict::Block if decider.who != Who::Person => return Err(DecisionError::PersonOnly),
+            Verdict::Block if matches!(decider.who(), Who::Client { .. }) => {
+                return Err(DecisionError::PersonOnly);
+            }
             Verdict::Block => {
                 let block = Block {
                     subject: match &request.ask.subject {
@@ -309,7 +259,7 @@ impl Authority {
     }
 
     fn check_not_own(&self, decider: &Decider, request: &PendingRequest) -> Result<(), DecisionError> {
-        let Who::Client { principal, .. } = &decider.who else { return Ok(()) };
+        let Who::Client { principal, .. } = decider.who() else { return Ok(()) };
         let own = match (&request.ask.subject, principal) {
             (Subject::Device(asking), Principal::Device(deciding)) => asking == deciding,
             // By its connections too: a program that was let in once has no grant any more.
@@ -479,7 +429,7 @@ fn grant_of(
 /// A client gives at most what it has, and the right to let others in only when it was given it
 /// by name. What counts is what the other has now, not what it had when it asked.
 fn check_ceiling(decider: &Decider, before: Option<&Grant>, grant: &Grant) -> Result<(), DecisionError> {
-    let Who::Client { scopes, .. } = &decider.who else { return Ok(()) };
+    let Who::Client { scopes, .. } = decider.who() else { return Ok(()) };
     let before = before.map(|grant| grant.granted.clone()).unwrap_or_default();
     let given = grant.granted.not_held_by(&before);
     let beyond = given.iter().find(|scope| !scopes.holds(scope));

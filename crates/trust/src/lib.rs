@@ -7,6 +7,7 @@ pub mod admission;
 pub mod approval;
 pub mod audit;
 pub mod authority;
+mod decider;
 pub mod decision;
 pub mod identity;
 pub mod management;

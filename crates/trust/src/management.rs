@@ -61,6 +61,15 @@ pub struct Rotated {
     pub scopes: Vec<Scope>,
 }
 
+/// What is done to a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Manage {
+    /// Something is taken away from it.
+    TakeAway,
+    /// It is changed otherwise.
+    Change,
+}
+
 impl Authority {
     /// Forgets a device and closes its connections.
     ///
@@ -72,7 +81,7 @@ impl Authority {
         device: DeviceId,
         now: Moment,
     ) -> Result<Changed<()>, ManagementError> {
-        self.may_manage(session, device, "device pairing removal")?;
+        self.may_manage(session, device, Manage::TakeAway, "device pairing removal")?;
         self.devices.remove(&device);
         let mut effects: Vec<Effect> = self.end_sessions(&Principal::Device(device)).into_iter().collect();
         let line = format!("device pairing removed device={device} by={}", session.principal().name());
@@ -91,7 +100,7 @@ impl Authority {
         label: &str,
         now: Moment,
     ) -> Result<Changed<String>, ManagementError> {
-        self.may_manage(session, device, "device rename")?;
+        self.may_manage(session, device, Manage::Change, "device rename")?;
         let label = label.trim();
         if label.is_empty() || label.chars().count() > MAX_NAME || text::one_line(label, MAX_NAME) != label {
             return Err(ManagementError::Name);
@@ -116,7 +125,7 @@ impl Authority {
         entropy: &Entropy,
         now: Moment,
     ) -> Result<Changed<Rotated>, ManagementError> {
-        self.may_manage(session, device, "device token rotation")?;
+        self.may_manage(session, device, Manage::Change, "device token rotation")?;
         if role != "operator" {
             return Err(ManagementError::Denied("device token rotation"));
         }
@@ -156,7 +165,7 @@ impl Authority {
         role: &str,
         now: Moment,
     ) -> Result<Changed<UnixMillis>, ManagementError> {
-        self.may_manage(session, device, "device token revocation")?;
+        self.may_manage(session, device, Manage::TakeAway, "device token revocation")?;
         let held = self.devices.get_mut(&device).ok_or(ManagementError::UnknownDevice)?;
         if held.record.token.is_none() || role != "operator" {
             return Err(ManagementError::UnknownRole);
@@ -318,7 +327,8 @@ impl Authority {
         Ok(Changed { value: (token, record), durable, effects })
     }
 
-    /// Takes a program's token away, by id or name; its connections end.
+    /// Takes a program's token away, by id or name. Every connection that came in with it ends, also
+    /// a device's or a visitor's.
     ///
     /// # Errors
     /// When there is none.
@@ -330,8 +340,8 @@ impl Authority {
         let position =
             self.tokens.iter().position(|token| token.id == id_or_name || token.name == id_or_name);
         let token = self.tokens.remove(position.ok_or(ManagementError::UnknownToken)?);
-        let mut effects: Vec<Effect> =
-            self.end_sessions(&Principal::ProgramToken(token.id.clone())).into_iter().collect();
+        let ended = self.end_sessions_where(|live| live.program_token.as_ref() == Some(&token.id));
+        let mut effects: Vec<Effect> = ended.into_iter().collect();
         effects.push(audit(
             now,
             "program-token.revoked",
@@ -351,12 +361,35 @@ impl Authority {
         connections.map(|live| live.scopes.clone()).reduce(|all, scopes| all.union(&scopes))
     }
 
+    /// What a principal was granted, whatever it asked for on a connection.
+    fn granted_by_record(&self, principal: &Principal) -> ScopeSet {
+        let granted = match principal {
+            Principal::Device(device) => {
+                self.devices.get(device).map(|held| held.record.grant.granted.clone())
+            }
+            Principal::Program(id) => self
+                .programs()
+                .find(|(record, _)| &record.id == id)
+                .map(|(record, _)| record.grant.granted.clone()),
+            Principal::ProgramToken(id) => {
+                self.tokens.iter().find(|token| &token.id == id).map(ProgramToken::granted)
+            }
+            Principal::SubagentClient | Principal::CommandLine | Principal::Window | Principal::Visitor => {
+                None
+            }
+        };
+        granted.unwrap_or_default()
+    }
+
     /// A person may manage every device. A client may manage itself, and others only when it was
-    /// given the right to let others in by name, and has everything that they have.
+    /// given the right to let others in by name, uses it, and has everything that they have. What
+    /// it was granted counts as what it has: clients ask for `operator.pairing` alone when they
+    /// manage devices.
     fn may_manage(
         &self,
         session: &Session,
         device: DeviceId,
+        change: Manage,
         what: &'static str,
     ) -> Result<(), ManagementError> {
         if self.is_own(device) {
@@ -365,11 +398,13 @@ impl Authority {
         let granted = self.granted_to(device).ok_or(ManagementError::UnknownDevice)?;
         match session.principal() {
             Principal::CommandLine => Ok(()),
-            Principal::SubagentClient => Err(ManagementError::Denied(what)),
+            Principal::Window if change == Manage::TakeAway => Ok(()),
+            Principal::Window | Principal::SubagentClient => Err(ManagementError::Denied(what)),
             Principal::Device(own) if *own == device => Ok(()),
             _ if !session.scopes().names(&Scope::Pairing) => Err(ManagementError::Denied(what)),
             _ => {
-                let beyond = granted.not_held_by(session.scopes());
+                let has = session.scopes().union(&self.granted_by_record(session.principal()));
+                let beyond = granted.not_held_by(&has);
                 beyond.iter().next().map_or(Ok(()), |scope| Err(ManagementError::BeyondCaller(scope.clone())))
             }
         }

@@ -9,6 +9,8 @@ use crate::program::Program;
 pub enum Origin {
     /// The in-memory transport, opened by this process for its own subagent client.
     InProcess(InProcess),
+    /// The in-memory transport, opened by the shell of a desktop for one of its windows.
+    Window(OpenedWindow),
     /// The local socket in the private state directory.
     LocalSocket(Peer),
     /// Loopback. Shared by every user and container of the machine: it proves nothing.
@@ -57,6 +59,44 @@ impl InProcessKey {
     }
 }
 
+/// Proof that the shell of a desktop opened a connection for a window: only the holder of a
+/// [`DesktopKey`] makes it.
+///
+/// ```compile_fail,E0451
+/// let proof = tidegate_trust::origin::OpenedWindow { _private: () };
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenedWindow {
+    _private: (),
+}
+
+/// The right to act for the person at a desktop: to take the decisions of the native dialog, and to
+/// open windows. There is at most one, given out by [`crate::Authority::take_desktop_key`].
+///
+/// ```compile_fail,E0451
+/// let key = tidegate_trust::origin::DesktopKey { _private: () };
+/// ```
+///
+/// ```compile_fail,E0624
+/// let key = tidegate_trust::origin::DesktopKey::new();
+/// ```
+#[derive(Debug)]
+pub struct DesktopKey {
+    _private: (),
+}
+
+impl DesktopKey {
+    pub(crate) fn new() -> Self {
+        Self { _private: () }
+    }
+
+    /// The origin of a window's connection.
+    #[must_use]
+    pub fn window(&self) -> Origin {
+        Origin::Window(OpenedWindow { _private: () })
+    }
+}
+
 /// Who is at the other end, as far as the kernel tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Peer {
@@ -88,7 +128,7 @@ impl Origin {
     pub fn peer(&self) -> Option<&Peer> {
         match self {
             Self::LocalSocket(peer) | Self::Loopback(peer) => Some(peer),
-            Self::InProcess(_) | Self::Remote { .. } => None,
+            Self::InProcess(_) | Self::Window(_) | Self::Remote { .. } => None,
         }
     }
 
@@ -96,7 +136,7 @@ impl Origin {
     #[must_use]
     pub fn describe(&self) -> String {
         match self {
-            Self::InProcess(_) => "inside Tidegate".to_owned(),
+            Self::InProcess(_) | Self::Window(_) => "inside Tidegate".to_owned(),
             Self::LocalSocket(peer) | Self::Loopback(peer) => match peer {
                 Peer::NotLookedUp | Peer::NotATool | Peer::Unknown => "this computer".to_owned(),
                 Peer::Tool { command } => format!("this computer, started by the agent: {command}"),
@@ -116,6 +156,7 @@ impl Origin {
     pub fn source(&self) -> String {
         match self {
             Self::InProcess(_) => "in-process".to_owned(),
+            Self::Window(_) => "window".to_owned(),
             Self::LocalSocket(peer) | Self::Loopback(peer) => match peer {
                 Peer::NotLookedUp | Peer::NotATool | Peer::Unknown => "loopback".to_owned(),
                 Peer::Tool { .. } => "tool".to_owned(),

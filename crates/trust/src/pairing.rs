@@ -1,6 +1,7 @@
 //! Requests that wait for a person: one queue, shown by every surface.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -60,13 +61,14 @@ impl Ask {
         Sha256::digest(shown).iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
-    /// Whether a new knock asks for the same as this waiting request.
-    fn is_same(&self, other: &Self) -> bool {
+    /// Whether a new knock asks for nothing that this waiting request does not ask for already: a
+    /// client's narrower call in between takes nothing away from what a person looks at.
+    fn takes_in(&self, other: &Self) -> bool {
         self.subject == other.subject
             && self.key == other.key
             && self.reason == other.reason
             && self.role == other.role
-            && self.asked == other.asked
+            && other.asked.not_held_by(&self.asked).is_empty()
             && self.claims == other.claims
             && self.has == other.has
             && self.fleeting == other.fleeting
@@ -99,8 +101,14 @@ impl PendingRequest {
         self.idle.wall().min(self.life.wall())
     }
 
+    fn remaining(&self, now: Moment) -> Option<Duration> {
+        let remaining = self.idle.remaining(now).min(self.life.remaining(now));
+        // While a decision is being saved, that decides.
+        (!self.deciding).then_some(remaining)
+    }
+
     pub(crate) fn has_expired(&self, now: Moment) -> bool {
-        !self.deciding && (self.idle.has_passed(now) || self.life.has_passed(now))
+        self.remaining(now).is_some_and(|remaining| remaining.is_zero())
     }
 }
 
@@ -147,7 +155,7 @@ impl PendingQueue {
         }
         let position = self.requests.iter().position(|request| request.ask.subject == ask.subject);
         if let Some(request) = position.and_then(|position| self.requests.get_mut(position))
-            && request.ask.is_same(&ask)
+            && request.ask.takes_in(&ask)
         {
             request.last_knock_at = now.wall;
             request.idle = now.deadline(limits::PENDING_IDLE);
@@ -183,6 +191,12 @@ impl PendingQueue {
             std::mem::take(&mut self.requests).into_iter().partition(|request| request.has_expired(now));
         self.requests = waiting;
         expired
+    }
+
+    /// How long until the first of them expires.
+    #[must_use]
+    pub fn next_expiry(&self, now: Moment) -> Option<Duration> {
+        self.requests.iter().filter_map(|request| request.remaining(now)).min()
     }
 
     /// The waiting requests, oldest first.

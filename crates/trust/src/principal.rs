@@ -1,9 +1,13 @@
 //! Who a session acts as.
 
-use tidegate_protocol::method::Access;
-use tidegate_protocol::{ClientInfo, ConnectionId, DeviceId, Dialect, ErrorShape, Event, Method, Scope};
+use tidegate_protocol::method::{Access, Power};
+use tidegate_protocol::{
+    ClientInfo, ConnectionId, DeviceId, Dialect, ErrorCode, ErrorShape, Event, Method, Scope,
+};
 
-use crate::scopes::ScopeSet;
+use crate::decision::Desktop;
+use crate::origin::{Origin, Peer};
+use crate::scopes::{Level, ScopeSet};
 
 /// Who a session acts as. There is no variant for "local": being local proves nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,6 +16,8 @@ pub enum Principal {
     SubagentClient,
     /// The person's command line, on the local socket.
     CommandLine,
+    /// A window of the desktop: a page that shows, and takes away, and never lets anyone in.
+    Window,
     /// A paired device.
     Device(DeviceId),
     /// A program without a device, by its grant's id.
@@ -29,6 +35,7 @@ impl Principal {
         match self {
             Self::SubagentClient => "tidegate-subagent-client".to_owned(),
             Self::CommandLine => "tidegate-cli".to_owned(),
+            Self::Window => "tidegate-window".to_owned(),
             Self::Device(id) => format!("device {id}"),
             Self::Program(id) => format!("program {id}"),
             Self::ProgramToken(id) => format!("token {id}"),
@@ -52,8 +59,10 @@ pub struct Session {
 pub enum Denied {
     /// It lacks a scope.
     MissingScope(Scope),
-    /// Only the local socket may.
+    /// Only a surface of the person may, and not every one.
     LocalOnly,
+    /// A dialog is there for the person to decide in.
+    DesktopDecides,
 }
 
 impl Denied {
@@ -64,8 +73,15 @@ impl Denied {
             Self::MissingScope(scope) => dialect.missing_scope(scope),
             // To everyone else these methods do not exist.
             Self::LocalOnly => unknown_method(method),
+            Self::DesktopDecides => desktop_decides(),
         }
     }
+}
+
+/// The answer where a dialog decides.
+#[must_use]
+pub fn desktop_decides() -> ErrorShape {
+    ErrorShape::new(ErrorCode::Forbidden, "a person decides this in Tidegate's dialog")
 }
 
 /// The answer to a method that does not exist.
@@ -119,14 +135,28 @@ impl Session {
     ///
     /// # Errors
     /// What it lacks.
-    pub fn authorize(&self, method: Method) -> Result<(), Denied> {
+    pub fn authorize(&self, method: Method, desktop: Desktop) -> Result<(), Denied> {
+        match (&self.principal, method.power()) {
+            (Principal::Window, Power::Widen) => return Err(Denied::DesktopDecides),
+            (Principal::Window, Power::Administer) => return Err(Denied::LocalOnly),
+            (Principal::CommandLine, Power::Widen) if desktop == Desktop::Running => {
+                return Err(Denied::DesktopDecides);
+            }
+            _ => {}
+        }
         match method.access() {
             Access::Anyone => Ok(()),
             Access::Scope(scope) if self.scopes.covers(&scope) => Ok(()),
             Access::Scope(scope) => Err(Denied::MissingScope(scope)),
-            Access::LocalSocket if self.principal == Principal::CommandLine => Ok(()),
-            Access::LocalSocket => Err(Denied::LocalOnly),
+            Access::OwnSurfaces if self.is_own_surface() => Ok(()),
+            Access::OwnSurfaces => Err(Denied::LocalOnly),
         }
+    }
+
+    /// Whether it is a surface of the person: the command line, or a window.
+    #[must_use]
+    pub fn is_own_surface(&self) -> bool {
+        matches!(self.principal, Principal::CommandLine | Principal::Window)
     }
 
     /// Whether it gets an event.
@@ -139,7 +169,12 @@ impl Session {
     /// own client's connection scope is not run authority: what its runs may do comes with them.
     #[must_use]
     pub fn is_owner(&self) -> bool {
-        self.principal != Principal::SubagentClient && self.scopes.covers(&Scope::Admin)
+        match self.principal {
+            Principal::SubagentClient => false,
+            // Whoever types there is the owner; that lets nobody in and allows no command.
+            Principal::Window => true,
+            _ => self.scopes.covers(&Scope::Admin),
+        }
     }
 }
 
@@ -150,13 +185,12 @@ impl Session {
 /// A sentence for whoever connected.
 pub fn command_line_session(
     connection: ConnectionId,
-    origin: &crate::origin::Origin,
+    origin: &Origin,
     client: ClientInfo,
 ) -> Result<Session, &'static str> {
-    use crate::origin::{Origin, Peer};
     match origin {
         Origin::LocalSocket(Peer::Process { same_user: true, .. }) => {
-            let scopes = crate::scopes::Level::Full.scopes().union(&[Scope::Pairing].into_iter().collect());
+            let scopes = Level::Full.scopes().union(&[Scope::Pairing].into_iter().collect());
             Ok(Session::new(connection, Principal::CommandLine, Dialect::NEWEST, scopes, client))
         }
         Origin::LocalSocket(Peer::Tool { .. }) => {
@@ -167,4 +201,21 @@ pub fn command_line_session(
         }
         _ => Err("the connecting program could not be identified"),
     }
+}
+
+/// The session of a window, on a connection that the shell of a desktop opened. Its scopes never
+/// hold `operator.admin`: what needs that is not for a page.
+///
+/// # Errors
+/// A sentence, when the connection was opened otherwise.
+pub fn window_session(
+    connection: ConnectionId,
+    origin: &Origin,
+    client: ClientInfo,
+) -> Result<Session, &'static str> {
+    let Origin::Window(_) = origin else {
+        return Err("only Tidegate's own desktop opens windows");
+    };
+    let scopes = [Scope::Read, Scope::Write, Scope::Approvals, Scope::Questions, Scope::Pairing];
+    Ok(Session::new(connection, Principal::Window, Dialect::NEWEST, scopes.into(), client))
 }

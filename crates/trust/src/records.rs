@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use tidegate_protocol::{ClientInfo, DeviceId, PublicKey, UnixMillis, text};
 
 use crate::audit::AuditEvent;
@@ -173,6 +174,25 @@ pub struct Block {
     pub name: String,
     /// Since when.
     pub at: UnixMillis,
+}
+
+impl Block {
+    /// A short id that can be typed: the first 16 hexadecimal digits of the SHA-256 of the subject's
+    /// key.
+    #[must_use]
+    pub fn id(&self) -> String {
+        let hash = Sha256::digest(self.subject.key());
+        hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// The id of the blocked device, when it is one.
+    #[must_use]
+    pub fn device(&self) -> Option<String> {
+        match &self.subject {
+            BlockedSubject::Device(device) => Some(device.to_string()),
+            BlockedSubject::Program(_) => None,
+        }
+    }
 }
 
 /// What can be blocked.

@@ -14,6 +14,7 @@ use tidegate_protocol::{ClientId, ClientMode, Dialect, Method, Scope, UnixMillis
 use tidegate_trust::admission::{Admission, LookUp};
 use tidegate_trust::audit::Weight;
 use tidegate_trust::authority::Effect;
+use tidegate_trust::decision::Desktop;
 use tidegate_trust::origin::{Origin, Peer};
 use tidegate_trust::principal::Denied;
 use tidegate_trust::records::{Block, BlockedSubject, DeviceToken, Grant};
@@ -325,7 +326,7 @@ fn who_asks_for_nothing_is_a_visitor_whom_only_health_answers() {
                         _ => Err(Denied::LocalOnly),
                     },
                 };
-                assert_eq!(admitted.session.authorize(method), expected, "{method:?}");
+                assert_eq!(admitted.session.authorize(method, Desktop::Absent), expected, "{method:?}");
             }
             let guarded = tidegate_protocol::Event::ALL.iter().filter(|event| event.guard().is_some());
             assert!(guarded.clone().all(|&event| !admitted.session.receives(event)));
@@ -528,10 +529,10 @@ fn the_persons_own_methods_exist_for_nobody_else() {
     let own = world.own_session(&key(1));
     let cli = support::command_line();
     for &method in Method::ALL {
-        assert_eq!(cli.authorize(method), Ok(()), "{method:?}");
+        assert_eq!(cli.authorize(method, Desktop::Absent), Ok(()), "{method:?}");
         if !method.is_advertised() {
-            assert_eq!(admin.authorize(method), Err(Denied::LocalOnly));
-            assert_eq!(own.authorize(method), Err(Denied::LocalOnly));
+            assert_eq!(admin.authorize(method, Desktop::Absent), Err(Denied::LocalOnly));
+            assert_eq!(own.authorize(method, Desktop::Absent), Err(Denied::LocalOnly));
         }
     }
 }

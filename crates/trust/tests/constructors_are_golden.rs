@@ -9,7 +9,8 @@ use std::path::Path;
 use syn::visit::{self, Visit};
 
 /// Types that are proof of something, with private fields.
-const PROOFS: [&str; 5] = ["Session", "InProcess", "InProcessKey", "VerifiedDevice", "Decider"];
+const PROOFS: [&str; 7] =
+    ["Session", "InProcess", "InProcessKey", "OpenedWindow", "DesktopKey", "VerifiedDevice", "Decider"];
 
 #[derive(Default)]
 struct Scan {
@@ -34,8 +35,8 @@ impl Scan {
         }
         let [.., owner, name] = &names[..] else { return };
         let is_principal = owner == "Principal" || owner == "Who";
-        let is_constructor =
-            PROOFS.contains(&owner.as_str()) && matches!(name.as_str(), "new" | "of" | "default");
+        let is_constructor = PROOFS.contains(&owner.as_str())
+            && matches!(name.as_str(), "new" | "of" | "default" | "person_at_desktop");
         if (is_principal && name.starts_with(char::is_uppercase) && !self.comparing) || is_constructor {
             self.note(&format!("{owner}::{name}"));
         }
@@ -154,35 +155,45 @@ fn every_place_that_makes_a_principal_a_session_or_a_proof_is_known() {
     }
     let found: Vec<&str> = scan.found.iter().map(String::as_str).collect();
     let expected = [
-        // A person decides: the command line, where no desktop runs.
-        "Decider {} in decision.rs Decider::of",
+        // A person decides: the command line, where no desktop runs, or the dialog of the desktop.
+        "Decider {} in decider.rs Decider::of",
+        "Decider {} in decider.rs Decider::person_at_desktop",
+        // At most one, taken by the composition root where there is a desktop.
+        "DesktopKey {} in origin.rs DesktopKey::new",
+        "DesktopKey::new in authority.rs Authority::new",
         // The in-memory transport, called with the one key that a new authority comes with.
         "InProcess {} in origin.rs InProcessKey::origin",
         "InProcessKey {} in origin.rs InProcessKey::new",
         "InProcessKey::new in authority.rs Authority::new",
+        // Only with the desktop's key.
+        "OpenedWindow {} in origin.rs DesktopKey::window",
         "Principal::CommandLine in principal.rs command_line_session",
         // Admission, and looking for the connections of a device that is taken away.
-        "Principal::Device in admission.rs Authority::admit_known_device",
+        "Principal::Device in admission/device.rs Authority::admit_known_device",
         "Principal::Device in decision.rs Authority::complete",
         "Principal::Device in management.rs Authority::put_block",
         "Principal::Device in management.rs Authority::remove_device",
         "Principal::Device in management.rs Authority::revoke_token",
         "Principal::Device in management.rs Authority::rotate_token",
-        "Principal::Program in admission.rs Authority::admit_without_device",
+        "Principal::Program in admission/without_device.rs Authority::admit_without_device",
         "Principal::Program in decision.rs Authority::complete",
         "Principal::Program in management.rs Authority::remove_program",
-        "Principal::ProgramToken in admission.rs Authority::admit_without_device",
-        "Principal::ProgramToken in management.rs Authority::revoke_program_token",
+        "Principal::ProgramToken in admission/without_device.rs Authority::admit_without_device",
         // The only way to act as our own client.
         "Principal::SubagentClient in admission.rs Authority::admit_own_client",
-        "Principal::Visitor in admission.rs Authority::admit_without_device",
+        "Principal::Visitor in admission/without_device.rs Authority::admit_without_device",
+        "Principal::Window in principal.rs window_session",
         "Session {} in principal.rs Session::new",
         "Session::new in admission.rs session",
         "Session::new in principal.rs command_line_session",
+        "Session::new in principal.rs window_session",
         // After the signature was verified.
         "VerifiedDevice {} in identity.rs verify",
-        "Who::Client in decision.rs Decider::of",
-        "Who::Person in decision.rs Decider::of",
+        "Who::Client in decider.rs Decider::of",
+        "Who::Person in decider.rs Decider::of",
+        "Who::Person in decider.rs Decider::person_at_desktop",
+        // They refuse, and let nobody in.
+        "Who::Surface in decider.rs Decider::of",
     ];
     assert_eq!(found, expected, "look at what is new: who can act as whom now?");
 }

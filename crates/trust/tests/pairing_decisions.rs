@@ -395,12 +395,6 @@ fn the_subagent_client_decides_nothing_whatever_its_scopes() {
 }
 
 #[test]
-fn with_a_desktop_its_dialog_decides() {
-    assert_eq!(Decider::of(&command_line(), Desktop::Running), Err(NotADecider::DesktopDecides));
-    assert!(Decider::of(&command_line(), Desktop::Absent).is_ok());
-}
-
-#[test]
 fn being_admin_is_not_the_right_to_let_others_in() {
     let (_, admin) = client_with(&[Scope::Admin]);
     assert!(admin.scopes().covers(&Scope::Pairing), "for reading the list");

@@ -61,6 +61,33 @@ fn a_changed_request_gets_a_new_id_and_ends_the_old_one_visibly() {
 }
 
 #[test]
+fn a_narrower_call_in_between_leaves_the_wider_request_as_it_is() {
+    // OpenClaw 2026.4.1 asks for less in `gateway status` and `gateway probe`.
+    let mut world = World::new(records());
+    let client = |scopes: &[Scope]| Client::new(&key(3)).asks(scopes);
+    let wide = world.request(&remote(1), &client(&[Scope::Admin, Scope::Pairing]));
+    let drawn = world.authority.waiting()[0].ask.digest();
+    for narrower in [vec![Scope::Read], vec![Scope::Admin], vec![Scope::Pairing, Scope::Write], vec![]] {
+        world.pass(Duration::from_mins(1));
+        let (refusal, effects) = world.refused(&remote(1), &client(&narrower));
+        let Refusal::PairingRequired(required) = refusal else { panic!("{refusal:?}") };
+        assert_eq!(required.request_id.as_deref(), Some(wide.as_str()), "{narrower:?}");
+        assert!(effects.is_empty(), "nobody is told of it: {effects:?}");
+        assert_eq!(world.authority.waiting()[0].ask.digest(), drawn);
+    }
+    world.pass(Duration::from_mins(4));
+    let other_version = {
+        let mut client = client(&[Scope::Read]);
+        client.info.version = "2".to_owned();
+        client
+    };
+    assert_ne!(world.request(&remote(1), &other_version), wide, "what it says of itself has changed");
+    let more = world.request(&remote(1), &client(&[Scope::Read]));
+    assert_ne!(world.request(&remote(1), &client(&[Scope::Read, Scope::Pairing])), more);
+    assert_eq!(world.authority.waiting().len(), 1);
+}
+
+#[test]
 fn everything_that_a_person_sees_makes_a_request_another_one() {
     let base = asks(3, &Scope::Read);
     let mut family = base.clone();

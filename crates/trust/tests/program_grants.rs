@@ -13,7 +13,7 @@ use tidegate_trust::origin::{Origin, Peer};
 use tidegate_trust::program::Fleeting;
 use tidegate_trust::scopes::Level;
 use tidegate_trust::token::Token;
-use tidegate_trust::{Change, Principal, ScopeSet};
+use tidegate_trust::{Change, Principal, ScopeSet, TrustRecords};
 
 fn cli() -> Origin {
     local(program("/usr/bin/node", Some("/opt/openclaw.mjs"), None))
@@ -256,4 +256,30 @@ fn what_a_program_says_of_itself_changes_nothing() {
     let mut backend = reader();
     backend.info = support::info(ClientId::GatewayClient, ClientMode::Backend);
     assert!(world.admitted(&cli(), &backend).session.scopes().is_empty());
+}
+
+#[test]
+fn whoever_came_in_with_a_program_token_is_closed_when_it_is_revoked() {
+    let devices = vec![support::record(&support::key(3), &scopes([Scope::Read]))];
+    let mut world = World::new(TrustRecords { devices, ..records() });
+    let entropy = world.entropy();
+    let made = world.authority.new_program_token("ci", Level::Read, false, &entropy, world.now);
+    let (token, _) = made.expect("a new name").value;
+    let token = token.reveal();
+    let visitor = world.admitted(&cli(), &Client::without_device().token(token)).session;
+    let device = Client::new(&support::key(3)).token(token).asks(&[Scope::Read]);
+    let device = world.admitted(&support::remote(1), &device).session;
+    let program = world.admitted(&cli(), &reader().token(token)).session;
+    let shared = Client::new(&support::key(3)).asks(&[Scope::Read]);
+    let shared = world.admitted(&support::remote(2), &shared).session;
+
+    let changed = world.authority.revoke_program_token("ci", world.now).expect("known");
+
+    let mut closed = closed(&changed.effects);
+    closed.sort();
+    let mut expected: Vec<_> =
+        [visitor, device, program].iter().map(|session| session.connection().clone()).collect();
+    expected.sort();
+    assert_eq!(closed, expected);
+    assert!(world.authority.is_live(shared.connection()), "the device itself was not revoked");
 }

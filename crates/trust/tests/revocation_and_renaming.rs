@@ -10,6 +10,7 @@ use support::{
 use tidegate_protocol::refusal::AuthReason;
 use tidegate_protocol::{DeviceId, Scope};
 use tidegate_trust::management::ManagementError;
+use tidegate_trust::scopes::Level;
 use tidegate_trust::{Change, ScopeSet, Session, TrustRecords};
 
 fn device(seed: u16) -> DeviceId {
@@ -248,4 +249,34 @@ fn a_new_shared_token_closes_what_came_with_the_old_one_and_nothing_else() {
     // Paired devices stay paired.
     world.admitted(&local_named("tui"), &reader.clone().token(changed.value.reveal()));
     world.admitted(&local_named("tui"), &reader.device_token(token.reveal()));
+}
+
+#[test]
+fn a_client_manages_with_what_it_was_granted_also_when_it_asks_for_pairing_alone() {
+    // OpenClaw 2026.9.6 asks for operator.pairing only when it renames or removes a device.
+    let (mut world, _) = two(&[Scope::Admin], &[Scope::Pairing, Scope::Admin]);
+    let by_device = Client::new(&key(4)).asks(&[Scope::Pairing]);
+    let by_device = world.admitted(&local_named("cli"), &by_device).session;
+    let entropy = world.entropy();
+    let made = world.authority.new_program_token("openclaw", Level::Full, true, &entropy, world.now);
+    let (token, _) = made.expect("a new name").value;
+    let by_token = Client::without_device().token(token.reveal()).asks(&[Scope::Pairing]);
+    let by_token = world.admitted(&local_named("cli"), &by_token).session;
+    for session in [&by_device, &by_token] {
+        assert!(!session.scopes().covers(&Scope::Admin));
+        assert!(world.authority.rename_device(session, device(3), "a name", world.now).is_ok());
+    }
+    world.authority.revoke_program_token("openclaw", world.now).expect("known");
+    let gone = world.authority.remove_device(&by_token, device(3), world.now).err();
+    assert_eq!(gone, Some(ManagementError::BeyondCaller(Scope::Admin)), "a revoked token grants nothing");
+    assert!(world.authority.remove_device(&by_device, device(3), world.now).is_ok());
+}
+
+#[test]
+fn what_was_granted_is_not_the_use_of_it() {
+    let (mut world, _) = two(&[Scope::Read], &[Scope::Pairing, Scope::Admin]);
+    let reader = world.admitted(&local_named("ui"), &Client::new(&key(4)).asks(&[Scope::Read])).session;
+    for (what, error) in try_all(&mut world, &reader, device(3)) {
+        assert!(matches!(error, Some(ManagementError::Denied(_))), "{what}: {error:?}");
+    }
 }

@@ -12,7 +12,7 @@ use support::{Client, World, audits, id, key, local_named, public, record, recor
 use tidegate_protocol::method::Access;
 use tidegate_protocol::{ClientId, ClientMode, Method, Scope, UnixMillis};
 use tidegate_trust::authority::OWN_CLIENT_NAME;
-use tidegate_trust::decision::Verdict;
+use tidegate_trust::decision::{Desktop, Verdict};
 use tidegate_trust::pairing::Subject;
 use tidegate_trust::records::{Block, BlockedSubject, Claims, Grant};
 use tidegate_trust::scopes::Level;
@@ -77,7 +77,11 @@ fn every_call_in_every_order_is_admitted(state: impl Fn() -> World) {
                 let origin = world.in_process.origin();
                 let admitted = world.admitted(&origin, &caller(&[asks]));
                 assert_eq!(admitted.session.principal(), &Principal::SubagentClient);
-                assert_eq!(admitted.session.authorize(method), Ok(()), "{method:?} in {order:?}");
+                assert_eq!(
+                    admitted.session.authorize(method, Desktop::Absent),
+                    Ok(()),
+                    "{method:?} in {order:?}"
+                );
                 assert!(admitted.durable.is_empty(), "admission depends on no write");
                 assert!(admitted.device_token.is_none());
                 let kinds: Vec<_> =

@@ -52,6 +52,9 @@ enum Part {
     /// Start a host in this process and tell how its own client got in
     #[command(hide = true)]
     OwnClient(figures::own_client::Arguments),
+    /// Start a host in this process and tell how long spawns took
+    #[command(hide = true)]
+    SpawnTimes(figures::spawn::Arguments),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -60,6 +63,7 @@ fn main() -> anyhow::Result<()> {
     match arguments.part {
         Some(Part::Crowd(crowd)) => runtime.block_on(crowd::run(crowd)),
         Some(Part::OwnClient(own)) => runtime.block_on(figures::own_client::run_once(own)),
+        Some(Part::SpawnTimes(spawn)) => runtime.block_on(figures::spawn::run_once(spawn)),
         None => {
             let setting = Setting {
                 tidegate: arguments.tidegate.context("--tidegate is missing")?,

@@ -121,11 +121,6 @@ impl Server {
         self.port
     }
 
-    /// The state directory of a Tidegate.
-    pub(crate) fn state(&self) -> anyhow::Result<std::path::PathBuf> {
-        Ok(self.state.as_ref().context("this server keeps no state")?.path().join("state"))
-    }
-
     /// When the process was started.
     pub(crate) fn started(&self) -> Instant {
         self.started
@@ -182,4 +177,15 @@ pub(crate) fn state_directory() -> anyhow::Result<TempDir> {
 
 fn free_port() -> anyhow::Result<u16> {
     Ok(std::net::TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+}
+
+/// Runs a part of this program in a process of its own, on all processors, and gives what it prints.
+pub(crate) async fn own_part(arguments: &[&str], last: &Path) -> anyhow::Result<String> {
+    let mut command = Command::new("taskset");
+    command.args(["-c", &Processors::All.list()?]).arg(std::env::current_exe()?);
+    command.args(arguments).arg(last);
+    let output = tokio::task::spawn_blocking(move || command.output()).await??;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    anyhow::ensure!(output.status.success(), "{}", text(&output.stderr));
+    Ok(text(&output.stdout))
 }

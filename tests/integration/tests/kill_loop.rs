@@ -32,6 +32,8 @@ const CYCLES: usize = 40;
 const LATEST_KILL_MS: u64 = 500;
 /// The latest moment of a kill while the program starts.
 const LATEST_KILL_IN_START_MS: u64 = 120;
+/// Entries of a history that are looked at: more than one cycle adds.
+const HISTORY: u32 = 1_000;
 /// Sessions that get messages before new ones take their place, and for how many cycles.
 const SESSIONS: u64 = 5;
 const CYCLES_OF_A_SESSION: usize = 20;
@@ -272,6 +274,7 @@ async fn check_over_the_gateway(client: &mut GatewayClient, last: &Acknowledged,
             assert_eq!(status == "ok", *was_ok, "{run} ended otherwise than was told: {ended}");
         }
     }
+    check_histories(client, last).await;
     let listed = client.request("device.pair.list", json!({})).await.unwrap();
     let paired: BTreeSet<&str> = listed["paired"]
         .as_array()
@@ -285,6 +288,24 @@ async fn check_over_the_gateway(client: &mut GatewayClient, last: &Acknowledged,
         assert!(!paired.contains(device.as_str()), "the removed {device} is back");
     }
     assert_eq!(listed["pending"], json!([]), "requests are not kept");
+}
+
+/// What was acknowledged last is in the history that clients see.
+async fn check_histories(client: &mut GatewayClient, last: &Acknowledged) {
+    let sessions: BTreeSet<&String> = last.sent.values().map(|(session, _)| session).collect();
+    let mut seen = BTreeMap::new();
+    for session in sessions {
+        let params = json!({ "sessionKey": session, "limit": HISTORY });
+        let history = client.request("chat.history", params).await.unwrap();
+        for message in history["messages"].as_array().unwrap().iter().filter(|body| body["role"] == "user") {
+            let run = message["__openclaw"]["runId"].as_str().unwrap_or_default().to_owned();
+            seen.insert(run, ledger::text(message));
+        }
+    }
+    for (run, (session, message)) in &last.sent {
+        let shown = seen.get(run);
+        assert_eq!(shown, Some(message), "the history of {session} does not show what was said to {run}");
+    }
 }
 
 #[derive(Default)]
@@ -312,7 +333,8 @@ async fn check_the_store(place: &Place, all: &Acknowledged, totals: &mut Totals)
         let entries = ledger::transcript(&store, &row.session).await;
         let of_run = entries.iter().filter(|entry| entry.run.as_ref() == Some(&row.id));
         let said = of_run.filter(|entry| entry.body["role"] == "user").count();
-        assert_eq!(said, usize::from(row.started_at.is_some()), "the message of {run} is there {said} times");
+        // A run that was still waiting when the process ended shows what was said to it, too.
+        assert_eq!(said, 1, "the message of {run} is there {said} times: {row:?}");
     }
     for (run, session) in &all.spawned {
         let row = store.run(RunId::parse(run.clone()).unwrap()).await.unwrap();

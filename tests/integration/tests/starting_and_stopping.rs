@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tidegate_host::BootError;
+use tidegate_integration_tests::device;
 use tidegate_integration_tests::host::{self, Served};
 use tidegate_integration_tests::place::Place;
 use tidegate_integration_tests::program::{self, Program, choose_offline_model};
@@ -50,7 +51,7 @@ async fn a_port_that_is_taken_names_its_owner() {
 
     let sentence = error.to_string();
     let own = std::env::current_exe().unwrap();
-    assert!(matches!(error, BootError::Bind(_)), "{sentence}");
+    assert!(matches!(error, BootError::Bind { .. }), "{sentence}");
     assert!(sentence.contains(&port.to_string()), "{sentence}");
     assert!(sentence.contains(&std::process::id().to_string()), "{sentence}");
     assert!(sentence.contains(&own.file_name().unwrap().to_string_lossy().into_owned()), "{sentence}");
@@ -205,4 +206,23 @@ async fn the_program_ends_in_order_on_a_signal_and_on_request() {
     assert_eq!(stopped.status.code(), Some(0), "{}", String::from_utf8_lossy(&stopped.stderr));
     assert_eq!(program.ended(DRAIN).await.unwrap(), Some(0));
     assert!(!place.state_dir().join("control.sock").exists(), "its socket is left behind");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn when_a_device_was_last_seen_is_saved_while_it_serves_and_only_when_it_changed() {
+    let place = Place::new();
+    let served = Served::with_devices(&place, &[(&person(), &[Scope::Read])]).await;
+    let client = served.connect(&person(), &["operator.read"]).await.unwrap();
+
+    served.host.gateway().save_touched().await;
+
+    let stored = served.host.store().load_trust().await.unwrap().records;
+    let device = device::device_id(&person());
+    let device = stored.devices.iter().find(|record| record.id == device).expect("the device");
+    assert!(device.last_seen_at.is_some(), "{device:?}");
+    let commits = served.host.store().stats().commits;
+    served.host.gateway().save_touched().await;
+    assert_eq!(served.host.store().stats().commits, commits, "nothing changed, so nothing is written");
+    client.close().await.unwrap();
+    served.host.stop().await;
 }

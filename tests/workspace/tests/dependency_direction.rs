@@ -32,9 +32,10 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         (HOST, vec![PROTOCOL, TRUST, STORE, SECRETS, AGENT, PROVIDERS, TOOLS, GATEWAY]),
         ("tidegate-cli", vec![PROTOCOL, TRUST, TOOLS, HOST, DESKTOP]),
         (DESKTOP, vec![PROTOCOL, TRUST]),
-        ("tidegate-desktop", vec![PROTOCOL, TRUST, TOOLS, HOST, DESKTOP]),
+        ("tidegate-desktop", vec![PROTOCOL, TRUST, TOOLS, GATEWAY, HOST, DESKTOP]),
         ("tidegate-testkit", vec![PROTOCOL, TRUST, STORE, SECRETS, AGENT, PROVIDERS, TOOLS, GATEWAY, HOST]),
-        ("tidegate-bench", vec![PROTOCOL, TRUST, STORE, SECRETS, HOST, "tidegate-testkit"]),
+        ("tidegate-bench", vec![PROTOCOL, TRUST, STORE, SECRETS, AGENT, HOST, "tidegate-testkit"]),
+        ("tidegate-fuzz", vec![PROTOCOL, TRUST, AGENT, PROVIDERS, GATEWAY, HOST]),
         (
             "tidegate-integration-tests",
             vec![
@@ -51,6 +52,7 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
                 "tidegate-testkit",
             ],
         ),
+        ("tidegate-schema-tests", vec![PROTOCOL]),
         ("tidegate-workspace-tests", vec![]),
     ])
 }
@@ -74,7 +76,7 @@ const OWNED: &[(&str, &[&str])] = &[
     // The benchmarks compare the store to a bare transaction.
     ("rusqlite", &["tidegate-bench", "tidegate-integration-tests", "tidegate-store"]),
     ("rusqlite_migration", &["tidegate-store"]),
-    ("hyper", &["tidegate-gateway", "tidegate-testkit"]),
+    ("hyper", &["tidegate-fuzz", "tidegate-gateway", "tidegate-testkit"]),
     ("hyper-util", &["tidegate-gateway", "tidegate-testkit"]),
     ("tokio-websockets", &["tidegate-gateway", "tidegate-testkit"]),
     ("reqwest", &["tidegate-providers"]),

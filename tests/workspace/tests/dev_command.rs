@@ -29,9 +29,13 @@ impl Machine {
             "cargo",
             r#"echo "cargo $* in $CARGO_TARGET_DIR" >>"$HOME/calls"
                [ "$1" != build ] || { mkdir -p "$CARGO_TARGET_DIR/debug"
-                   printf '#!/bin/sh\necho started "$@"\n' >"$CARGO_TARGET_DIR/debug/tidegate"
-                   chmod +x "$CARGO_TARGET_DIR/debug/tidegate"; }"#,
+                   for program in tidegate tidegate-desktop; do
+                       printf '#!/bin/sh\necho started %s "$@"\n' $program >"$CARGO_TARGET_DIR/debug/$program"
+                       chmod +x "$CARGO_TARGET_DIR/debug/$program"
+                   done; }"#,
         );
+        machine.program("node", "exit 0");
+        machine.program("npm", r#"echo "npm $*" >>"$HOME/calls""#);
         machine.program("rustc", "echo rustc 1.0");
         machine.program("dpkg-query", "echo install ok installed");
         machine.program("apt-get", r#"echo "apt-get $*" >>"$HOME/calls""#);
@@ -102,10 +106,23 @@ fn help_names_every_command_and_an_unknown_one_is_an_error() {
     let help = text(&machine.dev(&["help"]));
     let unknown = machine.dev(&["tset"]);
 
-    for command in
-        ["run", "test", "fmt", "lint", "desktop", "desktop-test", "bench", "interop", "soak", "fuzz", "help"]
-    {
-        assert!(help.contains(&format!("./dev {command}")), "{command}");
+    let commands = [
+        "run",
+        "test",
+        "fmt",
+        "lint",
+        "ui",
+        "desktop",
+        "desktop-test",
+        "bundle",
+        "bench",
+        "interop",
+        "soak",
+        "fuzz",
+        "help",
+    ];
+    for command in commands {
+        assert!(help.contains(&format!("./dev {command} ")), "{command}");
     }
     assert_eq!(unknown.status.code(), Some(2));
     assert!(text(&unknown).contains("there is no command tset"));
@@ -214,12 +231,12 @@ fn a_cache_that_was_not_used_for_two_weeks_goes_even_when_there_are_only_two() {
 fn with_little_room_the_build_is_thrown_away_and_that_is_said() {
     let machine = Machine::new();
     machine.add_cache("target-aaaaaaaaaaaa", DAY);
-    machine.free_gib(5);
+    machine.free_gib(11);
 
     let output = machine.dev(&["lint"]);
 
     assert!(output.status.success(), "{}", text(&output));
-    assert!(text(&output).contains("Less than 6 GiB are free"), "{}", text(&output));
+    assert!(text(&output).contains("Less than 12 GiB are free"), "{}", text(&output));
     assert!(machine.calls().contains("/.cache/tidegate/temporary-"), "{}", machine.calls());
     assert_eq!(machine.caches(), Vec::<String>::new());
 }
@@ -237,18 +254,71 @@ fn a_target_directory_that_the_caller_chose_is_used_and_nothing_is_cached() {
 }
 
 #[test]
-fn run_builds_then_serves_with_the_given_arguments_and_says_when_it_is_headless() {
+fn run_without_a_display_says_so_and_serves_headless_with_the_given_arguments() {
     let machine = Machine::new();
 
     let headless = machine.dev(&["run", "--port", "1 2"]);
-    let with_display = machine.dev_with(&["run"], &[("DISPLAY", ":1")]);
     machine.free_gib(1);
     let without_cache = machine.dev(&["run"]);
 
     assert!(text(&headless).contains("runs headless"), "{}", text(&headless));
-    assert!(text(&headless).ends_with("started serve --port 1 2\n"), "{}", text(&headless));
-    assert!(!text(&with_display).contains("headless"), "{}", text(&with_display));
-    assert!(text(&without_cache).ends_with("started serve\n"), "{}", text(&without_cache));
+    assert!(text(&headless).ends_with("started tidegate serve --port 1 2\n"), "{}", text(&headless));
+    assert!(text(&without_cache).ends_with("started tidegate serve\n"), "{}", text(&without_cache));
+    assert!(!machine.calls().contains("npm"), "{}", machine.calls());
+}
+
+#[test]
+fn run_on_a_desktop_builds_the_pages_and_starts_the_tray_application() {
+    let machine = Machine::new();
+
+    let output = machine.dev_with(&["run", "--port", "1"], &[("DISPLAY", ":1")]);
+
+    let said = text(&output);
+    assert!(!said.contains("headless"), "{said}");
+    assert!(said.ends_with("started tidegate-desktop --port 1\n"), "{said}");
+    let calls = machine.calls();
+    let (pages, programs) = (calls.find("npm --prefix ui run build"), calls.find("cargo build"));
+    assert!(pages.is_some() && pages < programs, "{calls}");
+    assert!(calls.contains("-p tidegate-desktop -p tidegate-cli"), "{calls}");
+}
+
+#[test]
+fn run_on_a_desktop_without_the_packages_to_build_it_serves_headless_and_says_so() {
+    let machine = Machine::new();
+    machine.program("dpkg-query", r#"case "$*" in *webkit*) exit 1;; esac; echo install ok installed"#);
+    machine.program("apt-get", "exit 100");
+
+    let output = machine.dev_with(&["run"], &[("DISPLAY", ":1")]);
+
+    let said = text(&output);
+    assert!(said.contains("libwebkit2gtk-4.1-dev") && said.contains("runs headless"), "{said}");
+    assert!(said.ends_with("started tidegate serve\n"), "{said}");
+}
+
+#[test]
+fn a_node_that_is_too_old_is_replaced_by_one_in_the_cache() {
+    let machine = Machine::new();
+    machine.program("node", r#"case "$0" in */.cache/*) exit 0;; esac; exit 1"#);
+    machine.program(
+        "npm",
+        r#"echo "npm $*" >>"$HOME/calls"
+           [ "$1" != install ] || { mkdir -p "$3/node_modules/npm/bin"
+               for architecture in x64 arm64; do
+                   mkdir -p "$3/node_modules/node-linux-$architecture/bin"
+                   cp "$(command -v node)" "$3/node_modules/node-linux-$architecture/bin/node"
+               done
+               cp "$0" "$3/node_modules/npm/bin/npm-cli.js"; }"#,
+    );
+
+    let first = machine.dev_with(&["run"], &[("DISPLAY", ":1")]);
+    let second = machine.dev_with(&["run"], &[("DISPLAY", ":1")]);
+
+    assert!(text(&first).contains("Fetching Node"), "{}", text(&first));
+    assert!(!text(&second).contains("Fetching Node"), "{}", text(&second));
+    for output in [first, second] {
+        assert!(text(&output).ends_with("started tidegate-desktop\n"), "{}", text(&output));
+    }
+    assert!(machine.calls().contains("npm install --prefix"), "{}", machine.calls());
 }
 
 #[test]
@@ -279,15 +349,34 @@ fn test_goes_through_all_phases_and_closes_with_the_sum() {
            clippy*) echo "clippy incremental=$CARGO_INCREMENTAL";;
            esac"#,
     );
+    machine.program(
+        "npm",
+        r#"case "$*" in "--prefix ui test") echo "      Tests  1 failed | 4 passed (5)";; esac"#,
+    );
 
     let output = machine.dev(&["test"]);
 
     let said = text(&output);
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("clippy incremental=0"), "{said}");
-    for phase in ["packages", "format", "clippy", "tests", "doc tests", "rules of the workspace"] {
+    let phases = [
+        "packages",
+        "format",
+        "UI",
+        "UI in a browser",
+        "clippy",
+        "tests",
+        "doc tests",
+        "rules of the workspace",
+        "clippy of the shell",
+        "tests of the shell",
+        "desktop",
+    ];
+    for phase in phases {
         assert!(said.contains(&format!("-- {phase}: ")), "{phase}: {said}");
     }
     assert!(said.contains("-- tests: FAILED") && said.contains("-- doc tests: ok"), "{said}");
-    assert!(said.contains("\n12 passed, 2 failed\n"), "{said}");
+    // The stand-in for cargo builds no tray application to test.
+    assert!(said.contains("-- desktop: FAILED"), "{said}");
+    assert!(said.contains("\n23 passed, 3 failed\n"), "{said}");
 }

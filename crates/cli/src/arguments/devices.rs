@@ -9,7 +9,7 @@ use super::values;
 /// What to do with devices and programs.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum DevicesCommand {
-    /// List who waits and who is known
+    /// List who waits, who is known and who is blocked
     #[command(after_help = "Example: tidegate devices list")]
     List,
     /// Show a waiting request or a known device in full
@@ -44,7 +44,11 @@ pub enum DevicesCommand {
     )]
     Block(DeviceReference),
     /// Let something that is blocked ask again
-    #[command(after_help = "Example: tidegate devices unblock ed6098d8")]
+    #[command(
+        long_about = "Let something that is blocked ask again, by the id that `tidegate devices list` \
+            shows. When a desktop is running, its dialog decides instead.",
+        after_help = "Example: tidegate devices unblock 5f0c6a1b2d3e4f50"
+    )]
     Unblock(DeviceReference),
 }
 

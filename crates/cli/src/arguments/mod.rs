@@ -23,7 +23,8 @@ pub use models::{AddModelArguments, ModelsCommand};
         `tidegate serve` starts the gateway without a desktop. All other commands talk to the \
         gateway that runs already, through a private socket that only your user can open.\n\n\
         Exit codes: 0 done; 1 Tidegate said no, or it failed; 2 wrong usage; 3 Tidegate is not \
-        running; 4 refused, because this command was started by an agent or by another user.",
+        running; 4 refused, because this command was started by an agent or by another user; 5 a person \
+        decides this at the desktop, and Tidegate's dialog was opened there.",
     after_help = "Example: tidegate status",
     disable_help_subcommand = true
 )]
@@ -197,7 +198,8 @@ pub enum TokenCommand {
     /// Make a token for one program and print it, once
     #[command(
         long_about = "Make a token for one program and print it, once. Keep it where the program finds \
-            it: Tidegate keeps only its hash.",
+            it: Tidegate keeps only its hash.\n\nWhen a desktop is running, its dialog makes the token and \
+            shows it.",
         after_help = "Example: tidegate token new --name openclaw --level full"
     )]
     New {
@@ -213,7 +215,7 @@ pub enum TokenCommand {
                 commands"
         )]
         level: Level,
-        /// Also let it approve devices and programs
+        /// Also let it approve devices and programs, as `openclaw devices` does
         #[arg(long)]
         pairing: bool,
     },

@@ -101,7 +101,7 @@ async fn allow<W: Wire>(context: &mut Context<'_, W>, id: &str, yes: bool) -> Re
 }
 
 async fn resolve<W: Wire>(context: &mut Context<'_, W>, id: &str, decision: &str) -> Result<Value, Failure> {
-    context.decide(Method::ExecApprovalResolve, json!({ "id": id, "decision": decision })).await
+    context.client.call(Method::ExecApprovalResolve, json!({ "id": id, "decision": decision })).await
 }
 
 fn render_list(waiting: &[Waiting], now: UnixMillis) -> String {

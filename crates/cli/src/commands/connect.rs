@@ -1,36 +1,47 @@
 //! `connect`: how to aim OpenClaw's command line at this gateway. The lines can be pasted into a
 //! shell; tokens are put in by the shell, so that none stands in a terminal's history.
 
+use serde::Deserialize;
 use serde_json::json;
 use tidegate_protocol::Method;
 
-use super::state::Status;
 use super::{Context, nothing, token};
 use crate::client::Wire;
 use crate::failure::Failure;
 
 pub(super) async fn run<W: Wire>(context: &mut Context<'_, W>) -> Result<(), Failure> {
-    let status: Status = context.client.ask(Method::TidegateStatus, nothing()).await?;
-    let url = status
-        .url
-        .ok_or_else(|| Failure::Failed("The gateway does not listen yet; try again.".to_owned()))?;
+    let gateway: Gateway = context.client.ask(Method::TidegateConnect, nothing()).await?;
     let can_show_shared = token::can_be_shown(context).await?;
     let state_dir = context.surroundings.state_dir.as_ref().map(|dir| dir.display().to_string());
-    let lines = Lines { url, tidegate: tidegate(state_dir.as_deref()), can_show_shared };
+    let has_desktop = context.client.greeting().desktop;
+    let lines = Lines { gateway, tidegate: tidegate(state_dir.as_deref()), can_show_shared, has_desktop };
     let answer = json!({
-        "url": lines.url,
-        "config": { "gateway": { "mode": "remote", "remote": { "url": lines.url } } },
+        "url": lines.gateway.url,
+        "config": { "gateway": { "mode": "remote", "remote": { "url": lines.gateway.url } } },
         "tokenCommand": lines.new_token(),
         "sharedTokenCommand": can_show_shared.then(|| lines.shared_token()),
     });
     context.show(&answer, || Ok(lines.render()))
 }
 
-struct Lines {
+/// How OpenClaw's command line is aimed at the gateway, as the gateway says it.
+#[derive(Debug, Deserialize)]
+struct Gateway {
     url: String,
+    /// The variable of the shell that holds the token.
+    variable: String,
+    /// For all commands, by OpenClaw's configuration.
+    lines: Vec<String>,
+    /// For one command at a time.
+    once: Vec<String>,
+}
+
+struct Lines {
+    gateway: Gateway,
     /// How this command is called, with the state directory that was named.
     tidegate: String,
     can_show_shared: bool,
+    has_desktop: bool,
 }
 
 impl Lines {
@@ -43,29 +54,40 @@ impl Lines {
     }
 
     fn render(&self) -> String {
-        let url = quoted(&self.url);
+        let Gateway { variable, lines, once, .. } = &self.gateway;
+        let new = match self.has_desktop {
+            true => format!(
+                "Make a token for OpenClaw's command line. Tidegate's dialog shows it, once; copy it, and paste \
+                 it where the second line waits:\n\n  {}\n  read -rs {variable}\n\n",
+                self.new_token()
+            ),
+            false => format!(
+                "Make a token for OpenClaw's command line (it is shown only once, so it goes into a \
+                 variable):\n\n  {variable}=\"$({})\"\n\n",
+                self.new_token()
+            ),
+        };
+        let pairing = "Add --pairing if `openclaw devices` shall work with it: then it may also approve, rename \
+                       and remove devices.\n\n";
         let shared = match self.can_show_shared {
             true => format!(
                 "Or use the shared token; each program that comes with it is asked about once:\n\n  \
-                 TIDEGATE_OPENCLAW_TOKEN=\"$({})\"\n\n",
+                 {variable}=\"$({})\"\n\n",
                 self.shared_token()
             ),
             false => String::new(),
         };
         format!(
-            "Make a token for OpenClaw's command line (it is shown only once, so it goes into a variable):\n\n  \
-             TIDEGATE_OPENCLAW_TOKEN=\"$({new})\"\n\n\
-             {shared}\
-             Then name the gateway with each command:\n\n  \
-             openclaw gateway health --url {url} --token \"$TIDEGATE_OPENCLAW_TOKEN\"\n  \
-             openclaw tui --url {url} --token \"$TIDEGATE_OPENCLAW_TOKEN\"\n\n\
-             Or write it into OpenClaw's configuration, for all commands:\n\n  \
-             openclaw config set gateway.mode remote\n  \
-             openclaw config set gateway.remote.url {url}\n  \
-             openclaw config set gateway.remote.token \"$TIDEGATE_OPENCLAW_TOKEN\"\n",
-            new = self.new_token(),
+            "{new}{pairing}{shared}Then name the gateway with each command:\n\n{}\n\
+             Or write it into OpenClaw's configuration, for all commands:\n\n{}",
+            indented(once),
+            indented(lines),
         )
     }
+}
+
+fn indented(lines: &[String]) -> String {
+    lines.iter().map(|line| format!("  {}\n", tidegate_protocol::text::one_line(line, 1000))).collect()
 }
 
 fn tidegate(state_dir: Option<&str>) -> String {
@@ -88,22 +110,37 @@ fn quoted(text: &str) -> String {
 mod tests {
     use super::*;
 
+    fn lines(has_desktop: bool) -> Lines {
+        let gateway = Gateway {
+            url: "ws://127.0.0.1:18790".to_owned(),
+            variable: "TIDEGATE_OPENCLAW_TOKEN".to_owned(),
+            lines: vec!["openclaw config set gateway.mode remote".to_owned()],
+            once: vec!["openclaw tui --url ws://127.0.0.1:18790".to_owned()],
+        };
+        let tidegate = tidegate(Some("/home/a b/it's"));
+        Lines { gateway, tidegate, can_show_shared: false, has_desktop }
+    }
+
     #[test]
     fn the_lines_can_be_pasted_into_a_shell() {
-        let lines = Lines {
-            url: "ws://127.0.0.1:18790".to_owned(),
-            tidegate: tidegate(Some("/home/a b/it's")),
-            can_show_shared: false,
-        };
+        let text = lines(false).render();
 
-        let text = lines.render();
+        assert!(text.contains(
+            r#"TIDEGATE_OPENCLAW_TOKEN="$(tidegate --state-dir '/home/a b/it'\''s' token new --name openclaw --level full)""#
+        ));
+        assert!(text.contains("\n  openclaw config set gateway.mode remote\n"));
+        assert!(text.contains("\n  openclaw tui --url ws://127.0.0.1:18790\n"));
+        assert!(text.contains("--pairing") && text.contains("openclaw devices"));
+        assert!(!text.contains("shared token"));
+    }
+
+    #[test]
+    fn beside_a_desktop_the_token_comes_from_the_dialog() {
+        let text = lines(true).render();
 
         assert!(
-            text.contains(r"tidegate --state-dir '/home/a b/it'\''s' token new --name openclaw --level full")
+            text.contains("token new --name openclaw --level full\n  read -rs TIDEGATE_OPENCLAW_TOKEN\n")
         );
-        assert!(text.contains("\n  openclaw config set gateway.mode remote\n"));
-        assert!(text.contains("\n  openclaw config set gateway.remote.url ws://127.0.0.1:18790\n"));
-        assert!(text.contains("--url ws://127.0.0.1:18790 --token \"$TIDEGATE_OPENCLAW_TOKEN\""));
-        assert!(!text.contains("shared token"));
+        assert!(!text.contains("$(tidegate"));
     }
 }

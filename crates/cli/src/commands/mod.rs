@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
-use tidegate_protocol::{Method, UnixMillis};
+use tidegate_protocol::UnixMillis;
 use tokio::sync::Notify;
 
 use crate::arguments::{ApprovalsCommand, ControlCommand, DevicesCommand, ModelsCommand};
@@ -142,17 +142,6 @@ impl<W: Wire> Context<'_, W> {
         self.show(answer, || {
             Ok([sentence, note.as_deref().unwrap_or_default()].join("\n").trim_end().to_owned())
         })
-    }
-
-    /// Asks for a decision that a person takes at the desktop when there is one.
-    async fn decide(&mut self, method: Method, params: Value) -> Result<Value, Failure> {
-        let has_desktop = self.client.greeting().desktop;
-        match self.client.call(method, params).await {
-            Err(Failure::Answered(error)) if has_desktop && error.code == "FORBIDDEN" => {
-                Err(Failure::DesktopDecides)
-            }
-            result => result,
-        }
     }
 
     /// Shows what is about to be decided, and asks. With JSON wanted, the standard output stays

@@ -164,14 +164,48 @@ async fn a_request_that_changed_is_refused_by_the_gateway_and_said_so() {
 async fn with_a_desktop_its_dialog_decides_and_nobody_is_asked_twice() {
     let stage = Stage::scripted(|method, _, id| match method {
         "tidegate.devices.show" => Reply::ok(id, request()),
-        _ => Reply::error(id, "FORBIDDEN", "a person decides this in Tidegate's dialog"),
+        _ => opened(id),
     });
 
     let outcome = stage.with_desktop().person(true).run(&["devices", "approve", "3f2a9c1e"]).await;
 
-    assert_eq!(outcome.code, 1);
+    assert_eq!(outcome.code, 5);
     assert!(outcome.questions.is_empty());
-    assert!(outcome.err.contains("A person decides this in Tidegate's dialog"), "{}", outcome.err);
+    assert_eq!(outcome.err, "tidegate: Tidegate's dialog was opened; decide there.\n");
+}
+
+/// The answer where a dialog decides.
+fn opened(id: &str) -> Reply {
+    Reply::Frames(vec![json!({
+        "type": "res", "id": id, "ok": false,
+        "error": {
+            "code": "FORBIDDEN",
+            "message": "Tidegate's dialog was opened; decide there",
+            "details": { "reason": "DESKTOP_DECIDES", "opened": true },
+        },
+    })])
+}
+
+#[tokio::test]
+async fn with_a_desktop_its_dialog_also_makes_tokens_unblocks_and_allows_commands() {
+    let block = json!({ "id": "5f0c6a1b2d3e4f50", "blocked": true, "name": "x", "since": NOW });
+    for arguments in [
+        &["token", "new", "--name", "ci", "--level", "read"][..],
+        &["devices", "unblock", "5f0c6a1b2d3e4f50"],
+        &["approvals", "allow", "3f2a9c1e", "--yes"],
+    ] {
+        let block = block.clone();
+        let stage = Stage::scripted(move |method, _, id| match method {
+            "tidegate.devices.show" => Reply::ok(id, block.clone()),
+            "exec.approval.list" => Reply::ok(id, command()),
+            _ => opened(id),
+        });
+
+        let outcome = stage.with_desktop().person(true).run(arguments).await;
+
+        assert_eq!((outcome.code, outcome.questions.len()), (5, 0), "{arguments:?}");
+        assert_eq!(outcome.err, "tidegate: Tidegate's dialog was opened; decide there.\n");
+    }
 }
 
 #[tokio::test]

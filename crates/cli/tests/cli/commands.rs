@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::support::{NOW, Reply, Stage};
 
 const DEVICE: &str = "ed6098d8b3bcc9b33e8f9546ced9572ed0623a17a254a972180e11ffa10f9624";
+const BLOCK: &str = "5f0c6a1b2d3e4f50";
 
 #[tokio::test]
 async fn simple_commands_ask_one_thing_and_confirm_it() {
@@ -126,6 +127,13 @@ async fn devices_are_listed_with_claims_in_quotes_and_own_names_without() {
                 "scopes": ["operator.admin"], "connected": false,
             },
         ],
+        "blocked": [
+            { "id": BLOCK, "blocked": true, "name": "evil\n", "deviceId": DEVICE, "since": NOW - 60_000 },
+            {
+                "id": "0a1b2c3d4e5f6071", "blocked": true, "name": "", "deviceId": null,
+                "executable": "/usr/bin/node", "script": "/opt/openclaw.mjs", "since": NOW - 7_200_000,
+            },
+        ],
     });
 
     let outcome = Stage::answering([("device.pair.list", list)]).run(&["devices", "list"]).await;
@@ -141,6 +149,11 @@ async fn devices_are_listed_with_claims_in_quotes_and_own_names_without() {
          ed6098d8  talk to agents  until-quit  connected  linux     My laptop\n\
          ed6098d8  nothing         always      2 h ago    ios       \"claims\"\n\
          ed6098d8  full control    built in    never      linux     Tidegate\n\
+         \nBlocked\n\
+         ID                SINCE      CLAIMED NAME  DEVICE OR PROGRAM\n\
+         5f0c6a1b2d3e4f50  1 min ago  \"evil\"        ed6098d8\n\
+         0a1b2c3d4e5f6071  2 h ago    none          /opt/openclaw.mjs\n\
+         \n`tidegate devices unblock ID` lets one ask again.\n\
          \n`tidegate token list` shows programs that were let in without a device.\n"
     );
 }
@@ -157,19 +170,19 @@ async fn short_ids_are_made_whole_before_rights_are_taken() {
     let block = block.run(&["devices", "block", "ed60"]).await;
     let stranger = Stage::answering([("tidegate.devices.block", json!({}))]);
     let stranger = stranger.run(&["devices", "block", DEVICE]).await;
-    let blocked = json!({ "blocked": DEVICE, "name": "x", "since": NOW });
+    let blocked = json!({ "id": BLOCK, "blocked": true, "deviceId": DEVICE, "name": "x", "since": NOW });
     let unblock =
         Stage::answering([("tidegate.devices.show", blocked), ("tidegate.devices.unblock", json!({}))]);
     let unblock = unblock.run(&["devices", "unblock", "ed60"]).await;
 
-    for (outcome, method) in [
-        (revoke, "tidegate.devices.revoke"),
-        (block, "tidegate.devices.block"),
-        (stranger, "tidegate.devices.block"),
-        (unblock, "tidegate.devices.unblock"),
+    for (outcome, method, id) in [
+        (revoke, "tidegate.devices.revoke", DEVICE),
+        (block, "tidegate.devices.block", DEVICE),
+        (stranger, "tidegate.devices.block", DEVICE),
+        (unblock, "tidegate.devices.unblock", BLOCK),
     ] {
         assert_eq!(outcome.code, 0, "{method}: {}", outcome.err);
-        assert_eq!(outcome.sent(method), &json!({ "id": DEVICE }));
+        assert_eq!(outcome.sent(method), &json!({ "id": id }));
     }
 }
 
@@ -194,11 +207,16 @@ async fn programs_and_blocks_are_shown_too() {
     });
     let program =
         Stage::answering([("tidegate.devices.show", program)]).run(&["devices", "show", "7777"]).await;
-    let block = json!({ "blocked": DEVICE, "name": "a\nb", "since": NOW - 60_000 });
-    let block = Stage::answering([("tidegate.devices.show", block)]).run(&["devices", "show", "ed60"]).await;
+    let block =
+        json!({ "id": BLOCK, "blocked": true, "deviceId": DEVICE, "name": "a\nb", "since": NOW - 60_000 });
+    let block = Stage::answering([("tidegate.devices.show", block)]).run(&["devices", "show", "5f0c"]).await;
 
     assert!(program.out.contains("  Program  /opt/openclaw.mjs\n"), "{}", program.out);
-    assert!(block.out.starts_with("Blocked.\n  Name   \"a\\u{a}b\"\n"), "{}", block.out);
+    assert!(
+        block.out.starts_with("Blocked.\n  Name    \"a\\u{a}b\"\n  Id      5f0c6a1b2d3e4f50\n  Device  ed60"),
+        "{}",
+        block.out
+    );
 }
 
 #[tokio::test]
@@ -272,7 +290,21 @@ async fn stopping_is_done_also_when_the_gateway_is_gone_before_it_answers() {
 #[tokio::test]
 async fn the_lines_for_openclaw_hold_the_address_and_no_token() {
     let stage = Stage::answering([
-        ("tidegate.status", json!({ "url": "ws://127.0.0.1:18790", "port": 18790 })),
+        (
+            "tidegate.connect",
+            json!({
+                "url": "ws://127.0.0.1:18790",
+                "variable": "TIDEGATE_OPENCLAW_TOKEN",
+                "lines": [
+                    "openclaw config set gateway.mode remote",
+                    "openclaw config set gateway.remote.url ws://127.0.0.1:18790",
+                    "openclaw config set gateway.remote.token \"$TIDEGATE_OPENCLAW_TOKEN\"",
+                ],
+                "once": [
+                    "openclaw gateway health --url ws://127.0.0.1:18790 --token \"$TIDEGATE_OPENCLAW_TOKEN\"",
+                ],
+            }),
+        ),
         ("tidegate.token.show", json!({ "token": "s3cret", "source": "keyring" })),
     ]);
 

@@ -92,6 +92,7 @@ pub(crate) fn resolve(caller: &Caller, params: &ExecApprovalResolve) -> Result<V
     };
     approvals::resolve(caller.gateway.inner(), &caller.session, &params.id, decision).map_err(|error| {
         match error {
+            ResolveError::DesktopDecides => super::desktop::review_instead(&caller.gateway, &params.id),
             ResolveError::Unknown => {
                 ErrorShape::invalid(error.to_string()).with_details(json!({ "reason": "APPROVAL_NOT_FOUND" }))
             }
@@ -99,9 +100,10 @@ pub(crate) fn resolve(caller: &Caller, params: &ExecApprovalResolve) -> Result<V
                 caller.session.dialect().missing_scope(&tidegate_protocol::Scope::Approvals)
             }
             ResolveError::Ambiguous => ErrorShape::invalid(error.to_string()),
-            ResolveError::SubagentClient | ResolveError::Own | ResolveError::DesktopDecides => {
-                ErrorShape::new(ErrorCode::Forbidden, error.to_string())
-            }
+            ResolveError::SubagentClient
+            | ResolveError::Own
+            | ResolveError::Changed
+            | ResolveError::NotThePerson => ErrorShape::new(ErrorCode::Forbidden, error.to_string()),
         }
     })?;
     Ok(json!({ "ok": true }))

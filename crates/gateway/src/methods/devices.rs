@@ -18,9 +18,9 @@ pub(crate) fn list(caller: &Caller) -> Value {
     let gatekeeper = &caller.gateway.inner().gatekeeper;
     gatekeeper.tick();
     let authority = gatekeeper.authority();
-    let sees_all = match caller.session.principal() {
-        Principal::CommandLine => true,
-        _ => caller.session.scopes().names(&tidegate_protocol::Scope::Pairing),
+    let sees_all = match caller.session.is_own_surface() {
+        true => true,
+        false => caller.session.scopes().names(&tidegate_protocol::Scope::Pairing),
     };
     let is_own = |record: &DeviceRecord| caller.session.principal() == &Principal::Device(record.id);
     let mut pending: Vec<Value> = match sees_all {
@@ -52,7 +52,14 @@ pub(crate) fn list(caller: &Caller) -> Value {
             "connected": seen.is_some(),
         }));
     }
-    json!({ "pending": pending, "paired": paired })
+    let mut list = json!({ "pending": pending, "paired": paired });
+    if caller.session.is_own_surface()
+        && let Some(list) = list.as_object_mut()
+    {
+        let blocked: Vec<Value> = authority.blocks().iter().map(super::local::block_payload).collect();
+        list.insert("blocked".to_owned(), json!(blocked));
+    }
+    list
 }
 
 /// A known device as `device.pair.list` shows it.
@@ -133,19 +140,19 @@ pub(crate) async fn decide(
         .iter()
         .find(|waiting| waiting.id == request)
         .map(|waiting| subject_id(&waiting.ask.subject));
-    gatekeeper
-        .decide(&decider, request, digest, verdict)
-        .await
-        .map_err(|error| decide_error(caller, &error))?;
+    gatekeeper.decide(&decider, request, digest, verdict).await.map_err(|error| match error {
+        DecideError::Decision(DecisionError::DesktopDecides) => {
+            super::desktop::review_instead(&caller.gateway, request)
+        }
+        error => decide_error(caller, &error),
+    })?;
     Ok(subject.unwrap_or_default())
 }
 
 fn not_a_decider(caller: &Caller, error: NotADecider) -> ErrorShape {
     match error {
         NotADecider::NotGiven => caller.session.dialect().missing_scope(&tidegate_protocol::Scope::Pairing),
-        NotADecider::SubagentClient | NotADecider::DesktopDecides => {
-            ErrorShape::new(ErrorCode::Forbidden, error.to_string())
-        }
+        NotADecider::SubagentClient => ErrorShape::new(ErrorCode::Forbidden, error.to_string()),
     }
 }
 

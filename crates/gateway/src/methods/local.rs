@@ -13,6 +13,7 @@ use super::devices::{self, device_payload, settle, with_note};
 use super::store_error;
 use crate::dispatch::Caller;
 use crate::gatekeeper::{pending_payload, subject_id};
+use crate::gateway::Gateway;
 use crate::now;
 
 /// `tidegate.token.rotate`: a new shared token, told once.
@@ -28,10 +29,10 @@ pub(crate) async fn token_rotate(caller: &Caller) -> Result<Value, ErrorShape> {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct TokenNew {
-    name: String,
-    level: Level,
+    pub(crate) name: String,
+    pub(crate) level: Level,
     #[serde(default)]
-    pairing: bool,
+    pub(crate) pairing: bool,
 }
 
 /// A token for one program, told once.
@@ -41,13 +42,10 @@ pub(crate) async fn token_new(caller: &Caller, params: TokenNew) -> Result<Value
         let mut authority = caller.gateway.inner().gatekeeper.authority();
         authority.new_program_token(&params.name, params.level, params.pairing, &entropy, now::moment())
     };
-    let ((token, record), saved) = settle(caller, changed).await?;
-    if !saved {
-        let mut authority = caller.gateway.inner().gatekeeper.authority();
-        // It would be gone after a restart, so it is not given out at all. It was just made.
-        let _ = authority.revoke_program_token(&record.id, now::moment());
-        return Err(ErrorShape::unavailable("the token could not be saved, so it was not made"));
-    }
+    let made = changed.map_err(|error| ErrorShape::invalid(error.to_string()))?;
+    let (token, record) = caller.gateway.inner().gatekeeper.keep_token(made).await.map_err(|reason| {
+        ErrorShape::unavailable(format!("the token could not be saved, so it was not made: {reason}"))
+    })?;
     let mut payload = token_payload(&record);
     if let Some(payload) = payload.as_object_mut() {
         payload.insert("token".to_owned(), json!(token.reveal()));
@@ -95,7 +93,7 @@ fn program_payload(record: &ProgramGrant, lifetime: Lifetime) -> Value {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct ById {
-    id: String,
+    pub(crate) id: String,
 }
 
 /// `tidegate.token.revoke`.
@@ -133,8 +131,8 @@ pub(crate) fn show(caller: &Caller, params: &ById) -> Result<Value, ErrorShape> 
         authority
             .blocks()
             .iter()
-            .filter(|block| fits(&block_id(block)))
-            .map(|block| json!({ "blocked": block_id(block), "name": block.name, "since": block.at })),
+            .filter(|block| fits(&block.id()) || block.device().is_some_and(|device| fits(&device)))
+            .map(block_payload),
     );
     match (found.len(), params.id.len() >= 4) {
         (_, false) => Err(ErrorShape::invalid("give at least the first 4 characters of an id")),
@@ -144,10 +142,29 @@ pub(crate) fn show(caller: &Caller, params: &ById) -> Result<Value, ErrorShape> 
     }
 }
 
-fn block_id(block: &Block) -> String {
-    match &block.subject {
-        BlockedSubject::Device(device) => device.to_string(),
-        BlockedSubject::Program(_) => block.subject.key(),
+/// A block as the person sees it.
+pub(crate) fn block_payload(block: &Block) -> Value {
+    let (device, program) = match &block.subject {
+        BlockedSubject::Device(device) => (Some(device), None),
+        BlockedSubject::Program(program) => (None, Some(program)),
+    };
+    json!({
+        "id": block.id(),
+        "blocked": true,
+        "name": block.name,
+        "deviceId": device,
+        "executable": program.map(|program| &program.executable),
+        "script": program.and_then(|program| program.script.as_ref()),
+        "since": block.at,
+    })
+}
+
+/// What the shell of a desktop says of its surfaces, as a part of the whole state.
+pub(crate) fn add_surfaces(caller: &Caller, status: &mut Value) {
+    if let (Some(status), Some(surfaces)) =
+        (status.as_object_mut(), caller.gateway.inner().gatekeeper.surfaces())
+    {
+        status.insert("desktop".to_owned(), surfaces);
     }
 }
 
@@ -284,11 +301,7 @@ pub(crate) async fn block(caller: &Caller, params: BlockDevice) -> Result<Value,
 pub(crate) async fn unblock(caller: &Caller, params: ById) -> Result<Value, ErrorShape> {
     let changed = {
         let mut authority = caller.gateway.inner().gatekeeper.authority();
-        let subject = authority
-            .blocks()
-            .iter()
-            .find(|block| block_id(block) == params.id)
-            .map(|block| block.subject.clone());
+        let subject = authority.block(&params.id).map(|block| block.subject.clone());
         let subject = subject.ok_or_else(|| ErrorShape::invalid("this id is not blocked"))?;
         authority.unblock(&subject, now::moment())
     };
@@ -313,9 +326,10 @@ pub(crate) async fn audit(caller: &Caller, params: Audit) -> Result<Value, Error
 }
 
 /// `tidegate.pause` and `tidegate.resume`.
-pub(crate) async fn pause(caller: &Caller, on: bool) -> Result<Value, ErrorShape> {
-    let runtime = caller.gateway.runtime()?;
+pub(crate) async fn pause(gateway: &Gateway, on: bool) -> Result<Value, ErrorShape> {
+    let runtime = gateway.runtime()?;
     let result = if on { runtime.pause().await } else { runtime.resume().await };
+    gateway.inner().gatekeeper.changed();
     result.map_err(|error| store_error(&error))?;
     Ok(json!({ "paused": runtime.is_paused() }))
 }

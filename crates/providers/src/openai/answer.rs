@@ -19,7 +19,7 @@ use crate::http::Endpoint;
 const USAGE_WAIT: Duration = Duration::from_secs(5);
 
 /// The bytes of a body as they come; an error is a reason.
-pub(super) type Chunks = Pin<Box<dyn Stream<Item = Result<Bytes, String>> + Send>>;
+pub type Chunks = Pin<Box<dyn Stream<Item = Result<Bytes, String>> + Send>>;
 
 type Events = EventStream<Pin<Box<dyn Stream<Item = Result<Bytes, ReadError>> + Send>>>;
 

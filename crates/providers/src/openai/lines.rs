@@ -1,7 +1,7 @@
 //! Cuts a stream of bytes into lines and bounds it: the parser behind it keeps whole events in
 //! memory, and its work grows with the size of the pieces that it is given.
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf as _, Bytes, BytesMut};
 
 /// The most bytes of one server-sent event.
 pub const EVENT_BYTES: usize = 1024 * 1024;
@@ -23,7 +23,13 @@ pub(super) struct Lines {
     pending: BytesMut,
     event: usize,
     answer: usize,
+    /// Whether a line was given already.
+    has_begun: bool,
 }
+
+/// The byte order mark, which may stand in front of an event stream. The parser behind this cannot
+/// take one off: it would cut it in two and panic.
+const MARK: &[u8] = "\u{feff}".as_bytes();
 
 impl Lines {
     /// The lines that a piece completes, each with its end.
@@ -45,6 +51,8 @@ impl Lines {
             if self.event > EVENT_BYTES {
                 return Err(TooLarge::Event);
             }
+            let line = if self.has_begun { line } else { without_marks(line) };
+            self.has_begun = true;
             if matches!(&line[..], b"\n" | b"\r\n") {
                 self.event = 0;
             }
@@ -58,6 +66,7 @@ impl Lines {
     /// only when it is surely whole: `[DONE]`, or data that is whole JSON.
     pub(super) fn end(self) -> Bytes {
         let text = String::from_utf8_lossy(&self.pending);
+        let text = if self.has_begun { &*text } else { text.trim_start_matches('\u{feff}') };
         let data = text.trim().strip_prefix("data:").map(str::trim);
         let is_whole = data.is_some_and(|data| {
             data == "[DONE]" || serde_json::from_str::<serde::de::IgnoredAny>(data).is_ok()
@@ -66,6 +75,13 @@ impl Lines {
         rest.extend_from_slice(b"\n\n");
         rest.into()
     }
+}
+
+fn without_marks(mut line: Bytes) -> Bytes {
+    while line.starts_with(MARK) {
+        line.advance(MARK.len());
+    }
+    line
 }
 
 #[cfg(test)]
@@ -121,6 +137,16 @@ mod tests {
         assert_eq!(end("data: {\"a\":1}"), "data: {\"a\":1}\n\n");
         assert_eq!(end("data: {\"a\":"), "\n\n");
         assert_eq!(end(": comment"), "\n\n");
+    }
+
+    #[test]
+    fn byte_order_marks_in_front_are_taken_off_and_others_stay() {
+        let mut lines = Lines::default();
+        let marked = "\u{feff}\u{feff}data: 1\n\u{feff}data: 2\n";
+        assert_eq!(push(&mut lines, marked).unwrap(), ["data: 1\n", "\u{feff}data: 2\n"]);
+        let mut lines = Lines::default();
+        assert!(push(&mut lines, "\u{feff}data: [DONE]").unwrap().is_empty());
+        assert_eq!(lines.end(), "data: [DONE]\n\n");
     }
 
     proptest! {

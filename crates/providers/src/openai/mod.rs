@@ -15,6 +15,7 @@ use reqwest::{Response, StatusCode};
 use tidegate_agent::model::{BoxFuture, Model, ModelError, ModelName, ModelRequest, ModelStream};
 use tokio::time::timeout;
 
+pub use answer::Chunks;
 pub use lines::{ANSWER_BYTES, EVENT_BYTES};
 
 use crate::http::{Endpoint, Http, innermost};
@@ -85,13 +86,8 @@ pub async fn ask(
         let sent = timeout(idle, http.post(endpoint, "/chat/completions", body)).await;
         let failure = match sent.map_err(|_| ModelError::Idle { seconds: idle.as_secs() })? {
             Ok(response) if response.status() == StatusCode::OK => {
-                let reading = Reading {
-                    endpoint: endpoint.clone(),
-                    model: model.to_owned(),
-                    idle,
-                    call_id_prefix: format!("call_{}_", uuid::Uuid::new_v4().simple()),
-                };
-                return Ok(answer::read(chunks(response), reading));
+                let prefix = format!("call_{}_", uuid::Uuid::new_v4().simple());
+                return Ok(read_answer(chunks(response), endpoint, model, prefix));
             }
             Ok(response) => refused(response, asked, idle).await?,
             Err(unsent) => return Err(unsent),
@@ -102,6 +98,18 @@ pub async fn ask(
         }
         return Err(failure.error);
     }
+}
+
+/// Reads the body of an answer with status 200: the part of [`ask`] that needs no network. Calls
+/// that the server gave no id get `call_id_prefix` and a number. Must be polled within a tokio
+/// runtime that has timers.
+#[must_use]
+pub fn read_answer(chunks: Chunks, endpoint: &Endpoint, model: &str, call_id_prefix: String) -> ModelStream {
+    let idle = if endpoint.base().is_loopback() { LOCAL_IDLE } else { IDLE };
+    answer::read(
+        chunks,
+        Reading { endpoint: endpoint.clone(), model: model.to_owned(), idle, call_id_prefix },
+    )
 }
 
 struct Failure {

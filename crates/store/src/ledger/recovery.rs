@@ -16,8 +16,8 @@ const UNKNOWN_OUTCOME: &str =
 
 impl Store {
     /// Settles as interrupted each unfinished run of another process start than `boot`, answers
-    /// its open tool calls with "outcome unknown", and puts it into its parent's inbox; all in one
-    /// transaction. Doing it again changes nothing.
+    /// its open tool calls with "outcome unknown", appends what was said to it when it had not begun,
+    /// and puts it into its parent's inbox; all in one transaction. Doing it again changes nothing.
     ///
     /// # Errors
     /// When the store cannot be read or written.

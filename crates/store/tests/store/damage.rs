@@ -202,3 +202,29 @@ async fn one_unreadable_row_hides_nothing_else() {
     let recovery = store.recover("boot-2".to_owned(), at(900)).await.expect("recovered");
     assert_eq!(recovery.interrupted.iter().map(|run| run.id.as_str()).collect::<Vec<_>>(), ["r2"]);
 }
+
+#[tokio::test]
+async fn the_three_newest_damaged_stores_are_kept() {
+    let directory = tempfile::tempdir().expect("directory");
+    for number in 1..=5 {
+        fs::write(directory.path().join(FILE_NAME), vec![0x5a; 2048 + number]).expect("written");
+        fs::write(directory.path().join(format!("{FILE_NAME}-wal")), b"its log").expect("written");
+        // The last two at the same moment.
+        let opening = tidegate_store::OpenOptions { at: at(1_000 + number.min(4) as u64), ..options() };
+        let (store, report) = Store::open(directory.path(), opening).expect("opened");
+        assert!(quarantined(Some(report)));
+        store.close().await;
+    }
+    fs::write(directory.path().join(format!("{FILE_NAME}.corrupt-notes")), b"a person's").expect("written");
+
+    let mut kept: Vec<String> = fs::read_dir(directory.path())
+        .expect("listed")
+        .map(|entry| entry.expect("entry").file_name().to_string_lossy().into_owned())
+        .filter(|name| name.contains(".corrupt-"))
+        .collect();
+    kept.sort();
+
+    let expected = ["1003", "1003-wal", "1004", "1004-wal", "1004.1", "1004.1-wal", "notes"]
+        .map(|end| format!("{FILE_NAME}.corrupt-{end}"));
+    assert_eq!(kept, expected);
+}

@@ -9,6 +9,7 @@ mod kill;
 mod model;
 mod opening;
 mod recovery;
+mod retention;
 mod runs;
 mod sessions;
 mod trust;

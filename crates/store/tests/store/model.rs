@@ -159,8 +159,22 @@ impl Model {
 
     fn settle(&mut self, run: u8, outcome: Outcome, texts: &[String], result: &str) -> bool {
         let Some(ended) = self.runs.get_mut(&run).filter(|run| unfinished(run.state)) else { return false };
+        let is_unread = ended.state == RunState::Queued && ended.input && outcome != Outcome::Cancelled;
         ended.state = RunState::Terminal(outcome);
+        if is_unread {
+            ended.transcript = self.sessions[&ended.session].0.clone();
+        }
         let (parent, transcript) = (ended.parent, ended.transcript.clone());
+        if is_unread {
+            let reason = match outcome {
+                Outcome::Ok => "it ended before it began",
+                _ => result.trim_end_matches('.'),
+            };
+            self.write(&transcript, format!("do r{run}"));
+            let note =
+                format!("The message above was not worked on: {reason}. It is not started again by itself.");
+            self.write(&transcript, note);
+        }
         for text in texts {
             self.write(&transcript, text.clone());
         }

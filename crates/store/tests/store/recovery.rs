@@ -101,3 +101,59 @@ async fn an_interrupted_child_reaches_its_parents_inbox() {
     let again = store.recover("boot-3".to_owned(), at(901)).await.expect("recovered");
     assert_eq!((again.interrupted.len(), again.waiting_inboxes), (0, vec![key(MAIN)]));
 }
+
+#[tokio::test]
+async fn a_message_that_was_still_queued_is_in_the_transcript_once_with_a_note() {
+    let store = Store::in_memory().expect("store");
+    let first = created(&store, new_run("working", MAIN)).await;
+    created(&store, new_run("second", MAIN)).await;
+    created(&store, new_run("third", MAIN)).await;
+    started(&store, "working").await;
+    store.append(run_id("working"), vec![assistant(&[("a", "exec")])], at(210)).await.expect("appended");
+
+    store.recover("boot-2".to_owned(), at(900)).await.expect("recovered");
+    store.recover("boot-3".to_owned(), at(901)).await.expect("recovered");
+
+    let entries = store.transcript(first.session_id, None, 20).await.expect("read");
+    let seen: Vec<_> = entries
+        .iter()
+        .map(|entry| {
+            let run = entry.run.as_ref().map(ToString::to_string).unwrap_or_default();
+            (run, entry.body["role"].as_str().unwrap_or_default().to_owned())
+        })
+        .collect();
+    let expected = [
+        ("working", "user"),
+        ("working", "assistant"),
+        ("working", "toolResult"),
+        ("second", "user"),
+        ("second", "runtime"),
+        ("third", "user"),
+        ("third", "runtime"),
+    ];
+    assert_eq!(seen, expected.map(|(run, role)| (run.to_owned(), role.to_owned())));
+    assert_eq!(entries[3].body, user("do second"));
+    let note = entries[4].body["content"][0]["text"].as_str().expect("a note");
+    assert!(note.contains("not worked on") && note.contains("Tidegate stopped"), "{note}");
+    assert_eq!(entries[4].body["timestamp"], 900);
+}
+
+#[tokio::test]
+async fn a_message_that_was_queued_over_a_reset_is_in_the_new_transcript() {
+    let store = Store::in_memory().expect("store");
+    let run = created(&store, new_run("queued", MAIN)).await;
+    store.reset_session(key(MAIN), session_id("after"), at(500)).await.expect("reset").expect("there");
+    store.recover("boot-2".to_owned(), at(900)).await.expect("recovered");
+    assert_eq!(store.transcript(run.session_id, None, 20).await, Ok(Vec::new()));
+    assert_eq!(store.transcript(session_id("after"), None, 20).await.expect("read").len(), 2);
+    let run = store.run(run.id).await.expect("read").expect("there");
+    assert_eq!(run.session_id, session_id("after"));
+}
+
+#[tokio::test]
+async fn a_message_that_was_withdrawn_before_it_was_worked_on_leaves_nothing() {
+    let store = Store::in_memory().expect("store");
+    let run = created(&store, new_run("queued", MAIN)).await;
+    store.settle_run(settlement("queued", Outcome::Cancelled)).await.expect("settled");
+    assert_eq!(store.transcript(run.session_id, None, 20).await, Ok(Vec::new()));
+}

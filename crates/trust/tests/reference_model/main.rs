@@ -6,7 +6,8 @@
 //! - I3 who was revoked never serves again, from that moment;
 //! - I4 at most 8 requests wait, 2 of one source, and earlier ones survive a flood;
 //! - I5 an approval consumes exactly one request;
-//! - I6 an identical retry keeps its id, a changed one gets a new id and ends the old one visibly;
+//! - I6 an identical or narrower retry keeps its id, a changed one gets a new id and ends the old one
+//!   visibly;
 //! - I7 a grant for once admits once;
 //! - I8 what lasts for a while is never to be stored;
 //! - I9 a revocation closes exactly the connections of whoever was revoked.

@@ -152,6 +152,8 @@ pub(crate) struct Connection {
     pub(crate) actor: Actor,
     pub(crate) allowed: Set,
     pub(crate) by_shared_token: bool,
+    /// The program token that it came in with, by id.
+    pub(crate) by_own_token: Option<String>,
     pub(crate) program: Option<usize>,
 }
 
@@ -195,10 +197,13 @@ pub(crate) enum Outcome {
         actor: Actor,
         allowed: Set,
         by_shared_token: bool,
+        by_own_token: Option<String>,
         mints: bool,
     },
     /// The request that goes on waiting.
     Same(String),
+    /// The one that goes on waiting, which asks for more.
+    Wider(String),
     /// A new one, and the one that it ends.
     New {
         ends: Option<String>,
@@ -226,6 +231,7 @@ pub(crate) enum Problem {
     Changed,
     Own,
     PersonOnly,
+    DesktopDecides,
     OnlyOnce,
     NotAsked,
     Beyond,
@@ -297,6 +303,7 @@ impl Model {
 
     pub(crate) fn knock(&mut self, knock: &Knock) -> Outcome {
         let by_shared_token = matches!(&knock.credential, Credential::Token(text) if *text == self.shared);
+        let by_own_token = self.own_token(&knock.credential).map(|token| token.id.clone());
         if !self.has_credential(knock) {
             return match (&knock.credential, knock.device) {
                 (Credential::None | Credential::DeviceToken(_), None) => Outcome::NoIdentity,
@@ -305,7 +312,7 @@ impl Model {
         }
         if knock.device.is_none() && knock.asked.is_empty() {
             let (actor, allowed) = (Actor::Visitor, Set::new());
-            return Outcome::Admitted { actor, allowed, by_shared_token, mints: false };
+            return Outcome::Admitted { actor, allowed, by_shared_token, by_own_token, mints: false };
         }
         let subject = match (knock.device, knock.program) {
             (Some(device), _) => Subject::Device(device),
@@ -313,7 +320,7 @@ impl Model {
                 if let Some(token) = self.own_token(&knock.credential) {
                     let allowed = allowed(&knock.asked, &token.granted);
                     let actor = Actor::Token(token.id.clone());
-                    return Outcome::Admitted { actor, allowed, by_shared_token, mints: false };
+                    return Outcome::Admitted { actor, allowed, by_shared_token, by_own_token, mints: false };
                 }
                 let Some(program) = program else { return Outcome::NoIdentity };
                 Subject::Program(program)
@@ -333,13 +340,20 @@ impl Model {
                 true => Reason::Scope,
                 false => Reason::New,
             },
-            Some(row) => return self.admit(knock, subject, &row.clone(), by_shared_token),
+            Some(row) => return self.admit(knock, subject, &row.clone(), by_shared_token, by_own_token),
         };
         let (asked, platform, version) = (knock.asked.clone(), knock.platform, knock.version);
         self.ask(Shown { subject, fleeting, reason, asked, has, platform, version }, &knock.source)
     }
 
-    fn admit(&mut self, knock: &Knock, subject: Subject, row: &Row, by_shared_token: bool) -> Outcome {
+    fn admit(
+        &mut self,
+        knock: &Knock,
+        subject: Subject,
+        row: &Row,
+        by_shared_token: bool,
+        by_own_token: Option<String>,
+    ) -> Outcome {
         if row.length == Length::Once {
             self.rows.retain(|other| {
                 (other.subject, other.fleeting, other.length) != (subject, row.fleeting, Length::Once)
@@ -356,7 +370,7 @@ impl Model {
             Subject::Program(_) => (Actor::Program(row.id.clone()), false),
         };
         let allowed = allowed(&knock.asked, &row.granted);
-        Outcome::Admitted { actor, allowed, by_shared_token, mints }
+        Outcome::Admitted { actor, allowed, by_shared_token, by_own_token, mints }
     }
 
     fn ask(&mut self, shown: Shown, source: &str) -> Outcome {
@@ -364,9 +378,10 @@ impl Model {
             return Outcome::Silenced;
         }
         let now = self.now;
-        if let Some(request) = self.requests.iter_mut().find(|request| request.shown == shown) {
+        if let Some(request) = self.requests.iter_mut().find(|request| request.shown.takes_in(&shown)) {
             request.last = now;
-            return Outcome::Same(request.id.clone());
+            let id = request.id.clone();
+            return if request.shown == shown { Outcome::Same(id) } else { Outcome::Wider(id) };
         }
         let others = self.requests.iter().filter(|request| request.shown.subject != shown.subject);
         let of_source = others.clone().filter(|request| request.source == source).count();
@@ -411,11 +426,13 @@ impl Model {
         }
     }
 
-    /// Why a decision cannot be taken. Any of these is a good answer.
+    /// Why a decision cannot be taken. Any of these is a good answer. A surface of the person is no
+    /// client, and not the person where a dialog decides.
     pub(crate) fn problems(
         &self,
         id: &str,
         decider: Option<&Connection>,
+        by_surface: bool,
         right_digest: bool,
         verdict: &Verdict,
     ) -> BTreeSet<Problem> {
@@ -441,9 +458,10 @@ impl Model {
             problems.extend(own.then_some(Problem::Own));
             problems.extend((*verdict == Verdict::Block).then_some(Problem::PersonOnly));
         }
-        if matches!(verdict, Verdict::Reject | Verdict::Later | Verdict::Block) {
+        if !verdict.approves() {
             return problems;
         }
+        problems.extend(by_surface.then_some(Problem::DesktopDecides));
         let Shown { subject, fleeting, .. } = request.shown;
         let length = verdict.length();
         problems.extend((fleeting && length != Length::Once).then_some(Problem::OnlyOnce));
@@ -530,6 +548,20 @@ impl Model {
         }
     }
 
+    /// What someone was granted, whatever they asked for on a connection.
+    fn granted_to(&self, actor: &Actor) -> Set {
+        let row = match actor {
+            Actor::Own | Actor::Visitor => None,
+            Actor::Device(device) => self.row(Subject::Device(*device), false),
+            Actor::Program(id) => self.rows.iter().filter(|row| &row.id == id).min_by_key(|row| row.length),
+            Actor::Token(id) => {
+                let token = self.own_tokens.iter().find(|token| &token.id == id);
+                return token.map(|token| token.granted.clone()).unwrap_or_default();
+            }
+        };
+        row.map(|row| row.granted.clone()).unwrap_or_default()
+    }
+
     /// Whether a client, or the person, may change a device.
     pub(crate) fn may_manage(&self, client: Option<&Connection>, device: usize) -> bool {
         let row = self.row(Subject::Device(device), false);
@@ -543,8 +575,11 @@ impl Model {
             None => true,
             Some(client) if client.actor == Actor::Own => false,
             Some(client) if client.actor == Actor::Device(device) => true,
+            // OpenClaw's clients ask for no more than pairing when they manage devices.
             Some(client) => {
-                client.allowed.contains(PAIRING) && granted.iter().all(|scope| client.allowed.contains(scope))
+                let own = self.granted_to(&client.actor);
+                let has = |scope: &&str| client.allowed.contains(scope) || holds(&own, scope);
+                client.allowed.contains(PAIRING) && granted.iter().all(has)
             }
         }
     }
@@ -563,7 +598,19 @@ impl Model {
     }
 }
 
+impl Shown {
+    /// Whether someone who asks like that asks for nothing that is not shown already.
+    fn takes_in(&self, other: &Self) -> bool {
+        let same_but_for_scopes = Self { asked: self.asked.clone(), ..other.clone() };
+        *self == same_but_for_scopes && holds_all(&self.asked, &other.asked)
+    }
+}
+
 impl Verdict {
+    pub(crate) fn approves(&self) -> bool {
+        matches!(self, Self::All(_) | Self::Scopes(..) | Self::Level(..))
+    }
+
     pub(crate) fn length(&self) -> Length {
         match self {
             Self::All(length) | Self::Scopes(_, length) | Self::Level(_, _, length) => *length,

@@ -28,7 +28,7 @@ const DEVICES: usize = 12;
 const PROGRAMS: usize = 3;
 
 /// What a long walk must have met at least once.
-pub(crate) const OUTCOMES: [&str; 27] = [
+pub(crate) const OUTCOMES: [&str; 30] = [
     "admitted",
     "admitted once",
     "admitted our own client",
@@ -51,6 +51,9 @@ pub(crate) const OUTCOMES: [&str; 27] = [
     "blocked",
     "decision withdrawn",
     "removed",
+    "managed with more than was asked for",
+    "refused by a surface",
+    "asked: narrower request",
     "not managed",
     "rotated the shared token",
     "rotated",
@@ -60,6 +63,8 @@ pub(crate) const OUTCOMES: [&str; 27] = [
 
 pub(crate) struct Walk {
     world: World,
+    window: Session,
+    person: Decider,
     model: Model,
     random: u64,
     sessions: BTreeMap<String, Session>,
@@ -132,7 +137,10 @@ impl Walk {
             own_tokens: Vec::new(),
             shared: support::SHARED.to_owned(),
         };
+        let key = world.desktop_key();
         let mut walk = Self {
+            window: support::window(&key),
+            person: Decider::person_at_desktop(&key),
             world,
             model,
             random: seed,

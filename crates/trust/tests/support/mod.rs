@@ -19,8 +19,8 @@ use tidegate_trust::admission::{Admission, Admitted, Attempt, LookUp};
 use tidegate_trust::audit::{AuditEvent, Weight};
 use tidegate_trust::authority::{Effect, Entropy};
 use tidegate_trust::decision::{Choice, Decider, DecisionError, Desktop, Duration as For, Verdict};
-use tidegate_trust::origin::{InProcessKey, Origin, Peer};
-use tidegate_trust::principal::command_line_session;
+use tidegate_trust::origin::{DesktopKey, InProcessKey, Origin, Peer};
+use tidegate_trust::principal::{command_line_session, window_session};
 use tidegate_trust::program::{Fleeting, Program};
 use tidegate_trust::records::{Claims, DeviceRecord, Grant, ProgramIdentity, SharedToken};
 use tidegate_trust::token::Token;
@@ -229,6 +229,11 @@ impl World {
         Self { authority, in_process, now, counter: 0 }
     }
 
+    /// The one right to act for the person at a desktop.
+    pub(crate) fn desktop_key(&mut self) -> DesktopKey {
+        self.authority.take_desktop_key(Desktop::Running).expect("it was not taken")
+    }
+
     pub(crate) fn pass(&mut self, time: Duration) {
         self.now = Moment { wall: self.now.wall.plus(time), monotonic: self.now.monotonic + time };
     }
@@ -334,6 +339,16 @@ pub(crate) fn command_line() -> Session {
 /// The person, where no desktop runs.
 pub(crate) fn person() -> Decider {
     Decider::of(&command_line(), Desktop::Absent).expect("the person")
+}
+
+/// The person at the desktop whose authority this is.
+pub(crate) fn person_at_desktop(world: &mut World) -> Decider {
+    Decider::person_at_desktop(&world.desktop_key())
+}
+
+pub(crate) fn window(key: &DesktopKey) -> Session {
+    let connection = ConnectionId::parse("window").expect("valid");
+    window_session(connection, &key.window(), info(ClientId::Cli, ClientMode::Ui)).expect("a window")
 }
 
 pub(crate) fn audits(effects: &[Effect]) -> Vec<&AuditEvent> {

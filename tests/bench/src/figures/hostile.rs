@@ -12,7 +12,7 @@ use crate::setting::Setting;
 use crate::statistics::{median, percentile};
 
 /// How long the honest client is watched without the crowd.
-const CALM: Duration = Duration::from_secs(5);
+const CALM: Duration = Duration::from_secs(10);
 /// The crowd has built up by then.
 const BUILD_UP: Duration = Duration::from_secs(1);
 const BETWEEN_REQUESTS: Duration = Duration::from_millis(5);

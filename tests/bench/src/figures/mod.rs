@@ -6,6 +6,7 @@ mod memory;
 pub(crate) mod own_client;
 mod revoke;
 mod size;
+pub(crate) mod spawn;
 mod speed;
 mod start;
 mod subagents;
@@ -74,7 +75,7 @@ impl Figure {
             Self::Handshake => speed::handshake(setting).await,
             Self::Health => speed::health(setting).await,
             Self::ConnectionMemory => memory::per_connection(setting).await,
-            Self::Spawn => subagents::spawn(setting).await,
+            Self::Spawn => spawn::acknowledged(setting).await,
             Self::Subagents => subagents::fifty(setting).await,
             Self::Hostile => hostile::crowd(setting).await,
             Self::Revoke => revoke::sockets_closed(setting).await,

@@ -1,7 +1,6 @@
 //! Our own client's admission, with each kind of keyring.
 
 use std::collections::HashMap;
-use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
@@ -13,7 +12,7 @@ use tidegate_host::{Announcement, ServeOptions};
 use tidegate_secrets::{Backend, BackendError, SecretName, SecretStore, SecretText};
 
 use crate::report::Row;
-use crate::server::state_directory;
+use crate::server::{own_part, state_directory};
 use crate::setting::Setting;
 use crate::statistics::median;
 
@@ -159,12 +158,7 @@ pub(super) async fn admission(setting: &Setting) -> anyhow::Result<Vec<Row>> {
 }
 
 async fn start(setting: &Setting, keyring: Keyring) -> anyhow::Result<Told> {
-    let processors = std::fs::read_to_string("/sys/devices/system/cpu/online")?;
-    let mut command = Command::new("taskset");
-    command.args(["-c", processors.trim()]).arg(std::env::current_exe()?);
-    command.args(["own-client", "--keyring", &keyring.name(), "--tool-runner"]).arg(&setting.tidegate);
-    let output = tokio::task::spawn_blocking(move || command.output()).await??;
-    let text = String::from_utf8_lossy(&output.stdout);
-    serde_json::from_str(text.trim())
-        .with_context(|| format!("{text}{}", String::from_utf8_lossy(&output.stderr)))
+    let text =
+        own_part(&["own-client", "--keyring", &keyring.name(), "--tool-runner"], &setting.tidegate).await?;
+    serde_json::from_str(text.trim()).context(text)
 }

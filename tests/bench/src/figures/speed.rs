@@ -94,7 +94,7 @@ pub(super) async fn handshake(setting: &Setting) -> anyhow::Result<Vec<Row>> {
 }
 
 pub(super) async fn health(setting: &Setting) -> anyhow::Result<Vec<Row>> {
-    let count = if setting.full { 200_000 } else { 50_000 };
+    let count = if setting.full { 400_000 } else { 100_000 };
     let (ours, bare, sizes) = both(setting).await?;
     let (mut our_costs, mut bare_costs) = (Costs::default(), Costs::default());
     let mut to_ours = connect_all(ours.port(), devices(), AT_ONCE).await?;

@@ -44,6 +44,8 @@ struct Devices {
     pending: Vec<PendingRow>,
     #[serde(default)]
     paired: Vec<Device>,
+    #[serde(default)]
+    blocked: Vec<Block>,
 }
 
 /// A waiting request as `device.pair.list` shows it.
@@ -128,11 +130,19 @@ struct ShownRequest {
     fingerprint: Option<String>,
 }
 
+/// Something that is blocked: a device, or a program that uses the shared token.
 #[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Block {
-    blocked: String,
+    id: String,
     #[serde(default)]
     name: String,
+    #[serde(default)]
+    device_id: Option<String>,
+    #[serde(default)]
+    executable: Option<String>,
+    #[serde(default)]
+    script: Option<String>,
     #[serde(default)]
     since: UnixMillis,
 }
@@ -153,10 +163,10 @@ impl Shown {
         let answer = answer.clone();
         if has("requestId") {
             read(method, answer).map(|request| Self::Request(Box::new(request)))
-        } else if has("deviceId") {
-            read(method, answer).map(|device| Self::Device(Box::new(device)))
         } else if has("blocked") {
             read(method, answer).map(Self::Block)
+        } else if has("deviceId") {
+            read(method, answer).map(|device| Self::Device(Box::new(device)))
         } else {
             read(method, answer).map(|program| Self::Program(Box::new(program)))
         }
@@ -219,7 +229,7 @@ async fn approve<W: Wire>(context: &mut Context<'_, W>, arguments: &ApproveArgum
     } else if let Some(scopes) = &arguments.scopes {
         params["scopes"] = json!(scopes);
     }
-    let answer = context.decide(Method::TidegateDevicesDecide, params).await?;
+    let answer = context.client.call(Method::TidegateDevicesDecide, params).await?;
     context.done(&answer, "Approved. It is let in when it connects again.")
 }
 
@@ -250,7 +260,7 @@ async fn decide<W: Wire>(
     sentence: &str,
 ) -> Result<(), Failure> {
     let params = json!({ "requestId": id, "verdict": verdict });
-    let answer = context.decide(Method::TidegateDevicesDecide, params).await?;
+    let answer = context.client.call(Method::TidegateDevicesDecide, params).await?;
     context.done(&answer, sentence)
 }
 
@@ -298,6 +308,6 @@ async fn unblock<W: Wire>(context: &mut Context<'_, W>, id: &str) -> Result<(), 
     let Shown::Block(block) = look_up(context, id).await?.1 else {
         return Err(Failure::Failed("This id is not blocked.".to_owned()));
     };
-    let answer = context.client.call(Method::TidegateDevicesUnblock, json!({ "id": block.blocked })).await?;
+    let answer = context.client.call(Method::TidegateDevicesUnblock, json!({ "id": block.id })).await?;
     context.done(&answer, "Unblocked. It can ask again.")
 }

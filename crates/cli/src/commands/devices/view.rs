@@ -40,6 +40,17 @@ pub(super) fn list(devices: &Devices, now: UnixMillis) -> String {
         }
         text.push_str(&format!("\nKnown\n{}", table.render()));
     }
+    if !devices.blocked.is_empty() {
+        let mut table = Table::new(&["ID", "SINCE", "CLAIMED NAME", "DEVICE OR PROGRAM"]);
+        for block in &devices.blocked {
+            let device = block.device_id.as_deref().map(|id| id.chars().take(8).collect::<String>());
+            let what = device.as_deref().or(block.script.as_deref()).or(block.executable.as_deref());
+            let name = claimed_name(Some(&block.name));
+            table.row([&block.id, &moments::ago(now, block.since), &name, what.unwrap_or_default()]);
+        }
+        text.push_str(&format!("\nBlocked\n{}", table.render()));
+        text.push_str("\n`tidegate devices unblock ID` lets one ask again.\n");
+    }
     text.push_str("\n`tidegate token list` shows programs that were let in without a device.\n");
     text
 }
@@ -124,7 +135,9 @@ pub(super) fn program(program: &Program, now: UnixMillis) -> String {
 pub(super) fn block(block: &Block, now: UnixMillis) -> String {
     let mut fields = Fields::new();
     fields.add("Name", &claimed_name(Some(&block.name)));
-    fields.add("Id", &block.blocked);
+    fields.add("Id", &block.id);
+    fields.add_some("Device", block.device_id.as_deref());
+    fields.add_some("Program", block.script.as_deref().or(block.executable.as_deref()));
     fields.add("Since", &moments::ago(now, block.since));
     format!("Blocked.\n{}", fields.render())
 }

@@ -41,6 +41,7 @@ impl Walk {
 
     pub(super) fn decide(&mut self) -> &'static str {
         let client = if self.one_in(2) { self.client() } else { None };
+        let by_surface = client.is_none() && self.one_in(4);
         let request = match self.one_in(12) {
             true => self.ids.iter().next().cloned().unwrap_or_default(),
             false if self.model.requests.is_empty() => String::new(),
@@ -52,9 +53,12 @@ impl Walk {
         let verdict = self.draw_verdict(&request);
         let right_digest = !self.one_in(10);
         self.trace
-            .push(format!("decide {request} by {client:?} as {verdict:?}, digest right: {right_digest}"));
-        let problems = self.model.problems(&request, client.as_ref(), right_digest, &verdict);
+            .push(format!("decide {request} by {client:?} as {verdict:?}, digest right: {right_digest}, by a surface: {by_surface}"));
+        let problems = self.model.problems(&request, client.as_ref(), by_surface, right_digest, &verdict);
         let decider = match &client {
+            None if by_surface && self.one_in(2) => Decider::of(&self.window, Desktop::Running),
+            None if by_surface => Decider::of(&support::command_line(), Desktop::Running),
+            None if self.one_in(2) => Ok(self.person.clone()),
             None => Ok(support::person()),
             Some(client) => Decider::of(&self.sessions[&client.name], Desktop::Running),
         };
@@ -91,9 +95,10 @@ impl Walk {
             self.world.authority.withdraw(&decided);
             return "decision withdrawn";
         }
-        self.commit(decided, &request, &verdict, &entropy, before, client.is_some())
+        self.commit(decided, &request, &verdict, &entropy, before, client.is_some(), by_surface)
     }
 
+    #[expect(clippy::too_many_arguments, reason = "everything about the decision is compared")]
     pub(super) fn commit(
         &mut self,
         decided: decision::Decided,
@@ -102,6 +107,7 @@ impl Walk {
         entropy: &Entropy,
         before: usize,
         by_client: bool,
+        by_surface: bool,
     ) -> &'static str {
         let durable = decided.durable.clone();
         let effects = self.world.authority.complete(decided, self.world.now);
@@ -116,7 +122,7 @@ impl Walk {
                 _ => None,
             })
             .collect();
-        let approves = matches!(verdict, Verdict::All(_) | Verdict::Scopes(..) | Verdict::Level(..));
+        let approves = verdict.approves();
         if *verdict == Verdict::Later {
             self.expect("later consumes nothing", left == before && resolved.is_empty());
         } else {
@@ -129,6 +135,7 @@ impl Walk {
         }
         self.stored(&durable);
         match verdict {
+            Verdict::Reject | Verdict::Block if by_surface => "refused by a surface",
             Verdict::Reject => "rejected",
             Verdict::Later => "later",
             Verdict::Block => "blocked",
@@ -162,6 +169,7 @@ fn problem(error: &DecisionError) -> Problem {
         DecisionError::BeyondDecider(_) => Problem::Beyond,
         DecisionError::Own => Problem::Own,
         DecisionError::PersonOnly => Problem::PersonOnly,
+        DecisionError::DesktopDecides => Problem::DesktopDecides,
         DecisionError::NotAsked(_) => Problem::NotAsked,
         DecisionError::NeedsOwnToken => Problem::NeedsOwnToken,
         DecisionError::OnlyOnce(_) => Problem::OnlyOnce,

@@ -103,6 +103,10 @@ impl Walk {
         }
         knock.platform = row.platform;
         knock.asked = row.decided.iter().copied().filter(|_| !self.one_in(3)).collect();
+        if row.granted.contains(crate::model::PAIRING) && self.one_in(2) {
+            // As OpenClaw's clients do that manage devices.
+            knock.asked = [crate::model::PAIRING].into();
+        }
         if self.one_in(3) {
             knock.credential = Credential::Token(self.model.shared.clone());
         }
@@ -122,6 +126,9 @@ impl Walk {
             }
         }
         knock.asked.clone_from(&request.shown.asked);
+        if self.one_in(3) {
+            knock.asked = knock.asked.iter().copied().filter(|_| !self.one_in(3)).collect();
+        }
         knock.platform = request.shown.platform;
         knock.version = request.shown.version;
         knock.credential = Credential::Token(self.model.shared.clone());
@@ -135,12 +142,16 @@ impl Walk {
         once: bool,
     ) -> &'static str {
         let (refusal, effects) = match (admission, outcome) {
-            (Admission::Admitted(admitted), Outcome::Admitted { actor, allowed, by_shared_token, mints }) => {
+            (
+                Admission::Admitted(admitted),
+                Outcome::Admitted { actor, allowed, by_shared_token, by_own_token, mints },
+            ) => {
                 let connection = Connection {
                     name: String::new(),
                     actor,
                     allowed,
                     by_shared_token,
+                    by_own_token,
                     program: knock.program,
                 };
                 return self.admitted(*admitted, connection, mints, once);
@@ -175,6 +186,9 @@ impl Walk {
         let asks = matches!(refusal, Refusal::PairingRequired(_));
         let (is, what) = match outcome {
             Outcome::Same(expected) => (id == Some(expected) && requested.is_empty(), "asked: same request"),
+            Outcome::Wider(expected) => {
+                (id == Some(expected) && requested.is_empty(), "asked: narrower request")
+            }
             Outcome::New { ends } => {
                 let new = id.clone().unwrap_or_default();
                 let fresh = asks && self.ids.insert(new.clone());
@@ -220,6 +234,7 @@ impl Walk {
             .collect();
         self.expect_same("scopes", &holds, &connection.allowed);
         self.expect_same("by the shared token", &admitted.uses_shared_token, &connection.by_shared_token);
+        self.expect_same("by a program token", &admitted.program_token, &connection.by_own_token);
         self.expect_same("mints a token", &admitted.device_token.is_some(), &mints);
         self.expect_same("durable only with a token", &!admitted.durable.is_empty(), &mints);
         let actor = connection.actor.clone();
@@ -252,6 +267,7 @@ impl Walk {
             actor: Actor::Own,
             allowed: SCOPES.into_iter().filter(|scope| crate::model::holds(&asked, scope)).collect(),
             by_shared_token: false,
+            by_own_token: None,
             program: None,
         };
         self.admitted(admitted, connection, false, false)

@@ -5,7 +5,15 @@ use super::*;
 impl Walk {
     pub(super) fn manage(&mut self) -> &'static str {
         let client = if self.one_in(2) { self.client() } else { None };
-        let device = self.index(DEVICES);
+        let mut device = self.index(DEVICES);
+        let known = self.model.rows.iter().filter_map(|row| match row.subject {
+            Subject::Device(device) => Some(device),
+            Subject::Program(_) => None,
+        });
+        let known: Vec<_> = known.collect();
+        if !known.is_empty() && !self.one_in(3) {
+            device = known[self.index(known.len())];
+        }
         let id = device_id(device);
         let what = self.draw(4);
         self.trace.push(format!("manage {what} device {device} by {client:?}"));
@@ -14,6 +22,8 @@ impl Walk {
             Some(client) => self.sessions[&client.name].clone(),
         };
         let may = self.model.may_manage(client.as_ref(), device);
+        let granted = self.model.row(Subject::Device(device), false);
+        let granted = granted.map(|row| row.granted.clone()).unwrap_or_default();
         let known = self.model.row(Subject::Device(device), false).is_some();
         let entropy = self.world.entropy();
         let now = self.world.now;
@@ -68,6 +78,11 @@ impl Walk {
             self.expect_same("stored when it lasts", &durable.len(), &usize::from(lasting));
             self.stored(&durable);
         }
+        if client
+            .is_some_and(|client| client.actor != Actor::Device(device) && !covers_all(&client, &granted))
+        {
+            return "managed with more than was asked for";
+        }
         what
     }
 
@@ -105,7 +120,7 @@ impl Walk {
             self.old_texts.push(token.text);
             let changed =
                 self.world.authority.revoke_program_token(&token.id, self.world.now).expect("known");
-            let closes = self.model.close(|connection| connection.actor == Actor::Token(token.id.clone()));
+            let closes = self.model.close(|connection| connection.by_own_token.as_ref() == Some(&token.id));
             self.expect_same("closed", &names(&support::closed(&changed.effects)), &closes);
             self.ended.extend(closes);
             return "revoked a program token";
@@ -172,4 +187,8 @@ impl Walk {
         self.ended.insert(connection.name);
         "disconnected"
     }
+}
+
+fn covers_all(client: &Connection, scopes: &Set) -> bool {
+    scopes.iter().all(|scope| client.allowed.contains(scope))
 }

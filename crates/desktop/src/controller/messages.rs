@@ -1,0 +1,327 @@
+//! Messages and questions: why Tidegate does not run, what would be cut off by quitting, where it
+//! lives without a tray. And the windows that are opened for the same reasons.
+
+use std::time::Duration;
+
+use tidegate_protocol::text;
+use tidegate_trust::Moment;
+use tidegate_trust::moment::Deadline;
+
+use super::tasks::Task;
+use super::{Controller, UNASKED_EVERY};
+use crate::dialog::{Attention, Dialog, DialogId, DialogOutcome, MessageDialog};
+use crate::shell::{Effect, HostState, Page, Surface, Work};
+
+/// How long a tray has to appear before the window is opened instead: at login it may come later
+/// than we do.
+pub const TRAY_GRACE: Duration = Duration::from_secs(3);
+/// How many runs a question names.
+const MAX_NAMED: usize = 5;
+/// The most characters of a run's title.
+const MAX_TITLE: usize = 80;
+/// The most characters of a sentence from the host.
+const MAX_SENTENCE: usize = 480;
+
+const QUIT: &str = "Quit";
+
+/// What is known of messages.
+#[derive(Debug)]
+pub(super) struct Messages {
+    /// At most one of a kind.
+    open: Vec<Open>,
+    /// What the open question asks to unblock.
+    unblock: Option<String>,
+    /// Why Tidegate does not run, not shown yet.
+    failure: Option<String>,
+    /// When the window is opened because there is no tray.
+    tray_grace: Option<Deadline>,
+    /// Whether the window was opened because there is no tray, or because it is the first start.
+    was_opened: bool,
+}
+
+#[derive(Debug)]
+struct Open {
+    id: DialogId,
+    kind: Kind,
+    shown: MessageDialog,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Something did not work.
+    Problem,
+    /// Something worked.
+    Done,
+    /// Quit although runs are at work?
+    Quit,
+    /// Restart although runs are at work?
+    Restart,
+    /// The window was closed and there is no tray.
+    NoTray,
+    /// Tidegate does not run.
+    Failed,
+    /// Unblock something?
+    Unblock,
+}
+
+impl Messages {
+    pub(super) fn new(was_opened: bool) -> Self {
+        Self { open: Vec::new(), unblock: None, failure: None, tray_grace: None, was_opened }
+    }
+
+    pub(super) fn is_open(&self, id: DialogId) -> bool {
+        self.open.iter().any(|open| open.id == id)
+    }
+}
+
+impl Controller {
+    pub(super) fn asked_to_quit(&mut self, effects: &mut Vec<Effect>) {
+        match quit_question(&self.work) {
+            Some(question) => self.say(Kind::Quit, question, Attention::Asked, effects),
+            None => self.quit(effects),
+        }
+    }
+
+    pub(super) fn asked_to_restart(&mut self, effects: &mut Vec<Effect>) {
+        match restart_question(&self.work) {
+            Some(question) => self.say(Kind::Restart, question, Attention::Asked, effects),
+            None => effects.push(Effect::RestartGateway),
+        }
+    }
+
+    /// The question about one block stays until it is answered: it never turns into one about another.
+    pub(super) fn asked_to_unblock(&mut self, block: String, name: &str, effects: &mut Vec<Effect>) {
+        match self.messages.open.iter().find(|open| open.kind == Kind::Unblock) {
+            Some(open) => effects.push(Effect::PresentDialog(open.id)),
+            None => {
+                self.say(Kind::Unblock, unblock_question(name), Attention::Asked, effects);
+                self.messages.unblock = Some(block);
+            }
+        }
+    }
+
+    pub(super) fn say_problem(&mut self, sentence: &str, effects: &mut Vec<Effect>) {
+        let mut message = said("That did not work.", sentence);
+        // An earlier problem that nobody has read yet stays readable.
+        if let Some(open) = self.messages.open.iter().find(|open| open.kind == Kind::Problem) {
+            let earlier = open.shown.text.lines().filter(|line| *line != message.text).take(MAX_NAMED);
+            let lines: Vec<&str> = std::iter::once(message.text.as_str()).chain(earlier).collect();
+            message.text = lines.join("\n");
+        }
+        self.say(Kind::Problem, message, Attention::Asked, effects);
+    }
+
+    pub(super) fn say_done(&mut self, heading: &str, sentence: &str, effects: &mut Vec<Effect>) {
+        self.say(Kind::Done, said(heading, sentence), Attention::Asked, effects);
+    }
+
+    pub(super) fn message_ended(&mut self, id: DialogId, outcome: &DialogOutcome, effects: &mut Vec<Effect>) {
+        let Some(position) = self.messages.open.iter().position(|open| open.id == id) else { return };
+        let open = self.messages.open.remove(position);
+        match (open.kind, outcome) {
+            // It was asked in this very dialog.
+            (Kind::Quit, DialogOutcome::Proceed) => self.quit(effects),
+            (Kind::NoTray, DialogOutcome::Proceed) => self.asked_to_quit(effects),
+            (Kind::Restart | Kind::Failed, DialogOutcome::Proceed) => effects.push(Effect::RestartGateway),
+            (Kind::Unblock, outcome) => {
+                if let Some(id) = self.messages.unblock.take()
+                    && *outcome == DialogOutcome::Proceed
+                {
+                    let task = self.begin(Task::Unblock);
+                    effects.push(Effect::Unblock { task, id });
+                }
+            }
+            // It was shown so because nothing could be seen of the process.
+            (Kind::Failed, _) if open.shown.dismiss == QUIT => self.quit(effects),
+            _ => {}
+        }
+    }
+
+    /// The host changed its state: the message about a failure goes with it.
+    pub(super) fn failure_changed(&mut self, effects: &mut Vec<Effect>) {
+        match &self.host {
+            HostState::Failed(sentence) => self.messages.failure = Some(sentence.clone()),
+            _ => {
+                self.messages.failure = None;
+                self.close_messages(|kind| kind == Kind::Failed, effects);
+            }
+        }
+        if self.host == HostState::Stopping {
+            self.close_messages(|_| true, effects);
+        }
+    }
+
+    pub(super) fn work_changed(&mut self, work: Work, effects: &mut Vec<Effect>) {
+        self.work = work;
+        for (kind, question) in
+            [(Kind::Quit, quit_question(&self.work)), (Kind::Restart, restart_question(&self.work))]
+        {
+            let Some(open) = self.messages.open.iter_mut().find(|open| open.kind == kind) else { continue };
+            // The question stays although nothing is at work any more: the person is about to answer.
+            let text =
+                question.map_or_else(|| "Nothing is at work any more.".to_owned(), |question| question.text);
+            if open.shown.text != text {
+                open.shown.text = text;
+                effects
+                    .push(Effect::UpdateDialog { id: open.id, dialog: Dialog::Message(open.shown.clone()) });
+            }
+        }
+    }
+
+    pub(super) fn tray_host_changed(&mut self, host: Surface, now: Moment) {
+        let is_missing = matches!(host, Surface::Missing(_));
+        match is_missing {
+            true if !self.messages.was_opened => {
+                self.messages.tray_grace.get_or_insert(now.deadline(TRAY_GRACE));
+            }
+            true => {}
+            false => self.messages.tray_grace = None,
+        }
+        self.tray_host = host;
+    }
+
+    pub(super) fn windows_changed(&mut self, is_open: bool, effects: &mut Vec<Effect>) {
+        let was_closed = self.has_window && !is_open;
+        self.has_window = is_open;
+        if is_open {
+            self.close_messages(|kind| kind == Kind::NoTray, effects);
+        }
+        if was_closed && matches!(self.tray_host, Surface::Missing(_)) && !self.is_quitting {
+            self.say(Kind::NoTray, no_tray(), Attention::Asked, effects);
+        }
+    }
+
+    /// Opens what time or the screen held back.
+    pub(super) fn settle_messages(&mut self, now: Moment, effects: &mut Vec<Effect>) {
+        if self.messages.tray_grace.is_some_and(|grace| grace.has_passed(now)) {
+            self.messages.tray_grace = None;
+            self.messages.was_opened = true;
+            effects.push(Effect::OpenWindow(Page::Overview));
+        }
+        if self.may_open_unasked(now)
+            && let Some(sentence) = self.messages.failure.take()
+        {
+            let message = failed(&sentence, self.is_invisible());
+            self.unasked = Some(now.deadline(UNASKED_EVERY));
+            self.close_messages(|kind| kind == Kind::Failed, effects);
+            self.say(Kind::Failed, message, Attention::Unasked, effects);
+        }
+    }
+
+    /// Whether a message waits only for its time.
+    pub(super) fn next_unasked_message(&self, now: Moment) -> Option<Duration> {
+        let waits = self.messages.failure.is_some() && !self.is_locked && !self.is_quitting;
+        waits.then(|| self.unasked.map_or(Duration::ZERO, |gate| gate.remaining(now)))
+    }
+
+    /// Whether the window waits only for the tray's time to be up.
+    pub(super) fn next_tray_grace(&self, now: Moment) -> Option<Duration> {
+        let grace = self.messages.tray_grace.filter(|_| !self.is_quitting);
+        grace.map(|grace| grace.remaining(now))
+    }
+
+    fn quit(&mut self, effects: &mut Vec<Effect>) {
+        if !std::mem::replace(&mut self.is_quitting, true) {
+            effects.push(Effect::Quit);
+        }
+    }
+
+    /// Whether a person sees nothing of Tidegate.
+    fn is_invisible(&self) -> bool {
+        matches!(self.tray_host, Surface::Missing(_)) && !self.has_window
+    }
+
+    fn say(&mut self, kind: Kind, message: MessageDialog, attention: Attention, effects: &mut Vec<Effect>) {
+        let Some(open) = self.messages.open.iter_mut().find(|open| open.kind == kind) else {
+            let id = self.numbers.dialog();
+            effects.push(Effect::OpenDialog { id, dialog: Dialog::Message(message.clone()), attention });
+            self.messages.open.push(Open { id, kind, shown: message });
+            return;
+        };
+        if open.shown != message {
+            open.shown = message;
+            effects.push(Effect::UpdateDialog { id: open.id, dialog: Dialog::Message(open.shown.clone()) });
+        }
+        effects.push(Effect::PresentDialog(open.id));
+    }
+
+    fn close_messages(&mut self, which: impl Fn(Kind) -> bool, effects: &mut Vec<Effect>) {
+        self.messages.open.retain(|open| {
+            let closes = which(open.kind);
+            if closes {
+                effects.push(Effect::CloseDialog(open.id));
+            }
+            !closes
+        });
+    }
+}
+
+fn said(heading: &str, sentence: &str) -> MessageDialog {
+    MessageDialog {
+        heading: heading.to_owned(),
+        text: text::one_line(sentence, MAX_SENTENCE),
+        proceed: None,
+        dismiss: "OK",
+    }
+}
+
+fn no_tray() -> MessageDialog {
+    MessageDialog {
+        heading: "Tidegate goes on running.".to_owned(),
+        text: "This desktop shows no tray icons. Start Tidegate again from the menu of programs to get its \
+               window back."
+            .to_owned(),
+        proceed: Some(QUIT),
+        dismiss: "Keep running",
+    }
+}
+
+fn failed(sentence: &str, is_invisible: bool) -> MessageDialog {
+    MessageDialog {
+        heading: "Tidegate does not run.".to_owned(),
+        text: text::one_line(sentence, MAX_SENTENCE),
+        proceed: Some("Try again"),
+        dismiss: if is_invisible { QUIT } else { "Close" },
+    }
+}
+
+fn unblock_question(name: &str) -> MessageDialog {
+    let name = text::one_line(name.trim(), MAX_TITLE);
+    MessageDialog {
+        heading: "Take a block away?".to_owned(),
+        text: match name.is_empty() {
+            true => "It had no name.\nIt can ask to be let in again then, and you decide.".to_owned(),
+            false => format!("It called itself: {name}\nIt can ask to be let in again then, and you decide."),
+        },
+        proceed: Some("Unblock"),
+        dismiss: "Cancel",
+    }
+}
+
+fn quit_question(work: &Work) -> Option<MessageDialog> {
+    question(work, "Quit although agents are at work?", QUIT)
+}
+
+fn restart_question(work: &Work) -> Option<MessageDialog> {
+    question(work, "Restart the gateway although agents are at work?", "Restart")
+}
+
+/// `None` when nothing is at work.
+fn question(work: &Work, heading: &str, proceed: &'static str) -> Option<MessageDialog> {
+    let titles = work.running.iter().take(MAX_NAMED).map(|title| text::one_line(title, MAX_TITLE));
+    let mut lines: Vec<String> = titles.collect();
+    if lines.is_empty() {
+        return None;
+    }
+    lines.insert(0, "These runs would be interrupted:".to_owned());
+    match work.running.len().saturating_sub(MAX_NAMED) {
+        0 => {}
+        more => lines.push(format!("and {more} more")),
+    }
+    Some(MessageDialog {
+        heading: heading.to_owned(),
+        text: lines.join("\n"),
+        proceed: Some(proceed),
+        dismiss: "Cancel",
+    })
+}

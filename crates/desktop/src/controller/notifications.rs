@@ -1,0 +1,169 @@
+//! Notifications: a hint with generic text. Anybody in the session can forge an answer, so an answer
+//! opens the dialog or refuses, and never allows.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use tidegate_trust::Moment;
+use tidegate_trust::moment::Deadline;
+
+use super::Controller;
+use super::tasks::Decided;
+use super::waiting::{Ended, Key};
+use crate::shell::{Effect, HostState, Notification, NotificationAnswer, NotificationId, Surface};
+
+/// How often a notification is shown at most.
+pub const NOTIFY_EVERY: Duration = Duration::from_secs(5);
+
+/// What is known of the notifications.
+#[derive(Debug, Default)]
+pub(super) struct Notifications {
+    shown: Option<Shown>,
+    /// What the person was told of.
+    told: BTreeSet<Key>,
+    /// Before this, none is shown.
+    gate: Option<Deadline>,
+    /// What ended while the screen was locked and was not told yet.
+    ended: Ended,
+}
+
+/// The notification on the screen.
+#[derive(Debug)]
+struct Shown {
+    id: NotificationId,
+    /// What it told of, with the digests of that time. Empty when it only told what ended.
+    items: BTreeMap<Key, String>,
+}
+
+impl Controller {
+    /// Something ended while nobody could see it.
+    pub(super) fn ended_unseen(&mut self, ended: Ended) {
+        let sum = &mut self.notifications.ended;
+        sum.requests = sum.requests.saturating_add(ended.requests);
+        sum.commands = sum.commands.saturating_add(ended.commands);
+    }
+
+    /// Notifications began to work, or ceased to: what was shown is gone.
+    pub(super) fn notification_service_changed(&mut self, service: Surface) {
+        let is_back = service == Surface::Works && matches!(self.notification_service, Surface::Missing(_));
+        if is_back {
+            self.notifications.shown = None;
+            self.notifications.told.clear();
+        }
+        self.notification_service = service;
+    }
+
+    pub(super) fn notification_answered(
+        &mut self,
+        id: NotificationId,
+        answer: NotificationAnswer,
+        effects: &mut Vec<Effect>,
+    ) {
+        let shown = self.notifications.shown.take_if(|shown| shown.id == id);
+        match (answer, shown) {
+            (NotificationAnswer::Closed, _) | (NotificationAnswer::Deny, None) => {}
+            (NotificationAnswer::Deny, Some(shown)) => {
+                effects.push(Effect::CloseNotification);
+                for (key, digest) in shown.items {
+                    let is_same = |entry: &super::waiting::Entry| entry.digest == digest;
+                    if self.waiting.undecided_of(&key).is_some_and(is_same) {
+                        self.refuse(&key, &digest, Decided::RefusedInNotification, effects);
+                    }
+                }
+            }
+            (NotificationAnswer::Review, shown) => {
+                let keys = match shown {
+                    Some(shown) => {
+                        effects.push(Effect::CloseNotification);
+                        self.keys_where(|entry| shown.items.contains_key(&entry.key))
+                    }
+                    None => self.keys_where(|entry| !entry.is_aside),
+                };
+                self.ask_for_reviews(keys, effects);
+            }
+        }
+    }
+
+    /// Shows and takes away what the line of what waits demands.
+    pub(super) fn settle_notifications(&mut self, now: Moment, effects: &mut Vec<Effect>) {
+        self.notifications.told.retain(|key| self.waiting.get(key).is_some());
+        let is_pending = |shown: &Shown| {
+            shown.items.is_empty() || self.waiting.unasked().any(|entry| shown.items.contains_key(&entry.key))
+        };
+        if self.notifications.shown.as_ref().is_some_and(|shown| !is_pending(shown)) {
+            self.notifications.shown = None;
+            effects.push(Effect::CloseNotification);
+        }
+        if !self.has_news() || self.notifications.gate.is_some_and(|gate| !gate.has_passed(now)) {
+            return;
+        }
+        let items: BTreeMap<Key, String> =
+            self.waiting.unasked().map(|entry| (entry.key.clone(), entry.digest.clone())).collect();
+        let id = self.numbers.notification();
+        effects.push(Effect::Notify(notification(id, &items, self.notifications.ended)));
+        self.notifications.told.extend(items.keys().cloned());
+        self.notifications.ended = Ended::default();
+        self.notifications.gate = Some(now.deadline(NOTIFY_EVERY));
+        self.notifications.shown = Some(Shown { id, items });
+    }
+
+    /// How long a notification still has to wait.
+    pub(super) fn next_notification(&self, now: Moment) -> Option<Duration> {
+        let gate = self.notifications.gate;
+        self.has_news().then(|| gate.map_or(Duration::ZERO, |gate| gate.remaining(now)))
+    }
+
+    /// Takes the notification away: what it told of is gone with the gateway.
+    pub(super) fn close_notification(&mut self, effects: &mut Vec<Effect>) {
+        if self.notifications.shown.take().is_some() {
+            effects.push(Effect::CloseNotification);
+        }
+    }
+
+    /// Whether there is something that the person can be told, and was not.
+    fn has_news(&self) -> bool {
+        let can_be_told = !self.is_locked
+            && !matches!(self.notification_service, Surface::Missing(_))
+            && !matches!(self.host, HostState::Stopping);
+        let is_new = self.waiting.unasked().any(|entry| !self.notifications.told.contains(&entry.key));
+        can_be_told && (is_new || self.notifications.ended != Ended::default())
+    }
+}
+
+fn notification(id: NotificationId, items: &BTreeMap<Key, String>, ended: Ended) -> Notification {
+    let commands = items.keys().filter(|key| matches!(key, Key::Command(_))).count();
+    let requests = items.len() - commands;
+    let ended = ended_sentence(ended);
+    let title = match items.len() {
+        0 => "Tidegate: while you were away".to_owned(),
+        1 => "Tidegate: 1 decision waits".to_owned(),
+        count => format!("Tidegate: {count} decisions wait"),
+    };
+    let requests = match requests {
+        0 => None,
+        1 => Some("1 device or program asks to be let in.".to_owned()),
+        count => Some(format!("{count} devices or programs ask to be let in.")),
+    };
+    let commands = match commands {
+        0 => None,
+        1 => Some("1 command of an agent waits.".to_owned()),
+        count => Some(format!("{count} commands of agents wait.")),
+    };
+    let sentences: Vec<String> = requests.into_iter().chain(commands).chain(ended).collect();
+    Notification { id, title, body: sentences.join(" "), has_actions: !items.is_empty() }
+}
+
+fn ended_sentence(ended: Ended) -> Option<String> {
+    let requests = match ended.requests {
+        0 => None,
+        1 => Some("1 request".to_owned()),
+        count => Some(format!("{count} requests")),
+    };
+    let commands = match ended.commands {
+        0 => None,
+        1 => Some("1 command".to_owned()),
+        count => Some(format!("{count} commands")),
+    };
+    let ended: Vec<String> = requests.into_iter().chain(commands).collect();
+    (!ended.is_empty()).then(|| format!("{} ended while the screen was locked.", ended.join(" and ")))
+}

@@ -1,0 +1,293 @@
+//! The review dialog: one at a time, from one line, oldest first.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use tidegate_trust::Moment;
+use tidegate_trust::approval::Decision;
+use tidegate_trust::decision::Verdict;
+use tidegate_trust::moment::Deadline;
+use tidegate_trust::pairing::Subject;
+
+use super::tasks::{Decided, Task};
+use super::waiting::{Entry, Key};
+use super::{Controller, UNASKED_EVERY};
+use crate::dialog::{ARM_AFTER, Attention, Dialog, DialogId, ReviewOutcome, Selection};
+use crate::review::{Approval, Grant, Review};
+use crate::shell::Effect;
+
+/// What is known of the review dialogs.
+#[derive(Debug, Default)]
+pub(super) struct Reviews {
+    open: Option<OpenReview>,
+    /// What the person asked to see and has not seen yet.
+    asked: VecDeque<Key>,
+    /// Before this, a request that replaces one in a dialog does not come up with the keyboard.
+    replacing: Option<Deadline>,
+}
+
+/// The review dialog that is on the screen. What is asked in it never changes under its number, so an
+/// outcome that was on its way when the line changed cannot be taken for one about something else.
+#[derive(Debug)]
+struct OpenReview {
+    id: DialogId,
+    key: Key,
+    digest: String,
+    subject: Option<Subject>,
+    shown: Review,
+    /// When its button's time began.
+    armed_from: Moment,
+    attention: Attention,
+}
+
+impl Reviews {
+    pub(super) fn open_id(&self) -> Option<DialogId> {
+        self.open.as_ref().map(|open| open.id)
+    }
+}
+
+impl Controller {
+    /// The person asked to see these: the first comes up at once, with the keyboard, the others
+    /// after it. What is put aside comes up too.
+    pub(super) fn ask_for_reviews(&mut self, keys: Vec<Key>, effects: &mut Vec<Effect>) {
+        let is_waiting = |key: &Key| self.waiting.undecided_of(key).is_some();
+        let mut asked: VecDeque<Key> = keys.into_iter().filter(is_waiting).collect();
+        if asked.is_empty() {
+            return;
+        }
+        match &mut self.reviews.open {
+            Some(open) if asked.contains(&open.key) => {
+                asked.retain(|key| key != &open.key);
+                open.attention = Attention::Asked;
+                effects.push(Effect::PresentDialog(open.id));
+            }
+            Some(open) => {
+                effects.push(Effect::CloseDialog(open.id));
+                self.reviews.open = None;
+            }
+            None => {}
+        }
+        self.reviews.asked = asked;
+    }
+
+    /// Closes and opens what the line of what waits demands.
+    pub(super) fn settle_reviews(&mut self, now: Moment, effects: &mut Vec<Effect>) {
+        self.reviews.asked.retain(|key| self.waiting.undecided_of(key).is_some());
+        self.close_if_ended(now, effects);
+        self.refresh_open(now, effects);
+        if self.reviews.open.is_some() || !self.may_open() {
+            return;
+        }
+        if let Some(key) = self.reviews.asked.pop_front() {
+            self.open_review(&key, Attention::Asked, now, effects);
+            return;
+        }
+        let next = self.waiting.unasked().next().map(|entry| entry.key.clone());
+        if let Some(key) = next
+            && self.may_open_unasked(now)
+        {
+            self.unasked = Some(now.deadline(UNASKED_EVERY));
+            self.open_review(&key, Attention::Unasked, now, effects);
+        }
+    }
+
+    /// Whether an unasked dialog waits only for its time.
+    pub(super) fn next_unasked_review(&self, now: Moment) -> Option<Duration> {
+        let waits = self.may_open() && self.reviews.open.is_none() && self.waiting.unasked().next().is_some();
+        waits.then(|| self.unasked.map_or(Duration::ZERO, |gate| gate.remaining(now)))
+    }
+
+    /// Closes the dialog without an outcome.
+    pub(super) fn close_review(&mut self, effects: &mut Vec<Effect>) {
+        if let Some(open) = self.reviews.open.take() {
+            effects.push(Effect::CloseDialog(open.id));
+        }
+        self.reviews.asked.clear();
+    }
+
+    fn close_if_ended(&mut self, now: Moment, effects: &mut Vec<Effect>) {
+        let Some(open) = &self.reviews.open else { return };
+        let entry = self.waiting.undecided_of(&open.key);
+        if entry.is_some_and(|entry| entry.digest == open.digest) {
+            return;
+        }
+        let successor = entry.or_else(|| self.waiting.of_subject(open.subject.as_ref()?));
+        let successor = successor.map(|entry| entry.key.clone());
+        let was_asked = open.attention == Attention::Asked;
+        effects.push(Effect::CloseDialog(open.id));
+        self.reviews.open = None;
+        let may_take_keyboard = self.reviews.replacing.is_none_or(|gate| gate.has_passed(now));
+        if let Some(key) = successor
+            && was_asked
+            && may_take_keyboard
+        {
+            self.reviews.replacing = Some(now.deadline(UNASKED_EVERY));
+            self.reviews.asked.push_front(key);
+        }
+    }
+
+    fn refresh_open(&mut self, now: Moment, effects: &mut Vec<Effect>) {
+        let Some(open) = &mut self.reviews.open else { return };
+        let Some(entry) = self.waiting.get(&open.key) else { return };
+        let (behind, expires_at) = (behind(self.waiting.undecided().count()), entry.expires_at());
+        let dialog = &mut open.shown.dialog;
+        // Its client knocked again, so it lives on after the time that the dialog showed. The button
+        // died at that time.
+        let was_over = dialog.expires_at <= now.wall && now.wall < expires_at;
+        if !was_over && dialog.behind == behind && dialog.expires_at == expires_at {
+            return;
+        }
+        dialog.behind.clone_from(&behind);
+        dialog.expires_at = expires_at;
+        effects.push(match was_over {
+            true => {
+                open.armed_from = now;
+                Effect::UpdateDialog { id: open.id, dialog: Dialog::Review(Box::new(dialog.clone())) }
+            }
+            false => Effect::RefreshDialog { id: open.id, behind, expires_at },
+        });
+    }
+
+    fn open_review(&mut self, key: &Key, attention: Attention, now: Moment, effects: &mut Vec<Effect>) {
+        let Some(entry) = self.waiting.undecided_of(key) else { return };
+        let mut shown = entry.review();
+        shown.dialog.behind = behind(self.waiting.undecided().count());
+        let (digest, subject) = (entry.digest.clone(), entry.subject().cloned());
+        let id = self.numbers.dialog();
+        let dialog = Dialog::Review(Box::new(shown.dialog.clone()));
+        effects.push(Effect::OpenDialog { id, dialog, attention });
+        let armed_from = now;
+        self.reviews.open =
+            Some(OpenReview { id, key: key.clone(), digest, subject, shown, armed_from, attention });
+    }
+
+    /// The review dialog ended by what the person did in it.
+    pub(super) fn review_ended(&mut self, outcome: &ReviewOutcome, now: Moment, effects: &mut Vec<Effect>) {
+        let Some(open) = self.reviews.open.take() else { return };
+        // What the person did here is about what was shown here, and nothing else.
+        let Some(entry) = self.waiting.undecided_of(&open.key).filter(|entry| entry.digest == open.digest)
+        else {
+            return;
+        };
+        let is_aside = entry.is_aside;
+        if let Some(entry) = self.waiting.get_mut(&open.key) {
+            entry.problem = None;
+        }
+        match outcome {
+            ReviewOutcome::Approve(selection) => match open.approval(selection, now) {
+                Ok(approval) => self.approve(&open, approval, effects),
+                Err(sentence) => self.show_again(&open.key, sentence),
+            },
+            ReviewOutcome::Refuse => {
+                self.refuse(&open.key, &open.digest, Decided::Refused, effects);
+            }
+            ReviewOutcome::Block => match &open.key {
+                Key::Request(_) => {
+                    self.decide(&open.key, &open.digest, Verdict::Block, Decided::Blocked, effects);
+                }
+                // The dialog of a command has no such button; refusing is what comes nearest.
+                Key::Command(_) => self.refuse(&open.key, &open.digest, Decided::Refused, effects),
+            },
+            ReviewOutcome::Later => self.put_aside(&open, is_aside, effects),
+        }
+    }
+
+    fn approve(&mut self, open: &OpenReview, approval: Approval, effects: &mut Vec<Effect>) {
+        match (&open.key, approval) {
+            (Key::Request(_), Approval::Grant(Grant::Verdict(verdict))) => {
+                self.decide(&open.key, &open.digest, verdict, Decided::Approved, effects);
+            }
+            (Key::Request(request), Approval::Grant(Grant::OwnToken { name, level, pairing })) => {
+                let task = self.begin(Task::GiveToken { key: open.key.clone(), name: name.clone() });
+                let (request, digest) = (request.clone(), open.digest.clone());
+                effects.push(Effect::GiveToken { task, request, digest, name, level, pairing });
+                self.mark_decided(&open.key);
+            }
+            (Key::Command(approval), Approval::AllowOnce) => {
+                let decision = Decision::AllowOnce;
+                let task = self.begin(Task::Decide { key: open.key.clone(), decided: Decided::Approved });
+                let (approval, digest) = (approval.clone(), open.digest.clone());
+                effects.push(Effect::Resolve { task, approval, digest, decision });
+                self.mark_decided(&open.key);
+            }
+            (Key::Request(_), Approval::AllowOnce) | (Key::Command(_), Approval::Grant(_)) => {}
+        }
+    }
+
+    /// Refuses something: all that a surface other than the dialog may do.
+    pub(super) fn refuse(&mut self, key: &Key, digest: &str, decided: Decided, effects: &mut Vec<Effect>) {
+        match key {
+            Key::Request(_) => self.decide(key, digest, Verdict::Reject, decided, effects),
+            Key::Command(approval) => {
+                let task = self.begin(Task::Decide { key: key.clone(), decided });
+                let (approval, digest) = (approval.clone(), digest.to_owned());
+                effects.push(Effect::Resolve { task, approval, digest, decision: Decision::Deny });
+                self.mark_decided(key);
+            }
+        }
+    }
+
+    fn decide(
+        &mut self,
+        key: &Key,
+        digest: &str,
+        verdict: Verdict,
+        decided: Decided,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Key::Request(request) = key else { return };
+        let task = self.begin(Task::Decide { key: key.clone(), decided });
+        effects.push(Effect::Decide { task, request: request.clone(), digest: digest.to_owned(), verdict });
+        if decided != Decided::PutAside {
+            self.mark_decided(key);
+        }
+    }
+
+    fn put_aside(&mut self, open: &OpenReview, was_aside: bool, effects: &mut Vec<Effect>) {
+        if let Some(entry) = self.waiting.get_mut(&open.key) {
+            entry.is_aside = true;
+        }
+        // A command is put aside here only: to the gateway it waits as before.
+        if matches!(open.key, Key::Request(_)) && !was_aside {
+            self.decide(&open.key, &open.digest, Verdict::Later, Decided::PutAside, effects);
+        }
+    }
+
+    fn mark_decided(&mut self, key: &Key) {
+        if let Some(entry) = self.waiting.get_mut(key) {
+            entry.is_decided = true;
+        }
+    }
+
+    /// Shows something again, next and with the keyboard, and why its decision did not work.
+    pub(super) fn show_again(&mut self, key: &Key, problem: String) {
+        let Some(entry) = self.waiting.get_mut(key) else { return };
+        entry.is_decided = false;
+        entry.problem = Some(problem);
+        self.reviews.asked.push_front(key.clone());
+    }
+
+    /// The keys of what can be decided and satisfies a condition, oldest first.
+    pub(super) fn keys_where(&self, condition: impl Fn(&Entry) -> bool) -> Vec<Key> {
+        self.waiting.undecided().filter(|entry| condition(entry)).map(|entry| entry.key.clone()).collect()
+    }
+}
+
+impl OpenReview {
+    fn approval(&self, selection: &Selection, now: Moment) -> Result<Approval, String> {
+        // The button is dead for so long; an approval that is earlier was not a press of it.
+        if now.monotonic.saturating_sub(self.armed_from.monotonic) < ARM_AFTER {
+            return Err("That was too quick. Read it, then decide.".to_owned());
+        }
+        self.shown.approval(selection)
+    }
+}
+
+/// How many wait behind the one that is shown.
+fn behind(waiting: usize) -> String {
+    match waiting.saturating_sub(1) {
+        0 => String::new(),
+        1 => "1 more waits".to_owned(),
+        more => format!("{more} more wait"),
+    }
+}

@@ -1,0 +1,205 @@
+//! What waits for the person: requests and commands in one line, oldest first, with what this
+//! desktop did about each.
+
+use tidegate_protocol::{UnixMillis, limits};
+use tidegate_trust::approval::{self, WaitingCommand};
+use tidegate_trust::pairing::{PendingRequest, Subject};
+
+use crate::review::{self, Review};
+use crate::shell::Queue;
+use crate::tray_menu::Waiting as Counts;
+
+/// Names something that waits.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Key {
+    Request(String),
+    Command(String),
+}
+
+/// Something that waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Item {
+    Request(Box<PendingRequest>),
+    Command(Box<WaitingCommand>),
+}
+
+impl Item {
+    fn key(&self) -> Key {
+        match self {
+            Self::Request(request) => Key::Request(request.id.clone()),
+            Self::Command(command) => Key::Command(command.id.clone()),
+        }
+    }
+
+    fn digest(&self) -> String {
+        match self {
+            Self::Request(request) => request.ask.digest(),
+            Self::Command(command) => command.command.digest.clone(),
+        }
+    }
+
+    fn created_at(&self) -> UnixMillis {
+        match self {
+            Self::Request(request) => request.created_at,
+            Self::Command(command) => command.created_at,
+        }
+    }
+
+    fn expires_at(&self) -> UnixMillis {
+        match self {
+            Self::Request(request) => request.expires_at(),
+            Self::Command(command) => command.expires_at(),
+        }
+    }
+}
+
+/// Something that waits, and what this desktop did about it.
+#[derive(Debug, Clone)]
+pub(super) struct Entry {
+    pub(super) key: Key,
+    /// What a decision is bound to.
+    pub(super) digest: String,
+    pub(super) item: Item,
+    /// Whether the person put it aside.
+    pub(super) is_aside: bool,
+    /// Whether a decision is on its way, or was taken and the queue has not said so yet.
+    pub(super) is_decided: bool,
+    /// Why the last decision about it did not work.
+    pub(super) problem: Option<String>,
+}
+
+impl Entry {
+    fn new(item: Item) -> Self {
+        let is_aside = matches!(&item, Item::Request(request) if request.later);
+        Self { key: item.key(), digest: item.digest(), item, is_aside, is_decided: false, problem: None }
+    }
+
+    /// The same thing, told again.
+    fn after(self, before: Option<&Self>) -> Self {
+        match before {
+            Some(before) if before.digest == self.digest => Self {
+                is_aside: self.is_aside || before.is_aside,
+                is_decided: before.is_decided,
+                problem: before.problem.clone(),
+                ..self
+            },
+            _ => self,
+        }
+    }
+
+    /// What the dialog shows of it.
+    pub(super) fn review(&self) -> Review {
+        let mut review = match &self.item {
+            Item::Request(request) => review::of_request(request),
+            Item::Command(command) => review::of_command(command),
+        };
+        if let Some(problem) = &self.problem {
+            review.dialog.cautions.insert(0, problem.clone());
+        }
+        review
+    }
+
+    pub(super) fn expires_at(&self) -> UnixMillis {
+        self.item.expires_at()
+    }
+
+    /// Who asks, for requests.
+    pub(super) fn subject(&self) -> Option<&Subject> {
+        match &self.item {
+            Item::Request(request) => Some(&request.ask.subject),
+            Item::Command(_) => None,
+        }
+    }
+}
+
+/// How many of each kind ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Ended {
+    pub(super) requests: usize,
+    pub(super) commands: usize,
+}
+
+/// Everything that waits.
+#[derive(Debug, Default)]
+pub(super) struct WaitingLine {
+    entries: Vec<Entry>,
+}
+
+impl WaitingLine {
+    /// Takes what waits now, and tells how much ended without a decision from here. A host cannot
+    /// tell more than it holds, so more than that is not kept.
+    pub(super) fn replace(&mut self, queue: Queue, now: UnixMillis) -> Ended {
+        let requests = queue.requests.into_iter().take(limits::MAX_PENDING);
+        let commands = queue.commands.into_iter().take(approval::MAX_WAITING);
+        let items = requests
+            .map(|request| Item::Request(Box::new(request)))
+            .chain(commands.map(|command| Item::Command(Box::new(command))));
+        let mut entries: Vec<Entry> = items
+            .filter(|item| item.expires_at() > now)
+            .map(|item| {
+                let entry = Entry::new(item);
+                let before = self.get(&entry.key);
+                entry.after(before)
+            })
+            .collect();
+        entries.sort_by_key(|entry| entry.item.created_at());
+        let before = std::mem::replace(&mut self.entries, entries);
+        let mut ended = Ended::default();
+        for entry in before.iter().filter(|entry| !entry.is_decided && !self.goes_on(entry)) {
+            match entry.key {
+                Key::Request(_) => ended.requests += 1,
+                Key::Command(_) => ended.commands += 1,
+            }
+        }
+        ended
+    }
+
+    /// Whether it still waits, or its client asked for something else instead.
+    fn goes_on(&self, entry: &Entry) -> bool {
+        self.get(&entry.key).is_some()
+            || entry.subject().is_some_and(|subject| self.of_subject(subject).is_some())
+    }
+
+    pub(super) fn get(&self, key: &Key) -> Option<&Entry> {
+        self.entries.iter().find(|entry| &entry.key == key)
+    }
+
+    pub(super) fn get_mut(&mut self, key: &Key) -> Option<&mut Entry> {
+        self.entries.iter_mut().find(|entry| &entry.key == key)
+    }
+
+    /// What can be decided.
+    pub(super) fn undecided(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().filter(|entry| !entry.is_decided)
+    }
+
+    /// What the person has not put aside either.
+    pub(super) fn unasked(&self) -> impl Iterator<Item = &Entry> {
+        self.undecided().filter(|entry| !entry.is_aside)
+    }
+
+    /// One of them that can be decided.
+    pub(super) fn undecided_of(&self, key: &Key) -> Option<&Entry> {
+        self.get(key).filter(|entry| !entry.is_decided)
+    }
+
+    /// The request of someone that can be decided.
+    pub(super) fn of_subject(&self, subject: &Subject) -> Option<&Entry> {
+        self.undecided().find(|entry| entry.subject() == Some(subject))
+    }
+
+    pub(super) fn counts(&self) -> Counts {
+        let commands = self.undecided().filter(|entry| matches!(entry.key, Key::Command(_))).count();
+        Counts { requests: self.undecided().count() - commands, commands }
+    }
+
+    /// When the next of them ends by itself, after `now`.
+    pub(super) fn next_end(&self, now: UnixMillis) -> Option<UnixMillis> {
+        self.entries.iter().map(Entry::expires_at).filter(|&end| end > now).min()
+    }
+
+    /// Whether one of them has ended by itself since `before`.
+    pub(super) fn has_end_between(&self, before: UnixMillis, now: UnixMillis) -> bool {
+        self.entries.iter().map(Entry::expires_at).any(|end| before < end && end <= now)
+    }
+}

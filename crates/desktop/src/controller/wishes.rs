@@ -1,0 +1,216 @@
+//! What windows and the command line wish to be opened, and the dialogs for tokens and keys.
+//!
+//! A wish can come from any program of this user. So a wish of one kind is heeded at most every
+//! [`WISH_EVERY`], there is one dialog of a kind, and a further wish only brings it to the front.
+//! Within these bounds its dialog comes up with the keyboard, because mostly a person has just
+//! pressed a button. What a wish preselects is shown, and a person has to press an armed button.
+
+use std::time::Duration;
+
+use tidegate_protocol::text;
+use tidegate_trust::moment::Deadline;
+use tidegate_trust::{Level, Moment};
+
+use super::Controller;
+use super::tasks::Task;
+use super::waiting::Key;
+use crate::dialog::{
+    Attention, Dialog, DialogId, DialogOutcome, ModelKeyDialog, NewTokenDialog, Secret, TokenDialog,
+};
+use crate::shell::{Effect, Wish};
+
+/// How often a wish of one kind is heeded at most.
+pub const WISH_EVERY: Duration = Duration::from_secs(1);
+/// The most characters of a name or an id that a wish begins with.
+const MAX_NAME: usize = 60;
+/// The most characters of a base URL that a wish begins with.
+const MAX_URL: usize = 512;
+/// How many tokens may be on the screen at once.
+const MAX_TOKENS: usize = 16;
+
+/// What is known of wishes and their dialogs.
+#[derive(Debug, Default)]
+pub(super) struct Wishes {
+    new_token: Option<DialogId>,
+    model_key: Option<DialogId>,
+    /// Tokens that are shown.
+    tokens: Vec<DialogId>,
+    /// Wishes that came while the screen was locked: the newest of each kind.
+    held: Vec<Wish>,
+    gates: [Option<Deadline>; KINDS],
+}
+
+impl Wishes {
+    pub(super) fn is_open(&self, id: DialogId) -> bool {
+        self.new_token == Some(id) || self.model_key == Some(id) || self.tokens.contains(&id)
+    }
+}
+
+impl Controller {
+    pub(super) fn wished(&mut self, wish: Wish, now: Moment, effects: &mut Vec<Effect>) {
+        if self.is_quitting {
+            return;
+        }
+        if self.is_locked {
+            let kind = kind(&wish);
+            self.wishes.held.retain(|held| self::kind(held) != kind);
+            self.wishes.held.push(wish);
+            return;
+        }
+        let gate = &mut self.wishes.gates[kind(&wish)];
+        if gate.is_some_and(|gate| !gate.has_passed(now)) {
+            return;
+        }
+        *gate = Some(now.deadline(WISH_EVERY));
+        match wish {
+            Wish::Review(None) => {
+                let keys = self.keys_where(|_| true);
+                self.ask_for_reviews(keys, effects);
+            }
+            Wish::Review(Some(id)) => {
+                let is_meant = |key: &Key| matches!(key, Key::Request(own) | Key::Command(own) if *own == id);
+                let keys = self.keys_where(|entry| is_meant(&entry.key));
+                self.ask_for_reviews(keys, effects);
+            }
+            Wish::NewToken { name, level, pairing } => {
+                let heading = "Make a token for a program?".to_owned();
+                self.open_new_token(heading, &name, level, pairing, effects);
+            }
+            Wish::ModelKey { id, base_url } => {
+                self.open_model_key(String::new(), &id, &base_url, effects);
+            }
+            Wish::Unblock { id, name } => self.asked_to_unblock(id, &name, effects),
+            Wish::Window(page) => effects.push(Effect::OpenWindow(page)),
+        }
+    }
+
+    /// Carries out what came while the screen was locked.
+    pub(super) fn settle_wishes(&mut self, now: Moment, effects: &mut Vec<Effect>) {
+        if !self.is_locked {
+            for wish in std::mem::take(&mut self.wishes.held) {
+                self.wished(wish, now, effects);
+            }
+        }
+    }
+
+    pub(super) fn wish_dialog_ended(
+        &mut self,
+        id: DialogId,
+        outcome: DialogOutcome,
+        effects: &mut Vec<Effect>,
+    ) {
+        self.wishes.tokens.retain(|&shown| shown != id);
+        let was_new_token = self.wishes.new_token.take_if(|&mut open| open == id).is_some();
+        let was_model_key = self.wishes.model_key.take_if(|&mut open| open == id).is_some();
+        match outcome {
+            DialogOutcome::NewToken { name, level, pairing } if was_new_token => {
+                let name = name.trim().to_owned();
+                let task = self.begin(Task::NewToken { name: name.clone(), level, pairing });
+                effects.push(Effect::NewToken { task, name, level, pairing });
+            }
+            DialogOutcome::ModelKey { id, base_url, key } if was_model_key => {
+                let (id, base_url) = (id.trim().to_owned(), base_url.trim().to_owned());
+                let task = self.begin(Task::KeepModelKey { id: id.clone(), base_url: base_url.clone() });
+                effects.push(Effect::KeepModelKey { task, id, base_url, key });
+            }
+            _ => {}
+        }
+    }
+
+    /// Shows a token, once.
+    pub(super) fn show_token(&mut self, name: &str, token: Secret, effects: &mut Vec<Effect>) {
+        let id = self.numbers.dialog();
+        let name = text::one_line(name, MAX_NAME);
+        let dialog = Dialog::Token(TokenDialog {
+            heading: format!("The token for \"{name}\""),
+            explanation:
+                "It is shown this once: Tidegate keeps only its hash. Give it to the program as its \
+                          gateway token (for OpenClaw's command line: --token, or OPENCLAW_GATEWAY_TOKEN)."
+                    .to_owned(),
+            token,
+        });
+        effects.push(Effect::OpenDialog { id, dialog, attention: Attention::Asked });
+        if self.wishes.tokens.len() >= MAX_TOKENS {
+            effects.push(Effect::CloseDialog(self.wishes.tokens.remove(0)));
+        }
+        self.wishes.tokens.push(id);
+    }
+
+    /// Asks again, since the last try did not work.
+    pub(super) fn ask_for_token_again(
+        &mut self,
+        problem: &str,
+        name: String,
+        level: Level,
+        pairing: bool,
+        effects: &mut Vec<Effect>,
+    ) {
+        self.open_new_token(format!("That did not work: {problem}"), &name, level, pairing, effects);
+    }
+
+    /// Asks again, since the last try did not work.
+    pub(super) fn ask_for_key_again(
+        &mut self,
+        problem: String,
+        id: String,
+        base_url: String,
+        effects: &mut Vec<Effect>,
+    ) {
+        self.open_model_key(problem, &id, &base_url, effects);
+    }
+
+    pub(super) fn say_key_kept(&mut self, id: &str, effects: &mut Vec<Effect>) {
+        let sentence =
+            format!("The model server \"{}\" answered, and its key is kept.", text::one_line(id, MAX_NAME));
+        self.say_done("The key works.", &sentence, effects);
+    }
+
+    fn open_new_token(
+        &mut self,
+        heading: String,
+        name: &str,
+        level: Level,
+        pairing: bool,
+        effects: &mut Vec<Effect>,
+    ) {
+        if let Some(id) = self.wishes.new_token {
+            effects.push(Effect::PresentDialog(id));
+            return;
+        }
+        let id = self.numbers.dialog();
+        self.wishes.new_token = Some(id);
+        let name = text::one_line(name, MAX_NAME);
+        let dialog = Dialog::NewToken(NewTokenDialog { heading, name, level, pairing });
+        effects.push(Effect::OpenDialog { id, dialog, attention: Attention::Asked });
+    }
+
+    fn open_model_key(&mut self, problem: String, id: &str, base_url: &str, effects: &mut Vec<Effect>) {
+        if let Some(id) = self.wishes.model_key {
+            effects.push(Effect::PresentDialog(id));
+            return;
+        }
+        let dialog = Dialog::ModelKey(ModelKeyDialog {
+            heading: "The key of a model server".to_owned(),
+            id: text::one_line(id, MAX_NAME),
+            base_url: text::one_line(base_url, MAX_URL),
+            problem,
+        });
+        let id = self.numbers.dialog();
+        self.wishes.model_key = Some(id);
+        effects.push(Effect::OpenDialog { id, dialog, attention: Attention::Asked });
+    }
+}
+
+/// How many kinds of wishes there are.
+const KINDS: usize = 5;
+
+/// The kind of a wish, as the place of its gate.
+fn kind(wish: &Wish) -> usize {
+    match wish {
+        Wish::Review(_) => 0,
+        Wish::NewToken { .. } => 1,
+        Wish::ModelKey { .. } => 2,
+        Wish::Unblock { .. } => 3,
+        Wish::Window(_) => 4,
+    }
+}

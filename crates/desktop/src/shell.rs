@@ -1,0 +1,332 @@
+//! The narrow port between the controller and a shell: what a shell tells, and what it is told to do.
+//! A shell obeys; it decides nothing.
+
+use std::time::Duration;
+
+use tidegate_protocol::UnixMillis;
+use tidegate_trust::Level;
+use tidegate_trust::approval::{Decision, WaitingCommand};
+use tidegate_trust::decision::Verdict;
+use tidegate_trust::pairing::PendingRequest;
+
+use crate::dialog::{Attention, Dialog, DialogId, DialogOutcome, Secret};
+use crate::tray_menu::{TrayCommand, TrayMenu};
+
+/// What a shell tells the controller. The time comes beside it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Input {
+    /// The host changed its state.
+    Host(HostState),
+    /// What waits for the person now, whole: it replaces what was told before. It is kept only
+    /// while the host is ready: [`Effect::ReadQueue`] asks for it then.
+    Queue(Queue),
+    /// What agents do now.
+    Work(Work),
+    /// Something was chosen in the tray.
+    Tray(TrayCommand),
+    /// A notification was answered.
+    Notification {
+        /// Which one.
+        id: NotificationId,
+        /// What the person did.
+        answer: NotificationAnswer,
+    },
+    /// Notifications work, or do not; a sentence with what to do.
+    NotificationService(Surface),
+    /// The tray is seen, or not.
+    TrayHost(Surface),
+    /// A dialog ended by what the person did in it.
+    Dialog {
+        /// Which one.
+        id: DialogId,
+        /// How.
+        outcome: DialogOutcome,
+    },
+    /// A window or the command line asks that a dialog is opened. That is a wish, never a decision.
+    Wish(Wish),
+    /// How an [`Effect`] that can fail ended.
+    Done {
+        /// The effect's number.
+        task: TaskId,
+        /// A new token to show once, or why it did not work, as a sentence for the person.
+        result: Result<Option<Secret>, String>,
+    },
+    /// A second launch of the program.
+    SecondLaunch,
+    /// The first window opened, or the last one closed.
+    Windows {
+        /// Whether one is open.
+        is_open: bool,
+    },
+    /// The screen was locked or unlocked, where the system tells.
+    Screen {
+        /// Whether it is locked.
+        is_locked: bool,
+    },
+    /// Whether Tidegate starts at login.
+    Autostart(bool),
+    /// The moment of [`crate::controller::Controller::wake_at`] has come.
+    Wake,
+}
+
+/// What a shell is told to do, in this order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Draw the tray like this.
+    Tray(TrayMenu),
+    /// Show this notification, in place of the one before.
+    Notify(Notification),
+    /// Take the notification away.
+    CloseNotification,
+    /// Open a dialog.
+    OpenDialog {
+        /// Its number.
+        id: DialogId,
+        /// What it shows.
+        dialog: Dialog,
+        /// How it comes up.
+        attention: Attention,
+    },
+    /// Show something else in an open dialog; its approving button is dead again for a while.
+    UpdateDialog {
+        /// Its number.
+        id: DialogId,
+        /// What it shows now.
+        dialog: Dialog,
+    },
+    /// Change these two things in an open review dialog. What is asked stays the same, so its
+    /// approving button stays as it is, armed or not.
+    RefreshDialog {
+        /// Its number.
+        id: DialogId,
+        /// [`crate::dialog::ReviewDialog::behind`] now.
+        behind: String,
+        /// [`crate::dialog::ReviewDialog::expires_at`] now: its client knocked again.
+        expires_at: UnixMillis,
+    },
+    /// Bring an open dialog to the front, with the keyboard: the person asked for it.
+    PresentDialog(DialogId),
+    /// Close a dialog: it was decided elsewhere, replaced, or its time was up. No outcome follows.
+    CloseDialog(DialogId),
+    /// Decide about someone who waits: the person did, in the dialog.
+    Decide {
+        /// Answered by [`Input::Done`].
+        task: TaskId,
+        /// The request.
+        request: String,
+        /// The digest of what was drawn.
+        digest: String,
+        /// The decision.
+        verdict: Verdict,
+    },
+    /// Give a waiting program a token of its own, and end its request.
+    GiveToken {
+        /// Answered by [`Input::Done`], with the token.
+        task: TaskId,
+        /// The request.
+        request: String,
+        /// The digest of what was drawn.
+        digest: String,
+        /// The token's name.
+        name: String,
+        /// Its level.
+        level: Level,
+        /// Whether it may let others in.
+        pairing: bool,
+    },
+    /// Allow or deny a command.
+    Resolve {
+        /// Answered by [`Input::Done`].
+        task: TaskId,
+        /// The approval's id.
+        approval: String,
+        /// The digest of what was drawn.
+        digest: String,
+        /// The decision.
+        decision: Decision,
+    },
+    /// Make a program token.
+    NewToken {
+        /// Answered by [`Input::Done`], with the token.
+        task: TaskId,
+        /// Its name.
+        name: String,
+        /// Its level.
+        level: Level,
+        /// Whether it may let others in.
+        pairing: bool,
+    },
+    /// Try a model server's key and keep it.
+    KeepModelKey {
+        /// Answered by [`Input::Done`].
+        task: TaskId,
+        /// The server's id.
+        id: String,
+        /// Its base URL.
+        base_url: String,
+        /// The key.
+        key: Secret,
+    },
+    /// Tell [`Input::Queue`] anew, soon: the gateway serves again, or the time of something in it
+    /// was up.
+    ReadQueue,
+    /// Take a block away: the person was asked. Whoever it was has to ask like anyone else then.
+    Unblock {
+        /// Answered by [`Input::Done`].
+        task: TaskId,
+        /// The block's short id.
+        id: String,
+    },
+    /// Open the window at a page, or show that page in it and bring it to the front.
+    OpenWindow(Page),
+    /// Bring the open window to the front as it is.
+    RaiseWindow,
+    /// Put text into the clipboard.
+    Copy(String),
+    /// Copy the connection lines of the running gateway.
+    CopyConnectionLines,
+    /// Stop or resume new work of agents.
+    SetPaused(bool),
+    /// Start at login, or not.
+    SetAutostart(bool),
+    /// Restart the gateway.
+    RestartGateway,
+    /// Open the log in the system's viewer.
+    OpenLogs,
+    /// Stop in order and end the process.
+    Quit,
+}
+
+/// The state of the host in this process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HostState {
+    /// It is being built; nothing is served yet.
+    Starting,
+    /// It serves.
+    Ready {
+        /// Its port on this computer.
+        port: u16,
+        /// What is missing, each a sentence with what to do. May hold text from outside.
+        degraded: Vec<String>,
+    },
+    /// It failed and starts again by itself.
+    BackingOff {
+        /// After so long.
+        pause: Duration,
+        /// Why.
+        reason: String,
+    },
+    /// It did not start, or it failed too often. The sentence says why and what to do; it may hold
+    /// text from outside.
+    Failed(String),
+    /// It ends what runs and saves; the process exits then.
+    Stopping,
+}
+
+/// What waits for the person, oldest first.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Queue {
+    /// Devices and programs that ask to be let in.
+    pub requests: Vec<PendingRequest>,
+    /// Commands that agents want to run.
+    pub commands: Vec<WaitingCommand>,
+}
+
+/// What agents do.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Work {
+    /// Whether new work is paused.
+    pub is_paused: bool,
+    /// The titles of the runs at work; may be hostile text.
+    pub running: Vec<String>,
+}
+
+/// What a surface of the desktop can do at the moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Surface {
+    /// Nobody looked yet.
+    Unknown,
+    /// It works.
+    Works,
+    /// It does not; the sentence says why and what to do.
+    Missing(String),
+}
+
+/// Names one notification that was shown; an answer to an older one is told apart by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NotificationId(pub u64);
+
+/// Names one effect that is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TaskId(pub u64);
+
+/// A notification: a hint, with generic text. Its buttons are always Review and Deny.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notification {
+    /// Its number.
+    pub id: NotificationId,
+    /// The first line: our own words.
+    pub title: String,
+    /// More: our own words.
+    pub body: String,
+    /// Whether it has the buttons; one that only tells something has none.
+    pub has_actions: bool,
+}
+
+/// What the person did with a notification. Programs of the session can forge it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotificationAnswer {
+    /// Open the dialog.
+    Review,
+    /// Refuse what it told of.
+    Deny,
+    /// It was closed, or faded.
+    Closed,
+}
+
+/// What a window or the command line wishes to be opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wish {
+    /// The dialog of one request or command by its id, or of the first that waits.
+    Review(Option<String>),
+    /// The dialog for a new program token.
+    NewToken {
+        /// The name to begin with; hostile text.
+        name: String,
+        /// The level to begin with.
+        level: Level,
+        /// Whether it would let others in.
+        pairing: bool,
+    },
+    /// The dialog for a model server's key.
+    ModelKey {
+        /// The server's id to begin with; hostile text.
+        id: String,
+        /// The base URL to begin with; hostile text.
+        base_url: String,
+    },
+    /// The question whether to unblock something.
+    Unblock {
+        /// The block's short id.
+        id: String,
+        /// The name it had; hostile text.
+        name: String,
+    },
+    /// A page of the window.
+    Window(Page),
+}
+
+/// A page of the window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Page {
+    /// How Tidegate is.
+    Overview,
+    /// What waits.
+    Requests,
+    /// Who is let in.
+    Devices,
+    /// A conversation.
+    Chat,
+    /// What agents do.
+    Activity,
+}

@@ -1,0 +1,393 @@
+//! What holds whatever comes in, in whatever order: random sequences of inputs against a plain
+//! account of what is on the screen.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+use tidegate_desktop_core::controller::{Controller, Launch, NOTIFY_EVERY, UNASKED_EVERY};
+use tidegate_desktop_core::dialog::{
+    ARM_AFTER, Attention, Dialog, DialogId, DialogOutcome, Extent, ReviewDialog, ReviewOutcome, Secret,
+    Selection,
+};
+use tidegate_desktop_core::shell::{
+    Effect, HostState, Input, NotificationAnswer, NotificationId, Page, Queue, Surface, TaskId, Wish, Work,
+};
+use tidegate_desktop_core::tray_menu::TrayCommand;
+use tidegate_protocol::{Scope, text};
+use tidegate_trust::Level;
+use tidegate_trust::approval::Decision;
+use tidegate_trust::decision::{Duration, Verdict};
+
+use crate::support::{at, command, device_ask, program_ask, ready, request};
+
+/// What the shell tells, with open dialogs and numbers picked by place.
+#[derive(Debug, Clone)]
+enum Step {
+    Wait(u64),
+    Host(HostState),
+    /// Which of the requests and commands wait.
+    Queue(Vec<u8>, Vec<u8>),
+    Work(usize, bool),
+    Tray(TrayCommand),
+    Notification(u64, NotificationAnswer),
+    Service(bool),
+    TrayHost(bool),
+    Review(Target, ReviewOutcome),
+    Other(Target, DialogOutcome),
+    Wish(Wish),
+    Done(u64, Option<bool>),
+    SecondLaunch,
+    Windows(bool),
+    Screen(bool),
+}
+
+/// Which dialog an outcome is for.
+#[derive(Debug, Clone, Copy)]
+enum Target {
+    /// The n-th that is open.
+    Open(usize),
+    /// Any number, mostly forged or closed long ago.
+    Any(u64),
+}
+
+fn any_selection() -> impl Strategy<Value = Selection> {
+    let extents = prop_oneof![
+        3 => Just(Extent::Asked),
+        1 => prop_oneof![Just(Level::Read), Just(Level::Write), Just(Level::Full)].prop_map(Extent::Level),
+    ];
+    let durations = prop_oneof![Just(Duration::Always), Just(Duration::UntilQuit), Just(Duration::Once)];
+    (extents, any::<bool>(), durations, any::<bool>()).prop_map(|(extent, pairing, duration, own_token)| {
+        Selection { extent, scopes: None, pairing, duration, own_token }
+    })
+}
+
+fn any_target() -> impl Strategy<Value = Target> {
+    prop_oneof![5 => (0_usize..4).prop_map(Target::Open), 1 => (0_u64..80).prop_map(Target::Any)]
+}
+
+fn any_outcome() -> impl Strategy<Value = ReviewOutcome> {
+    prop_oneof![
+        4 => any_selection().prop_map(ReviewOutcome::Approve),
+        1 => Just(ReviewOutcome::Refuse),
+        1 => Just(ReviewOutcome::Later),
+        1 => Just(ReviewOutcome::Block),
+    ]
+}
+
+fn any_wish() -> impl Strategy<Value = Wish> {
+    prop_oneof![
+        Just(Wish::Review(None)),
+        (0_u32..12).prop_map(|number| Wish::Review(Some(crate::support::id(number)))),
+        Just(Wish::NewToken { name: "a\u{202e}\n%s".to_owned(), level: Level::Full, pairing: true }),
+        Just(Wish::ModelKey { id: "\u{0}".to_owned(), base_url: "http://x/\u{7}".to_owned() }),
+        (0_u8..3).prop_map(|block| Wish::Unblock { id: block.to_string(), name: "\u{202e}\n".to_owned() }),
+        Just(Wish::Window(Page::Chat)),
+    ]
+}
+
+fn any_host() -> impl Strategy<Value = HostState> {
+    prop_oneof![
+        6 => Just(ready()),
+        1 => Just(HostState::Starting),
+        1 => Just(HostState::BackingOff {
+            pause: std::time::Duration::from_secs(1),
+            reason: "\u{1b}[31m failed".to_owned(),
+        }),
+        1 => Just(HostState::Failed("no\nspace\u{202e}".to_owned())),
+    ]
+}
+
+fn any_step() -> impl Strategy<Value = Step> {
+    let answers = prop_oneof![
+        Just(NotificationAnswer::Review),
+        Just(NotificationAnswer::Deny),
+        Just(NotificationAnswer::Closed)
+    ];
+    let others = prop_oneof![
+        Just(DialogOutcome::Proceed),
+        Just(DialogOutcome::Dismissed),
+        Just(DialogOutcome::NewToken { name: "n".to_owned(), level: Level::Full, pairing: true }),
+        Just(DialogOutcome::ModelKey {
+            id: "m".to_owned(),
+            base_url: "http://x".to_owned(),
+            key: Secret::new("k".to_owned())
+        }),
+    ];
+    let tray: Vec<TrayCommand> =
+        TrayCommand::ALL.into_iter().filter(|command| *command != TrayCommand::Quit).collect();
+    prop_oneof![
+        6 => prop_oneof![0_u64..3_000, 0_u64..30_000, 0_u64..400_000].prop_map(Step::Wait),
+        2 => any_host().prop_map(Step::Host),
+        8 => (prop::collection::vec(0_u8..12, 0..6), prop::collection::vec(0_u8..6, 0..4))
+            .prop_map(|(requests, commands)| Step::Queue(requests, commands)),
+        1 => (0_usize..8, any::<bool>()).prop_map(|(running, is_paused)| Step::Work(running, is_paused)),
+        3 => prop::sample::select(tray).prop_map(Step::Tray),
+        4 => (0_u64..60, answers).prop_map(|(id, answer)| Step::Notification(id, answer)),
+        1 => any::<bool>().prop_map(Step::Service),
+        1 => any::<bool>().prop_map(Step::TrayHost),
+        8 => (any_target(), any_outcome()).prop_map(|(target, outcome)| Step::Review(target, outcome)),
+        3 => (any_target(), others).prop_map(|(target, outcome)| Step::Other(target, outcome)),
+        3 => any_wish().prop_map(Step::Wish),
+        3 => (0_u64..80, any::<Option<bool>>()).prop_map(|(task, result)| Step::Done(task, result)),
+        1 => Just(Step::SecondLaunch),
+        1 => any::<bool>().prop_map(Step::Windows),
+        2 => any::<bool>().prop_map(Step::Screen),
+    ]
+}
+
+/// What is on the screen, as a person sees it.
+struct World {
+    controller: Controller,
+    millis: u64,
+    open: BTreeMap<DialogId, (Dialog, u64)>,
+    /// For each review dialog on the screen, what it is about and the digest of what it shows.
+    subjects: BTreeMap<String, String>,
+    last_unasked: Option<u64>,
+    last_notified: Option<u64>,
+    used: BTreeSet<u64>,
+}
+
+/// Requests 0 to 11: six subjects with two asks each, so that some supersede others.
+fn request_of(number: u8) -> tidegate_trust::pairing::PendingRequest {
+    let scope = if number < 6 { Scope::Read } else { Scope::Admin };
+    let (seed, number) = (number % 6, u32::from(number));
+    let ask = if seed < 4 { device_ask(seed, &[scope]) } else { program_ask(seed, &[scope]) };
+    request(number, ask, at(u64::from(number)))
+}
+
+impl World {
+    fn new() -> Self {
+        let (controller, _) = Controller::new(Launch::default(), at(0));
+        let mut world = Self {
+            controller,
+            millis: 0,
+            open: BTreeMap::new(),
+            subjects: (0..12)
+                .map(request_of)
+                .map(|request| (request.id.clone(), request.ask.digest()))
+                .chain((0..6).map(|number| {
+                    let command = command(number, at(u64::from(number)));
+                    (command.id.clone(), command.command.digest)
+                }))
+                .collect(),
+            last_unasked: None,
+            last_notified: None,
+            used: BTreeSet::new(),
+        };
+        world.input(Input::Host(ready())).expect("it starts");
+        world
+    }
+
+    fn dialog_of(&self, target: Target) -> DialogId {
+        match target {
+            Target::Any(id) => DialogId(id),
+            Target::Open(place) => {
+                let ids: Vec<_> = self.open.keys().copied().collect();
+                ids.get(place % ids.len().max(1)).copied().unwrap_or(DialogId(0))
+            }
+        }
+    }
+
+    fn step(&mut self, step: Step) -> Result<(), TestCaseError> {
+        let input = match step {
+            Step::Wait(millis) => {
+                let end = self.millis + millis;
+                while let Some(deadline) = self.controller.wake_at() {
+                    let left = u64::try_from(deadline.remaining(at(self.millis)).as_millis());
+                    let wake = self.millis + left.unwrap_or(u64::MAX / 2).max(1);
+                    if wake > end {
+                        break;
+                    }
+                    self.millis = wake;
+                    self.input(Input::Wake)?;
+                }
+                self.millis = end;
+                Input::Wake
+            }
+            Step::Host(state) => Input::Host(state),
+            Step::Queue(requests, commands) => {
+                let requests: BTreeSet<u8> = requests.into_iter().collect();
+                let commands: BTreeSet<u8> = commands.into_iter().collect();
+                let commands = commands.into_iter().map(u32::from);
+                Input::Queue(Queue {
+                    requests: requests.into_iter().map(request_of).collect(),
+                    commands: commands.map(|number| command(number, at(u64::from(number)))).collect(),
+                })
+            }
+            Step::Work(running, is_paused) => {
+                Input::Work(Work { is_paused, running: vec!["run\n\u{202e}".to_owned(); running] })
+            }
+            Step::Tray(command) => Input::Tray(command),
+            Step::Notification(id, answer) => Input::Notification { id: NotificationId(id), answer },
+            Step::Service(true) => Input::NotificationService(Surface::Works),
+            Step::Service(false) => Input::NotificationService(Surface::Missing("gone".to_owned())),
+            Step::TrayHost(true) => Input::TrayHost(Surface::Works),
+            Step::TrayHost(false) => Input::TrayHost(Surface::Missing("gone".to_owned())),
+            Step::Review(target, outcome) => {
+                Input::Dialog { id: self.dialog_of(target), outcome: DialogOutcome::Review(outcome) }
+            }
+            Step::Other(target, outcome) => Input::Dialog { id: self.dialog_of(target), outcome },
+            Step::Wish(wish) => Input::Wish(wish),
+            Step::Done(task, None) => Input::Done { task: TaskId(task), result: Ok(None) },
+            Step::Done(task, Some(true)) => {
+                let token = Secret::new("tg_token".to_owned());
+                Input::Done { task: TaskId(task), result: Ok(Some(token)) }
+            }
+            Step::Done(task, Some(false)) => {
+                Input::Done { task: TaskId(task), result: Err("it \u{0} did not\nwork".to_owned()) }
+            }
+            Step::SecondLaunch => Input::SecondLaunch,
+            Step::Windows(is_open) => Input::Windows { is_open },
+            Step::Screen(is_locked) => Input::Screen { is_locked },
+        };
+        self.input(input)
+    }
+
+    fn input(&mut self, input: Input) -> Result<(), TestCaseError> {
+        // A dialog that ends leaves the screen, whatever follows.
+        let ended = match &input {
+            Input::Dialog { id, outcome } => self.open.remove(id).map(|open| (open, outcome.clone())),
+            _ => None,
+        };
+        let effects = self.controller.on(input.clone(), at(self.millis));
+        for effect in effects {
+            self.check_texts(&effect)?;
+            self.check_decision(&input, ended.as_ref(), &effect)?;
+            self.show(effect)?;
+        }
+        let reviews = self.open.values().filter(|(dialog, _)| matches!(dialog, Dialog::Review(_))).count();
+        prop_assert!(reviews <= 1, "{reviews} review dialogs are open");
+        Ok(())
+    }
+
+    /// Approvals come from an outcome of the dialog that showed just that; tray, notifications and
+    /// wishes decide nothing, except that Deny refuses.
+    fn check_decision(
+        &self,
+        input: &Input,
+        ended: Option<&((Dialog, u64), DialogOutcome)>,
+        effect: &Effect,
+    ) -> Result<(), TestCaseError> {
+        let (item, digest, approves, puts_aside) = match effect {
+            Effect::Decide { request, digest, verdict, .. } => {
+                (request, digest, matches!(verdict, Verdict::Approve { .. }), *verdict == Verdict::Later)
+            }
+            Effect::GiveToken { request, digest, .. } => (request, digest, true, false),
+            Effect::Resolve { approval, digest, decision, .. } => {
+                (approval, digest, *decision == Decision::AllowOnce, false)
+            }
+            Effect::NewToken { .. } => {
+                let is_its =
+                    matches!(ended, Some(((Dialog::NewToken(_), _), DialogOutcome::NewToken { .. })));
+                prop_assert!(is_its, "a token without its dialog: {input:?}");
+                return Ok(());
+            }
+            Effect::KeepModelKey { .. } => {
+                let is_its =
+                    matches!(ended, Some(((Dialog::ModelKey(_), _), DialogOutcome::ModelKey { .. })));
+                prop_assert!(is_its, "a key without its dialog: {input:?}");
+                return Ok(());
+            }
+            Effect::Unblock { .. } => {
+                let is_its = matches!(ended, Some(((Dialog::Message(shown), _), DialogOutcome::Proceed))
+                    if shown.proceed == Some("Unblock"));
+                prop_assert!(is_its, "unblocked without its question: {input:?}");
+                return Ok(());
+            }
+            _ => return Ok(()),
+        };
+        prop_assert_eq!(Some(digest), self.subjects.get(item), "the digest of what it is about");
+        if let Some(((Dialog::Review(shown), opened_at), outcome)) = ended {
+            let code: String = item.chars().take(8).collect();
+            prop_assert!(shown.code.is_empty() || shown.code == code, "{item} was not shown: {shown:#?}");
+            prop_assert_eq!(shown.code.is_empty(), item.starts_with("command-"));
+            if approves {
+                prop_assert!(matches!(outcome, DialogOutcome::Review(ReviewOutcome::Approve(_))));
+                prop_assert!(self.millis - opened_at >= 1500, "armed after {ARM_AFTER:?}");
+                if let Effect::Resolve { approval, .. } = effect {
+                    let number = approval.trim_start_matches("command-");
+                    prop_assert_eq!(&shown.fields[0].value, &format!("make {number}"));
+                }
+            }
+            return Ok(());
+        }
+        let is_deny = matches!(input, Input::Notification { answer: NotificationAnswer::Deny, .. });
+        prop_assert!(is_deny && !approves && !puts_aside, "{input:?} led to {effect:?}");
+        Ok(())
+    }
+
+    fn show(&mut self, effect: Effect) -> Result<(), TestCaseError> {
+        match effect {
+            Effect::OpenDialog { id, dialog, attention } => {
+                prop_assert!(self.used.insert(id.0), "{id:?} was given before");
+                if attention == Attention::Unasked {
+                    let gap = self.last_unasked.map(|last| u128::from(self.millis - last));
+                    prop_assert!(gap.is_none_or(|gap| gap >= UNASKED_EVERY.as_millis()), "{gap:?}");
+                    self.last_unasked = Some(self.millis);
+                }
+                self.open.insert(id, (dialog, self.millis));
+            }
+            Effect::UpdateDialog { id, dialog } => {
+                let before = self.open.insert(id, (dialog.clone(), self.millis)).map(|(dialog, _)| dialog);
+                prop_assert!(before.is_some(), "{id:?} is not open");
+                if let (Dialog::Review(now), Some(Dialog::Review(before))) = (dialog, before) {
+                    let timeless =
+                        ReviewDialog { expires_at: before.expires_at, behind: before.behind.clone(), ..*now };
+                    prop_assert_eq!(timeless, *before, "what is asked never changes under a number");
+                }
+            }
+            Effect::RefreshDialog { id, .. } | Effect::PresentDialog(id) => {
+                prop_assert!(self.open.contains_key(&id), "{id:?} is not open");
+            }
+            Effect::CloseDialog(id) => {
+                prop_assert!(self.open.remove(&id).is_some(), "{id:?} is not open");
+            }
+            Effect::Notify(notification) => {
+                let gap = self.last_notified.map(|last| u128::from(self.millis - last));
+                prop_assert!(gap.is_none_or(|gap| gap >= NOTIFY_EVERY.as_millis()), "{gap:?}");
+                self.last_notified = Some(self.millis);
+                prop_assert!(self.used.insert(notification.id.0));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// No text of any effect holds control characters, or what turns text round.
+    fn check_texts(&self, effect: &Effect) -> Result<(), TestCaseError> {
+        let texts: Vec<String> = match effect {
+            Effect::Notify(notification) => vec![notification.title.clone(), notification.body.clone()],
+            Effect::RefreshDialog { behind, .. } => vec![behind.clone()],
+            Effect::OpenDialog { dialog, .. } | Effect::UpdateDialog { dialog, .. } => match dialog {
+                Dialog::Review(review) => {
+                    let fields = review.fields.iter().map(|field| field.value.replace('\n', ""));
+                    fields.chain(review.cautions.clone()).chain([review.heading.clone()]).collect()
+                }
+                Dialog::NewToken(dialog) => vec![dialog.heading.clone(), dialog.name.clone()],
+                Dialog::Token(dialog) => vec![dialog.heading.clone(), dialog.explanation.clone()],
+                Dialog::ModelKey(dialog) => {
+                    vec![dialog.id.clone(), dialog.base_url.clone(), dialog.problem.clone()]
+                }
+                Dialog::Message(dialog) => vec![dialog.heading.clone(), dialog.text.replace('\n', "")],
+            },
+            _ => Vec::new(),
+        };
+        for text in texts {
+            let hides = |c: char| c.is_control() || text::is_invisible(c);
+            prop_assert!(!text.contains(hides), "{text:?}");
+        }
+        Ok(())
+    }
+}
+
+proptest! {
+    #[test]
+    fn whatever_comes_in_only_the_open_dialog_approves_just_what_it_shows(
+        steps in prop::collection::vec(any_step(), 1..120),
+    ) {
+        let mut world = World::new();
+        for step in steps {
+            world.step(step)?;
+        }
+    }
+}

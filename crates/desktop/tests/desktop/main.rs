@@ -1,0 +1,14 @@
+//! The desktop's logic, through what a shell tells it and what it tells a shell to do.
+
+#![allow(clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
+
+mod hostile_input;
+mod invariants;
+mod messages;
+mod notifications;
+mod review_dialogs;
+mod reviews;
+mod support;
+mod tray_menu;
+mod window_words;
+mod wishes;

@@ -1,0 +1,273 @@
+//! Notifications: what they say, and how little an answer can do.
+
+use tidegate_desktop_core::controller::NOTIFY_EVERY;
+use tidegate_desktop_core::dialog::ReviewOutcome;
+use tidegate_desktop_core::shell::{
+    Effect, HostState, Input, Notification, NotificationAnswer, NotificationId, Surface,
+};
+use tidegate_protocol::Scope;
+use tidegate_trust::approval::Decision;
+use tidegate_trust::decision::Verdict;
+
+use crate::support::{
+    Desktop, at, command, decisions, device, device_ask, id, notified, opened, opened_review, request, task,
+};
+
+const FIVE_SECONDS: u64 = 5_000;
+
+fn missing() -> Surface {
+    Surface::Missing("no notification service answers".to_owned())
+}
+
+#[test]
+fn a_notification_says_how_many_wait_and_nothing_from_outside() {
+    let mut desktop = Desktop::ready();
+
+    let told = notified(&desktop.tell(&[device(1, at(0)), device(2, at(0))], &[command(1, at(0))]));
+
+    let told = told.expect("it was shown");
+    let expected = Notification {
+        id: told.id,
+        title: "Tidegate: 3 decisions wait".to_owned(),
+        body: "2 devices or programs ask to be let in. 1 command of an agent waits.".to_owned(),
+        has_actions: true,
+    };
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn a_further_request_replaces_the_notification_once_a_few_seconds_have_passed() {
+    assert_eq!(u64::try_from(NOTIFY_EVERY.as_millis()), Ok(FIVE_SECONDS));
+    let mut desktop = Desktop::ready();
+    let first = notified(&desktop.tell(&[device(1, at(0))], &[])).expect("it was shown");
+
+    let at_once = notified(&desktop.tell(&[device(1, at(0)), device(2, at(0))], &[]));
+    let too_soon = notified(&desktop.wait(FIVE_SECONDS - 1));
+    let later = notified(&desktop.wait(1)).expect("it was shown");
+
+    assert_eq!((at_once, too_soon), (None, None));
+    assert_ne!(later.id, first.id);
+    assert_eq!(later.body, "2 devices or programs ask to be let in.");
+    assert_eq!(notified(&desktop.wait(60_000)), None, "nobody is told twice");
+}
+
+#[test]
+fn review_brings_the_open_dialog_to_the_front() {
+    let mut desktop = Desktop::ready();
+    let effects = desktop.tell(&[device(1, at(0))], &[]);
+    let (dialog, ..) = opened_review(&effects);
+    let told = notified(&effects).expect("it was shown");
+
+    let effects = desktop.answer(told.id, NotificationAnswer::Review);
+
+    assert_eq!(effects, [Effect::CloseNotification, Effect::PresentDialog(dialog)]);
+}
+
+#[test]
+fn deny_refuses_just_what_the_notification_told_of() {
+    let mut desktop = Desktop::ready();
+    let (first, runs) = (device(1, at(0)), command(1, at(0)));
+    let told = notified(&desktop.tell(std::slice::from_ref(&first), std::slice::from_ref(&runs)));
+    let newer = device(2, at(1));
+    desktop.tell(&[first.clone(), newer], std::slice::from_ref(&runs));
+
+    let effects = desktop.answer(told.expect("it was shown").id, NotificationAnswer::Deny);
+
+    let decided = decisions(&effects);
+    assert_eq!(decided.len(), 2, "{decided:#?}");
+    assert!(decided.iter().any(|effect| matches!(effect,
+        Effect::Decide { request, digest, verdict: Verdict::Reject, .. }
+            if *request == id(1) && *digest == first.ask.digest())));
+    assert!(decided.iter().any(|effect| matches!(effect,
+        Effect::Resolve { approval, decision: Decision::Deny, .. } if approval == "command-1")));
+}
+
+#[test]
+fn deny_does_not_touch_a_request_that_replaced_the_one_it_told_of() {
+    let mut desktop = Desktop::ready();
+    let told = notified(&desktop.tell(&[device(1, at(0))], &[])).expect("it was shown");
+    desktop.tell(&[request(2, device_ask(1, &[Scope::Admin]), at(1))], &[]);
+
+    let effects = desktop.answer(told.id, NotificationAnswer::Deny);
+
+    assert_eq!(decisions(&effects), []);
+}
+
+#[test]
+fn deny_closes_the_dialog_of_what_it_refuses() {
+    let mut desktop = Desktop::ready();
+    let effects = desktop.tell(&[device(1, at(0))], &[]);
+    let (dialog, ..) = opened_review(&effects);
+    let told = notified(&effects).expect("it was shown");
+
+    let effects = desktop.answer(told.id, NotificationAnswer::Deny);
+
+    assert!(effects.contains(&Effect::CloseDialog(dialog)));
+    assert_eq!(desktop.approve(dialog, Default::default()), []);
+}
+
+#[test]
+fn a_denial_that_fails_leaves_the_request_waiting() {
+    let mut desktop = Desktop::ready();
+    let told = notified(&desktop.tell(&[device(1, at(0))], &[])).expect("it was shown");
+    let effects = desktop.answer(told.id, NotificationAnswer::Deny);
+
+    desktop.fail(task(&effects), "the store is full");
+
+    opened_review(&desktop.wait(10_000));
+}
+
+#[test]
+fn forged_and_old_answers_refuse_nothing_and_review_only_opens_the_dialog() {
+    let mut desktop = Desktop::ready();
+    let effects = desktop.tell(&[device(1, at(0))], &[]);
+    let (dialog, ..) = opened_review(&effects);
+    let old = notified(&effects).expect("it was shown");
+    desktop.tell(&[device(1, at(0)), device(2, at(1))], &[]);
+    let new = notified(&desktop.wait(FIVE_SECONDS)).expect("it was replaced");
+
+    let forged = (0..100).chain([u64::MAX]).map(NotificationId).filter(|&id| id != new.id);
+    for id in forged.chain([old.id]) {
+        assert_eq!(desktop.answer(id, NotificationAnswer::Deny), [], "{id:?}");
+        assert_eq!(desktop.answer(id, NotificationAnswer::Closed), [], "{id:?}");
+        assert_eq!(desktop.answer(id, NotificationAnswer::Review), [Effect::PresentDialog(dialog)]);
+    }
+}
+
+#[test]
+fn a_notification_that_was_answered_or_closed_cannot_be_answered_again() {
+    for answer in [NotificationAnswer::Closed, NotificationAnswer::Review] {
+        let mut desktop = Desktop::ready();
+        let told = notified(&desktop.tell(&[device(1, at(0))], &[])).expect("it was shown");
+        desktop.answer(told.id, answer);
+
+        assert_eq!(decisions(&desktop.answer(told.id, NotificationAnswer::Deny)), [], "{answer:?}");
+    }
+}
+
+#[test]
+fn a_notification_is_taken_away_when_nothing_that_it_told_of_waits() {
+    let mut desktop = Desktop::ready();
+    desktop.tell(&[device(1, at(0)), device(2, at(0))], &[]);
+
+    let one_left = desktop.tell(&[device(1, at(0))], &[]);
+    let none_left = desktop.tell(&[], &[]);
+
+    assert!(!one_left.contains(&Effect::CloseNotification));
+    assert!(none_left.contains(&Effect::CloseNotification));
+}
+
+#[test]
+fn what_the_person_put_aside_needs_no_notification_any_more() {
+    let mut desktop = Desktop::ready();
+    let (dialog, ..) = opened_review(&desktop.tell(&[device(1, at(0))], &[]));
+
+    let effects = desktop.review(dialog, ReviewOutcome::Later);
+
+    assert!(effects.contains(&Effect::CloseNotification));
+}
+
+#[test]
+fn without_a_notification_service_the_dialog_comes_and_a_service_that_appears_is_told() {
+    let mut desktop = Desktop::ready();
+    desktop.on(Input::NotificationService(missing()));
+
+    let effects = desktop.tell(&[device(1, at(0))], &[]);
+    assert_eq!(notified(&effects), None);
+    opened_review(&effects);
+
+    let told = notified(&desktop.on(Input::NotificationService(Surface::Works)));
+    assert!(told.is_some_and(|told| told.has_actions));
+}
+
+#[test]
+fn a_service_that_was_restarted_is_told_anew() {
+    let mut desktop = Desktop::ready();
+    let old = notified(&desktop.tell(&[device(1, at(0))], &[])).expect("it was shown");
+    desktop.millis += FIVE_SECONDS;
+    desktop.on(Input::NotificationService(missing()));
+
+    let new = notified(&desktop.on(Input::NotificationService(Surface::Works))).expect("it is shown again");
+
+    assert_ne!(new.id, old.id);
+    assert_eq!(desktop.answer(old.id, NotificationAnswer::Deny), []);
+}
+
+#[test]
+fn what_ended_while_the_screen_was_locked_is_told_in_one_notification_and_was_not_decided() {
+    let mut desktop = Desktop::ready();
+    let mut effects = desktop.on(Input::Screen { is_locked: true });
+    effects.extend(desktop.tell(&[device(1, at(0)), device(2, at(0))], &[command(1, at(0))]));
+    effects.extend(desktop.wait(1000));
+    effects.extend(desktop.tell(&[device(2, at(0))], &[command(1, at(0))]));
+    effects.extend(desktop.tell(&[], &[]));
+    assert_eq!((notified(&effects), decisions(&effects), opened(&effects)), (None, vec![], vec![]));
+
+    let told = notified(&desktop.on(Input::Screen { is_locked: false })).expect("it is told");
+
+    let expected = Notification {
+        id: told.id,
+        title: "Tidegate: while you were away".to_owned(),
+        body: "2 requests and 1 command ended while the screen was locked.".to_owned(),
+        has_actions: false,
+    };
+    assert_eq!(told, expected);
+    assert_eq!(notified(&desktop.wait(60_000)), None);
+}
+
+#[test]
+fn what_ended_and_what_waits_are_told_together_after_the_screen_is_unlocked() {
+    let mut desktop = Desktop::ready();
+    desktop.on(Input::Screen { is_locked: true });
+    desktop.tell(&[device(1, at(0)), device(2, at(0))], &[]);
+    desktop.tell(&[device(2, at(0))], &[]);
+
+    let told = notified(&desktop.on(Input::Screen { is_locked: false })).expect("it is told");
+
+    assert_eq!(told.title, "Tidegate: 1 decision waits");
+    assert_eq!(
+        told.body,
+        "1 device or program asks to be let in. 1 request ended while the screen was locked."
+    );
+}
+
+#[test]
+fn a_request_that_was_replaced_while_the_screen_was_locked_did_not_end() {
+    let mut desktop = Desktop::ready();
+    desktop.on(Input::Screen { is_locked: true });
+    desktop.tell(&[device(1, at(0))], &[]);
+    desktop.tell(&[request(2, device_ask(1, &[Scope::Admin]), at(1))], &[]);
+
+    let told = notified(&desktop.on(Input::Screen { is_locked: false })).expect("it is told");
+
+    assert_eq!(told.body, "1 device or program asks to be let in.");
+}
+
+#[test]
+fn the_notification_of_a_gateway_that_ended_is_taken_away() {
+    let mut desktop = Desktop::ready();
+    let told = notified(&desktop.tell(&[device(1, at(0))], &[])).expect("it was shown");
+
+    let effects = desktop.on(Input::Host(HostState::Failed("out of file descriptors".to_owned())));
+
+    assert!(effects.contains(&Effect::CloseNotification));
+    assert_eq!(decisions(&desktop.answer(told.id, NotificationAnswer::Deny)), []);
+}
+
+#[test]
+fn two_hundred_requests_in_a_minute_lead_to_few_notifications_and_one_dialog() {
+    let mut desktop = Desktop::ready();
+    let (mut notifications, mut dialogs) = (0, 0);
+    for number in 0..200_u8 {
+        desktop.millis += 300;
+        // The gateway holds eight at most; the oldest ends as the next comes.
+        let waiting: Vec<_> =
+            (number.saturating_sub(7)..=number).map(|number| device(number, at(0))).collect();
+        let effects = desktop.tell(&waiting, &[]);
+        notifications += usize::from(notified(&effects).is_some());
+        dialogs += opened(&effects).len();
+    }
+
+    assert!(notifications <= 13, "{notifications} in a minute");
+    assert!(dialogs <= 7, "{dialogs} in a minute");
+}

@@ -1,0 +1,227 @@
+//! What the review dialog shows, for every kind of request and command.
+
+use tidegate_desktop_core::dialog::{Extent, FieldStyle, ReviewDialog};
+use tidegate_desktop_core::review::{self, MAX_BLOCK};
+use tidegate_protocol::refusal::PairingReason;
+use tidegate_protocol::{ConnectionId, Scope};
+use tidegate_trust::approval::Requester;
+use tidegate_trust::decision::Duration;
+use tidegate_trust::origin::{Origin, Peer};
+use tidegate_trust::pairing::Ask;
+use tidegate_trust::program::Fleeting;
+use tidegate_trust::{Level, Principal, ScopeSet};
+
+use crate::support::{at, command, command_of, device_ask, program_ask, request, waiting, waiting_for};
+
+fn shown(ask: Ask) -> ReviewDialog {
+    review::of_request(&request(0xed60_98d8, ask, at(0))).dialog
+}
+
+fn value<'a>(dialog: &'a ReviewDialog, label: &str) -> Option<&'a str> {
+    dialog.fields.iter().find(|field| field.label == label).map(|field| field.value.as_str())
+}
+
+fn extents(dialog: &ReviewDialog) -> Vec<Extent> {
+    let options = dialog.options.as_ref().expect("it can be narrowed");
+    options.extents.iter().map(|option| option.extent).collect()
+}
+
+fn durations(dialog: &ReviewDialog) -> Vec<Duration> {
+    let options = dialog.options.as_ref().expect("it can be narrowed");
+    options.durations.iter().map(|option| option.duration).collect()
+}
+
+#[test]
+fn a_new_device_shows_who_it_claims_to_be_and_what_is_known() {
+    let dialog = shown(device_ask(1, &[Scope::Read, Scope::Admin]));
+
+    assert_eq!(dialog.heading, "A new device asks to be let in.");
+    let fields: Vec<_> = dialog.fields.iter().map(|field| (field.label, field.value.as_str())).collect();
+    let Some(fingerprint) = value(&dialog, "Fingerprint") else { panic!("{fields:#?}") };
+    assert_eq!(fingerprint.len(), 19, "four groups of four");
+    assert_eq!(
+        fields,
+        [
+            ("Claimed name", "laptop 1"),
+            ("Says it is", "cli, used as cli, version 2026.9.6"),
+            ("Its platform, as it says", "linux, desktop"),
+            ("Role", "operator"),
+            ("Comes from", "local network, 192.168.1.7"),
+            ("Fingerprint", fingerprint),
+        ]
+    );
+    assert_eq!(dialog.code, "ed6098d8");
+    assert_eq!((dialog.approve, dialog.refuse, dialog.can_block), ("Approve", "Reject", true));
+    let rights: Vec<_> = dialog.rights.iter().map(|right| (right.scope.clone(), right.is_added)).collect();
+    assert_eq!(rights, [(Scope::Admin, true), (Scope::Read, true)]);
+    assert_eq!(dialog.cautions, Vec::<String>::new());
+    assert_eq!(
+        extents(&dialog),
+        [Extent::Asked, Extent::Level(Level::Read), Extent::Level(Level::Write), Extent::Level(Level::Full)]
+    );
+    assert_eq!(durations(&dialog), [Duration::Always, Duration::UntilQuit, Duration::Once]);
+}
+
+#[test]
+fn an_upgrade_shows_the_difference() {
+    let ask = device_ask(1, &[Scope::Read, Scope::Write]);
+    let dialog = shown(Ask {
+        reason: PairingReason::ScopeUpgrade,
+        has: ScopeSet::from([Scope::Read]),
+        added: ScopeSet::from([Scope::Write]),
+        ..ask
+    });
+
+    assert_eq!(dialog.heading, "A known device asks for more than it has.");
+    assert_eq!(
+        (value(&dialog, "Has now"), value(&dialog, "Would be added")),
+        (Some("look"), Some("talk to agents"))
+    );
+    let rights: Vec<_> = dialog.rights.iter().map(|right| (right.scope.clone(), right.is_added)).collect();
+    assert_eq!(rights, [(Scope::Write, true), (Scope::Read, false)]);
+}
+
+#[test]
+fn another_role_and_another_kind_of_device_are_said() {
+    let role =
+        shown(Ask { reason: PairingReason::RoleUpgrade, role: "node".to_owned(), ..device_ask(1, &[]) });
+    let metadata = shown(Ask { reason: PairingReason::MetadataUpgrade, ..device_ask(1, &[Scope::Read]) });
+
+    assert_eq!(role.heading, "A known device asks for another role.");
+    assert_eq!(value(&role, "Role"), Some("node"));
+    assert_eq!(extents(&role), [Extent::Asked], "levels are an operator's");
+    assert_eq!(metadata.heading, "A known device says that it is another kind of device now.");
+    assert!(metadata.cautions[0].contains("Somebody else may be using its key"));
+}
+
+#[test]
+fn a_known_name_with_another_key_is_the_first_caution() {
+    let dialog = shown(Ask { known_name: true, ..device_ask(1, &[Scope::Pairing]) });
+
+    assert!(dialog.cautions[0].starts_with("You gave this name to another device."));
+    assert!(dialog.cautions[1].contains("let others in"));
+}
+
+#[test]
+fn a_program_shows_its_files_and_can_have_a_token_of_its_own() {
+    let dialog = shown(program_ask(1, &[Scope::Read]));
+
+    assert_eq!(dialog.heading, "A new program asks to be let in.");
+    assert_eq!(value(&dialog, "Script"), Some("/opt/tools/tool-1.mjs"));
+    assert_eq!(value(&dialog, "Program file"), Some("/usr/bin/node"));
+    assert_eq!(value(&dialog, "User"), Some("number 1000"));
+    assert_eq!(value(&dialog, "Fingerprint"), None);
+    assert!(dialog.cautions[0].contains("a tripwire and no proof"), "{:?}", dialog.cautions);
+    assert!(dialog.options.is_some_and(|options| options.can_have_token));
+}
+
+#[test]
+fn full_control_is_offered_to_a_program_only_with_a_token_of_its_own() {
+    let dialog = shown(program_ask(1, &[Scope::Admin]));
+
+    assert!(!extents(&dialog).contains(&Extent::Asked), "what it asks for cannot be granted");
+    let options = dialog.options.expect("it can be narrowed");
+    let full = options.extents.iter().find(|option| option.extent == Extent::Level(Level::Full));
+    assert_eq!(full.map(|option| option.label), Some("Level full: only with a token of its own."));
+    assert!(dialog.cautions.contains(&"Full control needs a token of its own.".to_owned()));
+}
+
+#[test]
+fn a_fleeting_program_can_be_let_in_only_once_and_the_dialog_says_why() {
+    let sentence = Fleeting::InlineCode.sentence();
+    let dialog = shown(Ask { fleeting: Some(sentence), ..program_ask(1, &[Scope::Read]) });
+
+    assert_eq!(durations(&dialog), [Duration::Once]);
+    assert!(dialog.cautions.contains(&sentence.to_owned()));
+}
+
+#[test]
+fn another_user_of_this_computer_and_the_internet_are_cautions() {
+    let peer = Peer::Process { uid: 1001, same_user: false, program: None };
+    let user = shown(Ask { from: Origin::Loopback(peer).describe(), ..device_ask(1, &[]) });
+    let address = "203.0.113.9".parse().expect("an address");
+    let internet = shown(Ask { from: Origin::Remote { address }.describe(), ..device_ask(1, &[]) });
+    let own = Peer::Process { uid: 1000, same_user: true, program: None };
+    let own = shown(Ask { from: Origin::Loopback(own).describe(), ..device_ask(1, &[]) });
+
+    assert_eq!(value(&user, "Comes from"), Some("this computer, another user (1001)"));
+    assert_eq!(user.cautions, ["Another user of this computer runs it."]);
+    assert_eq!(internet.cautions, ["It comes from the internet."]);
+    assert_eq!(own.cautions, Vec::<String>::new());
+}
+
+#[test]
+fn letting_others_in_can_be_granted_with_a_level_only_when_it_was_shown() {
+    let can_pair = |ask: Ask| shown(ask).options.is_some_and(|options| options.can_pair);
+
+    assert!(!can_pair(device_ask(1, &[Scope::Admin])));
+    assert!(can_pair(device_ask(1, &[Scope::Pairing])));
+    assert!(can_pair(Ask { has: ScopeSet::from([Scope::Pairing]), ..device_ask(1, &[Scope::Read]) }));
+}
+
+#[test]
+fn a_command_shows_everything_that_would_run_and_who_started_it() {
+    let dialog = review::of_command(&command(1, at(0))).dialog;
+
+    assert_eq!(dialog.heading, "An agent wants to run a command on this computer.");
+    let fields: Vec<_> =
+        dialog.fields.iter().map(|field| (field.label, field.value.as_str(), field.style)).collect();
+    assert_eq!(
+        fields,
+        [
+            ("Command", "make 1", FieldStyle::Block),
+            ("Program", "/bin/sh", FieldStyle::Code),
+            ("Program and arguments", "/bin/sh\n-c\nmake 1", FieldStyle::Block),
+            ("Directory", "/home/someone/project", FieldStyle::Code),
+            ("Environment it changes", "LANG=C", FieldStyle::Block),
+            ("Session", "agent:main:main", FieldStyle::Code),
+            ("Run", "run-3", FieldStyle::Code),
+            ("Started by", "run-2, which was started by run-1", FieldStyle::Code),
+        ]
+    );
+    assert_eq!((dialog.options, dialog.can_block, dialog.code.as_str()), (None, false, ""));
+    assert_eq!(dialog.cautions, Vec::<String>::new());
+}
+
+#[test]
+fn a_command_of_a_client_names_the_client() {
+    let by = Requester::Client {
+        connection: ConnectionId::parse("connection-1").expect("an id"),
+        principal: Principal::ProgramToken("t-1".to_owned()),
+    };
+    let dialog = review::of_command(&waiting_for(1, command_of("ls"), by, at(0))).dialog;
+
+    assert!(dialog.heading.starts_with("A connected client"));
+    assert_eq!(value(&dialog, "Asked by"), Some("token t-1"));
+}
+
+#[test]
+fn a_command_keeps_its_line_breaks_and_shows_everything_else_that_hides() {
+    let text = "echo one\necho \u{202e}two\u{0}\u{1b}[8m\tthree\r";
+    let dialog = review::of_command(&waiting(1, command_of(text), at(0))).dialog;
+
+    let expected = "echo one\necho \\u{202e}two\\u{0}\\u{1b}[8m\\u{9}three\\u{d}";
+    assert_eq!(value(&dialog, "Command"), Some(expected));
+    let arguments = value(&dialog, "Program and arguments").expect("it is shown");
+    assert_eq!(arguments.lines().count(), 3, "a line break cannot pass for a further argument");
+    assert!(dialog.cautions[0].contains("cannot be seen"));
+}
+
+#[test]
+fn a_long_script_says_that_it_has_to_be_scrolled() {
+    let text = format!("true{}rm -rf /", "\n".repeat(200));
+    let dialog = review::of_command(&waiting(1, command_of(&text), at(0))).dialog;
+
+    assert_eq!(dialog.cautions, ["It has 201 lines. Scroll to read all of it."]);
+}
+
+#[test]
+fn a_command_that_cannot_be_shown_whole_cannot_be_allowed() {
+    let text = format!("true {} ; rm -rf /", "x".repeat(MAX_BLOCK));
+    let review = review::of_command(&waiting(1, command_of(&text), at(0)));
+
+    assert!(review.dialog.cautions[0].contains("too long"));
+    assert!(review.approval(&Default::default()).is_err());
+    let fits = review::of_command(&waiting(1, command_of(&"x".repeat(MAX_BLOCK - 20)), at(0)));
+    assert!(fits.approval(&Default::default()).is_ok());
+}

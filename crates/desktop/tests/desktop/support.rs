@@ -1,0 +1,260 @@
+//! A shell that only notes what it is told, and things that wait.
+
+use std::time::Duration;
+
+use tidegate_desktop_core::controller::{Controller, Launch};
+use tidegate_desktop_core::dialog::{
+    Attention, Dialog, DialogId, DialogOutcome, ReviewDialog, ReviewOutcome, Selection,
+};
+use tidegate_desktop_core::shell::{
+    Effect, HostState, Input, Notification, NotificationAnswer, NotificationId, Queue, TaskId,
+};
+use tidegate_desktop_core::tray_menu::TrayMenu;
+use tidegate_protocol::refusal::PairingReason;
+use tidegate_protocol::{PublicKey, Scope, UnixMillis};
+use tidegate_trust::approval::{ApprovalQueue, Command, Requester, WaitingCommand};
+use tidegate_trust::pairing::{Ask, Knock, PendingQueue, PendingRequest, Subject};
+use tidegate_trust::records::{Claims, ProgramIdentity};
+use tidegate_trust::{Moment, ScopeSet};
+
+pub(crate) const PORT: u16 = 18_789;
+/// The wall clock at the beginning of a test.
+const BEGIN: u64 = 1_700_000_000_000;
+
+/// A moment so long after the beginning.
+pub(crate) fn at(millis: u64) -> Moment {
+    Moment { wall: UnixMillis(BEGIN + millis), monotonic: Duration::from_millis(millis) }
+}
+
+/// What a new device asks; the seed tells devices apart.
+pub(crate) fn device_ask(seed: u8, asked: &[Scope]) -> Ask {
+    let key = PublicKey::from_bytes([seed; 32]);
+    let asked: ScopeSet = asked.iter().cloned().collect();
+    Ask {
+        subject: Subject::Device(key.device_id()),
+        key: Some(key),
+        reason: PairingReason::NotPaired,
+        claims: Claims {
+            display_name: Some(format!("laptop {seed}")),
+            client_id: "cli".to_owned(),
+            client_mode: "cli".to_owned(),
+            version: "2026.9.6".to_owned(),
+            platform: "linux".to_owned(),
+            device_family: Some("desktop".to_owned()),
+        },
+        role: "operator".to_owned(),
+        added: asked.clone(),
+        asked,
+        has: ScopeSet::none(),
+        from: "local network, 192.168.1.7".to_owned(),
+        source: format!("192.168.1.{seed}"),
+        known_name: false,
+        fleeting: None,
+    }
+}
+
+/// What a new program asks.
+pub(crate) fn program_ask(seed: u8, asked: &[Scope]) -> Ask {
+    let script = format!("/opt/tools/tool-{seed}.mjs");
+    Ask {
+        subject: Subject::Program(ProgramIdentity {
+            uid: 1000,
+            executable: "/usr/bin/node".into(),
+            script: Some(script.clone().into()),
+        }),
+        key: None,
+        from: format!("this computer: {script} (run by /usr/bin/node)"),
+        ..device_ask(seed, asked)
+    }
+}
+
+/// The id of a request: its first 8 characters differ.
+pub(crate) fn id(number: u32) -> String {
+    format!("{number:08x}-3d5f-4e96-8b7d-f5cd144ee719")
+}
+
+/// A waiting request.
+pub(crate) fn request(number: u32, ask: Ask, now: Moment) -> PendingRequest {
+    let mut queue = PendingQueue::default();
+    let Knock::Waiting { id, .. } = queue.knock(ask, id(number), now) else { panic!("it waits") };
+    queue.take(&id).expect("it waits")
+}
+
+/// A request of a new device that wants to look.
+pub(crate) fn device(number: u8, now: Moment) -> PendingRequest {
+    request(u32::from(number), device_ask(number, &[Scope::Read]), now)
+}
+
+pub(crate) fn command_of(text: &str) -> Command {
+    Command {
+        command: text.to_owned(),
+        command_argv: vec!["/bin/sh".to_owned(), "-c".to_owned(), text.to_owned()],
+        cwd: "/home/someone/project".to_owned(),
+        env: vec![("LANG".to_owned(), "C".to_owned())],
+        session_key: "agent:main:main".to_owned(),
+        run_id: Some("run-3".to_owned()),
+        ancestors: vec!["run-2".to_owned(), "run-1".to_owned()],
+        digest: format!("digest of {text}"),
+    }
+}
+
+/// A command of a run that waits for half an hour.
+pub(crate) fn waiting(number: u32, command: Command, now: Moment) -> WaitingCommand {
+    waiting_for(number, command, Requester::Run, now)
+}
+
+pub(crate) fn waiting_for(number: u32, command: Command, by: Requester, now: Moment) -> WaitingCommand {
+    let mut queue = ApprovalQueue::default();
+    queue.ask(format!("command-{number}"), command, by, Duration::from_mins(30), now).expect("there is room")
+}
+
+pub(crate) fn command(number: u32, now: Moment) -> WaitingCommand {
+    waiting(number, command_of(&format!("make {number}")), now)
+}
+
+pub(crate) fn queue(requests: &[PendingRequest], commands: &[WaitingCommand]) -> Queue {
+    Queue { requests: requests.to_vec(), commands: commands.to_vec() }
+}
+
+pub(crate) fn ready() -> HostState {
+    HostState::Ready { port: PORT, degraded: Vec::new() }
+}
+
+/// A controller and the moment, with what it last told.
+pub(crate) struct Desktop {
+    pub(crate) controller: Controller,
+    pub(crate) millis: u64,
+}
+
+impl Desktop {
+    /// One whose host is ready.
+    pub(crate) fn ready() -> Self {
+        let mut desktop = Self::starting();
+        desktop.on(Input::Host(ready()));
+        desktop
+    }
+
+    pub(crate) fn starting() -> Self {
+        Self { controller: Controller::new(Launch::default(), at(0)).0, millis: 0 }
+    }
+
+    pub(crate) fn now(&self) -> Moment {
+        at(self.millis)
+    }
+
+    pub(crate) fn on(&mut self, input: Input) -> Vec<Effect> {
+        let now = self.now();
+        self.controller.on(input, now)
+    }
+
+    /// Lets time pass, waking the controller whenever it wants to be woken.
+    pub(crate) fn wait(&mut self, millis: u64) -> Vec<Effect> {
+        let end = self.millis + millis;
+        let mut effects = Vec::new();
+        while let Some(deadline) = self.controller.wake_at() {
+            let left = u64::try_from(deadline.remaining(self.now()).as_millis()).expect("soon").max(1);
+            if self.millis + left > end {
+                break;
+            }
+            self.millis += left;
+            effects.extend(self.on(Input::Wake));
+        }
+        self.millis = end;
+        effects
+    }
+
+    pub(crate) fn tell(&mut self, requests: &[PendingRequest], commands: &[WaitingCommand]) -> Vec<Effect> {
+        self.on(Input::Queue(queue(requests, commands)))
+    }
+
+    pub(crate) fn review(&mut self, id: DialogId, outcome: ReviewOutcome) -> Vec<Effect> {
+        self.on(Input::Dialog { id, outcome: DialogOutcome::Review(outcome) })
+    }
+
+    /// Presses the approving button once it is armed.
+    pub(crate) fn approve(&mut self, id: DialogId, selection: Selection) -> Vec<Effect> {
+        self.millis += 1500;
+        self.review(id, ReviewOutcome::Approve(selection))
+    }
+
+    pub(crate) fn answer(&mut self, id: NotificationId, answer: NotificationAnswer) -> Vec<Effect> {
+        self.on(Input::Notification { id, answer })
+    }
+
+    pub(crate) fn done(&mut self, task: TaskId) -> Vec<Effect> {
+        self.on(Input::Done { task, result: Ok(None) })
+    }
+
+    pub(crate) fn fail(&mut self, task: TaskId, sentence: &str) -> Vec<Effect> {
+        self.on(Input::Done { task, result: Err(sentence.to_owned()) })
+    }
+}
+
+/// The dialogs that were opened.
+pub(crate) fn opened(effects: &[Effect]) -> Vec<(DialogId, Dialog, Attention)> {
+    let opened = effects.iter().filter_map(|effect| match effect {
+        Effect::OpenDialog { id, dialog, attention } => Some((*id, dialog.clone(), *attention)),
+        _ => None,
+    });
+    opened.collect()
+}
+
+/// The review dialog that was opened.
+pub(crate) fn opened_review(effects: &[Effect]) -> (DialogId, ReviewDialog, Attention) {
+    let reviews: Vec<_> = opened(effects)
+        .into_iter()
+        .filter_map(|(id, dialog, attention)| match dialog {
+            Dialog::Review(review) => Some((id, *review, attention)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(reviews.len(), 1, "{effects:#?}");
+    reviews.into_iter().next().expect("one was opened")
+}
+
+/// The one dialog that was opened.
+pub(crate) fn opened_one(effects: &[Effect]) -> (DialogId, Dialog) {
+    let opened = opened(effects);
+    assert_eq!(opened.len(), 1, "{effects:#?}");
+    opened.into_iter().next().map(|(id, dialog, _)| (id, dialog)).expect("one was opened")
+}
+
+pub(crate) fn notified(effects: &[Effect]) -> Option<Notification> {
+    effects.iter().find_map(|effect| match effect {
+        Effect::Notify(notification) => Some(notification.clone()),
+        _ => None,
+    })
+}
+
+pub(crate) fn tray(effects: &[Effect]) -> Option<TrayMenu> {
+    effects.iter().rev().find_map(|effect| match effect {
+        Effect::Tray(menu) => Some(menu.clone()),
+        _ => None,
+    })
+}
+
+/// The effects that decide something.
+pub(crate) fn decisions(effects: &[Effect]) -> Vec<Effect> {
+    let decides = |effect: &&Effect| {
+        matches!(effect, Effect::Decide { .. } | Effect::Resolve { .. } | Effect::GiveToken { .. })
+    };
+    effects.iter().filter(decides).cloned().collect()
+}
+
+/// The number of the one effect that is answered.
+pub(crate) fn task(effects: &[Effect]) -> TaskId {
+    let tasks: Vec<TaskId> = effects
+        .iter()
+        .filter_map(|effect| match effect {
+            Effect::Decide { task, .. }
+            | Effect::Resolve { task, .. }
+            | Effect::GiveToken { task, .. }
+            | Effect::NewToken { task, .. }
+            | Effect::KeepModelKey { task, .. }
+            | Effect::Unblock { task, .. } => Some(*task),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(tasks.len(), 1, "{effects:#?}");
+    tasks[0]
+}

@@ -1,0 +1,211 @@
+//! Wishes of windows and of the command line, and the dialogs for tokens and keys.
+
+use tidegate_desktop_core::dialog::{
+    Attention, Dialog, DialogId, DialogOutcome, ModelKeyDialog, NewTokenDialog, Secret,
+};
+use tidegate_desktop_core::shell::{Effect, Input, Page, Wish};
+use tidegate_trust::Level;
+
+use crate::support::{Desktop, at, device, opened, opened_one, opened_review, task};
+
+fn new_token(name: &str) -> Input {
+    Input::Wish(Wish::NewToken { name: name.to_owned(), level: Level::Write, pairing: false })
+}
+
+fn model_key() -> Input {
+    Input::Wish(Wish::ModelKey { id: "lab".to_owned(), base_url: "http://127.0.0.1:8080/v1".to_owned() })
+}
+
+fn typed_token(id: DialogId) -> Input {
+    let outcome =
+        DialogOutcome::NewToken { name: " backup job ".to_owned(), level: Level::Read, pairing: false };
+    Input::Dialog { id, outcome }
+}
+
+fn typed_key(id: DialogId) -> Input {
+    let outcome = DialogOutcome::ModelKey {
+        id: "lab".to_owned(),
+        base_url: "http://127.0.0.1:8080/v1".to_owned(),
+        key: Secret::new("sk-1".to_owned()),
+    };
+    Input::Dialog { id, outcome }
+}
+
+#[test]
+fn a_wish_for_a_token_opens_its_dialog_with_what_was_wished() {
+    let mut desktop = Desktop::ready();
+
+    let effects = desktop.on(new_token("backup"));
+
+    let shown = opened(&effects);
+    let expected = NewTokenDialog {
+        heading: "Make a token for a program?".to_owned(),
+        name: "backup".to_owned(),
+        level: Level::Write,
+        pairing: false,
+    };
+    assert_eq!(shown[0].1, Dialog::NewToken(expected));
+    assert_eq!(shown[0].2, Attention::Asked);
+}
+
+#[test]
+fn a_token_is_made_as_typed_in_the_dialog_and_shown() {
+    let mut desktop = Desktop::ready();
+    let (dialog, _) = opened_one(&desktop.on(new_token("backup")));
+
+    let effects = desktop.on(typed_token(dialog));
+
+    let made = Effect::NewToken {
+        task: task(&effects),
+        name: "backup job".to_owned(),
+        level: Level::Read,
+        pairing: false,
+    };
+    assert_eq!(effects, [made]);
+    let token = Secret::new("tg_1".to_owned());
+    let (_, shown) = opened_one(&desktop.on(Input::Done { task: task(&effects), result: Ok(Some(token)) }));
+    assert!(matches!(shown, Dialog::Token(shown) if shown.token.reveal() == "tg_1"));
+}
+
+#[test]
+fn a_token_that_could_not_be_made_is_asked_for_again_with_the_reason() {
+    let mut desktop = Desktop::ready();
+    let (dialog, _) = opened_one(&desktop.on(new_token("backup")));
+    let effects = desktop.on(typed_token(dialog));
+
+    let (_, again) = opened_one(&desktop.fail(task(&effects), "a token of that name is there already"));
+
+    let Dialog::NewToken(again) = again else { panic!("{again:#?}") };
+    assert_eq!(again.heading, "That did not work: a token of that name is there already");
+    assert_eq!((again.name.as_str(), again.level), ("backup job", Level::Read));
+}
+
+#[test]
+fn a_token_outcome_without_its_dialog_makes_no_token() {
+    let mut desktop = Desktop::ready();
+    let (review, ..) = opened_review(&desktop.tell(&[device(1, at(0))], &[]));
+    let (key, _) = opened_one(&desktop.on(model_key()));
+
+    for id in [DialogId(0), DialogId(999), review, key] {
+        let effects = desktop.on(typed_token(id));
+        assert!(!effects.iter().any(|effect| matches!(effect, Effect::NewToken { .. })), "{id:?}");
+    }
+}
+
+#[test]
+fn a_further_wish_of_a_kind_only_brings_its_dialog_to_the_front() {
+    let mut desktop = Desktop::ready();
+    let (dialog, _) = opened_one(&desktop.on(new_token("one")));
+
+    let at_once = desktop.on(new_token("two"));
+    desktop.millis += 1000;
+    let later = desktop.on(new_token("three"));
+
+    assert_eq!(at_once, [], "one in a second");
+    assert_eq!(later, [Effect::PresentDialog(dialog)]);
+}
+
+#[test]
+fn wishes_of_different_kinds_do_not_wait_for_each_other() {
+    let mut desktop = Desktop::ready();
+    desktop.on(new_token("one"));
+
+    assert_eq!(opened(&desktop.on(model_key())).len(), 1);
+    assert_eq!(desktop.on(Input::Wish(Wish::Window(Page::Devices))), [Effect::OpenWindow(Page::Devices)]);
+}
+
+#[test]
+fn a_wish_while_the_screen_is_locked_is_carried_out_afterwards() {
+    let mut desktop = Desktop::ready();
+    desktop.on(Input::Screen { is_locked: true });
+    let mut locked = desktop.on(new_token("one"));
+    locked.extend(desktop.on(new_token("two")));
+
+    let unlocked = desktop.on(Input::Screen { is_locked: false });
+
+    assert_eq!(locked, []);
+    let (_, dialog) = opened_one(&unlocked);
+    assert!(matches!(dialog, Dialog::NewToken(dialog) if dialog.name == "two"));
+}
+
+#[test]
+fn a_key_is_tried_as_typed_and_the_result_is_told() {
+    let mut desktop = Desktop::ready();
+    let (dialog, shown) = opened_one(&desktop.on(model_key()));
+    assert!(matches!(shown, Dialog::ModelKey(shown) if shown.id == "lab" && shown.problem.is_empty()));
+
+    let effects = desktop.on(typed_key(dialog));
+
+    let Effect::KeepModelKey { id, base_url, key, .. } = &effects[0] else { panic!("{effects:#?}") };
+    assert_eq!((id.as_str(), base_url.as_str(), key.reveal()), ("lab", "http://127.0.0.1:8080/v1", "sk-1"));
+    let (_, told) = opened_one(&desktop.done(task(&effects)));
+    assert!(matches!(told, Dialog::Message(told) if told.heading == "The key works."));
+}
+
+#[test]
+fn a_key_that_does_not_work_is_asked_for_again_with_the_reason() {
+    let mut desktop = Desktop::ready();
+    let (dialog, _) = opened_one(&desktop.on(model_key()));
+    let effects = desktop.on(typed_key(dialog));
+
+    let (_, again) = opened_one(&desktop.fail(task(&effects), "the server says: 401"));
+
+    let expected = ModelKeyDialog {
+        heading: "The key of a model server".to_owned(),
+        id: "lab".to_owned(),
+        base_url: "http://127.0.0.1:8080/v1".to_owned(),
+        problem: "the server says: 401".to_owned(),
+    };
+    assert_eq!(again, Dialog::ModelKey(expected));
+}
+
+#[test]
+fn a_dialog_that_was_cancelled_does_nothing() {
+    let mut desktop = Desktop::ready();
+    let (dialog, _) = opened_one(&desktop.on(new_token("one")));
+
+    let effects = desktop.on(Input::Dialog { id: dialog, outcome: DialogOutcome::Dismissed });
+
+    assert_eq!(effects, []);
+}
+
+fn unblock(id: &str, name: &str) -> Input {
+    Input::Wish(Wish::Unblock { id: id.to_owned(), name: name.to_owned() })
+}
+
+#[test]
+fn a_wish_to_unblock_is_a_question_and_only_its_answer_unblocks() {
+    let mut desktop = Desktop::ready();
+
+    let asked = desktop.on(unblock("b-1", "a\nb"));
+
+    let (dialog, shown) = opened_one(&asked);
+    let Dialog::Message(shown) = shown else { panic!("{shown:#?}") };
+    assert_eq!((shown.proceed, shown.dismiss), (Some("Unblock"), "Cancel"));
+    assert!(shown.text.starts_with("It called itself: a\\u{a}b\n"), "{}", shown.text);
+    let answered = desktop.on(Input::Dialog { id: dialog, outcome: DialogOutcome::Proceed });
+    assert_eq!(answered, [Effect::Unblock { task: task(&answered), id: "b-1".to_owned() }]);
+    let (_, problem) = opened_one(&desktop.fail(task(&answered), "it is not blocked"));
+    assert!(matches!(problem, Dialog::Message(problem) if problem.text == "it is not blocked"));
+}
+
+#[test]
+fn a_question_about_one_block_never_turns_into_one_about_another() {
+    let mut desktop = Desktop::ready();
+    let (dialog, _) = opened_one(&desktop.on(unblock("b-1", "one")));
+    desktop.millis += 1000;
+
+    let further = desktop.on(unblock("b-2", "two"));
+    let answered = desktop.on(Input::Dialog { id: dialog, outcome: DialogOutcome::Proceed });
+
+    assert_eq!(further, [Effect::PresentDialog(dialog)]);
+    assert!(matches!(&answered[..], [Effect::Unblock { id, .. }] if id == "b-1"));
+}
+
+#[test]
+fn a_question_that_was_cancelled_unblocks_nothing() {
+    let mut desktop = Desktop::ready();
+    let (dialog, _) = opened_one(&desktop.on(unblock("b-1", "one")));
+
+    assert_eq!(desktop.on(Input::Dialog { id: dialog, outcome: DialogOutcome::Dismissed }), []);
+}

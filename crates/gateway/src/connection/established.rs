@@ -1,0 +1,150 @@
+//! A connection that was let in: requests and events until it ends.
+
+use std::sync::Arc;
+
+use tidegate_protocol::frame::{RequestFrame, id_of_broken_frame};
+use tidegate_protocol::{CloseCode, CloseFrame, ErrorShape, Method, RequestId, Scope, limits};
+use tidegate_trust::Session;
+use tidegate_trust::principal::Denied;
+use tokio::sync::{Semaphore, mpsc};
+
+use crate::dispatch::{self, Caller, Reply};
+use crate::gateway::Gateway;
+use crate::hub::{Outbox, Outgoing};
+use crate::transport::{Received, Transport};
+
+/// A connection that was let in.
+pub(super) struct Established<T> {
+    pub(super) transport: T,
+    pub(super) queue: mpsc::Receiver<Outgoing>,
+    pub(super) peer: Peered,
+}
+
+/// What of a connection does not depend on its transport.
+pub(super) struct Peered {
+    pub(super) gateway: Gateway,
+    pub(super) session: Arc<Session>,
+    pub(super) outbox: Arc<Outbox>,
+}
+
+impl<T: Transport> Established<T> {
+    pub(super) async fn serve(mut self) {
+        self.transport.set_limit(limits::MAX_PAYLOAD);
+        let outstanding = Arc::new(Semaphore::new(limits::MAX_OUTSTANDING));
+        let close = loop {
+            tokio::select! {
+                biased;
+                close = self.peer.outbox.closed() => break close,
+                Some(outgoing) = self.queue.recv() => match outgoing {
+                    Outgoing::Close(close) => break close,
+                    Outgoing::Frame(text) => {
+                        let length = text.len();
+                        let outbox = self.peer.outbox.clone();
+                        let sent = tokio::select! {
+                            biased;
+                            close = outbox.closed() => break close,
+                            sent = self.transport.send(text) => sent,
+                        };
+                        self.peer.outbox.written(length);
+                        if sent.is_err() {
+                            break CloseFrame::new(CloseCode::Normal, "");
+                        }
+                    }
+                },
+                received = self.transport.receive() => match received {
+                    Received::Text(text) => self.peer.request(&text, &outstanding).await,
+                    Received::Refused(close) => break close,
+                    Received::Closed => break CloseFrame::new(CloseCode::Normal, ""),
+                },
+            }
+        };
+        self.peer.leave();
+        self.transport.close(close).await;
+    }
+}
+
+impl Peered {
+    pub(super) fn leave(&self) {
+        let inner = self.gateway.inner();
+        self.outbox.revoke();
+        inner.gatekeeper.authority().disconnected(self.session.connection());
+        inner.hub.leave(&self.session);
+        crate::approvals::withdraw_connection(inner, self.session.connection());
+    }
+
+    async fn request(&self, text: &str, outstanding: &Arc<Semaphore>) {
+        let request = match RequestFrame::parse(text) {
+            Ok(request) => request,
+            Err(error) => {
+                let id = id_of_broken_frame(text);
+                let error = ErrorShape::invalid(format!("invalid request frame: {error}"));
+                self.answer(id.as_ref().map_or("invalid", RequestId::as_str), Reply::error(error));
+                return;
+            }
+        };
+        if self.outbox.is_revoked() {
+            return;
+        }
+        let method = match self.authorize(&request) {
+            Ok(method) => method,
+            Err(error) => return self.answer(request.id.as_str(), Reply::error(error)),
+        };
+        if self.gateway.inner().stop.is_cancelled() {
+            return self.answer(
+                request.id.as_str(),
+                Reply::error(ErrorShape::unavailable("the gateway is stopping")),
+            );
+        }
+        let Ok(permit) = outstanding.clone().try_acquire_owned() else {
+            let message =
+                format!("more than {} requests of this connection are unanswered", limits::MAX_OUTSTANDING);
+            return self.answer(request.id.as_str(), Reply::error(ErrorShape::unavailable(message)));
+        };
+        let caller = Caller {
+            gateway: self.gateway.clone(),
+            session: self.session.clone(),
+            outbox: self.outbox.clone(),
+            id: request.id.clone(),
+        };
+        if dispatch::is_slow(method) {
+            self.gateway.inner().waiting.spawn(async move {
+                let reply = dispatch::call(&caller, method, &request).await;
+                caller.answer(reply);
+                drop(permit);
+            });
+        } else {
+            let reply = dispatch::call(&caller, method, &request).await;
+            caller.answer(reply);
+            // Who took their own rights away has heard it now.
+            self.outbox.answered();
+        }
+    }
+
+    /// The method of a request, if the session may call it. Someone who lacks the scope learns that
+    /// before they learn whether a method exists (protocol section 12).
+    fn authorize(&self, request: &RequestFrame) -> Result<Method, ErrorShape> {
+        let (session, name) = (&self.session, request.method.as_str());
+        if name == "connect" {
+            return Err(ErrorShape::invalid("connect is only valid as the first request"));
+        }
+        let Some(method) = Method::parse(name) else {
+            return Err(match session.scopes().covers(&Scope::Admin) || session.is_own_surface() {
+                true => tidegate_trust::principal::unknown_method(name),
+                false => session.dialect().missing_scope(&Scope::Admin),
+            });
+        };
+        match session.authorize(method, self.gateway.inner().gatekeeper.desktop) {
+            Ok(()) => Ok(method),
+            Err(Denied::DesktopDecides) => {
+                Err(crate::methods::desktop::instead_of(&self.gateway, method, request))
+            }
+            Err(denied) => Err(denied.answer(session.dialect(), name)),
+        }
+    }
+
+    fn answer(&self, id: &str, reply: Reply) {
+        if let Some(text) = reply.frame(id) {
+            self.outbox.send(text);
+        }
+    }
+}

@@ -1,0 +1,294 @@
+//! The handshake: challenge, `connect`, and `hello-ok` or a refusal.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tidegate_protocol::device::Nonce;
+use tidegate_protocol::frame::{EventFrame, RequestFrame, ResponseFrame};
+use tidegate_protocol::hello::{Auth, Features, HelloOk, Policy, Server, SessionDefaults, Snapshot};
+use tidegate_protocol::{
+    CloseCode, CloseFrame, ConnectParams, ConnectionId, Dialect, Event, Refusal, RequestId, Scope, limits,
+};
+use tidegate_trust::admission::{Admitted, LookUp};
+use tidegate_trust::origin::{Origin, Peer};
+use tidegate_trust::{Admission, Attempt, Principal, Session};
+
+use super::established::{Established, Peered};
+use super::{Arrival, frame};
+use crate::gateway::Gateway;
+use crate::hub::Outbox;
+use crate::now;
+use crate::peer::LocalSocket;
+use crate::transport::{Received, Transport};
+
+/// A connection that was sent its challenge.
+pub(super) struct Challenged<T> {
+    gateway: Gateway,
+    transport: T,
+    arrival: Arrival,
+    id: ConnectionId,
+    nonce: Nonce,
+}
+
+impl<T: Transport> Challenged<T> {
+    pub(super) async fn new(gateway: Gateway, mut transport: T, arrival: Arrival) -> Option<Self> {
+        let (Ok(nonce), Ok(id)) = (now::nonce(), now::nonce()) else {
+            tracing::error!("the operating system gives no random bytes; nobody can be let in");
+            transport.close(CloseFrame::new(CloseCode::TryLater, "no entropy")).await;
+            return None;
+        };
+        let id = ConnectionId::parse(id.as_str()).ok()?;
+        transport.set_limit(limits::MAX_PAYLOAD_BEFORE_AUTH);
+        let payload = Dialect::challenge_payload(nonce.as_str(), now::wall().0);
+        transport.send(frame(&EventFrame::new(Event::ConnectChallenge, payload, None, None))?).await.ok()?;
+        Some(Self { gateway, transport, arrival, id, nonce })
+    }
+
+    pub(super) async fn handshake(mut self) -> Option<Established<T>> {
+        let deadline = self.arrival.deadline;
+        let received = tokio::time::timeout_at(deadline, self.transport.receive()).await;
+        let text = match received {
+            Ok(Received::Text(text)) => text,
+            Ok(Received::Refused(close)) => return self.end(close).await,
+            Ok(Received::Closed) => return None,
+            Err(_) => {
+                tracing::info!(conn = %self.id, "handshake timeout");
+                return self.end(CloseFrame::new(CloseCode::Normal, "")).await;
+            }
+        };
+        let (id, params) = match parse_connect(&text) {
+            Ok(parsed) => parsed,
+            Err(NotConnect::Answer(id, message)) => {
+                return self
+                    .refuse(&id, &Refusal::InvalidHandshake(message), Dialect::NEWEST, Duration::ZERO)
+                    .await;
+            }
+            Err(NotConnect::Silent) => {
+                return self.end(CloseFrame::new(CloseCode::Policy, "invalid request frame")).await;
+            }
+        };
+        let admission = tokio::select! {
+            admission = self.admit(&params) => admission,
+            () = tokio::time::sleep_until(deadline) => return self.end(CloseFrame::new(CloseCode::Normal, "")).await,
+        };
+        match admission {
+            Ok(admitted) => self.establish(&id, &params, admitted).await,
+            Err(Refused { refusal, dialect, delay }) => self.refuse(&id, &refusal, dialect, delay).await,
+        }
+    }
+
+    /// Asks the pure core, looking the peer up where it says so.
+    async fn admit(&mut self, params: &ConnectParams) -> Result<Box<Admitted>, Refused> {
+        let inner = self.gateway.inner();
+        if !self.gateway.is_ready() && !matches!(self.arrival.origin, Origin::InProcess(_)) {
+            return Err(Refused::plain(Refusal::InvalidHandshake(
+                "the gateway is starting; try again".to_owned(),
+            )));
+        }
+        let mut looked = None;
+        loop {
+            let Ok(entropy) = now::entropy() else {
+                let message = "the operating system gives no random bytes".to_owned();
+                return Err(Refused::plain(Refusal::InvalidHandshake(message)));
+            };
+            let attempt = Attempt {
+                connection: self.id.clone(),
+                origin: &self.arrival.origin,
+                params,
+                nonce: &self.nonce,
+            };
+            let admission = inner.gatekeeper.authority().admit(&attempt, &entropy, now::moment());
+            match admission {
+                Admission::Admitted(mut admitted) => {
+                    inner.gatekeeper.apply(std::mem::take(&mut admitted.effects), None);
+                    return Ok(admitted);
+                }
+                Admission::Refused { refusal, dialect, delay, effects } => {
+                    inner.gatekeeper.apply(effects, None);
+                    if matches!(refusal, Refusal::PairingRequired(_)) {
+                        // A request that is asked for again waits longer.
+                        inner.gatekeeper.changed();
+                    }
+                    return Err(Refused { refusal, dialect, delay });
+                }
+                Admission::LookUpPeer { depth, effects } => {
+                    inner.gatekeeper.apply(effects, None);
+                    // A look-up that answers nothing new must not be asked for again.
+                    let peer = if looked == Some(depth) {
+                        Peer::Unknown
+                    } else {
+                        look_up(&self.gateway, self.arrival.socket, depth).await
+                    };
+                    looked = Some(depth);
+                    self.arrival.origin = match &self.arrival.origin {
+                        Origin::LocalSocket(_) => Origin::LocalSocket(peer),
+                        _ => Origin::Loopback(peer),
+                    };
+                }
+            }
+        }
+    }
+
+    async fn establish(
+        mut self,
+        id: &RequestId,
+        params: &ConnectParams,
+        mut admitted: Box<Admitted>,
+    ) -> Option<Established<T>> {
+        let inner = self.gateway.inner();
+        let session = Arc::new(admitted.session);
+        if let Err(error) = inner.gatekeeper.store().commit_trust(std::mem::take(&mut admitted.durable)).await
+        {
+            tracing::warn!(%error, "a device token could not be saved, so none is given out");
+            admitted.device_token = None;
+            if let Principal::Device(device) = session.principal() {
+                inner.gatekeeper.authority().forget_unsaved_token(*device);
+            }
+        }
+        let (outbox, queue) = Outbox::new();
+        inner.hub.join(&session, &outbox, params.has_cap("tool-events"));
+        // Revoked while it was let in: the hub did not know it yet, so nobody closed it.
+        let still_live = inner.gatekeeper.authority().is_live(session.connection());
+        let hello = hello(&self.gateway, &session, admitted.method, admitted.device_token.take()).await;
+        let sent = match (still_live, frame(&ResponseFrame::ok(id.as_str(), hello))) {
+            (true, Some(hello)) => self.transport.send(hello).await.is_ok(),
+            _ => false,
+        };
+        let peer = Peered { gateway: self.gateway, session, outbox };
+        let established = Established { transport: self.transport, queue, peer };
+        if !sent {
+            established.peer.leave();
+            established.transport.close(CloseFrame::new(CloseCode::DeviceRemoved, "device removed")).await;
+            return None;
+        }
+        self.arrival.slot = None;
+        tracing::debug!(
+            conn = %established.peer.session.connection(),
+            who = %established.peer.session.principal().name(),
+            agent = %tidegate_protocol::text::one_line(self.arrival.user_agent.as_deref().unwrap_or(""), 128),
+            "connected"
+        );
+        Some(established)
+    }
+
+    async fn refuse<X>(
+        mut self,
+        id: &RequestId,
+        refusal: &Refusal,
+        dialect: Dialect,
+        delay: Duration,
+    ) -> Option<X> {
+        let (error, close) = refusal.answer(dialect);
+        tracing::info!(
+            conn = %self.id,
+            from = %self.arrival.origin.describe(),
+            agent = %tidegate_protocol::text::one_line(self.arrival.user_agent.as_deref().unwrap_or(""), 128),
+            reason = %close.reason,
+            "closed before connect"
+        );
+        tokio::time::sleep(delay).await;
+        if let Some(answer) = frame(&ResponseFrame::error(id.as_str(), &error)) {
+            // The client may be gone; the close below notices.
+            let _ = self.transport.send(answer).await;
+        }
+        self.end(close).await
+    }
+
+    async fn end<X>(self, close: CloseFrame) -> Option<X> {
+        self.transport.close(close).await;
+        None
+    }
+}
+
+/// What a session is greeted with.
+async fn hello(
+    gateway: &Gateway,
+    session: &Session,
+    method: &'static str,
+    token: Option<(tidegate_trust::token::Token, tidegate_protocol::UnixMillis)>,
+) -> HelloOk {
+    let inner = gateway.inner();
+    let is_admin = session.scopes().covers(&Scope::Admin);
+    let may_read = session.scopes().covers(&Scope::Read);
+    let show = |path: &std::path::Path| is_admin.then(|| path.display().to_string());
+    let (device_token, issued_at_ms) = match token {
+        Some((token, at)) => (Some(token.reveal().to_owned()), Some(at)),
+        None => (None, None),
+    };
+    HelloOk {
+        kind: "hello-ok",
+        protocol: session.dialect().number(),
+        server: Server {
+            version: inner.version,
+            boot_id: inner.boot.clone(),
+            conn_id: session.connection().to_string(),
+        },
+        features: Features::all(),
+        snapshot: Snapshot {
+            presence: if may_read { inner.hub.presence() } else { Vec::new() },
+            health: crate::methods::system::health(gateway, session).await,
+            state_version: inner.hub.versions(),
+            uptime_ms: u64::try_from(inner.started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            session_defaults: SessionDefaults::default(),
+            config_path: show(&inner.config_path),
+            state_dir: show(&inner.state_dir),
+            auth_mode: is_admin.then_some("token"),
+        },
+        auth: Auth {
+            method,
+            role: "operator",
+            scopes: session.scopes().to_vec(),
+            device_token,
+            issued_at_ms,
+        },
+        policy: Policy::default(),
+    }
+}
+
+/// Looks a peer up, off the async workers and a few at a time.
+pub(super) async fn look_up(gateway: &Gateway, socket: Option<LocalSocket>, depth: LookUp) -> Peer {
+    let inner = gateway.inner();
+    let Some(socket) = socket else { return Peer::Unknown };
+    let Ok(_permit) = inner.look_ups.acquire().await else { return Peer::Unknown };
+    let peers = inner.peers.clone();
+    let found = tokio::task::spawn_blocking(move || match depth {
+        LookUp::Ancestry => peers.ancestry(socket),
+        LookUp::Program => peers.program(socket),
+    });
+    found.await.unwrap_or(Peer::Unknown)
+}
+
+struct Refused {
+    refusal: Refusal,
+    dialect: Dialect,
+    delay: Duration,
+}
+
+impl Refused {
+    fn plain(refusal: Refusal) -> Self {
+        Self { refusal, dialect: Dialect::NEWEST, delay: Duration::ZERO }
+    }
+}
+
+enum NotConnect {
+    /// It was a request, so it is answered.
+    Answer(RequestId, String),
+    /// It was none.
+    Silent,
+}
+
+fn parse_connect(text: &str) -> Result<(RequestId, ConnectParams), NotConnect> {
+    let request = match RequestFrame::parse(text) {
+        Ok(request) => request,
+        Err(_) => return Err(NotConnect::Silent),
+    };
+    if request.method != "connect" {
+        let message = "invalid handshake: first request must be connect".to_owned();
+        return Err(NotConnect::Answer(request.id, message));
+    }
+    let params = request.params::<ConnectParams>().and_then(|params| params.check().map(|()| params));
+    match params {
+        Ok(params) => Ok((request.id, params)),
+        Err(error) => Err(NotConnect::Answer(request.id, format!("invalid connect params: {error}"))),
+    }
+}

@@ -1,0 +1,110 @@
+//! Connections of the person's own surfaces: the command line on the local socket, and windows. There
+//! is no challenge: the kernel, or the shell of the desktop, tells who it is.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tidegate_protocol::{ClientId, ClientInfo, ClientMode, CloseCode, CloseFrame, ConnectionId};
+use tidegate_trust::admission::LookUp;
+use tidegate_trust::audit::{AuditEvent, Weight};
+use tidegate_trust::decision::Desktop;
+use tidegate_trust::origin::Origin;
+use tidegate_trust::principal::{command_line_session, window_session};
+
+use super::established::{Established, Peered};
+use super::frame;
+use super::handshake::look_up;
+use crate::gateway::Gateway;
+use crate::hub::Outbox;
+use crate::now;
+use crate::peer::LocalSocket;
+use crate::transport::Transport;
+
+/// Serves a connection of the local socket: the person's command line. There is no challenge: the
+/// kernel tells whose process it is, and a tool is turned away before anything is answered.
+pub(crate) async fn serve_local<T: Transport>(
+    gateway: Gateway,
+    mut transport: T,
+    socket: LocalSocket,
+    slot: Box<dyn Send + Sync>,
+) {
+    let peer = look_up(&gateway, Some(socket), LookUp::Program).await;
+    let origin = Origin::LocalSocket(peer);
+    let Some(id) = now::nonce().ok().and_then(|nonce| ConnectionId::parse(nonce.as_str()).ok()) else {
+        return;
+    };
+    let inner = gateway.inner();
+    let session = match command_line_session(id, &origin, command_line_client(inner.version)) {
+        Ok(session) => Arc::new(session),
+        Err(reason) => {
+            let line = format!("security audit: control refused from={} reason={reason}", origin.describe());
+            let event = AuditEvent::new(now::wall(), Weight::Warn, "control.refused", origin.source(), line);
+            inner.gatekeeper.audit(event);
+            let refused = serde_json::json!({
+                "type": "event", "event": "tidegate.refused", "payload": { "reason": reason },
+            });
+            if let Some(refused) = frame(&refused) {
+                // Whoever it is may be gone; the close below notices.
+                let _ = transport.send(refused).await;
+            }
+            transport.close(CloseFrame::new(CloseCode::Policy, reason)).await;
+            return;
+        }
+    };
+    let Some(welcome) = welcome(inner.version, inner.gatekeeper.desktop) else { return };
+    if transport.send(welcome).await.is_err() {
+        return;
+    }
+    drop(slot);
+    let (outbox, queue) = Outbox::new();
+    inner.hub.join(&session, &outbox, true);
+    Established { transport, queue, peer: Peered { gateway, session, outbox } }.serve().await;
+}
+
+/// Serves a window of the desktop. The shell opened it, so there is nobody to be looked up.
+pub(crate) async fn serve_window<T: Transport>(gateway: Gateway, mut transport: T, origin: Origin) {
+    let inner = gateway.inner();
+    let Some(id) = now::nonce().ok().and_then(|nonce| ConnectionId::parse(nonce.as_str()).ok()) else {
+        return;
+    };
+    let session = match window_session(id, &origin, window_client(inner.version)) {
+        Ok(session) => Arc::new(session),
+        Err(reason) => return transport.close(CloseFrame::new(CloseCode::Policy, reason)).await,
+    };
+    let Some(welcome) = welcome(inner.version, Desktop::Running) else { return };
+    if transport.send(welcome).await.is_err() {
+        return;
+    }
+    let (outbox, queue) = Outbox::new();
+    inner.hub.join(&session, &outbox, true);
+    inner.hub.watch_all(session.connection());
+    Established { transport, queue, peer: Peered { gateway, session, outbox } }.serve().await;
+}
+
+/// The first frame to a surface of the person.
+fn welcome(version: &str, desktop: Desktop) -> Option<Bytes> {
+    frame(&serde_json::json!({
+        "type": "event",
+        "event": "tidegate.welcome",
+        "payload": { "version": version, "desktop": desktop == Desktop::Running },
+    }))
+}
+
+fn window_client(version: &str) -> ClientInfo {
+    ClientInfo { mode: ClientMode::Ui, ..command_line_client(version) }
+}
+
+fn command_line_client(version: &str) -> ClientInfo {
+    ClientInfo {
+        id: ClientId::Cli,
+        display_name: Some("tidegate".to_owned()),
+        version: version.to_owned(),
+        platform: std::env::consts::OS.to_owned(),
+        device_family: None,
+        model_identifier: None,
+        mode: ClientMode::Cli,
+        instance_id: None,
+        build_id: None,
+        time_zone: None,
+    }
+}

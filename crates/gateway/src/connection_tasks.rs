@@ -1,0 +1,35 @@
+//! The connections of one listener, as tasks.
+
+use std::time::Duration;
+
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Connections in progress. A panic in one ends only that one, and they outlive their listener when
+/// it is the one that panics: then the gateway still tells them why it closes them.
+#[derive(Debug, Default)]
+pub(crate) struct ConnectionTasks {
+    tasks: TaskTracker,
+    cut: CancellationToken,
+}
+
+impl ConnectionTasks {
+    pub(crate) fn spawn(&self, connection: impl Future<Output = ()> + Send + 'static) {
+        let cut = self.cut.clone();
+        self.tasks.spawn(async move {
+            // `None` when it was cut off.
+            let _ = cut.run_until_cancelled(connection).await;
+        });
+    }
+
+    /// Waits until all have ended, and cuts off those that have not within `limit`.
+    pub(crate) async fn end_within(self, limit: Duration) {
+        self.tasks.close();
+        if timeout(limit, self.tasks.wait()).await.is_err() {
+            tracing::warn!("connections did not end in time and are cut off");
+            self.cut.cancel();
+            self.tasks.wait().await;
+        }
+    }
+}

@@ -1,0 +1,289 @@
+//! The person's place at a desktop: what the shell sees of the queues, and where the decisions of
+//! the native dialog come in. Windows are opened here too, and get less.
+//!
+//! The composition root takes the key from the new `Authority` (`take_desktop_key`), before that goes
+//! into the gateway, and hands the desk that it opens to the shell.
+
+use serde_json::Value;
+use tidegate_protocol::limits;
+use tidegate_trust::Level;
+use tidegate_trust::approval::{Decision, ResolveError, WaitingCommand};
+use tidegate_trust::decision::{Decider, DecisionError, Verdict};
+use tidegate_trust::management::ManagementError;
+use tidegate_trust::origin::{DesktopKey, Origin};
+use tidegate_trust::pairing::{PendingRequest, Subject};
+use tidegate_trust::token::Token;
+use tokio::sync::{mpsc, watch};
+
+use crate::gatekeeper::DecideError;
+use crate::gateway::Gateway;
+use crate::now;
+use crate::transport::{ChannelClient, channel};
+use crate::wishes::Wish;
+
+/// The person's place at a desktop. Only whoever holds the [`DesktopKey`] gets one. A cheap handle.
+#[derive(Clone)]
+pub struct Desk {
+    gateway: Gateway,
+    person: Decider,
+    window: Origin,
+}
+
+/// Why something that the person decided did not happen. Each is a sentence for the person.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DeskError {
+    /// It waits no longer.
+    #[error("This no longer waits: its time was up, it was decided elsewhere, or another took its place.")]
+    Gone,
+    /// It is not what was drawn.
+    #[error("This changed since it was shown. Look at it again.")]
+    Changed,
+    /// A program would get full control with the shared token.
+    #[error(
+        "A program can get full control only with a token of its own. Choose \u{201c}new token for this \
+         program\u{201d}, or less than full control."
+    )]
+    NeedsOwnToken,
+    /// No lasting grant is possible; the sentence says why.
+    #[error("{0} Let it in once.")]
+    OnlyOnce(&'static str),
+    /// A device asks, and only programs get tokens.
+    #[error("Only a program can get a token of its own. A device keeps its own key.")]
+    NotAProgram,
+    /// The token's name is empty, too long, or taken.
+    #[error(
+        "Choose another name: it has 1 to {} visible characters, and no other token may have it.",
+        tidegate_trust::records::MAX_NAME
+    )]
+    Name,
+    /// It is not blocked.
+    #[error("This is not blocked any longer.")]
+    NotBlocked,
+    /// It could not be saved, so it does not count.
+    #[error("This could not be saved, so it does not count: {0}.")]
+    NotSaved(String),
+    /// The rules do not allow it; the sentence says which.
+    #[error("This cannot be done: {0}.")]
+    Refused(String),
+    /// The gateway is not ready.
+    #[error("Tidegate is starting or stopping. Try again in a moment.")]
+    NotReady,
+}
+
+impl From<DecideError> for DeskError {
+    fn from(error: DecideError) -> Self {
+        match error {
+            DecideError::Decision(error) => error.into(),
+            DecideError::NotSaved(_) | DecideError::Entropy(_) => Self::NotSaved(error.to_string()),
+        }
+    }
+}
+
+impl From<DecisionError> for DeskError {
+    fn from(error: DecisionError) -> Self {
+        match error {
+            DecisionError::Unknown => Self::Gone,
+            DecisionError::Changed => Self::Changed,
+            DecisionError::NeedsOwnToken => Self::NeedsOwnToken,
+            DecisionError::OnlyOnce(sentence) => Self::OnlyOnce(sentence),
+            error => Self::Refused(error.to_string()),
+        }
+    }
+}
+
+impl From<ManagementError> for DeskError {
+    fn from(error: ManagementError) -> Self {
+        match error {
+            ManagementError::Name => Self::Name,
+            error => Self::Refused(error.to_string()),
+        }
+    }
+}
+
+impl From<ResolveError> for DeskError {
+    fn from(error: ResolveError) -> Self {
+        match error {
+            ResolveError::Unknown => Self::Gone,
+            ResolveError::Changed => Self::Changed,
+            error => Self::Refused(error.to_string()),
+        }
+    }
+}
+
+impl Gateway {
+    /// The person's place at a desktop.
+    #[must_use]
+    pub fn desk(&self, key: &DesktopKey) -> Desk {
+        Desk { gateway: self.clone(), person: Decider::person_at_desktop(key), window: key.window() }
+    }
+}
+
+impl Desk {
+    /// A number that grows with every change of what waits, of the pause, of what runs, and of who is
+    /// known.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.gateway.inner().gatekeeper.changes()
+    }
+
+    /// The requests that wait, oldest first.
+    #[must_use]
+    pub fn requests(&self) -> Vec<PendingRequest> {
+        let gatekeeper = &self.gateway.inner().gatekeeper;
+        gatekeeper.tick();
+        gatekeeper.authority().waiting().to_vec()
+    }
+
+    /// The commands that wait, oldest first.
+    #[must_use]
+    pub fn commands(&self) -> Vec<WaitingCommand> {
+        crate::approvals::expire(self.gateway.inner());
+        self.gateway.inner().gatekeeper.approvals().waiting().to_vec()
+    }
+
+    /// What windows and the command line wish to be opened. `None` when it was taken already: there
+    /// is one listener.
+    #[must_use]
+    pub fn wishes(&self) -> Option<mpsc::Receiver<Wish>> {
+        self.gateway.inner().wishes.take_listener()
+    }
+
+    /// Decides about someone who waits, bound to what was drawn.
+    ///
+    /// # Errors
+    /// A sentence for the person. Nothing changed then.
+    pub async fn decide(&self, request_id: &str, digest: &str, verdict: &Verdict) -> Result<(), DeskError> {
+        let gatekeeper = &self.gateway.inner().gatekeeper;
+        Ok(gatekeeper.decide(&self.person, request_id, Some(digest), verdict).await?)
+    }
+
+    /// Gives a program that waits a token of its own instead of a grant, and ends its request as
+    /// rejected: with the token it need not ask.
+    ///
+    /// # Errors
+    /// A sentence for the person. There is no token then.
+    pub async fn give_token(
+        &self,
+        request_id: &str,
+        digest: &str,
+        name: &str,
+        level: Level,
+        pairing: bool,
+    ) -> Result<Token, DeskError> {
+        let gatekeeper = &self.gateway.inner().gatekeeper;
+        let entropy = now::entropy().map_err(|error| DeskError::NotSaved(error.to_string()))?;
+        gatekeeper.tick();
+        let (rejected, made) = {
+            let mut authority = gatekeeper.authority();
+            let is_device = authority
+                .waiting()
+                .iter()
+                .any(|request| request.id == request_id && matches!(request.ask.subject, Subject::Device(_)));
+            if is_device {
+                return Err(DeskError::NotAProgram);
+            }
+            let rejected = authority.decide(
+                &self.person,
+                request_id,
+                Some(digest),
+                &Verdict::Reject,
+                &entropy,
+                now::moment(),
+            )?;
+            match authority.new_program_token(name, level, pairing, &entropy, now::moment()) {
+                Ok(made) => (rejected, made),
+                Err(error) => {
+                    authority.withdraw(&rejected);
+                    return Err(error.into());
+                }
+            }
+        };
+        match gatekeeper.keep_token(made).await {
+            Ok((token, _)) => {
+                let effects = gatekeeper.authority().complete(rejected, now::moment());
+                gatekeeper.apply(effects, None);
+                Ok(token)
+            }
+            Err(reason) => {
+                gatekeeper.authority().withdraw(&rejected);
+                Err(DeskError::NotSaved(reason))
+            }
+        }
+    }
+
+    /// Makes a token for one program. It is shown this once.
+    ///
+    /// # Errors
+    /// A sentence for the person. There is no token then.
+    pub async fn new_token(&self, name: &str, level: Level, pairing: bool) -> Result<Token, DeskError> {
+        let gatekeeper = &self.gateway.inner().gatekeeper;
+        let entropy = now::entropy().map_err(|error| DeskError::NotSaved(error.to_string()))?;
+        let made = gatekeeper.authority().new_program_token(name, level, pairing, &entropy, now::moment())?;
+        let (token, _) = gatekeeper.keep_token(made).await.map_err(DeskError::NotSaved)?;
+        Ok(token)
+    }
+
+    /// Takes a block away, by the short id that [`Wish::Unblock`] names. Whoever it was has to ask
+    /// like anyone else afterwards. Whether that also survives a restart.
+    ///
+    /// # Errors
+    /// When nothing is blocked under that id.
+    pub async fn unblock(&self, id: &str) -> Result<bool, DeskError> {
+        let gatekeeper = &self.gateway.inner().gatekeeper;
+        let changed = {
+            let mut authority = gatekeeper.authority();
+            let subject = authority.block(id).map(|block| block.subject.clone());
+            let subject = subject.ok_or(DeskError::NotBlocked)?;
+            authority.unblock(&subject, now::moment()).map_err(|_| DeskError::NotBlocked)?
+        };
+        let ((), saved) = gatekeeper.settle(changed, None).await;
+        Ok(saved)
+    }
+
+    /// Allows or denies a command, bound to what was drawn.
+    ///
+    /// # Errors
+    /// A sentence for the person. Nothing was decided then.
+    pub fn resolve(&self, approval_id: &str, digest: &str, decision: Decision) -> Result<(), DeskError> {
+        Ok(crate::approvals::resolve_shown(
+            self.gateway.inner(),
+            &self.person,
+            approval_id,
+            digest,
+            decision,
+        )?)
+    }
+
+    /// Stops or resumes new work of agents.
+    ///
+    /// # Errors
+    /// A sentence for the person.
+    pub async fn set_paused(&self, paused: bool) -> Result<(), DeskError> {
+        crate::methods::local::pause(&self.gateway, paused)
+            .await
+            .map(|_| ())
+            .map_err(|error| DeskError::NotSaved(error.message))
+    }
+
+    /// Opens a connection as a window. The first frame is the event `tidegate.welcome`; there is no
+    /// `connect`.
+    #[must_use]
+    pub fn open_window(&self) -> ChannelClient {
+        let (mut server, client) = channel();
+        crate::transport::Transport::set_limit(&mut server, limits::MAX_PAYLOAD);
+        let (gateway, origin) = (self.gateway.clone(), self.window.clone());
+        self.gateway.inner().tasks.spawn(crate::connection::serve_window(gateway, server, origin));
+        client
+    }
+
+    /// What the shell says of tray, notifications and start at login: `desktop` in `tidegate.status`.
+    pub fn set_surfaces(&self, surfaces: Value) {
+        self.gateway.inner().gatekeeper.set_surfaces(surfaces);
+    }
+}
+
+impl std::fmt::Debug for Desk {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Desk")
+    }
+}

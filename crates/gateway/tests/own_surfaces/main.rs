@@ -1,0 +1,15 @@
+//! The person's own surfaces over the real gateway: the desk of the dialog, windows, and the command
+//! line beside a desktop.
+
+#![cfg(unix)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a failure in a test's own helper fails the test"
+)]
+
+mod attacks;
+mod desk;
+mod support;
+mod wishes;

@@ -1,0 +1,362 @@
+//! A gateway with a store in memory, a model that answers at once, a listener on loopback, and a
+//! local socket.
+
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tidegate_agent::approval::{ApprovalAnswer, ApprovalGate as _, ApprovalQuestion, ExecPlan};
+use tidegate_agent::model::{
+    BoxFuture, Model, ModelDirectory, ModelEntry, ModelError, ModelName, ModelRequest, ModelStream,
+    StopReason, StreamEvent,
+};
+use tidegate_agent::{Limits, Runtime, RuntimeParts, SystemClock};
+use tidegate_gateway::desk::Desk;
+use tidegate_gateway::lines::{LineReceived, LinesClient};
+use tidegate_gateway::listener::{self, bind_loopback};
+use tidegate_gateway::local_socket::{self, LocalListener};
+use tidegate_gateway::peer::{LocalSocket, PeerLookup};
+use tidegate_gateway::subagent_client::public_key;
+use tidegate_gateway::transport::{ChannelClient, ClientReceived};
+use tidegate_gateway::upgrade::UpgradeRules;
+use tidegate_gateway::{Gateway, GatewayParts, Host, PersonGate, SubagentClient, now};
+use tidegate_protocol::{ErrorShape, Method, RunId, SessionKey};
+use tidegate_store::Store;
+use tidegate_testkit::client::{ClientError, ConnectOptions, GatewayClient};
+use tidegate_testkit::identity::DeviceIdentity;
+use tidegate_trust::Authority;
+use tidegate_trust::decision::Desktop;
+use tidegate_trust::origin::Peer;
+use tidegate_trust::pairing::PendingRequest;
+use tidegate_trust::program::Program;
+use tidegate_trust::records::{ProgramIdentity, TrustRecords};
+use tidegate_trust::token::Token;
+use tokio::net::UnixStream;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use zeroize::Zeroizing;
+
+/// How long a condition may take before the test counts as failed.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Answers every method of the host, and remembers which.
+#[derive(Default)]
+pub(crate) struct StubHost {
+    pub(crate) called: Mutex<Vec<Method>>,
+}
+
+impl Host for StubHost {
+    fn call(&self, method: Method, _: Value) -> BoxFuture<'_, Result<Value, ErrorShape>> {
+        self.called.lock().unwrap().push(method);
+        Box::pin(async { Ok(json!({ "url": "ws://127.0.0.1:18789" })) })
+    }
+
+    fn keep_shared_token<'a>(&'a self, _: &'a Token) -> BoxFuture<'a, ()> {
+        Box::pin(async {})
+    }
+}
+
+/// Everyone is a program of this user.
+struct Peers;
+
+impl PeerLookup for Peers {
+    fn ancestry(&self, _: LocalSocket) -> Peer {
+        Peer::NotATool
+    }
+
+    fn program(&self, _: LocalSocket) -> Peer {
+        let identity = ProgramIdentity {
+            uid: 1000,
+            executable: PathBuf::from("/usr/bin/node"),
+            script: Some(PathBuf::from("/opt/openclaw.mjs")),
+        };
+        Peer::Process {
+            uid: 1000,
+            same_user: true,
+            program: Some(Program { pid: 4242, identity, fleeting: None }),
+        }
+    }
+}
+
+struct InstantModel;
+
+fn model_name() -> ModelName {
+    ModelName::parse("test/instant").unwrap()
+}
+
+impl Model for InstantModel {
+    fn name(&self) -> ModelName {
+        model_name()
+    }
+
+    fn stream(&self, _: ModelRequest) -> BoxFuture<'_, Result<ModelStream, ModelError>> {
+        let events = vec![Ok(StreamEvent::Text("yes".to_owned())), Ok(StreamEvent::Stop(StopReason::Stop))];
+        Box::pin(async { Ok(Box::pin(futures_util::stream::iter(events)) as ModelStream) })
+    }
+}
+
+struct Models;
+
+impl ModelDirectory for Models {
+    fn default_model(&self) -> BoxFuture<'_, Arc<dyn Model>> {
+        Box::pin(async { Arc::new(InstantModel) as Arc<dyn Model> })
+    }
+
+    fn model(&self, _: &ModelName) -> BoxFuture<'_, Option<Arc<dyn Model>>> {
+        Box::pin(async { Some(Arc::new(InstantModel) as Arc<dyn Model>) })
+    }
+
+    fn list(&self) -> BoxFuture<'_, Vec<ModelEntry>> {
+        Box::pin(async { Vec::new() })
+    }
+}
+
+pub(crate) struct World {
+    gateway: Gateway,
+    pub(crate) runtime: Runtime,
+    pub(crate) subagents: SubagentClient,
+    pub(crate) host: Arc<StubHost>,
+    pub(crate) token: String,
+    desk: Option<Desk>,
+    url: String,
+    place: TempDir,
+    stop: CancellationToken,
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+impl World {
+    /// Beside a desktop.
+    pub(crate) async fn with_desktop() -> Self {
+        Self::start(Desktop::Running).await
+    }
+
+    pub(crate) async fn start(desktop: Desktop) -> Self {
+        let place = TempDir::new().unwrap();
+        std::fs::set_permissions(place.path(), Permissions::from_mode(0o700)).unwrap();
+        let store = Store::in_memory_with(tidegate_agent::inbox_message).unwrap();
+        let (mut authority, in_process) = Authority::new(TrustRecords::default());
+        let token = authority.rotate_shared_token(&now::entropy().unwrap(), now::moment()).value;
+        let desktop_key = authority.take_desktop_key(desktop);
+        let seed = Zeroizing::new([9; 32]);
+        authority.set_own_key(public_key(&seed));
+        let host = Arc::new(StubHost::default());
+        let gateway = Gateway::new(GatewayParts {
+            authority,
+            in_process,
+            store: store.clone(),
+            peers: Arc::new(Peers),
+            host: host.clone(),
+            desktop,
+            version: "1.2.3",
+            boot: "boot".to_owned(),
+            state_dir: place.path().to_owned(),
+            config_path: place.path().join("openclaw.json"),
+        });
+        let subagents = SubagentClient::new(gateway.clone(), &seed, "1.2.3");
+        let runtime = Runtime::new(RuntimeParts {
+            store,
+            models: Arc::new(Models),
+            tools: Vec::new(),
+            approvals: Arc::new(PersonGate::new(gateway.clone())),
+            subagents: Arc::new(subagents.clone()),
+            clock: Arc::new(SystemClock),
+            limits: Limits::default(),
+            workspace: place.path().to_owned(),
+            boot: "boot".to_owned(),
+        });
+        gateway.attach(runtime.clone(), Arc::new(Models));
+        let stop = CancellationToken::new();
+        let listener = bind_loopback(0).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        tokio::spawn(listener::serve(listener, gateway.clone(), UpgradeRules::loopback(port), stop.clone()));
+        let socket = LocalListener::bind(&place.path().join("control.sock")).await.unwrap();
+        tokio::spawn(local_socket::serve(socket, gateway.clone(), stop.clone()));
+        Self {
+            desk: desktop_key.map(|key| gateway.desk(&key)),
+            gateway,
+            runtime,
+            subagents,
+            host,
+            token: token.reveal().to_owned(),
+            url: format!("ws://127.0.0.1:{port}"),
+            place,
+            stop,
+        }
+    }
+
+    pub(crate) fn desk(&self) -> &Desk {
+        self.desk.as_ref().expect("a desktop runs")
+    }
+
+    /// A window that was greeted.
+    pub(crate) async fn window(&self) -> Surface {
+        Surface::greeted(Wire::Window(self.desk().open_window())).await
+    }
+
+    /// A command line that was greeted.
+    pub(crate) async fn command_line(&self) -> Surface {
+        let client = local_socket::connect(&self.place.path().join("control.sock")).await.unwrap();
+        Surface::greeted(Wire::CommandLine(client)).await
+    }
+
+    /// Someone connects.
+    pub(crate) async fn connect(&self, options: &ConnectOptions) -> Result<GatewayClient, ClientError> {
+        let mut client = GatewayClient::open(&self.url).await?;
+        client.connect(options).await?;
+        Ok(client)
+    }
+
+    pub(crate) fn device(&self, number: u64, scopes: &[&str]) -> ConnectOptions {
+        ConnectOptions::default()
+            .device(&DeviceIdentity::numbered(number))
+            .token(&self.token)
+            .scopes(scopes)
+            .display_name("Anna's phone")
+    }
+
+    pub(crate) fn program(&self, scopes: &[&str]) -> ConnectOptions {
+        ConnectOptions::default().token(&self.token).scopes(scopes)
+    }
+
+    /// Someone knocks and is held; the request that waits for it.
+    pub(crate) async fn knock(&self, options: &ConnectOptions) -> PendingRequest {
+        let refused = self.connect(options).await;
+        assert!(matches!(refused, Err(ClientError::Answer(_))), "{:?}", refused.err());
+        self.desk().requests().pop().expect("it waits")
+    }
+
+    /// A device that the person let in, connected.
+    pub(crate) async fn let_in(&self, number: u64, scopes: &[&str]) -> GatewayClient {
+        use tidegate_trust::decision::{Choice, Duration, Verdict};
+        let options = self.device(number, scopes);
+        let request = self.knock(&options).await;
+        let verdict = Verdict::Approve { choice: Choice::All, duration: Duration::Always };
+        self.desk().decide(&request.id, &request.ask.digest(), &verdict).await.unwrap();
+        self.connect(&options).await.unwrap()
+    }
+
+    /// A run of an agent asks about a command; what comes of it.
+    pub(crate) async fn ask_for_a_run(&self) -> JoinHandle<ApprovalAnswer> {
+        let question = ApprovalQuestion {
+            run: RunId::parse("run-of-a-tool").unwrap(),
+            session: SessionKey::parse("agent:main:main").unwrap(),
+            ancestors: Vec::new(),
+            plan: ExecPlan {
+                command: "rm -rf ~".to_owned(),
+                program: PathBuf::from("/bin/sh"),
+                arguments: vec!["-c".to_owned(), "rm -rf ~".to_owned()],
+                directory: PathBuf::from("/"),
+                environment: Vec::new(),
+            },
+        };
+        let gate = PersonGate::new(self.gateway.clone());
+        let mut changes = self.desk().changes();
+        let asked = tokio::spawn(async move { gate.ask(question).await });
+        while self.desk().commands().is_empty() {
+            changes.changed().await.unwrap();
+        }
+        asked
+    }
+
+    /// A client asks about a command, and waits.
+    pub(crate) async fn ask_command(&self, client: &mut GatewayClient, timeout: Duration) -> String {
+        let timeout = u64::try_from(timeout.as_millis()).unwrap();
+        let params = json!({ "command": "make all", "timeoutMs": timeout, "twoPhase": true });
+        let id = client.send_request("exec.approval.request", params).await.unwrap();
+        let accepted = client.answer(&id).await.unwrap();
+        accepted["id"].as_str().unwrap().to_owned()
+    }
+}
+
+enum Wire {
+    Window(ChannelClient),
+    CommandLine(LinesClient<UnixStream>),
+}
+
+/// A window or a command line, from its own side.
+pub(crate) struct Surface {
+    wire: Wire,
+    last_id: u64,
+    pub(crate) welcome: Value,
+    events: Vec<Value>,
+}
+
+impl Surface {
+    async fn greeted(wire: Wire) -> Self {
+        let mut surface = Self { wire, last_id: 0, welcome: Value::Null, events: Vec::new() };
+        surface.welcome = surface.next().await.expect("a greeting");
+        surface
+    }
+
+    async fn next(&mut self) -> Option<Value> {
+        let text = match &mut self.wire {
+            Wire::Window(client) => match client.receive().await {
+                ClientReceived::Text(text) => String::from_utf8(text.into()).unwrap(),
+                ClientReceived::Closed(_) => return None,
+            },
+            Wire::CommandLine(client) => match client.receive().await {
+                LineReceived::Text(text) => text,
+                LineReceived::Closed(_) => return None,
+            },
+        };
+        Some(serde_json::from_str(&text).unwrap())
+    }
+
+    /// Calls a method; the payload, or the error.
+    pub(crate) async fn call(&mut self, method: &str, params: Value) -> Result<Value, Value> {
+        let answer = tokio::time::timeout(PATIENCE, self.first_answer(method, params)).await;
+        answer.unwrap_or_else(|_| panic!("{method} was not answered"))
+    }
+
+    /// Calls a method that may wait for ever; `None` when it does.
+    pub(crate) async fn try_call(&mut self, method: &str, params: Value) -> Option<Result<Value, Value>> {
+        const SHORT: Duration = Duration::from_millis(150);
+        tokio::time::timeout(SHORT, self.first_answer(method, params)).await.ok()
+    }
+
+    async fn first_answer(&mut self, method: &str, params: Value) -> Result<Value, Value> {
+        self.last_id += 1;
+        let id = self.last_id.to_string();
+        let frame = json!({ "type": "req", "id": id, "method": method, "params": params }).to_string();
+        match &mut self.wire {
+            Wire::Window(client) => client.send(frame).await.unwrap(),
+            Wire::CommandLine(client) => client.send(&frame).await.unwrap(),
+        }
+        loop {
+            let frame = self.next().await.expect("an answer");
+            if frame["type"] == "event" {
+                self.events.push(frame);
+            } else if frame["id"] == json!(id) {
+                return match frame["ok"] == json!(true) {
+                    true => Ok(frame["payload"].clone()),
+                    false => Err(frame["error"].clone()),
+                };
+            }
+        }
+    }
+
+    /// The payload of the next event of this name, also of one that came before.
+    pub(crate) async fn event(&mut self, name: &str) -> Value {
+        let arrives = async {
+            loop {
+                if let Some(position) = self.events.iter().position(|event| event["event"] == json!(name)) {
+                    return self.events.remove(position)["payload"].clone();
+                }
+                let frame = self.next().await.expect("the connection is open");
+                if frame["type"] == "event" {
+                    self.events.push(frame);
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, arrives).await.unwrap_or_else(|_| panic!("no event {name}"))
+    }
+}

@@ -1,0 +1,118 @@
+//! Wishes, and what becomes of a decision that only the dialog takes.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tidegate_gateway::Wish;
+use tidegate_trust::Level;
+
+use crate::support::World;
+
+const READ: &[&str] = &["operator.read"];
+
+#[tokio::test]
+async fn windows_wish_for_dialogs_with_clean_and_bounded_text() {
+    let world = World::with_desktop().await;
+    let mut wishes = world.desk().wishes().unwrap();
+    assert!(world.desk().wishes().is_none(), "one listens");
+    let mut window = world.window().await;
+
+    let nothing = window.call("tidegate.review", json!({})).await.unwrap_err();
+    let request = world.knock(&world.device(1, READ)).await;
+    let unknown = window.call("tidegate.review", json!({ "id": "00000000" })).await.unwrap_err();
+    let opened = json!({ "opened": true });
+    assert_eq!(window.call("tidegate.review", json!({})).await.unwrap(), opened);
+    let by_code = json!({ "id": &request.id[..8] });
+    assert_eq!(window.call("tidegate.review", by_code).await.unwrap(), opened);
+    let token = json!({ "name": "a\nb", "level": "write", "pairing": true });
+    assert_eq!(window.call("tidegate.token.wish", token).await.unwrap(), opened);
+    let key = json!({ "id": "openai", "baseUrl": "https://x" });
+    assert_eq!(window.call("tidegate.models.wish", key).await.unwrap(), opened);
+
+    assert_eq!(nothing["message"], "nothing waits");
+    assert!(unknown["message"].as_str().unwrap().starts_with("nothing waits under this id"), "{unknown}");
+    for expected in [
+        Wish::Review(None),
+        Wish::Review(Some(request.id.clone())),
+        Wish::NewToken { name: "a\\u{a}b".to_owned(), level: Level::Write, pairing: true },
+        Wish::ModelKey { id: "openai".to_owned(), base_url: "https://x".to_owned() },
+    ] {
+        assert_eq!(wishes.try_recv().unwrap(), expected);
+    }
+    assert!(wishes.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn a_page_that_wishes_without_end_is_told_that_the_dialog_is_busy() {
+    let world = World::with_desktop().await;
+    let _listener = world.desk().wishes().unwrap();
+    let mut window = world.window().await;
+
+    let mut refused = Vec::new();
+    for _ in 0..100 {
+        refused.extend(window.call("tidegate.token.wish", json!({})).await.err());
+    }
+
+    assert_eq!(refused.len(), 84);
+    assert!(refused.iter().all(|error| error["message"].as_str().unwrap().contains("busy")), "{refused:?}");
+}
+
+fn is_the_dialogs(error: &Value) {
+    assert_eq!(error["code"], "FORBIDDEN", "{error}");
+    assert_eq!(error["message"], "Tidegate's dialog was opened; decide there");
+    assert_eq!(error["details"], json!({ "reason": "DESKTOP_DECIDES", "opened": true }));
+}
+
+#[tokio::test]
+async fn beside_a_desktop_what_the_command_line_may_not_decide_opens_the_dialog() {
+    let world = World::with_desktop().await;
+    let mut wishes = world.desk().wishes().unwrap();
+    let mut approver = world.let_in(1, &["operator.approvals"]).await;
+    let command = world.ask_command(&mut approver, Duration::from_secs(60)).await;
+    let mut command_line = world.command_line().await;
+    assert_eq!(command_line.welcome["payload"]["desktop"], true);
+    let blocked = world.knock(&world.device(3, READ)).await;
+    let block = json!({ "requestId": blocked.id, "verdict": "block" });
+    command_line.call("tidegate.devices.decide", block).await.unwrap();
+    let list = command_line.call("device.pair.list", json!({})).await.unwrap();
+    let block = list["blocked"][0]["id"].as_str().unwrap().to_owned();
+    let request = world.knock(&world.device(2, READ)).await.id;
+
+    let review = || Wish::Review(Some(request.clone()));
+    for (method, params, wish) in [
+        ("device.pair.approve", json!({ "requestId": request }), review()),
+        ("tidegate.devices.decide", json!({ "requestId": request, "verdict": "approve" }), review()),
+        (
+            "tidegate.devices.decide",
+            json!({ "requestId": &request[..8], "verdict": "approve", "level": "read", "duration": "once" }),
+            review(),
+        ),
+        (
+            "exec.approval.resolve",
+            json!({ "id": command, "decision": "allow-once" }),
+            Wish::Review(Some(command.clone())),
+        ),
+        (
+            "tidegate.token.new",
+            json!({ "name": "ci", "level": "full" }),
+            Wish::NewToken { name: "ci".to_owned(), level: Level::Full, pairing: false },
+        ),
+        (
+            "tidegate.devices.unblock",
+            json!({ "id": block }),
+            Wish::Unblock { id: block.clone(), name: "Anna's phone".to_owned() },
+        ),
+    ] {
+        is_the_dialogs(&command_line.call(method, params).await.unwrap_err());
+        assert_eq!(wishes.try_recv().unwrap(), wish, "{method}");
+    }
+    assert_eq!(world.desk().requests().len(), 1);
+    assert_eq!(world.desk().commands().len(), 1);
+
+    let deny = json!({ "id": command, "decision": "deny" });
+    command_line.call("exec.approval.resolve", deny).await.unwrap();
+    let reject = json!({ "requestId": request, "verdict": "reject" });
+    command_line.call("tidegate.devices.decide", reject).await.unwrap();
+    assert!(world.desk().requests().is_empty() && world.desk().commands().is_empty());
+    assert!(wishes.try_recv().is_err(), "refusing needs no dialog");
+}

@@ -1,0 +1,71 @@
+//! What the configuration means for the parts.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tidegate_agent::Limits;
+use tidegate_tools::{Launcher, Protected, ToolEnvironment, ToolsConfig};
+
+use crate::boot::BootError;
+use crate::config::Config;
+use crate::environment;
+use crate::foundation::Place;
+
+/// The directory that runs work in when nobody says otherwise; made when it is missing.
+pub(crate) fn workspace(config: &Config, place: &Place) -> Result<PathBuf, BootError> {
+    // Beside the state, not in it: tools never touch what lies in the state directory.
+    let path = config.workspace.clone().unwrap_or_else(|| {
+        let name =
+            place.state_dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        place.state_dir.with_file_name(format!("{name}-workspace"))
+    });
+    let failed =
+        |error: std::io::Error| BootError::StateDir { path: path.clone(), reason: error.to_string() };
+    if place.may_write || !path.exists() {
+        match std::fs::create_dir_all(&path) {
+            Ok(()) => {}
+            Err(error) if place.may_write => return Err(failed(error)),
+            Err(_) => return Ok(path),
+        }
+    }
+    path.canonicalize().map_err(failed)
+}
+
+/// What runs may use.
+pub(crate) fn limits(config: &Config) -> Limits {
+    let mut limits = Limits::default();
+    if let Some(depth) = config.depth {
+        limits.depth = depth;
+    }
+    if let Some(children) = config.children {
+        limits.children = children;
+    }
+    if let Some(concurrent) = config.concurrent_subagents {
+        limits.concurrent_subagents = concurrent;
+    }
+    if let Some(descendants) = config.descendants {
+        limits.descendants = descendants;
+    }
+    if let Some(seconds) = config.subagent_timeout_seconds {
+        limits.subagent_timeout = Duration::from_secs(seconds);
+    }
+    limits
+}
+
+/// How long ended runs are kept.
+pub(crate) fn keep_runs(config: &Config) -> Duration {
+    const DAYS: u64 = 30;
+    Duration::from_hours(24 * config.keep_runs_days.unwrap_or(DAYS))
+}
+
+/// How tools are started, and what they may never touch.
+pub(crate) fn tools(tool_runner: &Path, place: &Place) -> ToolsConfig {
+    let temporary = std::env::temp_dir();
+    let home = environment::home().unwrap_or_else(|| PathBuf::from("/"));
+    ToolsConfig {
+        launcher: Launcher::new(tool_runner.to_owned()),
+        protected: Protected::for_home(&home, &place.state_dir, &place.config),
+        environment: ToolEnvironment::from_host(environment::all(), &temporary),
+        temporary,
+    }
+}

@@ -1,0 +1,39 @@
+//! A model server's key, as a person types it into the dialog.
+
+use serde_json::json;
+use tidegate_providers::base_url::BaseUrl;
+use tidegate_providers::http::{Endpoint, Http};
+use tidegate_providers::key::BoundKey;
+use tidegate_providers::model_list::model_list;
+
+use crate::models::NewProvider;
+use crate::running::RunningHost;
+
+impl RunningHost {
+    /// Asks a model server for its models with a key, and keeps the key when it answers. An empty key
+    /// is for a server that needs none. What is sent goes to this address and to no other.
+    ///
+    /// # Errors
+    /// A sentence for the person. Nothing is kept then.
+    pub async fn keep_model_key(&self, id: &str, base_url: &str, key: &str) -> Result<(), String> {
+        let base = BaseUrl::parse(base_url.trim()).map_err(|error| format!("The base URL: {error}."))?;
+        let key = key.trim();
+        let endpoint = match key.is_empty() {
+            true => Endpoint::open(base),
+            false => BoundKey::new(base, key)
+                .and_then(|key| Endpoint::keyed(key, false))
+                .map_err(|error| format!("The key: {error}."))?,
+        };
+        let models = model_list(&Http::default(), &endpoint).await.map_err(|error| format!("{error}."))?;
+        if models.is_empty() {
+            return Err("The server answers, but it has no model for conversations.".to_owned());
+        }
+        let mut provider = json!({ "id": id.trim(), "baseUrl": base_url.trim(), "models": models });
+        if !key.is_empty() {
+            provider["key"] = json!(key);
+        }
+        let provider: NewProvider =
+            serde_json::from_value(provider).map_err(|error| format!("This is no model server: {error}."))?;
+        self.control.models.add(provider).await.map(|_note| ())
+    }
+}

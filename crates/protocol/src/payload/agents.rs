@@ -1,0 +1,65 @@
+//! The agent, its tools and its models.
+
+payload! {
+    /// `agent.identity.get`.
+    AgentIdentityResult {
+        agent_id: String,
+        name: String,
+        name_source: String,
+        avatar: String,
+    }
+    /// One agent.
+    AgentEntry {
+        id: String,
+        name: String,
+        workspace: String,
+    }
+    /// `agents.list`.
+    AgentsListResult {
+        default_id: String,
+        main_key: String,
+        scope: String,
+        agents: Vec<AgentEntry>,
+    }
+    /// One tool.
+    ToolEntry {
+        id: String,
+        label: String,
+        description: String,
+        source: String,
+        default_profiles: Vec<String>,
+    }
+    /// Tools that belong together.
+    ToolGroup {
+        id: String,
+        label: String,
+        source: String,
+        tools: Vec<ToolEntry>,
+    }
+    /// A choice of tools.
+    ToolProfile {
+        id: String,
+        label: String,
+    }
+    /// `tools.catalog`.
+    ToolsCatalogResult {
+        agent_id: String,
+        profiles: Vec<ToolProfile>,
+        groups: Vec<ToolGroup>,
+    }
+    /// One model.
+    ModelListEntry {
+        id: String,
+        name: String,
+        provider: String,
+        context_window: Option<u32>,
+        reasoning: bool,
+        available: bool,
+        /// `default` is among them for the model that is used when nobody chooses.
+        tags: Vec<String>,
+    }
+    /// `models.list`.
+    ModelsListResult {
+        models: Vec<ModelListEntry>,
+    }
+}

@@ -1,0 +1,64 @@
+//! Commands that wait for a decision (protocol section 15).
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::UnixMillis;
+
+/// A decision about a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[allow(missing_docs, reason = "the names are the protocol's")]
+pub enum ApprovalDecision {
+    AllowOnce,
+    Deny,
+}
+
+payload! {
+    /// A command as it would run.
+    ApprovalCommand {
+        command: String,
+        command_argv: Vec<String>,
+        cwd: String,
+        /// Variables that it adds or changes.
+        env: BTreeMap<String, String>,
+        host: String,
+        security: String,
+        ask: String,
+        agent_id: String,
+        session_key: String,
+        run_id: Option<String>,
+        /// The runs above it, nearest first.
+        ancestors: Vec<String>,
+        digest: String,
+    }
+    /// A waiting command: an entry of `exec.approval.list`, and `exec.approval.requested`.
+    WaitingApproval {
+        id: String,
+        request: ApprovalCommand,
+        created_at_ms: UnixMillis,
+        expires_at_ms: UnixMillis,
+    }
+    /// `exec.approval.request`: the first answer has a status, the last a decision.
+    ExecApprovalRequestResult {
+        id: String,
+        status: Option<String>,
+        decision: Option<ApprovalDecision>,
+        created_at_ms: UnixMillis,
+        expires_at_ms: UnixMillis,
+    }
+    /// `exec.approval.waitDecision`; no decision is a refusal.
+    ExecApprovalWaitResult {
+        id: String,
+        decision: Option<ApprovalDecision>,
+    }
+    /// `exec.approval.resolved`.
+    ApprovalResolvedEvent {
+        id: String,
+        decision: Option<ApprovalDecision>,
+        resolved_by: Option<String>,
+        ts: UnixMillis,
+    }
+}

@@ -1,0 +1,151 @@
+//! Turns, runs and transcripts (protocol section 15).
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::sessions::{SessionEntry, SessionModelDefaults};
+use crate::{AgentId, RunId, SessionId, SessionKey, UnixMillis};
+
+/// One piece of a message.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "camelCase", deny_unknown_fields)]
+#[allow(missing_docs, reason = "the names are the protocol's")]
+pub enum ContentBlock {
+    Text { text: String },
+    ToolCall { id: String, name: String, arguments: Value },
+}
+
+/// Who wrote a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[allow(missing_docs, reason = "the names are the protocol's")]
+pub enum MessageRole {
+    User,
+    Assistant,
+    ToolResult,
+    System,
+}
+
+payload! {
+    /// Where a message stands in its transcript.
+    MessagePosition {
+        id: String,
+        /// Counted from 1 in its session.
+        seq: u64,
+        run_id: Option<RunId>,
+    }
+    /// Tokens of one answer.
+    MessageUsage {
+        input: u64,
+        output: u64,
+        total_tokens: u64,
+    }
+    /// One message of a transcript, or the text so far of one that is being made.
+    ChatMessage {
+        role: MessageRole,
+        content: Vec<ContentBlock>,
+        timestamp: Option<UnixMillis>,
+        #[serde(rename = "__openclaw")] position: Option<MessagePosition>,
+        api: Option<String>,
+        provider: Option<String>,
+        model: Option<String>,
+        usage: Option<MessageUsage>,
+        stop_reason: Option<String>,
+        error_message: Option<String>,
+        tool_call_id: Option<String>,
+        tool_name: Option<String>,
+        is_error: Option<bool>,
+        details: Option<Value>,
+        /// What the runtime's own message tells of.
+        source: Option<Value>,
+    }
+    /// Inputs that wait for their turn.
+    PendingInputs {
+        items: Vec<Value>,
+        total: u64,
+    }
+    /// `chat.history`.
+    ChatHistoryResult {
+        session_key: SessionKey,
+        session_id: Option<SessionId>,
+        messages: Vec<ChatMessage>,
+        has_more: bool,
+        total_messages: u64,
+        pending_inputs: Option<PendingInputs>,
+        defaults: SessionModelDefaults,
+        session_info: Option<SessionEntry>,
+        thinking_level: String,
+    }
+    /// `chat.send`: a turn, or the runs that a stop word ended.
+    ChatSendResult {
+        run_id: Option<RunId>,
+        /// `started`; of a repeated message also `in_flight`, `ok` or `error`.
+        status: Option<String>,
+        summary: Option<String>,
+        ok: Option<bool>,
+        aborted: Option<bool>,
+        run_ids: Option<Vec<RunId>>,
+    }
+    /// `chat.abort`.
+    ChatAbortResult {
+        ok: bool,
+        aborted: bool,
+        run_ids: Vec<RunId>,
+    }
+    /// `agent`, first answer.
+    AgentAccepted {
+        run_id: RunId,
+        session_key: SessionKey,
+        agent_id: AgentId,
+        status: String,
+        accepted_at: UnixMillis,
+    }
+    /// `agent`, last answer.
+    AgentResult {
+        run_id: RunId,
+        /// `ok` or `error`.
+        status: String,
+        summary: Option<String>,
+        result: Option<AgentOutput>,
+    }
+    /// What a run of `agent` made.
+    AgentOutput {
+        payloads: Vec<AgentPayload>,
+        meta: AgentMeta,
+    }
+    /// One piece of it.
+    AgentPayload {
+        text: Option<String>,
+        media_url: Option<String>,
+    }
+    /// How it was made.
+    AgentMeta {
+        duration_ms: u64,
+        agent_meta: AgentModelMeta,
+    }
+    /// By what it was made.
+    AgentModelMeta {
+        session_id: SessionId,
+        provider: Option<String>,
+        model: Option<String>,
+        usage: AgentUsage,
+    }
+    /// Tokens of a run.
+    AgentUsage {
+        input: u64,
+        output: u64,
+        cache_read: u64,
+        cache_write: u64,
+        total: u64,
+    }
+    /// `agent.wait`.
+    AgentWaitResult {
+        run_id: RunId,
+        /// `ok`, `error` or `timeout`.
+        status: String,
+        started_at: Option<UnixMillis>,
+        ended_at: Option<UnixMillis>,
+        error: Option<String>,
+    }
+}

@@ -1,0 +1,30 @@
+//! What methods answer and events carry, as types: for the schemas, and for whoever reads them.
+//!
+//! All objects are closed: a field that the gateway sends and that is not here fails a test. Fields
+//! that may be missing or `null` are optional.
+
+macro_rules! payload {
+    ($($(#[$meta:meta])* $name:ident { $($(#[$field_meta:meta])* $field:ident : $type:ty,)* })*) => {
+        $(
+            $(#[$meta])*
+            #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+            #[serde(rename_all = "camelCase", deny_unknown_fields)]
+            #[allow(missing_docs, reason = "the names are the protocol's")]
+            pub struct $name {
+                $($(#[$field_meta])* pub $field: $type,)*
+            }
+        )*
+    };
+}
+
+pub mod agents;
+pub mod approvals;
+pub mod chat;
+pub mod devices;
+pub mod events;
+pub mod frames;
+pub mod lists;
+pub mod sessions;
+pub mod surface_params;
+pub mod surfaces;
+pub mod system;

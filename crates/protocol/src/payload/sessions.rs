@@ -1,0 +1,128 @@
+//! Sessions (protocol section 15).
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{AgentId, RunId, SessionId, SessionKey, UnixMillis};
+
+/// The state of a session's newest run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs, reason = "the names are the protocol's")]
+pub enum SessionStatus {
+    Running,
+    Done,
+    Failed,
+    Killed,
+    Timeout,
+}
+
+payload! {
+    /// A session as lists and `sessions.changed` show it.
+    SessionEntry {
+        key: SessionKey,
+        session_id: SessionId,
+        agent_id: AgentId,
+        kind: String,
+        label: Option<String>,
+        display_name: Option<String>,
+        /// The session that spawned it.
+        spawned_by: Option<SessionKey>,
+        parent_session_key: Option<SessionKey>,
+        /// 0 for sessions that nobody spawned.
+        spawn_depth: Option<u32>,
+        created_at: Option<UnixMillis>,
+        updated_at: UnixMillis,
+        /// When its newest run began.
+        started_at: Option<UnixMillis>,
+        ended_at: Option<UnixMillis>,
+        runtime_ms: Option<u64>,
+        status: Option<SessionStatus>,
+        last_run_id: Option<RunId>,
+        aborted_last_run: bool,
+        input_tokens: u64,
+        output_tokens: u64,
+        total_tokens: u64,
+        total_tokens_fresh: bool,
+        model_provider: Option<String>,
+        model: Option<String>,
+        /// The beginning of the last message, where it was asked for.
+        last_message_preview: Option<String>,
+        thinking_level: Option<Value>,
+        fast_mode: Option<Value>,
+        verbose_level: Option<Value>,
+        reasoning_level: Option<Value>,
+        response_usage: Option<Value>,
+        elevated_level: Option<Value>,
+        send_policy: Option<Value>,
+        group_activation: Option<Value>,
+        queue_mode: Option<Value>,
+    }
+    /// What sessions use when nobody chose.
+    SessionModelDefaults {
+        model_provider: Option<String>,
+        model: Option<String>,
+        context_tokens: Option<u64>,
+    }
+    /// `sessions.list`.
+    SessionsListResult {
+        ts: UnixMillis,
+        path: String,
+        count: u64,
+        total_count: u64,
+        limit_applied: u32,
+        next_offset: Option<u32>,
+        has_more: bool,
+        owners: Vec<Value>,
+        defaults: SessionModelDefaults,
+        sessions: Vec<SessionEntry>,
+    }
+    /// `sessions.describe`; no session when there is none of that key.
+    SessionsDescribeResult {
+        ts: UnixMillis,
+        session: Option<SessionEntry>,
+    }
+    /// One line of a preview.
+    PreviewItem {
+        role: Option<String>,
+        text: String,
+    }
+    /// The last lines of one session.
+    SessionPreview {
+        key: SessionKey,
+        /// `ok`, `empty` or `missing`.
+        status: String,
+        items: Vec<PreviewItem>,
+    }
+    /// `sessions.preview`.
+    SessionsPreviewResult {
+        ts: UnixMillis,
+        previews: Vec<SessionPreview>,
+    }
+    /// `sessions.patch`.
+    SessionsPatchResult {
+        ok: bool,
+        path: String,
+        key: SessionKey,
+        entry: SessionEntry,
+    }
+    /// `sessions.reset`.
+    SessionsResetResult {
+        ok: bool,
+        key: SessionKey,
+        entry: SessionEntry,
+    }
+    /// `sessions.delete`.
+    SessionsDeleteResult {
+        ok: bool,
+        key: SessionKey,
+        deleted: bool,
+        archived: Vec<Value>,
+    }
+    /// `sessions.subscribe`, `sessions.messages.subscribe` and `sessions.messages.unsubscribe`.
+    Subscribed {
+        subscribed: bool,
+        key: Option<SessionKey>,
+    }
+}

@@ -1,0 +1,92 @@
+//! Parameters of the methods of the person's own surfaces. The gateway reads them with types of its
+//! own; a test sends these.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{DeviceId, Scope};
+
+/// A ready-made choice of scopes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs, reason = "the names are the protocol's")]
+pub enum LevelName {
+    Read,
+    Write,
+    Full,
+}
+
+/// What is decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs, reason = "the names are the protocol's")]
+pub enum VerdictName {
+    Approve,
+    Reject,
+    Later,
+    Block,
+}
+
+/// How long a grant lasts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[allow(missing_docs, reason = "the names are the protocol's")]
+pub enum DurationName {
+    Always,
+    UntilQuit,
+    Once,
+}
+
+payload! {
+    /// `tidegate.token.revoke`, `tidegate.devices.show`, `tidegate.devices.revoke`,
+    /// `tidegate.devices.unblock`: one thing by its id.
+    ById {
+        id: String,
+    }
+    /// `tidegate.devices.block`.
+    BlockDevice {
+        id: DeviceId,
+    }
+    /// `tidegate.devices.decide`: a level, or scopes, or neither for all that is asked.
+    Decide {
+        /// The request's id, or at least its first 8 characters.
+        request_id: String,
+        verdict: VerdictName,
+        /// Of what was shown; the decision is refused when it is something else now.
+        #[serde(skip_serializing_if = "Option::is_none")] digest: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")] level: Option<LevelName>,
+        #[serde(skip_serializing_if = "Option::is_none")] scopes: Option<Vec<Scope>>,
+        /// With a level: it may also let others in.
+        #[serde(default)] pairing: bool,
+        #[serde(skip_serializing_if = "Option::is_none")] duration: Option<DurationName>,
+    }
+    /// `tidegate.review`: what waits under this id, or the oldest.
+    Review {
+        #[serde(skip_serializing_if = "Option::is_none")] id: Option<String>,
+    }
+    /// `tidegate.token.new`.
+    TokenNew {
+        name: String,
+        level: LevelName,
+        #[serde(default)] pairing: bool,
+    }
+    /// `tidegate.token.wish`.
+    TokenWish {
+        #[serde(default)] name: String,
+        #[serde(skip_serializing_if = "Option::is_none")] level: Option<LevelName>,
+        #[serde(default)] pairing: bool,
+    }
+    /// `tidegate.models.wish`.
+    ModelsWish {
+        #[serde(default)] id: String,
+        #[serde(default)] base_url: String,
+    }
+    /// `tidegate.models.use`, `tidegate.models.test`: `provider/model`.
+    ModelChoice {
+        #[serde(skip_serializing_if = "Option::is_none")] model: Option<String>,
+    }
+    /// `tidegate.audit`.
+    Audit {
+        #[serde(skip_serializing_if = "Option::is_none")] limit: Option<u32>,
+    }
+}

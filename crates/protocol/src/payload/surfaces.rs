@@ -1,0 +1,174 @@
+//! What the person's own surfaces are told: command line and windows. Not part of OpenClaw's
+//! protocol.
+
+use serde_json::Value;
+
+use super::approvals::WaitingApproval;
+use super::devices::PendingDevice;
+use crate::{DeviceId, RunId, Scope, SessionKey, UnixMillis};
+
+payload! {
+    /// A state with words for it.
+    Condition {
+        state: String,
+        sentence: String,
+    }
+    /// Our own client.
+    OwnClient {
+        device_id: DeviceId,
+        admitted_at_ms: Option<UnixMillis>,
+    }
+    /// The gateway in numbers.
+    GatewayStatus {
+        ready: bool,
+        connections: u64,
+        devices: u64,
+        programs: u64,
+        tokens: u64,
+        blocked: u64,
+        waiting_requests: u64,
+        waiting_commands: u64,
+        own_client: Option<OwnClient>,
+    }
+    /// The model that is used when nobody chooses.
+    ModelsStatus {
+        /// `provider/model`.
+        default: String,
+        /// Whether it is the built-in demo without intelligence.
+        offline: bool,
+    }
+    /// A run that works or waits.
+    ActiveRun {
+        run_id: RunId,
+        session_key: SessionKey,
+        parent: Option<RunId>,
+        label: Option<String>,
+        since: UnixMillis,
+        activity: String,
+    }
+    /// `tidegate.status`.
+    TidegateStatusResult {
+        version: String,
+        pid: u32,
+        state_dir: String,
+        port: u16,
+        url: String,
+        uptime_ms: u64,
+        gateway: GatewayStatus,
+        secrets: Condition,
+        /// Whether our own key is the keyring's, in a sentence.
+        own_key: Option<String>,
+        store: Condition,
+        models: ModelsStatus,
+        paused: bool,
+        /// What does not work as it should, in sentences.
+        degraded: Value,
+        active: Vec<ActiveRun>,
+    }
+    /// One check.
+    DoctorCheck {
+        name: String,
+        ok: bool,
+        /// `ok`, `warn` or `fail`.
+        level: String,
+        sentence: String,
+        todo: Option<String>,
+    }
+    /// `tidegate.doctor`.
+    DoctorResult {
+        checks: Vec<DoctorCheck>,
+    }
+    /// `tidegate.devices.waiting`, oldest first.
+    WaitingResult {
+        requests: Vec<PendingDevice>,
+        commands: Vec<WaitingApproval>,
+    }
+    /// `tidegate.review`, `tidegate.token.wish`, `tidegate.models.wish`.
+    Opened {
+        opened: bool,
+    }
+    /// `tidegate.connect`: lines for a shell.
+    ConnectLinesResult {
+        url: String,
+        /// The variable that the lines take the token from.
+        variable: String,
+        lines: Vec<String>,
+        once: Vec<String>,
+    }
+    /// A program's token, without the token.
+    ProgramTokenEntry {
+        id: String,
+        name: String,
+        level: String,
+        pairing: bool,
+        scopes: Vec<Scope>,
+        created_at_ms: UnixMillis,
+        last_used_at_ms: Option<UnixMillis>,
+    }
+    /// A program that was let in.
+    ProgramEntry {
+        id: String,
+        executable: String,
+        script: Option<String>,
+        uid: u32,
+        scopes: Vec<Scope>,
+        client_id: String,
+        lasting: bool,
+        approved_at_ms: UnixMillis,
+        last_seen_at_ms: Option<UnixMillis>,
+    }
+    /// `tidegate.token.list`.
+    TokenListResult {
+        shared_token: bool,
+        tokens: Vec<ProgramTokenEntry>,
+        programs: Vec<ProgramEntry>,
+    }
+    /// One entry of the audit log.
+    AuditEntry {
+        at: UnixMillis,
+        kind: String,
+        /// `info`, `warn` or `alarm`.
+        weight: String,
+        subject: String,
+        line: String,
+    }
+    /// `tidegate.audit`.
+    AuditResult {
+        events: Vec<AuditEntry>,
+    }
+    /// `tidegate.pause` and `tidegate.resume`.
+    PausedResult {
+        paused: bool,
+    }
+    /// `tidegate.models.use`.
+    ModelsUseResult {
+        ok: bool,
+        model: String,
+    }
+    /// `tidegate.models.test`.
+    ModelsTestResult {
+        ok: bool,
+        model: String,
+        first_byte_ms: Option<u64>,
+        total_ms: Option<u64>,
+        text: Option<String>,
+        error: Option<String>,
+    }
+    /// `tidegate.token.revoke` and `tidegate.devices.revoke`.
+    RevokedResult {
+        revoked: String,
+        /// Why it holds only until restart, if so.
+        note: Option<String>,
+    }
+    /// `tidegate.devices.block`.
+    BlockedResult {
+        blocked: String,
+        note: Option<String>,
+    }
+    /// `tidegate.devices.decide`.
+    DecidedResult {
+        request_id: String,
+        subject: String,
+        approved: bool,
+    }
+}

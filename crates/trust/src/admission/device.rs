@@ -1,0 +1,154 @@
+//! Devices: known ones are let in, others ask a person.
+
+use tidegate_protocol::Dialect;
+use tidegate_protocol::client::platform_family;
+use tidegate_protocol::refusal::{AuthReason, PairingReason};
+
+use super::asking::all_decided;
+use super::credential::Credential;
+use super::{Admitted, Attempt, LookUp, Stop, session, unauthorized};
+use crate::audit::{AuditEvent, Weight};
+use crate::authority::{Authority, Effect, Entropy, Held, Lifetime};
+use crate::identity::VerifiedDevice;
+use crate::moment::Moment;
+use crate::origin::Peer;
+use crate::pairing::{Ask, Subject};
+use crate::principal::Principal;
+use crate::records::{Change, Claims, DeviceRecord, DeviceToken};
+use crate::scopes::ScopeSet;
+use crate::token::Token;
+
+impl Authority {
+    #[expect(clippy::too_many_arguments, reason = "the whole attempt decides")]
+    pub(super) fn admit_device(
+        &mut self,
+        attempt: &Attempt<'_>,
+        dialect: Dialect,
+        device: VerifiedDevice,
+        credential: &Credential,
+        entropy: &Entropy,
+        now: Moment,
+        effects: &mut Vec<Effect>,
+    ) -> Result<Box<Admitted>, Stop> {
+        let subject = Subject::Device(device.id());
+        if self.is_blocked(&subject) {
+            return Err(unauthorized(AuthReason::Blocked));
+        }
+        let params = attempt.params;
+        let asked: ScopeSet = params.requested_scopes().into_iter().collect();
+        let claims = Claims::of(&params.client);
+        let record = self.devices.get(&device.id()).map(|held| &held.record);
+        let reason = match record {
+            None => Some(PairingReason::NotPaired),
+            Some(record) if platform_changed(record, &claims) => Some(PairingReason::MetadataUpgrade),
+            Some(record) if !all_decided(&record.grant, &asked) => Some(PairingReason::ScopeUpgrade),
+            Some(_) => None,
+        };
+        let has = record.map(|record| record.grant.granted.clone()).unwrap_or_default();
+        let Some(reason) = reason else {
+            return Ok(self.admit_known_device(attempt, dialect, device, credential, &asked, entropy, now));
+        };
+        if attempt.origin.peer() == Some(&Peer::NotATool) {
+            return Err(Stop::LookUpPeer(LookUp::Program));
+        }
+        let approved = record.map(|record| record.grant.granted.to_vec());
+        let known_name = self.is_name_of_another(&claims, device);
+        let ask = Ask {
+            subject,
+            key: Some(device.key()),
+            reason,
+            claims,
+            role: params.role().to_owned(),
+            added: asked.not_held_by(&has),
+            asked,
+            has,
+            from: attempt.origin.describe(),
+            source: attempt.origin.source(),
+            known_name,
+            fleeting: None,
+        };
+        Err(self.ask_a_person(ask, attempt, approved, entropy, now, effects))
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the whole attempt decides")]
+    fn admit_known_device(
+        &mut self,
+        attempt: &Attempt<'_>,
+        dialect: Dialect,
+        device: VerifiedDevice,
+        credential: &Credential,
+        asked: &ScopeSet,
+        entropy: &Entropy,
+        now: Moment,
+    ) -> Box<Admitted> {
+        let mut admitted = Admitted {
+            session: session(attempt, Principal::Device(device.id()), dialect, ScopeSet::none()),
+            method: credential.method(),
+            uses_shared_token: matches!(credential, Credential::Shared),
+            program_token: credential.program_token(),
+            device_token: None,
+            durable: Vec::new(),
+            effects: Vec::new(),
+        };
+        let Some(held) = self.devices.get_mut(&device.id()) else {
+            return Box::new(admitted);
+        };
+        let scopes = asked.under_grant(&held.record.grant.granted);
+        admitted.session = session(attempt, Principal::Device(device.id()), dialect, scopes);
+        let claims = Claims::of(&attempt.params.client);
+        if held.record.claims != claims {
+            let line =
+                format!("device metadata refreshed device={} client={}", device.id(), claims.client_id);
+            let event =
+                AuditEvent::new(now.wall, Weight::Info, "device.refreshed", device.id().to_string(), line);
+            admitted.effects.push(Effect::Audit(event));
+        }
+        let from = attempt.origin.describe();
+        held.change(&mut |record| {
+            // A platform that was let in for a while is not pinned for longer.
+            if !platform_changed(record, &claims) {
+                record.claims = claims.clone();
+            }
+            record.last_seen_at = Some(now.wall);
+            record.last_seen_from = Some(from.clone());
+        });
+        match held.lifetime {
+            Lifetime::Once(_) => {
+                // The grant was for one admission, and this is it.
+                let rest = self.devices.remove(&device.id()).and_then(Held::ended);
+                self.devices.extend(rest.map(|rest| (device.id(), rest)));
+                self.touched.push(device.id());
+            }
+            Lifetime::UntilQuit => self.touched.push(device.id()),
+            Lifetime::Always => {
+                let record = &mut held.record;
+                if record.token.is_none() && !record.grant.granted.is_empty() {
+                    let token = Token::from_entropy(entropy.token);
+                    record.token = Some(DeviceToken {
+                        hash: token.hash(),
+                        created_at: now.wall,
+                        rotated_at: None,
+                        revoked_at: None,
+                    });
+                    admitted.durable.push(Change::PutDevice(Box::new(record.clone())));
+                    admitted.device_token = Some((token, now.wall));
+                } else {
+                    self.touched.push(device.id());
+                }
+            }
+        }
+        Box::new(admitted)
+    }
+}
+
+/// Platform (without its version) and family are pinned; everything else a client says of itself
+/// is only refreshed. Both are compared as they are kept, cleaned and bounded: else a client with
+/// an odd one would have to ask each time.
+fn platform_changed(record: &DeviceRecord, claims: &Claims) -> bool {
+    let pinned = platform_family(&record.claims.platform);
+    let family = |family: Option<&str>| family.map(tidegate_protocol::client::normalised).unwrap_or_default();
+    let pinned_family = family(record.claims.device_family.as_deref());
+    let claimed_family = family(claims.device_family.as_deref());
+    (!pinned.is_empty() && pinned != platform_family(&claims.platform))
+        || (!pinned_family.is_empty() && pinned_family != claimed_family)
+}

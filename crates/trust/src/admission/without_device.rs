@@ -1,0 +1,114 @@
+//! Programs that come without a device: with a token of their own, or with the shared one.
+
+use tidegate_protocol::refusal::{AuthReason, PairingReason, Refusal};
+use tidegate_protocol::{ClientMode, Dialect};
+
+use super::asking::all_decided;
+use super::credential::Credential;
+use super::{Admitted, Attempt, LookUp, Stop, session, unauthorized};
+use crate::authority::{Authority, Effect, Entropy, Lifetime};
+use crate::moment::Moment;
+use crate::origin::Peer;
+use crate::pairing::{Ask, Subject};
+use crate::principal::Principal;
+use crate::records::Claims;
+use crate::scopes::ScopeSet;
+
+impl Authority {
+    pub(super) fn admit_without_device(
+        &mut self,
+        attempt: &Attempt<'_>,
+        dialect: Dialect,
+        credential: Result<Credential, Refusal>,
+        entropy: &Entropy,
+        now: Moment,
+        effects: &mut Vec<Effect>,
+    ) -> Result<Box<Admitted>, Stop> {
+        let params = attempt.params;
+        let sent_something =
+            params.auth.as_ref().is_some_and(|auth| auth.token.is_some() || auth.password.is_some());
+        let credential = match credential {
+            Ok(credential) => credential,
+            Err(refusal) if sent_something => return Err(refusal.into()),
+            Err(_) => return Err(Refusal::DeviceIdentityRequired.into()),
+        };
+        self.throttle.succeeded(&attempt.origin.source());
+        let asked: ScopeSet = params.requested_scopes().into_iter().collect();
+        let uses_shared_token = matches!(credential, Credential::Shared);
+        let program_token = credential.program_token();
+        let admitted = |principal, scopes| {
+            Ok(Box::new(Admitted {
+                session: session(attempt, principal, dialect, scopes),
+                method: "token",
+                uses_shared_token,
+                program_token: program_token.clone(),
+                device_token: None,
+                durable: Vec::new(),
+                effects: Vec::new(),
+            }))
+        };
+        if asked.is_empty() || params.client.mode == ClientMode::Probe {
+            return admitted(Principal::Visitor, ScopeSet::none());
+        }
+        if let Credential::ProgramToken { index, .. } = credential
+            && let Some(token) = self.tokens.get_mut(index)
+        {
+            token.last_used_at = Some(now.wall);
+            return admitted(Principal::ProgramToken(token.id.clone()), asked.under_grant(&token.granted()));
+        }
+        let program = match attempt.origin.peer() {
+            Some(Peer::NotATool) => return Err(Stop::LookUpPeer(LookUp::Program)),
+            Some(Peer::Process { same_user: true, program: Some(program), .. }) => program,
+            _ => return Err(Refusal::DeviceIdentityRequired.into()),
+        };
+        let subject = Subject::Program(program.identity.clone());
+        if self.is_blocked(&subject) {
+            return Err(unauthorized(AuthReason::Blocked));
+        }
+        let generation = self.token_generation();
+        let programs = match program.fleeting {
+            // What may be anything the next time can only use a grant of its own, for one time.
+            Some(_) => &mut self.fleeting_programs,
+            None => &mut self.programs,
+        };
+        let position = programs.iter().position(|held| {
+            held.record.program == program.identity && held.record.token_generation == generation
+        });
+        let grant =
+            position.and_then(|position| programs.get(position)).map(|held| held.record.grant.clone());
+        match (&grant, position) {
+            (Some(grant), Some(position)) if all_decided(grant, &asked) => {
+                let held = &mut programs[position];
+                held.record.last_seen_at = Some(now.wall);
+                let id = held.record.id.clone();
+                if matches!(held.lifetime, Lifetime::Once(_)) {
+                    let rest = programs.remove(position).ended();
+                    programs.extend(rest);
+                }
+                admitted(Principal::Program(id), asked.under_grant(&grant.granted))
+            }
+            _ => {
+                let has = grant.map(|grant| grant.granted).unwrap_or_default();
+                let ask = Ask {
+                    subject,
+                    key: None,
+                    reason: if has.is_empty() {
+                        PairingReason::NotPaired
+                    } else {
+                        PairingReason::ScopeUpgrade
+                    },
+                    claims: Claims::of(&params.client),
+                    role: params.role().to_owned(),
+                    added: asked.not_held_by(&has),
+                    asked,
+                    has,
+                    from: attempt.origin.describe(),
+                    source: attempt.origin.source(),
+                    known_name: false,
+                    fleeting: program.fleeting.map(crate::program::Fleeting::sentence),
+                };
+                Err(self.ask_a_person(ask, attempt, None, entropy, now, effects))
+            }
+        }
+    }
+}

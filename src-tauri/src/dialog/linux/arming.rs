@@ -1,0 +1,91 @@
+//! When the approving button can be pressed: never before a person had time to see what it does.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use gtk::glib;
+use gtk::prelude::*;
+use tidegate_desktop_core::dialog::ARM_AFTER;
+
+/// Keeps the approving button of one window dead until [`ARM_AFTER`] after the window appeared or
+/// its content changed, while the content lacks something, and once its time is up.
+pub(super) struct Arming {
+    button: RefCell<Option<gtk::Button>>,
+    /// Counts the starts, so that the timer of an earlier one does nothing.
+    start: Cell<u64>,
+    has_passed: Cell<bool>,
+    is_complete: Cell<bool>,
+    is_over: Cell<bool>,
+}
+
+impl Arming {
+    /// Dead until the first [`Self::start`].
+    pub(super) fn new() -> Rc<Self> {
+        Rc::new(Self {
+            button: RefCell::new(None),
+            start: Cell::new(0),
+            has_passed: Cell::new(false),
+            is_complete: Cell::new(true),
+            is_over: Cell::new(false),
+        })
+    }
+
+    /// Forgets what was shown before: nothing is missing, and the time has begun again.
+    pub(super) fn reset(self: &Rc<Self>) {
+        self.button.replace(None);
+        self.is_complete.set(true);
+        self.is_over.set(false);
+        self.start();
+    }
+
+    /// The button that is guarded from now on.
+    pub(super) fn guard(&self, button: &gtk::Button) {
+        self.button.replace(Some(button.clone()));
+        self.refresh();
+    }
+
+    /// Lets the time begin again.
+    pub(super) fn start(self: &Rc<Self>) {
+        let start = self.start.get() + 1;
+        self.start.set(start);
+        self.has_passed.set(false);
+        self.refresh();
+        let arming = Rc::downgrade(self);
+        glib::timeout_add_local_once(ARM_AFTER, move || {
+            if let Some(arming) = arming.upgrade()
+                && arming.start.get() == start
+            {
+                arming.has_passed.set(true);
+                arming.refresh();
+            }
+        });
+    }
+
+    /// Says whether everything that has to be filled in is there.
+    pub(super) fn set_complete(&self, is_complete: bool) {
+        self.is_complete.set(is_complete);
+        self.refresh();
+    }
+
+    /// The time of what is shown is up: the button stays dead.
+    pub(super) fn end(&self) {
+        self.is_over.set(true);
+        self.refresh();
+    }
+
+    /// Whether a person had time to see what is shown.
+    pub(super) fn has_passed(&self) -> bool {
+        self.has_passed.get()
+    }
+
+    /// Whether the button may do what it says.
+    pub(super) fn is_live(&self) -> bool {
+        self.has_passed.get() && self.is_complete.get() && !self.is_over.get()
+    }
+
+    fn refresh(&self) {
+        if let Some(button) = &*self.button.borrow() {
+            button.set_sensitive(self.is_live());
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! How old a request is, how long it has left, and how many wait behind it.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use gtk::glib;
+use gtk::prelude::*;
+use tidegate_desktop_core::dialog::ReviewDialog;
+
+use super::super::arming::Arming;
+use super::super::widgets::{self, Look, WIDE};
+use super::clock::{self, RequestClock};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// A line that follows the clock until it is dropped.
+pub(in super::super) struct Status {
+    parts: Rc<Parts>,
+}
+
+struct Parts {
+    line: gtk::Box,
+    age: gtk::Label,
+    left: gtk::Label,
+    behind: gtk::Label,
+    clock: RequestClock,
+}
+
+impl Status {
+    /// Ends `arming` when the time is up.
+    pub(in super::super) fn new(dialog: &ReviewDialog, arming: &Rc<Arming>) -> Self {
+        let line = gtk::Box::new(gtk::Orientation::Horizontal, WIDE);
+        let parts = Rc::new(Parts {
+            line,
+            age: short(widgets::secondary("")),
+            left: short(widgets::text("", Look::Bold)),
+            behind: short(widgets::text(&dialog.behind, Look::Bold)),
+            clock: RequestClock::start(dialog.created_at, dialog.expires_at),
+        });
+        parts.line.pack_start(&parts.left, false, false, 0);
+        parts.line.pack_start(&parts.age, false, false, 0);
+        parts.line.pack_end(&parts.behind, false, false, 0);
+        if parts.draw() {
+            let (parts, arming) = (Rc::downgrade(&parts), Rc::downgrade(arming));
+            glib::timeout_add_local(SECOND, move || {
+                let (Some(parts), Some(arming)) = (parts.upgrade(), arming.upgrade()) else {
+                    return glib::ControlFlow::Break;
+                };
+                if parts.draw() {
+                    return glib::ControlFlow::Continue;
+                }
+                arming.end();
+                glib::ControlFlow::Break
+            });
+        } else {
+            arming.end();
+        }
+        Self { parts }
+    }
+
+    /// What is drawn.
+    pub(in super::super) fn line(&self) -> &gtk::Box {
+        &self.parts.line
+    }
+
+    /// Changes how many wait behind.
+    pub(in super::super) fn set_behind(&self, words: &str) {
+        set_text(&self.parts.behind, words);
+    }
+}
+
+impl Parts {
+    /// Draws the time; false when it is up.
+    fn draw(&self) -> bool {
+        let left = self.clock.left();
+        set_text(&self.age, &clock::asked(self.clock.age()));
+        set_text(&self.left, &clock::left(left));
+        !left.is_zero()
+    }
+}
+
+fn short(label: gtk::Label) -> gtk::Label {
+    label.set_line_wrap(false);
+    label
+}
+
+/// Assistive technology hears of changes only.
+fn set_text(label: &gtk::Label, words: &str) {
+    let words = widgets::without_nul(words);
+    if label.text() != *words {
+        label.set_text(&words);
+    }
+}

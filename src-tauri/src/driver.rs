@@ -1,0 +1,240 @@
+//! Drives the controller: tells it what happens, and has done what it says, in that order. The rules
+//! are all in `tidegate-desktop-core`.
+
+use std::future::pending;
+
+use tauri::AppHandle;
+use tidegate_desktop_core::controller::Controller;
+use tidegate_desktop_core::dialog::{DialogId, DialogOutcome};
+use tidegate_desktop_core::shell::{Effect, Input, Surface};
+use tidegate_gateway::{Desk, Wish, now};
+use tidegate_host::SupervisedState;
+use tokio::sync::{mpsc, watch};
+
+use crate::actions::Actions;
+use crate::host::{self, Host};
+use crate::inputs::Received;
+use crate::surfaces;
+
+/// What drives the controller.
+pub(crate) struct Driver {
+    pub(crate) controller: Controller,
+    pub(crate) actions: Actions,
+    pub(crate) inputs: Received,
+    /// How dialogs ended.
+    pub(crate) outcomes: mpsc::UnboundedReceiver<(DialogId, DialogOutcome)>,
+    pub(crate) host: Host,
+}
+
+/// The gateway that serves now.
+struct Served {
+    generation: u64,
+    desk: Desk,
+    changes: watch::Receiver<u64>,
+    wishes: Option<mpsc::Receiver<Wish>>,
+}
+
+/// What happened.
+enum Happening {
+    Host,
+    Input(Input),
+    Change,
+    Wish(Wish),
+    Wake,
+    /// Nothing follows any more.
+    End,
+}
+
+/// Runs the driver in a task of its own. When that panics, the gateway goes on, and the person sees
+/// it.
+pub(crate) fn run(app: &AppHandle, driver: Driver, first: Vec<Effect>) {
+    let app = app.clone();
+    let driving = tauri::async_runtime::spawn(driver.drive(first));
+    tauri::async_runtime::spawn(async move {
+        if driving.await.is_err() {
+            tracing::error!("the desktop's logic failed");
+            surfaces::show_defect(&app);
+        }
+    });
+}
+
+impl Driver {
+    async fn drive(mut self, first: Vec<Effect>) {
+        let mut states = self.host.supervised().states();
+        let mut served = None;
+        let mut told = Told::default();
+        // The first state is told like a change.
+        states.mark_changed();
+        self.act(first, &mut served);
+        loop {
+            let happening = self.next(&mut states, served.as_mut()).await;
+            match happening {
+                Happening::Host => {
+                    let state = states.borrow_and_update().clone();
+                    served = self.follow(&state, served);
+                    match host::state(&state) {
+                        Some(state) => self.tell(Input::Host(state), &mut served),
+                        None => return self.actions.exit().await,
+                    }
+                    told.to(served.as_ref());
+                }
+                Happening::Input(input) => {
+                    told.hear(&input, served.as_ref());
+                    if let Input::Dialog { id, .. } = input {
+                        self.actions.dialog_ended(id);
+                    }
+                    self.tell(input, &mut served);
+                }
+                Happening::Change => self.read(&mut served),
+                Happening::Wish(wish) => self.tell(Input::Wish(host::wish(wish)), &mut served),
+                Happening::Wake => self.tell(Input::Wake, &mut served),
+                Happening::End => return,
+            }
+        }
+    }
+
+    /// Waits for what happens next.
+    async fn next(
+        &mut self,
+        states: &mut watch::Receiver<SupervisedState>,
+        served: Option<&mut Served>,
+    ) -> Happening {
+        let remaining = self.controller.wake_at().map(|deadline| deadline.remaining(now::moment()));
+        let wake = async {
+            match remaining {
+                Some(remaining) => tokio::time::sleep(remaining).await,
+                None => pending().await,
+            }
+        };
+        let gateway = async {
+            let Some(served) = served else { return pending().await };
+            tokio::select! {
+                changed = served.changes.changed() => match changed {
+                    Ok(()) => Happening::Change,
+                    // A gateway that is gone; the next state says so.
+                    Err(_) => pending().await,
+                },
+                wish = next_wish(&mut served.wishes) => Happening::Wish(wish),
+            }
+        };
+        tokio::select! {
+            changed = states.changed() => if changed.is_ok() { Happening::Host } else { Happening::End },
+            input = self.inputs.next() => input.map_or(Happening::End, Happening::Input),
+            Some((id, outcome)) = self.outcomes.recv() => Happening::Input(Input::Dialog { id, outcome }),
+            happening = gateway => happening,
+            () = wake => Happening::Wake,
+        }
+    }
+
+    /// Takes up the gateway that serves now, when it is another than before.
+    fn follow(&self, state: &SupervisedState, served: Option<Served>) -> Option<Served> {
+        let SupervisedState::Ready { generation, .. } = *state else { return None };
+        if let Some(served) = served
+            && served.generation == generation
+        {
+            return Some(served);
+        }
+        let desk = self.host.desk().ok()?;
+        let (changes, wishes) = (desk.changes(), desk.wishes());
+        Some(Served { generation, desk, changes, wishes })
+    }
+
+    /// Reads what waits and what runs, and tells it.
+    fn read(&mut self, served: &mut Option<Served>) {
+        let Some(present) = served else { return };
+        // Changes from here on are read again.
+        present.changes.mark_unchanged();
+        let queue = host::queue(&present.desk);
+        let work = self.host.work();
+        self.tell(Input::Work(work), served);
+        self.tell(Input::Queue(queue), served);
+    }
+
+    fn tell(&mut self, input: Input, served: &mut Option<Served>) {
+        let effects = self.controller.on(input, now::moment());
+        self.act(effects, served);
+    }
+
+    fn act(&mut self, effects: Vec<Effect>, served: &mut Option<Served>) {
+        for effect in effects {
+            match effect {
+                // Seen as a change, which is read in its turn.
+                Effect::ReadQueue => {
+                    if let Some(served) = served {
+                        served.changes.mark_changed();
+                    }
+                }
+                effect => self.actions.carry_out(effect),
+            }
+        }
+    }
+}
+
+/// What windows and the command line can read of the desktop (`desktop` in `tidegate.status`).
+struct Told {
+    tray: Surface,
+    notifications: Surface,
+    starts_at_login: bool,
+}
+
+impl Default for Told {
+    fn default() -> Self {
+        Self { tray: Surface::Unknown, notifications: Surface::Unknown, starts_at_login: false }
+    }
+}
+
+impl Told {
+    /// Keeps what an input says, and tells the gateway that serves.
+    fn hear(&mut self, input: &Input, served: Option<&Served>) {
+        match input {
+            Input::TrayHost(surface) => {
+                log("the desktop shows the tray icon", surface);
+                self.tray = surface.clone();
+            }
+            Input::NotificationService(surface) => {
+                log("the desktop shows notifications", surface);
+                self.notifications = surface.clone();
+            }
+            Input::Autostart(is_on) => self.starts_at_login = *is_on,
+            _ => return,
+        }
+        self.to(served);
+    }
+
+    fn to(&self, served: Option<&Served>) {
+        let Some(served) = served else { return };
+        served.desk.set_surfaces(serde_json::json!({
+            "tray": described(&self.tray),
+            "notifications": described(&self.notifications),
+            "autostart": self.starts_at_login,
+        }));
+    }
+}
+
+fn log(works: &str, surface: &Surface) {
+    match surface {
+        Surface::Unknown => {}
+        Surface::Works => tracing::info!("{works}"),
+        Surface::Missing(reason) => tracing::warn!("{reason}"),
+    }
+}
+
+fn described(surface: &Surface) -> serde_json::Value {
+    let (state, sentence) = match surface {
+        Surface::Unknown => ("unknown", ""),
+        Surface::Works => ("ok", ""),
+        Surface::Missing(sentence) => ("missing", sentence.as_str()),
+    };
+    serde_json::json!({ "state": state, "sentence": sentence })
+}
+
+async fn next_wish(wishes: &mut Option<mpsc::Receiver<Wish>>) -> Wish {
+    match wishes {
+        Some(receiver) => match receiver.recv().await {
+            Some(wish) => wish,
+            // Nobody can wish any more until the next gateway serves.
+            None => pending().await,
+        },
+        None => pending().await,
+    }
+}

@@ -1,0 +1,127 @@
+//! The gateway in this process, as the shell sees it: how it is, what waits in it, and what a person
+//! decided. The gateway comes and goes beneath this; the shell stays.
+
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+use tidegate_desktop_core::dialog::Secret;
+use tidegate_desktop_core::shell::{HostState, Queue, Wish, Work};
+use tidegate_gateway::transport::{ChannelClient, ClientReceived};
+use tidegate_gateway::{Desk, Wish as GatewayWish};
+use tidegate_host::{Supervised, SupervisedState};
+use tidegate_protocol::Method;
+
+/// The gateway that is kept running. A cheap handle.
+#[derive(Debug, Clone)]
+pub(crate) struct Host {
+    supervised: Supervised,
+    log_file: PathBuf,
+}
+
+impl Host {
+    /// The shell's view of a gateway.
+    pub(crate) fn new(supervised: Supervised, log_file: PathBuf) -> Self {
+        Self { supervised, log_file }
+    }
+
+    /// The gateway.
+    pub(crate) fn supervised(&self) -> &Supervised {
+        &self.supervised
+    }
+
+    /// Where the log is.
+    pub(crate) fn log_file(&self) -> &std::path::Path {
+        &self.log_file
+    }
+
+    /// The person's place at the gateway that serves now.
+    ///
+    /// # Errors
+    /// A sentence why there is none.
+    pub(crate) fn desk(&self) -> Result<Desk, String> {
+        let desk = self.supervised.host().and_then(|host| host.desk());
+        desk.ok_or_else(|| match &*self.supervised.states().borrow() {
+            SupervisedState::Failed { reason } => reason.clone(),
+            SupervisedState::BackingOff { reason, .. } => {
+                format!("The gateway failed and starts again in a moment: {reason}")
+            }
+            SupervisedState::Stopping | SupervisedState::Stopped => "Tidegate is stopping.".to_owned(),
+            SupervisedState::Starting | SupervisedState::Ready { .. } => "Tidegate is starting.".to_owned(),
+        })
+    }
+
+    /// What agents do now.
+    pub(crate) fn work(&self) -> Work {
+        let Some(host) = self.supervised.host() else { return Work::default() };
+        let runtime = host.runtime();
+        let running = runtime.active().into_iter();
+        let running = running.map(|run| run.label.unwrap_or_else(|| run.session.to_string())).collect();
+        Work { is_paused: runtime.is_paused(), running }
+    }
+
+    /// Tries a model server's key and keeps it.
+    ///
+    /// # Errors
+    /// A sentence for the person.
+    pub(crate) async fn keep_model_key(&self, id: &str, base_url: &str, key: &Secret) -> Result<(), String> {
+        let host = self.supervised.host().ok_or("Tidegate is starting. Try again in a moment.")?;
+        host.keep_model_key(id, base_url, key.reveal()).await
+    }
+
+    /// The lines that aim OpenClaw's command line at the gateway.
+    ///
+    /// # Errors
+    /// A sentence for the person.
+    pub(crate) async fn connection_lines(&self) -> Result<String, String> {
+        let answer = ask(self.desk()?.open_window(), Method::TidegateConnect).await;
+        let lines = answer.as_ref().and_then(|answer| answer["lines"].as_array());
+        let lines = lines.ok_or("The gateway did not say how to reach it. Try again.")?;
+        let lines: Vec<&str> = lines.iter().filter_map(Value::as_str).collect();
+        Ok(format!("{}\n", lines.join("\n")))
+    }
+}
+
+/// What waits at a desk.
+pub(crate) fn queue(desk: &Desk) -> Queue {
+    Queue { requests: desk.requests(), commands: desk.commands() }
+}
+
+/// How the gateway is, in the controller's words; `None` when it has ended for good.
+pub(crate) fn state(state: &SupervisedState) -> Option<HostState> {
+    Some(match state {
+        SupervisedState::Starting => HostState::Starting,
+        SupervisedState::Ready { port, degraded, .. } => {
+            HostState::Ready { port: *port, degraded: degraded.clone() }
+        }
+        SupervisedState::BackingOff { pause, reason } => {
+            HostState::BackingOff { pause: *pause, reason: reason.clone() }
+        }
+        SupervisedState::Failed { reason } => HostState::Failed(reason.clone()),
+        SupervisedState::Stopping => HostState::Stopping,
+        SupervisedState::Stopped => return None,
+    })
+}
+
+/// A wish, in the controller's words.
+pub(crate) fn wish(wish: GatewayWish) -> Wish {
+    match wish {
+        GatewayWish::Review(id) => Wish::Review(id),
+        GatewayWish::NewToken { name, level, pairing } => Wish::NewToken { name, level, pairing },
+        GatewayWish::ModelKey { id, base_url } => Wish::ModelKey { id, base_url },
+        GatewayWish::Unblock { id, name } => Wish::Unblock { id, name },
+    }
+}
+
+/// Asks one thing on a connection of a window.
+async fn ask(mut connection: ChannelClient, method: Method) -> Option<Value> {
+    const ID: &str = "1";
+    let request = json!({ "type": "req", "id": ID, "method": method.name(), "params": {} });
+    connection.send(request.to_string()).await.ok()?;
+    while let ClientReceived::Text(text) = connection.receive().await {
+        let frame: Value = serde_json::from_slice(&text).ok()?;
+        if frame["type"] == "res" && frame["id"] == ID {
+            return frame.get("payload").cloned();
+        }
+    }
+    None
+}

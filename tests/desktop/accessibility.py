@@ -1,0 +1,144 @@
+"""Native dialogs as a screen reader sees them, through AT-SPI."""
+
+import time
+
+import gi
+
+gi.require_version("Atspi", "2.0")
+from gi.repository import Atspi, GLib  # noqa: E402
+
+BUTTONS = ("push button", "button")
+
+
+def wait_until(condition, what, seconds=10):
+    """Waits until `condition` gives something true, and returns that."""
+    end = time.monotonic() + seconds
+    while not (value := condition()):
+        if time.monotonic() > end:
+            raise AssertionError(f"{what}: not within {seconds} s")
+        time.sleep(0.02)
+    return value
+
+
+def _children(node):
+    for index in range(node.get_child_count()):
+        child = node.get_child_at_index(index)
+        if child is not None:
+            yield child
+
+
+class Node:
+    """One accessible object. What it was asked before is not believed."""
+
+    def __init__(self, accessible):
+        self._accessible = accessible
+
+    def _fresh(self):
+        self._accessible.clear_cache()
+        return self._accessible
+
+    @property
+    def name(self):
+        return self._fresh().get_name() or ""
+
+    @property
+    def description(self):
+        return self._fresh().get_description() or ""
+
+    @property
+    def role(self):
+        return self._fresh().get_role_name()
+
+    @property
+    def text(self):
+        """The text as it is on the screen; nothing when it has none."""
+        accessible = self._fresh()
+        if "Text" not in accessible.get_interfaces():
+            return ""
+        return Atspi.Text.get_text(accessible, 0, Atspi.Text.get_character_count(accessible))
+
+    def has(self, state):
+        """Whether it has a state, named as AT-SPI names it: "sensitive", "focused"."""
+        kind = getattr(Atspi.StateType, state.replace("-", "_").upper())
+        return self._fresh().get_state_set().contains(kind)
+
+    def labels(self):
+        """The texts of what is a label for it."""
+        found = []
+        for relation in self._fresh().get_relation_set():
+            if relation.get_relation_type() == Atspi.RelationType.LABELLED_BY:
+                found += [Node(relation.get_target(at)).name for at in range(relation.get_n_targets())]
+        return found
+
+    def press(self):
+        """Its first action. What is insensitive says yes and does nothing."""
+        return Atspi.Action.do_action(self._accessible, 0)
+
+    def focus(self):
+        """Asks for the keyboard."""
+        return Atspi.Component.grab_focus(self._accessible)
+
+    def box(self):
+        """Left, top, width, height on the screen."""
+        extents = Atspi.Component.get_extents(self._fresh(), Atspi.CoordType.SCREEN)
+        return extents.x, extents.y, extents.width, extents.height
+
+    def centre(self):
+        left, top, width, height = self.box()
+        return left + width // 2, top + height // 2
+
+    def descendants(self):
+        """Everything in it, from the top, itself first."""
+        yield self
+        for child in _children(self._fresh()):
+            yield from Node(child).descendants()
+
+
+class Window(Node):
+    """A dialog of one process."""
+
+    def find(self, name, roles=None):
+        """The one control of that name, or nothing. What is scrolled away is found too, what is hidden not."""
+        try:
+            found = [node for node in self.descendants()
+                     if node.name == name and node.has("visible") and (roles is None or node.role in roles)]
+        except GLib.Error:
+            # Something went away while it was looked at.
+            return None
+        return found[0] if found else None
+
+    def get(self, name, *roles):
+        """The control of that name; waits for it."""
+        return wait_until(lambda: self.find(name, roles or None), f"a control {name!r}")
+
+    def button(self, name):
+        return self.get(name, *BUTTONS)
+
+    def texts(self):
+        """Every text in it, as it is on the screen."""
+        try:
+            return [text for node in self.descendants() if (text := node.text)]
+        except GLib.Error:
+            return []
+
+
+def windows(pid):
+    """The windows of a process."""
+    found = []
+    try:
+        for application in _children(Atspi.get_desktop(0)):
+            if application.get_process_id() == pid:
+                found += [Window(window) for window in _children(application)]
+    except GLib.Error:
+        pass
+    return found
+
+
+def window(pid, seconds=10):
+    """The first window of a process that can be seen."""
+    def look():
+        try:
+            return next((shown for shown in windows(pid) if shown.has("showing")), None)
+        except GLib.Error:
+            return None
+    return wait_until(look, "a window", seconds)

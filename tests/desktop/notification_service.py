@@ -1,0 +1,124 @@
+"""The desktop's notification service, played by a test: it keeps what is shown, and answers as a
+person does, or not at all."""
+
+from dataclasses import dataclass, field
+
+from gi.repository import GLib
+
+from bus import Service, interface
+
+NAME = "org.freedesktop.Notifications"
+EXPIRED, DISMISSED, CLOSED_BY_CALL = 1, 2, 3
+
+INTERFACE = interface(f"""
+  <interface name="{NAME}">
+    <method name="GetCapabilities"><arg type="as" direction="out"/></method>
+    <method name="GetServerInformation">
+      <arg type="s" direction="out"/><arg type="s" direction="out"/>
+      <arg type="s" direction="out"/><arg type="s" direction="out"/>
+    </method>
+    <method name="Notify">
+      <arg type="s" name="app_name" direction="in"/><arg type="u" name="replaces_id" direction="in"/>
+      <arg type="s" name="app_icon" direction="in"/><arg type="s" name="summary" direction="in"/>
+      <arg type="s" name="body" direction="in"/><arg type="as" name="actions" direction="in"/>
+      <arg type="a{{sv}}" name="hints" direction="in"/><arg type="i" name="timeout" direction="in"/>
+      <arg type="u" direction="out"/>
+    </method>
+    <method name="CloseNotification"><arg type="u" direction="in"/></method>
+    <signal name="NotificationClosed"><arg type="u"/><arg type="u"/></signal>
+    <signal name="ActionInvoked"><arg type="u"/><arg type="s"/></signal>
+  </interface>
+""")
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A notification as it was sent."""
+
+    id: int
+    replaces: int
+    title: str
+    body: str
+    # From key to label.
+    actions: dict = field(default_factory=dict)
+    hints: dict = field(default_factory=dict)
+
+    def key_of(self, label):
+        """The key of the button with this label."""
+        for key, text in self.actions.items():
+            if text == label:
+                return key
+        raise AssertionError(f"the notification has no button {label!r}: {self.actions}")
+
+
+class NotificationService(Service):
+    """It answers at once; one that hangs takes calls and never answers."""
+
+    def __init__(self, hangs=False):
+        super().__init__(NAME, "/org/freedesktop/Notifications", INTERFACE)
+        self.hangs = hangs
+        # All that were ever sent, and those that are on the screen, by id.
+        self.sent = []
+        self.on_screen = {}
+        self.calls = []
+
+    def wait_for_notification(self, seconds=10):
+        """What is on the screen, waiting for it; there must be one at most."""
+        on_screen = self.wait_for(lambda: dict(self.on_screen), "a notification is shown", seconds)
+        assert len(on_screen) == 1, f"{len(on_screen)} notifications are on the screen: {on_screen}"
+        return next(iter(on_screen.values()))
+
+    def wait_for_sent(self, number, seconds=10):
+        """The notification that was sent as the `number`th."""
+        return self.wait_for(lambda: self.sent[number - 1:number], f"notification {number} is sent", seconds)[0]
+
+    def wait_until_empty(self, seconds=10):
+        """Waits until nothing is on the screen any more."""
+        self.wait_for(lambda: not self.on_screen, "no notification is on the screen", seconds)
+
+    def press(self, notification, label):
+        """Presses a button: the notification goes away, as in all desktops."""
+        self.forge(notification.id, notification.key_of(label))
+        self._close(notification.id, DISMISSED)
+
+    def expire(self, notification):
+        """It fades."""
+        self._close(notification.id, EXPIRED)
+
+    def forge(self, number, key):
+        """An answer that every program of the session can send: nobody pressed anything."""
+        self.emit("ActionInvoked", GLib.Variant("(us)", (number, key)))
+
+    def called(self, sender, method, parameters, invocation):
+        with self.changed:
+            self.calls.append(method)
+            self.changed.notify_all()
+        if self.hangs:
+            return
+        if method == "GetCapabilities":
+            invocation.return_value(GLib.Variant("(as)", (["actions", "body", "persistence"],)))
+        elif method == "GetServerInformation":
+            invocation.return_value(GLib.Variant("(ssss)", ("test", "test", "1", "1.2")))
+        elif method == "Notify":
+            invocation.return_value(GLib.Variant("(u)", (self._show(parameters.unpack()),)))
+        else:
+            (number,) = parameters.unpack()
+            invocation.return_value(None)
+            self._close(number, CLOSED_BY_CALL)
+
+    def _show(self, parameters):
+        _app, replaces, _icon, title, body, actions, hints, _timeout = parameters
+        with self.changed:
+            number = replaces or len(self.sent) + 1
+            shown = Shown(number, replaces, title, body, dict(zip(actions[::2], actions[1::2])), hints)
+            self.sent.append(shown)
+            self.on_screen[number] = shown
+            self.changed.notify_all()
+        return number
+
+    def _close(self, number, reason):
+        with self.changed:
+            was_there = self.on_screen.pop(number, None)
+            self.changed.notify_all()
+        if was_there:
+            self.emit("NotificationClosed", GLib.Variant("(uu)", (number, reason)))

@@ -1,0 +1,158 @@
+"""Programs without a key of their own, tokens, and commands that agents want to run."""
+
+import os
+import subprocess
+import tempfile
+import unittest
+from pathlib import Path
+
+import dialogs
+from desktop_case import DesktopCase
+from shell import BINARIES
+from waiting import wait_until
+from words import LEVEL_WRITE, PAIRING, READ, SENTENCES, WRITE
+
+
+class Programs(DesktopCase):
+    """A program on this computer that sends no device."""
+
+    def program(self, **identity):
+        return self.device(None, **identity)
+
+    def test_it_is_known_by_its_file_and_gets_a_level(self):
+        self.start_until_ready()
+        program = self.program()
+        refused = program.knock(READ)
+        self.assertEqual(refused.details["code"], "PAIRING_REQUIRED")
+
+        dialog = self.review()
+        dialog.says("A new program asks to be let in.", "a tripwire", str(BINARIES / "knock"), refused.request_id[:8])
+        dialog.toggle(LEVEL_WRITE)
+        dialog.approve()
+
+        self.assertEqual(program.connect_when_let_in(READ)["auth"]["scopes"], [READ])
+
+    def test_a_token_of_its_own_is_shown_once_and_works(self):
+        self.start_until_ready()
+        self.program(displayName="Backup").knock(READ)
+        dialog = self.review()
+
+        dialog.toggle(LEVEL_WRITE)
+        dialog.toggle("Make a new token for this program instead")
+        dialog.approve()
+        shown = self.dialog(dialogs.TOKEN)
+        shown.says("It is shown this once", "Backup")
+        # The longest word is the token.
+        token = max((text for text in shown.texts() if " " not in text), key=len)
+        shown.press_and_close("Close")
+
+        self.wait_for_waiting(0)
+        (made,) = self.shell.json("token", "list")["tokens"]
+        self.assertTrue(made["name"].startswith("Backup"), made)
+        with_token = self.program(token=token)
+        self.assertIn(WRITE, with_token.connect(WRITE)["auth"]["scopes"])
+        revoked = self.shell.tidegate("token", "revoke", made["name"])
+        self.assertEqual(revoked.returncode, 0, revoked.stderr)
+        self.assertEqual(with_token.closed()[0], 4001)
+
+    def test_the_command_line_can_only_wish_for_a_token(self):
+        self.start_until_ready()
+
+        asked = self.shell.tidegate("token", "new", "--name", "Backup", "--level", "full")
+
+        self.assertIn("dialog", asked.stdout + asked.stderr)
+        dialog = self.dialog(dialogs.NEW_TOKEN)
+        self.assertEqual(self.shell.json("token", "list")["tokens"], [])
+        dialog.press_and_close("Cancel")
+        self.assertEqual(self.shell.json("token", "list")["tokens"], [])
+
+
+class KnownNames(DesktopCase):
+    """A person gave a device a name."""
+
+    def test_another_device_that_claims_the_name_asks_with_a_caution(self):
+        item = self.start_until_ready()
+        first = self.device(1, displayName="Tablet")
+        hello = self.approve(first, READ, PAIRING)
+        device_id = first.call("device.pair.list")["paired"]
+        own = next(one["deviceId"] for one in device_id if not one.get("builtIn"))
+        first.call("device.pair.rename", deviceId=own, label="My tablet")
+        self.assertIn(PAIRING, hello["auth"]["scopes"])
+
+        self.device(2, displayName="My tablet").knock(READ)
+
+        dialog = self.review_from_tray(item)
+        dialog.says("You gave this name to another device", SENTENCES[READ]).press_and_close("Reject")
+
+
+class Commands(DesktopCase):
+    """An agent wants to run a command."""
+
+    def setUp(self):
+        super().setUp()
+        self.directory = Path(self.enterContext(tempfile.TemporaryDirectory()))
+
+    def agent(self, message):
+        """Has the built-in demo do something, in the background."""
+        process = subprocess.Popen(
+            [BINARIES / "tidegate", "--state-dir", self.shell.state, "agent", "--message", message],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=os.environ,
+        )
+        self.addCleanup(process.wait, 20)
+        self.addCleanup(process.stdout.close)
+        return process
+
+    def test_it_runs_only_after_the_dialog_allowed_it_once(self):
+        item = self.start_until_ready()
+        words = "echo one  two '%s%n <b>' && exit 7"
+        running = self.agent(f"/run {words}")
+
+        item.wait_for_label("1 command waits")
+        dialog = self.dialog(dialogs.COMMAND)
+        dialog.says("An agent wants to run a command on this computer.", words)
+        self.assertNotIn("Block", dialog.buttons())
+        dialog.press_and_close("Allow once")
+
+        said = running.communicate(timeout=30)[0]
+        self.assertIn("one two %s%n <b>", said)
+
+    def test_denied_it_does_not_run(self):
+        self.start_until_ready()
+        running = self.agent("/run echo it-ran-$((20 + 3))")
+
+        self.dialog(dialogs.COMMAND).press_and_close("Deny")
+
+        self.assertNotIn("it-ran-23", running.communicate(timeout=30)[0])
+
+    def test_the_command_line_cannot_allow_it_beside_a_desktop(self):
+        self.start_until_ready()
+        running = self.agent("/run true")
+        dialog = self.dialog(dialogs.COMMAND)
+        waiting = wait_until(lambda: self.shell.json("approvals", "list"), "the command waits")
+
+        self.shell.tidegate("approvals", "allow", waiting[0]["id"])
+
+        self.assertTrue(dialog.is_showing() or self.open_dialogs())
+        self.assertEqual(len(self.shell.json("approvals", "list")), 1)
+        self.dialog(dialogs.COMMAND).press_and_close("Deny")
+        running.communicate(timeout=30)
+
+    def test_quitting_names_what_runs_and_asks(self):
+        item = self.start_until_ready()
+        self.agent("/run sleep 100")
+        self.dialog(dialogs.COMMAND).press_and_close("Allow once")
+        wait_until(lambda: any(name == "sleep" for _, name in self.shell.descendants()), "the command runs", 20)
+
+        item.click("Quit")
+        question = self.dialog(dialogs.MESSAGE).says("Quit although agents are at work?")
+        question.press_and_close("Cancel")
+        self.assertIsNone(self.shell.process.poll())
+        item.click("Quit")
+        self.dialog(dialogs.MESSAGE).press_and_close("Quit")
+
+        self.assertEqual(self.shell.wait(8), 0)
+        self.shell.wait_until_nothing_is_left()
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,22 @@
+"""Waiting for conditions."""
+
+import time
+
+
+def wait_until(condition, what, seconds=10):
+    """Waits until `condition` gives something true, and returns that."""
+    end = time.monotonic() + seconds
+    while not (value := condition()):
+        if time.monotonic() > end:
+            raise AssertionError(f"{what}: not within {seconds} s")
+        time.sleep(0.05)
+    return value
+
+
+def never_within(condition, what, seconds):
+    """Looks for a while that `condition` stays false. Only for what must not happen."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if value := condition():
+            raise AssertionError(f"{what}: {value!r}")
+        time.sleep(0.05)

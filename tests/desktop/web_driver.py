@@ -1,0 +1,99 @@
+"""The pages of a window, driven through WebKitWebDriver (W3C WebDriver), which starts Tidegate itself."""
+
+import json
+import os
+import socket
+import subprocess
+import urllib.error
+import urllib.request
+
+from waiting import wait_until
+
+ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
+
+
+class WebDriver:
+    """A session with a Tidegate that the driver starts; it opens its window by itself."""
+
+    def __init__(self, command, **environment):
+        self._port = free_port()
+        self._log = open(os.path.join(os.environ["TMPDIR"], f"driver-{self._port}.log"), "w+b")
+        self._driver = subprocess.Popen(
+            ["WebKitWebDriver", f"--port={self._port}", "--host=127.0.0.1"],
+            # Tidegate inherits it.
+            env=os.environ | environment | {"TAURI_WEBVIEW_AUTOMATION": "true"},
+            stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log, start_new_session=True,
+        )
+        wait_until(self._listens, "the driver listens")
+        # No browserName: the driver would compare it with what the application calls itself.
+        options = {"binary": command[0], "args": command[1:]}
+        capabilities = {"alwaysMatch": {"webkitgtk:browserOptions": options}}
+        answer = self._ask("POST", "/session", {"capabilities": capabilities}, seconds=60)
+        self._session = f"/session/{answer['sessionId']}"
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        try:
+            self._ask("DELETE", self._session, None)
+        except (OSError, AssertionError):
+            pass
+        self._driver.terminate()
+        self._driver.wait(10)
+        self._log.close()
+
+    def run(self, script, *arguments):
+        """Runs a script in the page; what it returns."""
+        return self._ask("POST", f"{self._session}/execute/sync", {"script": script, "args": list(arguments)})
+
+    def run_async(self, script, *arguments):
+        """Runs a script in the page, whose last argument is a function to call with the result."""
+        return self._ask("POST", f"{self._session}/execute/async", {"script": script, "args": list(arguments)})
+
+    def text(self):
+        """All that the page says."""
+        return self.run("return document.body.innerText")
+
+    def wait_for_text(self, part, seconds=15):
+        """Waits until the page says something."""
+        try:
+            wait_until(lambda: part in self.text(), f"{part!r} in the page", seconds)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; it says:\n{self.text()}") from None
+
+    def click(self, words):
+        """Clicks the first button or link that begins with these words."""
+        quoted = json.dumps(words, ensure_ascii=False)
+        xpath = (
+            f"//*[self::button or self::a][starts-with(normalize-space(.), {quoted}) "
+            f"or starts-with(@aria-label, {quoted})]"
+        )
+        def find():
+            found = self._ask("POST", f"{self._session}/elements", {"using": "xpath", "value": xpath})
+            return found[0][ELEMENT] if found else None
+        element = wait_until(find, f"a button {words!r}")
+        self._ask("POST", f"{self._session}/element/{element}/click", {})
+
+    def url(self):
+        return self._ask("GET", f"{self._session}/url", None)
+
+    def _listens(self):
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self._port)) == 0
+
+    def _ask(self, method, path, body, seconds=30):
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(f"http://127.0.0.1:{self._port}{path}", data=data, method=method)
+        request.add_header("Content-Type", "application/json")
+        try:
+            with urllib.request.urlopen(request, timeout=seconds) as answer:
+                return json.load(answer)["value"]
+        except urllib.error.HTTPError as error:
+            raise AssertionError(f"{method} {path}: {error.read().decode(errors='replace')}") from None
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]

@@ -1,0 +1,159 @@
+"""The window in the real browser engine: what it shows, and what no page can do."""
+
+import json
+import tempfile
+import unittest
+from pathlib import Path
+
+import dialogs
+from desktop_case import SHARED_TOKEN, DesktopCase
+from device import Device
+from shell import Shell, State
+from waiting import never_within, wait_until
+from web_driver import WebDriver
+from words import READ, SENTENCES, WRITE
+
+
+class TheWindow(DesktopCase):
+    """Opened by the very first start."""
+
+    def setUp(self):
+        super().setUp()
+        directory = Path(self.enterContext(tempfile.TemporaryDirectory(ignore_cleanup_errors=True)))
+        self.shell = State(directory / "state")
+        command = Shell.command(self.shell.state)
+        self.page = self.enterContext(WebDriver(command, TIDEGATE_TOKEN=SHARED_TOKEN))
+        self.port = self.shell.wait_until_ready()
+        self.pid = self.shell.json("status")["pid"]
+
+    def device(self, number=1, **identity):
+        return self.enterContext(Device(self.shell, number, token=SHARED_TOKEN, **identity))
+
+    def review(self):
+        return dialogs.wait_for_dialog(self.pid, dialogs.REVIEW)
+
+    def test_the_first_start_opens_overview_which_shows_the_gateway_and_no_problem(self):
+        self.page.wait_for_text("Overview")
+        self.page.wait_for_text(f"ws://127.0.0.1:{self.port}")
+        self.page.wait_for_text("Running")
+
+        # Tray, notifications and keyring are there.
+        never_within(lambda: "works without it" in self.page.text(), "a problem on a desktop without any", 1)
+
+    def test_review_in_the_window_opens_the_dialog_and_what_was_decided_is_seen(self):
+        device = self.device(displayName="Kitchen <b>tablet</b>")
+        refused = device.knock(READ, WRITE)
+        self.review().press_and_close("Later")
+
+        self.page.click("Requests")
+        self.page.wait_for_text("Kitchen <b>tablet</b>")
+        self.page.wait_for_text(refused.request_id[:8])
+        self.page.wait_for_text(SENTENCES[WRITE])
+        self.page.click("Review\u2026")
+        self.review().approve()
+
+        wait_until(lambda: refused.request_id[:8] not in self.page.text(), "the page shows no request any more")
+        self.page.click("Devices")
+        self.page.wait_for_text("Kitchen <b>tablet</b>")
+        self.assertEqual(device.connect_when_let_in(READ, WRITE)["auth"]["scopes"], [READ, WRITE])
+
+    def test_a_page_that_tries_to_widen_by_every_command_it_can_reach_is_refused(self):
+        device = self.device()
+        refused = device.knock(READ, WRITE)
+        self.review()
+        self.page.wait_for_text("Running")
+
+        forbidden = [
+            ("device.pair.approve", {"requestId": refused.request_id}),
+            ("device.pair.rename", {"deviceId": refused.details["deviceId"], "label": "x"}),
+            ("tidegate.devices.decide", {"requestId": refused.request_id, "decision": "approve"}),
+            ("tidegate.devices.decide", {"requestId": refused.request_id, "digest": "", "verdict": "approve"}),
+            ("tidegate.devices.unblock", {"id": refused.details["deviceId"]}),
+            ("tidegate.token.new", {"name": "x", "level": "full"}),
+            ("tidegate.token.rotate", {}),
+            ("tidegate.token.show", {}),
+            ("tidegate.models.add", {"id": "x", "baseUrl": "http://127.0.0.1:1", "key": "x"}),
+            ("tidegate.selftest", {}),
+            ("tidegate.stop", {}),
+            ("exec.approval.request", {"command": "id"}),
+            ("sessions.delete", {"key": "agent:main:main"}),
+            ("system-event", {"text": "x"}),
+            ("config.set", {"raw": "{}"}),
+            ("config.patch", {"raw": "{}"}),
+            ("connect", {"minProtocol": 3, "maxProtocol": 4}),
+        ]
+        for method, answer in self.call_from_page(forbidden):
+            self.assertFalse(answer["ok"], f"{method}: {answer}")
+        self.assertEqual(len(self.shell.waiting()), 1)
+        kinds = [event["kind"] for event in self.shell.audit()]
+        self.assertNotIn("pairing.approved", kinds)
+        self.assertEqual(device.knock(READ, WRITE).details["code"], "PAIRING_REQUIRED")
+
+    def test_a_page_can_reach_no_command_of_the_shell_but_its_own_connection(self):
+        self.page.wait_for_text("Running")
+        commands = [
+            "approve", "decide", "dialog_open", "backend_approve", "plugin:event|emit", "plugin:window|create",
+            "plugin:webview|create_webview_window", "plugin:shell|open", "plugin:fs|read_file",
+            "plugin:process|exit", "plugin:autostart|enable", "plugin:notification|notify", "plugin:app|app_hide",
+            "plugin:tray|new", "plugin:menu|new", "plugin:path|resolve_directory", "plugin:clipboard-manager|write_text",
+        ]
+
+        answers = self.page.run_async(
+            """const [commands, done] = arguments;
+            const attempt = (command) => window.__TAURI_INTERNALS__.invoke(command, {})
+                .then((value) => [command, true, String(value)], (error) => [command, false, String(error)]);
+            Promise.all(commands.map(attempt)).then(done);""",
+            commands,
+        )
+
+        self.assertEqual([answer for answer in answers if answer[1]], [])
+
+    def test_a_page_cannot_go_elsewhere_nor_run_foreign_scripts(self):
+        self.page.wait_for_text("Running")
+        before = self.page.url()
+
+        self.page.run("window.location.href = 'http://127.0.0.1:%d/health'" % self.port)
+        never_within(lambda: self.page.url().split("#")[0] != before.split("#")[0], "the page went elsewhere", 1)
+        ran = self.page.run_async(
+            """const done = arguments[0];
+            const script = document.createElement('script');
+            script.textContent = 'window.ran = true';
+            document.body.append(script);
+            fetch('http://127.0.0.1:%d/health').then(() => done('fetched'), () => done(window.ran || null));"""
+            % self.port
+        )
+        self.assertIsNone(ran)
+        self.assertEqual(len(self.page_windows()), 1)
+
+    def page_windows(self):
+        return dialogs.open_windows(self.pid)
+
+    def call_from_page(self, calls):
+        """Calls methods as a script in the page can: on a connection that it opens itself."""
+        answers = self.page.run_async(
+            """const [calls, done] = arguments;
+            const tauri = window.__TAURI_INTERNALS__;
+            const answers = {};
+            const heard = (message) => {
+                const text = message && message.message !== undefined ? message.message : message;
+                if (typeof text !== 'string') return;
+                const frame = JSON.parse(text);
+                if (frame.type !== 'res' || !String(frame.id).startsWith('hostile-')) return;
+                answers[frame.id] = frame;
+                if (Object.keys(answers).length === calls.length) done(calls.map((_, i) => answers['hostile-' + i]));
+            };
+            const channel = '__CHANNEL__:' + tauri.transformCallback(heard);
+            tauri.invoke('backend_open', { channel }).then(async () => {
+                for (const [index, [method, params]] of calls.entries()) {
+                    const frame = { type: 'req', id: 'hostile-' + index, method, params };
+                    await tauri.invoke('backend_send', { text: JSON.stringify(frame) });
+                }
+            }).catch((error) => done(String(error)));""",
+            [list(call) for call in calls],
+        )
+        self.assertIsInstance(answers, list, json.dumps(answers))
+        return list(zip((method for method, _ in calls), answers))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,20 @@
+"""The words that Tidegate has for the rights that a device can ask for."""
+
+READ = "operator.read"
+WRITE = "operator.write"
+ADMIN = "operator.admin"
+PAIRING = "operator.pairing"
+APPROVALS = "operator.approvals"
+
+SENTENCES = {
+    ADMIN: "Full control: settings, sessions, agents, and decisions about commands. "
+    "Not included: letting others in.",
+    PAIRING: "Let others in: approve devices and programs, up to its own rights.",
+    APPROVALS: "Decide about commands that agents want to run on this computer.",
+    WRITE: "Talk to agents: send messages, start runs and stop them.",
+    READ: "Look: sessions, conversations, models and logs.",
+}
+
+LEVEL_READ = "Level read: look at everything, change nothing."
+LEVEL_WRITE = "Level write: look, and talk to agents."
+LEVEL_FULL = "Level full: look, talk to agents, change sessions and settings, decide about commands."
