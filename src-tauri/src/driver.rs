@@ -7,7 +7,7 @@ use tauri::AppHandle;
 use tidegate_desktop_core::controller::Controller;
 use tidegate_desktop_core::dialog::{DialogId, DialogOutcome};
 use tidegate_desktop_core::shell::{Effect, Input, Surface};
-use tidegate_gateway::{Desk, Wish, now};
+use tidegate_gateway::{ClientDecisions, Desk, Wish, now};
 use tidegate_host::SupervisedState;
 use tokio::sync::{mpsc, watch};
 
@@ -32,6 +32,26 @@ struct Served {
     desk: Desk,
     changes: watch::Receiver<u64>,
     wishes: Option<mpsc::Receiver<Wish>>,
+    decisions: watch::Receiver<ClientDecisions>,
+    /// Those that the controller was told of.
+    told_decisions: ClientDecisions,
+}
+
+impl Served {
+    fn of(generation: u64, desk: Desk) -> Self {
+        let (changes, wishes, mut decisions) = (desk.changes(), desk.wishes(), desk.client_decisions());
+        // What was decided before anybody listened is told too.
+        decisions.mark_changed();
+        let told_decisions = ClientDecisions::default();
+        Self { generation, desk, changes, wishes, decisions, told_decisions }
+    }
+
+    /// What clients decided since this was asked last.
+    fn new_decisions(&mut self) -> Option<Input> {
+        let now = *self.decisions.borrow_and_update();
+        let ClientDecisions { let_in, refused } = now.since(std::mem::replace(&mut self.told_decisions, now));
+        (let_in > 0 || refused > 0).then_some(Input::DecidedByClients { let_in, refused })
+    }
 }
 
 /// What happened.
@@ -39,6 +59,7 @@ enum Happening {
     Host,
     Input(Input),
     Change,
+    ClientDecisions,
     Wish(Wish),
     Wake,
     /// Nothing follows any more.
@@ -70,6 +91,8 @@ impl Driver {
             let happening = self.next(&mut states, served.as_mut()).await;
             match happening {
                 Happening::Host => {
+                    // Those of a gateway that is gone are told as well.
+                    self.tell_decisions(&mut served);
                     let state = states.borrow_and_update().clone();
                     served = self.follow(&state, served);
                     match host::state(&state) {
@@ -86,6 +109,7 @@ impl Driver {
                     self.tell(input, &mut served);
                 }
                 Happening::Change => self.read(&mut served),
+                Happening::ClientDecisions => self.tell_decisions(&mut served),
                 Happening::Wish(wish) => self.tell(Input::Wish(host::wish(wish)), &mut served),
                 Happening::Wake => self.tell(Input::Wake, &mut served),
                 Happening::End => return,
@@ -114,6 +138,10 @@ impl Driver {
                     // A gateway that is gone; the next state says so.
                     Err(_) => pending().await,
                 },
+                decided = served.decisions.changed() => match decided {
+                    Ok(()) => Happening::ClientDecisions,
+                    Err(_) => pending().await,
+                },
                 wish = next_wish(&mut served.wishes) => Happening::Wish(wish),
             }
         };
@@ -135,8 +163,7 @@ impl Driver {
             return Some(served);
         }
         let desk = self.host.desk().ok()?;
-        let (changes, wishes) = (desk.changes(), desk.wishes());
-        Some(Served { generation, desk, changes, wishes })
+        Some(Served::of(generation, desk))
     }
 
     /// Reads what waits and what runs, and tells it.
@@ -148,6 +175,13 @@ impl Driver {
         let work = self.host.work();
         self.tell(Input::Work(work), served);
         self.tell(Input::Queue(queue), served);
+    }
+
+    /// Tells what clients decided and was not told yet.
+    fn tell_decisions(&mut self, served: &mut Option<Served>) {
+        if let Some(decided) = served.as_mut().and_then(Served::new_decisions) {
+            self.tell(decided, served);
+        }
     }
 
     fn tell(&mut self, input: Input, served: &mut Option<Served>) {

@@ -126,7 +126,7 @@ fn start(
     surfaces::prepare(app, &inputs, outcomes, launch.starts_at_login);
 
     let prepared = tidegate_host::process::prepare();
-    let log_file = state_dir.map(|directory| directory.join("logs").join("tidegate.log")).unwrap_or_default();
+    let log_file = state_dir.map(tidegate_host::log_file).unwrap_or_default();
     let supervised = tauri::async_runtime::block_on(async { tidegate_host::supervise(arguments.into()) });
     // Only now is the log open.
     if let Err(error) = prepared {

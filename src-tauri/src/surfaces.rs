@@ -2,11 +2,10 @@
 //! toolkit's objects do.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
-use std::time::Duration;
+use std::collections::BTreeSet;
 
 use tauri::AppHandle;
-use tidegate_desktop_core::dialog::{Attention, Dialog, DialogId, MessageDialog, ReviewDialog};
+use tidegate_desktop_core::dialog::{Attention, Dialog, DialogId, MessageDialog};
 use tidegate_desktop_core::shell::{HostState, Input, Notification, Page, Surface};
 use tidegate_desktop_core::tray_menu::{TrayMenu, TrayState, Waiting};
 use tidegate_protocol::UnixMillis;
@@ -28,8 +27,7 @@ pub(crate) struct Surfaces {
     tray: Option<Tray>,
     notifications: Box<dyn Notifications>,
     dialogs: Box<dyn NativeDialogs>,
-    /// Those that show what waits as they are drawn; the others may hold secrets, which are not kept.
-    open_dialogs: BTreeMap<DialogId, Option<Box<ReviewDialog>>>,
+    open_dialogs: BTreeSet<DialogId>,
 }
 
 /// Makes the surfaces. What becomes of them is told to the controller. Once, on the main thread.
@@ -52,7 +50,7 @@ pub(crate) fn prepare(app: &AppHandle, inputs: &Inputs, outcomes: Outcomes, star
         tray,
         notifications: notifications::system(inputs),
         dialogs: native_dialogs(outcomes),
-        open_dialogs: BTreeMap::new(),
+        open_dialogs: BTreeSet::new(),
     };
     SURFACES.set(Some(surfaces));
 }
@@ -86,7 +84,7 @@ pub(crate) fn show_defect(app: &AppHandle) {
     const SENTENCE: &str = "The part of Tidegate that runs the desktop failed, which is a defect; the log says more. \
                             The gateway goes on. Quit in the tray, and start Tidegate again.";
     with(app, |surfaces| {
-        for id in std::mem::take(&mut surfaces.open_dialogs).into_keys() {
+        for id in std::mem::take(&mut surfaces.open_dialogs) {
             surfaces.dialogs.close(id);
         }
         surfaces.notifications.close();
@@ -103,13 +101,6 @@ pub(crate) fn say_problem(app: &AppHandle, sentence: String) {
 
 /// The dialog of [`Surfaces::say`]: the controller counts its own from one.
 const OWN_DIALOG: DialogId = DialogId(u64::MAX);
-
-fn review(dialog: &Dialog) -> Option<Box<ReviewDialog>> {
-    match dialog {
-        Dialog::Review(review) => Some(review.clone()),
-        Dialog::NewToken(_) | Dialog::Token(_) | Dialog::ModelKey(_) | Dialog::Message(_) => None,
-    }
-}
 
 /// A state in which nothing waits and nothing runs.
 fn quiet(host: HostState, starts_at_login: bool) -> TrayState {
@@ -133,28 +124,16 @@ impl Surfaces {
     }
 
     pub(crate) fn open_dialog(&mut self, id: DialogId, dialog: Dialog, attention: Attention) {
-        self.open_dialogs.insert(id, review(&dialog));
+        self.open_dialogs.insert(id);
         self.dialogs.open(id, dialog, attention);
     }
 
-    pub(crate) fn update_dialog(&mut self, id: DialogId, dialog: Dialog) {
-        self.open_dialogs.insert(id, review(&dialog));
+    pub(crate) fn update_dialog(&self, id: DialogId, dialog: Dialog) {
         self.dialogs.update(id, dialog);
     }
 
-    /// The time that is drawn may run ahead of the true one by a little, so that a client that knocks
-    /// often does not deaden the approving button each time.
-    pub(crate) fn refresh_dialog(&mut self, id: DialogId, behind: String, expires_at: UnixMillis) {
-        const AHEAD: Duration = Duration::from_mins(1);
-        let Some(Some(drawn)) = self.open_dialogs.get_mut(&id) else { return };
-        drawn.behind.clone_from(&behind);
-        if expires_at.since(drawn.expires_at) > AHEAD {
-            drawn.expires_at = expires_at;
-            let dialog = Dialog::Review(drawn.clone());
-            self.dialogs.update(id, dialog);
-        } else {
-            self.dialogs.set_behind(id, behind);
-        }
+    pub(crate) fn refresh_dialog(&self, id: DialogId, behind: String, expires_at: UnixMillis) {
+        self.dialogs.refresh(id, behind, expires_at);
     }
 
     pub(crate) fn present_dialog(&self, id: DialogId) {

@@ -100,7 +100,7 @@ class Dialogs(Lines):
 
     def outcomes(self):
         """The outcomes so far, in order with everything that was pressed before."""
-        return self.tell("behind 99 nobody")
+        return self.tell("refresh 99 0 nobody")
 
     def is_gone(self):
         return not accessibility.windows(self.process.pid)
@@ -233,14 +233,61 @@ class Arming(DialogTest):
         self.assertIn("A known device asks for more than it has.", texts)
         self.assertNotIn("A new device asks to be let in.", texts)
 
-    def test_the_number_of_those_behind_leaves_it_armed(self):
+    def test_a_refresh_changes_those_behind_and_the_time_left_and_leaves_it_armed(self):
         self.show("device")
         self.wait_armed()
 
-        self.dialogs.tell("behind 1 3 more wait")
+        self.dialogs.tell("refresh 1 590 3 more wait")
+        is_live, texts = self.has("Approve", "sensitive"), self.window.texts()
 
-        self.assertIn("3 more wait", self.window.texts())
+        self.assertTrue(is_live)
+        self.assertIn("3 more wait", texts)
+        self.assertIn("9 min left", texts)
+        self.window.button("Approve").press()
+        self.assert_outcome(APPROVED)
+
+    def test_a_refresh_neither_arms_nor_starts_the_time_until_it_is_armed_again(self):
+        self.show("device")
+        shown = time.monotonic()
+        while not self.has("Approve", "sensitive"):
+            self.dialogs.tell("refresh 1 590 3 more wait")
+            self.assertLess(time.monotonic() - shown, 4 * ARM_AFTER)
+        self.assert_still_open()
+
+    def test_a_refresh_keeps_what_was_chosen(self):
+        self.show("device")
+        self.window.get("Once").press()
+        self.wait_armed()
+
+        self.dialogs.tell("refresh 1 590 3 more wait")
+        self.window.button("Approve").press()
+
+        self.assertIn("duration: Once", self.dialogs.next())
+
+    def test_a_refresh_before_its_end_keeps_it_alive_beyond_that(self):
+        self.show("expiring")
+        self.wait_armed()
+        self.dialogs.tell("refresh 1 590 nobody waits")
+        # The time that it came up with was four seconds.
+        end = time.monotonic() + 5
+        wait_until(lambda: time.monotonic() > end, "the end of its first time")
+        self.assertIn("9 min left", self.window.texts())
         self.assertTrue(self.has("Approve", "sensitive"))
+
+    def test_a_refresh_can_bring_the_end_nearer(self):
+        self.show("device")
+        self.wait_armed()
+        self.dialogs.tell("refresh 1 1 nobody waits")
+        wait_until(lambda: not self.has("Approve", "sensitive"), "the end of its time")
+        self.assertIn("Its time is up", self.window.texts())
+
+    def test_a_refresh_after_its_end_arms_it_anew(self):
+        self.show("expired")
+        self.dialogs.tell("refresh 1 590 nobody waits")
+        is_live = self.has("Approve", "sensitive")
+        self.assertFalse(is_live)
+        self.wait_armed()
+        self.assertIn("9 min left", self.window.texts())
 
     def test_time_that_is_up_makes_it_dead_for_good(self):
         self.show("expiring")

@@ -154,6 +154,7 @@ impl Controller {
             Input::Windows { is_open } => self.windows_changed(is_open, &mut effects),
             Input::Screen { is_locked } => self.is_locked = is_locked,
             Input::Autostart(starts_at_login) => self.starts_at_login = starts_at_login,
+            Input::DecidedByClients { let_in, refused } => self.decided_by_clients(let_in, refused),
             Input::Wake => {}
         }
         if self.waiting.has_end_between(before.wall, now.wall) {

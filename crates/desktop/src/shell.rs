@@ -65,6 +65,14 @@ pub enum Input {
     },
     /// Whether Tidegate starts at login.
     Autostart(bool),
+    /// Clients to which the person gave the right to let others in have decided so often since this
+    /// was told last.
+    DecidedByClients {
+        /// How many they let in.
+        let_in: u64,
+        /// How many they refused.
+        refused: u64,
+    },
     /// The moment of [`crate::controller::Controller::wake_at`] has come.
     Wake,
 }

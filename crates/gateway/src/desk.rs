@@ -29,6 +29,36 @@ pub struct Desk {
     window: Origin,
 }
 
+/// How often clients to which the person gave the right to let others in (`operator.pairing`) have
+/// decided since the gateway started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ClientDecisions {
+    /// How many they let in.
+    pub let_in: u64,
+    /// How many they refused.
+    pub refused: u64,
+}
+
+impl ClientDecisions {
+    /// What was decided since `earlier`.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Self {
+        Self {
+            let_in: self.let_in.saturating_sub(earlier.let_in),
+            refused: self.refused.saturating_sub(earlier.refused),
+        }
+    }
+
+    pub(crate) fn count(&mut self, verdict: &Verdict) {
+        match verdict {
+            Verdict::Approve { .. } => self.let_in = self.let_in.saturating_add(1),
+            Verdict::Reject | Verdict::Block => self.refused = self.refused.saturating_add(1),
+            // It still waits for the person.
+            Verdict::Later => {}
+        }
+    }
+}
+
 /// Why something that the person decided did not happen. Each is a sentence for the person.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DeskError {
@@ -146,6 +176,13 @@ impl Desk {
     #[must_use]
     pub fn wishes(&self) -> Option<mpsc::Receiver<Wish>> {
         self.gateway.inner().wishes.take_listener()
+    }
+
+    /// What clients decided without the person, who is to be told of it. The counts hold it until they
+    /// are read, so that none is lost however many come at once.
+    #[must_use]
+    pub fn client_decisions(&self) -> watch::Receiver<ClientDecisions> {
+        self.gateway.inner().gatekeeper.client_decisions()
     }
 
     /// Decides about someone who waits, bound to what was drawn.

@@ -1,6 +1,7 @@
 //! The driver of the pure trust core: gives it time and entropy, commits what it changed, and does
 //! what its effects say.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -15,9 +16,10 @@ use tidegate_trust::management::Changed;
 use tidegate_trust::pairing::{PendingRequest, Subject};
 use tidegate_trust::records::ProgramToken;
 use tidegate_trust::token::Token;
-use tidegate_trust::{Authority, Change};
+use tidegate_trust::{Authority, Change, TrustRecords};
 use tokio::sync::{mpsc, watch};
 
+use crate::desk::ClientDecisions;
 use crate::hub::{Audience, Hub};
 use crate::now;
 
@@ -27,6 +29,8 @@ const AUDIT_QUEUE: usize = 1024;
 /// See the module's text.
 pub(crate) struct Gatekeeper {
     authority: Mutex<Authority>,
+    /// Whether the authority is no longer here.
+    given_back: AtomicBool,
     approvals: Mutex<ApprovalQueue>,
     store: Store,
     hub: Arc<Hub>,
@@ -34,6 +38,8 @@ pub(crate) struct Gatekeeper {
     pub(crate) desktop: Desktop,
     /// Counts changes of what the person's surfaces show.
     changes: watch::Sender<u64>,
+    /// What clients decided, for the person to hear of.
+    client_decisions: watch::Sender<ClientDecisions>,
     /// What the shell of a desktop says of its surfaces.
     surfaces: Mutex<Option<Value>>,
 }
@@ -56,12 +62,14 @@ impl Gatekeeper {
         let authority = Mutex::new(authority);
         Self {
             authority,
+            given_back: AtomicBool::new(false),
             approvals: Mutex::default(),
             store,
             hub,
             audit,
             desktop,
             changes: watch::Sender::new(0),
+            client_decisions: watch::Sender::default(),
             surfaces: Mutex::default(),
         }
     }
@@ -73,6 +81,10 @@ impl Gatekeeper {
 
     pub(crate) fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
+    }
+
+    pub(crate) fn client_decisions(&self) -> watch::Receiver<ClientDecisions> {
+        self.client_decisions.subscribe()
     }
 
     pub(crate) fn set_surfaces(&self, surfaces: Value) {
@@ -94,6 +106,18 @@ impl Gatekeeper {
     /// The pure core. Never held over an await.
     pub(crate) fn authority(&self) -> MutexGuard<'_, Authority> {
         self.authority.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives the authority back, for the gateway that comes next. Here one stays that knows nobody
+    /// and holds no credential, so that a handle which someone still has can do nothing. `None` when
+    /// it was given back already, or a panic left it half changed.
+    pub(crate) fn give_back_authority(&self) -> Option<Authority> {
+        let mut authority = self.authority.lock().ok()?;
+        if self.given_back.swap(true, Ordering::AcqRel) {
+            return None;
+        }
+        let (nobody, _) = Authority::new(TrustRecords::default());
+        Some(std::mem::replace(&mut *authority, nobody))
     }
 
     /// The commands that wait. Never held over an await.
@@ -129,6 +153,9 @@ impl Gatekeeper {
         }
         let effects = self.authority().complete(decided, now::moment());
         self.apply(effects, None);
+        if decider.is_client() {
+            self.client_decisions.send_modify(|decisions| decisions.count(verdict));
+        }
         // Putting something aside has no other effect.
         self.changed();
         Ok(())
@@ -160,6 +187,10 @@ impl Gatekeeper {
         made: Changed<(Token, ProgramToken)>,
     ) -> Result<(Token, ProgramToken), String> {
         let Changed { value: (token, record), durable, effects } = made;
+        if self.given_back.load(Ordering::Acquire) {
+            // The next gateway would not know it.
+            return Err("Tidegate is restarting".to_owned());
+        }
         if let Err(error) = self.store.commit_trust(durable).await {
             // It was just made, so it is there.
             let _ = self.authority().revoke_program_token(&record.id, now::moment());
@@ -292,3 +323,6 @@ async fn save_later(store: Store, changes: Vec<Change>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -223,6 +223,15 @@ impl Gateway {
         self.0.tasks.wait().await;
     }
 
+    /// Gives the authority back once everything has ended, for the gateway that takes this one's
+    /// place: with [`Authority::restarted`] who waits still waits there. `None` before that, a second
+    /// time, or when a panic left it half changed: then what is stored has to be read again.
+    #[must_use]
+    pub fn give_back_authority(&self) -> Option<Authority> {
+        let has_ended = self.0.tasks.is_closed() && self.0.tasks.is_empty();
+        has_ended.then(|| self.0.gatekeeper.give_back_authority()).flatten()
+    }
+
     /// Numbers for the person.
     #[must_use]
     pub fn status(&self) -> Value {

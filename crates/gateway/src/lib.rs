@@ -37,7 +37,7 @@ pub mod websocket;
 pub mod wishes;
 
 pub use approvals::PersonGate;
-pub use desk::{Desk, DeskError};
+pub use desk::{ClientDecisions, Desk, DeskError};
 pub use gateway::{Gateway, GatewayParts, Host};
 pub use subagent_client::SubagentClient;
 pub use wishes::Wish;

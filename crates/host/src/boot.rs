@@ -103,13 +103,18 @@ pub(crate) async fn build(foundation: Arc<Foundation>) -> Result<RunningHost, Bo
         tracing::error!(%problem, "the configuration is not valid; the last good one is used");
     }
     let (store, store_state) = store::open(&foundation, &place).await?;
-    let (mut authority, in_process) = Authority::new(store::load_records(&store).await);
-    let token_from_environment = shared_token(&mut authority, &store, &secrets, &foundation).await?;
     let listener = foundation.listener(loaded.config.port.unwrap_or(DEFAULT_PORT))?;
     let port = listener.local_addr().map_or(DEFAULT_PORT, |address| address.port());
 
     let workspace = settings::workspace(&loaded.config, &place)?;
     let boot = now::entropy()?.uuid();
+    // After what may fail, so that a start that fails leaves what was carried over to the next.
+    let carried = foundation.take_carried(&store_state);
+    let (mut authority, in_process) = match carried.and_then(|before| before.restarted(now::moment())) {
+        Some(restarted) => restarted,
+        None => Authority::new(store::load_records(&store).await),
+    };
+    let token_from_environment = shared_token(&mut authority, &store, &secrets, &foundation).await?;
     let default_model = loaded.config.model.as_deref().and_then(ModelName::parse);
     let models =
         Models::load(store.clone(), secrets.clone(), default_model, foundation.local_models.clone()).await;

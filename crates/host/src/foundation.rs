@@ -9,10 +9,12 @@ use tidegate_gateway::listener::{self, BindError};
 use tidegate_providers::local::LocalAddress;
 use tidegate_secrets::{SecretStore, ServiceName};
 use tidegate_store::Store;
+use tidegate_trust::Authority;
 use tidegate_trust::decision::Desktop;
 use tokio::net::TcpListener;
 
 use crate::boot::BootError;
+use crate::boot::store::StoreCondition;
 use crate::options::{Announce, Announcement, Bind, ServeOptions};
 use crate::state_dir::{InstanceLock, make_private, state_dir};
 use crate::{config, log};
@@ -34,6 +36,14 @@ pub(crate) struct Foundation {
     listener: Mutex<Option<KeptListener>>,
     /// A store that exists nowhere else, so it outlives the gateway that made it.
     pub(crate) memory: Mutex<Option<Store>>,
+    carried: Mutex<Option<Carried>>,
+}
+
+/// What the gateway before gave back.
+struct Carried {
+    authority: Authority,
+    /// Whether its decisions are in the store in memory.
+    in_memory: bool,
 }
 
 /// A bound port, under the number that was asked for.
@@ -82,6 +92,7 @@ impl Foundation {
             lock: Mutex::default(),
             listener: Mutex::default(),
             memory: Mutex::default(),
+            carried: Mutex::default(),
         }
     }
 
@@ -141,7 +152,25 @@ impl Foundation {
 
     /// Forgets a store in memory, so that the next start looks at the disk again.
     pub(crate) fn forget_memory(&self) -> Option<Store> {
-        held(&self.memory).take()
+        let memory = held(&self.memory).take();
+        if memory.is_some() {
+            held(&self.carried).take();
+        }
+        memory
+    }
+
+    /// Keeps what the gateway before gave back, for the next one.
+    pub(crate) fn carry(&self, authority: Option<Authority>) {
+        let in_memory = self.is_kept_in_memory();
+        *held(&self.carried) = authority.map(|authority| Carried { authority, in_memory });
+    }
+
+    /// Takes what the gateway before gave back, unless the store is another one now: then only that
+    /// counts.
+    pub(crate) fn take_carried(&self, store: &StoreCondition) -> Option<Authority> {
+        let carried = held(&self.carried).take()?;
+        let is_same = store.is_as_before() && carried.in_memory == self.is_kept_in_memory();
+        is_same.then_some(carried.authority)
     }
 
     /// Whether there is a store in memory.
@@ -151,6 +180,7 @@ impl Foundation {
 
     /// Gives up the port and the state directory.
     pub(crate) fn release(&self) {
+        held(&self.carried).take();
         held(&self.listener).take();
         held(&self.lock).take();
     }

@@ -27,6 +27,7 @@ mod state_dir;
 mod supervise;
 
 pub use boot::{BootError, start};
+pub use log::file as log_file;
 pub use options::{Announce, Announcement, Bind, ServeOptions};
 pub use running::RunningHost;
 pub use serve::{ExitReason, ServeError, serve};

@@ -14,8 +14,9 @@ use crate::environment;
 /// The most bytes of the log file before a start puts it aside; one older file is kept.
 const MAX_BYTES: u64 = 8 * 1024 * 1024;
 
-/// Where the log is.
-pub(crate) fn file(state_dir: &Path) -> PathBuf {
+/// Where the log of a host with this state directory is.
+#[must_use]
+pub fn file(state_dir: &Path) -> PathBuf {
     state_dir.join("logs").join("tidegate.log")
 }
 

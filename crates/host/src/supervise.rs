@@ -1,5 +1,5 @@
 //! Keeps a gateway running: builds it, watches its parts, and builds it anew when one fails. The
-//! bound port, the lock of the state directory and the log stay.
+//! bound port, the lock of the state directory, the log, and who waits to be let in stay.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -217,7 +217,9 @@ impl Supervisor {
             () = self.stop.cancelled() => {
                 // Half of one could not be stopped in order; the whole takes milliseconds.
                 match tokio::time::timeout(DRAIN, &mut building).await {
-                    Ok(Ok(Ok(host))) => self.shut_down(Arc::new(host), "shutdown").await,
+                    Ok(Ok(Ok(host))) => {
+                        self.shut_down(Arc::new(host), "shutdown").await;
+                    }
                     Ok(_) => {}
                     Err(_) => building.abort(),
                 }
@@ -273,18 +275,28 @@ impl Supervisor {
         };
         drop(conditions);
         self.present.send_replace(None);
-        let told = if matches!(ended, Ended::Stop) { "shutdown" } else { "restart" };
+        let is_last = matches!(ended, Ended::Stop);
         let then = self.after(ended, started);
-        self.shut_down(host, told).await;
+        let in_order = self.shut_down(host.clone(), if is_last { "shutdown" } else { "restart" }).await;
+        if !is_last {
+            let authority = in_order.then(|| host.gateway().give_back_authority()).flatten();
+            if authority.is_none() {
+                tracing::warn!("whoever waits to be let in, or was let in for a while, has to ask again");
+            }
+            self.foundation.carry(authority);
+        }
         then
     }
 
-    /// Stops a gateway in order. In a task of its own: whatever is wrong with it does not end us.
-    async fn shut_down(&self, host: Arc<RunningHost>, reason: &'static str) {
+    /// Stops a gateway, and tells whether that went in order. In a task of its own: whatever is wrong
+    /// with it does not end us.
+    async fn shut_down(&self, host: Arc<RunningHost>, reason: &'static str) -> bool {
         let stopping = tokio::spawn(async move { host.shut_down(reason).await });
-        if !matches!(tokio::time::timeout(DRAIN + PATIENCE, stopping).await, Ok(Ok(()))) {
+        let in_order = matches!(tokio::time::timeout(DRAIN + PATIENCE, stopping).await, Ok(Ok(())));
+        if !in_order {
             tracing::warn!("the gateway could not be stopped in order");
         }
+        in_order
     }
 
     /// Decides what follows, and says it before the gateway is ended.

@@ -204,6 +204,30 @@ impl Authority {
         (authority, InProcessKey::new())
     }
 
+    /// The same authority for the gateway that takes this one's place in the same process, and the
+    /// one right to call connections in-process of that. What waits, what was granted for a while,
+    /// and what was refused stay; nothing is live, and our own key and the right to act for the
+    /// person are to be set and taken anew.
+    ///
+    /// `None` when a decision was being saved: only the store knows whether it counts, so what is
+    /// stored has to be read again.
+    #[must_use]
+    pub fn restarted(self, now: Moment) -> Option<(Self, InProcessKey)> {
+        if self.pending.waiting().iter().any(|request| request.deciding) {
+            return None;
+        }
+        let mut next = Self {
+            own_key: None,
+            own_client_seen: None,
+            live: HashMap::new(),
+            desktop_key: Some(DesktopKey::new()),
+            ..self
+        };
+        // Nobody is connected who could be told what has expired.
+        next.tick(now);
+        Some((next, InProcessKey::new()))
+    }
+
     /// The right to act for the person at a desktop. It is given out once, and only where a desktop
     /// is: to the composition root, before anything is served.
     #[must_use]
@@ -215,6 +239,8 @@ impl Authority {
     /// Sets the key that our own client was given this time. Whatever the store holds about it,
     /// in a record, a block or another's name, means nothing for its admission.
     pub fn set_own_key(&mut self, key: PublicKey) {
+        // With another key before a restart, it may have asked as a stranger.
+        self.pending.take_subject(&Subject::Device(key.device_id()));
         self.own_key = Some(key);
     }
 

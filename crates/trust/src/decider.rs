@@ -73,6 +73,13 @@ impl Decider {
         Self { who: Who::Person }
     }
 
+    /// Whether it is a client to which the person gave the right to let others in: the person hears of
+    /// each of its decisions.
+    #[must_use]
+    pub fn is_client(&self) -> bool {
+        matches!(self.who, Who::Client { .. })
+    }
+
     pub(crate) fn who(&self) -> &Who {
         &self.who
     }

@@ -1,7 +1,8 @@
 //! Shows the native dialogs with sample content, for looking at them and for their tests:
 //! `dialogs KIND [--unasked]` opens one, number 1. Lines on standard input go on:
-//! `open NUMBER KIND`, `unasked NUMBER KIND`, `update NUMBER KIND`, `behind NUMBER TEXT`,
-//! `present NUMBER`, `close NUMBER`. Each outcome is printed as a line. The end of the input ends it.
+//! `open NUMBER KIND`, `unasked NUMBER KIND`, `update NUMBER KIND`, `refresh NUMBER SECONDS TEXT`,
+//! `present NUMBER`, `close NUMBER`. A refresh sets the time left and how many wait behind. Each
+//! outcome is printed as a line. The end of the input ends it.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "it talks to a terminal")]
 
@@ -61,7 +62,11 @@ fn obey(dialogs: &dyn NativeDialogs, line: &str) -> Result<(), String> {
         "open" => dialogs.open(id, sample()?, Attention::Asked),
         "unasked" => dialogs.open(id, sample()?, Attention::Unasked),
         "update" => dialogs.update(id, sample()?),
-        "behind" => dialogs.set_behind(id, rest.to_owned()),
+        "refresh" => {
+            let (seconds, behind) = rest.split_once(' ').unwrap_or((rest, ""));
+            let seconds = seconds.parse().map_err(|_| "the seconds left are missing")?;
+            dialogs.refresh(id, behind.to_owned(), samples::from_now(seconds));
+        }
         "present" => dialogs.present(id),
         "close" => dialogs.close(id),
         _ => return Err(format!("unknown: {verb}")),

@@ -265,7 +265,7 @@ fn code(label: &'static str, value: &str) -> Field {
     Field { label, value: value.to_owned(), style: FieldStyle::Code }
 }
 
-fn from_now(seconds: i64) -> UnixMillis {
+pub(crate) fn from_now(seconds: i64) -> UnixMillis {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let now = i64::try_from(now.as_millis()).unwrap_or(i64::MAX);
     UnixMillis(u64::try_from(now.saturating_add(seconds * 1000)).unwrap_or(0))

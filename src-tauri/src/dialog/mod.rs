@@ -7,6 +7,7 @@ mod linux;
 mod unavailable;
 
 use tidegate_desktop_core::dialog::{Attention, Dialog, DialogId, DialogOutcome};
+use tidegate_protocol::UnixMillis;
 use tokio::sync::mpsc;
 
 /// Where the outcomes of dialogs arrive: one for each dialog that a person ended.
@@ -23,9 +24,10 @@ pub trait NativeDialogs: Send + Sync {
     /// Shows something else in an open dialog. Its approving button is dead again for a while,
     /// unless nothing but the number of those who wait behind it changed.
     fn update(&self, id: DialogId, dialog: Dialog);
-    /// Changes how many wait behind an open dialog: `"2 more wait"`, or nothing. The approving
-    /// button stays as it is.
-    fn set_behind(&self, id: DialogId, text: String);
+    /// Changes how many wait behind an open review dialog, `"2 more wait"` or nothing, and when its
+    /// time is up. The approving button stays as it is, except in a dialog whose time was up: there
+    /// it is dead for a while and alive then.
+    fn refresh(&self, id: DialogId, behind: String, expires_at: UnixMillis);
     /// Brings an open dialog to the front, with the keyboard.
     fn present(&self, id: DialogId);
     /// Closes a dialog. No outcome follows.

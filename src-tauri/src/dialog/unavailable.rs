@@ -2,6 +2,7 @@
 //! decides.
 
 use tidegate_desktop_core::dialog::{Attention, Dialog, DialogId, DialogOutcome, ReviewOutcome};
+use tidegate_protocol::UnixMillis;
 
 use super::{NativeDialogs, Outcomes};
 
@@ -33,7 +34,7 @@ impl NativeDialogs for NoDialogs {
 
     fn update(&self, _id: DialogId, _dialog: Dialog) {}
 
-    fn set_behind(&self, _id: DialogId, _text: String) {}
+    fn refresh(&self, _id: DialogId, _behind: String, _expires_at: UnixMillis) {}
 
     fn present(&self, _id: DialogId) {}
 

@@ -25,14 +25,42 @@ pub(super) struct Notifications {
     gate: Option<Deadline>,
     /// What ended while the screen was locked and was not told yet.
     ended: Ended,
+    /// What clients decided and was not told yet.
+    decided: DecidedByClients,
+}
+
+/// How many clients let in and refused, without the person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct DecidedByClients {
+    let_in: u64,
+    refused: u64,
+}
+
+impl DecidedByClients {
+    fn and(self, more: Self) -> Self {
+        Self {
+            let_in: self.let_in.saturating_add(more.let_in),
+            refused: self.refused.saturating_add(more.refused),
+        }
+    }
 }
 
 /// The notification on the screen.
 #[derive(Debug)]
 struct Shown {
     id: NotificationId,
-    /// What it told of, with the digests of that time. Empty when it only told what ended.
+    /// What it told of, with the digests of that time. Empty when it only told what has happened.
     items: BTreeMap<Key, String>,
+    decided: DecidedByClients,
+}
+
+impl Notifications {
+    /// The notification left the screen, and not by the person: what clients decided is told again.
+    fn take_unseen(&mut self) -> Option<Shown> {
+        let shown = self.shown.take()?;
+        self.decided = self.decided.and(shown.decided);
+        Some(shown)
+    }
 }
 
 impl Controller {
@@ -43,11 +71,17 @@ impl Controller {
         sum.commands = sum.commands.saturating_add(ended.commands);
     }
 
+    /// Clients that may let others in did, or refused them.
+    pub(super) fn decided_by_clients(&mut self, let_in: u64, refused: u64) {
+        let sum = &mut self.notifications.decided;
+        *sum = sum.and(DecidedByClients { let_in, refused });
+    }
+
     /// Notifications began to work, or ceased to: what was shown is gone.
     pub(super) fn notification_service_changed(&mut self, service: Surface) {
         let is_back = service == Surface::Works && matches!(self.notification_service, Surface::Missing(_));
         if is_back {
-            self.notifications.shown = None;
+            self.notifications.take_unseen();
             self.notifications.told.clear();
         }
         self.notification_service = service;
@@ -91,7 +125,7 @@ impl Controller {
             shown.items.is_empty() || self.waiting.unasked().any(|entry| shown.items.contains_key(&entry.key))
         };
         if self.notifications.shown.as_ref().is_some_and(|shown| !is_pending(shown)) {
-            self.notifications.shown = None;
+            self.notifications.take_unseen();
             effects.push(Effect::CloseNotification);
         }
         if !self.has_news() || self.notifications.gate.is_some_and(|gate| !gate.has_passed(now)) {
@@ -99,12 +133,15 @@ impl Controller {
         }
         let items: BTreeMap<Key, String> =
             self.waiting.unasked().map(|entry| (entry.key.clone(), entry.digest.clone())).collect();
+        // The one before may not have been seen yet, and this takes its place.
+        self.notifications.take_unseen();
+        let decided = std::mem::take(&mut self.notifications.decided);
         let id = self.numbers.notification();
-        effects.push(Effect::Notify(notification(id, &items, self.notifications.ended)));
+        effects.push(Effect::Notify(notification(id, &items, decided, self.notifications.ended)));
         self.notifications.told.extend(items.keys().cloned());
         self.notifications.ended = Ended::default();
         self.notifications.gate = Some(now.deadline(NOTIFY_EVERY));
-        self.notifications.shown = Some(Shown { id, items });
+        self.notifications.shown = Some(Shown { id, items, decided });
     }
 
     /// How long a notification still has to wait.
@@ -115,7 +152,7 @@ impl Controller {
 
     /// Takes the notification away: what it told of is gone with the gateway.
     pub(super) fn close_notification(&mut self, effects: &mut Vec<Effect>) {
-        if self.notifications.shown.take().is_some() {
+        if self.notifications.take_unseen().is_some() {
             effects.push(Effect::CloseNotification);
         }
     }
@@ -126,15 +163,23 @@ impl Controller {
             && !matches!(self.notification_service, Surface::Missing(_))
             && !matches!(self.host, HostState::Stopping);
         let is_new = self.waiting.unasked().any(|entry| !self.notifications.told.contains(&entry.key));
-        can_be_told && (is_new || self.notifications.ended != Ended::default())
+        let has_happened = self.notifications.ended != Ended::default()
+            || self.notifications.decided != DecidedByClients::default();
+        can_be_told && (is_new || has_happened)
     }
 }
 
-fn notification(id: NotificationId, items: &BTreeMap<Key, String>, ended: Ended) -> Notification {
+fn notification(
+    id: NotificationId,
+    items: &BTreeMap<Key, String>,
+    decided: DecidedByClients,
+    ended: Ended,
+) -> Notification {
     let commands = items.keys().filter(|key| matches!(key, Key::Command(_))).count();
     let requests = items.len() - commands;
-    let ended = ended_sentence(ended);
+    let (decided, ended) = (decided_sentence(decided), ended_sentence(ended));
     let title = match items.len() {
+        0 if decided.is_some() => "Tidegate: decided without you".to_owned(),
         0 => "Tidegate: while you were away".to_owned(),
         1 => "Tidegate: 1 decision waits".to_owned(),
         count => format!("Tidegate: {count} decisions wait"),
@@ -149,8 +194,22 @@ fn notification(id: NotificationId, items: &BTreeMap<Key, String>, ended: Ended)
         1 => Some("1 command of an agent waits.".to_owned()),
         count => Some(format!("{count} commands of agents wait.")),
     };
-    let sentences: Vec<String> = requests.into_iter().chain(commands).chain(ended).collect();
+    let sentences: Vec<String> = requests.into_iter().chain(commands).chain(decided).chain(ended).collect();
     Notification { id, title, body: sentences.join(" "), has_actions: !items.is_empty() }
+}
+
+fn decided_sentence(decided: DecidedByClients) -> Option<String> {
+    let counted = |count| match count {
+        1 => "1 device or program".to_owned(),
+        count => format!("{count} devices or programs"),
+    };
+    let what = match (decided.let_in, decided.refused) {
+        (0, 0) => return None,
+        (0, refused) => format!("refused {}", counted(refused)),
+        (let_in, 0) => format!("let in {}", counted(let_in)),
+        (let_in, refused) => format!("let in {} and refused {refused}", counted(let_in)),
+    };
+    Some(format!("Someone with the right to let others in has {what}. Look at Devices."))
 }
 
 fn ended_sentence(ended: Ended) -> Option<String> {

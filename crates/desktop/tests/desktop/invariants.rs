@@ -39,6 +39,7 @@ enum Step {
     SecondLaunch,
     Windows(bool),
     Screen(bool),
+    DecidedByClients(u64, u64),
 }
 
 /// Which dialog an outcome is for.
@@ -97,6 +98,10 @@ fn any_host() -> impl Strategy<Value = HostState> {
     ]
 }
 
+fn any_count() -> impl Strategy<Value = u64> {
+    prop_oneof![8 => 0_u64..3, 1 => Just(u64::MAX)]
+}
+
 fn any_step() -> impl Strategy<Value = Step> {
     let answers = prop_oneof![
         Just(NotificationAnswer::Review),
@@ -132,6 +137,7 @@ fn any_step() -> impl Strategy<Value = Step> {
         1 => Just(Step::SecondLaunch),
         1 => any::<bool>().prop_map(Step::Windows),
         2 => any::<bool>().prop_map(Step::Screen),
+        2 => (any_count(), any_count()).prop_map(|(let_in, refused)| Step::DecidedByClients(let_in, refused)),
     ]
 }
 
@@ -239,6 +245,7 @@ impl World {
             Step::SecondLaunch => Input::SecondLaunch,
             Step::Windows(is_open) => Input::Windows { is_open },
             Step::Screen(is_locked) => Input::Screen { is_locked },
+            Step::DecidedByClients(let_in, refused) => Input::DecidedByClients { let_in, refused },
         };
         self.input(input)
     }

@@ -254,6 +254,139 @@ fn the_notification_of_a_gateway_that_ended_is_taken_away() {
     assert_eq!(decisions(&desktop.answer(told.id, NotificationAnswer::Deny)), []);
 }
 
+fn let_in(desktop: &mut Desktop, count: u64) -> Vec<Effect> {
+    desktop.on(Input::DecidedByClients { let_in: count, refused: 0 })
+}
+
+#[test]
+fn what_a_client_decided_is_told_without_buttons_and_without_words_from_outside() {
+    let mut desktop = Desktop::ready();
+
+    let told = notified(&let_in(&mut desktop, 1)).expect("it was shown");
+
+    let expected = Notification {
+        id: told.id,
+        title: "Tidegate: decided without you".to_owned(),
+        body: "Someone with the right to let others in has let in 1 device or program. Look at Devices."
+            .to_owned(),
+        has_actions: false,
+    };
+    assert_eq!(told, expected);
+    assert_eq!(notified(&desktop.wait(60_000)), None, "nobody is told twice");
+    assert_eq!(desktop.answer(told.id, NotificationAnswer::Deny), [Effect::CloseNotification]);
+}
+
+#[test]
+fn what_clients_decided_in_a_few_seconds_is_summed_into_one_notification() {
+    let mut desktop = Desktop::ready();
+    let first = notified(&let_in(&mut desktop, 1)).expect("it was shown");
+    desktop.answer(first.id, NotificationAnswer::Closed);
+
+    let at_once = [
+        let_in(&mut desktop, 2),
+        desktop.on(Input::DecidedByClients { let_in: 0, refused: 1 }),
+        desktop.wait(FIVE_SECONDS - 1),
+    ]
+    .concat();
+    let later = notified(&desktop.wait(1)).expect("it was shown");
+
+    assert_eq!(notified(&at_once), None);
+    assert_eq!(
+        later.body,
+        "Someone with the right to let others in has let in 2 devices or programs and refused 1. Look at Devices."
+    );
+}
+
+#[test]
+fn a_client_that_only_refused_is_told_too() {
+    let mut desktop = Desktop::ready();
+
+    let told =
+        notified(&desktop.on(Input::DecidedByClients { let_in: 0, refused: 2 })).expect("it was shown");
+
+    let body = "Someone with the right to let others in has refused 2 devices or programs. Look at Devices.";
+    assert_eq!(told.body, body);
+}
+
+#[test]
+fn what_a_client_decided_stays_told_in_the_notification_that_takes_the_place_of_the_first() {
+    let mut desktop = Desktop::ready();
+    let_in(&mut desktop, 1);
+    desktop.tell(&[device(1, at(0))], &[]);
+
+    let told = notified(&desktop.wait(FIVE_SECONDS)).expect("it was shown");
+
+    assert_eq!(told.title, "Tidegate: 1 decision waits");
+    assert_eq!(
+        told.body,
+        "1 device or program asks to be let in. Someone with the right to let others in has let in 1 device or \
+         program. Look at Devices."
+    );
+    assert!(told.has_actions);
+}
+
+#[test]
+fn what_a_client_decided_is_told_again_when_its_notification_goes_because_nothing_waits_any_more() {
+    let mut desktop = Desktop::ready();
+    let_in(&mut desktop, 1);
+    desktop.tell(&[device(1, at(0))], &[]);
+    desktop.wait(FIVE_SECONDS);
+
+    let gone = desktop.tell(&[], &[]);
+    let told = notified(&desktop.wait(FIVE_SECONDS)).expect("it was shown");
+
+    assert!(gone.contains(&Effect::CloseNotification));
+    assert_eq!(told.title, "Tidegate: decided without you");
+}
+
+#[test]
+fn what_a_client_decided_is_kept_while_the_screen_is_locked_and_while_the_service_is_missing() {
+    let lock = [Input::Screen { is_locked: true }, Input::Screen { is_locked: false }];
+    let service = [missing(), Surface::Works].map(Input::NotificationService);
+    for [away, back] in [lock, service] {
+        let mut desktop = Desktop::ready();
+        desktop.on(away.clone());
+
+        let silent = [let_in(&mut desktop, 1), let_in(&mut desktop, 1), desktop.wait(60_000)].concat();
+        let told = notified(&desktop.on(back)).expect("it is told");
+
+        assert_eq!(notified(&silent), None, "{away:?}");
+        assert!(told.body.contains("has let in 2 devices or programs."), "{told:?}");
+    }
+}
+
+#[test]
+fn what_a_client_decided_outlives_a_notification_service_that_dies_and_the_gateway() {
+    let mut desktop = Desktop::ready();
+    let_in(&mut desktop, 1);
+    desktop.wait(FIVE_SECONDS);
+    desktop.on(Input::NotificationService(missing()));
+    let again = notified(&desktop.on(Input::NotificationService(Surface::Works))).expect("it is told");
+
+    let failed = desktop.on(Input::Host(HostState::Failed("out of file descriptors".to_owned())));
+    let after = notified(&desktop.wait(FIVE_SECONDS)).expect("it is told");
+
+    assert!(failed.contains(&Effect::CloseNotification));
+    for told in [again, after] {
+        assert!(told.body.contains("has let in 1 device or program."), "{told:?}");
+    }
+}
+
+#[test]
+fn thousands_of_decisions_of_clients_lead_to_few_notifications_that_tell_of_all() {
+    let mut desktop = Desktop::ready();
+    let mut told = Vec::new();
+    for _ in 0..6_000 {
+        told.extend(notified(&let_in(&mut desktop, 1)));
+        told.extend(notified(&desktop.wait(10)));
+    }
+    told.extend(notified(&desktop.wait(FIVE_SECONDS)));
+
+    assert!(told.len() <= 14, "{} in a minute", told.len());
+    let last = told.last().expect("some were shown");
+    assert!(last.body.contains("has let in 6000 devices or programs."), "{last:?}");
+}
+
 #[test]
 fn two_hundred_requests_in_a_minute_lead_to_few_notifications_and_one_dialog() {
     let mut desktop = Desktop::ready();

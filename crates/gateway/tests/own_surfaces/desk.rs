@@ -4,7 +4,7 @@ use std::time::Duration as Span;
 
 use serde_json::json;
 use tidegate_agent::subagent::SubagentGateway as _;
-use tidegate_gateway::desk::DeskError;
+use tidegate_gateway::desk::{ClientDecisions, DeskError};
 use tidegate_testkit::client::ConnectOptions;
 use tidegate_trust::Level;
 use tidegate_trust::approval::Decision;
@@ -47,6 +47,29 @@ async fn a_stranger_waits_at_the_desk_and_comes_in_when_the_person_approves_what
     let again = world.desk().decide(&request.id, &digest, &ALL).await;
     assert_eq!(again, Err(DeskError::Gone));
     assert!(again.unwrap_err().to_string().starts_with("This no longer waits"));
+}
+
+#[tokio::test]
+async fn the_desk_hears_of_what_a_client_decides_and_not_of_what_the_person_or_a_surface_does() {
+    let world = World::with_desktop().await;
+    let mut doorkeeper = world.let_in(1, &["operator.pairing", "operator.read"]).await;
+    let refused = world.knock(&world.device(2, READ)).await;
+    world.desk().decide(&refused.id, &refused.ask.digest(), &Verdict::Reject).await.unwrap();
+    let by_surface = json!({ "requestId": world.knock(&world.device(3, READ)).await.id });
+    world.window().await.call("device.pair.reject", by_surface).await.unwrap();
+    let mut decisions = world.desk().client_decisions();
+    assert_eq!(*decisions.borrow_and_update(), ClientDecisions::default(), "the person decided until now");
+
+    let beyond = json!({ "requestId": world.knock(&world.device(4, &["operator.admin"])).await.id });
+    doorkeeper.request("device.pair.approve", beyond.clone()).await.unwrap_err();
+    assert!(!decisions.has_changed().unwrap(), "nothing was decided");
+    doorkeeper.request("device.pair.reject", beyond).await.unwrap();
+    let approved = json!({ "requestId": world.knock(&world.device(5, READ)).await.id });
+    doorkeeper.request("device.pair.approve", approved).await.unwrap();
+
+    assert!(decisions.has_changed().unwrap());
+    assert_eq!(*decisions.borrow_and_update(), ClientDecisions { let_in: 1, refused: 1 });
+    world.connect(&world.device(5, READ)).await.unwrap();
 }
 
 #[tokio::test]

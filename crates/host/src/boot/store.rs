@@ -15,6 +15,13 @@ pub(crate) struct StoreCondition {
     pub(crate) sentence: String,
 }
 
+impl StoreCondition {
+    /// Whether a gateway before this one in the same process may have used the same store.
+    pub(crate) fn is_as_before(&self) -> bool {
+        matches!(self.state, "ok" | "memory")
+    }
+}
+
 /// Opens the store. Where nothing can be kept it is one in memory, which says so.
 pub(crate) async fn open(
     foundation: &Foundation,

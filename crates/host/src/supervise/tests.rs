@@ -5,8 +5,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::json;
 use tempfile::TempDir;
+use tidegate_agent::subagent::SubagentGateway as _;
 use tidegate_secrets::{Backend, BackendError, SecretName, SecretState, SecretStore, SecretText};
-use tidegate_testkit::client::{ConnectOptions, GatewayClient};
+use tidegate_testkit::client::{ClientError, ConnectOptions, GatewayClient};
+use tidegate_testkit::identity::DeviceIdentity;
+use tidegate_trust::decision::{Choice, Desktop, Duration as For, Verdict};
+use tidegate_trust::pairing::PendingRequest;
 use tidegate_trust::token::Token;
 
 use super::*;
@@ -58,6 +62,28 @@ impl Place {
         std::fs::write(self.state_dir().join("fault"), part).expect("written");
     }
 
+    fn options_beside_a_desktop(&self) -> ServeOptions {
+        ServeOptions { desktop: Desktop::Running, ..self.options() }
+    }
+
+    /// A device connects.
+    async fn device(&self, port: u16, number: u64) -> Result<GatewayClient, ClientError> {
+        let options = ConnectOptions::default()
+            .device(&DeviceIdentity::numbered(number))
+            .token(self.tokens()[0].reveal())
+            .scopes(&["operator.read"]);
+        let mut client = GatewayClient::open(&format!("ws://127.0.0.1:{port}")).await?;
+        client.connect(&options).await?;
+        Ok(client)
+    }
+
+    /// A device knocks and is not let in; what waits for it.
+    async fn knock(&self, supervised: &Supervised, port: u16, number: u64) -> PendingRequest {
+        let refused = self.device(port, number).await;
+        assert!(matches!(refused, Err(ClientError::Answer(_))), "{:?}", refused.err());
+        requests(supervised).pop().expect("it waits")
+    }
+
     /// A client that may ask for `health` and nothing else.
     async fn probe(&self, port: u16) -> GatewayClient {
         let mut client = GatewayClient::open(&format!("ws://127.0.0.1:{port}")).await.expect("it answers");
@@ -94,6 +120,25 @@ async fn failed(supervised: &Supervised) -> String {
         SupervisedState::Failed { reason } => reason,
         _ => unreachable!("waited for"),
     }
+}
+
+fn approved(duration: For) -> Verdict {
+    Verdict::Approve { choice: Choice::All, duration }
+}
+
+fn requests(supervised: &Supervised) -> Vec<PendingRequest> {
+    supervised.host().expect("it serves").desk().expect("a desktop runs").requests()
+}
+
+/// Polls once.
+async fn is_waiting(mut future: std::pin::Pin<&mut impl Future>) -> bool {
+    std::future::poll_fn(|context| std::task::Poll::Ready(future.as_mut().poll(context).is_pending())).await
+}
+
+/// The person decides at the desk of the gateway that serves now.
+async fn decide(supervised: &Supervised, request: &PendingRequest, duration: For) {
+    let desk = supervised.host().expect("it serves").desk().expect("a desktop runs");
+    desk.decide(&request.id, &request.ask.digest(), &approved(duration)).await.expect("decided");
 }
 
 fn lock_is_free(state_dir: &Path) -> bool {
@@ -303,6 +348,101 @@ async fn a_gateway_or_a_store_that_ends_by_itself_is_built_anew() {
     ready(&supervised, 3).await;
     let host = supervised.host().expect("it serves again");
     assert!(host.gateway().is_ready() && host.store().set_flag("test", None).await.is_ok());
+    supervised.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_waits_and_who_was_let_in_for_a_while_is_still_there_after_a_restart() {
+    let place = Place::new();
+    let supervised = supervise(place.options_beside_a_desktop());
+    let port = ready(&supervised, 1).await;
+    let until_quit = place.knock(&supervised, port, 1).await;
+    decide(&supervised, &until_quit, For::UntilQuit).await;
+    let waiting = place.knock(&supervised, port, 2).await;
+    let desk_before = supervised.host().expect("it serves").desk().expect("a desktop runs");
+
+    place.strike("accept loop");
+
+    assert_eq!(ready(&supervised, 2).await, port);
+    assert_eq!(requests(&supervised), std::slice::from_ref(&waiting), "under its id, and as it was drawn");
+    place.device(port, 1).await.expect("until Tidegate quits");
+    assert_eq!(place.knock(&supervised, port, 2).await.id, waiting.id);
+    let late = desk_before.decide(&waiting.id, &waiting.ask.digest(), &approved(For::Always)).await;
+    assert!(late.is_err(), "the gateway before has nothing left to decide");
+    assert!(desk_before.new_token("late", tidegate_trust::Level::Read, false).await.is_err());
+    decide(&supervised, &waiting, For::Always).await;
+    place.device(port, 2).await.expect("let in");
+    let subagents = supervised.host().expect("it serves").subagents().clone();
+    assert!(subagents.call("sessions.list", json!({})).await.is_ok(), "our own client is let in");
+
+    // Because a person asked; and what was decided in between is kept like anything else.
+    supervised.restart();
+    ready(&supervised, 3).await;
+    for number in [1, 2] {
+        place.device(port, number).await.expect("still let in");
+    }
+    supervised.stop().await;
+
+    let supervised = supervise(place.options_beside_a_desktop());
+    let port = ready(&supervised, 1).await;
+    place.device(port, 2).await.expect("for good");
+    place.knock(&supervised, port, 1).await;
+    supervised.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_decision_on_its_way_when_the_gateway_fails_is_what_the_store_says() {
+    let place = Place::new();
+    let supervised = supervise(place.options_beside_a_desktop());
+    let port = ready(&supervised, 1).await;
+    let request = place.knock(&supervised, port, 1).await;
+    place.knock(&supervised, port, 2).await;
+    let desk = supervised.host().expect("it serves").desk().expect("a desktop runs");
+    let digest = request.ask.digest();
+    let verdict = approved(For::Always);
+    let store = supervised.host().expect("it serves").store().clone();
+    {
+        // So much is to be saved before it that its answer takes a while.
+        let mut before: Vec<_> =
+            (0..64).map(|_| Box::pin(store.set_flag("test", Some("kept".to_owned())))).collect();
+        for write in &mut before {
+            is_waiting(write.as_mut()).await;
+        }
+        // It is handed to the store, and then nobody waits for the answer any longer.
+        let decision = std::pin::pin!(desk.decide(&request.id, &digest, &verdict));
+        assert!(is_waiting(decision).await);
+    }
+
+    place.strike("accept loop");
+
+    ready(&supervised, 2).await;
+    assert!(requests(&supervised).is_empty(), "built anew from the store");
+    place.device(port, 1).await.expect("the store has the decision");
+    supervised.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_store_than_before_counts_by_itself() {
+    let place = Place::new();
+    // Not a directory: nothing can be kept in it, for root neither.
+    std::fs::write(place.state_dir(), "in the way").expect("written");
+    let supervised = supervise(place.options_beside_a_desktop());
+    let port = ready(&supervised, 1).await;
+    let request = place.knock(&supervised, port, 1).await;
+    decide(&supervised, &request, For::Always).await;
+    place.device(port, 1).await.expect("let in while nothing is kept");
+    // As a part that failed would: the store in memory is the same one.
+    supervised.host().expect("it serves").parts.spawn("maintenance", async {});
+    ready(&supervised, 2).await;
+    place.device(port, 1).await.expect("still let in");
+    std::fs::remove_file(place.state_dir()).expect("out of the way");
+
+    supervised.restart();
+
+    ready(&supervised, 3).await;
+    assert_eq!(place.tokens().len(), 2, "the store on the disk has a shared token of its own");
+    let known = place.device(port, 1).await;
+    assert!(known.is_err(), "what was said to be lost is not brought back");
     supervised.stop().await;
 }
 

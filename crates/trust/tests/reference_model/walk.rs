@@ -28,7 +28,7 @@ const DEVICES: usize = 12;
 const PROGRAMS: usize = 3;
 
 /// What a long walk must have met at least once.
-pub(crate) const OUTCOMES: [&str; 30] = [
+pub(crate) const OUTCOMES: [&str; 31] = [
     "admitted",
     "admitted once",
     "admitted our own client",
@@ -59,6 +59,7 @@ pub(crate) const OUTCOMES: [&str; 30] = [
     "rotated",
     "revoked",
     "expired",
+    "restarted",
 ];
 
 pub(crate) struct Walk {
@@ -204,6 +205,7 @@ impl Walk {
             92..94 => self.program_tokens(),
             94 => self.rotate_shared(),
             95..97 => self.remove_program(),
+            97 => self.restart(),
             _ => self.disconnect(),
         };
         self.compare();

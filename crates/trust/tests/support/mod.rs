@@ -234,6 +234,16 @@ impl World {
         self.authority.take_desktop_key(Desktop::Running).expect("it was not taken")
     }
 
+    /// Another gateway takes the place of the one before, in the same process. Whether what was in
+    /// memory could be carried over.
+    pub(crate) fn restart(&mut self) -> bool {
+        let (nobody, _) = Authority::new(TrustRecords::default());
+        let before = std::mem::replace(&mut self.authority, nobody);
+        let Some((authority, in_process)) = before.restarted(self.now) else { return false };
+        (self.authority, self.in_process) = (authority, in_process);
+        true
+    }
+
     pub(crate) fn pass(&mut self, time: Duration) {
         self.now = Moment { wall: self.now.wall.plus(time), monotonic: self.now.monotonic + time };
     }

@@ -17,6 +17,7 @@ use std::rc::Rc;
 
 use gtk::glib;
 use tidegate_desktop_core::dialog::{Attention, Dialog, DialogId};
+use tidegate_protocol::UnixMillis;
 
 use self::window::DialogWindow;
 use super::{NativeDialogs, Outcomes};
@@ -61,8 +62,8 @@ impl NativeDialogs for GtkDialogs {
         with(id, |window| window.show(dialog));
     }
 
-    fn set_behind(&self, id: DialogId, text: String) {
-        with(id, move |window| window.set_behind(text));
+    fn refresh(&self, id: DialogId, behind: String, expires_at: UnixMillis) {
+        with(id, move |window| window.refresh(behind, expires_at));
     }
 
     fn present(&self, id: DialogId) {

@@ -6,7 +6,8 @@ use std::rc::Rc;
 use gtk::gdk;
 use gtk::glib::Propagation;
 use gtk::prelude::*;
-use tidegate_desktop_core::dialog::{Attention, Dialog, DialogOutcome};
+use tidegate_desktop_core::dialog::{Attention, Dialog, DialogOutcome, ReviewDialog};
+use tidegate_protocol::UnixMillis;
 
 use super::arming::Arming;
 use super::content::{Choice, Content, Place};
@@ -104,20 +105,38 @@ impl DialogWindow {
     /// approving button stays as it is.
     pub(super) fn show(self: &Rc<Self>, dialog: Dialog) {
         if let Dialog::Review(now) = &dialog {
-            self.set_behind(now.behind.clone());
+            self.with_review(|review, status| {
+                review.behind.clone_from(&now.behind);
+                status.set_behind(&now.behind);
+            });
         }
         if !self.shown.borrow().as_ref().is_some_and(|shown| shown.dialog == dialog) {
             self.fill(dialog);
         }
     }
 
-    /// Changes how many wait behind.
-    pub(super) fn set_behind(&self, words: String) {
-        if let Some(shown) = &mut *self.shown.borrow_mut()
-            && let (Some(status), Dialog::Review(dialog)) = (&shown.status, &mut shown.dialog)
-        {
-            status.set_behind(&words);
-            dialog.behind = words;
+    /// Changes how many wait behind, and when the time is up. The approving button stays as it is,
+    /// unless the time was up already: then everything begins anew.
+    pub(super) fn refresh(self: &Rc<Self>, behind: String, expires_at: UnixMillis) {
+        let ended = self.with_review(|review, status| {
+            status.set_behind(&behind);
+            review.behind = behind;
+            review.expires_at = expires_at;
+            let goes_on = status.set_end(review.created_at, expires_at);
+            (!goes_on).then(|| Dialog::Review(Box::new(review.clone())))
+        });
+        if let Some(dialog) = ended.flatten() {
+            self.fill(dialog);
+        }
+    }
+
+    /// Changes an open review and its line in place.
+    fn with_review<T>(&self, change: impl FnOnce(&mut ReviewDialog, &Status) -> T) -> Option<T> {
+        match &mut *self.shown.borrow_mut() {
+            Some(Shown { dialog: Dialog::Review(review), status: Some(status), .. }) => {
+                Some(change(review, status))
+            }
+            _ => None,
         }
     }
 

@@ -175,6 +175,26 @@ impl Walk {
         "removed a program"
     }
 
+    /// Another gateway takes over: every connection ends, and nothing else changes.
+    pub(super) fn restart(&mut self) -> &'static str {
+        self.trace.push("restart".to_owned());
+        let drawn = |world: &World| {
+            let waiting = world.authority.waiting().iter();
+            waiting.map(|request| (request.id.clone(), request.ask.digest())).collect::<Vec<_>>()
+        };
+        let before = drawn(&self.world);
+        let carried = self.world.restart();
+        self.expect("no decision is on its way", carried);
+        self.expect_same("what a person sees", &drawn(&self.world), &before);
+        self.expect("our own key is to be set anew", self.world.authority.own_client().is_none());
+        self.world.authority.set_own_key(support::public(&own()));
+        let key = self.world.desktop_key();
+        (self.window, self.person) = (support::window(&key), Decider::person_at_desktop(&key));
+        let closes = self.model.close(|_| true);
+        self.ended.extend(closes);
+        "restarted"
+    }
+
     pub(super) fn disconnect(&mut self) -> &'static str {
         if self.model.connections.is_empty() {
             return "nothing";

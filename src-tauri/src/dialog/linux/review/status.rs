@@ -1,11 +1,13 @@
 //! How old a request is, how long it has left, and how many wait behind it.
 
+use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
 use gtk::glib;
 use gtk::prelude::*;
 use tidegate_desktop_core::dialog::ReviewDialog;
+use tidegate_protocol::UnixMillis;
 
 use super::super::arming::Arming;
 use super::super::widgets::{self, Look, WIDE};
@@ -23,7 +25,9 @@ struct Parts {
     age: gtk::Label,
     left: gtk::Label,
     behind: gtk::Label,
-    clock: RequestClock,
+    clock: Cell<RequestClock>,
+    /// Whether the time was up once: nobody follows the clock from then on.
+    is_over: Cell<bool>,
 }
 
 impl Status {
@@ -35,7 +39,8 @@ impl Status {
             age: short(widgets::secondary("")),
             left: short(widgets::text("", Look::Bold)),
             behind: short(widgets::text(&dialog.behind, Look::Bold)),
-            clock: RequestClock::start(dialog.created_at, dialog.expires_at),
+            clock: Cell::new(RequestClock::start(dialog.created_at, dialog.expires_at)),
+            is_over: Cell::new(false),
         });
         parts.line.pack_start(&parts.left, false, false, 0);
         parts.line.pack_start(&parts.age, false, false, 0);
@@ -67,14 +72,26 @@ impl Status {
     pub(in super::super) fn set_behind(&self, words: &str) {
         set_text(&self.parts.behind, words);
     }
+
+    /// Changes when the time is up. Once it was up this does nothing and is false.
+    pub(in super::super) fn set_end(&self, created_at: UnixMillis, expires_at: UnixMillis) -> bool {
+        if self.parts.is_over.get() || self.parts.clock.get().left().is_zero() {
+            return false;
+        }
+        self.parts.clock.set(RequestClock::start(created_at, expires_at));
+        self.parts.draw();
+        true
+    }
 }
 
 impl Parts {
     /// Draws the time; false when it is up.
     fn draw(&self) -> bool {
-        let left = self.clock.left();
-        set_text(&self.age, &clock::asked(self.clock.age()));
+        let clock = self.clock.get();
+        let left = clock.left();
+        set_text(&self.age, &clock::asked(clock.age()));
         set_text(&self.left, &clock::left(left));
+        self.is_over.set(left.is_zero());
         !left.is_zero()
     }
 }

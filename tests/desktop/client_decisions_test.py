@@ -1,0 +1,45 @@
+"""What a device to which the person gave the right to let others in decides: the person hears of it."""
+
+from desktop_case import DesktopCase
+from waiting import never_within
+from words import ADMIN, PAIRING, READ
+
+
+class Doorkeepers(DesktopCase):
+    """A device that lets others in."""
+
+    def test_the_person_is_told_of_what_it_decides_in_words_of_ours_and_without_buttons(self):
+        self.start_until_ready()
+        doorkeeper = self.device(displayName="Doorkeeper")
+        self.approve(doorkeeper, READ, PAIRING)
+        self.notifications.wait_until_empty()
+        stranger = self.device(2, displayName="Stranger").knock(READ)
+        doorkeeper.call("device.pair.approve", requestId=stranger.request_id)
+
+        told = self.notifications.wait_for(
+            lambda: [shown for shown in self.notifications.on_screen.values() if "has let in" in shown.body],
+            "it is told", 15,
+        )[0]
+
+        self.assertEqual(told.title, "Tidegate: decided without you")
+        self.assertEqual(
+            told.body,
+            "Someone with the right to let others in has let in 1 device or program. Look at Devices.",
+        )
+        self.assertEqual(told.actions, {})
+
+    def test_the_persons_own_decision_is_not_told(self):
+        self.start_until_ready()
+        doorkeeper = self.device(displayName="Doorkeeper")
+        self.approve(doorkeeper, READ, PAIRING)
+        beyond = self.device(2, displayName="Administrator").knock(ADMIN)
+
+        refused = doorkeeper.refused_call("device.pair.approve", requestId=beyond.request_id)
+        self.review(15).press_and_close("Reject")
+
+        self.assertIn(ADMIN, refused.error["message"])
+        # Longer than a notification is held back.
+        never_within(
+            lambda: [shown for shown in self.notifications.sent if "right to let others in" in shown.body],
+            "it was told", 6,
+        )
