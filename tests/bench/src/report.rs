@@ -160,11 +160,18 @@ impl Report {
         )
     }
 
-    /// Writes `docs/performance.md` and gives its path.
+    /// Writes `docs/performance.md` and gives its path. What other programs wrote there stays.
     pub(crate) fn write(&self, setting: &Setting) -> anyhow::Result<PathBuf> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let path = root.canonicalize()?.join("docs/performance.md");
-        std::fs::write(&path, self.document(setting)?).with_context(|| format!("{}", path.display()))?;
+        let before = std::fs::read_to_string(&path).unwrap_or_default();
+        let mut text = self.document(setting)?;
+        if let Some(section) = desktop_section(&before) {
+            text.push('\n');
+            text.push_str(section);
+            text.push('\n');
+        }
+        std::fs::write(&path, text).with_context(|| format!("{}", path.display()))?;
         Ok(path)
     }
 
@@ -185,9 +192,28 @@ impl Report {
     }
 }
 
+/// The part of the page that `tests/desktop/figures` writes, with the lines around it.
+fn desktop_section(page: &str) -> Option<&str> {
+    const BEGIN: &str = "<!-- desktop: begin";
+    const END: &str = "<!-- desktop: end -->";
+
+    let begin = page.find(BEGIN)?;
+    let end = begin + page[begin..].find(END)? + END.len();
+    Some(&page[begin..end])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_section_of_the_desktop_is_found_with_the_lines_around_it() {
+        let section = "<!-- desktop: begin. Written -->\n## Desktop\n<!-- desktop: end -->";
+
+        assert_eq!(desktop_section(&format!("# Performance\n\n{section}\nmore\n")), Some(section));
+        assert_eq!(desktop_section("# Performance\n<!-- desktop: begin. Cut"), None);
+        assert_eq!(desktop_section("# Performance\n"), None);
+    }
 
     #[test]
     fn a_verdict_is_missed_only_when_the_must_is() {
