@@ -59,7 +59,6 @@ impl Actions {
             Effect::CloseDialog(id) => self.show(move |surfaces| surfaces.close_dialog(id)),
             Effect::OpenWindow(page) => self.show(move |surfaces| surfaces.open_window(Some(page))),
             Effect::RaiseWindow => self.show(|surfaces| surfaces.open_window(None)),
-            Effect::Copy(text) => self.show(move |surfaces| surfaces.copy(&text)),
             Effect::Decide { task, request, digest, verdict } => self.answer(task, |host| async move {
                 host.desk()?.decide(&request, &digest, &verdict).await.map_err(|error| error.to_string())?;
                 Ok(None)

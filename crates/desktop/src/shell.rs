@@ -189,8 +189,6 @@ pub enum Effect {
     OpenWindow(Page),
     /// Bring the open window to the front as it is.
     RaiseWindow,
-    /// Put text into the clipboard.
-    Copy(String),
     /// Copy the connection lines of the running gateway.
     CopyConnectionLines,
     /// Stop or resume new work of agents.
