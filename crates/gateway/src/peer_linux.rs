@@ -226,11 +226,20 @@ fn follow_parents(peer: u32) -> Option<Peer> {
     Some(Peer::Unknown)
 }
 
-/// A tool's command line for people.
+/// A tool's command line for people. There is none while a process becomes another program, or when
+/// it took its own away; the kernel has a name for it all the same.
 fn command(pid: u32) -> String {
     let words = processes::command_line(pid).unwrap_or_default();
     let line = words.iter().filter(|word| !word.is_empty()).cloned().collect::<Vec<_>>().join(" ");
-    if line.is_empty() { format!("process {pid}") } else { text::one_line(&line, MAX_COMMAND) }
+    if !line.is_empty() {
+        return text::one_line(&line, MAX_COMMAND);
+    }
+    match processes::name(pid) {
+        Ok(name) if !name.trim().is_empty() => {
+            format!("{} (process {pid})", text::one_line(name.trim(), MAX_COMMAND))
+        }
+        _ => format!("process {pid}"),
+    }
 }
 
 /// The path of an executable, and whether its file is gone.

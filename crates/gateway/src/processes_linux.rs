@@ -164,6 +164,14 @@ pub(crate) fn command_line(pid: u32) -> io::Result<Vec<String>> {
     Ok(bytes.split(|byte| *byte == 0).map(|part| String::from_utf8_lossy(part).into_owned()).collect())
 }
 
+/// The kernel's name of a process: of its program, or what it calls itself; at most 15 bytes.
+///
+/// # Errors
+/// When there is no such process.
+pub(crate) fn name(pid: u32) -> io::Result<String> {
+    Ok(String::from_utf8_lossy(&read(pid, "comm")?).into_owned())
+}
+
 /// The environment that the process was started with.
 ///
 /// # Errors

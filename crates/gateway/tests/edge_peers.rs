@@ -137,15 +137,26 @@ fn a_tool_that_leaves_its_session_and_its_parent_stays_a_tool() {
 fn a_connection_that_was_left_to_another_tool_is_a_tools() {
     adopt_orphans();
     let listening = Listening::start();
-    let leave = "exec 3<>/dev/tcp/127.0.0.1/$PORT; echo hello >&3; sleep 1000 & echo $! >&3";
-    assert!(listening.bash(leave).status().expect("bash").success());
+    // The one that it is left to never becomes another program: its command line is there at once.
+    let leave = format!("{CONNECT} &");
+    assert!(listening.bash(&leave).status().expect("bash").success());
+    let arrived = listening.arrived();
+    assert_tool(&ancestry(&arrived), "/dev/tcp");
+}
+
+#[test]
+fn a_tool_without_a_command_line_is_called_by_the_name_that_the_kernel_has() {
+    adopt_orphans();
+    let listening = Listening::start();
+    let nameless = "exec 3<>/dev/tcp/127.0.0.1/$PORT; echo hello >&3; exec -a '' cat <&3 >&3";
+    let child = listening.bash(nameless).spawn().expect("bash");
     let mut arrived = listening.arrived();
-    assert_tool(&ancestry(&arrived), "sleep 1000");
-    let mut pid = [0; 16];
-    let read = arrived.stream.read(&mut pid).expect("a number");
-    let pid = String::from_utf8_lossy(&pid[..read]).trim().parse().expect("a number");
-    let pid = rustix::process::Pid::from_raw(pid).expect("a number");
-    rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("ended");
+    let mut echo = [0; 6];
+    arrived.stream.write_all(b"still\n").expect("sent");
+    arrived.stream.read_exact(&mut echo).expect("cat runs by now");
+    assert_tool(&ancestry(&arrived), &format!("cat (process {})", child.id()));
+    drop(arrived);
+    end(child);
 }
 
 #[test]
