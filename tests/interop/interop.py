@@ -75,8 +75,6 @@ def release_9_6(bench: Bench) -> None:
     report = bench.report
     with report.group("2026.9.6: no device, shared token"):
         programs.openclaw_with_the_shared_token(report, bench.client("shared", RELEASE_9_6))
-    with report.group("a program without a device, shared token"):
-        programs.bound_to_executable_and_script(report, bench.gateway, bench.directory / "programs")
     with report.group("2026.9.6: a token of its own, read only"):
         token = programs.openclaw_with_a_token(report, bench.gateway, "read", pairing=False)
         reader = bench.client("token-reader", RELEASE_9_6, token=token, aimed_by_config=True)
@@ -96,6 +94,13 @@ def release_9_6(bench: Bench) -> None:
         terminal.refused_approved_connected(report, bench.client("terminal", RELEASE_9_6), "swordfish")
     with report.group("2026.9.6: silence"):
         bench.silence(*DECISIONS, "program-token.made", "device.removed", "device.renamed")
+
+
+def scripts(bench: Bench) -> None:
+    """With a gateway of its own: whoever was rejected is silenced for ten minutes, and all programs
+    of one interpreter that have no script to rely on are one to the gateway."""
+    with bench.report.group("a script without a device, shared token"):
+        programs.bound_to_executable_and_script(bench.report, bench.gateway, bench.directory / "programs")
 
 
 def proxy(bench: Bench) -> None:
@@ -125,7 +130,7 @@ def short(bench: Bench) -> None:
         bench.silence(*DECISIONS, "program-token.made")
 
 
-SUITES: dict[str, Callable[[Bench], None]] = {"4.1": release_4_1, "9.6": release_9_6, "proxy": proxy}
+SUITES: dict[str, Callable[[Bench], None]] = {"4.1": release_4_1, "9.6": release_9_6, "scripts": scripts, "proxy": proxy}
 
 
 def install(suites: list[str]) -> None:
@@ -134,6 +139,8 @@ def install(suites: list[str]) -> None:
         # Devices that wait are always 2026.4.1, which is the one that sends them.
         RELEASE_4_1.install()
         RELEASE_9_6.install()
+    if "scripts" in suites:
+        RELEASE_9_6.node_package.install()
     if "proxy" in suites:
         foreign.NODE_24.install()
         foreign.AIMOCK.install()
