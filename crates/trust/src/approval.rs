@@ -132,7 +132,9 @@ pub struct ApprovalQueue {
 }
 
 impl ApprovalQueue {
-    /// A command is asked for. `None` when too many wait: that is a refusal.
+    /// A command is asked for. `None` when too many wait, or when the id could be taken for another
+    /// command's: it is the beginning of one that waits or begins like it, or the outcome of one is
+    /// still told under it. That is a refusal.
     pub fn ask(
         &mut self,
         id: String,
@@ -141,9 +143,17 @@ impl ApprovalQueue {
         timeout: Duration,
         now: Moment,
     ) -> Option<WaitingCommand> {
-        if self.waiting.len() >= MAX_WAITING || self.waiting.iter().any(|waiting| waiting.id == id) {
+        let is_alike = |waiting: &WaitingCommand| waiting.id.starts_with(&id) || id.starts_with(&waiting.id);
+        let is_told =
+            |resolved: &ResolvedCommand| resolved.waiting.id == id && !resolved.linger.has_passed(now);
+        if self.waiting.len() >= MAX_WAITING
+            || self.waiting.iter().any(is_alike)
+            || self.resolved.iter().any(is_told)
+        {
             return None;
         }
+        // What is left of its time is over; only the next tick has not come yet.
+        self.resolved.retain(|resolved| resolved.waiting.id != id);
         let waiting =
             WaitingCommand { id, command, requester, created_at: now.wall, deadline: now.deadline(timeout) };
         self.waiting.push(waiting.clone());

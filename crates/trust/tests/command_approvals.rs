@@ -152,7 +152,7 @@ fn allowing_needs_the_scope() {
 fn a_prefix_of_an_id_must_be_long_enough_and_unambiguous() {
     let (world, approver) = approver();
     let mut queue = ApprovalQueue::default();
-    for id in ["abcd-1", "abcd-2", "abcd", "wxyz-1"] {
+    for id in ["abcd-1", "abcd-2", "wxyz-1"] {
         queue.ask(id.to_owned(), command("d"), Requester::Run, HALF_AN_HOUR, world.now).expect("waits");
     }
     let mut resolve = |id: &str| {
@@ -164,7 +164,6 @@ fn a_prefix_of_an_id_must_be_long_enough_and_unambiguous() {
     assert_eq!(resolve("wxy"), Err(ResolveError::Unknown));
     assert_eq!(resolve("wxyz"), Ok("wxyz-1".to_owned()));
     assert_eq!(resolve("abcd-"), Err(ResolveError::Ambiguous));
-    assert_eq!(resolve("abcd"), Ok("abcd".to_owned()), "a whole id is never ambiguous");
     assert_eq!(resolve("abcd-2"), Ok("abcd-2".to_owned()));
     assert_eq!(resolve("abcd-"), Ok("abcd-1".to_owned()));
 }
@@ -174,15 +173,59 @@ fn ids_are_used_once_at_a_time_and_the_queue_is_bounded() {
     let (world, _) = approver();
     let mut queue = ApprovalQueue::default();
     for number in 0..MAX_WAITING {
-        let id = format!("id-{number}");
+        let id = format!("id-{number:02}");
         queue.ask(id, command("d"), Requester::Run, HALF_AN_HOUR, world.now).expect("waits");
     }
     assert!(
         queue.ask("one-more".to_owned(), command("d"), Requester::Run, HALF_AN_HOUR, world.now).is_none()
     );
-    queue.withdraw("id-0", world.now).expect("known");
-    assert!(queue.ask("id-1".to_owned(), command("e"), Requester::Run, HALF_AN_HOUR, world.now).is_none());
+    queue.withdraw("id-00", world.now).expect("known");
+    assert!(queue.ask("id-01".to_owned(), command("e"), Requester::Run, HALF_AN_HOUR, world.now).is_none());
     assert_eq!(queue.waiting()[0].command.digest, "d", "it never changes under its id");
+}
+
+#[test]
+fn a_decision_is_never_that_of_the_next_command_under_the_same_id() {
+    let both = scopes([Scope::Approvals]);
+    let (mut world, first, second) = clients(&both, &both);
+    for (end, decision) in [("allowed", Some(Decision::AllowOnce)), ("withdrawn", None)] {
+        let mut queue = ApprovalQueue::default();
+        queue
+            .ask("id-1".to_owned(), command("d1"), asked_by(&first), HALF_AN_HOUR, world.now)
+            .expect("waits");
+        match decision {
+            Some(decision) => {
+                queue
+                    .resolve(&second, Desktop::Running, "id-1", decision, world.now)
+                    .expect("another client");
+            }
+            None => {
+                queue.withdraw("id-1", world.now).expect("known");
+            }
+        }
+        for asking in [&first, &second] {
+            let again =
+                queue.ask("id-1".to_owned(), command("d2"), asked_by(asking), HALF_AN_HOUR, world.now);
+            assert!(again.is_none(), "while the first one's outcome can be asked for: {end}");
+        }
+        world.pass(Duration::from_secs(15));
+        queue.tick(world.now);
+        let later = queue.ask("id-1".to_owned(), command("d2"), asked_by(&first), HALF_AN_HOUR, world.now);
+        assert!(later.is_some() && queue.resolved("id-1").is_none(), "{end}");
+    }
+}
+
+#[test]
+fn no_id_is_the_beginning_of_another() {
+    let (world, _) = approver();
+    let mut queue = ApprovalQueue::default();
+    let mut ask =
+        |id: &str| queue.ask(id.to_owned(), command("d"), Requester::Run, HALF_AN_HOUR, world.now).is_some();
+    assert!(ask("030e251a-3d5f-4e96-8b7d-f5cd144ee719"));
+    // What a person types who reads the first characters of an id.
+    assert!(!ask("030e251a") && !ask("030e"));
+    assert!(!ask("030e251a-3d5f-4e96-8b7d-f5cd144ee719-more"), "else the whole id would be ambiguous");
+    assert!(ask("030e251b-3d5f-4e96-8b7d-f5cd144ee719"));
 }
 
 #[test]

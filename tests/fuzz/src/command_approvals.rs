@@ -100,9 +100,12 @@ impl World {
         let timeout = Duration::from_secs(*input.choose(&[1, 60, 1800])?);
         let is_taken = self.queue.waiting().iter().any(|waiting| waiting.id == id);
         let is_full = self.queue.waiting().len() >= MAX_WAITING;
+        let is_told = self.queue.resolved(&id).is_some();
         let waiting = self.queue.ask(id.clone(), command, requester.clone(), timeout, self.now);
-        assert_eq!(waiting.is_none(), is_taken || is_full);
+        assert!(waiting.is_none() || !is_taken && !is_full);
+        assert!(waiting.is_some() || is_taken || is_full || is_told);
         if waiting.is_some() {
+            assert!(self.queue.resolved(&id).is_none(), "an earlier command's outcome is not this one's");
             self.asked.insert(id, Asked { requester, created: self.now, timeout });
         }
         Ok(())

@@ -12,25 +12,35 @@ use crate::approvals;
 use crate::dispatch::{Caller, Reply};
 use crate::now;
 
-/// The most bytes of a command that a client asks about.
+/// The most bytes of everything that a client says of a command: it is kept, shown and sent to others.
 const MAX_COMMAND: usize = 64 * 1024;
+/// How long an id may be that a client chooses. A shorter one could be what a person types who means
+/// another command.
+const ID_CHARACTERS: std::ops::RangeInclusive<usize> = 8..=128;
 
 /// `exec.approval.request`: a client asks about a command of its own.
 pub(crate) async fn request(caller: &Caller, params: ExecApprovalRequest) -> Result<Value, ErrorShape> {
     let argv = params.command_argv.unwrap_or_default();
     let command = params.command.unwrap_or_else(|| argv.join(" "));
-    if command.trim().is_empty() || command.len() > MAX_COMMAND {
-        let problem = format!("must have 1 to {MAX_COMMAND} bytes");
-        return Err(ErrorShape::invalid(format!(
-            "invalid exec.approval.request params: at /command: {problem}"
-        )));
+    if command.trim().is_empty() {
+        return Err(invalid("/command", "must not be empty"));
+    }
+    let cwd = params.cwd.unwrap_or_default();
+    let env = params.env.unwrap_or_default();
+    let bytes = command.len()
+        + cwd.len()
+        + argv.iter().map(String::len).sum::<usize>()
+        + env.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
+    if bytes.max(argv.len()).max(env.len()) > MAX_COMMAND {
+        let problem = format!("command, commandArgv, cwd and env may have {MAX_COMMAND} bytes together");
+        return Err(invalid("/", &problem));
     }
     let timeout = params.timeout_ms.map_or(APPROVAL_TIMEOUT, Duration::from_millis).min(APPROVAL_TIMEOUT);
     let mut asked = Command {
         command,
         command_argv: argv,
-        cwd: params.cwd.unwrap_or_default(),
-        env: params.env.unwrap_or_default().into_iter().collect(),
+        cwd,
+        env: env.into_iter().collect(),
         session_key: params.session_key.map(|key| key.to_string()).unwrap_or_default(),
         run_id: None,
         ancestors: Vec::new(),
@@ -42,16 +52,12 @@ pub(crate) async fn request(caller: &Caller, params: ExecApprovalRequest) -> Res
         principal: caller.session.principal().clone(),
     };
     let id = match params.id {
-        Some(id) if id.len() <= 128 && text::one_line(&id, 128) == id && !id.is_empty() => id,
-        Some(_) => {
-            return Err(ErrorShape::invalid(
-                "invalid exec.approval.request params: at /id: must be a short text",
-            ));
-        }
+        Some(id) if ID_CHARACTERS.contains(&id.len()) && text::one_line(&id, id.len()) == id => id,
+        Some(_) => return Err(invalid("/id", "must have 8 to 128 visible characters")),
         None => now::entropy().map_err(|error| ErrorShape::unavailable(error.to_string()))?.uuid(),
     };
     let waiting = approvals::ask(caller.gateway.inner(), id, asked, requester, timeout).ok_or_else(|| {
-        ErrorShape::unavailable("too many commands wait for a decision, or this id is taken")
+        ErrorShape::unavailable("too many commands wait for a decision, or this id was used already")
     })?;
     if params.two_phase == Some(true) {
         caller.answer(Reply::Ok(json!({
@@ -68,6 +74,10 @@ pub(crate) async fn request(caller: &Caller, params: ExecApprovalRequest) -> Res
         "createdAtMs": waiting.created_at,
         "expiresAtMs": waiting.expires_at(),
     }))
+}
+
+fn invalid(place: &str, problem: &str) -> ErrorShape {
+    ErrorShape::invalid(format!("invalid exec.approval.request params: at {place}: {problem}"))
 }
 
 /// `exec.approval.list`.
