@@ -105,6 +105,7 @@ impl From<DecideError> for DeskError {
         match error {
             DecideError::Decision(error) => error.into(),
             DecideError::NotSaved(_) | DecideError::Entropy(_) => Self::NotSaved(error.to_string()),
+            DecideError::Overtaken => Self::Gone,
         }
     }
 }
@@ -237,8 +238,8 @@ impl Desk {
         };
         match gatekeeper.keep_token(made).await {
             Ok((token, _)) => {
-                let effects = gatekeeper.authority().complete(rejected, now::moment());
-                gatekeeper.apply(effects, None);
+                let rejected = gatekeeper.authority().complete(rejected, now::moment());
+                gatekeeper.apply(rejected.effects, None);
                 Ok(token)
             }
             Err(reason) => {

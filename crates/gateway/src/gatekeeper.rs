@@ -51,6 +51,8 @@ pub(crate) enum DecideError {
     Decision(#[from] DecisionError),
     #[error("the decision could not be saved, so it does not count: {0}")]
     NotSaved(#[from] StoreError),
+    #[error("it was revoked or blocked while the decision was saved, so the decision does not count")]
+    Overtaken,
     #[error(transparent)]
     Entropy(#[from] now::NoEntropy),
 }
@@ -151,8 +153,17 @@ impl Gatekeeper {
             self.authority().withdraw(&decided);
             return Err(error.into());
         }
-        let effects = self.authority().complete(decided, now::moment());
-        self.apply(effects, None);
+        let completed = self.authority().complete(decided, now::moment());
+        let counts = match completed.durable.is_empty() {
+            true => {
+                self.apply(completed.effects, None);
+                completed.value
+            }
+            false => self.settle(completed, None).await.0,
+        };
+        if !counts {
+            return Err(DecideError::Overtaken);
+        }
         if decider.is_client() {
             self.client_decisions.send_modify(|decisions| decisions.count(verdict));
         }

@@ -6,6 +6,7 @@ use crate::admission::subject_name;
 use crate::audit::{AuditEvent, Weight};
 use crate::authority::{Authority, Effect, Entropy, Held, Lifetime};
 use crate::decider::Who;
+use crate::management::Changed;
 use crate::moment::Moment;
 use crate::pairing::{PendingRequest, Subject};
 use crate::principal::Principal;
@@ -203,14 +204,26 @@ impl Authority {
         Ok(decided)
     }
 
-    /// Makes a committed decision count.
-    pub fn complete(&mut self, decided: Decided, now: Moment) -> Vec<Effect> {
-        let Decided { request, outcome, line, .. } = decided;
+    /// Makes a committed decision count. Whether it does: while it was saved, what it lets in may have
+    /// been taken away or blocked, and the later word counts. What has to be committed then puts the
+    /// store right again.
+    pub fn complete(&mut self, decided: Decided, now: Moment) -> Changed<bool> {
+        let Decided { request, mut outcome, line, .. } = decided;
+        let mut durable = Vec::new();
+        if let Some(undone) = self.overtaken(&request, &outcome) {
+            let line = format!("device pairing overtaken device={}", subject_name(&request.ask.subject));
+            let subject = subject_name(&request.ask.subject);
+            let event = AuditEvent::new(now.wall, Weight::Warn, "pairing.overtaken", subject, line);
+            return Changed { value: false, durable: undone, effects: vec![Effect::Audit(event)] };
+        }
+        if let Outcome::Device(granted) = &mut outcome {
+            durable.extend(self.with_changes_meanwhile(granted));
+        }
         let mut effects = vec![Effect::Audit(line)];
         if let Outcome::Later = outcome {
             self.pending.set_deciding(&request.id, false);
             self.pending.set_later(&request.id);
-            return effects;
+            return Changed { value: true, durable, effects };
         }
         self.pending.take(&request.id);
         let subject = request.ask.subject.clone();
@@ -250,7 +263,42 @@ impl Authority {
             Outcome::Later => {}
         }
         effects.push(Effect::Resolved { request: Box::new(request), approved });
-        effects
+        Changed { value: true, durable, effects }
+    }
+
+    /// What has to be committed when a decision to let in does not count any more; `None` when it
+    /// counts.
+    fn overtaken(&self, request: &PendingRequest, outcome: &Outcome) -> Option<Vec<Change>> {
+        let still_waits = self.pending.get(&request.id).is_some();
+        match outcome {
+            Outcome::Device(granted) if !still_waits => {
+                let id = granted.record.id;
+                let stored = self.devices.get(&id).and_then(Held::stored);
+                let right = stored
+                    .map_or(Change::RemoveDevice(id), |record| Change::PutDevice(Box::new(record.clone())));
+                Some(durable(granted.lifetime, || right).into_iter().collect())
+            }
+            Outcome::Program(granted)
+                if !still_waits || granted.record.token_generation != self.token_generation() =>
+            {
+                let id = granted.record.id.clone();
+                Some(durable(granted.lifetime, || Change::RemoveProgram(id)).into_iter().collect())
+            }
+            _ => None,
+        }
+    }
+
+    /// Takes over what was done to a known device while the decision about it was saved: it is not
+    /// part of the decision, and a token that was rotated or revoked must not come back.
+    fn with_changes_meanwhile(&self, granted: &mut Granted<DeviceRecord>) -> Vec<Change> {
+        let Some(held) = self.devices.get(&granted.record.id) else { return Vec::new() };
+        let (known, record) = (&held.record, &mut granted.record);
+        if known.token == record.token && known.label == record.label {
+            return Vec::new();
+        }
+        record.token.clone_from(&known.token);
+        record.label.clone_from(&known.label);
+        durable(granted.lifetime, || Change::PutDevice(record.clone()))
     }
 
     /// Takes a decision back whose changes could not be committed: the request waits on.

@@ -84,6 +84,7 @@ impl Authority {
         self.may_manage(session, device, Manage::TakeAway, "device pairing removal")?;
         self.devices.remove(&device);
         let mut effects: Vec<Effect> = self.end_sessions(&Principal::Device(device)).into_iter().collect();
+        effects.extend(self.overtake(&Subject::Device(device)));
         let line = format!("device pairing removed device={device} by={}", session.principal().name());
         effects.push(audit(now, "device.removed", device.to_string(), line));
         Ok(Changed { value: (), durable: vec![Change::RemoveDevice(device)], effects })
@@ -193,11 +194,21 @@ impl Authority {
         if !connected && !self.programs().any(|(record, _)| record.id == id) {
             return Err(ManagementError::UnknownDevice);
         }
+        let program = self.programs().find(|(record, _)| record.id == id);
+        let subject = program.map(|(record, _)| Subject::Program(record.program.clone()));
         self.programs.retain(|held| held.record.id != id);
         self.fleeting_programs.retain(|held| held.record.id != id);
         let mut effects: Vec<Effect> = self.end_sessions(&principal).into_iter().collect();
+        effects.extend(subject.and_then(|subject| self.overtake(&subject)));
         effects.push(audit(now, "program.removed", id, format!("program grant removed program={id}")));
         Ok(Changed { value: (), durable: vec![Change::RemoveProgram(id.to_owned())], effects })
+    }
+
+    /// A decision about a subject that is being saved does not count: the person took away what it
+    /// would give, and that is the later word.
+    fn overtake(&mut self, subject: &Subject) -> Option<Effect> {
+        let request = self.pending.take_being_decided(subject)?;
+        Some(Effect::Resolved { request: Box::new(request), approved: false })
     }
 
     /// Blocks a device for good, and forgets it.

@@ -135,7 +135,7 @@ pub enum Knock {
     },
     /// A person refused this a short while ago.
     Silenced,
-    /// Too many wait; the earlier ones stay.
+    /// Too many wait, or the earlier one is being decided at this moment; the earlier ones stay.
     Full,
 }
 
@@ -160,6 +160,10 @@ impl PendingQueue {
             request.last_knock_at = now.wall;
             request.idle = now.deadline(limits::PENDING_IDLE);
             return Knock::Waiting { id: request.id.clone(), created: false, superseded: None };
+        }
+        if position.and_then(|position| self.requests.get(position)).is_some_and(|request| request.deciding) {
+            // What is decided about at this moment is not replaced under the decision.
+            return Knock::Full;
         }
         let is_other = |request: &&PendingRequest| request.ask.subject != ask.subject;
         let others = self.requests.iter().filter(is_other);
@@ -220,6 +224,14 @@ impl PendingQueue {
     /// Takes out the one of a subject.
     pub fn take_subject(&mut self, subject: &Subject) -> Option<PendingRequest> {
         let position = self.requests.iter().position(|request| &request.ask.subject == subject)?;
+        Some(self.requests.remove(position))
+    }
+
+    /// Takes out the one of a subject if a decision about it is being saved, which then does not
+    /// count any more.
+    pub(crate) fn take_being_decided(&mut self, subject: &Subject) -> Option<PendingRequest> {
+        let is_it = |request: &PendingRequest| request.deciding && &request.ask.subject == subject;
+        let position = self.requests.iter().position(is_it)?;
         Some(self.requests.remove(position))
     }
 

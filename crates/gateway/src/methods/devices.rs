@@ -164,7 +164,7 @@ fn decide_error(caller: &Caller, error: &DecideError) -> ErrorShape {
         DecideError::Decision(DecisionError::Own | DecisionError::PersonOnly) => {
             ErrorShape::new(ErrorCode::Forbidden, error.to_string())
         }
-        DecideError::Decision(_) => ErrorShape::invalid(error.to_string()),
+        DecideError::Decision(_) | DecideError::Overtaken => ErrorShape::invalid(error.to_string()),
         DecideError::NotSaved(_) | DecideError::Entropy(_) => ErrorShape::unavailable(error.to_string()),
     }
 }

@@ -317,7 +317,7 @@ impl World {
         let entropy = self.entropy();
         let mut decided = self.authority.decide(decider, request, None, verdict, &entropy, self.now)?;
         let durable = std::mem::take(&mut decided.durable);
-        Ok((durable, self.authority.complete(decided, self.now)))
+        Ok((durable, self.authority.complete(decided, self.now).effects))
     }
 
     /// A person approves.

@@ -110,7 +110,9 @@ impl Walk {
         by_surface: bool,
     ) -> &'static str {
         let durable = decided.durable.clone();
-        let effects = self.world.authority.complete(decided, self.world.now);
+        let completed = self.world.authority.complete(decided, self.world.now);
+        self.expect("nothing came in between", completed.value && completed.durable.is_empty());
+        let effects = completed.effects;
         let closes = self.model.decide(request, verdict, entropy.uuid());
         self.expect_same("closed by a decision", &names(&support::closed(&effects)), &closes);
         self.ended.extend(closes);

@@ -1,0 +1,190 @@
+//! What happens while a decision is being saved: whoever takes something away then has the later
+//! word, and the decision lets in nobody.
+
+#![allow(clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
+
+mod support;
+
+use support::{Client, World, closed, command_line, id, key, local, program, record, records, scopes};
+use tidegate_protocol::Scope;
+use tidegate_protocol::refusal::{AuthReason, PairingReason};
+use tidegate_trust::authority::Effect;
+use tidegate_trust::decision::{Choice, Decided, Duration as For, Verdict};
+use tidegate_trust::management::Changed;
+use tidegate_trust::origin::Origin;
+use tidegate_trust::token::Token;
+use tidegate_trust::{Change, TrustRecords};
+
+const APPROVE: Verdict = Verdict::Approve { choice: Choice::All, duration: For::Always };
+
+fn tui() -> Origin {
+    support::local_named("tui")
+}
+
+fn script() -> Origin {
+    local(program("/usr/bin/node", Some("/opt/tool.mjs"), None))
+}
+
+fn asks(scopes: &[Scope]) -> Client {
+    Client::new(&key(3)).asks(scopes)
+}
+
+/// A device that reads and asks for more; the person has approved, and that is being saved.
+fn an_upgrade_under_way() -> (World, Decided) {
+    let devices = vec![record(&key(3), &scopes([Scope::Read]))];
+    let mut world = World::new(TrustRecords { devices, ..records() });
+    let request = world.request(&tui(), &asks(&[Scope::Read, Scope::Admin]));
+    let decided = decide(&mut world, &request);
+    (world, decided)
+}
+
+fn decide(world: &mut World, request: &str) -> Decided {
+    let entropy = world.entropy();
+    let person = support::person();
+    world.authority.decide(&person, request, None, &APPROVE, &entropy, world.now).expect("it waits")
+}
+
+fn resolved(effects: &[Effect]) -> Vec<bool> {
+    let resolution = |effect: &Effect| match effect {
+        Effect::Resolved { approved, .. } => Some(*approved),
+        _ => None,
+    };
+    effects.iter().filter_map(resolution).collect()
+}
+
+/// The decision did not count, and the store is told what stands instead.
+fn assert_overtaken(completed: &Changed<bool>, right: &[Change]) {
+    assert!(!completed.value);
+    assert_eq!(completed.durable, right);
+    assert!(resolved(&completed.effects).is_empty(), "that was told when it was taken away");
+    assert_eq!(support::audits(&completed.effects)[0].kind, "pairing.overtaken");
+}
+
+#[test]
+fn a_device_that_is_removed_stays_removed() {
+    let (mut world, decided) = an_upgrade_under_way();
+    let client = asks(&[Scope::Read]);
+    let connected = world.admitted(&tui(), &client).session;
+
+    let removed = world.authority.remove_device(&command_line(), id(&key(3)), world.now).expect("known");
+    let completed = world.authority.complete(decided, world.now);
+
+    assert_eq!(resolved(&removed.effects), [false], "its request ends");
+    assert_eq!(closed(&removed.effects), [connected.connection().clone()]);
+    assert_overtaken(&completed, &[Change::RemoveDevice(id(&key(3)))]);
+    assert_eq!(world.asks_a_person(&tui(), &client).reason, PairingReason::NotPaired);
+}
+
+#[test]
+fn a_device_that_is_blocked_has_nothing_when_the_block_ends() {
+    let (mut world, decided) = an_upgrade_under_way();
+
+    world.authority.block_device(id(&key(3)), world.now).expect("not built in");
+    let completed = world.authority.complete(decided, world.now);
+
+    assert_overtaken(&completed, &[Change::RemoveDevice(id(&key(3)))]);
+    let client = asks(&[Scope::Read]);
+    assert_eq!(world.unauthorized(&tui(), &client), AuthReason::Blocked);
+    let block = world.authority.blocks()[0].subject.clone();
+    world.authority.unblock(&block, world.now).expect("blocked");
+    assert_eq!(world.asks_a_person(&tui(), &client).reason, PairingReason::NotPaired);
+}
+
+#[test]
+fn a_new_device_that_is_blocked_has_nothing_either() {
+    let mut world = World::new(records());
+    let request = world.request(&tui(), &asks(&[Scope::Admin]));
+    let decided = decide(&mut world, &request);
+
+    world.authority.block_device(id(&key(3)), world.now).expect("not built in");
+    let completed = world.authority.complete(decided, world.now);
+
+    assert_overtaken(&completed, &[Change::RemoveDevice(id(&key(3)))]);
+    assert_eq!(world.authority.devices().count(), 0);
+}
+
+#[test]
+fn a_program_that_is_removed_stays_removed() {
+    let mut world = World::new(records());
+    let reader = Client::without_device().asks(&[Scope::Read]);
+    world.pair(&script(), &reader);
+    let grant = world.authority.programs().next().expect("granted").0.id.clone();
+    let writer = Client::without_device().asks(&[Scope::Write]);
+    let request = world.request(&script(), &writer);
+    let decided = decide(&mut world, &request);
+
+    world.authority.remove_program(&grant, world.now).expect("known");
+    let completed = world.authority.complete(decided, world.now);
+
+    assert_overtaken(&completed, &[Change::RemoveProgram(grant)]);
+    assert_eq!(world.asks_a_person(&script(), &reader).reason, PairingReason::NotPaired);
+}
+
+#[test]
+fn a_program_grant_hangs_on_the_token_that_it_was_decided_with() {
+    let mut world = World::new(records());
+    let reader = Client::without_device().asks(&[Scope::Read]);
+    let request = world.request(&script(), &reader);
+    let decided = decide(&mut world, &request);
+
+    let entropy = world.entropy();
+    world.authority.rotate_shared_token(&entropy, world.now);
+    let completed = world.authority.complete(decided, world.now);
+
+    assert!(!completed.value);
+    assert!(matches!(completed.durable.as_slice(), [Change::RemoveProgram(_)]), "{:?}", completed.durable);
+    assert_eq!(world.authority.programs().count(), 0);
+}
+
+#[test]
+fn a_token_that_was_revoked_or_rotated_does_not_come_back() {
+    for rotate in [false, true] {
+        let mut known = record(&key(3), &scopes([Scope::Read]));
+        known.token = Some(tidegate_trust::records::DeviceToken {
+            hash: Token::from_text("the old one").hash(),
+            created_at: known.created_at,
+            rotated_at: None,
+            revoked_at: None,
+        });
+        let mut world = World::new(TrustRecords { devices: vec![known], ..records() });
+        let request = world.request(&tui(), &asks(&[Scope::Read, Scope::Write]));
+        let decided = decide(&mut world, &request);
+
+        let (cli, device, now) = (command_line(), id(&key(3)), world.now);
+        let entropy = world.entropy();
+        if rotate {
+            world.authority.rotate_token(&cli, device, "operator", &entropy, now).expect("known");
+        } else {
+            world.authority.revoke_token(&cli, device, "operator", now).expect("known");
+        }
+        world.authority.rename_device(&cli, device, "Anna's phone", now).expect("known");
+        let completed = world.authority.complete(decided, now);
+
+        assert!(completed.value, "what was decided counts");
+        let [Change::PutDevice(stored)] = completed.durable.as_slice() else {
+            panic!("the store has the token from before: {:?}", completed.durable)
+        };
+        assert_eq!(stored.grant.granted, scopes([Scope::Read, Scope::Write]));
+        assert_eq!(stored.label.as_deref(), Some("Anna's phone"));
+        let old = asks(&[Scope::Read]).device_token("the old one");
+        assert_eq!(world.unauthorized(&tui(), &old), AuthReason::DeviceTokenMismatch, "rotate: {rotate}");
+    }
+}
+
+#[test]
+fn a_request_is_not_replaced_while_it_is_decided() {
+    let mut world = World::new(records());
+    let request = world.request(&tui(), &asks(&[Scope::Read]));
+    let decided = decide(&mut world, &request);
+
+    let more = world.asks_a_person(&tui(), &asks(&[Scope::Read, Scope::Admin]));
+    assert_eq!((more.request_id, more.expect_decision), (None, true), "it is told to come again");
+    let completed = world.authority.complete(decided, world.now);
+
+    assert!(completed.value && completed.durable.is_empty());
+    assert_eq!(resolved(&completed.effects), [true]);
+    assert_eq!(world.admitted(&tui(), &asks(&[Scope::Read])).session.scopes(), &scopes([Scope::Read]));
+    let again = world.asks_a_person(&tui(), &asks(&[Scope::Read, Scope::Admin]));
+    assert_eq!(again.reason, PairingReason::ScopeUpgrade);
+    assert_ne!(again.request_id.expect("a request waits"), request);
+}
