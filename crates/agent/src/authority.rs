@@ -22,6 +22,16 @@ pub enum Owner {
     },
 }
 
+impl Owner {
+    /// The client as audit lines name it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Owner { name } | Self::Guest { name } => name,
+        }
+    }
+}
+
 /// Why a child may not have what its parent asked for it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Widening {

@@ -1,5 +1,6 @@
 //! A run while it is queued or works: what others may do to it and see of it.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tidegate_protocol::{RunId, SessionKey, UnixMillis};
@@ -73,6 +74,8 @@ pub(crate) struct RunHandle {
     pub(crate) model: OnceLock<ModelName>,
     pub(crate) done: watch::Sender<Option<Arc<RunRow>>>,
     activity: Mutex<Activity>,
+    /// Set once its turn and place have come and it begins.
+    begun: AtomicBool,
     cause: OnceLock<StopCause>,
     /// Ends this run and everything below it.
     tree: CancellationToken,
@@ -101,6 +104,7 @@ impl RunHandle {
             model: OnceLock::new(),
             done: watch::Sender::new(None),
             activity: Mutex::new(Activity::Queued),
+            begun: AtomicBool::new(false),
             cause: OnceLock::new(),
             seq: Mutex::new(0),
             row,
@@ -161,6 +165,15 @@ impl RunHandle {
             Some(StopCause::DeadlinePassed) => (Outcome::TimedOut, "the run's time was over"),
             Some(StopCause::Shutdown) => (Outcome::Interrupted, "Tidegate was closed while the run worked"),
         }
+    }
+
+    pub(crate) fn begin(&self) {
+        self.begun.store(true, Ordering::Release);
+    }
+
+    /// Whether it began. Until then it waits: for its session, a place, or the end of a pause.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.begun.load(Ordering::Acquire)
     }
 
     pub(crate) fn activity(&self) -> Activity {

@@ -199,6 +199,17 @@ impl Runtime {
         AbortOutcome { runs: ids(own), descendants: ids(below) }
     }
 
+    /// Drops what waits in line for a client, subagents included: its rights were taken away. What
+    /// works already is not touched. They settle as cancelled, so that nobody waits for them in vain.
+    pub fn drop_queued(&self, client: &str) {
+        let is_its = |handle: &RunHandle| handle.spec.authority.owner().name() == client;
+        let waits = |handle: &&Arc<RunHandle>| !handle.has_begun() && is_its(handle);
+        let chosen: Vec<_> = self.0.schedule().active.values().filter(waits).cloned().collect();
+        for handle in chosen {
+            handle.stop_tree(StopCause::Cancelled);
+        }
+    }
+
     /// Stops a run and everything below it, whether the run itself has ended or not, and waits a
     /// moment until they have settled.
     pub async fn cancel_tree(&self, run: &RunId) -> CancelReport {

@@ -2,10 +2,11 @@
 //! what its effects say.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tidegate_agent::Runtime;
 use tidegate_protocol::{ConnectionId, Event};
 use tidegate_store::{Store, StoreError};
 use tidegate_trust::approval::ApprovalQueue;
@@ -34,6 +35,8 @@ pub(crate) struct Gatekeeper {
     approvals: Mutex<ApprovalQueue>,
     store: Store,
     hub: Arc<Hub>,
+    /// Whose queued runs are dropped when a client is revoked.
+    runtime: OnceLock<Runtime>,
     audit: mpsc::Sender<Change>,
     pub(crate) desktop: Desktop,
     /// Counts changes of what the person's surfaces show.
@@ -68,12 +71,18 @@ impl Gatekeeper {
             approvals: Mutex::default(),
             store,
             hub,
+            runtime: OnceLock::new(),
             audit,
             desktop,
             changes: watch::Sender::new(0),
             client_decisions: watch::Sender::default(),
             surfaces: Mutex::default(),
         }
+    }
+
+    /// Gives it the runtime of the agents. A second one changes nothing.
+    pub(crate) fn attach(&self, runtime: Runtime) {
+        let _ = self.runtime.set(runtime);
     }
 
     /// What the person's surfaces show has changed.
@@ -218,6 +227,11 @@ impl Gatekeeper {
         for effect in effects {
             match effect {
                 Effect::Close { connections } => self.hub.close_revoked(&connections, asked_by),
+                Effect::Revoked { principal } => {
+                    if let Some(runtime) = self.runtime.get() {
+                        runtime.drop_queued(&principal.name());
+                    }
+                }
                 Effect::Requested(request) => {
                     self.hub.publish(
                         Event::DevicePairRequested,

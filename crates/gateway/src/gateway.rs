@@ -137,6 +137,7 @@ impl Gateway {
     pub fn attach(&self, runtime: Runtime, models: Arc<dyn ModelDirectory>) {
         // A second call finds the runtime set and changes nothing.
         let _ = self.0.models.set(models);
+        self.0.gatekeeper.attach(runtime.clone());
         let events = runtime.events();
         if self.0.runtime.set(runtime).is_err() {
             return;

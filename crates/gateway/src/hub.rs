@@ -120,6 +120,12 @@ impl Outbox {
         self.revoked.store(true, Ordering::Release);
     }
 
+    /// Whether the right to act was taken from it, and not only its connection ended.
+    pub(crate) fn was_taken_away(&self) -> bool {
+        let closing = self.closing.lock().unwrap_or_else(PoisonError::into_inner);
+        closing.as_ref().is_some_and(|close| close.code == CloseCode::DeviceRemoved)
+    }
+
     pub(crate) fn is_revoked(&self) -> bool {
         self.revoked.load(Ordering::Acquire)
     }

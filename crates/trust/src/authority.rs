@@ -140,6 +140,11 @@ pub enum Effect {
         /// Which.
         connections: Vec<ConnectionId>,
     },
+    /// Everything that was granted to someone was taken away: what waits in line for them is dropped.
+    Revoked {
+        /// Who.
+        principal: Principal,
+    },
     /// A request waits (`device.pair.requested`).
     Requested(Box<PendingRequest>),
     /// A request ended without a decision.

@@ -8,7 +8,8 @@ use crate::moment::Moment;
 use crate::pairing::Subject;
 use crate::principal::{Principal, Session};
 use crate::records::{
-    Block, BlockedSubject, Change, DeviceRecord, DeviceToken, MAX_NAME, ProgramToken, SharedToken,
+    Block, BlockedSubject, Change, DeviceRecord, DeviceToken, MAX_NAME, ProgramGrant, ProgramToken,
+    SharedToken,
 };
 use crate::scopes::{Level, ScopeSet};
 use crate::token::Token;
@@ -84,6 +85,7 @@ impl Authority {
         self.may_manage(session, device, Manage::TakeAway, "device pairing removal")?;
         self.devices.remove(&device);
         let mut effects: Vec<Effect> = self.end_sessions(&Principal::Device(device)).into_iter().collect();
+        effects.push(Effect::Revoked { principal: Principal::Device(device) });
         effects.extend(self.overtake(&Subject::Device(device)));
         let line = format!("device pairing removed device={device} by={}", session.principal().name());
         effects.push(audit(now, "device.removed", device.to_string(), line));
@@ -199,6 +201,7 @@ impl Authority {
         self.programs.retain(|held| held.record.id != id);
         self.fleeting_programs.retain(|held| held.record.id != id);
         let mut effects: Vec<Effect> = self.end_sessions(&principal).into_iter().collect();
+        effects.push(Effect::Revoked { principal });
         effects.extend(subject.and_then(|subject| self.overtake(&subject)));
         effects.push(audit(now, "program.removed", id, format!("program grant removed program={id}")));
         Ok(Changed { value: (), durable: vec![Change::RemoveProgram(id.to_owned())], effects })
@@ -256,14 +259,21 @@ impl Authority {
             BlockedSubject::Device(device) => {
                 self.devices.remove(device);
                 effects.extend(self.end_sessions(&Principal::Device(*device)));
+                effects.push(Effect::Revoked { principal: Principal::Device(*device) });
                 Subject::Device(*device)
             }
             BlockedSubject::Program(program) => {
+                let revoked: Vec<Effect> = self
+                    .programs()
+                    .filter(|(record, _)| &record.program == program)
+                    .map(|(record, _)| revoked_program(record))
+                    .collect();
                 self.programs.retain(|held| &held.record.program != program);
                 self.fleeting_programs.retain(|held| &held.record.program != program);
                 effects.extend(self.end_sessions_where(|live| {
                     matches!(live.principal, Principal::Program(_)) && live.program.as_ref() == Some(program)
                 }));
+                effects.extend(revoked);
                 Subject::Program(program.clone())
             }
         };
@@ -286,6 +296,7 @@ impl Authority {
         let mut durable = vec![Change::PutSharedToken(record)];
         let mut effects = Vec::new();
         if self.override_token.is_none() {
+            let revoked: Vec<Effect> = self.programs().map(|(record, _)| revoked_program(record)).collect();
             let stale = std::mem::take(&mut self.programs);
             self.fleeting_programs.clear();
             durable.extend(stale.into_iter().map(|held| Change::RemoveProgram(held.record.id)));
@@ -300,6 +311,7 @@ impl Authority {
             if !connections.is_empty() {
                 effects.push(Effect::Close { connections });
             }
+            effects.extend(revoked);
         }
         effects.push(audit(now, "shared-token.rotated", "shared token", "shared token rotated".to_owned()));
         Changed { value: token, durable, effects }
@@ -353,6 +365,7 @@ impl Authority {
         let token = self.tokens.remove(position.ok_or(ManagementError::UnknownToken)?);
         let ended = self.end_sessions_where(|live| live.program_token.as_ref() == Some(&token.id));
         let mut effects: Vec<Effect> = ended.into_iter().collect();
+        effects.push(Effect::Revoked { principal: Principal::ProgramToken(token.id.clone()) });
         effects.push(audit(
             now,
             "program-token.revoked",
@@ -425,6 +438,10 @@ impl Authority {
 /// The record as it has to be stored; nothing when the grant is only for a while.
 fn stored(held: &Held<DeviceRecord>) -> Vec<Change> {
     held.stored().map(|record| Change::PutDevice(Box::new(record.clone()))).into_iter().collect()
+}
+
+fn revoked_program(record: &ProgramGrant) -> Effect {
+    Effect::Revoked { principal: Principal::Program(record.id.clone()) }
 }
 
 fn audit(now: Moment, kind: &str, subject: impl Into<String>, line: String) -> Effect {

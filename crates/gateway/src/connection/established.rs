@@ -127,17 +127,18 @@ impl Peered {
         if name == "connect" {
             return Err(ErrorShape::invalid("connect is only valid as the first request"));
         }
-        let Some(method) = Method::parse(name) else {
-            return Err(match session.scopes().covers(&Scope::Admin) || session.is_own_surface() {
-                true => tidegate_trust::principal::unknown_method(name),
-                false => session.dialect().missing_scope(&Scope::Admin),
-            });
+        let unknown = || match session.scopes().covers(&Scope::Admin) || session.is_own_surface() {
+            true => tidegate_trust::principal::unknown_method(name),
+            false => session.dialect().missing_scope(&Scope::Admin),
         };
+        let Some(method) = Method::parse(name) else { return Err(unknown()) };
         match session.authorize(method, self.gateway.inner().gatekeeper.desktop) {
             Ok(()) => Ok(method),
             Err(Denied::DesktopDecides) => {
                 Err(crate::methods::desktop::instead_of(&self.gateway, method, request))
             }
+            // To everyone else it does not exist, so it is answered like what does not.
+            Err(Denied::LocalOnly) => Err(unknown()),
             Err(denied) => Err(denied.answer(session.dialect(), name)),
         }
     }

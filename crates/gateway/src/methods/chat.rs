@@ -48,6 +48,7 @@ pub(crate) async fn send(caller: &Caller, params: ChatSend) -> Result<Value, Err
         extra_system_prompt: None,
     };
     let accepted = caller.gateway.runtime()?.start_turn(turn).await.map_err(|error| start_error(&error))?;
+    stop_if_revoked(caller, &accepted.run).await?;
     let status = match (accepted.duplicate, accepted.run.state) {
         (false, _) => "started",
         (true, RunState::Terminal(Outcome::Ok)) => "ok",
@@ -193,7 +194,18 @@ async fn start_agent(caller: &Caller, params: Agent) -> Result<RunRow, ErrorShap
             runtime.start_turn(turn).await
         }
     };
-    accepted.map(|accepted| accepted.run).map_err(|error| start_error(&error))
+    let run = accepted.map(|accepted| accepted.run).map_err(|error| start_error(&error))?;
+    stop_if_revoked(caller, &run).await?;
+    Ok(run)
+}
+
+/// A client from which everything was taken while its run was accepted gets no run: what it had in
+/// line was dropped before this one came.
+async fn stop_if_revoked(caller: &Caller, run: &RunRow) -> Result<(), ErrorShape> {
+    if caller.outbox.was_taken_away() {
+        caller.gateway.runtime()?.abort(&run.session, Some(&run.id)).await;
+    }
+    Ok(())
 }
 
 /// A model by its name, `provider/model`.

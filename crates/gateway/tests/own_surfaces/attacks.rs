@@ -13,14 +13,14 @@ use tidegate_protocol::method::Power;
 use tidegate_trust::Level;
 use tokio::task::JoinHandle;
 
-use crate::support::{Surface, World};
+use crate::support::{Attacker, World};
 
 /// What an attacker would like to widen.
-struct Scene {
-    world: World,
-    request: String,
+pub(crate) struct Scene {
+    pub(crate) world: World,
+    pub(crate) request: String,
     digest: String,
-    command: String,
+    pub(crate) command: String,
     block: String,
     device: String,
     token: String,
@@ -30,7 +30,7 @@ struct Scene {
 
 /// What was given to others. It must not grow, blocks must not shrink.
 #[derive(Debug, PartialEq, Eq)]
-struct Granted {
+pub(crate) struct Granted {
     devices: BTreeSet<String>,
     programs: BTreeSet<String>,
     tokens: BTreeSet<String>,
@@ -43,7 +43,7 @@ fn ids(list: &Value, name: &str) -> BTreeSet<String> {
 }
 
 impl Scene {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let world = World::with_desktop().await;
         world.let_in(1, &["operator.approvals", "operator.read"]).await;
         let asked = world.ask_for_a_run().await;
@@ -70,7 +70,7 @@ impl Scene {
     }
 
     /// Everything that a caller could send to let someone in.
-    fn attempts(&self) -> Vec<Value> {
+    pub(crate) fn attempts(&self) -> Vec<Value> {
         let Self { request, digest, command, block, device, token, .. } = self;
         let decide = |more: Value| {
             let mut params = json!({ "requestId": request, "verdict": "approve" });
@@ -100,7 +100,7 @@ impl Scene {
         attempts
     }
 
-    async fn granted(&self) -> Granted {
+    pub(crate) async fn granted(&self) -> Granted {
         let mut command_line = self.world.command_line().await;
         let list = command_line.call("device.pair.list", json!({})).await.unwrap();
         let tokens = command_line.call("tidegate.token.list", json!({})).await.unwrap();
@@ -113,7 +113,7 @@ impl Scene {
     }
 
     /// The stranger and the command still wait: nobody decided.
-    fn assert_undecided(&self, after: &str) {
+    pub(crate) fn assert_undecided(&self, after: &str) {
         let requests = self.world.desk().requests();
         assert!(requests.iter().any(|waiting| waiting.id == self.request), "{after}");
         let commands = self.world.desk().commands();
@@ -127,15 +127,15 @@ impl Scene {
         assert!(now.blocked.is_superset(&before.blocked), "{after}: {now:?}");
     }
 
-    /// The surface tries everything; what it may do by itself, it does last.
-    async fn attack(&self, surface: &mut Surface) -> Vec<(Method, Value)> {
+    /// The attacker tries everything; what it may take away, it does last.
+    pub(crate) async fn attack(&self, attacker: &mut impl Attacker) -> Vec<(Method, Value)> {
         let before = self.granted().await;
         let mut answered = Vec::new();
         let narrows = |method: &Method| method.power() == Power::Narrow;
         let others = Method::ALL.iter().filter(|method| !narrows(method));
         for &method in others {
             for params in self.attempts() {
-                if let Some(Ok(payload)) = surface.try_call(method.name(), params).await {
+                if let Some(Ok(payload)) = attacker.try_call(method.name(), params).await {
                     answered.push((method, payload));
                 }
             }
@@ -144,7 +144,7 @@ impl Scene {
         }
         for &method in Method::ALL.iter().filter(|method| narrows(method)) {
             for params in self.attempts() {
-                if let Some(Ok(payload)) = surface.try_call(method.name(), params).await {
+                if let Some(Ok(payload)) = attacker.try_call(method.name(), params).await {
                     answered.push((method, payload));
                 }
             }

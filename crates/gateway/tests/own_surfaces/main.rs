@@ -1,5 +1,5 @@
 //! The person's own surfaces over the real gateway: the desk of the dialog, windows, and the command
-//! line beside a desktop.
+//! line beside a desktop; and clients that were let in with less than everything.
 
 #![cfg(unix)]
 #![allow(
@@ -10,6 +10,7 @@
 )]
 
 mod attacks;
+mod clients;
 mod desk;
 mod support;
 mod wishes;

@@ -116,7 +116,7 @@ impl ModelDirectory for Models {
 }
 
 pub(crate) struct World {
-    gateway: Gateway,
+    pub(crate) gateway: Gateway,
     pub(crate) runtime: Runtime,
     pub(crate) subagents: SubagentClient,
     pub(crate) host: Arc<StubHost>,
@@ -277,6 +277,31 @@ impl World {
     }
 }
 
+/// Whoever tries the methods one after the other.
+pub(crate) trait Attacker {
+    /// Calls a method that may wait for ever; `None` when it does.
+    async fn try_call(&mut self, method: &str, params: Value) -> Option<Result<Value, Value>>;
+}
+
+/// How long a method is waited for that may wait for ever.
+const SHORT: Duration = Duration::from_millis(150);
+
+impl Attacker for GatewayClient {
+    async fn try_call(&mut self, method: &str, params: Value) -> Option<Result<Value, Value>> {
+        match tokio::time::timeout(SHORT, self.request(method, params)).await.ok()? {
+            Ok(payload) => Some(Ok(payload)),
+            Err(ClientError::Answer(error)) => Some(Err(error)),
+            Err(error) => panic!("{method}: {error}"),
+        }
+    }
+}
+
+impl Attacker for Surface {
+    async fn try_call(&mut self, method: &str, params: Value) -> Option<Result<Value, Value>> {
+        tokio::time::timeout(SHORT, self.first_answer(method, params)).await.ok()
+    }
+}
+
 enum Wire {
     Window(ChannelClient),
     CommandLine(LinesClient<UnixStream>),
@@ -315,12 +340,6 @@ impl Surface {
     pub(crate) async fn call(&mut self, method: &str, params: Value) -> Result<Value, Value> {
         let answer = tokio::time::timeout(PATIENCE, self.first_answer(method, params)).await;
         answer.unwrap_or_else(|_| panic!("{method} was not answered"))
-    }
-
-    /// Calls a method that may wait for ever; `None` when it does.
-    pub(crate) async fn try_call(&mut self, method: &str, params: Value) -> Option<Result<Value, Value>> {
-        const SHORT: Duration = Duration::from_millis(150);
-        tokio::time::timeout(SHORT, self.first_answer(method, params)).await.ok()
     }
 
     async fn first_answer(&mut self, method: &str, params: Value) -> Result<Value, Value> {
