@@ -23,6 +23,7 @@ use tokio::sync::{mpsc, watch};
 use crate::desk::ClientDecisions;
 use crate::hub::{Audience, Hub};
 use crate::now;
+use crate::unsaved::{TrustWriter, UnsavedChanges};
 
 /// How many audit events may wait to be written. Beyond that they are only logged.
 const AUDIT_QUEUE: usize = 1024;
@@ -34,6 +35,7 @@ pub(crate) struct Gatekeeper {
     given_back: AtomicBool,
     approvals: Mutex<ApprovalQueue>,
     store: Store,
+    saving: TrustWriter,
     hub: Arc<Hub>,
     /// Whose queued runs are dropped when a client is revoked.
     runtime: OnceLock<Runtime>,
@@ -61,8 +63,15 @@ pub(crate) enum DecideError {
 }
 
 impl Gatekeeper {
-    pub(crate) fn new(authority: Authority, store: Store, hub: Arc<Hub>, desktop: Desktop) -> Self {
+    pub(crate) fn new(
+        authority: Authority,
+        store: Store,
+        unsaved: UnsavedChanges,
+        hub: Arc<Hub>,
+        desktop: Desktop,
+    ) -> Self {
         let (audit, queue) = mpsc::channel(AUDIT_QUEUE);
+        let saving = TrustWriter::new(store.clone(), unsaved);
         tokio::spawn(write_audit(store.clone(), queue));
         let authority = Mutex::new(authority);
         Self {
@@ -70,6 +79,7 @@ impl Gatekeeper {
             given_back: AtomicBool::new(false),
             approvals: Mutex::default(),
             store,
+            saving,
             hub,
             runtime: OnceLock::new(),
             audit,
@@ -158,7 +168,7 @@ impl Gatekeeper {
             decided?
         };
         let durable = std::mem::take(&mut decided.durable);
-        if let Err(error) = self.store.commit_trust(durable).await {
+        if let Err(error) = self.saving.commit(durable).await {
             self.authority().withdraw(&decided);
             return Err(error.into());
         }
@@ -187,12 +197,12 @@ impl Gatekeeper {
         let Changed { value, durable, effects } = changed;
         self.apply(effects, asked_by);
         self.changed();
-        let saved = self.store.commit_trust(durable.clone()).await;
-        if let Err(error) = &saved {
-            tracing::error!(%error, "a change of who may connect holds only until restart; saving is tried again");
-            tokio::spawn(save_later(self.store.clone(), durable));
-        }
-        (value, saved.is_ok())
+        (value, self.saving.settle(durable).await)
+    }
+
+    /// Commits what an admission made. It counts once it is saved.
+    pub(crate) async fn commit(&self, changes: Vec<Change>) -> Result<(), StoreError> {
+        self.saving.commit(changes).await
     }
 
     /// Waits until audit events are no longer written.
@@ -211,7 +221,7 @@ impl Gatekeeper {
             // The next gateway would not know it.
             return Err("Tidegate is restarting".to_owned());
         }
-        if let Err(error) = self.store.commit_trust(durable).await {
+        if let Err(error) = self.saving.commit(durable).await {
             // It was just made, so it is there.
             let _ = self.authority().revoke_program_token(&record.id, now::moment());
             return Err(error.to_string());
@@ -277,14 +287,15 @@ impl Gatekeeper {
         self.apply(effects, None);
     }
 
+    /// Tries once more to save what counts already.
+    pub(crate) async fn save_unsaved(&self) {
+        self.saving.save().await;
+    }
+
     /// Saves what was only touched.
     pub(crate) async fn save_touched(&self) {
-        let touched = self.authority().take_touched();
-        if touched.is_empty() {
-            return;
-        }
-        if let Err(error) = self.store.commit_trust(touched).await {
-            tracing::warn!(%error, "when devices were last seen could not be saved");
+        if let Err(error) = self.saving.save_current(|| self.authority().take_touched()).await {
+            tracing::warn!(%error, "when devices, programs and tokens were last used could not be saved");
         }
     }
 }
@@ -331,20 +342,6 @@ async fn write_audit(store: Store, mut queue: mpsc::Receiver<Change>) {
     while queue.recv_many(&mut batch, 64).await > 0 {
         if let Err(error) = store.commit_trust(std::mem::take(&mut batch)).await {
             tracing::warn!(%error, "audit events could not be saved; they are in the log file");
-        }
-    }
-}
-
-async fn save_later(store: Store, changes: Vec<Change>) {
-    const FIRST: std::time::Duration = std::time::Duration::from_secs(1);
-    const LONGEST: std::time::Duration = std::time::Duration::from_mins(5);
-    let mut pause = FIRST;
-    loop {
-        tokio::time::sleep(pause).await;
-        match store.commit_trust(changes.clone()).await {
-            Ok(()) => return,
-            Err(StoreError::Closed) => return,
-            Err(_) => pause = (pause * 2).min(LONGEST),
         }
     }
 }

@@ -24,6 +24,7 @@ use crate::hub::{Audience, Hub};
 use crate::now;
 use crate::peer::PeerLookup;
 use crate::transport::{ChannelClient, channel};
+use crate::unsaved::UnsavedChanges;
 use crate::wishes::Wishes;
 
 /// A future that a port returns.
@@ -47,6 +48,8 @@ pub struct GatewayParts {
     pub in_process: InProcessKey,
     /// Where decisions are saved.
     pub store: Store,
+    /// What could not be saved yet, also by a gateway before this one in the same process.
+    pub unsaved: UnsavedChanges,
     /// Looks local peers up.
     pub peers: Arc<dyn PeerLookup>,
     /// Serves what the gateway does not know.
@@ -107,7 +110,13 @@ impl Gateway {
     pub fn new(parts: GatewayParts) -> Self {
         let hub = Arc::new(Hub::new(parts.version));
         Self(Arc::new(Inner {
-            gatekeeper: Gatekeeper::new(parts.authority, parts.store, hub.clone(), parts.desktop),
+            gatekeeper: Gatekeeper::new(
+                parts.authority,
+                parts.store,
+                parts.unsaved,
+                hub.clone(),
+                parts.desktop,
+            ),
             hub,
             peers: parts.peers,
             look_ups: Semaphore::new(LOOK_UPS),
@@ -200,6 +209,7 @@ impl Gateway {
         self.0.waiting.close();
         let _ = tokio::time::timeout(LAST_EVENTS, self.0.waiting.wait()).await;
         self.0.hub.shut_down(reason);
+        self.0.gatekeeper.save_unsaved().await;
         self.0.gatekeeper.save_touched().await;
         self.0.tasks.close();
     }

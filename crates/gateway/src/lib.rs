@@ -32,6 +32,7 @@ pub mod subagent_client;
 #[cfg(target_os = "linux")]
 mod tcp_sockets_linux;
 pub mod transport;
+mod unsaved;
 pub mod upgrade;
 pub mod websocket;
 pub mod wishes;
@@ -40,4 +41,5 @@ pub use approvals::PersonGate;
 pub use desk::{ClientDecisions, Desk, DeskError};
 pub use gateway::{Gateway, GatewayParts, Host};
 pub use subagent_client::SubagentClient;
+pub use unsaved::UnsavedChanges;
 pub use wishes::Wish;

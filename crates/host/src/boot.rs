@@ -110,9 +110,14 @@ pub(crate) async fn build(foundation: Arc<Foundation>) -> Result<RunningHost, Bo
     let boot = now::entropy()?.uuid();
     // After what may fail, so that a start that fails leaves what was carried over to the next.
     let carried = foundation.take_carried(&store_state);
+    foundation.unsaved.set_in_memory(foundation.is_kept_in_memory());
     let (mut authority, in_process) = match carried.and_then(|before| before.restarted(now::moment())) {
         Some(restarted) => restarted,
-        None => Authority::new(store::load_records(&store).await),
+        None => {
+            let mut records = store::load_records(&store).await;
+            foundation.unsaved.apply_to(&mut records);
+            Authority::new(records)
+        }
     };
     let token_from_environment = shared_token(&mut authority, &store, &secrets, &foundation).await?;
     let default_model = loaded.config.model.as_deref().and_then(ModelName::parse);
@@ -148,6 +153,7 @@ pub(crate) async fn build(foundation: Arc<Foundation>) -> Result<RunningHost, Bo
         authority,
         in_process,
         store: store.clone(),
+        unsaved: foundation.unsaved.clone(),
         peers: Arc::new(tidegate_gateway::peer_lookup::KernelPeers::new(vec![
             workspace.clone(),
             std::env::temp_dir(),

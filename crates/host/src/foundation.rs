@@ -5,6 +5,7 @@ use std::net::TcpListener as StdTcpListener;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use tidegate_gateway::UnsavedChanges;
 use tidegate_gateway::listener::{self, BindError};
 use tidegate_providers::local::LocalAddress;
 use tidegate_secrets::{SecretStore, ServiceName};
@@ -37,6 +38,8 @@ pub(crate) struct Foundation {
     /// A store that exists nowhere else, so it outlives the gateway that made it.
     pub(crate) memory: Mutex<Option<Store>>,
     carried: Mutex<Option<Carried>>,
+    /// What counts already and could not be saved yet.
+    pub(crate) unsaved: UnsavedChanges,
 }
 
 /// What the gateway before gave back.
@@ -93,6 +96,7 @@ impl Foundation {
             listener: Mutex::default(),
             memory: Mutex::default(),
             carried: Mutex::default(),
+            unsaved: UnsavedChanges::default(),
         }
     }
 
@@ -180,6 +184,12 @@ impl Foundation {
 
     /// Gives up the port and the state directory.
     pub(crate) fn release(&self) {
+        if !self.unsaved.is_empty() {
+            tracing::error!(
+                changes = self.unsaved.len(),
+                "changes of who may connect could not be saved and end now; make them again after the next start"
+            );
+        }
         held(&self.carried).take();
         held(&self.listener).take();
         held(&self.lock).take();

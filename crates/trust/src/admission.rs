@@ -14,7 +14,7 @@ use tidegate_protocol::{ConnectParams, ConnectionId, Dialect, UnixMillis};
 pub(crate) use asking::subject_name;
 
 use crate::audit::{AuditEvent, Weight};
-use crate::authority::{Authority, Effect, Entropy, Live};
+use crate::authority::{Authority, Effect, Entropy, Live, Touched};
 use crate::identity::{self, VerifiedDevice};
 use crate::moment::Moment;
 use crate::origin::{Origin, Peer};
@@ -105,6 +105,9 @@ impl Authority {
         };
         match self.decide_admission(attempt, dialect, entropy, now, &mut effects) {
             Ok(mut admitted) => {
+                if let Some(id) = &admitted.program_token {
+                    self.token_was_used(id, now);
+                }
                 self.live.insert(
                     attempt.connection.clone(),
                     Live {
@@ -143,6 +146,13 @@ impl Authority {
                 };
                 Admission::Refused { refusal, dialect, delay, effects }
             }
+        }
+    }
+
+    fn token_was_used(&mut self, id: &str, now: Moment) {
+        if let Some(token) = self.tokens.iter_mut().find(|token| token.id == id) {
+            token.last_used_at = Some(now.wall);
+            self.touched.insert(Touched::Token(id.to_owned()));
         }
     }
 

@@ -1,7 +1,7 @@
 //! Everything that decides, in one value. The driver holds it, gives it time and entropy, commits
 //! the changes that it returns, and does what its effects say.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use tidegate_protocol::{ConnectionId, DeviceId, PublicKey, UnixMillis};
 
@@ -132,6 +132,16 @@ pub(crate) struct Live {
     pub(crate) program_token: Option<String>,
 }
 
+/// A record of which only changed when it was last used.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Touched {
+    Device(DeviceId),
+    /// A program's grant, by id.
+    Program(String),
+    /// A program's token, by id.
+    Token(String),
+}
+
 /// What the driver must do after a decision, besides committing changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
@@ -182,7 +192,7 @@ pub struct Authority {
     pub(crate) pending: PendingQueue,
     pub(crate) throttle: Throttle,
     pub(crate) live: HashMap<ConnectionId, Live>,
-    pub(crate) touched: Vec<DeviceId>,
+    pub(crate) touched: BTreeSet<Touched>,
     desktop_key: Option<DesktopKey>,
 }
 
@@ -203,7 +213,7 @@ impl Authority {
             pending: PendingQueue::default(),
             throttle: Throttle::default(),
             live: HashMap::new(),
-            touched: Vec::new(),
+            touched: BTreeSet::new(),
             desktop_key: Some(DesktopKey::new()),
         };
         (authority, InProcessKey::new())
@@ -375,11 +385,46 @@ impl Authority {
         }
     }
 
-    /// Records that were only touched (last seen) since the last call, to be saved at leisure.
+    /// Records that were only touched (last seen, last used) since the last call, to be saved at
+    /// leisure and before any change that follows. What is being decided about is left for later:
+    /// the decision may be saved already, and does not count yet.
     pub fn take_touched(&mut self) -> Vec<Change> {
-        let touched = std::mem::take(&mut self.touched);
-        let records = touched.iter().filter_map(|id| self.devices.get(id));
-        records.filter_map(Held::stored).map(|record| Change::PutDevice(Box::new(record.clone()))).collect()
+        let (later, now) =
+            std::mem::take(&mut self.touched).into_iter().partition(|touched| self.is_being_decided(touched));
+        self.touched = later;
+        let now: BTreeSet<Touched> = now;
+        now.iter().filter_map(|touched| self.stored(touched)).collect()
+    }
+
+    fn is_being_decided(&self, touched: &Touched) -> bool {
+        let subject = match touched {
+            Touched::Device(id) => Some(Subject::Device(*id)),
+            Touched::Program(id) => {
+                let program = self.programs.iter().find(|held| held.record.id == *id);
+                program.map(|held| Subject::Program(held.record.program.clone()))
+            }
+            Touched::Token(_) => None,
+        };
+        let deciding = self.pending.waiting().iter().filter(|request| request.deciding);
+        subject.is_some_and(|subject| deciding.into_iter().any(|request| request.ask.subject == subject))
+    }
+
+    /// The record as it is stored now, if it is.
+    fn stored(&self, touched: &Touched) -> Option<Change> {
+        match touched {
+            Touched::Device(id) => {
+                let record = self.devices.get(id)?.stored()?;
+                Some(Change::PutDevice(Box::new(record.clone())))
+            }
+            Touched::Program(id) => {
+                let record = self.programs.iter().find(|held| held.record.id == *id)?.stored()?;
+                Some(Change::PutProgram(Box::new(record.clone())))
+            }
+            Touched::Token(id) => {
+                let token = self.tokens.iter().find(|token| token.id == *id)?;
+                Some(Change::PutToken(Box::new(token.clone())))
+            }
+        }
     }
 
     pub(crate) fn is_own(&self, id: DeviceId) -> bool {

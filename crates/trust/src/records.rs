@@ -224,6 +224,51 @@ pub struct TrustRecords {
     pub blocks: Vec<Block>,
 }
 
+impl TrustRecords {
+    /// Applies a change that counted in memory when it could not be saved, over what is stored.
+    /// What replaces a record applies only where there is one to replace, so that nothing that is
+    /// unknown here is let in by it. Whether it applies.
+    pub fn apply_unsaved(&mut self, change: &Change) -> bool {
+        match change {
+            Change::PutDevice(record) => replace(&mut self.devices, record, |known| known.id == record.id),
+            Change::RemoveDevice(id) => remove(&mut self.devices, |known| known.id == *id),
+            Change::PutProgram(record) => replace(&mut self.programs, record, |known| known.id == record.id),
+            Change::RemoveProgram(id) => remove(&mut self.programs, |known| known.id == *id),
+            Change::PutToken(record) => replace(&mut self.tokens, record, |known| known.id == record.id),
+            Change::RemoveToken(id) => remove(&mut self.tokens, |known| known.id == *id),
+            Change::PutSharedToken(token) => {
+                let is_newer =
+                    self.shared_token.as_ref().is_some_and(|old| old.generation < token.generation);
+                if is_newer {
+                    self.shared_token = Some(token.clone());
+                }
+                is_newer
+            }
+            Change::PutBlock(block) => {
+                self.blocks.retain(|known| known.subject != block.subject);
+                self.blocks.push((**block).clone());
+                true
+            }
+            Change::RemoveBlock(subject) => remove(&mut self.blocks, |known| known.subject == *subject),
+            Change::Audit(_) => false,
+        }
+    }
+}
+
+fn replace<T: Clone>(records: &mut [T], record: &T, is_it: impl Fn(&T) -> bool) -> bool {
+    let known = records.iter_mut().find(|known| is_it(known));
+    known.is_some_and(|known| {
+        known.clone_from(record);
+        true
+    })
+}
+
+/// Applies also where nothing is removed: it may be there and not be readable.
+fn remove<T>(records: &mut Vec<T>, is_it: impl Fn(&T) -> bool) -> bool {
+    records.retain(|known| !is_it(known));
+    true
+}
+
 /// One change of what is stored. A list of changes is committed whole or not at all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
@@ -247,4 +292,34 @@ pub enum Change {
     RemoveBlock(BlockedSubject),
     /// Add to the audit log.
     Audit(Box<AuditEvent>),
+}
+
+impl Change {
+    /// Whether it only takes away.
+    #[must_use]
+    pub fn takes_away(&self) -> bool {
+        matches!(
+            self,
+            Self::RemoveDevice(_) | Self::RemoveProgram(_) | Self::RemoveToken(_) | Self::PutBlock(_)
+        )
+    }
+
+    /// Whether both are about the same record, so that the later one makes the earlier one
+    /// meaningless.
+    #[must_use]
+    pub fn is_about_the_same(&self, other: &Self) -> bool {
+        let subject = |change: &Self| match change {
+            Self::PutDevice(record) => Some((0, record.id.to_string())),
+            Self::RemoveDevice(id) => Some((0, id.to_string())),
+            Self::PutProgram(record) => Some((1, record.id.clone())),
+            Self::RemoveProgram(id) => Some((1, id.clone())),
+            Self::PutToken(record) => Some((2, record.id.clone())),
+            Self::RemoveToken(id) => Some((2, id.clone())),
+            Self::PutSharedToken(_) => Some((3, String::new())),
+            Self::PutBlock(block) => Some((4, block.subject.key())),
+            Self::RemoveBlock(subject) => Some((4, subject.key())),
+            Self::Audit(_) => None,
+        };
+        subject(self).is_some_and(|about| subject(other) == Some(about))
+    }
 }

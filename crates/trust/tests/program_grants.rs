@@ -283,3 +283,51 @@ fn whoever_came_in_with_a_program_token_is_closed_when_it_is_revoked() {
     assert_eq!(closed, expected);
     assert!(world.authority.is_live(shared.connection()), "the device itself was not revoked");
 }
+
+#[test]
+fn when_a_token_was_last_used_is_saved_at_leisure_once_for_many_uses() {
+    let mut world = World::new(records());
+    let entropy = world.entropy();
+    let made =
+        world.authority.new_program_token("ci", Level::Read, false, &entropy, world.now).expect("made");
+    let client = reader().token(made.value.0.reveal());
+    assert!(world.authority.take_touched().is_empty(), "making it is no use of it");
+    for _ in 0..3 {
+        world.pass(std::time::Duration::from_secs(1));
+        assert!(world.admitted(&remote(1), &client).durable.is_empty(), "nothing waits for it");
+    }
+
+    let touched = world.authority.take_touched();
+
+    let [Change::PutToken(stored)] = &touched[..] else { panic!("{touched:?}") };
+    assert_eq!(stored.last_used_at, Some(world.now.wall));
+    assert!(world.authority.take_touched().is_empty());
+    world.admitted(&remote(1), &client);
+    world.authority.revoke_program_token("ci", world.now).expect("known");
+    assert!(world.authority.take_touched().is_empty(), "a revoked one does not come back by it");
+}
+
+#[test]
+fn when_a_program_was_last_seen_is_saved_only_for_a_lasting_grant_and_never_beside_a_decision() {
+    for (duration, saved) in [(For::Always, 1), (For::UntilQuit, 0), (For::Once, 0)] {
+        let mut world = World::new(records());
+        let request = world.request(&cli(), &reader());
+        world.approve(&request, Choice::All, duration);
+        world.admitted(&cli(), &reader());
+        assert_eq!(world.authority.take_touched().len(), saved, "{duration:?}");
+    }
+    let mut world = World::new(records());
+    let request = world.request(&cli(), &reader());
+    world.approve(&request, Choice::All, For::Always);
+    world.admitted(&cli(), &reader());
+    let more = world.request(&cli(), &Client::without_device().asks(&[Scope::Write]));
+    let entropy = world.entropy();
+    let verdict = Verdict::Approve { choice: Choice::All, duration: For::Always };
+    let decided =
+        world.authority.decide(&person(), &more, None, &verdict, &entropy, world.now).expect("decided");
+    assert!(world.authority.take_touched().is_empty(), "the new grant may be saved already");
+    world.authority.complete(decided, world.now);
+    let touched = world.authority.take_touched();
+    let [Change::PutProgram(stored)] = &touched[..] else { panic!("{touched:?}") };
+    assert!(stored.grant.granted.covers(&Scope::Write));
+}

@@ -7,13 +7,14 @@ mod support;
 
 use std::time::Duration;
 
-use support::{Client, World, id, key, local_named, person, public, records, remote};
+use support::{Client, World, id, key, local_named, person, public, records, remote, scopes};
 use tidegate_protocol::Scope;
 use tidegate_protocol::refusal::{AuthReason, Refusal};
 use tidegate_trust::admission::Admission;
 use tidegate_trust::decision::{Choice, DecisionError, Desktop, Duration as For, Verdict};
 use tidegate_trust::program::Fleeting;
-use tidegate_trust::{Moment, Principal};
+use tidegate_trust::records::{DeviceRecord, SharedToken};
+use tidegate_trust::{Change, Moment, Principal, TrustRecords};
 
 const ALL: Verdict = Verdict::Approve { choice: Choice::All, duration: For::Always };
 
@@ -192,4 +193,26 @@ fn a_request_under_the_key_that_becomes_our_own_ends() {
     assert_eq!(waiting.len(), 1);
     assert_eq!(waiting[0].ask.key, Some(public(&key(3))));
     assert_eq!(world.unauthorized(&remote(1), &asks(2, &Scope::Admin)), AuthReason::OwnKeyElsewhere);
+}
+
+#[test]
+fn what_could_not_be_saved_takes_away_from_what_is_stored_and_lets_nobody_in() {
+    let (known, stranger) =
+        (support::record(&key(3), &scopes([Scope::Read])), support::record(&key(4), &scopes([Scope::Read])));
+    let mut records = TrustRecords { devices: vec![known.clone()], ..records() };
+    let renamed = DeviceRecord { label: Some("desk".to_owned()), ..known.clone() };
+
+    assert!(records.apply_unsaved(&Change::PutDevice(Box::new(renamed.clone()))));
+    assert!(!records.apply_unsaved(&Change::PutDevice(Box::new(stranger))), "unknown here");
+    assert_eq!(records.devices, [renamed]);
+    let older = SharedToken { generation: 0, ..support::shared_token() };
+    let newer = SharedToken { generation: 2, ..support::shared_token() };
+    assert!(!records.apply_unsaved(&Change::PutSharedToken(older)));
+    assert!(records.apply_unsaved(&Change::PutSharedToken(newer.clone())));
+    assert_eq!(records.shared_token, Some(newer));
+    assert!(records.apply_unsaved(&Change::RemoveDevice(known.id)));
+    assert_eq!(records.devices, []);
+
+    let mut world = World::new(records);
+    world.asks_a_person(&remote(1), &asks(3, &Scope::Read));
 }

@@ -23,7 +23,7 @@ use tidegate_gateway::peer::{LocalSocket, PeerLookup};
 use tidegate_gateway::subagent_client::public_key;
 use tidegate_gateway::transport::{ChannelClient, ClientReceived};
 use tidegate_gateway::upgrade::UpgradeRules;
-use tidegate_gateway::{Gateway, GatewayParts, Host, PersonGate, SubagentClient, now};
+use tidegate_gateway::{Gateway, GatewayParts, Host, PersonGate, SubagentClient, UnsavedChanges, now};
 use tidegate_protocol::{ErrorShape, Method, RunId, SessionKey};
 use tidegate_store::Store;
 use tidegate_testkit::client::{ClientError, ConnectOptions, GatewayClient};
@@ -153,6 +153,7 @@ impl World {
             authority,
             in_process,
             store: store.clone(),
+            unsaved: UnsavedChanges::default(),
             peers: Arc::new(Peers),
             host: host.clone(),
             desktop,

@@ -8,7 +8,7 @@ use super::asking::all_decided;
 use super::credential::Credential;
 use super::{Admitted, Attempt, LookUp, Stop, session, unauthorized};
 use crate::audit::{AuditEvent, Weight};
-use crate::authority::{Authority, Effect, Entropy, Held, Lifetime};
+use crate::authority::{Authority, Effect, Entropy, Held, Lifetime, Touched};
 use crate::identity::VerifiedDevice;
 use crate::moment::Moment;
 use crate::origin::Peer;
@@ -117,9 +117,11 @@ impl Authority {
                 // The grant was for one admission, and this is it.
                 let rest = self.devices.remove(&device.id()).and_then(Held::ended);
                 self.devices.extend(rest.map(|rest| (device.id(), rest)));
-                self.touched.push(device.id());
+                self.touched.insert(Touched::Device(device.id()));
             }
-            Lifetime::UntilQuit => self.touched.push(device.id()),
+            Lifetime::UntilQuit => {
+                self.touched.insert(Touched::Device(device.id()));
+            }
             Lifetime::Always => {
                 let record = &mut held.record;
                 if record.token.is_none() && !record.grant.granted.is_empty() {
@@ -133,7 +135,7 @@ impl Authority {
                     admitted.durable.push(Change::PutDevice(Box::new(record.clone())));
                     admitted.device_token = Some((token, now.wall));
                 } else {
-                    self.touched.push(device.id());
+                    self.touched.insert(Touched::Device(device.id()));
                 }
             }
         }

@@ -6,7 +6,7 @@ use tidegate_protocol::{ClientMode, Dialect};
 use super::asking::all_decided;
 use super::credential::Credential;
 use super::{Admitted, Attempt, LookUp, Stop, session, unauthorized};
-use crate::authority::{Authority, Effect, Entropy, Lifetime};
+use crate::authority::{Authority, Effect, Entropy, Lifetime, Touched};
 use crate::moment::Moment;
 use crate::origin::Peer;
 use crate::pairing::{Ask, Subject};
@@ -51,9 +51,8 @@ impl Authority {
             return admitted(Principal::Visitor, ScopeSet::none());
         }
         if let Credential::ProgramToken { index, .. } = credential
-            && let Some(token) = self.tokens.get_mut(index)
+            && let Some(token) = self.tokens.get(index)
         {
-            token.last_used_at = Some(now.wall);
             return admitted(Principal::ProgramToken(token.id.clone()), asked.under_grant(&token.granted()));
         }
         let program = match attempt.origin.peer() {
@@ -84,6 +83,8 @@ impl Authority {
                 if matches!(held.lifetime, Lifetime::Once(_)) {
                     let rest = programs.remove(position).ended();
                     programs.extend(rest);
+                } else if program.fleeting.is_none() {
+                    self.touched.insert(Touched::Program(id.clone()));
                 }
                 admitted(Principal::Program(id), asked.under_grant(&grant.granted))
             }
