@@ -9,6 +9,7 @@ use tidegate_desktop_core::dialog::{DialogId, DialogOutcome};
 use tidegate_desktop_core::shell::{Effect, Input, Surface};
 use tidegate_gateway::{ClientDecisions, Desk, Wish, now};
 use tidegate_host::SupervisedState;
+use tidegate_protocol::payload::surfaces::{DesktopStatus, DesktopSurface, SurfaceState};
 use tokio::sync::{mpsc, watch};
 
 use crate::actions::Actions;
@@ -237,11 +238,11 @@ impl Told {
 
     fn to(&self, served: Option<&Served>) {
         let Some(served) = served else { return };
-        served.desk.set_surfaces(serde_json::json!({
-            "tray": described(&self.tray),
-            "notifications": described(&self.notifications),
-            "autostart": self.starts_at_login,
-        }));
+        served.desk.set_surfaces(DesktopStatus {
+            tray: described(&self.tray),
+            notifications: described(&self.notifications),
+            autostart: self.starts_at_login,
+        });
     }
 }
 
@@ -253,13 +254,13 @@ fn log(works: &str, surface: &Surface) {
     }
 }
 
-fn described(surface: &Surface) -> serde_json::Value {
+fn described(surface: &Surface) -> DesktopSurface {
     let (state, sentence) = match surface {
-        Surface::Unknown => ("unknown", ""),
-        Surface::Works => ("ok", ""),
-        Surface::Missing(sentence) => ("missing", sentence.as_str()),
+        Surface::Unknown => (SurfaceState::Unknown, ""),
+        Surface::Works => (SurfaceState::Ok, ""),
+        Surface::Missing(sentence) => (SurfaceState::Missing, sentence.as_str()),
     };
-    serde_json::json!({ "state": state, "sentence": sentence })
+    DesktopSurface { state, sentence: sentence.to_owned() }
 }
 
 async fn next_wish(wishes: &mut Option<mpsc::Receiver<Wish>>) -> Wish {

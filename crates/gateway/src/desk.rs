@@ -4,8 +4,8 @@
 //! The composition root takes the key from the new `Authority` (`take_desktop_key`), before that goes
 //! into the gateway, and hands the desk that it opens to the shell.
 
-use serde_json::Value;
 use tidegate_protocol::limits;
+use tidegate_protocol::payload::surfaces::DesktopStatus;
 use tidegate_trust::Level;
 use tidegate_trust::approval::{Decision, ResolveError, WaitingCommand};
 use tidegate_trust::decision::{Decider, DecisionError, Verdict};
@@ -315,7 +315,7 @@ impl Desk {
     }
 
     /// What the shell says of tray, notifications and start at login: `desktop` in `tidegate.status`.
-    pub fn set_surfaces(&self, surfaces: Value) {
+    pub fn set_surfaces(&self, surfaces: DesktopStatus) {
         self.gateway.inner().gatekeeper.set_surfaces(surfaces);
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tidegate_agent::Runtime;
+use tidegate_protocol::payload::surfaces::DesktopStatus;
 use tidegate_protocol::{ConnectionId, Event};
 use tidegate_store::{Store, StoreError};
 use tidegate_trust::approval::ApprovalQueue;
@@ -46,7 +47,7 @@ pub(crate) struct Gatekeeper {
     /// What clients decided, for the person to hear of.
     client_decisions: watch::Sender<ClientDecisions>,
     /// What the shell of a desktop says of its surfaces.
-    surfaces: Mutex<Option<Value>>,
+    surfaces: Mutex<Option<DesktopStatus>>,
 }
 
 /// Why a decision did not count.
@@ -108,12 +109,12 @@ impl Gatekeeper {
         self.client_decisions.subscribe()
     }
 
-    pub(crate) fn set_surfaces(&self, surfaces: Value) {
+    pub(crate) fn set_surfaces(&self, surfaces: DesktopStatus) {
         *self.surfaces.lock().unwrap_or_else(PoisonError::into_inner) = Some(surfaces);
         self.changed();
     }
 
-    pub(crate) fn surfaces(&self) -> Option<Value> {
+    pub(crate) fn surfaces(&self) -> Option<DesktopStatus> {
         self.surfaces.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::connect::ConnectParams;
 use crate::error::ErrorShape;
 use crate::hello::HelloOk;
-use crate::method::Access;
+use crate::method::{Access, Power};
 use crate::payload::{
     agents, approvals, chat, devices, events, frames, lists, sessions, surface_params, surfaces, system,
 };
@@ -147,6 +147,9 @@ fn result(method: Method) -> Option<Reference> {
         M::TidegateTokenList => of::<surfaces::TokenListResult>,
         M::TidegateTokenRevoke | M::TidegateDevicesRevoke => of::<surfaces::RevokedResult>,
         M::TidegateDevicesBlock => of::<surfaces::BlockedResult>,
+        M::TidegateDevicesUnblock => of::<surfaces::UnblockedResult>,
+        M::TidegateDevicesShow => of::<surfaces::ShownEntry>,
+        M::TidegateTokenNew => of::<surfaces::TokenNewResult>,
         M::TidegateDevicesDecide => of::<surfaces::DecidedResult>,
         M::TidegateAudit => of::<surfaces::AuditResult>,
         M::TidegatePause | M::TidegateResume => of::<surfaces::PausedResult>,
@@ -184,6 +187,18 @@ fn access(method: Method) -> String {
     }
 }
 
+fn power(method: Method) -> &'static str {
+    match method.power() {
+        Power::Look => "look",
+        Power::Work => "work",
+        Power::Narrow => "narrow",
+        Power::Decide => "decide",
+        Power::Widen => "widen",
+        Power::Wish => "wish",
+        Power::Administer => "administer",
+    }
+}
+
 /// The whole protocol as one document: every type is under `$defs`. `methods` and `events` say which
 /// of them belong to what: `params` and `result` of a method, the payload of an event.
 ///
@@ -195,16 +210,14 @@ pub fn document() -> Value {
     for definition in [of::<ConnectParams>, of::<HelloOk>, of::<ErrorShape>] {
         definition(&mut generator);
     }
-    for more in [of::<chat::AgentAccepted>, of::<events::WelcomeEvent>, of::<events::RefusedEvent>] {
-        more(&mut generator);
-    }
+    of::<chat::AgentAccepted>(&mut generator);
     let mut methods = Map::new();
     methods.insert(
         "connect".to_owned(),
         json!({ "access": "anyone", "params": of::<ConnectParams>(&mut generator), "result": of::<HelloOk>(&mut generator) }),
     );
     for &method in Method::ALL {
-        let mut entry = BTreeMap::from([("access", json!(access(method)))]);
+        let mut entry = BTreeMap::from([("access", json!(access(method))), ("power", json!(power(method)))]);
         if let Some(schema) = parameters(method) {
             entry.insert("params", json!(schema(&mut generator)));
         }
@@ -213,7 +226,11 @@ pub fn document() -> Value {
         }
         methods.insert(method.name().to_owned(), json!(entry));
     }
-    let mut events = Map::new();
+    // The first frame to a surface of the person.
+    let mut events = Map::from_iter([
+        ("tidegate.welcome".to_owned(), json!(of::<events::WelcomeEvent>(&mut generator))),
+        ("tidegate.refused".to_owned(), json!(of::<events::RefusedEvent>(&mut generator))),
+    ]);
     for &event in Event::ALL {
         if let Some(schema) = payload(event) {
             events.insert(event.name().to_owned(), json!(schema(&mut generator)));

@@ -23,12 +23,7 @@ impl Schemas {
     pub fn problems_of_frame(&self, frame: &Value, method: Option<&str>) -> Vec<String> {
         let mut problems = self.problems(&json!({ "$ref": "#/$defs/GatewayFrame" }), frame);
         if let Some(event) = frame["event"].as_str() {
-            let payload = &self.document["events"][event];
-            let schema = match event {
-                "tidegate.welcome" => &json!({ "$ref": "#/$defs/WelcomeEvent" }),
-                _ => payload,
-            };
-            problems.extend(self.problems_of(event, schema, &frame["payload"]));
+            problems.extend(self.problems_of(event, &self.document["events"][event], &frame["payload"]));
         }
         if let (Some(method), true) = (method, frame["ok"] == true) {
             problems.extend(self.problems_of_result(method, &frame["payload"]));

@@ -1,6 +1,6 @@
 /** The one way from the pages to the gateway. No page knows how frames travel. */
 
-import type { ErrorShape, Events, Methods } from './protocol';
+import type { ErrorShape, Events, Methods } from '../generated/protocol';
 
 export type ConnectionState =
   /** The gateway is being reached; nothing was heard yet. */

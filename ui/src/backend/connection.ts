@@ -9,7 +9,7 @@ import {
   sentenceOf,
 } from './backend';
 import { MAX_FRAME, isRecord, parseFrame, requestFrame } from './frames';
-import type { Events, Methods } from './protocol';
+import type { Events, Methods } from '../generated/protocol';
 
 /** Carries frames as texts. */
 export interface Transport {

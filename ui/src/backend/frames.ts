@@ -1,6 +1,6 @@
 /** Reads and writes frames. Pure. */
 
-import type { ErrorShape } from './protocol';
+import type { ErrorShape } from '../generated/protocol';
 
 /** The most characters of one frame, either way: what the gateway takes in one message. */
 export const MAX_FRAME = 25 * 1024 * 1024;

@@ -1,6 +1,6 @@
 /** A transcript as what a person reads: turns, tool calls with their results, notices. Pure. */
 
-import type { ContentBlock, TranscriptMessage } from '../backend/protocol';
+import type { ContentBlock, ChatMessage } from '../generated/protocol';
 
 import { oneLine } from './format';
 
@@ -45,16 +45,15 @@ export interface LiveTool {
 }
 
 /** The plain text of a message. */
-export function plainText(content: TranscriptMessage['content'] | undefined): string {
-  if (typeof content === 'string') return content;
+export function plainText(content: readonly ContentBlock[] | undefined): string {
   return (content ?? [])
-    .filter((block): block is ContentBlock & { type: 'text'; text: string } => block.type === 'text')
-    .map((block) => String(block.text))
+    .filter((block) => block.type === 'text')
+    .map((block) => block.text)
     .join('\n');
 }
 
 /** The order of a message in its session. */
-export function sequence(message: TranscriptMessage): number {
+export function sequence(message: ChatMessage): number {
   return message.__openclaw?.seq ?? 0;
 }
 
@@ -63,11 +62,11 @@ export function sequence(message: TranscriptMessage): number {
  * a call without result is then running, otherwise its outcome is unknown.
  */
 export function readConversation(
-  messages: readonly TranscriptMessage[],
+  messages: readonly ChatMessage[],
   live: ReadonlyMap<string, LiveTool>,
   isRunning: (runId: string) => boolean,
 ): Item[] {
-  const results = new Map<string, TranscriptMessage>();
+  const results = new Map<string, ChatMessage>();
   const called = new Set<string>();
   for (const message of messages) {
     if (message.role === 'toolResult' && message.toolCallId) results.set(message.toolCallId, message);
@@ -99,8 +98,8 @@ export function readConversation(
         key,
         at,
         label: oneLine(message.source.label, 80) || 'subagent',
-        session: message.source.sessionKey ?? '',
-        status: message.source.status ?? '',
+        session: message.source.sessionKey,
+        status: message.source.status,
         text: untrusted(text),
       });
     } else if (text) {
@@ -111,34 +110,26 @@ export function readConversation(
 }
 
 /** Adds messages to a transcript: by their order, each once. */
-export function merged(
-  known: readonly TranscriptMessage[],
-  added: readonly TranscriptMessage[],
-): TranscriptMessage[] {
+export function merged(known: readonly ChatMessage[], added: readonly ChatMessage[]): ChatMessage[] {
   const last = known.at(-1);
   const first = added[0];
   // The usual case: one more at the end.
   if (last && first && added.length === 1 && sequence(first) > sequence(last)) return [...known, first];
-  const bySequence = new Map<number, TranscriptMessage>();
+  const bySequence = new Map<number, ChatMessage>();
   for (const message of [...known, ...added]) bySequence.set(sequence(message), message);
   return [...bySequence.entries()].sort(([a], [b]) => a - b).map(([, message]) => message);
 }
 
-interface CallBlock {
-  type: 'toolCall';
-  id: string;
-  name: string;
-  arguments: unknown;
-}
+type CallBlock = Extract<ContentBlock, { type: 'toolCall' }>;
 
-function toolCalls(message: TranscriptMessage): CallBlock[] {
-  if (message.role !== 'assistant' || typeof message.content === 'string') return [];
-  return (message.content ?? []).filter((block): block is CallBlock => block.type === 'toolCall');
+function toolCalls(message: ChatMessage): CallBlock[] {
+  if (message.role !== 'assistant') return [];
+  return message.content.filter((block) => block.type === 'toolCall');
 }
 
 function readCall(
   call: CallBlock,
-  results: ReadonlyMap<string, TranscriptMessage>,
+  results: ReadonlyMap<string, ChatMessage>,
   live: ReadonlyMap<string, LiveTool>,
   isRunning: boolean,
 ): ToolCall {
@@ -155,7 +146,7 @@ function readCall(
   };
 }
 
-function problemOf(message: TranscriptMessage): string {
+function problemOf(message: ChatMessage): string {
   if (message.errorMessage) return message.errorMessage;
   switch (message.stopReason) {
     case 'aborted':

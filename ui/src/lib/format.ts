@@ -1,6 +1,6 @@
 /** Times, numbers and names for people. Pure. */
 
-import type { SessionRow } from '../backend/protocol';
+import type { SessionEntry } from '../generated/protocol';
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
@@ -95,14 +95,14 @@ export function prose(text: string): string {
 }
 
 /** What a session is called: its label, or when it began. Its messages change; its name does not. */
-export function sessionTitle(session: Pick<SessionRow, 'key'> & Partial<SessionRow>): string {
+export function sessionTitle(session: Pick<SessionEntry, 'key'> & Partial<SessionEntry>): string {
   const given = oneLine(session.label ?? session.displayName, 80);
   if (given) return given;
   if (session.key === 'agent:main:main') return 'Main';
   const name = session.key.split(':').slice(2).join(':');
   if (name.startsWith('subagent:')) return `Subagent ${oneLine(name.slice(9, 17))}`;
   if (!name.startsWith('chat-')) return oneLine(name || session.key, 60);
-  if (session.createdAt === undefined) return 'New chat';
+  if (!session.createdAt) return 'New chat';
   const began = new Date(session.createdAt);
   const day = began.toLocaleDateString('en-GB', { day: 'numeric', month: 'short' });
   const time = began.toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit' });
@@ -110,7 +110,7 @@ export function sessionTitle(session: Pick<SessionRow, 'key'> & Partial<SessionR
 }
 
 /** A model as `provider/model`, or nothing when none was used yet. */
-export function modelName(session: Pick<SessionRow, 'model' | 'modelProvider'>): string {
+export function modelName(session: Pick<SessionEntry, 'model' | 'modelProvider'>): string {
   if (!session.model) return '';
   return session.modelProvider ? `${session.modelProvider}/${session.model}` : session.model;
 }

@@ -1,6 +1,6 @@
 /** What scopes, levels and other codes mean, in words. The words are the dialog's own. */
 
-import type { PairingRequest, SessionRow } from '../backend/protocol';
+import type { PendingDevice, SessionEntry } from '../generated/protocol';
 import words from '../generated/words.json';
 
 import { oneLine } from './format';
@@ -47,7 +47,7 @@ export function levelSentence(level: string): string {
 }
 
 /** What kind of request it is, in a sentence without text from outside. */
-export function requestSentence(request: PairingRequest): string {
+export function requestSentence(request: PendingDevice): string {
   const who = request.deviceId.startsWith('program:') ? 'program' : 'device';
   switch (request.reason) {
     case 'scope-upgrade':
@@ -62,7 +62,7 @@ export function requestSentence(request: PairingRequest): string {
 }
 
 /** Cautions that a person should read before deciding. */
-export function cautions(request: PairingRequest): string[] {
+export function cautions(request: PendingDevice): string[] {
   const found: string[] = [];
   if (request.knownName) {
     found.push('You gave this name to another device. This one has a different key.');
@@ -74,7 +74,10 @@ export function cautions(request: PairingRequest): string[] {
 export type Tone = 'ok' | 'busy' | 'wait' | 'fail' | 'quiet';
 
 /** The state of a session's newest run. */
-export function sessionState(status: SessionRow['status'], activity?: string): { text: string; tone: Tone } {
+export function sessionState(
+  status: SessionEntry['status'],
+  activity?: string,
+): { text: string; tone: Tone } {
   if (activity === 'queued') return { text: 'Queued', tone: 'wait' };
   if (activity === 'waiting') return { text: 'Waiting', tone: 'wait' };
   if (activity === 'working') return { text: 'Working', tone: 'busy' };

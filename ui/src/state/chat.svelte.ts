@@ -1,7 +1,7 @@
 /** One conversation: its transcript, what streams in, and what was sent but not yet taken. */
 
 import { type Backend, sentenceOf } from '../backend/backend';
-import type { TranscriptMessage } from '../backend/protocol';
+import type { ChatMessage } from '../generated/protocol';
 import { type Item, type LiveTool, merged, plainText, readConversation } from '../lib/conversation';
 
 /** A message that was sent and is not in the transcript yet. */
@@ -18,7 +18,7 @@ const LARGEST_PAGE = 1000;
 
 export class ChatState {
   readonly key: string;
-  messages = $state.raw<TranscriptMessage[]>([]);
+  messages = $state.raw<ChatMessage[]>([]);
   isLoaded = $state(false);
   isLoading = $state(false);
   loadError = $state('');
@@ -180,7 +180,7 @@ export class ChatState {
     for (const end of this.#ends) end();
   }
 
-  #appended(message: TranscriptMessage): void {
+  #appended(message: ChatMessage): void {
     this.messages = merged(this.messages, [message]);
     this.total = Math.max(this.total, message.__openclaw?.seq ?? 0);
     this.#settleOutgoing();

@@ -2,16 +2,16 @@
 
 import type { Backend, ConnectionState } from '../backend/backend';
 import type {
-  AuditEvent,
-  Check,
-  ConnectLines,
-  ModelEntry,
-  PairingList,
-  SessionRow,
-  Status,
-  TokenList,
-  Waiting,
-} from '../backend/protocol';
+  AuditEntry,
+  DoctorCheck,
+  ConnectLinesResult,
+  ModelListEntry,
+  DevicePairListResult,
+  SessionEntry,
+  TidegateStatusResult,
+  TokenListResult,
+  WaitingResult,
+} from '../generated/protocol';
 
 import { plainText } from '../lib/conversation';
 
@@ -31,17 +31,17 @@ export class GatewayState {
   /** What a screen reader is told; set by `announce`. */
   announcement = $state('');
   sessionsTotal = $state(0);
-  #sessions = $state.raw<ReadonlyMap<string, SessionRow>>(new Map());
+  #sessions = $state.raw<ReadonlyMap<string, SessionEntry>>(new Map());
   #timers = new Map<Resource<unknown>, ReturnType<typeof setTimeout>>();
 
-  readonly status: Resource<Status>;
-  readonly checks: Resource<Check[]>;
-  readonly waiting: Resource<Waiting>;
-  readonly devices: Resource<PairingList>;
-  readonly tokens: Resource<TokenList>;
-  readonly audit: Resource<AuditEvent[]>;
-  readonly models: Resource<ModelEntry[]>;
-  readonly connectLines: Resource<ConnectLines>;
+  readonly status: Resource<TidegateStatusResult>;
+  readonly checks: Resource<DoctorCheck[]>;
+  readonly waiting: Resource<WaitingResult>;
+  readonly devices: Resource<DevicePairListResult>;
+  readonly tokens: Resource<TokenListResult>;
+  readonly audit: Resource<AuditEntry[]>;
+  readonly models: Resource<ModelListEntry[]>;
+  readonly connectLines: Resource<ConnectLinesResult>;
   /** Whether the sessions were read; they are in `sessions`. */
   readonly sessionList: Resource<boolean>;
 
@@ -111,11 +111,11 @@ export class GatewayState {
   }
 
   /** Sessions, the one with the newest change first. */
-  get sessions(): SessionRow[] {
+  get sessions(): SessionEntry[] {
     return [...this.#sessions.values()].sort((a, b) => b.updatedAt - a.updatedAt);
   }
 
-  session(key: string): SessionRow | undefined {
+  session(key: string): SessionEntry | undefined {
     return this.#sessions.get(key);
   }
 

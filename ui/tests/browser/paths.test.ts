@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import type { FakeShell } from '../../src/fake/shell';
+import { pending } from '../../src/fake/waiting';
 import { type OpenOptions, type OpenWindow, Windows, requestsOf } from './window';
 
 let windows: Windows;
@@ -228,19 +229,19 @@ describe('requests', () => {
   test('one that comes while the page is open appears by itself and is announced', () =>
     inWindow({ page: 'requests', scenario: 'fresh' }, async ({ page }) => {
       await page.getByText('Nothing waits for you').waitFor();
-      await page.evaluate(() => {
-        const shell = (window as unknown as { __fake: FakeShell }).__fake;
-        shell.world.waiting.requests.push({
-          requestId: 'aaaaaaaa-0000-4000-8000-000000000000',
-          deviceId: 'ab'.repeat(32),
-          displayName: 'visitor',
-          role: 'operator',
-          scopes: ['operator.read'],
-          ts: Date.now(),
-        });
-        shell.emit('device.pair.requested', {});
-        shell.emit('tidegate.changed', {});
+      const visitor = pending({
+        requestId: 'aaaaaaaa-0000-4000-8000-000000000000',
+        deviceId: 'ab'.repeat(32),
+        displayName: 'visitor',
+        scopes: ['operator.read'],
+        ts: Date.now(),
       });
+      await page.evaluate((request) => {
+        const shell = (window as unknown as { __fake: FakeShell }).__fake;
+        shell.world.waiting.requests.push(request);
+        shell.emit('device.pair.requested', request);
+        shell.emit('tidegate.changed', {});
+      }, visitor);
       await page.getByText('visitor').waitFor();
       await page
         .locator('body p[role=status]')

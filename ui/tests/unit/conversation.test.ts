@@ -1,15 +1,16 @@
 import { describe, expect, test } from 'vitest';
 
-import type { TranscriptMessage } from '../../src/backend/protocol';
+import type { ChatMessage } from '../../src/generated/protocol';
 import { merged, readConversation } from '../../src/lib/conversation';
 
 const NONE = new Map();
-const message = (seq: number, more: Partial<TranscriptMessage>): TranscriptMessage => ({
+const message = (seq: number, more: Partial<ChatMessage>): ChatMessage => ({
   role: 'assistant',
   content: [{ type: 'text', text: `text ${seq}` }],
   __openclaw: { id: `m${seq}`, seq, runId: 'run' },
   ...more,
 });
+const text = (text: string) => [{ type: 'text' as const, text }];
 const call = message(2, {
   content: [
     { type: 'text', text: 'calling' },
@@ -17,10 +18,10 @@ const call = message(2, {
   ],
 });
 const result = (isError: boolean) =>
-  message(3, { role: 'toolResult', toolCallId: 'c1', toolName: 'exec', isError, content: 'hi' });
+  message(3, { role: 'toolResult', toolCallId: 'c1', toolName: 'exec', isError, content: text('hi') });
 
 describe('tool calls', () => {
-  const toolOf = (messages: TranscriptMessage[], isRunning: boolean) => {
+  const toolOf = (messages: ChatMessage[], isRunning: boolean) => {
     const item = readConversation(messages, NONE, () => isRunning)[0];
     return item?.kind === 'assistant' ? item.tools[0] : undefined;
   };
@@ -58,13 +59,19 @@ describe('tool calls', () => {
 });
 
 describe('what the runtime tells', () => {
-  const told = (text: string) =>
+  const told = (words: string) =>
     readConversation(
       [
         message(4, {
           role: 'system',
-          content: text,
-          source: { kind: 'subagent', label: 'two', status: 'ok' },
+          content: text(words),
+          source: {
+            kind: 'subagent',
+            runId: 'r',
+            sessionKey: 'agent:main:subagent:two',
+            label: 'two',
+            status: 'ok',
+          },
         }),
       ],
       NONE,
@@ -101,7 +108,7 @@ test('a run that was stopped or cut off says so', () => {
 
 test('messages are put in their order, each once, whatever order they come in', () => {
   const [one, two, three] = [1, 2, 3].map((seq) => message(seq, {}));
-  const all = [one, two, three] as TranscriptMessage[];
+  const all = [one, two, three] as ChatMessage[];
   const orders = [
     [0, 1, 2],
     [2, 1, 0],
@@ -109,8 +116,8 @@ test('messages are put in their order, each once, whatever order they come in', 
     [2, 0, 1, 1, 2],
   ];
   for (const order of orders) {
-    let known: TranscriptMessage[] = [];
-    for (const at of order) known = merged(known, [all[at] as TranscriptMessage]);
+    let known: ChatMessage[] = [];
+    for (const at of order) known = merged(known, [all[at] as ChatMessage]);
     expect(known.map((entry) => entry.__openclaw?.seq)).toEqual([1, 2, 3]);
   }
 });

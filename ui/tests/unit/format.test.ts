@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest';
 
 import { asSentence, sentenceOf } from '../../src/backend/backend';
+import { entry } from '../../src/fake/sessions';
+import { pending } from '../../src/fake/waiting';
 import {
   ago,
   duration,
@@ -105,7 +107,7 @@ describe('words', () => {
 
   test('every kind of request has a sentence of its own', () => {
     const of = (reason: string, deviceId: string) =>
-      requestSentence({ requestId: 'x', deviceId, role: 'operator', scopes: [], reason, ts: 0 });
+      requestSentence(pending({ requestId: 'x', deviceId, scopes: [], reason, ts: 0 }));
     const reasons = ['not-paired', 'scope-upgrade', 'role-upgrade', 'metadata-upgrade'];
     const all = reasons.flatMap((reason) => [of(reason, 'abc'), of(reason, 'program:/x')]);
     expect(new Set(all).size).toBe(8);
@@ -126,12 +128,8 @@ describe('words', () => {
 });
 
 describe('the tree of sessions', () => {
-  const row = (key: string, parentSessionKey?: string, status?: 'running') => ({
-    key,
-    updatedAt: 0,
-    ...(parentSessionKey ? { parentSessionKey } : {}),
-    ...(status ? { status } : {}),
-  });
+  const row = (key: string, parentSessionKey?: string, status?: 'running') =>
+    entry(key, { ...(parentSessionKey ? { parentSessionKey } : {}), ...(status ? { status } : {}) });
   const shape = (rows: ReturnType<typeof treeRows>) => rows.map((one) => `${one.level}${one.session.key}`);
 
   test('children stand below their parents', () => {

@@ -164,7 +164,7 @@ pub(crate) fn add_surfaces(caller: &Caller, status: &mut Value) {
     if let (Some(status), Some(surfaces)) =
         (status.as_object_mut(), caller.gateway.inner().gatekeeper.surfaces())
     {
-        status.insert("desktop".to_owned(), surfaces);
+        status.insert("desktop".to_owned(), json!(surfaces));
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration as Span;
 use serde_json::json;
 use tidegate_agent::subagent::SubagentGateway as _;
 use tidegate_gateway::desk::{ClientDecisions, DeskError};
+use tidegate_protocol::payload::surfaces::{DesktopStatus, DesktopSurface, SurfaceState};
 use tidegate_testkit::client::ConnectOptions;
 use tidegate_trust::Level;
 use tidegate_trust::approval::Decision;
@@ -178,14 +179,16 @@ async fn runs_and_the_pause_are_changes_until_nothing_runs() {
 #[tokio::test]
 async fn a_window_is_greeted_reads_and_is_told_to_look_again() {
     let world = World::with_desktop().await;
-    world.desk().set_surfaces(json!({ "tray": { "works": true } }));
+    let works = DesktopSurface { state: SurfaceState::Ok, sentence: String::new() };
+    let told = DesktopStatus { tray: works.clone(), notifications: works, autostart: true };
+    world.desk().set_surfaces(told.clone());
 
     let mut window = world.window().await;
 
     assert_eq!(window.welcome["event"], "tidegate.welcome");
     assert_eq!(window.welcome["payload"], json!({ "version": "1.2.3", "desktop": true }));
     let status = window.call("tidegate.status", json!({})).await.unwrap();
-    assert_eq!(status["desktop"], json!({ "tray": { "works": true } }));
+    assert_eq!(status["desktop"], json!(told));
     let request = world.knock(&world.device(1, READ)).await;
     window.event("device.pair.requested").await;
     window.event("tidegate.changed").await;

@@ -41,6 +41,15 @@ payload! {
         output: u64,
         total_tokens: u64,
     }
+    /// What a message of the runtime tells of.
+    MessageSource {
+        /// `subagent`: it has ended.
+        kind: String,
+        run_id: RunId,
+        session_key: SessionKey,
+        label: Option<String>,
+        status: String,
+    }
     /// One message of a transcript, or the text so far of one that is being made.
     ChatMessage {
         role: MessageRole,
@@ -58,7 +67,7 @@ payload! {
         is_error: Option<bool>,
         details: Option<Value>,
         /// What the runtime's own message tells of.
-        source: Option<Value>,
+        source: Option<MessageSource>,
     }
     /// Inputs that wait for their turn.
     PendingInputs {

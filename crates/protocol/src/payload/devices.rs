@@ -1,5 +1,6 @@
 //! Devices (protocol section 10).
 
+use super::surface_params::DurationName;
 use crate::{DeviceId, PublicKey, Scope, UnixMillis};
 
 payload! {
@@ -67,8 +68,8 @@ payload! {
         roles: Vec<String>,
         scopes: Vec<Scope>,
         approved_via: Option<String>,
-        /// `always`, `until-quit` or `once`.
-        lasts: Option<String>,
+        /// How long the grant lasts.
+        lasts: Option<DurationName>,
         created_at_ms: Option<UnixMillis>,
         approved_at_ms: Option<UnixMillis>,
         last_seen_at_ms: Option<UnixMillis>,
@@ -79,6 +80,8 @@ payload! {
     /// What is blocked.
     BlockedEntry {
         id: String,
+        /// `true`.
+        blocked: bool,
         name: String,
         device_id: Option<DeviceId>,
         executable: Option<String>,

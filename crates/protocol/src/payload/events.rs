@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::chat::ChatMessage;
+use super::chat::{ChatMessage, ContentBlock};
 use super::sessions::SessionEntry;
 use super::system::PresenceEntry;
 use crate::{AgentId, RunId, SessionKey, UnixMillis};
@@ -85,7 +85,11 @@ payload! {
         tool_call_id: Option<String>,
         args: Option<Value>,
         is_error: Option<bool>,
-        result: Option<Value>,
+        result: Option<ToolResult>,
+    }
+    /// What a tool answered.
+    ToolResult {
+        content: Vec<ContentBlock>,
     }
     /// `session.message`: an entry of a transcript that is watched.
     SessionMessageEvent {

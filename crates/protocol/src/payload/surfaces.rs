@@ -1,11 +1,64 @@
 //! What the person's own surfaces are told: command line and windows. Not part of OpenClaw's
 //! protocol.
 
-use serde_json::Value;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::approvals::WaitingApproval;
-use super::devices::PendingDevice;
+use super::devices::{BlockedEntry, PairedDevice, PendingDevice};
+use super::surface_params::LevelName;
 use crate::{DeviceId, RunId, Scope, SessionKey, UnixMillis};
+
+/// Whether a part of the desktop does what it should.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs, reason = "the names are the protocol's")]
+pub enum SurfaceState {
+    Unknown,
+    Ok,
+    Missing,
+}
+
+/// What a run does now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs, reason = "the names are the protocol's")]
+pub enum RunActivity {
+    Queued,
+    Working,
+    Waiting,
+}
+
+/// How a check went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs, reason = "the names are the protocol's")]
+pub enum CheckLevel {
+    Ok,
+    Warn,
+    Fail,
+}
+
+/// How much an entry of the audit log matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs, reason = "the names are the protocol's")]
+pub enum AuditWeight {
+    Info,
+    Warn,
+    Alarm,
+}
+
+/// `tidegate.devices.show`: a waiting request, a device, a program, or a block.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[allow(missing_docs, reason = "the types say what they are")]
+pub enum ShownEntry {
+    Request(PendingDevice),
+    Device(PairedDevice),
+    Program(ProgramEntry),
+    Block(BlockedEntry),
+}
 
 payload! {
     /// A state with words for it.
@@ -44,7 +97,20 @@ payload! {
         parent: Option<RunId>,
         label: Option<String>,
         since: UnixMillis,
-        activity: String,
+        activity: RunActivity,
+    }
+    /// One part of the desktop.
+    DesktopSurface {
+        state: SurfaceState,
+        /// Why it is missing and what to do; empty otherwise.
+        sentence: String,
+    }
+    /// What a desktop's shell says of itself.
+    DesktopStatus {
+        tray: DesktopSurface,
+        notifications: DesktopSurface,
+        /// Whether Tidegate starts at login.
+        autostart: bool,
     }
     /// `tidegate.status`.
     TidegateStatusResult {
@@ -62,15 +128,16 @@ payload! {
         models: ModelsStatus,
         paused: bool,
         /// What does not work as it should, in sentences.
-        degraded: Value,
+        degraded: Vec<String>,
         active: Vec<ActiveRun>,
+        /// Only beside a desktop.
+        desktop: Option<DesktopStatus>,
     }
     /// One check.
     DoctorCheck {
         name: String,
         ok: bool,
-        /// `ok`, `warn` or `fail`.
-        level: String,
+        level: CheckLevel,
         sentence: String,
         todo: Option<String>,
     }
@@ -99,7 +166,7 @@ payload! {
     ProgramTokenEntry {
         id: String,
         name: String,
-        level: String,
+        level: LevelName,
         pairing: bool,
         scopes: Vec<Scope>,
         created_at_ms: UnixMillis,
@@ -127,8 +194,7 @@ payload! {
     AuditEntry {
         at: UnixMillis,
         kind: String,
-        /// `info`, `warn` or `alarm`.
-        weight: String,
+        weight: AuditWeight,
         subject: String,
         line: String,
     }
@@ -164,6 +230,22 @@ payload! {
     BlockedResult {
         blocked: String,
         note: Option<String>,
+    }
+    /// `tidegate.devices.unblock`.
+    UnblockedResult {
+        unblocked: String,
+        note: Option<String>,
+    }
+    /// `tidegate.token.new`: the token is told once.
+    TokenNewResult {
+        id: String,
+        name: String,
+        level: LevelName,
+        pairing: bool,
+        scopes: Vec<Scope>,
+        created_at_ms: UnixMillis,
+        last_used_at_ms: Option<UnixMillis>,
+        token: String,
     }
     /// `tidegate.devices.decide`.
     DecidedResult {

@@ -1,0 +1,69 @@
+/** Requests and commands that wait for the person. */
+
+import type { PendingDevice, WaitingResult } from '../generated/protocol';
+
+import { MINUTE } from './durations';
+
+/** A waiting request. */
+export function pending(
+  request: Pick<PendingDevice, 'requestId' | 'deviceId' | 'scopes' | 'ts'> & Partial<PendingDevice>,
+): PendingDevice {
+  return {
+    publicKey: '',
+    platform: '',
+    clientId: '',
+    clientMode: '',
+    role: 'operator',
+    roles: ['operator'],
+    silent: false,
+    isRepair: false,
+    ...request,
+  };
+}
+
+export function waiting(now: number): WaitingResult {
+  return {
+    requests: [
+      pending({
+        requestId: '5f1c29aa-6f0e-4a57-9f3a-2a3c4be0d7e1',
+        code: '5f1c29aa',
+        deviceId: '2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae',
+        displayName: 'openclaw on desk-2',
+        platform: 'linux',
+        clientId: 'cli',
+        clientMode: 'cli',
+        version: '2026.9.6',
+        role: 'operator',
+        scopes: ['operator.read', 'operator.write', 'operator.admin', 'operator.pairing'],
+        has: ['operator.read'],
+        adds: ['operator.write', 'operator.admin', 'operator.pairing'],
+        reason: 'scope-upgrade',
+        from: 'this computer: /usr/bin/node, script /usr/lib/node_modules/openclaw/openclaw.mjs',
+        ts: now - 50_000,
+        expiresAtMs: now + 4 * MINUTE,
+        fingerprint: '2c26 b46b 68ff c68f f99b',
+      }),
+    ],
+    commands: [
+      {
+        id: '493bb3df-fd38-4b55-a870-4dd1802a2a34',
+        request: {
+          command: 'git log --oneline v0.9.0..HEAD | head -n 50',
+          commandArgv: ['/usr/bin/dash', '-c', 'git log --oneline v0.9.0..HEAD | head -n 50'],
+          cwd: '/home/ana/projects/harbour',
+          env: {},
+          host: 'gateway',
+          security: 'full',
+          ask: 'always',
+          agentId: 'main',
+          sessionKey: 'agent:main:subagent:1f22e933-0a9a-46e8-9050-4e0ebe6369f5',
+          runId: 'run-notes',
+          ancestors: ['run-main'],
+          digest: 'b5cadba31aef69a51fd04795a15ea1c8761069020583710793560455e6dc2c16',
+        },
+        createdAtMs: now - 30_000,
+        expiresAtMs: now + 29 * MINUTE,
+      },
+    ],
+  };
+}

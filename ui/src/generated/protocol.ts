@@ -1,0 +1,1967 @@
+/* Generated from schemas/protocol.json; `npm run types` writes it anew. */
+
+/**
+ * An agent's id: lower-case letters, digits, `_` and `-`.
+ */
+export type AgentId = string;
+/**
+ * The id of a run. A client's idempotency key doubles as it (protocol section 17).
+ */
+export type RunId = string;
+/**
+ * The key of a session, in its canonical form `agent:<agent>:<rest>`.
+ *
+ * Clients may write `main` for the default agent's main session; parsing makes it canonical.
+ */
+export type SessionKey = string;
+/**
+ * The identity of one transcript. A session key points to its current one.
+ */
+export type SessionId = string;
+/**
+ * Milliseconds since the Unix epoch, as every `ts` and `...AtMs` field of the protocol.
+ */
+export type UnixMillis = number;
+/**
+ * One piece of a message.
+ */
+export type ContentBlock =
+  | {
+      text: string;
+      type: 'text';
+    }
+  | {
+      arguments: unknown;
+      id: string;
+      name: string;
+      type: 'toolCall';
+    };
+/**
+ * Who wrote a message.
+ */
+export type MessageRole = 'user' | 'assistant' | 'toolResult' | 'system';
+/**
+ * The state of a session's newest run.
+ */
+export type SessionStatus = 'running' | 'done' | 'failed' | 'killed' | 'timeout';
+/**
+ * No parameters.
+ */
+export type Empty = Record<string, never>;
+/**
+ * A device's id: SHA-256 of its public key, 64 lower-case hexadecimal digits.
+ */
+export type DeviceId = string;
+/**
+ * How long a grant lasts.
+ */
+export type DurationName = 'always' | 'until-quit' | 'once';
+/**
+ * An ed25519 public key: 32 bytes. Whether they are a point of the curve is decided when a
+ * signature is verified.
+ */
+export type PublicKey = string;
+/**
+ * One scope (protocol section 12).
+ */
+export type Scope = string;
+/**
+ * A decision about a command.
+ */
+export type ApprovalDecision = 'allow-once' | 'deny';
+/**
+ * How much an entry of the audit log matters.
+ */
+export type AuditWeight = 'info' | 'warn' | 'alarm';
+/**
+ * A ready-made choice of scopes.
+ */
+export type LevelName = 'read' | 'write' | 'full';
+/**
+ * What is decided.
+ */
+export type VerdictName = 'approve' | 'reject' | 'later' | 'block';
+/**
+ * `tidegate.devices.show`: a waiting request, a device, a program, or a block.
+ */
+export type ShownEntry = PendingDevice | PairedDevice | ProgramEntry | BlockedEntry;
+/**
+ * How a check went.
+ */
+export type CheckLevel = 'ok' | 'warn' | 'fail';
+/**
+ * What a run does now.
+ */
+export type RunActivity = 'queued' | 'working' | 'waiting';
+/**
+ * Whether a part of the desktop does what it should.
+ */
+export type SurfaceState = 'unknown' | 'ok' | 'missing';
+/**
+ * How far a chat turn is.
+ */
+export type ChatState = 'delta' | 'final' | 'aborted' | 'error';
+/**
+ * `tidegate.changed`: something that the person's windows show is different now.
+ */
+export type ChangedEvent = Record<string, never>;
+
+/**
+ * Everything that a window and the gateway say to each other.
+ */
+export interface Protocol {
+  methods: Methods;
+  events: Events;
+  error: ErrorShape;
+}
+/**
+ * What a window may ask: every method but those that administer.
+ */
+export interface Methods {
+  agent: {
+    params: Agent;
+    result: AgentResult;
+  };
+  'agent.identity.get': {
+    params: AgentIdentity;
+    result: AgentIdentityResult;
+  };
+  'agent.wait': {
+    params: AgentWait;
+    result: AgentWaitResult;
+  };
+  'agents.list': {
+    params: ListOptions;
+    result: AgentsListResult;
+  };
+  'channels.status': {
+    params: ListOptions;
+    result: ChannelsStatusResult;
+  };
+  'chat.abort': {
+    params: ChatAbort;
+    result: ChatAbortResult;
+  };
+  'chat.history': {
+    params: ChatHistory;
+    result: ChatHistoryResult;
+  };
+  'chat.send': {
+    params: ChatSend;
+    result: ChatSendResult;
+  };
+  'commands.list': {
+    params: ListOptions;
+    result: CommandsListResult;
+  };
+  'config.get': {
+    params: Empty;
+    result: ConfigGetResult;
+  };
+  'cron.list': {
+    params: ListOptions;
+    result: CronListResult;
+  };
+  'cron.status': {
+    params: ListOptions;
+    result: CronStatusResult;
+  };
+  'device.pair.approve': {
+    params: RequestId;
+    result: DevicePairApproveResult;
+  };
+  'device.pair.list': {
+    params: Empty;
+    result: DevicePairListResult;
+  };
+  'device.pair.reject': {
+    params: RequestId;
+    result: DevicePairRejectResult;
+  };
+  'device.pair.remove': {
+    params: Device;
+    result: DevicePairRemoveResult;
+  };
+  'device.token.revoke': {
+    params: TokenRevoke;
+    result: DeviceTokenRevokeResult;
+  };
+  'exec.approval.list': {
+    params: ListOptions;
+    result: WaitingApproval[];
+  };
+  'exec.approval.resolve': {
+    params: ExecApprovalResolve;
+    result: Done;
+  };
+  'exec.approval.waitDecision': {
+    params: ExecApprovalWait;
+    result: ExecApprovalWaitResult;
+  };
+  health: {
+    params: Health;
+    result: HealthResult;
+  };
+  'last-heartbeat': {
+    params: Empty;
+    result: null;
+  };
+  'logs.tail': {
+    params: LogsTail;
+    result: LogsTailResult;
+  };
+  'models.list': {
+    params: ListOptions;
+    result: ModelsListResult;
+  };
+  'node.list': {
+    params: ListOptions;
+    result: NodeListResult;
+  };
+  'plugin.approval.list': {
+    params: ListOptions;
+    result: unknown[];
+  };
+  'question.list': {
+    params: ListOptions;
+    result: QuestionListResult;
+  };
+  'sessions.describe': {
+    params: SessionRef;
+    result: SessionsDescribeResult;
+  };
+  'sessions.list': {
+    params: SessionsList;
+    result: SessionsListResult;
+  };
+  'sessions.messages.subscribe': {
+    params: SessionRef;
+    result: Subscribed;
+  };
+  'sessions.messages.unsubscribe': {
+    params: SessionRef;
+    result: Subscribed;
+  };
+  'sessions.preview': {
+    params: SessionsPreview;
+    result: SessionsPreviewResult;
+  };
+  'sessions.subscribe': {
+    params: Empty;
+    result: Subscribed;
+  };
+  status: {
+    params: Empty;
+    result: StatusResult;
+  };
+  'system-presence': {
+    params: Empty;
+    result: PresenceEntry[];
+  };
+  'taskSuggestions.list': {
+    params: ListOptions;
+    result: TaskSuggestionsListResult;
+  };
+  'tidegate.audit': {
+    params: Audit;
+    result: AuditResult;
+  };
+  'tidegate.connect': {
+    params: Empty;
+    result: ConnectLinesResult;
+  };
+  'tidegate.devices.block': {
+    params: BlockDevice;
+    result: BlockedResult;
+  };
+  'tidegate.devices.decide': {
+    params: Decide;
+    result: DecidedResult;
+  };
+  'tidegate.devices.revoke': {
+    params: ById;
+    result: RevokedResult;
+  };
+  'tidegate.devices.show': {
+    params: ById;
+    result: ShownEntry;
+  };
+  'tidegate.devices.unblock': {
+    params: ById;
+    result: UnblockedResult;
+  };
+  'tidegate.devices.waiting': {
+    params: Empty;
+    result: WaitingResult;
+  };
+  'tidegate.doctor': {
+    params: Empty;
+    result: DoctorResult;
+  };
+  'tidegate.models.test': {
+    params: ModelChoice;
+    result: ModelsTestResult;
+  };
+  'tidegate.models.use': {
+    params: ModelChoice;
+    result: ModelsUseResult;
+  };
+  'tidegate.models.wish': {
+    params: ModelsWish;
+    result: Opened;
+  };
+  'tidegate.pause': {
+    params: Empty;
+    result: PausedResult;
+  };
+  'tidegate.resume': {
+    params: Empty;
+    result: PausedResult;
+  };
+  'tidegate.review': {
+    params: Review;
+    result: Opened;
+  };
+  'tidegate.status': {
+    params: Empty;
+    result: TidegateStatusResult;
+  };
+  'tidegate.token.list': {
+    params: Empty;
+    result: TokenListResult;
+  };
+  'tidegate.token.new': {
+    params: TokenNew;
+    result: TokenNewResult;
+  };
+  'tidegate.token.revoke': {
+    params: ById;
+    result: RevokedResult;
+  };
+  'tidegate.token.wish': {
+    params: TokenWish;
+    result: Opened;
+  };
+  'tools.catalog': {
+    params: ListOptions;
+    result: ToolsCatalogResult;
+  };
+}
+/**
+ * `agent`. Fields that concern channels and the hosts of OpenClaw are known and not used.
+ */
+export interface Agent {
+  accountId?: string | null;
+  agentId?: AgentId | null;
+  attachments?: unknown[] | null;
+  bestEffortDeliver?: boolean | null;
+  channel?: string | null;
+  cleanupBundleMcpOnRunEnd?: boolean | null;
+  deliver?: boolean | null;
+  extraSystemPrompt?: string | null;
+  groupChannel?: string | null;
+  groupId?: string | null;
+  groupSpace?: string | null;
+  idempotencyKey: RunId;
+  inputProvenance?: {
+    [k: string]: unknown;
+  };
+  internalRuntimeHandoffId?: string | null;
+  label?: string | null;
+  lane?: string | null;
+  message: string;
+  model?: string | null;
+  modelRun?: {
+    [k: string]: unknown;
+  };
+  promptMode?: string | null;
+  provider?: string | null;
+  replyAccountId?: string | null;
+  replyChannel?: string | null;
+  replyTo?: string | null;
+  sessionEffects?: string | null;
+  sessionId?: string | null;
+  sessionKey?: SessionKey | null;
+  sourceReplyDeliveryMode?: string | null;
+  thinking?: string | null;
+  threadId?: string | null;
+  timeout?: number | null;
+  to?: string | null;
+}
+/**
+ * `agent`, last answer.
+ */
+export interface AgentResult {
+  result?: AgentOutput | null;
+  runId: RunId;
+  /**
+   * `ok` or `error`.
+   */
+  status: string;
+  summary?: string | null;
+}
+/**
+ * What a run of `agent` made.
+ */
+export interface AgentOutput {
+  meta: AgentMeta;
+  payloads: AgentPayload[];
+}
+/**
+ * How it was made.
+ */
+export interface AgentMeta {
+  agentMeta: AgentModelMeta;
+  durationMs: number;
+}
+/**
+ * By what it was made.
+ */
+export interface AgentModelMeta {
+  model?: string | null;
+  provider?: string | null;
+  sessionId: SessionId;
+  usage: AgentUsage;
+}
+/**
+ * Tokens of a run.
+ */
+export interface AgentUsage {
+  cacheRead: number;
+  cacheWrite: number;
+  input: number;
+  output: number;
+  total: number;
+}
+/**
+ * One piece of it.
+ */
+export interface AgentPayload {
+  mediaUrl?: string | null;
+  text?: string | null;
+}
+/**
+ * `agent.identity.get`.
+ */
+export interface AgentIdentity {
+  agentId?: AgentId | null;
+  sessionKey?: SessionKey | null;
+}
+/**
+ * `agent.identity.get`.
+ */
+export interface AgentIdentityResult {
+  agentId: string;
+  avatar: string;
+  name: string;
+  nameSource: string;
+}
+/**
+ * `agent.wait`.
+ */
+export interface AgentWait {
+  runId: RunId;
+  timeoutMs?: number | null;
+}
+/**
+ * `agent.wait`.
+ */
+export interface AgentWaitResult {
+  endedAt?: UnixMillis | null;
+  error?: string | null;
+  runId: RunId;
+  startedAt?: UnixMillis | null;
+  /**
+   * `ok`, `error` or `timeout`.
+   */
+  status: string;
+}
+/**
+ * `models.list`, `commands.list`, `tools.catalog`, `cron.list` and other lists: what clients
+ * narrow them by. Nothing here has more entries than one answer holds.
+ */
+export interface ListOptions {
+  agentId?: AgentId | null;
+  enabled?: string | null;
+  includeArgs?: boolean | null;
+  includeDisabled?: boolean | null;
+  includePlugins?: boolean | null;
+  limit?: number | null;
+  offset?: number | null;
+  probe?: boolean | null;
+  provider?: string | null;
+  query?: string | null;
+  refresh?: boolean | null;
+  scope?: string | null;
+  sessionKey?: SessionKey | null;
+  sortBy?: string | null;
+  sortDir?: string | null;
+  timeoutMs?: number | null;
+  view?: string | null;
+}
+/**
+ * `agents.list`.
+ */
+export interface AgentsListResult {
+  agents: AgentEntry[];
+  defaultId: string;
+  mainKey: string;
+  scope: string;
+}
+/**
+ * One agent.
+ */
+export interface AgentEntry {
+  id: string;
+  name: string;
+  workspace: string;
+}
+/**
+ * `channels.status`.
+ */
+export interface ChannelsStatusResult {
+  channelAccounts: {
+    [k: string]: unknown;
+  };
+  channelDefaultAccountId: {
+    [k: string]: unknown;
+  };
+  channelDetailLabels: {
+    [k: string]: unknown;
+  };
+  channelLabels: {
+    [k: string]: unknown;
+  };
+  channelMeta: unknown[];
+  channelOrder: string[];
+  channelSystemImages: {
+    [k: string]: unknown;
+  };
+  channels: {
+    [k: string]: unknown;
+  };
+  ts: UnixMillis;
+}
+/**
+ * `chat.abort`.
+ */
+export interface ChatAbort {
+  agentId?: AgentId | null;
+  preserveSideRuns?: boolean | null;
+  runId?: RunId | null;
+  sessionKey: SessionKey;
+}
+/**
+ * `chat.abort`.
+ */
+export interface ChatAbortResult {
+  aborted: boolean;
+  ok: boolean;
+  runIds: RunId[];
+}
+/**
+ * `chat.history`.
+ */
+export interface ChatHistory {
+  agentId?: AgentId | null;
+  cursor?: string | null;
+  inputRunIds?: string[] | null;
+  limit?: number | null;
+  maxBytes?: number | null;
+  maxChars?: number | null;
+  messageId?: string | null;
+  offset?: number | null;
+  pendingBefore?: {
+    [k: string]: unknown;
+  };
+  sessionId?: string | null;
+  sessionKey: SessionKey;
+}
+/**
+ * `chat.history`.
+ */
+export interface ChatHistoryResult {
+  defaults: SessionModelDefaults;
+  hasMore: boolean;
+  messages: ChatMessage[];
+  pendingInputs?: PendingInputs | null;
+  sessionId?: SessionId | null;
+  sessionInfo?: SessionEntry | null;
+  sessionKey: SessionKey;
+  thinkingLevel: string;
+  totalMessages: number;
+}
+/**
+ * What sessions use when nobody chose.
+ */
+export interface SessionModelDefaults {
+  contextTokens?: number | null;
+  model?: string | null;
+  modelProvider?: string | null;
+}
+/**
+ * One message of a transcript, or the text so far of one that is being made.
+ */
+export interface ChatMessage {
+  __openclaw?: MessagePosition | null;
+  api?: string | null;
+  content: ContentBlock[];
+  details?: unknown;
+  errorMessage?: string | null;
+  isError?: boolean | null;
+  model?: string | null;
+  provider?: string | null;
+  role: MessageRole;
+  /**
+   * What the runtime's own message tells of.
+   */
+  source?: MessageSource | null;
+  stopReason?: string | null;
+  timestamp?: UnixMillis | null;
+  toolCallId?: string | null;
+  toolName?: string | null;
+  usage?: MessageUsage | null;
+}
+/**
+ * Where a message stands in its transcript.
+ */
+export interface MessagePosition {
+  id: string;
+  runId?: RunId | null;
+  /**
+   * Counted from 1 in its session.
+   */
+  seq: number;
+}
+/**
+ * What a message of the runtime tells of.
+ */
+export interface MessageSource {
+  /**
+   * `subagent`: it has ended.
+   */
+  kind: string;
+  label?: string | null;
+  runId: RunId;
+  sessionKey: SessionKey;
+  status: string;
+}
+/**
+ * Tokens of one answer.
+ */
+export interface MessageUsage {
+  input: number;
+  output: number;
+  totalTokens: number;
+}
+/**
+ * Inputs that wait for their turn.
+ */
+export interface PendingInputs {
+  items: unknown[];
+  total: number;
+}
+/**
+ * A session as lists and `sessions.changed` show it.
+ */
+export interface SessionEntry {
+  abortedLastRun: boolean;
+  agentId: AgentId;
+  createdAt?: UnixMillis | null;
+  displayName?: string | null;
+  elevatedLevel?: unknown;
+  endedAt?: UnixMillis | null;
+  fastMode?: unknown;
+  groupActivation?: unknown;
+  inputTokens: number;
+  key: SessionKey;
+  kind: string;
+  label?: string | null;
+  /**
+   * The beginning of the last message, where it was asked for.
+   */
+  lastMessagePreview?: string | null;
+  lastRunId?: RunId | null;
+  model?: string | null;
+  modelProvider?: string | null;
+  outputTokens: number;
+  parentSessionKey?: SessionKey | null;
+  queueMode?: unknown;
+  reasoningLevel?: unknown;
+  responseUsage?: unknown;
+  runtimeMs?: number | null;
+  sendPolicy?: unknown;
+  sessionId: SessionId;
+  /**
+   * 0 for sessions that nobody spawned.
+   */
+  spawnDepth?: number | null;
+  /**
+   * The session that spawned it.
+   */
+  spawnedBy?: SessionKey | null;
+  /**
+   * When its newest run began.
+   */
+  startedAt?: UnixMillis | null;
+  status?: SessionStatus | null;
+  thinkingLevel?: unknown;
+  totalTokens: number;
+  totalTokensFresh: boolean;
+  updatedAt: UnixMillis;
+  verboseLevel?: unknown;
+}
+/**
+ * `chat.send`.
+ */
+export interface ChatSend {
+  agentId?: AgentId | null;
+  attachments?: unknown[] | null;
+  deliver?: boolean | null;
+  expectedLeafEntryId?: {
+    [k: string]: unknown;
+  };
+  expectedPermissionMode?: {
+    [k: string]: unknown;
+  };
+  expectedSessionRoutingContract?: {
+    [k: string]: unknown;
+  };
+  expectedToolOverrides?: {
+    [k: string]: unknown;
+  };
+  fastAutoOnSeconds?: {
+    [k: string]: unknown;
+  };
+  fastMode?: {
+    [k: string]: unknown;
+  };
+  idempotencyKey: RunId;
+  intent?: {
+    [k: string]: unknown;
+  };
+  mentions?: unknown[] | null;
+  message: string;
+  queueMode?: string | null;
+  replyToId?: string | null;
+  sessionId?: string | null;
+  sessionKey: SessionKey;
+  suppressCommandInterpretation?: boolean | null;
+  thinking?: string | null;
+  timeoutMs?: number | null;
+  toolBindings?: {
+    [k: string]: unknown;
+  };
+  workContext?: {
+    [k: string]: unknown;
+  };
+}
+/**
+ * `chat.send`: a turn, or the runs that a stop word ended.
+ */
+export interface ChatSendResult {
+  aborted?: boolean | null;
+  ok?: boolean | null;
+  runId?: RunId | null;
+  runIds?: RunId[] | null;
+  /**
+   * `started`; of a repeated message also `in_flight`, `ok` or `error`.
+   */
+  status?: string | null;
+  summary?: string | null;
+}
+/**
+ * `commands.list`.
+ */
+export interface CommandsListResult {
+  commands: unknown[];
+}
+/**
+ * `config.get`: the file without secrets.
+ */
+export interface ConfigGetResult {
+  config: unknown;
+  exists: boolean;
+  hash?: string | null;
+  issues: ConfigIssue[];
+  legacyIssues: unknown[];
+  parsed?: unknown;
+  path: string;
+  raw?: string | null;
+  resolved?: unknown;
+  valid: boolean;
+  warnings: ConfigIssue[];
+}
+/**
+ * A problem of the configuration.
+ */
+export interface ConfigIssue {
+  message: string;
+  path: string;
+}
+/**
+ * `cron.list`.
+ */
+export interface CronListResult {
+  hasMore: boolean;
+  jobs: unknown[];
+  limit: number;
+  nextOffset?: number | null;
+  offset: number;
+  total: number;
+}
+/**
+ * `cron.status`.
+ */
+export interface CronStatusResult {
+  enabled: boolean;
+  jobs: number;
+  nextWakeAtMs?: UnixMillis | null;
+  storePath?: string | null;
+}
+/**
+ * `device.pair.approve`, `device.pair.reject`.
+ */
+export interface RequestId {
+  requestId: string;
+}
+/**
+ * `device.pair.approve`.
+ */
+export interface DevicePairApproveResult {
+  /**
+   * A [`PairedDevice`], or only the name of a program.
+   */
+  device: {
+    [k: string]: unknown;
+  };
+  requestId: string;
+}
+/**
+ * `device.pair.list`; blocks are told to the person's own surfaces only.
+ */
+export interface DevicePairListResult {
+  blocked?: BlockedEntry[] | null;
+  paired: PairedDevice[];
+  pending: PendingDevice[];
+}
+/**
+ * What is blocked.
+ */
+export interface BlockedEntry {
+  /**
+   * `true`.
+   */
+  blocked: boolean;
+  deviceId?: DeviceId | null;
+  executable?: string | null;
+  id: string;
+  name: string;
+  script?: string | null;
+  since: UnixMillis;
+}
+/**
+ * A known device, or our own client.
+ */
+export interface PairedDevice {
+  approvedAtMs?: UnixMillis | null;
+  approvedVia?: string | null;
+  /**
+   * Only our own client: it can be neither removed nor renamed.
+   */
+  builtIn?: boolean | null;
+  clientId: string;
+  clientMode: string;
+  connected: boolean;
+  createdAtMs?: UnixMillis | null;
+  deviceFamily?: string | null;
+  deviceId: DeviceId;
+  displayName?: string | null;
+  lastSeenAtMs?: UnixMillis | null;
+  lastSeenFrom?: string | null;
+  /**
+   * How long the grant lasts.
+   */
+  lasts?: DurationName | null;
+  /**
+   * The name that a person gave it.
+   */
+  operatorLabel?: string | null;
+  platform: string;
+  publicKey: PublicKey;
+  role: string;
+  roles: string[];
+  scopes: Scope[];
+  tokens?: DeviceTokenEntry[] | null;
+}
+/**
+ * A device's token, without the token.
+ */
+export interface DeviceTokenEntry {
+  createdAtMs: UnixMillis;
+  revokedAtMs?: UnixMillis | null;
+  role: string;
+  rotatedAtMs?: UnixMillis | null;
+  scopes: Scope[];
+}
+/**
+ * A waiting request. The second half is told to the person's own surfaces only.
+ */
+export interface PendingDevice {
+  /**
+   * What is asked for beyond that.
+   */
+  adds?: Scope[] | null;
+  caution?: string | null;
+  clientId: string;
+  clientMode: string;
+  /**
+   * The code that the client shows too: the first characters of the request's id.
+   */
+  code?: string | null;
+  deviceFamily?: string | null;
+  /**
+   * The device's id, or a name for the program.
+   */
+  deviceId: string;
+  /**
+   * Of everything that a person was shown: a decision names it.
+   */
+  digest?: string | null;
+  displayName?: string | null;
+  expiresAtMs?: UnixMillis | null;
+  fingerprint?: string | null;
+  /**
+   * Where it comes from, in words.
+   */
+  from?: string | null;
+  /**
+   * What it was granted before.
+   */
+  has?: Scope[] | null;
+  isRepair: boolean;
+  /**
+   * Whether a person gave this name to another device.
+   */
+  knownName?: boolean | null;
+  later?: boolean | null;
+  platform: string;
+  /**
+   * Empty for programs.
+   */
+  publicKey: string;
+  reason?: string | null;
+  requestId: string;
+  role: string;
+  roles: string[];
+  /**
+   * What it asks for.
+   */
+  scopes: Scope[];
+  silent: boolean;
+  subject?: string | null;
+  ts: UnixMillis;
+  version?: string | null;
+}
+/**
+ * `device.pair.reject`.
+ */
+export interface DevicePairRejectResult {
+  deviceId: string;
+  requestId: string;
+}
+/**
+ * `device.pair.remove`.
+ */
+export interface Device {
+  deviceId: DeviceId;
+}
+/**
+ * `device.pair.remove`.
+ */
+export interface DevicePairRemoveResult {
+  deviceId: DeviceId;
+  /**
+   * Why it holds only until restart, if so.
+   */
+  note?: string | null;
+}
+/**
+ * `device.token.revoke`.
+ */
+export interface TokenRevoke {
+  deviceId: DeviceId;
+  role: string;
+}
+/**
+ * `device.token.revoke`.
+ */
+export interface DeviceTokenRevokeResult {
+  deviceId: DeviceId;
+  note?: string | null;
+  revokedAtMs: UnixMillis;
+  role: string;
+}
+/**
+ * A waiting command: an entry of `exec.approval.list`, and `exec.approval.requested`.
+ */
+export interface WaitingApproval {
+  createdAtMs: UnixMillis;
+  expiresAtMs: UnixMillis;
+  id: string;
+  request: ApprovalCommand;
+}
+/**
+ * A command as it would run.
+ */
+export interface ApprovalCommand {
+  agentId: string;
+  /**
+   * The runs above it, nearest first.
+   */
+  ancestors: string[];
+  ask: string;
+  command: string;
+  commandArgv: string[];
+  cwd: string;
+  digest: string;
+  /**
+   * Variables that it adds or changes.
+   */
+  env: {
+    [k: string]: string;
+  };
+  host: string;
+  runId?: string | null;
+  security: string;
+  sessionKey: string;
+}
+/**
+ * `exec.approval.resolve`.
+ */
+export interface ExecApprovalResolve {
+  decision: string;
+  id: string;
+}
+/**
+ * An answer that says no more than that it was done.
+ */
+export interface Done {
+  ok: boolean;
+}
+/**
+ * `exec.approval.waitDecision`.
+ */
+export interface ExecApprovalWait {
+  id: string;
+}
+/**
+ * `exec.approval.waitDecision`; no decision is a refusal.
+ */
+export interface ExecApprovalWaitResult {
+  decision?: ApprovalDecision | null;
+  id: string;
+}
+/**
+ * `health`; further fields of clients are not looked at by OpenClaw either, but named ones are.
+ */
+export interface Health {
+  includeSensitive?: boolean | null;
+  probe?: boolean | null;
+}
+/**
+ * `health`, and the event of the same name. Numbers are told to whoever may read.
+ */
+export interface HealthResult {
+  agents: HealthAgent[];
+  channelLabels: {
+    [k: string]: unknown;
+  };
+  channelOrder: string[];
+  channels: {
+    [k: string]: unknown;
+  };
+  defaultAgentId: string;
+  durationMs: number;
+  heartbeatSeconds: number;
+  ok: boolean;
+  sessions: HealthSessions;
+  ts: UnixMillis;
+}
+/**
+ * One agent in a health snapshot.
+ */
+export interface HealthAgent {
+  agentId: string;
+  heartbeat: HeartbeatStatus;
+  isDefault: boolean;
+  sessions: HealthSessions;
+}
+/**
+ * Heartbeats; there are none.
+ */
+export interface HeartbeatStatus {
+  enabled: boolean;
+  every: string;
+  everyMs?: number | null;
+}
+/**
+ * Sessions in a health snapshot.
+ */
+export interface HealthSessions {
+  count: number;
+  path: string;
+  recent: unknown[];
+}
+/**
+ * `logs.tail`.
+ */
+export interface LogsTail {
+  cursor?: number | null;
+  limit?: number | null;
+  maxBytes?: number | null;
+}
+/**
+ * `logs.tail`.
+ */
+export interface LogsTailResult {
+  /**
+   * Where to go on.
+   */
+  cursor: number;
+  file: string;
+  lines: string[];
+  reset: boolean;
+  size: number;
+  truncated: boolean;
+}
+/**
+ * `models.list`.
+ */
+export interface ModelsListResult {
+  models: ModelListEntry[];
+}
+/**
+ * One model.
+ */
+export interface ModelListEntry {
+  available: boolean;
+  contextWindow?: number | null;
+  id: string;
+  name: string;
+  provider: string;
+  reasoning: boolean;
+  /**
+   * `default` is among them for the model that is used when nobody chooses.
+   */
+  tags: string[];
+}
+/**
+ * `node.list`.
+ */
+export interface NodeListResult {
+  nodes: unknown[];
+  ts: UnixMillis;
+}
+/**
+ * `question.list`.
+ */
+export interface QuestionListResult {
+  questions: unknown[];
+}
+/**
+ * `sessions.describe`, `sessions.messages.subscribe`, `sessions.messages.unsubscribe`.
+ */
+export interface SessionRef {
+  agentId?: AgentId | null;
+  includeDerivedTitles?: boolean | null;
+  includeLastMessage?: boolean | null;
+  key: SessionKey;
+}
+/**
+ * `sessions.describe`; no session when there is none of that key.
+ */
+export interface SessionsDescribeResult {
+  session?: SessionEntry | null;
+  ts: UnixMillis;
+}
+/**
+ * `sessions.list`.
+ */
+export interface SessionsList {
+  activeMinutes?: number | null;
+  agentId?: AgentId | null;
+  archived?: boolean | null;
+  includeDerivedTitles?: boolean | null;
+  includeGlobal?: boolean | null;
+  includeLastMessage?: boolean | null;
+  includeUnknown?: boolean | null;
+  label?: string | null;
+  limit?: number | null;
+  offset?: number | null;
+  search?: string | null;
+  spawnedBy?: SessionKey | null;
+}
+/**
+ * `sessions.list`.
+ */
+export interface SessionsListResult {
+  count: number;
+  defaults: SessionModelDefaults;
+  hasMore: boolean;
+  limitApplied: number;
+  nextOffset?: number | null;
+  owners: unknown[];
+  path: string;
+  sessions: SessionEntry[];
+  totalCount: number;
+  ts: UnixMillis;
+}
+/**
+ * `sessions.subscribe`, `sessions.messages.subscribe` and `sessions.messages.unsubscribe`.
+ */
+export interface Subscribed {
+  key?: SessionKey | null;
+  subscribed: boolean;
+}
+/**
+ * `sessions.preview`.
+ */
+export interface SessionsPreview {
+  keys: SessionKey[];
+  limit?: number | null;
+  maxChars?: number | null;
+}
+/**
+ * `sessions.preview`.
+ */
+export interface SessionsPreviewResult {
+  previews: SessionPreview[];
+  ts: UnixMillis;
+}
+/**
+ * The last lines of one session.
+ */
+export interface SessionPreview {
+  items: PreviewItem[];
+  key: SessionKey;
+  /**
+   * `ok`, `empty` or `missing`.
+   */
+  status: string;
+}
+/**
+ * One line of a preview.
+ */
+export interface PreviewItem {
+  role?: string | null;
+  text: string;
+}
+/**
+ * `status`.
+ */
+export interface StatusResult {
+  channelSummary: unknown[];
+  heartbeat: StatusHeartbeat;
+  queuedSystemEvents: unknown[];
+  runtimeVersion: string;
+  sessions: StatusSessions;
+  taskAudit: StatusTaskAudit;
+  tasks: StatusTasks;
+}
+/**
+ * Heartbeats in `status`.
+ */
+export interface StatusHeartbeat {
+  agents: StatusHeartbeatAgent[];
+  defaultAgentId: string;
+}
+/**
+ * The agent's heartbeat in `status`.
+ */
+export interface StatusHeartbeatAgent {
+  agentId: string;
+  enabled: boolean;
+  every: string;
+  everyMs?: number | null;
+}
+/**
+ * Sessions in `status`.
+ */
+export interface StatusSessions {
+  byAgent: StatusAgentSessions[];
+  count: number;
+  defaults: StatusDefaults;
+  paths: string[];
+  recent: StatusSession[];
+}
+/**
+ * The sessions of one agent in `status`.
+ */
+export interface StatusAgentSessions {
+  agentId: string;
+  count: number;
+  /**
+   * Only told to sessions with `operator.admin`; empty otherwise.
+   */
+  path: string;
+  recent: StatusSession[];
+}
+/**
+ * A session in `status`.
+ */
+export interface StatusSession {
+  /**
+   * Milliseconds since then.
+   */
+  age: number;
+  agentId: string;
+  flags: string[];
+  inputTokens: number;
+  key: SessionKey;
+  kind: string;
+  model?: string | null;
+  outputTokens: number;
+  sessionId: string;
+  totalTokens: number;
+  totalTokensFresh: boolean;
+  updatedAt: UnixMillis;
+}
+/**
+ * What sessions use when nobody chose, in `status`.
+ */
+export interface StatusDefaults {
+  contextTokens?: number | null;
+  model?: string | null;
+}
+/**
+ * What is odd about runs; nothing is.
+ */
+export interface StatusTaskAudit {
+  byCode: {
+    [k: string]: number;
+  };
+  errors: number;
+  total: number;
+  warnings: number;
+}
+/**
+ * Runs in numbers.
+ */
+export interface StatusTasks {
+  active: number;
+  byRuntime: {
+    [k: string]: number;
+  };
+  byStatus: TaskCounts;
+  failures: number;
+  terminal: number;
+  total: number;
+}
+/**
+ * Runs by their state.
+ */
+export interface TaskCounts {
+  cancelled: number;
+  failed: number;
+  lost: number;
+  queued: number;
+  running: number;
+  succeeded: number;
+  timed_out: number;
+}
+/**
+ * Who is connected: one line of `system-presence`.
+ */
+export interface PresenceEntry {
+  deviceFamily?: string | null;
+  deviceId?: string | null;
+  host: string;
+  instanceId?: string | null;
+  mode: string;
+  platform: string;
+  reason: string;
+  text?: string | null;
+  ts: UnixMillis;
+  version: string;
+}
+/**
+ * `taskSuggestions.list`.
+ */
+export interface TaskSuggestionsListResult {
+  suggestions: unknown[];
+}
+/**
+ * `tidegate.audit`.
+ */
+export interface Audit {
+  limit?: number | null;
+}
+/**
+ * `tidegate.audit`.
+ */
+export interface AuditResult {
+  events: AuditEntry[];
+}
+/**
+ * One entry of the audit log.
+ */
+export interface AuditEntry {
+  at: UnixMillis;
+  kind: string;
+  line: string;
+  subject: string;
+  weight: AuditWeight;
+}
+/**
+ * `tidegate.connect`: lines for a shell.
+ */
+export interface ConnectLinesResult {
+  lines: string[];
+  once: string[];
+  url: string;
+  /**
+   * The variable that the lines take the token from.
+   */
+  variable: string;
+}
+/**
+ * `tidegate.devices.block`.
+ */
+export interface BlockDevice {
+  id: DeviceId;
+}
+/**
+ * `tidegate.devices.block`.
+ */
+export interface BlockedResult {
+  blocked: string;
+  note?: string | null;
+}
+/**
+ * `tidegate.devices.decide`: a level, or scopes, or neither for all that is asked.
+ */
+export interface Decide {
+  /**
+   * Of what was shown; the decision is refused when it is something else now.
+   */
+  digest?: string | null;
+  duration?: DurationName | null;
+  level?: LevelName | null;
+  /**
+   * With a level: it may also let others in.
+   */
+  pairing?: boolean;
+  /**
+   * The request's id, or at least its first 8 characters.
+   */
+  requestId: string;
+  scopes?: Scope[] | null;
+  verdict: VerdictName;
+}
+/**
+ * `tidegate.devices.decide`.
+ */
+export interface DecidedResult {
+  approved: boolean;
+  requestId: string;
+  subject: string;
+}
+/**
+ * `tidegate.token.revoke`, `tidegate.devices.show`, `tidegate.devices.revoke`,
+ * `tidegate.devices.unblock`: one thing by its id.
+ */
+export interface ById {
+  id: string;
+}
+/**
+ * `tidegate.token.revoke` and `tidegate.devices.revoke`.
+ */
+export interface RevokedResult {
+  /**
+   * Why it holds only until restart, if so.
+   */
+  note?: string | null;
+  revoked: string;
+}
+/**
+ * A program that was let in.
+ */
+export interface ProgramEntry {
+  approvedAtMs: UnixMillis;
+  clientId: string;
+  executable: string;
+  id: string;
+  lastSeenAtMs?: UnixMillis | null;
+  lasting: boolean;
+  scopes: Scope[];
+  script?: string | null;
+  uid: number;
+}
+/**
+ * `tidegate.devices.unblock`.
+ */
+export interface UnblockedResult {
+  note?: string | null;
+  unblocked: string;
+}
+/**
+ * `tidegate.devices.waiting`, oldest first.
+ */
+export interface WaitingResult {
+  commands: WaitingApproval[];
+  requests: PendingDevice[];
+}
+/**
+ * `tidegate.doctor`.
+ */
+export interface DoctorResult {
+  checks: DoctorCheck[];
+}
+/**
+ * One check.
+ */
+export interface DoctorCheck {
+  level: CheckLevel;
+  name: string;
+  ok: boolean;
+  sentence: string;
+  todo?: string | null;
+}
+/**
+ * `tidegate.models.use`, `tidegate.models.test`: `provider/model`.
+ */
+export interface ModelChoice {
+  model?: string | null;
+}
+/**
+ * `tidegate.models.test`.
+ */
+export interface ModelsTestResult {
+  error?: string | null;
+  firstByteMs?: number | null;
+  model: string;
+  ok: boolean;
+  text?: string | null;
+  totalMs?: number | null;
+}
+/**
+ * `tidegate.models.use`.
+ */
+export interface ModelsUseResult {
+  model: string;
+  ok: boolean;
+}
+/**
+ * `tidegate.models.wish`.
+ */
+export interface ModelsWish {
+  baseUrl?: string;
+  id?: string;
+}
+/**
+ * `tidegate.review`, `tidegate.token.wish`, `tidegate.models.wish`.
+ */
+export interface Opened {
+  opened: boolean;
+}
+/**
+ * `tidegate.pause` and `tidegate.resume`.
+ */
+export interface PausedResult {
+  paused: boolean;
+}
+/**
+ * `tidegate.review`: what waits under this id, or the oldest.
+ */
+export interface Review {
+  id?: string | null;
+}
+/**
+ * `tidegate.status`.
+ */
+export interface TidegateStatusResult {
+  active: ActiveRun[];
+  /**
+   * What does not work as it should, in sentences.
+   */
+  degraded: string[];
+  /**
+   * Only beside a desktop.
+   */
+  desktop?: DesktopStatus | null;
+  gateway: GatewayStatus;
+  models: ModelsStatus;
+  /**
+   * Whether our own key is the keyring's, in a sentence.
+   */
+  ownKey?: string | null;
+  paused: boolean;
+  pid: number;
+  port: number;
+  secrets: Condition;
+  stateDir: string;
+  store: Condition;
+  uptimeMs: number;
+  url: string;
+  version: string;
+}
+/**
+ * A run that works or waits.
+ */
+export interface ActiveRun {
+  activity: RunActivity;
+  label?: string | null;
+  parent?: RunId | null;
+  runId: RunId;
+  sessionKey: SessionKey;
+  since: UnixMillis;
+}
+/**
+ * What a desktop's shell says of itself.
+ */
+export interface DesktopStatus {
+  /**
+   * Whether Tidegate starts at login.
+   */
+  autostart: boolean;
+  notifications: DesktopSurface;
+  tray: DesktopSurface;
+}
+/**
+ * One part of the desktop.
+ */
+export interface DesktopSurface {
+  /**
+   * Why it is missing and what to do; empty otherwise.
+   */
+  sentence: string;
+  state: SurfaceState;
+}
+/**
+ * The gateway in numbers.
+ */
+export interface GatewayStatus {
+  blocked: number;
+  connections: number;
+  devices: number;
+  ownClient?: OwnClient | null;
+  programs: number;
+  ready: boolean;
+  tokens: number;
+  waitingCommands: number;
+  waitingRequests: number;
+}
+/**
+ * Our own client.
+ */
+export interface OwnClient {
+  admittedAtMs?: UnixMillis | null;
+  deviceId: DeviceId;
+}
+/**
+ * The model that is used when nobody chooses.
+ */
+export interface ModelsStatus {
+  /**
+   * `provider/model`.
+   */
+  default: string;
+  /**
+   * Whether it is the built-in demo without intelligence.
+   */
+  offline: boolean;
+}
+/**
+ * A state with words for it.
+ */
+export interface Condition {
+  sentence: string;
+  state: string;
+}
+/**
+ * `tidegate.token.list`.
+ */
+export interface TokenListResult {
+  programs: ProgramEntry[];
+  sharedToken: boolean;
+  tokens: ProgramTokenEntry[];
+}
+/**
+ * A program's token, without the token.
+ */
+export interface ProgramTokenEntry {
+  createdAtMs: UnixMillis;
+  id: string;
+  lastUsedAtMs?: UnixMillis | null;
+  level: LevelName;
+  name: string;
+  pairing: boolean;
+  scopes: Scope[];
+}
+/**
+ * `tidegate.token.new`.
+ */
+export interface TokenNew {
+  level: LevelName;
+  name: string;
+  pairing?: boolean;
+}
+/**
+ * `tidegate.token.new`: the token is told once.
+ */
+export interface TokenNewResult {
+  createdAtMs: UnixMillis;
+  id: string;
+  lastUsedAtMs?: UnixMillis | null;
+  level: LevelName;
+  name: string;
+  pairing: boolean;
+  scopes: Scope[];
+  token: string;
+}
+/**
+ * `tidegate.token.wish`.
+ */
+export interface TokenWish {
+  level?: LevelName | null;
+  name?: string;
+  pairing?: boolean;
+}
+/**
+ * `tools.catalog`.
+ */
+export interface ToolsCatalogResult {
+  agentId: string;
+  groups: ToolGroup[];
+  profiles: ToolProfile[];
+}
+/**
+ * Tools that belong together.
+ */
+export interface ToolGroup {
+  id: string;
+  label: string;
+  source: string;
+  tools: ToolEntry[];
+}
+/**
+ * One tool.
+ */
+export interface ToolEntry {
+  defaultProfiles: string[];
+  description: string;
+  id: string;
+  label: string;
+  source: string;
+}
+/**
+ * A choice of tools.
+ */
+export interface ToolProfile {
+  id: string;
+  label: string;
+}
+/**
+ * What the gateway tells by itself.
+ */
+export interface Events {
+  agent: AgentEvent;
+  chat: ChatEvent;
+  'connect.challenge': ConnectChallengeEvent;
+  'device.pair.requested': PendingDevice;
+  'device.pair.resolved': DevicePairResolvedEvent;
+  'exec.approval.requested': WaitingApproval;
+  'exec.approval.resolved': ApprovalResolvedEvent;
+  health: HealthResult;
+  presence: PresenceEvent;
+  'session.message': SessionMessageEvent;
+  'session.tool': AgentEvent;
+  'sessions.changed': SessionsChangedEvent;
+  shutdown: ShutdownEvent;
+  tick: TickEvent;
+  'tidegate.changed': ChangedEvent;
+  'tidegate.refused': RefusedEvent;
+  'tidegate.welcome': WelcomeEvent;
+}
+/**
+ * `agent` and `session.tool`: a step of a run.
+ */
+export interface AgentEvent {
+  agentId: AgentId;
+  data: AgentData;
+  runId: RunId;
+  seq: number;
+  sessionKey: SessionKey;
+  spawnedBy?: SessionKey | null;
+  /**
+   * `lifecycle`, `assistant` or `tool`.
+   */
+  stream: string;
+  ts: UnixMillis;
+}
+/**
+ * What happened; which fields there are depends on the stream and the phase.
+ */
+export interface AgentData {
+  aborted?: boolean | null;
+  args?: unknown;
+  delta?: string | null;
+  endedAt?: UnixMillis | null;
+  error?: string | null;
+  executionSettled?: boolean | null;
+  isError?: boolean | null;
+  model?: string | null;
+  name?: string | null;
+  /**
+   * `start`, `model`, `end` or `error`; `start` or `result` of a tool.
+   */
+  phase?: string | null;
+  provider?: string | null;
+  result?: ToolResult | null;
+  startedAt?: UnixMillis | null;
+  stopReason?: string | null;
+  text?: string | null;
+  toolCallId?: string | null;
+}
+/**
+ * What a tool answered.
+ */
+export interface ToolResult {
+  content: ContentBlock[];
+}
+/**
+ * `chat`: the text so far, or the end of a turn.
+ */
+export interface ChatEvent {
+  agentId: AgentId;
+  /**
+   * What is new since the last one.
+   */
+  deltaText?: string | null;
+  errorKind?: string | null;
+  errorMessage?: string | null;
+  message?: ChatMessage | null;
+  runId: RunId;
+  /**
+   * Counted in the run.
+   */
+  seq: number;
+  sessionKey: SessionKey;
+  spawnedBy?: SessionKey | null;
+  state: ChatState;
+  stopReason?: string | null;
+}
+/**
+ * `connect.challenge`.
+ */
+export interface ConnectChallengeEvent {
+  nonce: string;
+  ts: number;
+}
+/**
+ * `device.pair.resolved`.
+ */
+export interface DevicePairResolvedEvent {
+  /**
+   * `approved` or `rejected`.
+   */
+  decision: string;
+  deviceId: string;
+  requestId: string;
+  ts: UnixMillis;
+}
+/**
+ * `exec.approval.resolved`.
+ */
+export interface ApprovalResolvedEvent {
+  decision?: ApprovalDecision | null;
+  id: string;
+  resolvedBy?: string | null;
+  ts: UnixMillis;
+}
+/**
+ * `presence`.
+ */
+export interface PresenceEvent {
+  presence: PresenceEntry[];
+}
+/**
+ * `session.message`: an entry of a transcript that is watched.
+ */
+export interface SessionMessageEvent {
+  agentId: AgentId;
+  message: ChatMessage;
+  messageId: string;
+  messageSeq: number;
+  sessionKey: SessionKey;
+}
+/**
+ * `sessions.changed`: to those who watch sessions.
+ */
+export interface SessionsChangedEvent {
+  agentId: AgentId;
+  phase?: string | null;
+  reason?: string | null;
+  runId?: RunId | null;
+  session?: SessionEntry | null;
+  sessionKey: SessionKey;
+  ts: UnixMillis;
+}
+/**
+ * `shutdown`.
+ */
+export interface ShutdownEvent {
+  reason: string;
+  restartExpectedMs?: number | null;
+}
+/**
+ * `tick`.
+ */
+export interface TickEvent {
+  ts: UnixMillis;
+}
+/**
+ * `tidegate.refused`: why a surface was not let in.
+ */
+export interface RefusedEvent {
+  reason: string;
+}
+/**
+ * `tidegate.welcome`: the first frame to a surface of the person.
+ */
+export interface WelcomeEvent {
+  /**
+   * Whether a dialog is there for the person to decide in.
+   */
+  desktop: boolean;
+  version: string;
+}
+/**
+ * An error on the wire (protocol section 2).
+ */
+export interface ErrorShape {
+  /**
+   * The top-level code.
+   */
+  code:
+    'INVALID_REQUEST' | 'NOT_PAIRED' | 'FORBIDDEN' | 'UNAVAILABLE' | 'AGENT_TIMEOUT' | 'APPROVAL_NOT_FOUND';
+  /**
+   * A finer code and what belongs to it.
+   */
+  details?: {
+    [k: string]: unknown;
+  };
+  /**
+   * A sentence for a person.
+   */
+  message: string;
+  /**
+   * After how many milliseconds.
+   */
+  retryAfterMs?: number | null;
+  /**
+   * Whether the same request may succeed later.
+   */
+  retryable?: boolean | null;
+}
