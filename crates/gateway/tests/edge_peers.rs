@@ -1,7 +1,7 @@
 //! Who is at the other end of a local connection: real processes that connect, hide and die.
 
 #![cfg(target_os = "linux")]
-#![allow(clippy::expect_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -42,6 +42,8 @@ impl Listening {
     fn bash(&self, script: &str) -> Command {
         let mut command = Command::new("bash");
         command.args(["-c", script]).env("PORT", self.port().to_string()).stdout(Stdio::null());
+        // Cargo sets it for tests, and it makes a program one that loads other code.
+        command.env_remove("LD_LIBRARY_PATH");
         command
     }
 
@@ -230,6 +232,41 @@ fn a_process_beside_this_one_is_no_tool_and_its_script_is_found() {
     end(busy);
 }
 
+/// Needs root, who alone can start a process of another user.
+#[test]
+#[allow(clippy::print_stderr, reason = "a test that is skipped says why")]
+fn another_user_of_this_computer_is_known_as_such_and_no_tool() {
+    const NOBODY: u32 = 65_534;
+    if !rustix::process::geteuid().is_root() {
+        return eprintln!("skipped: only root starts processes of other users");
+    }
+    let listening = Listening::start();
+    let client = format!("setpriv --reuid={NOBODY} --clear-groups bash -c '{CONNECT}'");
+    let arrived = start_stranger(&listening, Path::new("/"), &client);
+    assert_eq!(KernelPeers::user(arrived.socket), Some(NOBODY));
+    assert_eq!(ancestry(&arrived), Peer::NotATool);
+    match peers().program(arrived.socket) {
+        Peer::Process { uid, same_user, .. } => assert_eq!((uid, same_user), (NOBODY, false)),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The same, started by us: another user's clothes make a tool no stranger.
+#[test]
+#[allow(clippy::print_stderr, reason = "a test that is skipped says why")]
+fn a_tool_that_became_another_user_stays_a_tool() {
+    if !rustix::process::geteuid().is_root() {
+        return eprintln!("skipped: only root starts processes of other users");
+    }
+    adopt_orphans();
+    let listening = Listening::start();
+    let client = format!("setpriv --reuid=65534 --clear-groups bash -c '{CONNECT}'");
+    let double_fork = format!("setsid bash -c \"({client}) &\" & exit 0");
+    assert!(listening.bash(&double_fork).status().expect("bash").success());
+    let arrived = listening.arrived();
+    assert_tool(&ancestry(&arrived), "bash");
+}
+
 #[test]
 fn code_on_the_command_line_gets_no_lasting_grant() {
     let (listening, place) = (Listening::start(), own_place());
@@ -237,12 +274,22 @@ fn code_on_the_command_line_gets_no_lasting_grant() {
     assert_eq!(program(peers().program(arrived.socket)).fleeting, Some(Fleeting::InlineCode));
 }
 
-#[test]
-fn a_program_that_loads_other_code_first_gets_no_lasting_grant() {
+fn assert_loads_other_code(variable: &str) {
     let (listening, place) = (Listening::start(), own_place());
     write_script(place.path(), "client.sh", CONNECT);
-    let arrived = start_stranger(&listening, place.path(), "BASH_ENV=/dev/null bash client.sh");
-    assert_eq!(program(peers().program(arrived.socket)).fleeting, Some(Fleeting::Preload));
+    let arrived = start_stranger(&listening, place.path(), &format!("{variable} bash client.sh"));
+    let found = program(peers().program(arrived.socket));
+    assert_eq!(found.fleeting, Some(Fleeting::Preload), "{variable}");
+}
+
+#[test]
+fn a_program_that_loads_other_code_first_gets_no_lasting_grant() {
+    assert_loads_other_code("BASH_ENV=/dev/null");
+}
+
+#[test]
+fn a_program_whose_libraries_lie_elsewhere_gets_no_lasting_grant() {
+    assert_loads_other_code("LD_LIBRARY_PATH=/nowhere");
 }
 
 #[test]

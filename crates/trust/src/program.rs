@@ -83,18 +83,47 @@ struct Interpreter {
     with_value: &'static [&'static str],
 }
 
-const INTERPRETERS: [Interpreter; 6] = [
+const INTERPRETERS: [Interpreter; 9] = [
     Interpreter {
         names: &["node", "nodejs"],
         inline: &["-e", "--eval", "-p", "--print", "-pe", "-i", "--interactive", "-"],
-        preload: &["-r", "--require", "--import", "--loader", "--experimental-loader"],
-        with_value: &["-C", "--conditions", "--env-file", "--input-type", "--title", "--stack-trace-limit"],
+        preload: &[
+            "-r",
+            "--require",
+            "--import",
+            "--loader",
+            "--experimental-loader",
+            // A file of variables may hold NODE_OPTIONS, and so may a configuration file.
+            "--env-file",
+            "--env-file-if-exists",
+            "--experimental-config-file",
+            "--experimental-default-config-file",
+            "--openssl-config",
+            "--snapshot-blob",
+            // Whoever attaches brings code.
+            "--inspect",
+            "--inspect-brk",
+            "--inspect-wait",
+            "--inspect-port",
+        ],
+        with_value: &["-C", "--conditions", "--input-type", "--title", "--stack-trace-limit"],
     },
     Interpreter {
         names: &["bun", "deno"],
         inline: &["-e", "--eval", "eval", "-p", "--print", "-", "repl"],
-        preload: &["-r", "--preload", "--require"],
-        with_value: &["--config", "-c"],
+        preload: &[
+            "-r",
+            "--preload",
+            "--require",
+            "--import",
+            "--env-file",
+            "--config",
+            "-c",
+            "--inspect",
+            "--inspect-brk",
+            "--inspect-wait",
+        ],
+        with_value: &[],
     },
     Interpreter {
         names: &["python", "pypy"],
@@ -103,36 +132,90 @@ const INTERPRETERS: [Interpreter; 6] = [
         with_value: &["-W", "-X", "--check-hash-based-pycs"],
     },
     Interpreter {
-        names: &["ruby", "perl", "php", "lua"],
+        names: &["ruby", "perl"],
         inline: &["-e", "-E", "-r", "-"],
         preload: &["-I", "-M", "-m", "-d"],
         with_value: &[],
     },
     Interpreter {
-        names: &["sh", "bash", "dash", "zsh", "ksh", "fish", "busybox"],
+        names: &["php"],
+        inline: &["-r", "-B", "-R", "-F", "-E", "-a", "-"],
+        preload: &["-c", "-d", "-z"],
+        with_value: &[],
+    },
+    Interpreter {
+        names: &["lua", "luajit"],
+        inline: &["-e", "-i", "-"],
+        preload: &["-l", "-j"],
+        with_value: &[],
+    },
+    Interpreter {
+        names: &["fish"],
+        inline: &["-c", "--command", "-C", "--init-command", "-i", "-"],
+        preload: &[],
+        with_value: &["-d", "--debug", "-f", "--features"],
+    },
+    Interpreter {
+        names: &["sh", "bash", "dash", "zsh", "ksh", "busybox"],
         inline: &["-c", "-s", "-i", "-"],
         preload: &["--rcfile", "--init-file"],
         with_value: &["-o", "+o", "-O", "+O"],
     },
     Interpreter {
         names: &["java", "dotnet", "mono"],
-        inline: &[],
-        preload: &["-javaagent", "-agentlib", "-agentpath", "--additional-deps"],
-        with_value: &["-cp", "-classpath", "--class-path", "-jar"],
+        inline: &["-m", "--module"],
+        preload: &[
+            "-javaagent",
+            "-agentlib",
+            "-agentpath",
+            "-cp",
+            "-classpath",
+            "--class-path",
+            "-p",
+            "--module-path",
+            "-Xbootclasspath",
+            "--additional-deps",
+            "--additionalprobingpath",
+            "--depsfile",
+        ],
+        with_value: &[],
     },
 ];
 
 /// Environment variables that make an interpreter or the loader load code of their choosing.
-pub const PRELOAD_VARIABLES: [&str; 9] = [
+pub const PRELOAD_VARIABLES: &[&str] = &[
     "LD_PRELOAD",
     "LD_AUDIT",
+    "LD_LIBRARY_PATH",
     "NODE_OPTIONS",
+    "NODE_PATH",
+    "BUN_OPTIONS",
     "PYTHONSTARTUP",
     "PYTHONPATH",
+    "PYTHONHOME",
+    "PYTHONUSERBASE",
     "RUBYOPT",
+    "RUBYLIB",
     "PERL5OPT",
+    "PERL5LIB",
+    "PERL5DB",
+    "LUA_INIT",
+    "LUA_PATH",
+    "LUA_CPATH",
+    "PHPRC",
+    "PHP_INI_SCAN_DIR",
     "BASH_ENV",
+    "ZDOTDIR",
     "JAVA_TOOL_OPTIONS",
+    "JDK_JAVA_OPTIONS",
+    "_JAVA_OPTIONS",
+    "CLASSPATH",
+    "DOTNET_STARTUP_HOOKS",
+    "DOTNET_ADDITIONAL_DEPS",
+    "CORECLR_PROFILER_PATH",
+    "MONO_PATH",
+    "OPENSSL_CONF",
+    "GCONV_PATH",
 ];
 
 /// Reads a command line. `arguments` does not hold the program's own name.
@@ -170,7 +253,8 @@ pub fn invocation(executable: &Path, arguments: &[String]) -> Invocation {
 /// `-rmodule` for `-r`, `-javaagent:x` for `-javaagent`.
 fn is_glued(option: &str, preload: &str) -> bool {
     let short = preload.len() == 2 && option.starts_with(preload) && !option.starts_with("--");
-    short || (preload.starts_with("-java") || preload.starts_with("-agent")) && option.starts_with(preload)
+    let long = ["-java", "-agent", "-Xboot"].iter().any(|start| preload.starts_with(start));
+    short || long && option.starts_with(preload)
 }
 
 /// `-ec` and the like: several short options in one argument, one of them taking code.
@@ -203,6 +287,8 @@ mod tests {
             "/usr/bin/python3.11 -W ignore /opt/openclaw.mjs",
             "/bin/sh /opt/openclaw.mjs -c",
             "/usr/bin/node -- /opt/openclaw.mjs",
+            "/usr/bin/luajit /opt/openclaw.mjs",
+            "/usr/bin/java -jar /opt/openclaw.mjs /opt/another",
         ] {
             assert_eq!(read(line), Invocation::Script(PathBuf::from("/opt/openclaw.mjs")), "{line}");
         }
@@ -223,6 +309,9 @@ mod tests {
             "/bin/bash -ec x",
             "/usr/bin/perl -ne x",
             "/usr/bin/node -",
+            "/usr/bin/fish -C x /opt/a.fish",
+            "/usr/bin/php -r x",
+            "/usr/bin/java -m module/Main /opt/a",
         ] {
             assert_eq!(read(line), Invocation::Fleeting(Fleeting::InlineCode), "{line}");
         }
@@ -234,6 +323,20 @@ mod tests {
             "/usr/bin/node -r /tmp/x.js /opt/a.js",
             "/usr/bin/node --import=/tmp/x.mjs a.mjs",
             "/usr/bin/node -r/tmp/x a.js",
+            "/usr/bin/node --env-file=/tmp/x.env /opt/a.js",
+            "/usr/bin/node --env-file /tmp/x.env /opt/a.js",
+            "/usr/bin/node --env-file-if-exists=/tmp/x.env /opt/a.js",
+            "/usr/bin/node --experimental-config-file=/tmp/x.json /opt/a.js",
+            "/usr/bin/node --inspect /opt/a.js",
+            "/usr/bin/node --inspect-brk=0 /opt/a.js",
+            "/usr/bin/node --openssl-config=/tmp/x.cnf /opt/a.js",
+            "/usr/bin/bun --config=/tmp/bunfig.toml /opt/a.js",
+            "/usr/bin/php -c /tmp/php.ini /opt/a.php",
+            "/usr/bin/php -z /tmp/x.so /opt/a.php",
+            "/usr/bin/lua5.4 -l x /opt/a.lua",
+            "/usr/bin/java -cp /tmp/x.jar /opt/Tool.java",
+            "/usr/bin/java -Xbootclasspath/a:/tmp/x.jar -jar /opt/tool.jar",
+            "/usr/bin/dotnet --additionalprobingpath /tmp /opt/tool.dll",
         ] {
             assert_eq!(read(line), Invocation::Fleeting(Fleeting::Preload), "{line}");
         }
