@@ -8,6 +8,7 @@ mod support;
 use support::{Client, SHARED, World, closed, local, person, program, records, remote, scopes};
 use tidegate_protocol::refusal::AuthReason;
 use tidegate_protocol::{ClientId, ClientMode, Scope};
+use tidegate_trust::admission::LookUp;
 use tidegate_trust::decision::{Choice, Decider, DecisionError, Desktop, Duration as For, Verdict};
 use tidegate_trust::origin::{Origin, Peer};
 use tidegate_trust::program::Fleeting;
@@ -246,6 +247,27 @@ fn a_program_does_not_decide_about_itself_even_when_it_was_let_in_only_once() {
             "{duration:?}"
         );
     }
+}
+
+#[test]
+fn a_program_with_a_token_of_its_own_does_not_decide_about_its_request_with_the_shared_one() {
+    let mut world = World::new(records());
+    let entropy = world.entropy();
+    let made = world.authority.new_program_token("helper", Level::Read, true, &entropy, world.now);
+    let (token, _) = made.expect("a new name").value;
+    let with_token = Client::without_device().token(token.reveal()).asks(&[Scope::Read, Scope::Pairing]);
+    let nobody_looked = Origin::Loopback(Peer::NotATool);
+    assert_eq!(world.look_up(&nobody_looked, &with_token), LookUp::Program, "which program it is counts");
+    let only_reads = Client::without_device().token(token.reveal()).asks(&[Scope::Read]);
+    world.admitted(&nobody_looked, &only_reads);
+    let session = world.admitted(&cli(), &with_token).session;
+    let decider = Decider::of(&session, Desktop::Running).expect("it was given pairing");
+    let verdict = Verdict::Approve { choice: Choice::All, duration: For::Always };
+
+    let own = world.request(&cli(), &reader());
+    assert_eq!(world.decide(&decider, &own, &verdict).err(), Some(DecisionError::Own));
+    let others = world.request(&support::local_named("another"), &reader());
+    assert!(world.decide(&decider, &others, &verdict).is_ok());
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Programs that come without a device: with a token of their own, or with the shared one.
 
 use tidegate_protocol::refusal::{AuthReason, PairingReason, Refusal};
-use tidegate_protocol::{ClientMode, Dialect};
+use tidegate_protocol::{ClientMode, Dialect, Scope};
 
 use super::asking::all_decided;
 use super::credential::Credential;
@@ -53,7 +53,12 @@ impl Authority {
         if let Credential::ProgramToken { index, .. } = credential
             && let Some(token) = self.tokens.get(index)
         {
-            return admitted(Principal::ProgramToken(token.id.clone()), asked.under_grant(&token.granted()));
+            let scopes = asked.under_grant(&token.granted());
+            if scopes.names(&Scope::Pairing) && attempt.origin.peer() == Some(&Peer::NotATool) {
+                // Which program it is counts when it decides: never about its own request.
+                return Err(Stop::LookUpPeer(LookUp::Program));
+            }
+            return admitted(Principal::ProgramToken(token.id.clone()), scopes);
         }
         let program = match attempt.origin.peer() {
             Some(Peer::NotATool) => return Err(Stop::LookUpPeer(LookUp::Program)),
