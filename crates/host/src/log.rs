@@ -1,6 +1,7 @@
 //! The log: one JSON object a line in a file, sentences on the terminal.
 
 use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -11,7 +12,8 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::environment;
 
-/// The most bytes of the log file before a start puts it aside; one older file is kept.
+/// The most bytes of the log file before it is put aside; one older file is kept. Anyone who can reach
+/// the port can have lines written.
 const MAX_BYTES: u64 = 8 * 1024 * 1024;
 
 /// Where the log of a host with this state directory is.
@@ -25,7 +27,7 @@ pub fn file(state_dir: &Path) -> PathBuf {
 pub(crate) fn start(state_dir: &Path, quiet: bool) {
     let filter = environment::lookup("TIDEGATE_LOG").unwrap_or_else(|| "info".to_owned());
     let filter = EnvFilter::try_new(&filter).unwrap_or_else(|_| EnvFilter::new("info"));
-    let to_file = open(&file(state_dir)).ok().map(|file| {
+    let to_file = LogFile::open(file(state_dir), MAX_BYTES).ok().map(|file| {
         tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(Mutex::new(file))
     });
     let to_terminal =
@@ -45,19 +47,76 @@ fn log_panics() {
     }));
 }
 
-fn open(path: &Path) -> std::io::Result<File> {
-    if let Some(parent) = path.parent() {
-        std::fs::create_dir_all(parent)?;
+/// A file of lines that stays within its bounds however much is written.
+struct LogFile {
+    path: PathBuf,
+    file: File,
+    bytes: u64,
+    max_bytes: u64,
+}
+
+impl LogFile {
+    fn open(path: PathBuf, max_bytes: u64) -> io::Result<Self> {
+        if let Some(parent) = path.parent() {
+            std::fs::create_dir_all(parent)?;
+        }
+        let mut options = OpenOptions::new();
+        options.create(true).append(true);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::OpenOptionsExt;
+            options.mode(0o600);
+        }
+        let file = options.open(&path)?;
+        let bytes = file.metadata()?.len();
+        Ok(Self { path, file, bytes, max_bytes })
     }
-    if std::fs::metadata(path).is_ok_and(|metadata| metadata.len() > MAX_BYTES) {
-        std::fs::rename(path, path.with_extension("log.1"))?;
+}
+
+impl Write for LogFile {
+    /// Writes a line; the one that would be too much begins a new file. Where the full one cannot be
+    /// put aside, the line is lost.
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let is_full = self.bytes.saturating_add(line.len() as u64) > self.max_bytes;
+        if is_full && self.bytes > 0 {
+            match std::fs::rename(&self.path, self.path.with_extension("log.1")) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => *self = Self::open(self.path.clone(), self.max_bytes)?,
+            }
+        }
+        let written = self.file.write(line)?;
+        self.bytes = self.bytes.saturating_add(written as u64);
+        Ok(written)
     }
-    let mut options = OpenOptions::new();
-    options.create(true).append(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt;
-        options.mode(0o600);
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
     }
-    options.open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_of_lines_fills_no_disk_and_the_newest_are_kept() {
+        let place = tempfile::tempdir().expect("a directory");
+        let path = file(place.path());
+        let line = |number: u32| format!("{{\"message\":\"line {number:05}\"}}\n");
+        for start in 0..3 {
+            let mut log = LogFile::open(path.clone(), 1000).expect("opened");
+            for number in 0..1000 {
+                log.write_all(line(start * 1000 + number).as_bytes()).expect("written");
+            }
+        }
+
+        let newest = std::fs::read_to_string(&path).expect("the log");
+        let older = std::fs::read_to_string(path.with_extension("log.1")).expect("the one before");
+        assert!(newest.len() <= 1000 && older.len() <= 1000, "{} and {}", newest.len(), older.len());
+        let both = format!("{older}{newest}");
+        let count = u32::try_from(both.lines().count()).expect("few");
+        let expected: String = (3000 - count..3000).map(line).collect();
+        assert_eq!(both, expected, "whole lines, none lost in between");
+        assert_eq!(std::fs::read_dir(path.parent().expect("logs")).expect("listed").count(), 2);
+    }
 }
