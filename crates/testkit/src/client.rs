@@ -171,6 +171,13 @@ impl ConnectOptions {
         self
     }
 
+    /// The same with fields changed.
+    #[must_use]
+    pub fn changed(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
+    }
+
     /// The same with the parameters changed after they were signed.
     #[must_use]
     pub fn tampered(mut self, change: impl Fn(&mut Value) + Send + Sync + 'static) -> Self {

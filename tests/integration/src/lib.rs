@@ -7,6 +7,7 @@
     reason = "a failure in a test's own helper fails the test"
 )]
 
+pub mod control;
 pub mod device;
 pub mod eventually;
 pub mod host;

@@ -95,7 +95,17 @@ impl Program {
     /// When the program cannot be started at all.
     #[must_use]
     pub fn start(binary: &str, place: &Place) -> Self {
+        Self::start_logging(binary, place, "warn")
+    }
+
+    /// The same, with everything from this level on in its log.
+    ///
+    /// # Panics
+    /// As [`Self::start`].
+    #[must_use]
+    pub fn start_logging(binary: &str, place: &Place, level: &str) -> Self {
         let mut command = command(binary, place);
+        command.env("TIDEGATE_LOG", level);
         command.env("TIDEGATE_TOKEN", TOKEN).args(["serve", "--json", "--port", "0"]);
         let log = place.outside().join("stderr.log");
         let log = fs::OpenOptions::new().create(true).append(true).open(log).unwrap();

@@ -7,6 +7,7 @@
 )]
 
 use serde_json::{Value, json};
+use tidegate_integration_tests::control::Control;
 use tidegate_integration_tests::device::device_id;
 use tidegate_integration_tests::eventually::eventually;
 use tidegate_integration_tests::host::Served;
@@ -16,6 +17,7 @@ use tidegate_providers::local::{LocalAddress, LocalServerKind};
 use tidegate_testkit::client::{ClientError, Closed, GatewayClient};
 use tidegate_testkit::identity::DeviceIdentity;
 use tidegate_testkit::model_server::{Answer, Rule, Script, ScriptedModel, Step, When};
+use tidegate_testkit::raw_socket::RawSocket;
 
 const FULL: &[Scope] = &[Scope::Admin, Scope::Approvals, Scope::Pairing];
 const FULL_NAMES: [&str; 3] = ["operator.admin", "operator.approvals", "operator.pairing"];
@@ -130,7 +132,7 @@ async fn a_read_only_grant_reads_and_is_told_which_scope_is_missing() {
     assert_eq!(requested["requestId"], error["details"]["requestId"]);
     // The person gives less than was asked, on the local socket.
     let decide = json!({ "requestId": requested["requestId"], "verdict": "approve", "level": "read" });
-    tidegate_on_the_local_socket(&served, "tidegate.devices.decide", decide).await;
+    Control::open(&served).await.call("tidegate.devices.decide", decide).await.unwrap();
     let resolved = owner.event("device.pair.resolved").await.unwrap();
     assert_eq!(resolved["decision"], "approved");
 
@@ -149,25 +151,6 @@ async fn a_read_only_grant_reads_and_is_told_which_scope_is_missing() {
     let error = refused(client.request("device.pair.list", json!({})).await);
     assert_eq!(error["details"]["missingScope"], "operator.pairing");
     served.host.stop().await;
-}
-
-/// Asks as the person's command line does, over the real socket.
-async fn tidegate_on_the_local_socket(served: &Served, method: &str, params: Value) -> Value {
-    use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
-    let path = tidegate_host::control_socket(served.host.state_dir());
-    let (reader, mut writer) = tokio::net::UnixStream::connect(path).await.unwrap().into_split();
-    let mut lines = BufReader::new(reader).lines();
-    let welcome: Value = serde_json::from_str(&lines.next_line().await.unwrap().unwrap()).unwrap();
-    assert_eq!(welcome["event"], "tidegate.welcome", "{welcome}");
-    let request = json!({ "type": "req", "id": "1", "method": method, "params": params });
-    writer.write_all(format!("{request}\n").as_bytes()).await.unwrap();
-    loop {
-        let frame: Value = serde_json::from_str(&lines.next_line().await.unwrap().unwrap()).unwrap();
-        if frame["type"] == "res" {
-            assert_eq!(frame["ok"], true, "{frame}");
-            return frame["payload"].clone();
-        }
-    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -207,6 +190,65 @@ async fn a_device_that_takes_its_own_rights_away_gets_its_answer_first() {
         assert_eq!(closed.code, Some(4001), "{method}: {closed:?}");
         served.host.stop().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crowd_of_strangers_keeps_out_neither_the_person_nor_who_is_known() {
+    let place = Place::new();
+    let (served, _owner) = serve(&place).await;
+    let address = std::net::SocketAddr::from(([127, 0, 0, 1], served.host.port()));
+    let mut crowd = Vec::new();
+    for _ in 0..4 * limits::MAX_UNAUTHENTICATED {
+        // Some are refused with 503 before they are upgraded: the crowd is one user's.
+        if let Ok(socket) = RawSocket::upgraded(address).await {
+            crowd.push(socket);
+        }
+    }
+    assert!(crowd.len() >= limits::MAX_UNAUTHENTICATED / 2, "{} came in", crowd.len());
+
+    let let_in = || async { served.connect(&person(), &FULL_NAMES).await.ok() };
+    let mut known = eventually("one who is known", let_in).await;
+    assert_eq!(known.request("health", json!({})).await.unwrap()["ok"], true);
+    let mut person = Control::open(&served).await;
+    assert_eq!(person.call("tidegate.status", json!({})).await.unwrap()["gateway"]["ready"], true);
+    let tested = person.call("tidegate.selftest", json!({})).await;
+    assert!(tested.is_ok(), "our own client spawns: {tested:?}");
+    served.host.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[allow(clippy::print_stderr, reason = "a test that is skipped says why")]
+async fn on_a_full_disk_nobody_is_let_in_and_the_request_waits_on() {
+    let place = match Place::small_disk(2048) {
+        Ok(place) => place,
+        Err(reason) => return eprintln!("skipped: no small disk can be had: {reason}"),
+    };
+    let (served, mut owner) = serve(&place).await;
+    let stranger = DeviceIdentity::numbered(1);
+    let request = |error: Value| error["details"]["requestId"].as_str().unwrap().to_owned();
+    let knock =
+        || async { refused(served.connect(&stranger, &["operator.read"]).await.map(|_| Value::Null)) };
+    let id = request(knock().await);
+    let mut person = Control::open(&served).await;
+    let approve = json!({ "requestId": id, "verdict": "approve" });
+    place.fill();
+
+    for _ in 0..3 {
+        let error = person.call("tidegate.devices.decide", approve.clone()).await.unwrap_err();
+        assert_eq!((&error["code"], &error["retryable"]), (&json!("UNAVAILABLE"), &json!(true)), "{error}");
+        let words = "the decision could not be saved, so it does not count";
+        assert!(message(&error).starts_with(words), "{error}");
+        assert_eq!(request(knock().await), id, "it waits on under its id");
+    }
+    let send = json!({ "sessionKey": "main", "message": "hi", "idempotencyKey": "full" });
+    assert_eq!(refused(owner.request("chat.send", send.clone()).await)["code"], "UNAVAILABLE");
+    assert_eq!(owner.request("health", json!({})).await.unwrap()["ok"], true);
+
+    std::fs::remove_file(place.state_dir().join("ballast")).unwrap();
+    person.call("tidegate.devices.decide", approve).await.unwrap();
+    served.connect(&stranger, &["operator.read"]).await.unwrap();
+    assert_eq!(owner.request("chat.send", send).await.unwrap()["status"], "started");
+    served.host.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -177,7 +177,8 @@ fn assert_all_were_refused(scene: &Scene, prefix: &str) {
     }
     for name in ["connect-token", "connect-new-device", "connect-stolen-key"] {
         let told = scene.result(&format!("{prefix}{name}.out"));
-        assert!(told.contains("error") && !told.contains("admitted"), "{prefix}{name}: {told}");
+        assert!(told.contains("AUTH_UNAUTHORIZED") && told.contains("agent_tool"), "{prefix}{name}: {told}");
+        assert!(!told.contains("admitted"), "{prefix}{name}: {told}");
         assert!(!told.contains("pairing required"), "{prefix}{name}: a tool asks nobody: {told}");
     }
 }
