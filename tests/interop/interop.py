@@ -14,6 +14,7 @@ import checks_devices as devices
 import checks_model_proxy as model_proxy
 import checks_programs as programs
 import checks_terminal as terminal
+import checks_tools as tools
 import foreign
 from openclaw import RELEASE_4_1, RELEASE_9_6, OpenClaw
 from report import Failed, Report, require
@@ -90,10 +91,12 @@ def release_9_6(bench: Bench) -> None:
         command_line.aimed_by_configuration(report, configured, "marmalade")
     with report.group("2026.9.6: openclaw devices"):
         devices.managed_by_client(report, client, bench.directory / "managed-by-9.6")
+    with report.group("2026.9.6: openclaw devices, started by an agent"):
+        tools.decides_nothing(report, client, bench.directory / "tools")
     with report.group("2026.9.6: terminal interface"):
         terminal.refused_approved_connected(report, bench.client("terminal", RELEASE_9_6), "swordfish")
     with report.group("2026.9.6: silence"):
-        bench.silence(*DECISIONS, "program-token.made", "device.removed", "device.renamed")
+        bench.silence(*DECISIONS, "program-token.made", "device.removed", "device.renamed", "tool.refused")
 
 
 def scripts(bench: Bench) -> None:

@@ -129,6 +129,14 @@ class Background:
         except TimeoutError as error:
             raise Failed(f"{error}\n{shortened(self.output())}") from None
 
+    def ended(self, timeout: float) -> None:
+        """Waits until it has ended by itself, with exit code 0."""
+        try:
+            code = self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            raise Failed(f"it did not end within {timeout:.0f} s:\n{shortened(self.output())}") from None
+        require(code == 0, f"it ended with {code}:\n{shortened(self.output())}")
+
     def stop(self) -> None:
         _end_group(self._process)
         self._file.close()
