@@ -73,6 +73,14 @@ impl Actions {
                 host.desk()?.resolve(&approval, &digest, decision).map_err(|error| error.to_string())?;
                 Ok(None)
             }),
+            Effect::ConfirmSetting { task, setting, digest } => self.answer(task, |host| async move {
+                let confirmed = host.desk()?.confirm_setting(setting, &digest).await;
+                confirmed.map(|()| None).map_err(|error| error.to_string())
+            }),
+            Effect::RejectSetting { task, setting, digest } => self.answer(task, |host| async move {
+                let rejected = host.desk()?.reject_setting(setting, &digest).await;
+                rejected.map(|_| None).map_err(|error| error.to_string())
+            }),
             Effect::NewToken { task, name, level, pairing } => self.answer(task, |host| async move {
                 let made = host.desk()?.new_token(&name, level, pairing).await;
                 made.map(secret).map_err(|error| error.to_string())

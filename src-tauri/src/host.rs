@@ -83,7 +83,7 @@ impl Host {
 
 /// What waits at a desk.
 pub(crate) fn queue(desk: &Desk) -> Queue {
-    Queue { requests: desk.requests(), commands: desk.commands() }
+    Queue { requests: desk.requests(), commands: desk.commands(), settings: desk.settings() }
 }
 
 /// How the gateway is, in the controller's words; `None` when it has ended for good.

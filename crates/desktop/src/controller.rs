@@ -248,6 +248,10 @@ impl Controller {
                 let keys = self.keys_where(|entry| matches!(entry.key, waiting::Key::Command(_)));
                 self.ask_for_reviews(keys, effects);
             }
+            TrayCommand::ReviewSettings => {
+                let keys = self.keys_where(|entry| matches!(entry.key, waiting::Key::Setting(..)));
+                self.ask_for_reviews(keys, effects);
+            }
             TrayCommand::OpenWindow => effects.push(Effect::OpenWindow(Page::Overview)),
             TrayCommand::NewChat => effects.push(Effect::OpenWindow(Page::Chat)),
             TrayCommand::PauseAgents => effects.push(Effect::SetPaused(true)),

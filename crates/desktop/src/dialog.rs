@@ -40,6 +40,9 @@ impl std::fmt::Debug for Secret {
 /// How long the approving button is dead after a dialog appeared or its content changed.
 pub const ARM_AFTER: Span = Span::from_millis(1500);
 
+/// When something ends that waits until it is decided.
+pub const NEVER: UnixMillis = UnixMillis(u64::MAX);
+
 /// Names one dialog on the screen. A new one gets a new number; changed content keeps it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DialogId(pub u64);
@@ -56,7 +59,8 @@ pub enum Attention {
 /// A dialog.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Dialog {
-    /// Someone asks to be let in, or an agent asks to run a command.
+    /// Someone asks to be let in, an agent asks to run a command, or a value of the configuration would
+    /// open something.
     Review(Box<ReviewDialog>),
     /// Asks for a new program token.
     NewToken(NewTokenDialog),
@@ -68,7 +72,7 @@ pub enum Dialog {
     Message(MessageDialog),
 }
 
-/// A request or a command that waits for the person's decision.
+/// A request, a command or a value of the configuration that waits for the person's decision.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReviewDialog {
     /// The window's title: a constant, since titles reach the window manager.
@@ -86,13 +90,13 @@ pub struct ReviewDialog {
     pub code: String,
     /// When it was asked.
     pub created_at: UnixMillis,
-    /// When it ends by itself.
+    /// When it ends by itself; [`NEVER`] for what waits until it is decided.
     pub expires_at: UnixMillis,
     /// "2 more wait", or empty.
     pub behind: String,
     /// What the approval can be narrowed to; `None` where there is nothing to choose.
     pub options: Option<GrantOptions>,
-    /// The approving button's label: "Approve" or "Allow once".
+    /// The approving button's label: "Approve", "Allow once" or "Confirm".
     pub approve: &'static str,
     /// The refusing button's label: "Reject" or "Deny".
     pub refuse: &'static str,

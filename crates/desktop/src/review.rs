@@ -1,9 +1,10 @@
-//! What the review dialog shows of a request or a command, and what pressing its approving button
+//! What the review dialog shows of a request, a command or a value of the configuration, and what pressing its approving button
 //! may lead to.
 
 mod command;
 mod request;
 mod selection;
+mod setting;
 
 use tidegate_protocol::text;
 
@@ -12,6 +13,7 @@ use crate::dialog::{Field, FieldStyle, ReviewDialog, Selection};
 pub use command::of_command;
 pub use request::of_request;
 pub use selection::Grant;
+pub use setting::of_setting;
 
 /// The most characters of a name or of a few words from outside.
 const MAX_WORDS: usize = 120;
@@ -38,6 +40,8 @@ enum Rule {
         /// Whether all of it is shown.
         is_whole: bool,
     },
+    /// A value of the configuration file, which counts as it is shown or not at all.
+    Setting,
 }
 
 /// What approving means.
@@ -47,6 +51,8 @@ pub enum Approval {
     Grant(Grant),
     /// A command runs, once.
     AllowOnce,
+    /// A value of the configuration file counts.
+    Confirm,
 }
 
 impl Review {
@@ -61,6 +67,7 @@ impl Review {
                 .grant(self.dialog.options.as_ref(), selection)
                 .map(Approval::Grant)
                 .map_err(str::to_owned),
+            Rule::Setting => Ok(Approval::Confirm),
             Rule::Command { is_whole: true } => Ok(Approval::AllowOnce),
             Rule::Command { is_whole: false } => Err("This command is too long to be shown whole, so it \
                                                       cannot be allowed here. Deny it."

@@ -8,6 +8,7 @@ use tidegate_trust::Level;
 use tidegate_trust::approval::{Decision, WaitingCommand};
 use tidegate_trust::decision::Verdict;
 use tidegate_trust::pairing::PendingRequest;
+use tidegate_trust::settings::{Setting, ShownSetting};
 
 use crate::dialog::{Attention, Dialog, DialogId, DialogOutcome, Secret};
 use crate::tray_menu::{TrayCommand, TrayMenu};
@@ -153,6 +154,24 @@ pub enum Effect {
         /// The decision.
         decision: Decision,
     },
+    /// Let a value of the configuration file count.
+    ConfirmSetting {
+        /// Answered by [`Input::Done`].
+        task: TaskId,
+        /// Which.
+        setting: Setting,
+        /// The digest of what was drawn.
+        digest: String,
+    },
+    /// Refuse a value of the configuration file.
+    RejectSetting {
+        /// Answered by [`Input::Done`].
+        task: TaskId,
+        /// Which.
+        setting: Setting,
+        /// The digest of what was drawn.
+        digest: String,
+    },
     /// Make a program token.
     NewToken {
         /// Answered by [`Input::Done`], with the token.
@@ -236,6 +255,8 @@ pub struct Queue {
     pub requests: Vec<PendingRequest>,
     /// Commands that agents want to run.
     pub commands: Vec<WaitingCommand>,
+    /// Values of the configuration file that would open something.
+    pub settings: Vec<ShownSetting>,
 }
 
 /// What agents do.
@@ -293,7 +314,7 @@ pub enum NotificationAnswer {
 /// What a window or the command line wishes to be opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Wish {
-    /// The dialog of one request or command by its id, or of the first that waits.
+    /// The dialog of one request, command or value of the configuration by its id, or of the first that waits.
     Review(Option<String>),
     /// The dialog for a new program token.
     NewToken {

@@ -36,6 +36,8 @@ pub struct Waiting {
     pub requests: usize,
     /// Commands that agents want to run.
     pub commands: usize,
+    /// Values of the configuration file that would open something.
+    pub settings: usize,
 }
 
 /// The tray's icon: four drawings that differ in outline, so that no state hangs on colour alone.
@@ -91,6 +93,8 @@ pub enum TrayCommand {
     ReviewRequests,
     /// Open the dialog for the commands that wait.
     ReviewCommands,
+    /// Open the dialog for the values of the configuration that wait.
+    ReviewSettings,
     /// Open the window.
     OpenWindow,
     /// Open the window at a new conversation.
@@ -115,9 +119,10 @@ pub enum TrayCommand {
 
 impl TrayCommand {
     /// Every command.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::ReviewRequests,
         Self::ReviewCommands,
+        Self::ReviewSettings,
         Self::OpenWindow,
         Self::NewChat,
         Self::PauseAgents,
@@ -136,6 +141,7 @@ impl TrayCommand {
         match self {
             Self::ReviewRequests => "review-requests",
             Self::ReviewCommands => "review-commands",
+            Self::ReviewSettings => "review-settings",
             Self::OpenWindow => "open-window",
             Self::NewChat => "new-chat",
             Self::PauseAgents => "pause-agents",
@@ -243,7 +249,13 @@ fn waiting_entries(state: &TrayState) -> Vec<MenuEntry> {
     };
     let requests = requests.map(|label| command(&label, TrayCommand::ReviewRequests, true));
     let commands = commands.map(|label| command(&label, TrayCommand::ReviewCommands, true));
-    requests.into_iter().chain(commands).collect()
+    let settings = match state.waiting.settings {
+        0 => None,
+        1 => Some("1 value of the configuration waits".to_owned()),
+        count => Some(format!("{count} values of the configuration wait")),
+    };
+    let settings = settings.map(|label| command(&label, TrayCommand::ReviewSettings, true));
+    requests.into_iter().chain(commands).chain(settings).collect()
 }
 
 /// How the gateway is: at least one line.

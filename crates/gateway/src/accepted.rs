@@ -11,6 +11,10 @@ impl Connections for Gateway {
         Gateway::is_ready(self)
     }
 
+    fn allows_origin(&self, origin: &str) -> bool {
+        self.inner().gatekeeper.authority().allows_origin(origin)
+    }
+
     async fn serve<T: Transport>(&self, transport: T, accepted: Accepted) {
         let Accepted { socket, remote, user_agent, deadline, slot } = accepted;
         let slot: Box<dyn Send + Sync> = Box::new(slot);

@@ -12,6 +12,7 @@ use tidegate_trust::decision::{Decider, DecisionError, Verdict};
 use tidegate_trust::management::ManagementError;
 use tidegate_trust::origin::{DesktopKey, Origin};
 use tidegate_trust::pairing::{PendingRequest, Subject};
+use tidegate_trust::settings::{Setting, ShownSetting};
 use tidegate_trust::token::Token;
 use tokio::sync::{mpsc, watch};
 
@@ -170,6 +171,31 @@ impl Desk {
     pub fn commands(&self) -> Vec<WaitingCommand> {
         crate::approvals::expire(self.gateway.inner());
         self.gateway.inner().gatekeeper.approvals().waiting().to_vec()
+    }
+
+    /// The values of the configuration file that wait for the person.
+    #[must_use]
+    pub fn settings(&self) -> Vec<ShownSetting> {
+        self.gateway.inner().gatekeeper.authority().waiting_settings()
+    }
+
+    /// Confirms a value of the configuration file, bound to what was drawn. It counts from now on.
+    ///
+    /// # Errors
+    /// A sentence for the person. Nothing changed then.
+    pub async fn confirm_setting(&self, setting: Setting, digest: &str) -> Result<(), DeskError> {
+        let gatekeeper = &self.gateway.inner().gatekeeper;
+        Ok(gatekeeper.confirm_setting(&self.person, setting, digest).await?)
+    }
+
+    /// Rejects a value of the configuration file, bound to what was drawn. Whether that also survives
+    /// a restart.
+    ///
+    /// # Errors
+    /// A sentence for the person.
+    pub async fn reject_setting(&self, setting: Setting, digest: &str) -> Result<bool, DeskError> {
+        let gatekeeper = &self.gateway.inner().gatekeeper;
+        Ok(gatekeeper.reject_setting(&self.person, setting, Some(digest)).await?)
     }
 
     /// What windows and the command line wish to be opened. `None` when it was taken already: there

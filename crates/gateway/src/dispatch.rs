@@ -14,7 +14,7 @@ use tidegate_trust::Session;
 use crate::connection::frame;
 use crate::gateway::Gateway;
 use crate::hub::Outbox;
-use crate::methods::{agents, approvals, chat, desktop, devices, lists, local, sessions, system};
+use crate::methods::{agents, approvals, chat, desktop, devices, lists, local, sessions, settings, system};
 
 /// Whoever called a method.
 #[derive(Clone)]
@@ -172,6 +172,13 @@ async fn answer(caller: &Caller, method: Method, request: &RequestFrame) -> Resu
         M::TidegateModelsWish => {
             parse(method, request).and_then(|params| desktop::models_wish(caller, params))
         }
+        M::TidegateConfigList => {
+            let mut list = host(caller, method, request).await?;
+            settings::add(caller, &mut list);
+            Ok(list)
+        }
+        M::TidegateConfigConfirm => settings::confirm(caller, parse(method, request)?).await,
+        M::TidegateConfigReject => settings::reject(caller, parse(method, request)?).await,
         M::TidegateAudit => local::audit(caller, parse(method, request)?).await,
         M::TidegatePause => local::pause(&caller.gateway, true).await,
         M::TidegateResume => local::pause(&caller.gateway, false).await,

@@ -17,6 +17,7 @@ use tidegate_trust::decision::{Decider, DecisionError, Desktop, Verdict};
 use tidegate_trust::management::Changed;
 use tidegate_trust::pairing::{PendingRequest, Subject};
 use tidegate_trust::records::ProgramToken;
+use tidegate_trust::settings::Setting;
 use tidegate_trust::token::Token;
 use tidegate_trust::{Authority, Change, TrustRecords};
 use tokio::sync::{mpsc, watch};
@@ -190,6 +191,38 @@ impl Gatekeeper {
         // Putting something aside has no other effect.
         self.changed();
         Ok(())
+    }
+
+    /// Confirms a value of the configuration file: it counts once that is saved.
+    pub(crate) async fn confirm_setting(
+        &self,
+        decider: &Decider,
+        setting: Setting,
+        digest: &str,
+    ) -> Result<(), DecideError> {
+        let mut confirmed = self.authority().confirm_setting(decider, setting, digest, now::moment())?;
+        let durable = std::mem::take(&mut confirmed.durable);
+        if let Err(error) = self.saving.commit(durable).await {
+            self.authority().withdraw_setting();
+            return Err(error.into());
+        }
+        let effects = self.authority().complete_setting(confirmed);
+        self.apply(effects, None);
+        self.changed();
+        Ok(())
+    }
+
+    /// Rejects a value of the configuration file, or takes one back: it counts at once. Whether that
+    /// is saved.
+    pub(crate) async fn reject_setting(
+        &self,
+        decider: &Decider,
+        setting: Setting,
+        digest: Option<&str>,
+    ) -> Result<bool, DecisionError> {
+        let changed = self.authority().reject_setting(decider, setting, digest, now::moment())?;
+        let ((), saved) = self.settle(changed, None).await;
+        Ok(saved)
     }
 
     /// Commits a change that already counts. The answer says whether it also survives a restart;

@@ -13,6 +13,7 @@ use tidegate_store::Store;
 use tidegate_trust::Authority;
 use tidegate_trust::decision::Desktop;
 use tidegate_trust::origin::{InProcessKey, Origin};
+use tidegate_trust::settings::ShownSetting;
 use tidegate_trust::token::Token;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
@@ -243,6 +244,12 @@ impl Gateway {
         has_ended.then(|| self.0.gatekeeper.give_back_authority()).flatten()
     }
 
+    /// What the configuration file proposes, and what became of it.
+    #[must_use]
+    pub fn settings(&self) -> Vec<ShownSetting> {
+        self.0.gatekeeper.authority().settings()
+    }
+
     /// Numbers for the person.
     #[must_use]
     pub fn status(&self) -> Value {
@@ -256,6 +263,7 @@ impl Gateway {
             "blocked": authority.blocks().len(),
             "waitingRequests": authority.waiting().len(),
             "waitingCommands": self.0.gatekeeper.approvals().waiting().len(),
+            "waitingSettings": authority.waiting_settings().len(),
             "ownClient": authority.own_client().map(|(key, seen)| json!({
                 "deviceId": key.device_id(), "admittedAtMs": seen,
             })),

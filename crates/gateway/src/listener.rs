@@ -1,6 +1,7 @@
 //! The accept loop on TCP: room for strangers, one HTTP request each under a deadline, and the
 //! hand-over after the upgrade.
 
+use std::borrow::Cow;
 use std::future::poll_fn;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -10,7 +11,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderValue, SEC_WEBSOCKET_ACCEPT, UPGRADE, USER_AGENT};
+use hyper::header::{
+    CONNECTION, CONTENT_TYPE, HeaderValue, ORIGIN, SEC_WEBSOCKET_ACCEPT, UPGRADE, USER_AGENT,
+};
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -50,6 +53,11 @@ pub struct Accepted {
 pub trait Connections: Clone + Send + Sync + 'static {
     /// Whether the readiness path answers yes.
     fn is_ready(&self) -> bool;
+
+    /// Whether web pages of an origin may open a connection, beside those that the rules name.
+    fn allows_origin(&self, _origin: &str) -> bool {
+        false
+    }
 
     /// Serves a connection until it ends.
     fn serve<T: Transport>(&self, transport: T, accepted: Accepted) -> impl Future<Output = ()> + Send;
@@ -259,7 +267,12 @@ impl<C: Connections> Acceptor<C> {
             version: request.version(),
             headers: request.headers(),
         };
-        match decide(head, &self.rules, || self.connections.is_ready()) {
+        let origin = head.headers.get(ORIGIN).and_then(|origin| origin.to_str().ok());
+        let rules = match origin.filter(|origin| self.connections.allows_origin(origin)) {
+            Some(origin) => Cow::Owned(UpgradeRules::clone(&self.rules).allow_origin(origin)),
+            None => Cow::Borrowed(&*self.rules),
+        };
+        match decide(head, &rules, || self.connections.is_ready()) {
             Decision::Upgrade { accept } => switching_protocols(accept),
             Decision::Answer(answer) => {
                 tracing::debug!(status = answer.status.as_u16(), "answered a request without upgrade");

@@ -119,6 +119,7 @@ pub(crate) async fn build(foundation: Arc<Foundation>) -> Result<RunningHost, Bo
             Authority::new(records)
         }
     };
+    authority.propose(loaded.policy.proposed.clone(), now::moment());
     let token_from_environment = shared_token(&mut authority, &store, &secrets, &foundation).await?;
     let default_model = loaded.config.model.as_deref().and_then(ModelName::parse);
     let models =

@@ -16,6 +16,7 @@ use tidegate_protocol::params::{ListOptions, LogsTail};
 use tidegate_protocol::{ErrorShape, Method, text};
 use tidegate_secrets::{Kept, SecretName, SecretState, SecretStore, SecretText};
 use tidegate_store::Store;
+use tidegate_trust::settings::ShownSetting;
 use tidegate_trust::token::Token;
 use tokio_util::sync::CancellationToken;
 
@@ -62,6 +63,11 @@ impl Control {
         self.parts.get().ok_or_else(|| ErrorShape::unavailable("Tidegate is starting"))
     }
 
+    /// What the configuration file proposes, and what became of it.
+    pub(crate) fn settings(&self) -> Vec<ShownSetting> {
+        self.parts.get().map(|parts| parts.gateway.settings()).unwrap_or_default()
+    }
+
     async fn answer(&self, method: Method, params: Value) -> Result<Value, ErrorShape> {
         match method {
             Method::TidegateStatus => self.status().await,
@@ -105,7 +111,13 @@ impl Control {
                 let _: ListOptions = parse(method, params)?;
                 self.list_models().await
             }
-            Method::ConfigGet => Ok(config::redacted(&self.config_path, &self.loaded)),
+            Method::ConfigGet => Ok(config::redacted(&self.config_path, &self.loaded, &self.settings())),
+            Method::TidegateConfigList => Ok(json!({
+                "path": self.config_path.display().to_string(),
+                "refused": self.loaded.policy.refused.iter().map(|refused| json!({
+                    "key": refused.path, "reason": refused.reason,
+                })).collect::<Vec<_>>(),
+            })),
             Method::LogsTail => {
                 let params: LogsTail = parse(method, params)?;
                 let file = crate::log::file(&self.state_dir);

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use tidegate_agent::model::ModelDirectory as _;
 use tidegate_secrets::SecretState;
+use tidegate_trust::settings::SettingState;
 
 use crate::conditions;
 use crate::control::Control;
@@ -92,13 +93,32 @@ pub(crate) async fn checks(control: &Control) -> Value {
             Some("Correct the file and restart Tidegate.".to_owned()),
         ),
     }
-    if !control.loaded.waiting.is_empty() {
-        let waiting = control.loaded.waiting.join(", ");
+    for shown in control.settings() {
+        let key = shown.proposed.setting.path();
+        match shown.state {
+            SettingState::Waiting => add(
+                "policy",
+                "warn",
+                format!("{key} in the configuration would loosen, so it is not applied: it waits for you."),
+                Some(format!(
+                    "`tidegate config confirm {key}` shows it, and `tidegate config reject {key}` refuses it."
+                )),
+            ),
+            SettingState::Confirmed => {
+                add("policy", "ok", format!("{key} is applied: you confirmed it."), None)
+            }
+            SettingState::Rejected => {
+                let sentence = format!("{key} in the configuration is not applied: you rejected it.");
+                add("policy", "ok", sentence, None);
+            }
+        }
+    }
+    for refused in &control.loaded.policy.refused {
         add(
             "policy",
             "warn",
-            format!("The configuration would loosen {waiting}. That is not applied."),
-            Some("Remove these values; confirming them is not possible yet.".to_owned()),
+            format!("{} in the configuration is not applied. {}", refused.path, refused.reason),
+            Some(format!("Remove it from {}.", control.config_path.display())),
         );
     }
     let model = control.models.directory.default_model().await.name();

@@ -218,6 +218,12 @@ methods! {
     TidegateTokenWish = "tidegate.token.wish", OwnSurfaces, Wish;
     /// Open the dialog for a model server's key.
     TidegateModelsWish = "tidegate.models.wish", OwnSurfaces, Wish;
+    /// What the configuration file would open, and what became of it.
+    TidegateConfigList = "tidegate.config.list", OwnSurfaces, Look;
+    /// Let a value of the configuration file count that opens something.
+    TidegateConfigConfirm = "tidegate.config.confirm", OwnSurfaces, Widen;
+    /// Refuse it, or take it back.
+    TidegateConfigReject = "tidegate.config.reject", OwnSurfaces, Narrow;
     /// The audit log.
     TidegateAudit = "tidegate.audit", OwnSurfaces, Look;
     /// Add a model provider.

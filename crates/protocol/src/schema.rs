@@ -73,6 +73,7 @@ fn parameters(method: Method) -> Option<Reference> {
         | M::TidegateDoctor
         | M::TidegateDevicesWaiting
         | M::TidegateConnect
+        | M::TidegateConfigList
         | M::TidegateTokenList
         | M::TidegatePause
         | M::TidegateResume => of::<params::Empty>,
@@ -87,6 +88,8 @@ fn parameters(method: Method) -> Option<Reference> {
         M::TidegateTokenWish => of::<surface_params::TokenWish>,
         M::TidegateModelsWish => of::<surface_params::ModelsWish>,
         M::TidegateModelsUse | M::TidegateModelsTest => of::<surface_params::ModelChoice>,
+        M::TidegateConfigConfirm => of::<surface_params::ConfirmSetting>,
+        M::TidegateConfigReject => of::<surface_params::RejectSetting>,
         M::TidegateAudit => of::<surface_params::Audit>,
         _ => return None,
     })
@@ -151,6 +154,8 @@ fn result(method: Method) -> Option<Reference> {
         M::TidegateDevicesShow => of::<surfaces::ShownEntry>,
         M::TidegateTokenNew => of::<surfaces::TokenNewResult>,
         M::TidegateDevicesDecide => of::<surfaces::DecidedResult>,
+        M::TidegateConfigList => of::<surfaces::ConfigListResult>,
+        M::TidegateConfigConfirm | M::TidegateConfigReject => of::<surfaces::SettingDecidedResult>,
         M::TidegateAudit => of::<surfaces::AuditResult>,
         M::TidegatePause | M::TidegateResume => of::<surfaces::PausedResult>,
         M::TidegateModelsUse => of::<surfaces::ModelsUseResult>,

@@ -203,6 +203,9 @@ statements! {
     BLOCK_PUT = "INSERT INTO blocks (subject, body) VALUES (?1, ?2) \
         ON CONFLICT (subject) DO UPDATE SET body = excluded.body";
     BLOCK_REMOVE = "DELETE FROM blocks WHERE subject = ?1";
+    SETTINGS = "SELECT path, body FROM settings ORDER BY path";
+    SETTING_PUT = "INSERT INTO settings (path, body) VALUES (?1, ?2) \
+        ON CONFLICT (path) DO UPDATE SET body = excluded.body";
 
     AUDIT_ADD = "INSERT INTO audit (at, kind, subject, body) VALUES (?1, ?2, ?3, ?4) RETURNING number";
     AUDIT_TRIM = "DELETE FROM audit WHERE number <= ?1";
@@ -227,6 +230,7 @@ mod tests {
         ("PROGRAM_GRANTS", "SCAN program_grants", "loaded whole, once at start"),
         ("PROGRAM_TOKENS", "SCAN program_tokens", "loaded whole, once at start"),
         ("BLOCKS", "SCAN blocks", "loaded whole, once at start"),
+        ("SETTINGS", "SCAN settings", "loaded whole, once at start"),
         ("AUDIT_TAIL", "SCAN audit", "newest first, stops at its limit"),
     ];
 

@@ -78,6 +78,7 @@ fn load(connection: &Connection) -> Result<LoadedTrust, StoreError> {
         tokens: table(connection, "program_tokens", sql::PROGRAM_TOKENS, &mut unreadable)?,
         shared_token: table(connection, "shared_token", sql::SHARED_TOKEN, &mut unreadable)?.pop(),
         blocks: table(connection, "blocks", sql::BLOCKS, &mut unreadable)?,
+        settings: table(connection, "settings", sql::SETTINGS, &mut unreadable)?,
     };
     for record in &unreadable {
         tracing::warn!(table = record.table, reason = %record.reason, "a trust record is unreadable and grants nothing");
@@ -118,6 +119,7 @@ fn apply(connection: &Connection, change: &Change) -> Result<(), StoreError> {
         }
         Change::PutBlock(record) => put(connection, sql::BLOCK_PUT, &subject(&record.subject)?, record)?,
         Change::RemoveBlock(blocked) => rows::execute(connection, sql::BLOCK_REMOVE, [subject(blocked)?])?,
+        Change::PutSetting(record) => put(connection, sql::SETTING_PUT, record.setting.path(), record)?,
         Change::Audit(event) => audit(connection, event)?,
     };
     Ok(())

@@ -16,6 +16,7 @@ use crate::records::{
     TrustRecords,
 };
 use crate::scopes::ScopeSet;
+use crate::settings::Settings;
 use crate::throttle::Throttle;
 use crate::token::TokenHash;
 
@@ -193,6 +194,7 @@ pub struct Authority {
     pub(crate) throttle: Throttle,
     pub(crate) live: HashMap<ConnectionId, Live>,
     pub(crate) touched: BTreeSet<Touched>,
+    pub(crate) settings: Settings,
     desktop_key: Option<DesktopKey>,
 }
 
@@ -214,6 +216,7 @@ impl Authority {
             throttle: Throttle::default(),
             live: HashMap::new(),
             touched: BTreeSet::new(),
+            settings: Settings::of(records.settings),
             desktop_key: Some(DesktopKey::new()),
         };
         (authority, InProcessKey::new())
@@ -228,7 +231,7 @@ impl Authority {
     /// stored has to be read again.
     #[must_use]
     pub fn restarted(self, now: Moment) -> Option<(Self, InProcessKey)> {
-        if self.pending.waiting().iter().any(|request| request.deciding) {
+        if self.settings.is_deciding() || self.pending.waiting().iter().any(|request| request.deciding) {
             return None;
         }
         let mut next = Self {

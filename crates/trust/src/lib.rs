@@ -18,6 +18,7 @@ pub mod principal;
 pub mod program;
 pub mod records;
 pub mod scopes;
+pub mod settings;
 pub mod throttle;
 pub mod token;
 

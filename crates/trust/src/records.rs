@@ -1,5 +1,6 @@
 //! What is stored about devices, programs, tokens and blocks.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -8,6 +9,7 @@ use tidegate_protocol::{ClientInfo, DeviceId, PublicKey, UnixMillis, text};
 
 use crate::audit::AuditEvent;
 use crate::scopes::{Level, ScopeSet};
+use crate::settings::{Setting, WebOrigin};
 use crate::token::TokenHash;
 
 /// The most characters of a name from outside that is kept and shown.
@@ -213,6 +215,21 @@ impl BlockedSubject {
     }
 }
 
+/// What a person decided about a value of the configuration file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SettingRecord {
+    /// The setting.
+    pub setting: Setting,
+    /// The value that was confirmed last. It counts as far as the file still proposes it.
+    #[serde(default)]
+    pub confirmed: BTreeSet<WebOrigin>,
+    /// The digest of the value that was rejected last.
+    pub rejected: Option<String>,
+    /// When the newest decision was made.
+    pub decided_at: UnixMillis,
+}
+
 /// Everything that is stored, as loaded at start.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[allow(missing_docs, reason = "the types say it")]
@@ -222,6 +239,7 @@ pub struct TrustRecords {
     pub tokens: Vec<ProgramToken>,
     pub shared_token: Option<SharedToken>,
     pub blocks: Vec<Block>,
+    pub settings: Vec<SettingRecord>,
 }
 
 impl TrustRecords {
@@ -250,6 +268,14 @@ impl TrustRecords {
                 true
             }
             Change::RemoveBlock(subject) => remove(&mut self.blocks, |known| known.subject == *subject),
+            Change::PutSetting(record) => {
+                let known = self.settings.iter_mut().find(|known| known.setting == record.setting);
+                known.is_some_and(|known| {
+                    let confirmed = known.confirmed.intersection(&record.confirmed).cloned().collect();
+                    *known = SettingRecord { confirmed, ..(**record).clone() };
+                    true
+                })
+            }
             Change::Audit(_) => false,
         }
     }
@@ -290,6 +316,8 @@ pub enum Change {
     PutBlock(Box<Block>),
     /// Unblock it.
     RemoveBlock(BlockedSubject),
+    /// Keep what was decided about a value of the configuration file.
+    PutSetting(Box<SettingRecord>),
     /// Add to the audit log.
     Audit(Box<AuditEvent>),
 }
@@ -318,6 +346,7 @@ impl Change {
             Self::PutSharedToken(_) => Some((3, String::new())),
             Self::PutBlock(block) => Some((4, block.subject.key())),
             Self::RemoveBlock(subject) => Some((4, subject.key())),
+            Self::PutSetting(record) => Some((5, record.setting.path().to_owned())),
             Self::Audit(_) => None,
         };
         subject(self).is_some_and(|about| subject(other) == Some(about))

@@ -131,6 +131,15 @@ pub enum ControlCommand {
         after_help = "Example: tidegate approvals show 3f2a9c1e"
     )]
     Approvals(ApprovalsCommand),
+    /// Decide which values of the configuration may open something
+    #[command(
+        subcommand,
+        long_about = "Decide which values of the configuration may open something.\n\nA value that opens \
+            Tidegate to others does not count because a file says so: it waits until you confirm exactly \
+            that value. The file is read when Tidegate starts or restarts.",
+        after_help = "Example: tidegate config list"
+    )]
+    Config(ConfigCommand),
     /// List, add, try and choose models
     #[command(subcommand, after_help = "Example: tidegate models use ollama/qwen3")]
     Models(ModelsCommand),
@@ -269,6 +278,33 @@ pub enum ApprovalsCommand {
     Deny {
         /// The command's id, or its first 4 characters or more
         id: String,
+    },
+}
+
+/// What to do with values of the configuration that open something.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum ConfigCommand {
+    /// List what the configuration would open, and what is never applied
+    #[command(after_help = "Example: tidegate config list")]
+    List,
+    /// Show a value and let it count
+    #[command(
+        long_about = "Show a value and let it count, exactly as shown; another value asks again. Asks before, \
+            in a terminal. When a desktop is running, its dialog decides instead.",
+        after_help = "Example: tidegate config confirm gateway.controlUi.allowedOrigins"
+    )]
+    Confirm {
+        /// The key, as `tidegate config list` shows it
+        key: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Refuse a value, or take one back that was confirmed
+    #[command(after_help = "Example: tidegate config reject gateway.controlUi.allowedOrigins")]
+    Reject {
+        /// The key, as `tidegate config list` shows it
+        key: String,
     },
 }
 

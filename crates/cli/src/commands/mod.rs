@@ -4,6 +4,7 @@ mod agent;
 mod approvals;
 mod audit;
 mod checks;
+mod config;
 mod connect;
 mod devices;
 mod logs;
@@ -20,7 +21,7 @@ use serde_json::{Value, json};
 use tidegate_protocol::UnixMillis;
 use tokio::sync::Notify;
 
-use crate::arguments::{ApprovalsCommand, ControlCommand, DevicesCommand, ModelsCommand};
+use crate::arguments::{ApprovalsCommand, ConfigCommand, ControlCommand, DevicesCommand, ModelsCommand};
 use crate::client::{Client, Wire};
 use crate::failure::Failure;
 use crate::output::Output;
@@ -62,6 +63,7 @@ pub async fn run<W: Wire>(
         ControlCommand::Token(arguments) => token::run(context, arguments.command.as_ref()).await,
         ControlCommand::Devices(command) => devices::run(context, command).await,
         ControlCommand::Approvals(command) => approvals::run(context, command).await,
+        ControlCommand::Config(command) => config::run(context, command).await,
         ControlCommand::Models(command) => models::run(context, command).await,
         ControlCommand::Agent(arguments) => agent::run(context, arguments).await,
         ControlCommand::Sessions(command) => sessions::run(context, command).await,
@@ -81,6 +83,7 @@ fn check_usage(command: &ControlCommand, person: &dyn Person) -> Result<(), Fail
     let asks = match command {
         ControlCommand::Devices(DevicesCommand::Approve(arguments)) => !arguments.yes,
         ControlCommand::Approvals(ApprovalsCommand::Allow { yes, .. }) => !yes,
+        ControlCommand::Config(ConfigCommand::Confirm { yes, .. }) => !yes,
         ControlCommand::Models(ModelsCommand::Add(arguments)) => {
             let says_how = arguments.key_stdin || arguments.no_key || arguments.key_ref.is_some();
             if !says_how && !person.is_present() {

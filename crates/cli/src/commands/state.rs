@@ -38,6 +38,7 @@ struct Gateway {
     blocked: u64,
     waiting_requests: u64,
     waiting_commands: u64,
+    waiting_settings: u64,
     own_client: Option<OwnClient>,
 }
 
@@ -122,6 +123,16 @@ fn render(status: &Status, has_desktop: bool, now: UnixMillis) -> String {
             count(gateway.waiting_commands, "command waits", "commands wait")
         ));
     }
+    if gateway.waiting_settings > 0 {
+        text.push_str(&format!(
+            "\n{} for you: `tidegate config list`\n",
+            count(
+                gateway.waiting_settings,
+                "value of the configuration waits",
+                "values of the configuration wait"
+            )
+        ));
+    }
     if !status.active.is_empty() {
         let mut table = Table::new(&["SINCE", "STATE", "NAME", "SESSION"]);
         for run in &status.active {
@@ -178,7 +189,7 @@ mod tests {
             "url": "ws://127.0.0.1:18790", "uptimeMs": 7_300_000,
             "gateway": {
                 "ready": true, "connections": 3, "devices": 1, "programs": 0, "tokens": 2, "blocked": 1,
-                "waitingRequests": 1, "waitingCommands": 2, "ownClient": { "deviceId": "x", "admittedAtMs": 1000 },
+                "waitingRequests": 1, "waitingCommands": 2, "waitingSettings": 1, "ownClient": { "deviceId": "x", "admittedAtMs": 1000 },
             },
             "secrets": { "state": "memory", "sentence": "No keyring answers, so keys are kept until Tidegate quits." },
             "store": { "state": "ok", "sentence": null },
@@ -208,6 +219,7 @@ mod tests {
                Subagent client  let in 2 min ago\n\
              \n1 request waits to be let in: `tidegate devices list`\n\
              \n2 commands wait for a decision: `tidegate approvals list`\n\
+             \n1 value of the configuration waits for you: `tidegate config list`\n\
              \nSINCE      STATE    NAME  SESSION\n\
              1 min ago  working  -     agent:main:main\\u{a}\n"
         );

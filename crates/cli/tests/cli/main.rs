@@ -5,6 +5,7 @@
 
 mod approve;
 mod commands;
+mod configuration;
 mod exit_codes;
 mod grammar;
 mod streaming;

@@ -176,7 +176,8 @@ fn notification(
     ended: Ended,
 ) -> Notification {
     let commands = items.keys().filter(|key| matches!(key, Key::Command(_))).count();
-    let requests = items.len() - commands;
+    let settings = items.keys().filter(|key| matches!(key, Key::Setting(..))).count();
+    let requests = items.len() - commands - settings;
     let (decided, ended) = (decided_sentence(decided), ended_sentence(ended));
     let title = match items.len() {
         0 if decided.is_some() => "Tidegate: decided without you".to_owned(),
@@ -194,7 +195,13 @@ fn notification(
         1 => Some("1 command of an agent waits.".to_owned()),
         count => Some(format!("{count} commands of agents wait.")),
     };
-    let sentences: Vec<String> = requests.into_iter().chain(commands).chain(decided).chain(ended).collect();
+    let settings = match settings {
+        0 => None,
+        1 => Some("1 value of the configuration would open something.".to_owned()),
+        count => Some(format!("{count} values of the configuration would open something.")),
+    };
+    let waiting = requests.into_iter().chain(commands).chain(settings);
+    let sentences: Vec<String> = waiting.chain(decided).chain(ended).collect();
     Notification { id, title, body: sentences.join(" "), has_actions: !items.is_empty() }
 }
 

@@ -185,8 +185,10 @@ impl Controller {
                 Key::Request(_) => {
                     self.decide(&open.key, &open.digest, Verdict::Block, Decided::Blocked, effects);
                 }
-                // The dialog of a command has no such button; refusing is what comes nearest.
-                Key::Command(_) => self.refuse(&open.key, &open.digest, Decided::Refused, effects),
+                // These dialogs have no such button; refusing is what comes nearest.
+                Key::Command(_) | Key::Setting(..) => {
+                    self.refuse(&open.key, &open.digest, Decided::Refused, effects)
+                }
             },
             ReviewOutcome::Later => self.put_aside(&open, is_aside, effects),
         }
@@ -210,7 +212,13 @@ impl Controller {
                 effects.push(Effect::Resolve { task, approval, digest, decision });
                 self.mark_decided(&open.key);
             }
-            (Key::Request(_), Approval::AllowOnce) | (Key::Command(_), Approval::Grant(_)) => {}
+            (Key::Setting(setting, _), Approval::Confirm) => {
+                let task = self.begin(Task::Decide { key: open.key.clone(), decided: Decided::Approved });
+                let (setting, digest) = (*setting, open.digest.clone());
+                effects.push(Effect::ConfirmSetting { task, setting, digest });
+                self.mark_decided(&open.key);
+            }
+            (Key::Request(_) | Key::Command(_) | Key::Setting(..), _) => {}
         }
     }
 
@@ -222,6 +230,11 @@ impl Controller {
                 let task = self.begin(Task::Decide { key: key.clone(), decided });
                 let (approval, digest) = (approval.clone(), digest.to_owned());
                 effects.push(Effect::Resolve { task, approval, digest, decision: Decision::Deny });
+                self.mark_decided(key);
+            }
+            Key::Setting(setting, _) => {
+                let task = self.begin(Task::Decide { key: key.clone(), decided });
+                effects.push(Effect::RejectSetting { task, setting: *setting, digest: digest.to_owned() });
                 self.mark_decided(key);
             }
         }
@@ -247,7 +260,7 @@ impl Controller {
         if let Some(entry) = self.waiting.get_mut(&open.key) {
             entry.is_aside = true;
         }
-        // A command is put aside here only: to the gateway it waits as before.
+        // Anything else is put aside here only: to the gateway it waits as before.
         if matches!(open.key, Key::Request(_)) && !was_aside {
             self.decide(&open.key, &open.digest, Verdict::Later, Decided::PutAside, effects);
         }

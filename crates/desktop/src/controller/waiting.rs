@@ -1,10 +1,12 @@
-//! What waits for the person: requests and commands in one line, oldest first, with what this
-//! desktop did about each.
+//! What waits for the person: requests, commands and values of the configuration in one line, oldest
+//! first, with what this desktop did about each.
 
 use tidegate_protocol::{UnixMillis, limits};
 use tidegate_trust::approval::{self, WaitingCommand};
 use tidegate_trust::pairing::{PendingRequest, Subject};
+use tidegate_trust::settings::{Setting, ShownSetting};
 
+use crate::dialog::NEVER;
 use crate::review::{self, Review};
 use crate::shell::Queue;
 use crate::tray_menu::Waiting as Counts;
@@ -14,6 +16,16 @@ use crate::tray_menu::Waiting as Counts;
 pub(super) enum Key {
     Request(String),
     Command(String),
+    Setting(Setting, String),
+}
+
+impl Key {
+    /// Its id.
+    pub(super) fn id(&self) -> &str {
+        match self {
+            Self::Request(id) | Self::Command(id) | Self::Setting(_, id) => id,
+        }
+    }
 }
 
 /// Something that waits.
@@ -21,6 +33,7 @@ pub(super) enum Key {
 pub(super) enum Item {
     Request(Box<PendingRequest>),
     Command(Box<WaitingCommand>),
+    Setting(Box<ShownSetting>),
 }
 
 impl Item {
@@ -28,6 +41,7 @@ impl Item {
         match self {
             Self::Request(request) => Key::Request(request.id.clone()),
             Self::Command(command) => Key::Command(command.id.clone()),
+            Self::Setting(shown) => Key::Setting(shown.proposed.setting, shown.id()),
         }
     }
 
@@ -35,6 +49,7 @@ impl Item {
         match self {
             Self::Request(request) => request.ask.digest(),
             Self::Command(command) => command.command.digest.clone(),
+            Self::Setting(shown) => shown.proposed.digest(),
         }
     }
 
@@ -42,6 +57,7 @@ impl Item {
         match self {
             Self::Request(request) => request.created_at,
             Self::Command(command) => command.created_at,
+            Self::Setting(shown) => shown.since,
         }
     }
 
@@ -49,6 +65,7 @@ impl Item {
         match self {
             Self::Request(request) => request.expires_at(),
             Self::Command(command) => command.expires_at(),
+            Self::Setting(_) => NEVER,
         }
     }
 }
@@ -92,6 +109,7 @@ impl Entry {
         let mut review = match &self.item {
             Item::Request(request) => review::of_request(request),
             Item::Command(command) => review::of_command(command),
+            Item::Setting(shown) => review::of_setting(shown),
         };
         if let Some(problem) = &self.problem {
             review.dialog.cautions.insert(0, problem.clone());
@@ -107,7 +125,7 @@ impl Entry {
     pub(super) fn subject(&self) -> Option<&Subject> {
         match &self.item {
             Item::Request(request) => Some(&request.ask.subject),
-            Item::Command(_) => None,
+            Item::Command(_) | Item::Setting(_) => None,
         }
     }
 }
@@ -131,9 +149,11 @@ impl WaitingLine {
     pub(super) fn replace(&mut self, queue: Queue, now: UnixMillis) -> Ended {
         let requests = queue.requests.into_iter().take(limits::MAX_PENDING);
         let commands = queue.commands.into_iter().take(approval::MAX_WAITING);
+        let settings = queue.settings.into_iter().take(Setting::ALL.len());
         let items = requests
             .map(|request| Item::Request(Box::new(request)))
-            .chain(commands.map(|command| Item::Command(Box::new(command))));
+            .chain(commands.map(|command| Item::Command(Box::new(command))))
+            .chain(settings.map(|shown| Item::Setting(Box::new(shown))));
         let mut entries: Vec<Entry> = items
             .filter(|item| item.expires_at() > now)
             .map(|item| {
@@ -149,6 +169,8 @@ impl WaitingLine {
             match entry.key {
                 Key::Request(_) => ended.requests += 1,
                 Key::Command(_) => ended.commands += 1,
+                // It was decided elsewhere, or the file changed.
+                Key::Setting(..) => {}
             }
         }
         ended
@@ -189,13 +211,20 @@ impl WaitingLine {
     }
 
     pub(super) fn counts(&self) -> Counts {
-        let commands = self.undecided().filter(|entry| matches!(entry.key, Key::Command(_))).count();
-        Counts { requests: self.undecided().count() - commands, commands }
+        let mut counts = Counts::default();
+        for entry in self.undecided() {
+            match entry.key {
+                Key::Request(_) => counts.requests += 1,
+                Key::Command(_) => counts.commands += 1,
+                Key::Setting(..) => counts.settings += 1,
+            }
+        }
+        counts
     }
 
     /// When the next of them ends by itself, after `now`.
     pub(super) fn next_end(&self, now: UnixMillis) -> Option<UnixMillis> {
-        self.entries.iter().map(Entry::expires_at).filter(|&end| end > now).min()
+        self.entries.iter().map(Entry::expires_at).filter(|&end| end > now && end != NEVER).min()
     }
 
     /// Whether one of them has ended by itself since `before`.

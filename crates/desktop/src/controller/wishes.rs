@@ -13,7 +13,6 @@ use tidegate_trust::{Level, Moment};
 
 use super::Controller;
 use super::tasks::Task;
-use super::waiting::Key;
 use crate::dialog::{
     Attention, Dialog, DialogId, DialogOutcome, ModelKeyDialog, NewTokenDialog, Secret, TokenDialog,
 };
@@ -68,8 +67,7 @@ impl Controller {
                 self.ask_for_reviews(keys, effects);
             }
             Wish::Review(Some(id)) => {
-                let is_meant = |key: &Key| matches!(key, Key::Request(own) | Key::Command(own) if *own == id);
-                let keys = self.keys_where(|entry| is_meant(&entry.key));
+                let keys = self.keys_where(|entry| entry.key.id() == id);
                 self.ask_for_reviews(keys, effects);
             }
             Wish::NewToken { name, level, pairing } => {

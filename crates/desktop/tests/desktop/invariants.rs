@@ -17,16 +17,17 @@ use tidegate_protocol::{Scope, text};
 use tidegate_trust::Level;
 use tidegate_trust::approval::Decision;
 use tidegate_trust::decision::{Duration, Verdict};
+use tidegate_trust::settings::{ShownSetting, WebOrigin};
 
-use crate::support::{at, command, device_ask, program_ask, ready, request};
+use crate::support::{at, command, device_ask, program_ask, ready, request, setting};
 
 /// What the shell tells, with open dialogs and numbers picked by place.
 #[derive(Debug, Clone)]
 enum Step {
     Wait(u64),
     Host(HostState),
-    /// Which of the requests and commands wait.
-    Queue(Vec<u8>, Vec<u8>),
+    /// Which of the requests, commands and values of the configuration wait.
+    Queue(Vec<u8>, Vec<u8>, Option<bool>),
     Work(usize, bool),
     Tray(TrayCommand),
     Notification(u64, NotificationAnswer),
@@ -123,8 +124,8 @@ fn any_step() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => prop_oneof![0_u64..3_000, 0_u64..30_000, 0_u64..400_000].prop_map(Step::Wait),
         2 => any_host().prop_map(Step::Host),
-        8 => (prop::collection::vec(0_u8..12, 0..6), prop::collection::vec(0_u8..6, 0..4))
-            .prop_map(|(requests, commands)| Step::Queue(requests, commands)),
+        8 => (prop::collection::vec(0_u8..12, 0..6), prop::collection::vec(0_u8..6, 0..4), any::<Option<bool>>())
+            .prop_map(|(requests, commands, setting)| Step::Queue(requests, commands, setting)),
         1 => (0_usize..8, any::<bool>()).prop_map(|(running, is_paused)| Step::Work(running, is_paused)),
         3 => prop::sample::select(tray).prop_map(Step::Tray),
         4 => (0_u64..60, answers).prop_map(|(id, answer)| Step::Notification(id, answer)),
@@ -161,6 +162,11 @@ fn request_of(number: u8) -> tidegate_trust::pairing::PendingRequest {
     request(number, ask, at(u64::from(number)))
 }
 
+/// Two values of one setting, of which the second takes the first's place.
+fn setting_of(is_second: bool) -> ShownSetting {
+    setting(if is_second { &["https://b.example"] } else { &["https://a.example"] }, &[], at(3))
+}
+
 impl World {
     fn new() -> Self {
         let (controller, _) = Controller::new(Launch::default(), at(0));
@@ -175,6 +181,7 @@ impl World {
                     let command = command(number, at(u64::from(number)));
                     (command.id.clone(), command.command.digest)
                 }))
+                .chain([false, true].map(setting_of).map(|shown| (shown.id(), shown.proposed.digest())))
                 .collect(),
             last_unasked: None,
             last_notified: None,
@@ -211,13 +218,14 @@ impl World {
                 Input::Wake
             }
             Step::Host(state) => Input::Host(state),
-            Step::Queue(requests, commands) => {
+            Step::Queue(requests, commands, setting) => {
                 let requests: BTreeSet<u8> = requests.into_iter().collect();
                 let commands: BTreeSet<u8> = commands.into_iter().collect();
                 let commands = commands.into_iter().map(u32::from);
                 Input::Queue(Queue {
                     requests: requests.into_iter().map(request_of).collect(),
                     commands: commands.map(|number| command(number, at(u64::from(number)))).collect(),
+                    settings: setting.map(setting_of).into_iter().collect(),
                 })
             }
             Step::Work(running, is_paused) => {
@@ -275,6 +283,7 @@ impl World {
         ended: Option<&((Dialog, u64), DialogOutcome)>,
         effect: &Effect,
     ) -> Result<(), TestCaseError> {
+        let id: String;
         let (item, digest, approves, puts_aside) = match effect {
             Effect::Decide { request, digest, verdict, .. } => {
                 (request, digest, matches!(verdict, Verdict::Approve { .. }), *verdict == Verdict::Later)
@@ -282,6 +291,10 @@ impl World {
             Effect::GiveToken { request, digest, .. } => (request, digest, true, false),
             Effect::Resolve { approval, digest, decision, .. } => {
                 (approval, digest, *decision == Decision::AllowOnce, false)
+            }
+            Effect::ConfirmSetting { digest, .. } | Effect::RejectSetting { digest, .. } => {
+                id = digest.chars().take(16).collect();
+                (&id, digest, matches!(effect, Effect::ConfirmSetting { .. }), false)
             }
             Effect::NewToken { .. } => {
                 let is_its =
@@ -307,10 +320,18 @@ impl World {
         if let Some(((Dialog::Review(shown), opened_at), outcome)) = ended {
             let code: String = item.chars().take(8).collect();
             prop_assert!(shown.code.is_empty() || shown.code == code, "{item} was not shown: {shown:#?}");
-            prop_assert_eq!(shown.code.is_empty(), item.starts_with("command-"));
+            let is_request = matches!(effect, Effect::Decide { .. } | Effect::GiveToken { .. });
+            prop_assert_eq!(shown.code.is_empty(), !is_request);
             if approves {
                 prop_assert!(matches!(outcome, DialogOutcome::Review(ReviewOutcome::Approve(_))));
                 prop_assert!(self.millis - opened_at >= 1500, "armed after {ARM_AFTER:?}");
+                if let Effect::ConfirmSetting { digest, .. } = effect {
+                    let [a, b] = [false, true].map(setting_of);
+                    let meant = if *digest == a.proposed.digest() { a } else { b };
+                    let value = shown.fields.iter().find(|field| field.label == "Would be");
+                    let origin = meant.proposed.value.first().map(WebOrigin::as_str);
+                    prop_assert_eq!(value.map(|field| field.value.as_str()), origin);
+                }
                 if let Effect::Resolve { approval, .. } = effect {
                     let number = approval.trim_start_matches("command-");
                     prop_assert_eq!(&shown.fields[0].value, &format!("make {number}"));

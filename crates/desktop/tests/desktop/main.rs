@@ -8,6 +8,7 @@ mod messages;
 mod notifications;
 mod review_dialogs;
 mod reviews;
+mod settings;
 mod support;
 mod tray_menu;
 mod window_words;

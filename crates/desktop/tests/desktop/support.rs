@@ -1,5 +1,6 @@
 //! A shell that only notes what it is told, and things that wait.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tidegate_desktop_core::controller::{Controller, Launch};
@@ -15,6 +16,7 @@ use tidegate_protocol::{PublicKey, Scope, UnixMillis};
 use tidegate_trust::approval::{ApprovalQueue, Command, Requester, WaitingCommand};
 use tidegate_trust::pairing::{Ask, Knock, PendingQueue, PendingRequest, Subject};
 use tidegate_trust::records::{Claims, ProgramIdentity};
+use tidegate_trust::settings::{ProposedSetting, Setting, SettingState, ShownSetting, WebOrigin};
 use tidegate_trust::{Moment, ScopeSet};
 
 pub(crate) const PORT: u16 = 18_789;
@@ -113,11 +115,24 @@ pub(crate) fn command(number: u32, now: Moment) -> WaitingCommand {
 }
 
 pub(crate) fn queue(requests: &[PendingRequest], commands: &[WaitingCommand]) -> Queue {
-    Queue { requests: requests.to_vec(), commands: commands.to_vec() }
+    Queue { requests: requests.to_vec(), commands: commands.to_vec(), settings: Vec::new() }
 }
 
 pub(crate) fn ready() -> HostState {
     HostState::Ready { port: PORT, degraded: Vec::new() }
+}
+
+/// A value of the configuration that waits: these origins.
+pub(crate) fn setting(origins: &[&str], present: &[&str], now: Moment) -> ShownSetting {
+    let set_of = |texts: &[&str]| {
+        texts.iter().map(|origin| WebOrigin::parse(origin).expect("an origin")).collect::<BTreeSet<_>>()
+    };
+    ShownSetting {
+        proposed: ProposedSetting { setting: Setting::AllowedOrigins, value: set_of(origins) },
+        present: set_of(present),
+        state: SettingState::Waiting,
+        since: now.wall,
+    }
 }
 
 /// A controller and the moment, with what it last told.
@@ -165,6 +180,10 @@ impl Desktop {
 
     pub(crate) fn tell(&mut self, requests: &[PendingRequest], commands: &[WaitingCommand]) -> Vec<Effect> {
         self.on(Input::Queue(queue(requests, commands)))
+    }
+
+    pub(crate) fn tell_setting(&mut self, setting: &ShownSetting) -> Vec<Effect> {
+        self.on(Input::Queue(Queue { settings: vec![setting.clone()], ..Queue::default() }))
     }
 
     pub(crate) fn review(&mut self, id: DialogId, outcome: ReviewOutcome) -> Vec<Effect> {
@@ -236,7 +255,14 @@ pub(crate) fn tray(effects: &[Effect]) -> Option<TrayMenu> {
 /// The effects that decide something.
 pub(crate) fn decisions(effects: &[Effect]) -> Vec<Effect> {
     let decides = |effect: &&Effect| {
-        matches!(effect, Effect::Decide { .. } | Effect::Resolve { .. } | Effect::GiveToken { .. })
+        matches!(
+            effect,
+            Effect::Decide { .. }
+                | Effect::Resolve { .. }
+                | Effect::GiveToken { .. }
+                | Effect::ConfirmSetting { .. }
+                | Effect::RejectSetting { .. }
+        )
     };
     effects.iter().filter(decides).cloned().collect()
 }
@@ -248,6 +274,8 @@ pub(crate) fn task(effects: &[Effect]) -> TaskId {
         .filter_map(|effect| match effect {
             Effect::Decide { task, .. }
             | Effect::Resolve { task, .. }
+            | Effect::ConfirmSetting { task, .. }
+            | Effect::RejectSetting { task, .. }
             | Effect::GiveToken { task, .. }
             | Effect::NewToken { task, .. }
             | Effect::KeepModelKey { task, .. }

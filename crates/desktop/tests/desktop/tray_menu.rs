@@ -16,7 +16,7 @@ fn state(host: HostState) -> TrayState {
 }
 
 fn waiting(requests: usize, commands: usize) -> TrayState {
-    TrayState { waiting: Waiting { requests, commands }, ..state(ready()) }
+    TrayState { waiting: Waiting { requests, commands, settings: 0 }, ..state(ready()) }
 }
 
 fn line(text: &str) -> MenuEntry {
@@ -204,8 +204,10 @@ proptest! {
         host in any_host(),
         requests in any::<usize>(),
         commands in any::<usize>(),
+        settings in any::<usize>(),
     ) {
-        let shown = TrayMenu::of(&TrayState { waiting: Waiting { requests, commands }, ..state(host) });
+        let waiting = Waiting { requests, commands, settings };
+        let shown = TrayMenu::of(&TrayState { waiting, ..state(host) });
 
         prop_assert!(shown.tooltip.chars().count() <= MAX_TOOLTIP);
         for entry in &shown.entries {

@@ -7,8 +7,10 @@ use tidegate_protocol::frame::RequestFrame;
 use tidegate_protocol::{ErrorCode, ErrorShape, Method, params};
 use tidegate_trust::Level;
 use tidegate_trust::principal::desktop_decides;
+use tidegate_trust::settings::{Setting, ShownSetting};
 
 use super::local::{ById, TokenNew, request_payload};
+use super::settings::Confirm;
 use crate::dispatch::{Caller, parse};
 use crate::gateway::{Gateway, Inner};
 use crate::wishes::Wish;
@@ -24,7 +26,9 @@ pub(crate) fn waiting(caller: &Caller) -> Value {
     let requests: Vec<Value> = inner.gatekeeper.authority().waiting().iter().map(request_payload).collect();
     let commands: Vec<Value> =
         inner.gatekeeper.approvals().waiting().iter().map(crate::approvals::payload).collect();
-    json!({ "requests": requests, "commands": commands })
+    let settings: Vec<Value> =
+        inner.gatekeeper.authority().waiting_settings().iter().map(super::settings::payload).collect();
+    json!({ "requests": requests, "commands": commands, "settings": settings })
 }
 
 /// `tidegate.review`.
@@ -103,6 +107,15 @@ pub(crate) fn instead_of(gateway: &Gateway, method: Method, request: &RequestFra
             let block = authority.block(&params.id);
             block.map(|block| Wish::Unblock { id: block.id(), name: block.name.clone() })
         }),
+        Method::TidegateConfigConfirm => parse(method, request).map(|params: Confirm| {
+            let id = Setting::parse(&params.key)
+                .and_then(|setting| inner.gatekeeper.authority().ask_again(setting));
+            if id.is_some() {
+                // A rejected value waits again.
+                inner.gatekeeper.changed();
+            }
+            id.map(Some).map(Wish::Review)
+        }),
         _ => Ok(None),
     };
     match wish {
@@ -133,16 +146,18 @@ fn next_waits(inner: &Inner) -> bool {
     inner.gatekeeper.tick();
     crate::approvals::expire(inner);
     let requests = !inner.gatekeeper.authority().waiting().is_empty();
-    requests || !inner.gatekeeper.approvals().waiting().is_empty()
+    let settings = !inner.gatekeeper.authority().waiting_settings().is_empty();
+    requests || settings || !inner.gatekeeper.approvals().waiting().is_empty()
 }
 
-/// The whole id of the one request or command that waits and begins like that.
+/// The whole id of the one request, command or value that waits and begins like that.
 fn waiting_id(inner: &Inner, prefix: &str) -> Option<String> {
     inner.gatekeeper.tick();
     crate::approvals::expire(inner);
     let mut ids: Vec<String> =
         inner.gatekeeper.authority().waiting().iter().map(|request| request.id.clone()).collect();
     ids.extend(inner.gatekeeper.approvals().waiting().iter().map(|command| command.id.clone()));
+    ids.extend(inner.gatekeeper.authority().waiting_settings().iter().map(ShownSetting::id));
     if let Some(whole) = ids.iter().find(|id| *id == prefix) {
         return Some(whole.clone());
     }

@@ -8,6 +8,7 @@ pub(crate) mod devices;
 pub(crate) mod lists;
 pub(crate) mod local;
 pub(crate) mod sessions;
+pub(crate) mod settings;
 pub(crate) mod system;
 
 use tidegate_protocol::ErrorShape;

@@ -11,6 +11,7 @@ use tidegate_agent::subagent::SubagentGateway as _;
 use tidegate_protocol::Method;
 use tidegate_protocol::method::Power;
 use tidegate_trust::Level;
+use tidegate_trust::decision::Desktop;
 use tokio::task::JoinHandle;
 
 use crate::support::{Attacker, World};
@@ -24,6 +25,8 @@ pub(crate) struct Scene {
     block: String,
     device: String,
     token: String,
+    setting: String,
+    setting_digest: String,
     /// What becomes of the command.
     asked: JoinHandle<ApprovalAnswer>,
 }
@@ -35,6 +38,7 @@ pub(crate) struct Granted {
     programs: BTreeSet<String>,
     tokens: BTreeSet<String>,
     blocked: BTreeSet<String>,
+    settings: BTreeSet<String>,
 }
 
 fn ids(list: &Value, name: &str) -> BTreeSet<String> {
@@ -44,7 +48,7 @@ fn ids(list: &Value, name: &str) -> BTreeSet<String> {
 
 impl Scene {
     pub(crate) async fn new() -> Self {
-        let world = World::with_desktop().await;
+        let world = World::start_proposing(Desktop::Running, &["https://ui.example"]).await;
         world.let_in(1, &["operator.approvals", "operator.read"]).await;
         let asked = world.ask_for_a_run().await;
         let command = world.desk().commands()[0].id.clone();
@@ -57,7 +61,10 @@ impl Scene {
         let list = command_line.call("device.pair.list", json!({})).await.unwrap();
         let tokens = command_line.call("tidegate.token.list", json!({})).await.unwrap();
         let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let setting = &world.desk().settings()[0];
         Self {
+            setting: setting.id(),
+            setting_digest: setting.proposed.digest(),
             request: request.id.clone(),
             digest: request.ask.digest(),
             command,
@@ -71,7 +78,8 @@ impl Scene {
 
     /// Everything that a caller could send to let someone in.
     pub(crate) fn attempts(&self) -> Vec<Value> {
-        let Self { request, digest, command, block, device, token, .. } = self;
+        let Self { request, digest, command, block, device, token, setting, setting_digest, .. } = self;
+        let key = "gateway.controlUi.allowedOrigins";
         let decide = |more: Value| {
             let mut params = json!({ "requestId": request, "verdict": "approve" });
             params.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -96,7 +104,13 @@ impl Scene {
             json!({ "id": "mine", "baseUrl": "http://127.0.0.1:9", "key": "k" }),
             json!({ "key": "agent:main:main", "execPolicy": "allow", "elevatedLevel": "full" }),
         ];
-        attempts.extend([request, command, block, device, token].map(|id| json!({ "id": id })));
+        attempts.extend([
+            json!({ "key": key }),
+            json!({ "key": key, "digest": setting_digest }),
+            json!({ "key": key, "digest": setting_digest, "value": ["*"] }),
+            json!({ "key": "gateway.bind", "digest": setting_digest }),
+        ]);
+        attempts.extend([request, command, block, device, token, setting].map(|id| json!({ "id": id })));
         attempts
     }
 
@@ -109,6 +123,11 @@ impl Scene {
             programs: ids(&tokens["programs"], "id"),
             tokens: ids(&tokens["tokens"], "id"),
             blocked: ids(&list["blocked"], "id"),
+            settings: {
+                let list = command_line.call("tidegate.config.list", json!({})).await.unwrap();
+                let settings = list["settings"].as_array().unwrap().clone();
+                settings.iter().map(|shown| format!("{} {}", shown["key"], shown["present"])).collect()
+            },
         }
     }
 
@@ -118,12 +137,15 @@ impl Scene {
         assert!(requests.iter().any(|waiting| waiting.id == self.request), "{after}");
         let commands = self.world.desk().commands();
         assert!(commands.iter().any(|waiting| waiting.id == self.command), "{after}");
+        let settings = self.world.desk().settings();
+        assert!(settings.iter().any(|waiting| waiting.id() == self.setting), "{after}");
     }
 
     fn assert_not_wider(before: &Granted, now: &Granted, after: &str) {
         assert!(now.devices.is_subset(&before.devices), "{after}: {now:?}");
         assert!(now.programs.is_subset(&before.programs), "{after}: {now:?}");
         assert!(now.tokens.is_subset(&before.tokens), "{after}: {now:?}");
+        assert_eq!(now.settings, before.settings, "{after}");
         assert!(now.blocked.is_superset(&before.blocked), "{after}: {now:?}");
     }
 
@@ -173,6 +195,7 @@ async fn a_window_that_was_taken_over_lets_nobody_in_and_learns_no_secret() {
     {
         assert!(!called.contains(&method), "{method:?} reached the host");
     }
+    assert!(scene.world.page("https://ui.example").await.is_err(), "its own page is not let in");
     let stranger = scene.world.device(2, &["operator.read"]);
     assert!(scene.world.connect(&stranger).await.is_err());
 }

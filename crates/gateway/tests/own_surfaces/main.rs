@@ -11,6 +11,7 @@
 
 mod attacks;
 mod clients;
+mod configuration;
 mod desk;
 mod support;
 mod wishes;

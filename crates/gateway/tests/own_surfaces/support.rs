@@ -34,6 +34,7 @@ use tidegate_trust::origin::Peer;
 use tidegate_trust::pairing::PendingRequest;
 use tidegate_trust::program::Program;
 use tidegate_trust::records::{ProgramIdentity, TrustRecords};
+use tidegate_trust::settings::{ProposedSetting, Setting, WebOrigin};
 use tidegate_trust::token::Token;
 use tokio::net::UnixStream;
 use tokio::task::JoinHandle;
@@ -140,11 +141,18 @@ impl World {
     }
 
     pub(crate) async fn start(desktop: Desktop) -> Self {
+        Self::start_proposing(desktop, &[]).await
+    }
+
+    /// With a configuration file that lists these origins.
+    pub(crate) async fn start_proposing(desktop: Desktop, origins: &[&str]) -> Self {
         let place = TempDir::new().unwrap();
         std::fs::set_permissions(place.path(), Permissions::from_mode(0o700)).unwrap();
         let store = Store::in_memory_with(tidegate_agent::inbox_message).unwrap();
         let (mut authority, in_process) = Authority::new(TrustRecords::default());
         let token = authority.rotate_shared_token(&now::entropy().unwrap(), now::moment()).value;
+        let value = origins.iter().map(|origin| WebOrigin::parse(origin).unwrap()).collect();
+        authority.propose(vec![ProposedSetting { setting: Setting::AllowedOrigins, value }], now::moment());
         let desktop_key = authority.take_desktop_key(desktop);
         let seed = Zeroizing::new([9; 32]);
         authority.set_own_key(public_key(&seed));
@@ -214,6 +222,11 @@ impl World {
         let mut client = GatewayClient::open(&self.url).await?;
         client.connect(options).await?;
         Ok(client)
+    }
+
+    /// A page of an origin opens a connection.
+    pub(crate) async fn page(&self, origin: &str) -> Result<GatewayClient, ClientError> {
+        GatewayClient::open_with(&self.url, &[("origin", origin)]).await
     }
 
     pub(crate) fn device(&self, number: u64, scopes: &[&str]) -> ConnectOptions {

@@ -85,6 +85,19 @@ payload! {
     ModelChoice {
         #[serde(skip_serializing_if = "Option::is_none")] model: Option<String>,
     }
+    /// `tidegate.config.confirm`.
+    ConfirmSetting {
+        /// Where it stands in the file.
+        key: String,
+        /// Of exactly the value that was shown.
+        digest: String,
+    }
+    /// `tidegate.config.reject`.
+    RejectSetting {
+        key: String,
+        /// Of what was shown; it is not rejected when it is something else now.
+        #[serde(skip_serializing_if = "Option::is_none")] digest: Option<String>,
+    }
     /// `tidegate.audit`.
     Audit {
         #[serde(skip_serializing_if = "Option::is_none")] limit: Option<u32>,

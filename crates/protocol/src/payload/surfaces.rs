@@ -81,6 +81,8 @@ payload! {
         blocked: u64,
         waiting_requests: u64,
         waiting_commands: u64,
+        /// Values of the configuration file that wait for the person.
+        waiting_settings: u64,
         own_client: Option<OwnClient>,
     }
     /// The model that is used when nobody chooses.
@@ -149,6 +151,45 @@ payload! {
     WaitingResult {
         requests: Vec<PendingDevice>,
         commands: Vec<WaitingApproval>,
+        settings: Vec<SettingEntry>,
+    }
+    /// A value of the configuration file that opens Tidegate to others.
+    SettingEntry {
+        /// The first 16 digits of its digest.
+        id: String,
+        /// Where it stands in the file.
+        key: String,
+        /// `waiting`, `confirmed` or `rejected`.
+        state: String,
+        /// What the file proposes.
+        value: Vec<String>,
+        /// What counts now.
+        present: Vec<String>,
+        /// What it opens, in words.
+        opens: String,
+        /// Of exactly this value: a decision names it.
+        digest: String,
+        /// Since when this process knows it.
+        since_ms: UnixMillis,
+    }
+    /// A value of the configuration file that never counts.
+    RefusedValue {
+        key: String,
+        reason: String,
+    }
+    /// `tidegate.config.list`.
+    ConfigListResult {
+        /// The file.
+        path: String,
+        settings: Vec<SettingEntry>,
+        refused: Vec<RefusedValue>,
+    }
+    /// `tidegate.config.confirm` and `tidegate.config.reject`.
+    SettingDecidedResult {
+        key: String,
+        /// `confirmed` or `rejected`.
+        state: String,
+        note: Option<String>,
     }
     /// `tidegate.review`, `tidegate.token.wish`, `tidegate.models.wish`.
     Opened {

@@ -49,11 +49,15 @@ pub(super) fn asked(age: Duration) -> String {
     }
 }
 
+/// What has longer than this does not end by itself.
+const DAY: u128 = 24 * 60 * 60;
+
 /// "4 min left": whole minutes, of which the last is counted in seconds.
 pub(super) fn left(left: Duration) -> String {
     match left.as_millis().div_ceil(1000) {
         0 => "Its time is up".to_owned(),
         seconds @ 1..=60 => format!("{seconds} s left"),
+        seconds if seconds > DAY => "Waits until you decide".to_owned(),
         seconds => format!("{} min left", seconds / 60),
     }
 }
@@ -89,7 +93,7 @@ mod tests {
 
     #[test]
     fn the_time_left_is_never_told_longer_than_it_is() {
-        let told = [0, 1, 1000, 59_001, 60_000, 60_001, 119_000, 120_000, 299_000]
+        let told = [0, 1, 1000, 59_001, 60_000, 60_001, 119_000, 120_000, 299_000, u64::MAX]
             .map(|ms| left(Duration::from_millis(ms)));
 
         assert_eq!(
@@ -104,6 +108,7 @@ mod tests {
                 "1 min left",
                 "2 min left",
                 "4 min left",
+                "Waits until you decide",
             ]
         );
     }
