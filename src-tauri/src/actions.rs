@@ -111,6 +111,7 @@ impl Actions {
             }),
             Effect::SetAutostart(is_on) => self.set_autostart(is_on),
             Effect::RestartGateway => self.host.supervised().restart(),
+            Effect::StartOnPort(port) => self.host.supervised().restart_on(port),
             Effect::OpenLogs => self.attempt(|host| async move {
                 log_viewer::open(host.log_file()).await.map_err(|error| error.to_string())
             }),

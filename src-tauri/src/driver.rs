@@ -96,7 +96,7 @@ impl Driver {
                     self.tell_decisions(&mut served);
                     let state = states.borrow_and_update().clone();
                     served = self.follow(&state, served);
-                    match host::state(&state) {
+                    match host::state(&state, self.host.supervised().free_port()) {
                         Some(state) => self.tell(Input::Host(state), &mut served),
                         None => return self.actions.exit().await,
                     }

@@ -86,8 +86,9 @@ pub(crate) fn queue(desk: &Desk) -> Queue {
     Queue { requests: desk.requests(), commands: desk.commands(), settings: desk.settings() }
 }
 
-/// How the gateway is, in the controller's words; `None` when it has ended for good.
-pub(crate) fn state(state: &SupervisedState) -> Option<HostState> {
+/// How the gateway is, in the controller's words; `None` when it has ended for good. `free_port`: what
+/// it could have instead of a port that is taken.
+pub(crate) fn state(state: &SupervisedState, free_port: Option<u16>) -> Option<HostState> {
     Some(match state {
         SupervisedState::Starting => HostState::Starting,
         SupervisedState::Ready { port, degraded, .. } => {
@@ -96,7 +97,10 @@ pub(crate) fn state(state: &SupervisedState) -> Option<HostState> {
         SupervisedState::BackingOff { pause, reason } => {
             HostState::BackingOff { pause: *pause, reason: reason.clone() }
         }
-        SupervisedState::Failed { reason } => HostState::Failed(reason.clone()),
+        SupervisedState::Failed { reason } => match free_port {
+            Some(free) => HostState::PortTaken { reason: reason.clone(), free },
+            None => HostState::Failed(reason.clone()),
+        },
         SupervisedState::Stopping => HostState::Stopping,
         SupervisedState::Stopped => return None,
     })

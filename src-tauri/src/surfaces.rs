@@ -170,7 +170,8 @@ impl Surfaces {
 
     /// Shows a sentence of the shell's own.
     fn say(&self, heading: &str, text: String, attention: Attention) {
-        let message = MessageDialog { heading: heading.to_owned(), text, proceed: None, dismiss: "OK" };
+        let heading = heading.to_owned();
+        let message = MessageDialog { heading, text, proceed: None, other: None, dismiss: "OK" };
         self.dialogs.open(OWN_DIALOG, Dialog::Message(message), attention);
     }
 }

@@ -258,6 +258,11 @@ impl Controller {
             TrayCommand::ResumeAgents => effects.push(Effect::SetPaused(false)),
             TrayCommand::CopyConnectionLines => effects.push(Effect::CopyConnectionLines),
             TrayCommand::RestartGateway => self.asked_to_restart(effects),
+            TrayCommand::UseFreePort => {
+                if let HostState::PortTaken { free, .. } = self.host {
+                    effects.push(Effect::StartOnPort(free));
+                }
+            }
             TrayCommand::StartAtLogin => effects.push(Effect::SetAutostart(true)),
             TrayCommand::DoNotStartAtLogin => effects.push(Effect::SetAutostart(false)),
             TrayCommand::OpenLogs => effects.push(Effect::OpenLogs),

@@ -4,6 +4,7 @@
 //! Every text is one line, cleaned and bounded already, except where a field says that it keeps its
 //! line breaks. None of it is markup: it is drawn literally.
 
+use std::borrow::Cow;
 use std::time::Duration as Span;
 
 use tidegate_protocol::UnixMillis;
@@ -251,7 +252,9 @@ pub struct MessageDialog {
     /// More of it; line breaks are kept.
     pub text: String,
     /// The button that goes on, when there is a choice: "Quit". It is not the default one.
-    pub proceed: Option<&'static str>,
+    pub proceed: Option<Cow<'static, str>>,
+    /// Another way to go on, harmless enough to work at once: "Try again".
+    pub other: Option<&'static str>,
     /// The button that closes it: "OK" or "Cancel". The default one, and Escape.
     pub dismiss: &'static str,
 }
@@ -281,6 +284,8 @@ pub enum DialogOutcome {
     },
     /// A [`MessageDialog`]'s button that goes on.
     Proceed,
+    /// Its other way to go on.
+    Other,
     /// Closed, cancelled, or read.
     Dismissed,
 }

@@ -216,6 +216,8 @@ pub enum Effect {
     SetAutostart(bool),
     /// Restart the gateway.
     RestartGateway,
+    /// Start the gateway on this port until the process ends.
+    StartOnPort(u16),
     /// Open the log in the system's viewer.
     OpenLogs,
     /// Stop in order and end the process.
@@ -244,6 +246,13 @@ pub enum HostState {
     /// It did not start, or it failed too often. The sentence says why and what to do; it may hold
     /// text from outside.
     Failed(String),
+    /// It did not start, because another program has its port.
+    PortTaken {
+        /// As in [`Self::Failed`].
+        reason: String,
+        /// A port that it could have instead.
+        free: u16,
+    },
     /// It ends what runs and saves; the process exits then.
     Stopping,
 }

@@ -107,6 +107,8 @@ pub enum TrayCommand {
     CopyConnectionLines,
     /// Stop the gateway in order and start it again.
     RestartGateway,
+    /// Start the gateway on the port that the menu names, since its own is taken.
+    UseFreePort,
     /// Start at login from now on.
     StartAtLogin,
     /// Do not start at login any more.
@@ -129,6 +131,7 @@ impl TrayCommand {
         Self::ResumeAgents,
         Self::CopyConnectionLines,
         Self::RestartGateway,
+        Self::UseFreePort,
         Self::StartAtLogin,
         Self::DoNotStartAtLogin,
         Self::OpenLogs,
@@ -148,6 +151,7 @@ impl TrayCommand {
             Self::ResumeAgents => "resume-agents",
             Self::CopyConnectionLines => "copy-connection-lines",
             Self::RestartGateway => "restart-gateway",
+            Self::UseFreePort => "use-free-port",
             Self::StartAtLogin => "start-at-login",
             Self::DoNotStartAtLogin => "do-not-start-at-login",
             Self::OpenLogs => "open-logs",
@@ -176,6 +180,10 @@ impl TrayMenu {
 
         let mut entries = waiting;
         entries.extend(status.into_iter().map(MenuEntry::Text));
+        if let HostState::PortTaken { free, .. } = state.host {
+            let label = format!("Use port {free} until Tidegate quits");
+            entries.push(command(&label, TrayCommand::UseFreePort, true));
+        }
         entries.push(MenuEntry::Separator);
         entries.push(command("Open Tidegate", TrayCommand::OpenWindow, !is_stopping));
         entries.push(command("New chat", TrayCommand::NewChat, is_ready));
@@ -229,7 +237,7 @@ fn icon(state: &TrayState) -> TrayIcon {
         HostState::Starting | HostState::Stopping => TrayIcon::Working,
         HostState::Ready { .. } if state.waiting != Waiting::default() => TrayIcon::Attention,
         HostState::Ready { .. } => TrayIcon::Ok,
-        HostState::BackingOff { .. } | HostState::Failed(_) => TrayIcon::Error,
+        HostState::BackingOff { .. } | HostState::Failed(_) | HostState::PortTaken { .. } => TrayIcon::Error,
     }
 }
 
@@ -283,7 +291,7 @@ fn status_lines(state: &TrayState) -> Vec<String> {
             lines.extend(wrap(&text::one_line(reason, MAX_SENTENCE), MAX_LINE));
             lines
         }
-        HostState::Failed(sentence) => {
+        HostState::Failed(sentence) | HostState::PortTaken { reason: sentence, .. } => {
             let lines = wrap(&text::one_line(sentence, MAX_SENTENCE), MAX_LINE);
             if lines.is_empty() { vec!["Tidegate does not run".to_owned()] } else { lines }
         }

@@ -239,9 +239,8 @@ impl Supervisor {
     }
 
     fn failure(&self, error: &BootError) -> Ended {
-        if let BootError::Bind { free, .. } = error {
-            self.free_port.send_replace(*free);
-        }
+        let free = if let BootError::Bind { free, .. } = error { *free } else { None };
+        self.free_port.send_replace(free);
         // Once we have served, the one that holds the store is the gateway before, which did not end
         // in time.
         let is_ours = self.generation > 0 && matches!(error, BootError::AlreadyRunning { .. });

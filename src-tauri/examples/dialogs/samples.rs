@@ -6,9 +6,16 @@ use tidegate_desktop_core::dialog::{
     Dialog, DurationOption, Extent, ExtentOption, Field, FieldStyle, GrantOptions, MessageDialog,
     ModelKeyDialog, NewTokenDialog, ReviewDialog, Secret, TokenDialog,
 };
+use tidegate_desktop_core::review;
 use tidegate_desktop_core::scope_words::scope_lines;
+use tidegate_gateway::now;
+use tidegate_protocol::refusal::PairingReason;
 use tidegate_protocol::{Scope, UnixMillis};
 use tidegate_trust::decision::Duration;
+use tidegate_trust::origin::{Origin, Peer};
+use tidegate_trust::pairing::{Ask, PendingQueue, Subject};
+use tidegate_trust::program::Program;
+use tidegate_trust::records::{Claims, ProgramIdentity};
 use tidegate_trust::{Level, ScopeSet};
 
 /// What [`sample`] knows.
@@ -65,12 +72,14 @@ pub(crate) fn sample(kind: &str) -> Option<Dialog> {
             text: "Port 18789 is used by node (process 4711, user ada).\nEnd it, or choose another port in the settings."
                 .to_owned(),
             proceed: None,
+            other: None,
             dismiss: "OK",
         }),
         "question" => Dialog::Message(MessageDialog {
             heading: "Quit while 2 runs are at work?".to_owned(),
             text: "They are told to stop and get 3 seconds to save.\n\u{2022} Summarise the meeting notes\n\u{2022} Sort the photos of August".to_owned(),
-            proceed: Some("Quit"),
+            proceed: Some("Quit".into()),
+            other: None,
             dismiss: "Cancel",
         }),
         _ => return None,
@@ -135,25 +144,42 @@ fn role() -> ReviewDialog {
     }
 }
 
+/// What OpenClaw's command line asks, as it is shown.
 fn program() -> ReviewDialog {
     let asked = ScopeSet::from([Scope::Write, Scope::Read]);
-    ReviewDialog {
-        heading: "A new program asks to be let in.".to_owned(),
-        cautions: vec![
-            "The program is known by its file only. Another that takes its place asks again.".to_owned(),
-        ],
-        fields: vec![
-            text("Name", "openclaw"),
-            text("From", "this computer, user ada"),
-            code("Program", "/usr/bin/node"),
-            code("Script", "/home/ada/.npm-global/lib/node_modules/openclaw/openclaw.mjs"),
-            text("Client", "cli 2026.9.6"),
-        ],
-        rights: scope_lines(&asked, &asked),
-        options: Some(options(false, true)),
-        behind: String::new(),
-        ..device()
-    }
+    let identity = ProgramIdentity {
+        uid: 1000,
+        executable: "/usr/bin/node".into(),
+        script: Some("/home/ada/.npm-global/lib/node_modules/openclaw/openclaw.mjs".into()),
+    };
+    let program = Program { pid: 4711, identity: identity.clone(), fleeting: None };
+    let peer = Peer::Process { uid: 1000, same_user: true, program: Some(program) };
+    let origin = Origin::Loopback(peer);
+    let ask = Ask {
+        subject: Subject::Program(identity),
+        key: None,
+        reason: PairingReason::NotPaired,
+        claims: Claims {
+            display_name: Some("openclaw".to_owned()),
+            client_id: "cli".to_owned(),
+            client_mode: "cli".to_owned(),
+            version: "2026.9.6".to_owned(),
+            platform: "linux".to_owned(),
+            device_family: None,
+        },
+        role: "operator".to_owned(),
+        added: asked.clone(),
+        asked,
+        has: ScopeSet::none(),
+        from: origin.describe(),
+        source: origin.source(),
+        known_name: false,
+        fleeting: None,
+    };
+    let id = "5be0c3a1-3d5f-4e96-8b7d-f5cd144ee719".to_owned();
+    let mut queue = PendingQueue::default();
+    queue.knock(ask, id.clone(), now::moment());
+    queue.take(&id).map(|request| review::of_request(&request).dialog).unwrap_or_else(device)
 }
 
 fn hostile() -> ReviewDialog {

@@ -31,8 +31,8 @@ pub(super) struct Messages {
     open: Vec<Open>,
     /// What the open question asks to unblock.
     unblock: Option<String>,
-    /// Why Tidegate does not run, not shown yet.
-    failure: Option<String>,
+    /// Why Tidegate does not run, and the port that is offered instead; not shown yet.
+    failure: Option<(String, Option<u16>)>,
     /// When the window is opened because there is no tray.
     tray_grace: Option<Deadline>,
     /// Whether the window was opened because there is no tray, or because it is the first start.
@@ -59,7 +59,10 @@ enum Kind {
     /// The window was closed and there is no tray.
     NoTray,
     /// Tidegate does not run.
-    Failed,
+    Failed {
+        /// The port that is offered instead of the one that is taken.
+        free: Option<u16>,
+    },
     /// Unblock something?
     Unblock,
 }
@@ -122,7 +125,12 @@ impl Controller {
             // It was asked in this very dialog.
             (Kind::Quit, DialogOutcome::Proceed) => self.quit(effects),
             (Kind::NoTray, DialogOutcome::Proceed) => self.asked_to_quit(effects),
-            (Kind::Restart | Kind::Failed, DialogOutcome::Proceed) => effects.push(Effect::RestartGateway),
+            // The one that its button named.
+            (Kind::Failed { free: Some(port) }, DialogOutcome::Proceed) => {
+                effects.push(Effect::StartOnPort(port));
+            }
+            (Kind::Restart | Kind::Failed { .. }, DialogOutcome::Proceed)
+            | (Kind::Failed { .. }, DialogOutcome::Other) => effects.push(Effect::RestartGateway),
             (Kind::Unblock, outcome) => {
                 if let Some(id) = self.messages.unblock.take()
                     && *outcome == DialogOutcome::Proceed
@@ -132,7 +140,7 @@ impl Controller {
                 }
             }
             // It was shown so because nothing could be seen of the process.
-            (Kind::Failed, _) if open.shown.dismiss == QUIT => self.quit(effects),
+            (Kind::Failed { .. }, _) if open.shown.dismiss == QUIT => self.quit(effects),
             _ => {}
         }
     }
@@ -140,10 +148,13 @@ impl Controller {
     /// The host changed its state: the message about a failure goes with it.
     pub(super) fn failure_changed(&mut self, effects: &mut Vec<Effect>) {
         match &self.host {
-            HostState::Failed(sentence) => self.messages.failure = Some(sentence.clone()),
+            HostState::Failed(sentence) => self.messages.failure = Some((sentence.clone(), None)),
+            HostState::PortTaken { reason, free } => {
+                self.messages.failure = Some((reason.clone(), Some(*free)));
+            }
             _ => {
                 self.messages.failure = None;
-                self.close_messages(|kind| kind == Kind::Failed, effects);
+                self.close_messages(|kind| matches!(kind, Kind::Failed { .. }), effects);
             }
         }
         if self.host == HostState::Stopping {
@@ -199,12 +210,12 @@ impl Controller {
             effects.push(Effect::OpenWindow(Page::Overview));
         }
         if self.may_open_unasked(now)
-            && let Some(sentence) = self.messages.failure.take()
+            && let Some((sentence, free)) = self.messages.failure.take()
         {
-            let message = failed(&sentence, self.is_invisible());
+            let message = failed(&sentence, free, self.is_invisible());
             self.unasked = Some(now.deadline(UNASKED_EVERY));
-            self.close_messages(|kind| kind == Kind::Failed, effects);
-            self.say(Kind::Failed, message, Attention::Unasked, effects);
+            self.close_messages(|kind| matches!(kind, Kind::Failed { .. }), effects);
+            self.say(Kind::Failed { free }, message, Attention::Unasked, effects);
         }
     }
 
@@ -261,6 +272,7 @@ fn said(heading: &str, sentence: &str) -> MessageDialog {
         heading: heading.to_owned(),
         text: text::one_line(sentence, MAX_SENTENCE),
         proceed: None,
+        other: None,
         dismiss: "OK",
     }
 }
@@ -271,16 +283,21 @@ fn no_tray() -> MessageDialog {
         text: "This desktop shows no tray icons. Start Tidegate again from the menu of programs to get its \
                window back."
             .to_owned(),
-        proceed: Some(QUIT),
+        proceed: Some(QUIT.into()),
+        other: None,
         dismiss: "Keep running",
     }
 }
 
-fn failed(sentence: &str, is_invisible: bool) -> MessageDialog {
+/// `free`: the port that could be used instead of one that is taken.
+fn failed(sentence: &str, free: Option<u16>, is_invisible: bool) -> MessageDialog {
+    const AGAIN: &str = "Try again";
+
     MessageDialog {
         heading: "Tidegate does not run.".to_owned(),
         text: text::one_line(sentence, MAX_SENTENCE),
-        proceed: Some("Try again"),
+        proceed: Some(free.map_or(AGAIN.into(), |port| format!("Use port {port}").into())),
+        other: free.map(|_| AGAIN),
         dismiss: if is_invisible { QUIT } else { "Close" },
     }
 }
@@ -293,7 +310,8 @@ fn unblock_question(name: &str) -> MessageDialog {
             true => "It had no name.\nIt can ask to be let in again then, and you decide.".to_owned(),
             false => format!("It called itself: {name}\nIt can ask to be let in again then, and you decide."),
         },
-        proceed: Some("Unblock"),
+        proceed: Some("Unblock".into()),
+        other: None,
         dismiss: "Cancel",
     }
 }
@@ -321,7 +339,8 @@ fn question(work: &Work, heading: &str, proceed: &'static str) -> Option<Message
     Some(MessageDialog {
         heading: heading.to_owned(),
         text: lines.join("\n"),
-        proceed: Some(proceed),
+        proceed: Some(proceed.into()),
+        other: None,
         dismiss: "Cancel",
     })
 }

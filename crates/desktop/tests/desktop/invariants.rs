@@ -96,6 +96,7 @@ fn any_host() -> impl Strategy<Value = HostState> {
             reason: "\u{1b}[31m failed".to_owned(),
         }),
         1 => Just(HostState::Failed("no\nspace\u{202e}".to_owned())),
+        1 => Just(HostState::PortTaken { reason: "port\ntaken\u{202e}".to_owned(), free: 18_790 }),
     ]
 }
 
@@ -310,7 +311,7 @@ impl World {
             }
             Effect::Unblock { .. } => {
                 let is_its = matches!(ended, Some(((Dialog::Message(shown), _), DialogOutcome::Proceed))
-                    if shown.proceed == Some("Unblock"));
+                    if shown.proceed.as_deref() == Some("Unblock"));
                 prop_assert!(is_its, "unblocked without its question: {input:?}");
                 return Ok(());
             }

@@ -77,7 +77,7 @@ fn closing_the_last_window_without_a_tray_says_where_tidegate_lives_or_quits() {
     let (id, said) = message(&desktop.on(Input::Windows { is_open: false }));
 
     assert_eq!(said.heading, "Tidegate goes on running.");
-    assert_eq!((said.proceed, said.dismiss), (Some("Quit"), "Keep running"));
+    assert_eq!((said.proceed.as_deref(), said.dismiss), (Some("Quit"), "Keep running"));
     assert_eq!(proceed(&mut desktop, id), [Effect::Quit]);
 }
 
@@ -119,7 +119,8 @@ fn quit_names_what_is_at_work_and_asks() {
     let expected = MessageDialog {
         heading: "Quit although agents are at work?".to_owned(),
         text: "These runs would be interrupted:\na\nb\nc\nd\ne\nand 2 more".to_owned(),
-        proceed: Some("Quit"),
+        proceed: Some("Quit".into()),
+        other: None,
         dismiss: "Cancel",
     };
     assert_eq!(asked, expected);
@@ -157,7 +158,7 @@ fn a_restart_that_would_interrupt_agents_is_asked_about() {
 
     let (id, asked) = message(&desktop.on(Input::Tray(TrayCommand::RestartGateway)));
 
-    assert_eq!(asked.proceed, Some("Restart"));
+    assert_eq!(asked.proceed.as_deref(), Some("Restart"));
     assert_eq!(proceed(&mut desktop, id), [Effect::RestartGateway]);
 }
 
@@ -169,9 +170,55 @@ fn a_start_that_failed_is_shown_in_a_message_and_in_the_tray() {
 
     let (id, said) = message(&effects);
     assert_eq!((said.heading.as_str(), said.text.as_str()), ("Tidegate does not run.", "the port is taken"));
-    assert_eq!((said.proceed, said.dismiss), (Some("Try again"), "Close"));
+    assert_eq!((said.proceed.as_deref(), said.other, said.dismiss), (Some("Try again"), None, "Close"));
     assert_eq!(tray(&effects).map(|menu| menu.icon), Some(TrayIcon::Error));
     assert_eq!(proceed(&mut desktop, id), [Effect::RestartGateway]);
+}
+
+#[test]
+fn a_port_that_is_taken_can_be_changed_for_a_free_one_in_the_message_and_in_the_tray() {
+    let mut desktop = Desktop::starting();
+    let taken = HostState::PortTaken { reason: "Port 18789 is in use.".to_owned(), free: 18_790 };
+
+    let effects = desktop.on(Input::Host(taken));
+
+    let (id, said) = message(&effects);
+    assert_eq!(said.text, "Port 18789 is in use.");
+    assert_eq!(
+        (said.proceed.as_deref(), said.other, said.dismiss),
+        (Some("Use port 18790"), Some("Try again"), "Close")
+    );
+    assert_eq!(desktop.on(Input::Tray(TrayCommand::UseFreePort)), [Effect::StartOnPort(18_790)]);
+    assert_eq!(proceed(&mut desktop, id), [Effect::StartOnPort(18_790)]);
+}
+
+#[test]
+fn a_port_that_is_taken_can_be_tried_again() {
+    let mut desktop = Desktop::starting();
+    let taken = HostState::PortTaken { reason: "Port 18789 is in use.".to_owned(), free: 18_790 };
+    let (id, _) = message(&desktop.on(Input::Host(taken)));
+
+    let effects = desktop.on(Input::Dialog { id, outcome: DialogOutcome::Other });
+
+    assert_eq!(effects, [Effect::RestartGateway]);
+}
+
+#[test]
+fn a_free_port_that_is_not_offered_is_not_taken() {
+    let mut desktop = Desktop::starting();
+    let taken = HostState::PortTaken { reason: "Port 18789 is in use.".to_owned(), free: 18_790 };
+    assert_eq!(desktop.on(Input::Tray(TrayCommand::UseFreePort)), []);
+    desktop.on(Input::Host(taken));
+
+    let failed = desktop.on(Input::Host(HostState::Failed("no space".to_owned())));
+
+    assert_eq!(desktop.on(Input::Tray(TrayCommand::UseFreePort)), []);
+    assert_eq!(opened(&failed), [], "the next one comes by itself in a while only");
+    let (_, said) = message(&desktop.wait(10_000));
+    assert_eq!(
+        (said.text.as_str(), said.proceed.as_deref(), said.other),
+        ("no space", Some("Try again"), None)
+    );
 }
 
 #[test]

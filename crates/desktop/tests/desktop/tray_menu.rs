@@ -134,6 +134,20 @@ fn a_failed_start_shows_the_whole_sentence_in_lines_that_fit() {
 }
 
 #[test]
+fn a_port_that_is_taken_comes_with_one_to_use_instead() {
+    let host = HostState::PortTaken { reason: "Port 18789 is in use".to_owned(), free: 18_790 };
+
+    let shown = TrayMenu::of(&state(host));
+
+    let label = "Use port 18790 until Tidegate quits";
+    let top = vec![line("Port 18789 is in use"), command(label, TrayCommand::UseFreePort, true)];
+    assert_eq!(
+        shown,
+        menu(TrayIcon::Error, "Tidegate: Port 18789 is in use", top, below(false, true, false))
+    );
+}
+
+#[test]
 fn a_failure_without_words_is_still_shown() {
     let shown = TrayMenu::of(&state(HostState::Failed(String::new())));
 
@@ -191,6 +205,7 @@ fn any_host() -> impl Strategy<Value = HostState> {
         Just(HostState::Starting),
         Just(HostState::Stopping),
         any::<String>().prop_map(HostState::Failed),
+        (any::<u16>(), any::<String>()).prop_map(|(free, reason)| HostState::PortTaken { reason, free }),
         (any::<u64>(), any::<String>())
             .prop_map(|(pause, reason)| HostState::BackingOff { pause: Duration::from_secs(pause), reason }),
         (any::<u16>(), prop::collection::vec(any::<String>(), 0..4))

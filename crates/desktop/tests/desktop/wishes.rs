@@ -181,7 +181,7 @@ fn a_wish_to_unblock_is_a_question_and_only_its_answer_unblocks() {
 
     let (dialog, shown) = opened_one(&asked);
     let Dialog::Message(shown) = shown else { panic!("{shown:#?}") };
-    assert_eq!((shown.proceed, shown.dismiss), (Some("Unblock"), "Cancel"));
+    assert_eq!((shown.proceed.as_deref(), shown.dismiss), (Some("Unblock"), "Cancel"));
     assert!(shown.text.starts_with("It called itself: a\\u{a}b\n"), "{}", shown.text);
     let answered = desktop.on(Input::Dialog { id: dialog, outcome: DialogOutcome::Proceed });
     assert_eq!(answered, [Effect::Unblock { task: task(&answered), id: "b-1".to_owned() }]);

@@ -1,5 +1,7 @@
 //! What each kind of dialog puts into its window.
 
+use std::borrow::Cow;
+
 use tidegate_desktop_core::dialog::DialogOutcome;
 
 use super::review::status::Status;
@@ -23,7 +25,7 @@ pub(super) struct Content {
 /// A button.
 pub(super) struct Choice {
     /// Its words.
-    pub(super) label: &'static str,
+    pub(super) label: Cow<'static, str>,
     /// More of them, for the pointer and for screen readers.
     pub(super) explanation: &'static str,
     /// Where it stands and how it behaves.
@@ -49,8 +51,8 @@ pub(super) enum Place {
 
 impl Choice {
     /// A button that ends the dialog.
-    pub(super) fn ending(label: &'static str, place: Place, outcome: DialogOutcome) -> Self {
-        Self { label, explanation: "", place, press: Box::new(move || Some(outcome.clone())) }
+    pub(super) fn ending(label: impl Into<Cow<'static, str>>, place: Place, outcome: DialogOutcome) -> Self {
+        Self { label: label.into(), explanation: "", place, press: Box::new(move || Some(outcome.clone())) }
     }
 
     /// The same with more words.

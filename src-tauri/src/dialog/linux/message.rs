@@ -10,7 +10,10 @@ pub(super) fn content(dialog: &MessageDialog) -> Content {
     let body = widgets::column(GAP);
     body.pack_start(&widgets::text(&dialog.text, Look::Plain), false, false, 0);
     let mut choices = vec![Choice::ending(dialog.dismiss, Place::Dismiss, DialogOutcome::Dismissed)];
-    if let Some(proceed) = dialog.proceed {
+    if let Some(other) = dialog.other {
+        choices.push(Choice::ending(other, Place::Plain, DialogOutcome::Other));
+    }
+    if let Some(proceed) = dialog.proceed.clone() {
         // What goes on may take a block away or end work: no stray key or click does that.
         choices.push(Choice::ending(proceed, Place::Armed, DialogOutcome::Proceed));
     }

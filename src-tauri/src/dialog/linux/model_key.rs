@@ -66,7 +66,7 @@ pub(super) fn content(dialog: &ModelKeyDialog, arming: &Rc<Arming>) -> Content {
         choices: vec![
             Choice::ending("Cancel", Place::Dismiss, DialogOutcome::Dismissed),
             Choice {
-                label: "Try and save",
+                label: "Try and save".into(),
                 explanation: "Can be pressed once everything is filled in and you had time to read",
                 place: Place::Armed,
                 press: Box::new(press),

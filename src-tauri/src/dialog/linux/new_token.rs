@@ -67,7 +67,7 @@ pub(super) fn content(dialog: &NewTokenDialog, arming: &Rc<Arming>) -> Content {
         choices: vec![
             Choice::ending("Cancel", Place::Dismiss, DialogOutcome::Dismissed),
             Choice {
-                label: "Make token",
+                label: "Make token".into(),
                 explanation: "Can be pressed once it has a name and you had time to read",
                 place: Place::Armed,
                 press: Box::new(press),

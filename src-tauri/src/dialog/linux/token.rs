@@ -38,7 +38,7 @@ pub(super) fn content(dialog: &TokenDialog) -> Content {
         choices: vec![
             Choice::ending("Close", Place::Dismiss, DialogOutcome::Dismissed),
             Choice {
-                label: "Copy",
+                label: "Copy".into(),
                 explanation: "Put the token into the clipboard",
                 place: Place::Primary,
                 press: Box::new(copy),

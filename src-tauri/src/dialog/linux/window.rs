@@ -246,11 +246,11 @@ impl DialogWindow {
         for choice in choices {
             let Choice { label, explanation, place, press } = choice;
             let press: Press = press.into();
-            let button = gtk::Button::with_label(label);
+            let button = gtk::Button::with_label(&label);
             if !explanation.is_empty() {
                 button.set_tooltip_text(Some(explanation));
             }
-            widgets::describe(&button, label, explanation);
+            widgets::describe(&button, &label, explanation);
             match place {
                 Place::Apart => row.pack_start(&button, false, false, 0),
                 _ => together.pack_start(&button, true, true, 0),

@@ -61,7 +61,7 @@ fn choices(dialog: &ReviewDialog, grant: Option<Rc<Grant>>) -> Vec<Choice> {
     );
     choices.push(ending(dialog.refuse, Place::Plain, ReviewOutcome::Refuse));
     choices.push(Choice {
-        label: dialog.approve,
+        label: dialog.approve.into(),
         explanation: "Can be pressed once you had time to read",
         place: Place::Armed,
         press: Box::new(move || {
