@@ -71,7 +71,15 @@ enum Happening {
 /// it.
 pub(crate) fn run(app: &AppHandle, driver: Driver, first: Vec<Effect>) {
     let app = app.clone();
-    let driving = tauri::async_runtime::spawn(driver.drive(first));
+    #[cfg(feature = "fault-injection")]
+    let log_file = driver.host.log_file().to_owned();
+    let driving = driver.drive(first);
+    #[cfg(feature = "fault-injection")]
+    let driving = {
+        let state_dir = log_file.ancestors().nth(2).unwrap_or(&log_file).to_owned();
+        tidegate_host::fault::may_strike(state_dir, "desktop driver", driving)
+    };
+    let driving = tauri::async_runtime::spawn(driving);
     tauri::async_runtime::spawn(async move {
         if driving.await.is_err() {
             tracing::error!("the desktop's logic failed");

@@ -6,6 +6,7 @@ import socket
 import sqlite3
 import time
 import unittest
+from pathlib import Path
 
 import dialogs
 from desktop_case import DesktopCase
@@ -153,6 +154,38 @@ class StartsThatFail(DesktopCase):
 
         item.wait_for_label(f"Ready on port {port}")
 
+    def test_a_port_in_use_can_be_changed_for_a_free_one_in_the_message(self):
+        item, taken = self.start_on_a_taken_port()
+        message = self.dialog(dialogs.MESSAGE)
+        label = next(label for label in message.buttons() if label.startswith("Use port "))
+
+        message.press_and_close(label)
+
+        self.serves_on(item, int(label.removeprefix("Use port ")), taken)
+
+    def test_a_port_in_use_can_be_changed_for_a_free_one_in_the_tray(self):
+        item, taken = self.start_on_a_taken_port()
+        message = self.dialog(dialogs.MESSAGE)
+        label = item.wait_for_label("Use port ")
+
+        item.click(label)
+
+        self.serves_on(item, int(label.split()[2]), taken)
+        message.wait_until_closed()
+
+    def start_on_a_taken_port(self):
+        taken = self.enterContext(socket.create_server(("127.0.0.1", 0))).getsockname()[1]
+        self.start(port=taken)
+        return self.tray.wait_for_item(), taken
+
+    def serves_on(self, item, port, taken):
+        """It serves there, and says so."""
+        self.assertNotEqual(port, taken)
+        item.wait_for_label(f"Ready on port {port}")
+        self.assertFalse(any(text.startswith("Use port ") for text in item.texts()))
+        with socket.create_connection(("127.0.0.1", port), timeout=5):
+            pass
+
     def test_a_store_of_a_newer_version_is_refused_with_a_sentence_and_left_alone(self):
         state = self.used_state()
         store = next(state.glob("*.sqlite"))
@@ -218,6 +251,43 @@ class Panics(DesktopCase):
         return "failed" if any("does not run" in " ".join(d.texts()) for d in self.open_dialogs()) else None
 
 
+class DesktopLogicPanics(DesktopCase):
+    """What decides on the desktop panics, on purpose (feature `fault-injection`)."""
+
+    def test_the_person_sees_it_nothing_can_be_pressed_any_more_and_the_gateway_goes_on(self):
+        item = self.start_until_ready()
+        known = self.device()
+        self.approve(known, READ)
+        stranger = self.device(2)
+        stranger.knock(READ)
+        review = self.review()
+
+        self.panic()
+
+        # Nobody would hear what is pressed in it.
+        review.wait_until_closed()
+        message = self.dialog(dialogs.MESSAGE)
+        message.says("Tidegate's desktop failed.", "a defect", "The gateway goes on.", "Quit in the tray")
+        message.press_and_close("OK")
+        item.wait_for_label("The part of Tidegate that runs the desktop failed")
+        self.assertEqual(self.notifications.on_screen, {})
+        self.assertIn("sessions", known.call("sessions.list"))
+        self.assertEqual(stranger.knock(READ).details["code"], "PAIRING_REQUIRED")
+        self.assertEqual(self.open_dialogs(), [])
+        item.click("Quit")
+        self.assertEqual(self.shell.wait(10), 0)
+        self.shell.wait_until_nothing_is_left()
+
+    def panic(self):
+        fault = self.shell.state / "fault"
+        fault.write_text("desktop driver")
+        try:
+            wait_until(lambda: not fault.exists(), "the fault is taken", 3)
+        except AssertionError:
+            fault.unlink()
+            self.skipTest("built without the feature fault-injection")
+
+
 class SecondLaunch(DesktopCase):
     """Somebody starts it a second time."""
 
@@ -274,6 +344,20 @@ class Windows(DesktopCase):
         item.wait_for_label("Ready on port")
         device = self.device()
         self.approve(device, READ)
+
+    def test_a_page_whose_process_is_killed_before_it_was_loaded_is_drawn_all_the_same(self):
+        item = self.start_until_ready()
+        before = self.connections()
+        item.click("Open Tidegate")
+        killed = wait_until(self.page_processes, "a process for the page", 20)[0]
+        # It has begun: until then WebKitGTK itself ends the program in which a page cannot be drawn.
+        wait_until(lambda: len(list(Path(f"/proc/{killed}/task").iterdir())) > 2, "it has threads of its own")
+
+        os.kill(killed, signal.SIGKILL)
+
+        wait_until(lambda: self.connections() > before, "the page is connected", 20)
+        self.assertTrue(self.windows())
+        self.assertIsNone(self.shell.process.poll())
 
     def connections(self):
         return self.shell.json("status")["gateway"]["connections"]

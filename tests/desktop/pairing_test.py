@@ -6,6 +6,7 @@ import unittest
 from pathlib import Path
 
 from desktop_case import DesktopCase
+from screen_lock import Logind, ScreenSaver
 from waiting import never_within, wait_until
 from words import ADMIN, APPROVALS, LEVEL_READ, PAIRING, READ, SENTENCES, WRITE
 
@@ -381,6 +382,43 @@ class Time(DesktopCase):
         self.notifications.wait_until_empty()
         second = phone.knock(READ)
         self.assertNotEqual(second.request_id, first.request_id)
+
+    def test_what_expired_while_the_screen_saver_was_on_is_told_and_was_not_decided(self):
+        saver = ScreenSaver().start()
+        self.addCleanup(saver.stop)
+        self.start_until_ready(**self.faked)
+
+        self.expires_behind(saver)
+
+    def test_what_expired_while_logind_said_locked_is_told_and_was_not_decided(self):
+        logind = Logind().start()
+        self.addCleanup(logind.stop)
+        self.start_until_ready(**self.faked, DBUS_SYSTEM_BUS_ADDRESS=os.environ["DBUS_SESSION_BUS_ADDRESS"])
+        logind.wait_until_watched()
+
+        self.expires_behind(logind)
+
+    def expires_behind(self, screen):
+        """A request comes and expires while the screen is locked; the person hears of it when it is not."""
+        phone = self.device(displayName="Phone", environment=self.faked)
+        screen.lock()
+        first = phone.knock(READ)
+        self.wait_for_waiting(1)
+        self.no_dialog_within(1)
+
+        self.put_forward(6)
+        self.wait_for_waiting(0)
+        self.assertEqual(self.notifications.sent, [])
+        screen.lock(False)
+
+        told = self.notifications.wait_for_notification()
+        self.assertEqual(told.title, "Tidegate: while you were away")
+        self.assertEqual(told.body, "1 request ended while the screen was locked.")
+        self.assertEqual(told.actions, {})
+        self.assertEqual(self.open_dialogs(), [])
+        decided = {event["kind"] for event in self.shell.audit()} & {"pairing.approved", "pairing.rejected"}
+        self.assertEqual(decided, set())
+        self.assertNotEqual(phone.knock(READ).request_id, first.request_id)
 
 
 if __name__ == "__main__":

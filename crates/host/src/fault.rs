@@ -10,7 +10,7 @@ const LOOK: Duration = Duration::from_millis(20);
 
 /// Runs a part until a file `fault` in the state directory holds its name: then it panics. The
 /// file is removed first, so that each file is one fault.
-pub(crate) async fn may_strike(state_dir: PathBuf, name: &'static str, part: impl Future<Output = ()>) {
+pub async fn may_strike(state_dir: PathBuf, name: &'static str, part: impl Future<Output = ()>) {
     let file = state_dir.join(FILE);
     tokio::select! {
         () = part => {}

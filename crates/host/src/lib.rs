@@ -8,7 +8,7 @@ mod control;
 mod doctor;
 pub mod environment;
 #[cfg(any(test, feature = "fault-injection"))]
-mod fault;
+pub mod fault;
 mod foundation;
 mod log;
 mod maintenance;

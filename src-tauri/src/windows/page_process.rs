@@ -10,7 +10,7 @@ pub(crate) fn watch(window: &WebviewWindow) -> tauri::Result<()> {
     use std::collections::VecDeque;
     use std::time::{Duration, Instant};
 
-    use webkit2gtk::WebViewExt;
+    use webkit2gtk::{BackForwardListExt, WebViewExt};
 
     /// A page whose process ends more often than this within [`WINDOW`] is not drawn again.
     const MAX_ENDS: usize = 3;
@@ -19,7 +19,10 @@ pub(crate) fn watch(window: &WebviewWindow) -> tauri::Result<()> {
     let app_window = window.clone();
     window.with_webview(move |webview| {
         let ends = RefCell::new(VecDeque::new());
-        webview.inner().connect_web_process_terminated(move |view, reason| {
+        let view = webview.inner();
+        // What is being loaded. A process that ends before anything was loaded leaves nothing to reload.
+        let first = view.uri();
+        view.connect_web_process_terminated(move |view, reason| {
             let now = Instant::now();
             let mut ends = ends.borrow_mut();
             ends.push_back(now);
@@ -31,7 +34,11 @@ pub(crate) fn watch(window: &WebviewWindow) -> tauri::Result<()> {
                     ?reason,
                     "the process that draws the window has ended; the window is drawn anew"
                 );
-                view.reload();
+                let is_empty = view.back_forward_list().is_none_or(|pages| pages.current_item().is_none());
+                match &first {
+                    Some(first) if is_empty => view.load_uri(first),
+                    _ => view.reload(),
+                }
             } else {
                 tracing::error!(
                     ?reason,
