@@ -87,15 +87,28 @@ class Node:
         left, top, width, height = self.box()
         return left + width // 2, top + height // 2
 
+    @property
+    def accessible(self):
+        """The object itself, for what is asked of it nowhere else."""
+        return self._fresh()
+
+    def children(self):
+        """What is directly in it."""
+        return [Node(child) for child in _children(self._fresh())]
+
     def descendants(self):
         """Everything in it, from the top, itself first."""
         yield self
-        for child in _children(self._fresh()):
-            yield from Node(child).descendants()
+        for child in self.children():
+            yield from child.descendants()
 
 
 class Window(Node):
     """A dialog of one process."""
+
+    def pid(self):
+        """The process that draws it."""
+        return self._accessible.get_process_id()
 
     def find(self, name, roles=None):
         """The one control of that name, or nothing. What is scrolled away is found too, what is hidden not."""

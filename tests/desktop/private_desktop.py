@@ -14,7 +14,8 @@ from pathlib import Path
 
 from waiting import wait_until
 
-SCREEN = "1280x800x24"
+# At 200% there is room for a dialog as high as one becomes.
+SCREEN = "1600x1300x24"
 
 # Variables that would lead out of the private desktop, or change what Tidegate does.
 FOREIGN = (

@@ -17,6 +17,10 @@ use crate::scope_words::{self, Asker};
 /// The role that levels are about.
 const OPERATOR: &str = "operator";
 
+/// How trust begins to say where something comes from that another user of this computer runs. The
+/// beginnings are trust's own words; text from outside stands behind them only.
+const ANOTHER_USER: &str = "this computer, another user";
+
 /// The dialog for a waiting request.
 #[must_use]
 pub fn of_request(request: &PendingRequest) -> Review {
@@ -55,8 +59,7 @@ fn cautions(ask: &Ask) -> Vec<String> {
                 .to_owned(),
         );
     }
-    // The beginnings are trust's own words; text from outside stands behind them only.
-    if ask.from.starts_with("this computer, another user") {
+    if ask.from.starts_with(ANOTHER_USER) {
         cautions.push("Another user of this computer runs it.".to_owned());
     }
     if ask.reason == PairingReason::MetadataUpgrade {
@@ -97,13 +100,15 @@ fn fields(ask: &Ask) -> Vec<Field> {
     fields.extend(words("Says it is", &says_it_is(ask)));
     fields.extend(words("Its platform, as it says", &platform(ask)));
     fields.extend(words("Role", &ask.role));
-    fields.extend(code("Comes from", &ask.from));
     match &ask.subject {
-        Subject::Device(device) => fields.extend(code("Fingerprint", &device.fingerprint())),
+        Subject::Device(device) => {
+            fields.extend(code("Comes from", &ask.from));
+            fields.extend(code("Fingerprint", &device.fingerprint()));
+        }
         Subject::Program(program) => {
+            fields.extend(words("Comes from", &place(ask, program.uid)));
             fields.extend(program.script.as_deref().and_then(|script| code("Script", &shown(script))));
             fields.extend(code("Program file", &shown(&program.executable)));
-            fields.extend(words("User", &format!("number {}", program.uid)));
         }
     }
     if !ask.has.is_empty() {
@@ -131,6 +136,13 @@ fn platform(ask: &Ask) -> String {
         Some(family) => format!("{}, {family}", text::one_line(&ask.claims.platform, MAX_WORDS / 2)),
         None => ask.claims.platform.clone(),
     }
+}
+
+/// Where a program runs and as whom. Its files have fields of their own, so what trust says of them
+/// after the place is left out.
+fn place(ask: &Ask, uid: u32) -> String {
+    let place = ask.from.split_once(": ").map_or(ask.from.as_str(), |(place, _)| place);
+    if place.starts_with(ANOTHER_USER) { place.to_owned() } else { format!("{place}, your own user ({uid})") }
 }
 
 fn shown(path: &Path) -> String {

@@ -7,8 +7,9 @@ use tidegate_protocol::{ConnectionId, Scope};
 use tidegate_trust::approval::Requester;
 use tidegate_trust::decision::Duration;
 use tidegate_trust::origin::{Origin, Peer};
-use tidegate_trust::pairing::Ask;
-use tidegate_trust::program::Fleeting;
+use tidegate_trust::pairing::{Ask, Subject};
+use tidegate_trust::program::{Fleeting, Program};
+use tidegate_trust::records::ProgramIdentity;
 use tidegate_trust::{Level, Principal, ScopeSet};
 
 use crate::support::{at, command, command_of, device_ask, program_ask, request, waiting, waiting_for};
@@ -107,12 +108,40 @@ fn a_program_shows_its_files_and_can_have_a_token_of_its_own() {
     let dialog = shown(program_ask(1, &[Scope::Read]));
 
     assert_eq!(dialog.heading, "A new program asks to be let in.");
-    assert_eq!(value(&dialog, "Script"), Some("/opt/tools/tool-1.mjs"));
-    assert_eq!(value(&dialog, "Program file"), Some("/usr/bin/node"));
-    assert_eq!(value(&dialog, "User"), Some("number 1000"));
-    assert_eq!(value(&dialog, "Fingerprint"), None);
+    let fields: Vec<_> = dialog.fields.iter().map(|field| (field.label, field.value.as_str())).collect();
+    assert_eq!(
+        fields,
+        [
+            ("Claimed name", "laptop 1"),
+            ("Says it is", "cli, used as cli, version 2026.9.6"),
+            ("Its platform, as it says", "linux, desktop"),
+            ("Role", "operator"),
+            ("Comes from", "this computer, your own user (1000)"),
+            ("Script", "/opt/tools/tool-1.mjs"),
+            ("Program file", "/usr/bin/node"),
+        ],
+        "each fact once"
+    );
     assert!(dialog.cautions[0].contains("a tripwire and no proof"), "{:?}", dialog.cautions);
     assert!(dialog.options.is_some_and(|options| options.can_have_token));
+}
+
+#[test]
+fn a_program_of_another_user_is_said_to_be_one_whatever_its_path() {
+    let script = "/tmp/this computer, your own user: /usr/bin/x.mjs";
+    let identity =
+        ProgramIdentity { uid: 1001, executable: "/usr/bin/node".into(), script: Some(script.into()) };
+    let program = Program { pid: 7, identity: identity.clone(), fleeting: None };
+    let peer = Peer::Process { uid: 1001, same_user: false, program: Some(program) };
+    let dialog = shown(Ask {
+        subject: Subject::Program(identity),
+        from: Origin::Loopback(peer).describe(),
+        ..program_ask(1, &[Scope::Read])
+    });
+
+    assert_eq!(value(&dialog, "Comes from"), Some("this computer, another user (1001)"));
+    assert_eq!(value(&dialog, "Script"), Some(script));
+    assert_eq!(dialog.cautions[0], "Another user of this computer runs it.");
 }
 
 #[test]

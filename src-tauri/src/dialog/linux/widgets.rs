@@ -3,6 +3,8 @@
 
 use std::borrow::Cow;
 
+use gtk::cairo;
+use gtk::glib::Propagation;
 use gtk::prelude::*;
 
 /// Between parts that belong together, in logical pixels.
@@ -11,6 +13,9 @@ pub(super) const NEAR: i32 = 6;
 pub(super) const GAP: i32 = 12;
 /// Around everything, and between groups.
 pub(super) const WIDE: i32 = 18;
+
+/// How wide and high a sign is, in logical pixels.
+pub(super) const SIGN: i32 = 16;
 
 /// How letters look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,11 +70,46 @@ pub(super) fn caution(words: &str) -> gtk::Box {
     row
 }
 
-/// The sign of a caution.
-pub(super) fn sign() -> gtk::Image {
-    let image = gtk::Image::from_icon_name(Some("dialog-warning-symbolic"), gtk::IconSize::Button);
-    describe(&image, "Caution", "");
-    image
+/// The sign of a caution: a triangle around an exclamation mark, in the colour of the text around it.
+///
+/// It is drawn here, as the marks of boxes are by the toolkit (`style.css`): an icon of the theme would
+/// load a library for vector graphics that takes more memory than everything else in a dialog.
+pub(super) fn sign() -> gtk::DrawingArea {
+    let sign = gtk::DrawingArea::new();
+    sign.set_size_request(SIGN, SIGN);
+    sign.style_context().add_class("tidegate-sign");
+    sign.connect_draw(|sign, context| {
+        let colour = sign.style_context().color(sign.state_flags());
+        context.set_source_rgba(colour.red(), colour.green(), colour.blue(), colour.alpha());
+        let left = f64::from(sign.allocated_width() - SIGN) / 2.0;
+        let top = f64::from(sign.allocated_height() - SIGN) / 2.0;
+        context.translate(left, top);
+        if let Err(error) = draw_sign(context) {
+            tracing::warn!(%error, "the sign of a caution could not be drawn");
+        }
+        Propagation::Proceed
+    });
+    if let Some(accessible) = sign.accessible() {
+        accessible.set_role(gtk::atk::Role::Icon);
+    }
+    describe(&sign, "Caution", "");
+    sign
+}
+
+fn draw_sign(context: &cairo::Context) -> Result<(), cairo::Error> {
+    context.set_line_join(cairo::LineJoin::Round);
+    context.set_line_cap(cairo::LineCap::Round);
+    context.set_line_width(1.5);
+    context.move_to(8.0, 1.75);
+    context.line_to(14.75, 14.0);
+    context.line_to(1.25, 14.0);
+    context.close_path();
+    context.stroke()?;
+    context.move_to(8.0, 6.25);
+    context.line_to(8.0, 9.25);
+    context.stroke()?;
+    context.arc(8.0, 11.75, 0.95, 0.0, std::f64::consts::TAU);
+    context.fill()
 }
 
 /// A vertical box.
@@ -85,8 +125,8 @@ pub(super) fn form() -> gtk::Grid {
     grid
 }
 
-/// Puts a label and what it names into the next row of a form.
-pub(super) fn add_row(form: &gtk::Grid, row: i32, label: &str, value: &impl IsA<gtk::Widget>) {
+/// Puts a label and what it names into the next row of a form. The label is returned.
+pub(super) fn add_row(form: &gtk::Grid, row: i32, label: &str, value: &impl IsA<gtk::Widget>) -> gtk::Label {
     let label = secondary(label);
     label.set_xalign(1.0);
     label.set_valign(gtk::Align::Baseline);
@@ -95,6 +135,7 @@ pub(super) fn add_row(form: &gtk::Grid, row: i32, label: &str, value: &impl IsA<
     value.set_hexpand(true);
     form.attach(&label, 0, row, 1, 1);
     form.attach(value, 1, row, 1, 1);
+    label
 }
 
 /// An entry for one line, with the words that it is known by.

@@ -3,7 +3,7 @@
 use gtk::prelude::*;
 use tidegate_desktop_core::dialog::{Field, FieldStyle};
 
-use super::super::widgets::{self, Look};
+use super::super::widgets::{self, GAP, Look};
 
 /// How high the box of a command is at least and at most, in logical pixels.
 const BLOCK: (i32, i32) = (40, 168);
@@ -39,9 +39,14 @@ pub(super) fn form(fields: &[Field], code: &str) -> gtk::Grid {
     }
     if !code.is_empty() {
         let value = widgets::text(code, Look::Large);
-        widgets::add_row(&form, row, "Code", &value);
         let hint = widgets::secondary("If it shows you a code, it must be this one.");
-        form.attach(&hint, 1, row + 1, 1, 1);
+        let line = gtk::Box::new(gtk::Orientation::Horizontal, GAP);
+        for label in [&value, &hint] {
+            label.set_valign(gtk::Align::Baseline);
+            line.pack_start(label, false, false, 0);
+        }
+        let label = widgets::add_row(&form, row, "Code", &line);
+        label.set_mnemonic_widget(Some(&value));
     }
     form
 }

@@ -74,18 +74,18 @@ impl Rights {
     }
 }
 
-/// How wide a sign is with the space after it, in logical pixels.
-const SIGN: i32 = 24;
+/// Between a sign, the words and the tag, in logical pixels.
+const APART: i32 = 8;
 
 fn row(line: &ScopeLine, has_signs: bool) -> gtk::Box {
-    let row = gtk::Box::new(gtk::Orientation::Horizontal, 8);
+    let row = gtk::Box::new(gtk::Orientation::Horizontal, APART);
     row.set_margin_start(4);
     if line.is_far_reaching {
         let sign = widgets::sign();
         sign.set_tooltip_text(Some("Reaches far"));
         row.pack_start(&sign, false, false, 0);
     } else if has_signs {
-        row.set_margin_start(4 + SIGN);
+        row.set_margin_start(4 + widgets::SIGN + APART);
     }
     let look = if line.is_far_reaching { Look::Bold } else { Look::Plain };
     row.pack_start(&widgets::text(&line.sentence, look), true, true, 0);
