@@ -10,6 +10,8 @@ mod actions;
 mod arguments;
 mod autostart;
 mod clipboard;
+#[cfg(target_os = "linux")]
+mod colour_scheme;
 pub mod dialog;
 mod display;
 mod driver;

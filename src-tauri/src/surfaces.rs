@@ -44,6 +44,8 @@ pub(crate) fn prepare(app: &AppHandle, inputs: &Inputs, outcomes: Outcomes, star
     };
     #[cfg(target_os = "linux")]
     crate::screen_lock::watch(inputs);
+    #[cfg(target_os = "linux")]
+    crate::colour_scheme::follow();
     let surfaces = Surfaces {
         app: app.clone(),
         inputs: inputs.clone(),

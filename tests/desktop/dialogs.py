@@ -55,6 +55,11 @@ class Dialog:
         """Whether it is on the screen still."""
         return "showing" in _states(self._node)
 
+    def box(self):
+        """Left, top, width, height on the screen."""
+        extents = Atspi.Component.get_extents(self._node, Atspi.CoordType.SCREEN)
+        return extents.x, extents.y, extents.width, extents.height
+
     def texts(self):
         """Every text in it, in the order of drawing, each once."""
         found = []
