@@ -121,7 +121,7 @@ pub enum TrayCommand {
 
 impl TrayCommand {
     /// Every command.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::ReviewRequests,
         Self::ReviewCommands,
         Self::ReviewSettings,
