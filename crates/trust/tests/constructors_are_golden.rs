@@ -181,8 +181,10 @@ fn every_place_that_makes_a_principal_a_session_or_a_proof_is_known() {
         "Principal::Program in admission/without_device.rs Authority::admit_without_device",
         "Principal::Program in decision.rs Authority::complete",
         "Principal::Program in management.rs Authority::remove_program",
+        // Whose queued runs are dropped.
         "Principal::Program in management.rs revoked_program",
         "Principal::ProgramToken in admission/without_device.rs Authority::admit_without_device",
+        "Principal::ProgramToken in management.rs Authority::revoke_program_token",
         // The only way to act as our own client.
         "Principal::SubagentClient in admission.rs Authority::admit_own_client",
         "Principal::Visitor in admission/without_device.rs Authority::admit_without_device",
