@@ -195,10 +195,10 @@ impl Authority {
             effects.push(Effect::Audit(event));
             return Err(unauthorized(AuthReason::OwnKeyElsewhere));
         }
+        self.refuse_tools(attempt, now, effects)?;
         if !role_is_served {
             return Err(Refusal::InvalidRole.into());
         }
-        self.refuse_tools(attempt, now, effects)?;
         let credential = self.credential(params, device.as_ref().ok().and_then(Option::as_ref));
         match params.device {
             None => self.admit_without_device(attempt, dialect, credential, entropy, now, effects),

@@ -429,6 +429,7 @@ fn tools_are_refused_whatever_they_hold() {
             let program_token = made.value.0.reveal().to_owned();
             for client in [
                 reader(),
+                Client { role: Some("node".to_owned()), ..reader() },
                 reader().device_token("mine"),
                 Client::new(&key(4)).asks(&[Scope::Read]),
                 Client::without_device().asks(&[Scope::Read]),
