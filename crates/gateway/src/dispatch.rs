@@ -14,7 +14,9 @@ use tidegate_trust::Session;
 use crate::connection::frame;
 use crate::gateway::Gateway;
 use crate::hub::Outbox;
-use crate::methods::{agents, approvals, chat, desktop, devices, lists, local, sessions, settings, system};
+use crate::methods::{
+    agents, approvals, chat, desktop, devices, history, lists, local, sessions, settings, system,
+};
 
 /// Whoever called a method.
 #[derive(Clone)]
@@ -131,7 +133,7 @@ async fn answer(caller: &Caller, method: Method, request: &RequestFrame) -> Resu
             parse(method, request).map(|params| sessions::watch(caller, &params, false))
         }
         M::ChatSend => chat::send(caller, parse(method, request)?).await,
-        M::ChatHistory => chat::history(caller, parse(method, request)?).await,
+        M::ChatHistory => history::history(caller, parse(method, request)?).await,
         M::ChatAbort => chat::abort(caller, parse(method, request)?).await,
         M::Agent => Err(ErrorShape::invalid("agent has two answers")),
         M::AgentWait => chat::wait(caller, parse(method, request)?).await,

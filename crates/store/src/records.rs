@@ -91,6 +91,15 @@ pub struct TranscriptEntry {
     pub at: UnixMillis,
 }
 
+/// A part of a transcript.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TranscriptPage {
+    /// Its entries, oldest first.
+    pub entries: Vec<TranscriptEntry>,
+    /// How many entries the whole transcript has.
+    pub total: u64,
+}
+
 /// One run, as stored.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RunRow {

@@ -100,6 +100,8 @@ async fn every_answer_and_every_event_fits_its_schema() {
         ("sessions.patch", json!({ "key": "main", "label": "First", "thinkingLevel": "high" })),
         ("chat.history", json!({ "sessionKey": "main" })),
         ("chat.history", json!({ "sessionKey": "nobody" })),
+        ("chat.history", json!({ "sessionKey": "main", "limit": 1, "offset": 1 })),
+        ("chat.history", json!({ "sessionKey": "main", "cursor": "another gateway's" })),
         ("chat.abort", json!({ "sessionKey": "main" })),
         ("chat.send", json!({ "sessionKey": "main", "message": "/stop", "idempotencyKey": "stop" })),
         ("agent.identity.get", json!({})),

@@ -1,6 +1,13 @@
 /** A made-up gateway: it answers what the window asks, from a world, and changes that world. */
 
-import type { ChatMessage, Events, Methods, SessionEntry } from '../generated/protocol';
+import type {
+  ChatHistory,
+  ChatHistoryPage,
+  ChatMessage,
+  Events,
+  Methods,
+  SessionEntry,
+} from '../generated/protocol';
 
 import { blockOf } from './devices';
 import { entry } from './sessions';
@@ -12,7 +19,6 @@ const DECIDED_ELSEWHERE = new Set([
   'device.pair.approve',
   'device.pair.rename',
   'device.token.rotate',
-  'tidegate.devices.decide',
   'tidegate.devices.unblock',
   'tidegate.token.new',
   'tidegate.token.rotate',
@@ -151,7 +157,7 @@ export class FakeGateway {
         sessions: world.sessions,
       }),
       'sessions.subscribe': () => ({ subscribed: true }),
-      'chat.history': ({ sessionKey, limit }) => this.#history(sessionKey, limit ?? 200),
+      'chat.history': (params) => this.#history(params),
     };
   }
 
@@ -203,10 +209,21 @@ export class FakeGateway {
         const known =
           world.devices.find((one) => one.deviceId === id) ??
           world.waiting.requests.find((one) => one.deviceId === id);
-        world.blocked.push(blockOf(id, known?.displayName ?? '', Date.now()));
+        this.#block(id, known?.displayName ?? '');
         this.#forget(id);
         this.#changed();
         return { blocked: id };
+      },
+      'tidegate.devices.decide': ({ requestId, verdict }) => {
+        if (verdict === 'approve') {
+          throw new Refusal('FORBIDDEN', "Tidegate's dialog was opened; decide there");
+        }
+        const request = world.waiting.requests.find((one) => one.requestId === requestId);
+        if (!request) throw new Refusal('INVALID_REQUEST', 'no request waits under this id');
+        if (verdict === 'block') this.#block(request.deviceId, request.displayName ?? '');
+        this.#forget(request.deviceId);
+        this.#changed();
+        return { requestId, subject: request.deviceId, approved: false };
       },
       'tidegate.token.revoke': ({ id }) => {
         world.tokens.tokens = world.tokens.tokens.filter((one) => one.id !== id);
@@ -224,6 +241,10 @@ export class FakeGateway {
       },
       'chat.abort': ({ sessionKey }) => this.#abort(sessionKey),
     };
+  }
+
+  #block(id: string, name: string): void {
+    this.world.blocked.push(blockOf(id, name, Date.now()));
   }
 
   /** Takes a device or program out of everything that it is in. */
@@ -244,14 +265,17 @@ export class FakeGateway {
     this.emit('tidegate.changed', {});
   }
 
-  #history(key: string, limit: number): Methods['chat.history']['result'] {
+  #history({ sessionKey: key, limit, offset }: ChatHistory): ChatHistoryPage {
     const all = this.world.transcripts.get(key) ?? [];
-    const messages = all.slice(-Math.min(limit, 1000));
+    const end = Math.max(0, all.length - (offset ?? 0));
+    const start = Math.max(0, end - Math.min(limit ?? 200, 1000));
     return {
       sessionKey: key,
       sessionId: `${key}#1`,
-      messages,
-      hasMore: messages.length < all.length,
+      messages: all.slice(start, end),
+      ...(offset === undefined ? {} : { offset }),
+      ...(start > 0 ? { nextOffset: all.length - start } : {}),
+      hasMore: start > 0,
       totalMessages: all.length,
       defaults: {},
       thinkingLevel: 'off',

@@ -23,6 +23,10 @@ export type SessionId = string;
  */
 export type UnixMillis = number;
 /**
+ * `chat.history`.
+ */
+export type ChatHistoryResult = ChatHistoryPage | ChatHistoryReset;
+/**
  * One piece of a message.
  */
 export type ContentBlock =
@@ -44,6 +48,10 @@ export type MessageRole = 'user' | 'assistant' | 'toolResult' | 'system';
  * The state of a session's newest run.
  */
 export type SessionStatus = 'running' | 'done' | 'failed' | 'killed' | 'timeout';
+/**
+ * The one kind of [`ChatHistoryReset`].
+ */
+export type Reset = 'reset';
 /**
  * No parameters.
  */
@@ -578,12 +586,20 @@ export interface ChatHistory {
   sessionKey: SessionKey;
 }
 /**
- * `chat.history`.
+ * A page of a transcript, from its end backwards.
  */
-export interface ChatHistoryResult {
+export interface ChatHistoryPage {
   defaults: SessionModelDefaults;
   hasMore: boolean;
   messages: ChatMessage[];
+  /**
+   * The offset of the page before it, when there is one.
+   */
+  nextOffset?: number | null;
+  /**
+   * The messages after the page, where they were asked for.
+   */
+  offset?: number | null;
   pendingInputs?: PendingInputs | null;
   sessionId?: SessionId | null;
   sessionInfo?: SessionEntry | null;
@@ -627,11 +643,19 @@ export interface ChatMessage {
  */
 export interface MessagePosition {
   id: string;
+  /**
+   * Why: `oversized`.
+   */
+  reason?: string | null;
   runId?: RunId | null;
   /**
    * Counted from 1 in its session.
    */
   seq: number;
+  /**
+   * In `chat.history`: it was left out.
+   */
+  truncated?: boolean | null;
 }
 /**
  * What a message of the runtime tells of.
@@ -710,6 +734,12 @@ export interface SessionEntry {
   totalTokensFresh: boolean;
   updatedAt: UnixMillis;
   verboseLevel?: unknown;
+}
+/**
+ * The answer to a cursor: none is known, so the transcript is to be read anew.
+ */
+export interface ChatHistoryReset {
+  kind: Reset;
 }
 /**
  * `chat.send`.

@@ -1,8 +1,8 @@
 /** One conversation: its transcript, what streams in, and what was sent but not yet taken. */
 
 import { type Backend, sentenceOf } from '../backend/backend';
-import type { ChatMessage } from '../generated/protocol';
-import { type Item, type LiveTool, merged, plainText, readConversation } from '../lib/conversation';
+import type { ChatHistoryPage, ChatMessage } from '../generated/protocol';
+import { type Item, type LiveTool, merged, plainText, readConversation, sequence } from '../lib/conversation';
 
 /** A message that was sent and is not in the transcript yet. */
 export interface Outgoing {
@@ -12,9 +12,8 @@ export interface Outgoing {
   error: string;
 }
 
-const FIRST_PAGE = 100;
-/** The most that the gateway gives in one answer. */
-const LARGEST_PAGE = 1000;
+/** How many messages are read at once. */
+const PAGE = 100;
 
 export class ChatState {
   readonly key: string;
@@ -22,8 +21,11 @@ export class ChatState {
   isLoaded = $state(false);
   isLoading = $state(false);
   loadError = $state('');
-  hasMore = $state(false);
-  total = $state(0);
+  /** Whether there are messages before those that were read. */
+  hasEarlier = $state(false);
+  isLoadingEarlier = $state(false);
+  /** Why earlier messages were not read; empty when they were. */
+  earlierError = $state('');
   outgoing = $state.raw<Outgoing[]>([]);
   /** The text of the answer that is being written, by run. */
   streaming = $state.raw<ReadonlyMap<string, string>>(new Map());
@@ -32,7 +34,8 @@ export class ChatState {
   /** Why the newest run failed; empty when it did not. */
   failure = $state('');
   #live = $state.raw<ReadonlyMap<string, LiveTool>>(new Map());
-  #limit = FIRST_PAGE;
+  /** How many messages the transcript has, as far as is known. */
+  #total = 0;
   #sessionId: string | null = null;
   #backend: Backend;
   #ends: (() => void)[];
@@ -103,25 +106,14 @@ export class ChatState {
     return last ? plainText(last.content) : '';
   });
 
-  /** Whether earlier messages exist that the gateway would still give. */
-  readonly canLoadMore: boolean = $derived(this.hasMore && this.messages.length < LARGEST_PAGE);
-
   async load(): Promise<void> {
     if (this.isLoading || this.#backend.state.kind !== 'connected') return;
     this.isLoading = true;
     try {
-      const history = await this.#backend.request('chat.history', {
-        sessionKey: this.key,
-        limit: this.#limit,
-      });
-      // Another transcript begins when a session was reset.
-      const isSame = this.#sessionId === null || this.#sessionId === (history.sessionId ?? null);
-      this.messages = merged(isSame ? this.messages : [], history.messages);
-      this.#sessionId = history.sessionId ?? null;
-      const { status, lastRunId } = history.sessionInfo ?? {};
+      const page = await this.#read();
+      this.#take(page);
+      const { status, lastRunId } = page.sessionInfo ?? {};
       if (status === 'running' && lastRunId) this.running = new Set(this.running).add(lastRunId);
-      this.hasMore = history.hasMore;
-      this.total = history.totalMessages;
       this.loadError = '';
       this.isLoaded = true;
       this.#settleOutgoing();
@@ -132,9 +124,24 @@ export class ChatState {
     }
   }
 
+  /** Reads the messages before those that were read. */
   async loadEarlier(): Promise<void> {
-    this.#limit = Math.min(this.#limit * 3, LARGEST_PAGE);
-    await this.load();
+    if (this.isLoadingEarlier || !this.hasEarlier) return;
+    this.isLoadingEarlier = true;
+    this.earlierError = '';
+    try {
+      // Positions count from the newest message: where some came meanwhile, the page begins among
+      // what is known already, and the next one goes on behind it.
+      const oldest = this.#oldest();
+      for (let attempt = 0; attempt < 3 && this.hasEarlier && this.#oldest() === oldest; attempt += 1) {
+        const page = await this.#read(this.#total - oldest + 1);
+        this.#take(page);
+      }
+    } catch (error) {
+      this.earlierError = sentenceOf(error);
+    } finally {
+      this.isLoadingEarlier = false;
+    }
   }
 
   /** Sends a message. One that was not taken stays, and can be sent again. */
@@ -180,9 +187,44 @@ export class ChatState {
     for (const end of this.#ends) end();
   }
 
+  async #read(offset?: number): Promise<ChatHistoryPage> {
+    const answer = await this.#backend.request('chat.history', {
+      sessionKey: this.key,
+      limit: PAGE,
+      ...(offset === undefined ? {} : { offset }),
+    });
+    // Only who gives a cursor is told to begin anew.
+    if ('kind' in answer) throw new Error('The gateway did not send the messages.');
+    return answer;
+  }
+
+  #take(page: ChatHistoryPage): void {
+    const session = page.sessionId ?? null;
+    // Another transcript begins when a session was reset.
+    let known = this.#sessionId === null || this.#sessionId === session ? this.messages : [];
+    const first = page.messages[0];
+    const start = first ? sequence(first) : 0;
+    const before = known.findLast((message) => sequence(message) < start);
+    // What was said while nobody listened lies in between: what is older is read again on demand.
+    if (before && sequence(before) < start - 1) {
+      known = known.filter((message) => sequence(message) >= start);
+    }
+    const oldest = known[0];
+    if (!oldest || !first || start <= sequence(oldest)) this.hasEarlier = page.hasMore;
+    this.messages = merged(known, page.messages);
+    this.#sessionId = session;
+    this.#total = page.totalMessages;
+  }
+
+  /** The position of the oldest message that is known. */
+  #oldest(): number {
+    const first = this.messages[0];
+    return first ? sequence(first) : 0;
+  }
+
   #appended(message: ChatMessage): void {
     this.messages = merged(this.messages, [message]);
-    this.total = Math.max(this.total, message.__openclaw?.seq ?? 0);
+    this.#total = Math.max(this.#total, sequence(message));
     this.#settleOutgoing();
   }
 

@@ -7,6 +7,7 @@ import { extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { type Browser, type BrowserContext, type Page, chromium } from 'playwright-core';
+import { expect } from 'vitest';
 
 import type { FakeShell } from '../../src/fake/shell';
 import type { Scenario } from '../../src/fake/world';
@@ -128,6 +129,18 @@ export class Windows {
     await page.goto(`${this.address}/#/${options.page ?? 'overview'}`);
     await page.locator('main h1').first().waitFor();
     return { page, problems, foreign, close: () => context.close() };
+  }
+
+  /** Opens a window for one test; at its end the browser must have had nothing to complain of. */
+  async during(options: OpenOptions, path: (opened: OpenWindow) => Promise<void>): Promise<void> {
+    const opened = await this.open(options);
+    try {
+      await path(opened);
+      expect(opened.problems).toEqual([]);
+      expect(opened.foreign).toEqual([]);
+    } finally {
+      await opened.close();
+    }
   }
 
   async stop(): Promise<void> {

@@ -7,22 +7,18 @@ use tidegate_agent::authority::{Owner, RunAuthority};
 use tidegate_agent::model::ModelName;
 use tidegate_agent::{HandoffId, PreparedStart, StartError, Turn, WaitOutcome};
 use tidegate_protocol::ids::DEFAULT_AGENT;
-use tidegate_protocol::params::{Agent, AgentWait, ChatAbort, ChatHistory, ChatSend};
+use tidegate_protocol::params::{Agent, AgentWait, ChatAbort, ChatSend};
 use tidegate_protocol::{AgentId, ErrorCode, ErrorShape, SessionKey, text};
 use tidegate_store::{Outcome, RunRow, RunState};
 use tidegate_trust::Principal;
 
-use super::{sessions, store_error};
+use super::store_error;
 use crate::dispatch::{Caller, Reply};
 
 /// How long `agent.wait` waits when it is not told.
 const DEFAULT_WAIT: Duration = Duration::from_secs(30);
 /// The longest that one look for a run's end takes; `agent` looks again.
 const LONGEST_WAIT: Duration = Duration::from_hours(1);
-/// The most bytes of messages in one `chat.history`.
-const MAX_HISTORY_BYTES: usize = 6 * 1024 * 1024;
-/// The most characters of one message in `chat.history` when the client does not say.
-const DEFAULT_MAX_CHARS: u32 = 12_000;
 
 /// `chat.send`: a turn, answered by `chat` events.
 pub(crate) async fn send(caller: &Caller, params: ChatSend) -> Result<Value, ErrorShape> {
@@ -278,63 +274,6 @@ pub(crate) async fn abort(caller: &Caller, params: ChatAbort) -> Result<Value, E
     }
     let aborted = runtime.abort(&params.session_key, params.run_id.as_ref()).await;
     Ok(json!({ "ok": true, "aborted": !aborted.runs.is_empty(), "runIds": aborted.runs }))
-}
-
-/// `chat.history`.
-pub(crate) async fn history(caller: &Caller, params: ChatHistory) -> Result<Value, ErrorShape> {
-    let store = caller.gateway.inner().gatekeeper.store();
-    let limit = params.limit.unwrap_or(200).clamp(1, 1000);
-    let max_chars = params.max_chars.unwrap_or(DEFAULT_MAX_CHARS).clamp(1, 500_000) as usize;
-    let row = store.session(params.session_key.clone()).await.map_err(|error| store_error(&error))?;
-    let Some(row) = row else {
-        return Ok(json!({
-            "sessionKey": params.session_key,
-            "messages": [],
-            "hasMore": false,
-            "totalMessages": 0,
-            "defaults": sessions::defaults(caller).await,
-            "thinkingLevel": "off",
-        }));
-    };
-    let entries =
-        store.transcript(row.session_id.clone(), None, limit).await.map_err(|error| store_error(&error))?;
-    let has_more = entries.first().is_some_and(|entry| entry.seq > 1);
-    let total = entries.last().map_or(0, |entry| entry.seq);
-    let mut messages: Vec<Value> = Vec::with_capacity(entries.len());
-    let mut bytes = 0;
-    for entry in entries.iter().rev() {
-        let mut message = sessions::entry_payload(entry);
-        shorten(&mut message, max_chars);
-        bytes += message.to_string().len();
-        if bytes > MAX_HISTORY_BYTES {
-            break;
-        }
-        messages.push(message);
-    }
-    messages.reverse();
-    Ok(json!({
-        "sessionKey": row.key,
-        "sessionId": row.session_id,
-        "messages": messages,
-        "hasMore": has_more,
-        "totalMessages": total,
-        "pendingInputs": { "items": [], "total": 0 },
-        "defaults": sessions::defaults(caller).await,
-        "sessionInfo": sessions::row_payload(&row),
-        "thinkingLevel": "off",
-    }))
-}
-
-/// Cuts the texts of a message.
-fn shorten(message: &mut Value, max_chars: usize) {
-    let Some(blocks) = message.get_mut("content").and_then(Value::as_array_mut) else { return };
-    for block in blocks {
-        if let Some(Value::String(text)) = block.get_mut("text")
-            && text.chars().count() > max_chars
-        {
-            *text = text.chars().take(max_chars).chain(" [...]".chars()).collect();
-        }
-    }
 }
 
 fn is_stop(message: &str) -> bool {

@@ -5,6 +5,7 @@ pub(crate) mod approvals;
 pub(crate) mod chat;
 pub(crate) mod desktop;
 pub(crate) mod devices;
+pub(crate) mod history;
 pub(crate) mod lists;
 pub(crate) mod local;
 pub(crate) mod sessions;

@@ -98,6 +98,8 @@ fn answer(error: &DecideError) -> ErrorShape {
             ErrorShape::invalid("the value changed since it was shown; look at it again")
         }
         DecideError::Decision(error) => ErrorShape::new(ErrorCode::Forbidden, error.to_string()),
-        DecideError::NotSaved(_) | DecideError::Overtaken | DecideError::Entropy(_) => ErrorShape::unavailable(error.to_string()),
+        DecideError::NotSaved(_) | DecideError::Overtaken | DecideError::Entropy(_) => {
+            ErrorShape::unavailable(error.to_string())
+        }
     }
 }

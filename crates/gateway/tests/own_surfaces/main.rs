@@ -13,5 +13,6 @@ mod attacks;
 mod clients;
 mod configuration;
 mod desk;
+mod history;
 mod support;
 mod wishes;

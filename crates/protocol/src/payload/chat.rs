@@ -27,6 +27,23 @@ pub enum MessageRole {
     System,
 }
 
+/// The one kind of [`ChatHistoryReset`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs, reason = "the names are the protocol's")]
+pub enum Reset {
+    Reset,
+}
+
+/// `chat.history`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[allow(missing_docs, reason = "the types say what they are")]
+pub enum ChatHistoryResult {
+    Page(Box<ChatHistoryPage>),
+    Reset(ChatHistoryReset),
+}
+
 payload! {
     /// Where a message stands in its transcript.
     MessagePosition {
@@ -34,6 +51,10 @@ payload! {
         /// Counted from 1 in its session.
         seq: u64,
         run_id: Option<RunId>,
+        /// In `chat.history`: it was left out.
+        truncated: Option<bool>,
+        /// Why: `oversized`.
+        reason: Option<String>,
     }
     /// Tokens of one answer.
     MessageUsage {
@@ -74,17 +95,25 @@ payload! {
         items: Vec<Value>,
         total: u64,
     }
-    /// `chat.history`.
-    ChatHistoryResult {
+    /// A page of a transcript, from its end backwards.
+    ChatHistoryPage {
         session_key: SessionKey,
         session_id: Option<SessionId>,
         messages: Vec<ChatMessage>,
         has_more: bool,
+        /// The messages after the page, where they were asked for.
+        offset: Option<u64>,
+        /// The offset of the page before it, when there is one.
+        next_offset: Option<u64>,
         total_messages: u64,
         pending_inputs: Option<PendingInputs>,
         defaults: SessionModelDefaults,
         session_info: Option<SessionEntry>,
         thinking_level: String,
+    }
+    /// The answer to a cursor: none is known, so the transcript is to be read anew.
+    ChatHistoryReset {
+        kind: Reset,
     }
     /// `chat.send`: a turn, or the runs that a stop word ended.
     ChatSendResult {

@@ -4,7 +4,7 @@ use rusqlite::Connection;
 use serde_json::Value;
 use tidegate_protocol::{RunId, SessionId, SessionKey, UnixMillis};
 
-use crate::records::{RunState, TranscriptEntry};
+use crate::records::{RunState, TranscriptEntry, TranscriptPage};
 use crate::rows::{self, Columns, integer, millis};
 use crate::{Store, StoreError, json, sql};
 
@@ -26,6 +26,32 @@ impl Store {
                 rows::all(connection, sql::ENTRIES_BEFORE, (id.as_str(), before, limit), rows::entry)?;
             entries.reverse();
             Ok(entries)
+        })
+        .await
+    }
+
+    /// A page of a transcript: the newest `limit` entries before its last `offset` ones, and how many
+    /// entries it has. A transcript that does not exist has none.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn transcript_page(
+        &self,
+        id: SessionId,
+        offset: u64,
+        limit: u32,
+    ) -> Result<TranscriptPage, StoreError> {
+        self.read(move |connection| {
+            let total = last_seq(connection, &id)?;
+            let before = (total + 1).saturating_sub(offset);
+            let mut entries = rows::all(
+                connection,
+                sql::ENTRIES_BEFORE,
+                (id.as_str(), integer(before), limit),
+                rows::entry,
+            )?;
+            entries.reverse();
+            Ok(TranscriptPage { entries, total })
         })
         .await
     }

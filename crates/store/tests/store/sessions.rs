@@ -94,6 +94,25 @@ async fn sessions_are_listed_newest_first_and_filtered() {
 }
 
 #[tokio::test]
+async fn a_transcript_is_read_in_pages_from_its_end() {
+    let store = Store::in_memory().expect("store");
+    let run = created(&store, new_run("r1", MAIN)).await;
+    started(&store, "r1").await;
+    store.append(run_id("r1"), vec![user("two"), user("three"), user("four")], at(300)).await.expect("added");
+    let read = async |offset: u64, limit: u32| {
+        let page = store.transcript_page(run.session_id.clone(), offset, limit).await.expect("read");
+        (page.entries.iter().map(|entry| entry.seq).collect::<Vec<_>>(), page.total)
+    };
+
+    assert_eq!(read(0, 3).await, (vec![2, 3, 4], 4));
+    assert_eq!(read(3, 3).await, (vec![1], 4));
+    assert_eq!(read(4, 3).await, (vec![], 4));
+    assert_eq!(read(u64::MAX, 3).await, (vec![], 4));
+    let none = store.transcript_page(session_id("none"), 0, 3).await.expect("read");
+    assert_eq!((none.entries, none.total), (Vec::new(), 0));
+}
+
+#[tokio::test]
 async fn a_reset_begins_a_new_transcript_and_keeps_the_old_one() {
     let store = Store::in_memory().expect("store");
     let run = created(&store, new_run("r1", MAIN)).await;

@@ -1,0 +1,296 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+
+import type { FakeShell } from '../../src/fake/shell';
+import { said } from '../../src/fake/transcripts';
+import { type OpenOptions, type OpenWindow, Windows, requestsOf, settled } from './window';
+
+let windows: Windows;
+beforeAll(async () => {
+  windows = await Windows.start();
+});
+afterAll(() => windows?.stop());
+
+const inWindow = (options: OpenOptions, path: (opened: OpenWindow) => Promise<void>) =>
+  windows.during(options, path);
+
+describe('chat', () => {
+  const input = (opened: OpenWindow) => opened.page.getByLabel('Message to the agent');
+
+  test('a message is sent with Enter, and its answer streams in and stays', () =>
+    inWindow({ page: 'chat/agent%3Amain%3Achat-7b1d' }, async (opened) => {
+      const { page } = opened;
+      await page.getByText('chart datum').waitFor();
+      await input(opened).fill('first line');
+      await input(opened).press('Shift+Enter');
+      await input(opened).pressSequentially('second line');
+      await input(opened).press('Enter');
+      expect(await input(opened).inputValue()).toBe('');
+      await page.getByTestId('streaming').getByText('You wrote').waitFor();
+      await page.getByRole('button', { name: 'Stop' }).waitFor();
+      await page.getByRole('list').getByText('so that the stream can be seen.').waitFor();
+      await page.getByTestId('streaming').waitFor({ state: 'detached' });
+      const sent = await requestsOf(page, 'chat.send');
+      expect(sent).toHaveLength(1);
+      expect(sent[0]?.params).toMatchObject({
+        sessionKey: 'agent:main:chat-7b1d',
+        message: 'first line\nsecond line',
+      });
+      expect(await page.getByRole('list').getByText('second line').count()).toBe(2);
+    }));
+
+  test('an answer is stopped', () =>
+    inWindow({ page: 'chat/agent%3Amain%3Achat-7b1d' }, async (opened) => {
+      const { page } = opened;
+      await input(opened).fill('[slow] tell me everything');
+      await input(opened).press('Enter');
+      await page.getByTestId('streaming').waitFor();
+      await page.getByRole('button', { name: 'Stop' }).click();
+      await page.getByTestId('streaming').waitFor({ state: 'detached' });
+      expect(await requestsOf(page, 'chat.abort')).toHaveLength(1);
+    }));
+
+  test('a message that is refused stays, and is sent again under the same key', () =>
+    inWindow({ page: 'chat' }, async (opened) => {
+      const { page } = opened;
+      await input(opened).fill('[refuse] hello');
+      await input(opened).press('Enter');
+      await page.getByText('Not sent. Too many runs wait; try again.').waitFor();
+      await page.getByRole('button', { name: 'Send again' }).click();
+      await page.waitForFunction(
+        () =>
+          (window as unknown as { __fake: FakeShell }).__fake.requests.filter(
+            (one) => one.method === 'chat.send',
+          ).length === 2,
+      );
+      const [first, second] = await requestsOf(page, 'chat.send');
+      expect(second?.params['idempotencyKey']).toBe(first?.params['idempotencyKey']);
+      await page.getByRole('button', { name: 'Discard' }).click();
+      await page.getByText('[refuse] hello').waitFor({ state: 'detached' });
+    }));
+
+  test('a run that fails says why and can be tried again', () =>
+    inWindow({ page: 'chat/agent%3Amain%3Achat-7b1d' }, async (opened) => {
+      const { page } = opened;
+      await input(opened).fill('[fail] please');
+      await input(opened).press('Enter');
+      await page.getByText('the model server closed the connection').waitFor();
+      await page.getByRole('button', { name: 'Try again' }).waitFor();
+    }));
+
+  test('a new chat begins empty, under a key of its own, and appears in the list', () =>
+    inWindow({ page: 'chat' }, async (opened) => {
+      const { page } = opened;
+      await page.getByRole('button', { name: 'New chat' }).click();
+      await page.getByText('What should the agent do?').waitFor();
+      await input(opened).fill('a fresh start');
+      await input(opened).press('Enter');
+      await page.getByRole('list', { name: 'Chats' }).getByText('a fresh start').waitFor();
+      const [sent] = await requestsOf(page, 'chat.send');
+      expect(sent?.params['sessionKey']).toMatch(/^agent:main:chat-[0-9a-f]{8}$/);
+    }));
+
+  test('what is written and not sent is still there after a look elsewhere', () =>
+    inWindow({ page: 'chat' }, async (opened) => {
+      const { page } = opened;
+      await input(opened).fill('half a thought');
+      await page.getByRole('link', { name: 'Overview' }).click();
+      await page.getByRole('link', { name: 'Chat', exact: true }).click();
+      expect(await input(opened).inputValue()).toBe('half a thought');
+    }));
+
+  test('tool calls and the results of subagents are folded, and unfold', () =>
+    inWindow({ page: 'chat' }, async ({ page }) => {
+      const tool = page.locator('summary', { hasText: 'docs/missing.md' });
+      await tool.getByText('Failed').waitFor();
+      expect(await page.getByText('There is no file docs/missing.md').count()).toBe(0);
+      await tool.click();
+      await page.getByText('There is no file docs/missing.md').waitFor();
+      await page.locator('summary', { hasText: 'Subagent check the links' }).click();
+      await page.getByText('All 14 links work; one redirects:').waitFor();
+      expect(await page.getByText('untrusted-data').count()).toBe(0);
+    }));
+
+  test('a command that a subagent wants to run opens the dialog from here', () =>
+    inWindow({ page: 'chat' }, async ({ page }) => {
+      await page.getByText('A command waits for your decision').waitFor();
+      await page.getByRole('button', { name: 'Review…' }).click();
+      await page.waitForFunction(() =>
+        (window as unknown as { __fake: FakeShell }).__fake.requests.some(
+          (one) => one.method === 'tidegate.review',
+        ),
+      );
+      expect((await requestsOf(page, 'tidegate.review'))[0]?.params).toEqual({
+        id: '493bb3df-fd38-4b55-a870-4dd1802a2a34',
+      });
+    }));
+
+  test('without a model it says so', () =>
+    inWindow({ page: 'chat', scenario: 'fresh' }, async ({ page }) => {
+      await page.getByText('No model is connected.').waitFor();
+    }));
+
+  test('thousands of messages are drawn in part, and scrolling back keeps its place', () =>
+    inWindow({ page: 'chat', scenario: 'long' }, async ({ page }) => {
+      await page.getByText('Answer 4000.').waitFor();
+      // Not every engine keeps the place by itself.
+      await page
+        .locator('.scroller')
+        .evaluate((element) => element.style.setProperty('overflow-anchor', 'none'));
+      const drawn = () => page.locator('ol.items > li').count();
+      expect(await drawn()).toBe(60);
+      await page.getByRole('button', { name: 'Show earlier messages' }).click();
+      await page.waitForFunction(() => document.querySelectorAll('ol.items > li').length > 60);
+      for (let at = 0; at < 4; at += 1) {
+        await page.getByRole('button', { name: 'Show earlier messages' }).click();
+        await page.waitForTimeout(100);
+      }
+      expect(await drawn()).toBeGreaterThan(150);
+      // Not at the end any more: what comes now does not move what is being read.
+      const before = await page.locator('.scroller').evaluate((element) => element.scrollTop);
+      await page.getByLabel('Message to the agent').focus();
+      await page.evaluate(() => {
+        const shell = (window as unknown as { __fake: FakeShell }).__fake;
+        const message = {
+          role: 'assistant',
+          content: [{ type: 'text', text: 'News from below.' }],
+          __openclaw: { id: 'm4001', seq: 4001, runId: 'other' },
+        };
+        shell.emit('session.message', { sessionKey: 'agent:main:main', message });
+      });
+      await page.getByLabel('Messages').getByText('News from below.').waitFor({ state: 'attached' });
+      const after = await page.locator('.scroller').evaluate((element) => element.scrollTop);
+      expect(Math.abs(after - before)).toBeLessThan(2);
+      await page.getByRole('button', { name: 'To the newest message' }).click();
+      await page.waitForFunction(() => {
+        const element = document.querySelector('.scroller');
+        return element && element.scrollHeight - element.scrollTop - element.clientHeight < 10;
+      });
+    }));
+
+  test.each(['auto', 'none'])(
+    'earlier messages come on demand, and what is read stays where it is: %s',
+    (engine) =>
+      inWindow({ page: 'chat', scenario: 'long' }, async ({ page }) => {
+        await page.getByText('Answer 4000.').waitFor();
+        const scroller = page.locator('.scroller');
+        // Not every engine keeps the place by itself, as `auto` does.
+        await scroller.evaluate(
+          (element, value) => element.style.setProperty('overflow-anchor', value),
+          engine,
+        );
+        const asked = async () =>
+          (await requestsOf(page, 'chat.history')).map(({ params }) => params['offset']);
+        const earlier = page.getByRole('button', { name: 'Show earlier messages' });
+        for (let at = 0; at < 6; at += 1) {
+          await scroller.evaluate((element) => element.scrollTo({ top: 0 }));
+          const seen = await page.locator('ol.items > li').first().elementHandle();
+          const place = async () => (await seen?.boundingBox())?.y ?? Infinity;
+          const before = await place();
+          const drawn = await page.locator('ol.items > li').count();
+          await earlier.click();
+          await page.waitForFunction(
+            (count) => document.querySelectorAll('ol.items > li').length > count,
+            drawn,
+          );
+          await settled(page);
+          expect(Math.abs((await place()) - before)).toBeLessThan(2);
+        }
+        expect(await asked()).toEqual([undefined, 100, 200, 300]);
+      }),
+  );
+
+  test('a conversation is read to its beginning, and its newest messages are asked for again alone', () =>
+    inWindow({ page: 'chat', scenario: 'long' }, async ({ page }) => {
+      await page.getByText('Answer 4000.').waitFor();
+      await page.evaluate(() => {
+        const { world } = (window as unknown as { __fake: FakeShell }).__fake;
+        const all = world.transcripts.get('agent:main:main') ?? [];
+        all.splice(0, all.length - 130);
+        for (const [at, message] of all.entries()) message.__openclaw = { id: `n${at}`, seq: at + 1 };
+      });
+      await page.evaluate(() => (location.hash = '#/chat/new'));
+      await page.getByRole('heading', { name: 'New chat' }).waitFor();
+      await page.evaluate(() => (location.hash = '#/chat/agent%3Amain%3Amain'));
+      await page.getByText('Answer 4000.').waitFor();
+      const earlier = page.getByRole('button', { name: 'Show earlier messages' });
+      while (await earlier.isVisible()) {
+        await earlier.click();
+        await settled(page);
+      }
+      expect(await page.locator('ol.items > li').count()).toBe(130);
+      expect(await page.evaluate(() => document.activeElement?.getAttribute('aria-label'))).toBe('Messages');
+      await page
+        .locator('body p[role=status]')
+        .getByText('Earlier messages are shown.')
+        .waitFor({ state: 'attached' });
+      await page.evaluate(() =>
+        (window as unknown as { __fake: FakeShell }).__fake.drop('The gateway stopped.'),
+      );
+      await page.getByText('The gateway is not there.').waitFor();
+      await page.getByText('Enter sends').waitFor();
+      await settled(page);
+      const last = (await requestsOf(page, 'chat.history')).at(-1);
+      expect(last?.params['offset']).toBeUndefined();
+      expect(await page.locator('ol.items > li').count()).toBe(130);
+      expect(await earlier.isVisible()).toBe(false);
+    }));
+
+  test('what was said while the gateway was away leaves no hole', () =>
+    inWindow({ page: 'chat', scenario: 'long' }, async ({ page }) => {
+      await page.getByText('Answer 4000.').waitFor();
+      const more = Array.from({ length: 150 }, (_, at) =>
+        said(4001 + at, 'user', `Question ${4001 + at}:`, 0),
+      );
+      await page.evaluate((messages) => {
+        const shell = (window as unknown as { __fake: FakeShell }).__fake;
+        shell.drop('The gateway stopped.', true);
+        shell.world.transcripts.get('agent:main:main')?.push(...messages);
+        shell.comeBack();
+      }, more);
+      await page.getByText('Question 4150:').waitFor();
+      const earlier = page.getByRole('button', { name: 'Show earlier messages' });
+      const numbers = async () =>
+        (await page.locator('ol.items > li').allInnerTexts()).map((text) =>
+          Number(/(?:Question|Answer) (\d+)/.exec(text)?.[1]),
+        );
+      while (((await numbers())[0] ?? 0) > 3950) {
+        await earlier.click();
+        await settled(page);
+      }
+      const shown = await numbers();
+      expect(shown).toEqual(shown.map((_, at) => (shown[0] ?? 0) + at));
+      expect(shown.at(-1)).toBe(4150);
+    }));
+
+  test('where earlier messages cannot be read, it says why and lets one try again', () =>
+    inWindow({ page: 'chat', scenario: 'long' }, async ({ page }) => {
+      await page.getByText('Answer 4000.').waitFor();
+      const earlier = page.getByRole('button', { name: 'Show earlier messages' });
+      await earlier.click();
+      await settled(page);
+      await page.evaluate(() => {
+        const { world } = (window as unknown as { __fake: FakeShell }).__fake;
+        world.scenario = 'failing';
+      });
+      await earlier.click();
+      await page.getByRole('alert').getByText('the disk is full').waitFor();
+      await page.evaluate(() => {
+        const { world } = (window as unknown as { __fake: FakeShell }).__fake;
+        world.scenario = 'long';
+      });
+      const drawn = await page.locator('ol.items > li').count();
+      await earlier.click();
+      await page.waitForFunction((count) => document.querySelectorAll('ol.items > li').length > count, drawn);
+      expect(await page.getByRole('alert').count()).toBe(0);
+    }));
+
+  test('a screen reader hears that an answer begins, and the answer when it is whole', () =>
+    inWindow({ page: 'chat/agent%3Amain%3Achat-7b1d' }, async (opened) => {
+      const { page } = opened;
+      await input(opened).fill('short');
+      await input(opened).press('Enter');
+      const status = page.locator('body p[role=status]');
+      await status.getByText('The agent answers.').waitFor({ state: 'attached' });
+      await status.getByText('Agent: You wrote: *short*').waitFor({ state: 'attached' });
+    }));
+});
