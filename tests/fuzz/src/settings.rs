@@ -5,18 +5,23 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use tidegate_providers::base_url::BaseUrl;
 use tidegate_trust::program::{Invocation, invocation};
+use tidegate_trust::settings::{MAX_ORIGINS, WebOrigin};
 
 /// `openclaw.json`.
 pub fn config(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     match tidegate_host::config::parse(text) {
-        Ok((config, waiting)) => {
+        Ok((config, policy)) => {
             assert!(config.port != Some(0));
             assert!(config.workspace.is_none_or(|workspace| workspace.is_absolute()));
             assert!(config.model.is_none_or(|model| model.contains('/')));
             assert!(config.depth.is_none_or(|depth| (1..=5).contains(&depth)));
             assert!(config.children.is_none_or(|children| (1..=64).contains(&children)));
-            assert!(waiting.iter().all(|path| !path.is_empty() && !path.contains('/')), "{waiting:?}");
+            let origins = policy.proposed.iter().flat_map(|proposed| &proposed.value);
+            for origin in origins {
+                assert_eq!(WebOrigin::parse(origin.as_str()).as_ref(), Ok(origin));
+            }
+            assert!(policy.proposed.iter().all(|proposed| proposed.value.len() <= MAX_ORIGINS));
         }
         Err(problems) => {
             assert!(!problems.is_empty() && problems.iter().all(|problem| !problem.is_empty()));
