@@ -12,6 +12,9 @@ use crate::principal::{Principal, Session};
 
 /// How many commands may wait at once.
 pub const MAX_WAITING: usize = 64;
+/// How many of them one client may have asked about, on all its connections: the rest is for others,
+/// and for the agents.
+pub const MAX_WAITING_OF_CLIENT: usize = 8;
 /// How long a decision can be asked for again after it was taken.
 const LINGER: Duration = Duration::from_secs(15);
 
@@ -132,7 +135,7 @@ pub struct ApprovalQueue {
 }
 
 impl ApprovalQueue {
-    /// A command is asked for. `None` when too many wait, or when the id could be taken for another
+    /// A command is asked for. `None` when too many wait, in all or of this client, or when the id could be taken for another
     /// command's: it is the beginning of one that waits or begins like it, or the outcome of one is
     /// still told under it. That is a refusal.
     pub fn ask(
@@ -146,7 +149,15 @@ impl ApprovalQueue {
         let is_alike = |waiting: &WaitingCommand| waiting.id.starts_with(&id) || id.starts_with(&waiting.id);
         let is_told =
             |resolved: &ResolvedCommand| resolved.waiting.id == id && !resolved.linger.has_passed(now);
+        let of_client = match &requester {
+            Requester::Run => 0,
+            Requester::Client { principal: asking, .. } => {
+                let is_its = |waiting: &&WaitingCommand| matches!(&waiting.requester, Requester::Client { principal, .. } if principal == asking);
+                self.waiting.iter().filter(is_its).count()
+            }
+        };
         if self.waiting.len() >= MAX_WAITING
+            || of_client >= MAX_WAITING_OF_CLIENT
             || self.waiting.iter().any(is_alike)
             || self.resolved.iter().any(is_told)
         {

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use support::{Client, World, command_line, key, local_named, record, records, scopes};
 use tidegate_protocol::Scope;
-use tidegate_trust::approval::{ApprovalQueue, Command, Decision, MAX_WAITING, Requester, ResolveError};
+use tidegate_trust::approval::{
+    ApprovalQueue, Command, Decision, MAX_WAITING, MAX_WAITING_OF_CLIENT, Requester, ResolveError,
+};
 use tidegate_trust::decision::Desktop;
 use tidegate_trust::{ScopeSet, Session, TrustRecords};
 
@@ -226,6 +228,26 @@ fn no_id_is_the_beginning_of_another() {
     assert!(!ask("030e251a") && !ask("030e"));
     assert!(!ask("030e251a-3d5f-4e96-8b7d-f5cd144ee719-more"), "else the whole id would be ambiguous");
     assert!(ask("030e251b-3d5f-4e96-8b7d-f5cd144ee719"));
+}
+
+#[test]
+fn one_client_leaves_room_for_others_and_for_the_agents() {
+    let both = scopes([Scope::Approvals]);
+    let (mut world, flooding, other) = clients(&both, &both);
+    let again = world.admitted(&local_named("ui"), &Client::new(&key(3)).asks(&[Scope::Approvals])).session;
+    let mut queue = ApprovalQueue::default();
+    let mut number = 0;
+    let mut ask = |requester: Requester| {
+        number += 1;
+        let id = format!("id-{number:03}");
+        queue.ask(id, command("d"), requester, HALF_AN_HOUR, world.now).is_some()
+    };
+    let asked = (0..MAX_WAITING).filter(|_| ask(asked_by(&flooding))).count();
+    assert_eq!(asked, MAX_WAITING_OF_CLIENT);
+    assert!(!ask(asked_by(&again)), "another connection is no other client");
+    assert!(ask(asked_by(&other)));
+    assert!((1..MAX_WAITING - asked).all(|_| ask(Requester::Run)), "the agents have the rest");
+    assert!(!ask(Requester::Run));
 }
 
 #[test]

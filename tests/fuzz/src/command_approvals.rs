@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use arbitrary::Unstructured;
 use tidegate_protocol::{Scope, UnixMillis};
-use tidegate_trust::approval::{ApprovalQueue, Command, Decision, MAX_WAITING, Requester, ResolvedCommand};
+use tidegate_trust::approval::{
+    ApprovalQueue, Command, Decision, MAX_WAITING, MAX_WAITING_OF_CLIENT, Requester, ResolvedCommand,
+};
 use tidegate_trust::decision::Desktop;
 use tidegate_trust::{Moment, Principal, Session};
 
@@ -100,10 +102,18 @@ impl World {
         let timeout = Duration::from_secs(*input.choose(&[1, 60, 1800])?);
         let is_taken = self.queue.waiting().iter().any(|waiting| waiting.id == id);
         let is_full = self.queue.waiting().len() >= MAX_WAITING;
+        let is_its = |asked: &&Asked| match (&asked.requester, &requester) {
+            (Requester::Client { principal, .. }, Requester::Client { principal: asking, .. }) => {
+                principal == asking
+            }
+            _ => false,
+        };
+        let is_greedy = self.asked.values().filter(is_its).count() >= MAX_WAITING_OF_CLIENT;
         let is_told = self.queue.resolved(&id).is_some();
         let waiting = self.queue.ask(id.clone(), command, requester.clone(), timeout, self.now);
-        assert!(waiting.is_none() || !is_taken && !is_full);
-        assert!(waiting.is_some() || is_taken || is_full || is_told);
+        let is_refused = is_taken || is_full || is_greedy;
+        assert!(waiting.is_none() || !is_refused);
+        assert!(waiting.is_some() || is_refused || is_told);
         if waiting.is_some() {
             assert!(self.queue.resolved(&id).is_none(), "an earlier command's outcome is not this one's");
             self.asked.insert(id, Asked { requester, created: self.now, timeout });
