@@ -6,9 +6,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tidegate_agent::WaitOutcome;
 use tidegate_protocol::method::Access;
-use tidegate_protocol::{Method, RunId, Scope};
+use tidegate_protocol::{Method, RunId, Scope, limits};
 use tidegate_store::{Outcome, RunState};
-use tidegate_testkit::client::ClientError;
+use tidegate_testkit::client::{ClientError, ConnectOptions, GatewayClient};
 use tidegate_testkit::identity::DeviceIdentity;
 use tokio::time::timeout;
 
@@ -91,6 +91,72 @@ async fn a_device_of_full_control_that_may_not_let_others_in_lets_nobody_in() {
     }
 
     assert_eq!(scene.granted().await, before);
+}
+
+#[tokio::test]
+async fn who_was_not_let_in_hears_a_nonce_and_who_has_less_is_greeted_with_less() {
+    let world = World::with_desktop().await;
+    let mut stranger = GatewayClient::open(world.url()).await.unwrap();
+    let challenge = stranger.wait("the challenge", |_| true).await.unwrap();
+    let fields = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    assert_eq!(
+        (fields(&challenge), fields(&challenge["payload"])),
+        (
+            vec!["event".to_owned(), "payload".to_owned(), "type".to_owned()],
+            vec!["nonce".to_owned(), "ts".to_owned()],
+        )
+    );
+    assert!(challenge.to_string().len() < 256, "{challenge}");
+
+    world.let_in(1, &["operator.admin"]).await;
+    world.let_in(2, &["operator.read"]).await;
+    let visitor = ConnectOptions::default().token(&world.token);
+    for (scopes, options) in [
+        ("operator.admin", world.device(1, &["operator.admin"])),
+        ("operator.read", world.device(2, &["operator.read"])),
+        ("", visitor),
+    ] {
+        let mut client = GatewayClient::open(world.url()).await.unwrap();
+        let hello = client.connect(&options).await.unwrap();
+        assert_eq!(hello["auth"]["scopes"], json!(scopes.split_terminator(' ').collect::<Vec<_>>()));
+        let told: Vec<bool> =
+            world.secrets_of_place().iter().map(|secret| hello.to_string().contains(secret)).collect();
+        assert_eq!(told, [scopes == "operator.admin", false], "path and token, to {scopes:?}");
+        for place in ["configPath", "stateDir", "authMode"] {
+            assert_eq!(hello["snapshot"].get(place).is_some(), scopes == "operator.admin", "{place}");
+        }
+        let sees_others =
+            hello["snapshot"]["presence"].as_array().is_some_and(|presence| !presence.is_empty());
+        assert_eq!(sees_others, !scopes.is_empty(), "{hello}");
+    }
+}
+
+#[tokio::test]
+async fn one_connection_has_sixty_four_unanswered_requests_and_no_more() {
+    let world = World::with_desktop().await;
+    let mut greedy = world.let_in(1, &["operator.write"]).await;
+    let mut modest = world.let_in(2, &["operator.write"]).await;
+    world.desk().set_paused(true).await.unwrap();
+    let send = json!({ "sessionKey": "main", "message": "hello", "idempotencyKey": "waits" });
+    greedy.request("chat.send", send).await.unwrap();
+    let wait = json!({ "runId": "waits", "timeoutMs": 3_600_000 });
+    for _ in 0..limits::MAX_OUTSTANDING {
+        greedy.send_request("agent.wait", wait.clone()).await.unwrap();
+    }
+
+    let error = refused(greedy.request("sessions.list", json!({})).await);
+
+    assert_eq!((&error["code"], &error["retryable"]), (&json!("UNAVAILABLE"), &json!(true)), "{error}");
+    assert_eq!(error["message"], "more than 64 requests of this connection are unanswered");
+    assert!(modest.request("sessions.list", json!({})).await.is_ok());
+    world.desk().set_paused(false).await.unwrap();
+    for number in 0..limits::MAX_OUTSTANDING {
+        let answer = greedy
+            .wait("an answer", |frame| frame["type"] == "res" && frame["payload"]["status"] == "ok")
+            .await;
+        assert!(answer.is_ok(), "answer {number}");
+    }
+    assert!(greedy.request("sessions.list", json!({})).await.is_ok());
 }
 
 #[tokio::test]

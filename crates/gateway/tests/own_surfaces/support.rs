@@ -206,6 +206,15 @@ impl World {
         self.desk.as_ref().expect("a desktop runs")
     }
 
+    /// Where its files are, and where it listens.
+    pub(crate) fn secrets_of_place(&self) -> [String; 2] {
+        [self.place.path().display().to_string(), self.token.clone()]
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
     /// A window that was greeted.
     pub(crate) async fn window(&self) -> Surface {
         Surface::greeted(Wire::Window(self.desk().open_window())).await
