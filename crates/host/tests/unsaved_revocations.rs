@@ -9,21 +9,18 @@
 )]
 #![cfg(target_os = "linux")]
 
+mod support;
+
 use std::path::Path;
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::json;
-use tidegate_host::{Announcement, ServeOptions, Supervised, SupervisedState, supervise};
-use tidegate_secrets::SecretStore;
-use tidegate_testkit::client::{ClientError, ConnectOptions, GatewayClient};
+use support::{Tokens, ready};
+use tidegate_host::{Supervised, supervise};
+use tidegate_testkit::client::GatewayClient;
 use tidegate_testkit::identity::DeviceIdentity;
-use tidegate_trust::decision::{Choice, Desktop, Duration as For, Verdict};
-use tidegate_trust::token::Token;
+use tidegate_trust::decision::{Choice, Duration as For, Verdict};
 use tokio::signal::unix::{SignalKind, signal};
-
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// No file grows any further, as on a full disk.
 fn fill_the_disk(state_dir: &Path) {
@@ -34,53 +31,6 @@ fn fill_the_disk(state_dir: &Path) {
 fn free_the_disk() {
     let limit = getrlimit(Resource::Fsize);
     setrlimit(Resource::Fsize, Rlimit { current: limit.maximum, ..limit }).unwrap();
-}
-
-/// The shared tokens that were told.
-#[derive(Clone, Default)]
-struct Tokens(Arc<Mutex<Vec<Token>>>);
-
-impl Tokens {
-    fn options(&self, state_dir: &Path) -> ServeOptions {
-        let told = self.clone();
-        let announce = move |announcement: &Announcement| {
-            if let Announcement::SharedToken { token } = announcement {
-                told.0.lock().unwrap().push(token.clone());
-            }
-        };
-        ServeOptions {
-            announce: Box::new(announce),
-            state_dir: Some(state_dir.to_owned()),
-            port: Some(0),
-            quiet: true,
-            desktop: Desktop::Running,
-            secrets: Some(SecretStore::memory()),
-            local_models: Some(Vec::new()),
-            ..ServeOptions::default()
-        }
-    }
-
-    /// A device connects, with the first token.
-    async fn connect(&self, port: u16, number: u64) -> Result<GatewayClient, ClientError> {
-        let token = self.0.lock().unwrap()[0].clone();
-        let options = ConnectOptions::default()
-            .device(&DeviceIdentity::numbered(number))
-            .token(token.reveal())
-            .scopes(&["operator.read", "operator.pairing"]);
-        let mut client = GatewayClient::open(&format!("ws://127.0.0.1:{port}")).await?;
-        client.connect(&options).await?;
-        Ok(client)
-    }
-}
-
-async fn ready(supervised: &Supervised, least: u64) -> u16 {
-    let mut states = supervised.states();
-    let is_ready = |state: &SupervisedState| matches!(state, SupervisedState::Ready { generation, .. } if *generation >= least);
-    let reached = tokio::time::timeout(PATIENCE, states.wait_for(is_ready)).await;
-    match reached.expect("in time").expect("supervised").clone() {
-        SupervisedState::Ready { port, .. } => port,
-        _ => unreachable!("waited for"),
-    }
 }
 
 async fn let_in(supervised: &Supervised, tokens: &Tokens, port: u16, number: u64) -> GatewayClient {

@@ -77,10 +77,18 @@ impl Surface {
     }
 }
 
+/// A configuration file that would open something.
+fn configure(place: &Place) {
+    std::fs::create_dir(place.state_dir()).unwrap();
+    let text = "{gateway:{bind:'lan',controlUi:{allowedOrigins:['https://ui.example']}}}";
+    std::fs::write(place.state_dir().join("openclaw.json"), text).unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_answer_to_a_window_fits_its_schema() {
     use Method as M;
     let place = Place::new();
+    configure(&place);
     let (kept, other, stranger) =
         (DeviceIdentity::numbered(1), DeviceIdentity::numbered(2), DeviceIdentity::numbered(3));
     let devices: &[(&DeviceIdentity, &[Scope])] = &[(&kept, &[Scope::Read]), (&other, &[Scope::Read])];
@@ -103,6 +111,7 @@ async fn every_answer_to_a_window_fits_its_schema() {
         (M::TidegateDoctor, json!({})),
         (M::TidegateConnect, json!({})),
         (M::TidegateTokenList, json!({})),
+        (M::TidegateConfigList, json!({})),
         (M::TidegateAudit, json!({ "limit": 10 })),
         (M::TidegateReview, json!({ "id": request })),
         (M::TidegateTokenWish, json!({})),
@@ -140,6 +149,7 @@ async fn every_answer_to_a_window_fits_its_schema() {
 async fn every_answer_to_the_command_line_fits_its_schema() {
     use Method as M;
     let place = Place::new();
+    configure(&place);
     let device = DeviceIdentity::numbered(1);
     let served = Served::with_devices(&place, &[(&device, &[Scope::Read])]).await;
     let socket = tidegate_host::control_socket(&place.state_dir());
@@ -150,6 +160,11 @@ async fn every_answer_to_the_command_line_fits_its_schema() {
     command_line.ask(M::TidegateDevicesBlock, json!({ "id": device.device_id() })).await;
     let list = command_line.ask(M::DevicePairList, json!({})).await;
     command_line.ask(M::TidegateDevicesUnblock, json!({ "id": list["blocked"][0]["id"] })).await;
+    let list = command_line.ask(M::TidegateConfigList, json!({})).await;
+    assert_eq!(list["refused"][0]["key"], "gateway.bind");
+    let (key, digest) = (&list["settings"][0]["key"], &list["settings"][0]["digest"]);
+    command_line.ask(M::TidegateConfigConfirm, json!({ "key": key, "digest": digest })).await;
+    command_line.ask(M::TidegateConfigReject, json!({ "key": key })).await;
 
     assert!(command_line.problems.is_empty(), "{:#?}", command_line.problems);
     served.host.stop().await;

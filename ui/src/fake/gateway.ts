@@ -124,6 +124,7 @@ export class FakeGateway {
           ...world.status.gateway,
           waitingRequests: world.waiting.requests.length,
           waitingCommands: world.waiting.commands.length,
+          waitingSettings: world.waiting.settings.length,
         },
       }),
       'tidegate.doctor': () => ({ checks: world.checks }),

@@ -63,7 +63,7 @@ export function fresh(world: World, now: number): World {
       addModel,
     ),
   ];
-  world.waiting = { requests: [], commands: [] };
+  world.waiting = { requests: [], commands: [], settings: [] };
   world.devices = world.devices.filter((device) => device.builtIn);
   world.blocked = [];
   world.tokens = { sharedToken: true, tokens: [], programs: [] };

@@ -22,6 +22,7 @@ export function status(now: number): TidegateStatusResult {
       blocked: 0,
       waitingRequests: 1,
       waitingCommands: 1,
+      waitingSettings: 0,
     },
     secrets: { state: 'available', sentence: 'Secrets are kept in the system keyring.' },
     store: { state: 'ok', sentence: 'The store is in order.' },

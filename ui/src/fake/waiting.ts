@@ -65,5 +65,6 @@ export function waiting(now: number): WaitingResult {
         expiresAtMs: now + 29 * MINUTE,
       },
     ],
+    settings: [],
   };
 }

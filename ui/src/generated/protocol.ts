@@ -274,6 +274,18 @@ export interface Methods {
     params: Audit;
     result: AuditResult;
   };
+  'tidegate.config.confirm': {
+    params: ConfirmSetting;
+    result: SettingDecidedResult;
+  };
+  'tidegate.config.list': {
+    params: Empty;
+    result: ConfigListResult;
+  };
+  'tidegate.config.reject': {
+    params: RejectSetting;
+    result: SettingDecidedResult;
+  };
   'tidegate.connect': {
     params: Empty;
     result: ConnectLinesResult;
@@ -1444,6 +1456,95 @@ export interface AuditEntry {
   weight: AuditWeight;
 }
 /**
+ * `tidegate.config.confirm`.
+ */
+export interface ConfirmSetting {
+  /**
+   * Of exactly the value that was shown.
+   */
+  digest: string;
+  /**
+   * Where it stands in the file.
+   */
+  key: string;
+}
+/**
+ * `tidegate.config.confirm` and `tidegate.config.reject`.
+ */
+export interface SettingDecidedResult {
+  key: string;
+  note?: string | null;
+  /**
+   * `confirmed` or `rejected`.
+   */
+  state: string;
+}
+/**
+ * `tidegate.config.list`.
+ */
+export interface ConfigListResult {
+  /**
+   * The file.
+   */
+  path: string;
+  refused: RefusedValue[];
+  settings: SettingEntry[];
+}
+/**
+ * A value of the configuration file that never counts.
+ */
+export interface RefusedValue {
+  key: string;
+  reason: string;
+}
+/**
+ * A value of the configuration file that opens Tidegate to others.
+ */
+export interface SettingEntry {
+  /**
+   * Of exactly this value: a decision names it.
+   */
+  digest: string;
+  /**
+   * The first 16 digits of its digest.
+   */
+  id: string;
+  /**
+   * Where it stands in the file.
+   */
+  key: string;
+  /**
+   * What it opens, in words.
+   */
+  opens: string;
+  /**
+   * What counts now.
+   */
+  present: string[];
+  /**
+   * Milliseconds since the Unix epoch, as every `ts` and `...AtMs` field of the protocol.
+   */
+  sinceMs: number;
+  /**
+   * `waiting`, `confirmed` or `rejected`.
+   */
+  state: string;
+  /**
+   * What the file proposes.
+   */
+  value: string[];
+}
+/**
+ * `tidegate.config.reject`.
+ */
+export interface RejectSetting {
+  /**
+   * Of what was shown; it is not rejected when it is something else now.
+   */
+  digest?: string | null;
+  key: string;
+}
+/**
  * `tidegate.connect`: lines for a shell.
  */
 export interface ConnectLinesResult {
@@ -1541,6 +1642,7 @@ export interface UnblockedResult {
 export interface WaitingResult {
   commands: WaitingApproval[];
   requests: PendingDevice[];
+  settings: SettingEntry[];
 }
 /**
  * `tidegate.doctor`.
@@ -1681,6 +1783,10 @@ export interface GatewayStatus {
   tokens: number;
   waitingCommands: number;
   waitingRequests: number;
+  /**
+   * Values of the configuration file that wait for the person.
+   */
+  waitingSettings: number;
 }
 /**
  * Our own client.

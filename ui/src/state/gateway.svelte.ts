@@ -123,10 +123,10 @@ export class GatewayState {
     return this.connection.kind === 'connected';
   }
 
-  /** How many requests and commands wait for the person. */
+  /** How many requests, commands and values of the configuration wait for the person. */
   get waitingCount(): number {
     const waiting = this.waiting.value;
-    return waiting ? waiting.requests.length + waiting.commands.length : 0;
+    return waiting ? waiting.requests.length + waiting.commands.length + waiting.settings.length : 0;
   }
 
   /** What a run of this session does now. */
