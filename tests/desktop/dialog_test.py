@@ -507,7 +507,8 @@ class Shown(DialogTest):
         wait_until(lambda: self.focused() != "Command", "Tab leaves the box")
 
     def test_no_dialog_is_larger_than_a_small_screen_and_buttons_are_always_seen(self):
-        for kind in ("device", "known-name", "program", "hostile", "long", "long-command", "token", "model-problem"):
+        for kind in ("device", "known-name", "program", "hostile", "long", "long-command", "setting", "token",
+                     "model-problem"):
             self.show(kind)
             left, top, width, height = self.window.box()
             self.assertTrue(width <= 720 and height <= 600, f"{kind}: {width}x{height}")

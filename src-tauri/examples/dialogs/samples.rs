@@ -16,6 +16,7 @@ use tidegate_trust::origin::{Origin, Peer};
 use tidegate_trust::pairing::{Ask, PendingQueue, Subject};
 use tidegate_trust::program::Program;
 use tidegate_trust::records::{Claims, ProgramIdentity};
+use tidegate_trust::settings::{ProposedSetting, Setting, SettingState, ShownSetting, WebOrigin};
 use tidegate_trust::{Level, ScopeSet};
 
 /// What [`sample`] knows.
@@ -31,6 +32,7 @@ pub(crate) const KINDS: &[&str] = &[
     "expired",
     "command",
     "long-command",
+    "setting",
     "new-token",
     "empty-token",
     "token",
@@ -55,6 +57,7 @@ pub(crate) fn sample(kind: &str) -> Option<Dialog> {
         "expired" => review(ReviewDialog { expires_at: from_now(0), ..device() }),
         "command" => review(command("git -C /home/ada/notes push origin main")),
         "long-command" => review(command(&long_command())),
+        "setting" => review(setting()),
         "new-token" => Dialog::NewToken(new_token("OpenClaw on the laptop")),
         "empty-token" => Dialog::NewToken(new_token("")),
         "token" => Dialog::Token(TokenDialog {
@@ -84,6 +87,18 @@ pub(crate) fn sample(kind: &str) -> Option<Dialog> {
         }),
         _ => return None,
     })
+}
+
+fn setting() -> ReviewDialog {
+    let origins = |texts: &[&str]| texts.iter().filter_map(|text| WebOrigin::parse(text).ok()).collect();
+    let value = origins(&["https://ui.example", "http://127.0.0.1:5173"]);
+    review::of_setting(&ShownSetting {
+        proposed: ProposedSetting { setting: Setting::AllowedOrigins, value },
+        present: origins(&["http://127.0.0.1:5173"]),
+        state: SettingState::Waiting,
+        since: from_now(-40),
+    })
+    .dialog
 }
 
 fn device() -> ReviewDialog {
