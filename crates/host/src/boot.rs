@@ -80,7 +80,8 @@ impl BootError {
     }
 }
 
-fn offer(free: Option<u16>) -> String {
+/// A sentence that offers a port on the command line; empty where there is none.
+pub(crate) fn offer(free: Option<u16>) -> String {
     free.map(|free| format!(" Port {free} is free: --port {free} listens there.")).unwrap_or_default()
 }
 

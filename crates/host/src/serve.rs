@@ -1,5 +1,6 @@
 //! Serving until told to stop.
 
+use crate::boot::offer;
 use crate::options::ServeOptions;
 use crate::process;
 use crate::supervise::{SupervisedState, supervise};
@@ -47,7 +48,9 @@ pub fn serve(options: ServeOptions) -> Result<ExitReason, ServeError> {
             biased;
             () = &mut signal => Ok(ExitReason::Signal),
             state = states.wait_for(is_over) => match state.as_deref() {
-                Ok(SupervisedState::Failed { reason }) => Err(ServeError::Failed(reason.clone())),
+                Ok(SupervisedState::Failed { reason }) => {
+                    Err(ServeError::Failed(format!("{reason}{}", offer(supervised.free_port()))))
+                }
                 _ => Ok(ExitReason::Requested),
             },
         };

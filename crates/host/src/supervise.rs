@@ -239,12 +239,16 @@ impl Supervisor {
     }
 
     fn failure(&self, error: &BootError) -> Ended {
-        let free = if let BootError::Bind { free, .. } = error { *free } else { None };
+        // The port to offer is told beside the reason: each place offers it in its own way.
+        let (reason, free) = match error {
+            BootError::Bind { source, free } => (source.to_string(), *free),
+            _ => (error.to_string(), None),
+        };
         self.free_port.send_replace(free);
         // Once we have served, the one that holds the store is the gateway before, which did not end
         // in time.
         let is_ours = self.generation > 0 && matches!(error, BootError::AlreadyRunning { .. });
-        Ended::Failure { reason: error.to_string(), may_help: is_ours || error.may_pass() }
+        Ended::Failure { reason, may_help: is_ours || error.may_pass() }
     }
 
     /// Watches a gateway until it has ended, and ends it in order.
