@@ -96,6 +96,21 @@ class FigureDesktop:
             process.kill()
             process.wait()
 
+    @contextlib.contextmanager
+    def bare_windows(self):
+        """The bare tray while it runs, to open windows in; ended after the block."""
+        self.tray.wait_until_empty()
+        process = subprocess.Popen(
+            [BINARIES / "examples" / "bare-tray"], env=os.environ | {"GDK_GL": "disable"},
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        )
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.wait()
+            process.stdout.close()
+
 
 class At:
     """What a device has to know of a gateway that does not run yet."""

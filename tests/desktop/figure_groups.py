@@ -208,6 +208,24 @@ def many_windows(quick):
     return {"up": times[:number], "growth": growth}
 
 
+def many_bare_windows(quick):
+    """As many opened and closed in the bare tray, with the same pages and no gateway."""
+    number = 10 if quick else 200
+    growth = []
+    with FigureDesktop() as desktop, desktop.bare_windows() as bare:
+        item = desktop.tray.wait_for_item()
+        for count in range(number + 1):
+            if count % (number // SAMPLES_OF_GROWTH) == 0:
+                growth.append([count, settled_own_memory(bare.pid)])
+            begun = time.monotonic()
+            item.click("Open")
+            desktop.windows.wait_until_up(WINDOW, begun)
+            assert bare.stdout.readline() == "loaded\n"
+            desktop.close(WINDOW)
+            wait_until_no_page_is_left(bare.pid)
+    return {"growth": growth}
+
+
 def idle(quick):
     """Tray only, with nothing to do."""
     seconds = 10 if quick else 60
@@ -223,7 +241,8 @@ def idle(quick):
 
 GROUPS = {
     group.__name__: group
-    for group in (bare, fresh_display, starts, states, dialogs, idle, many_dialogs, many_dialogs_read, many_windows)
+    for group in (bare, fresh_display, starts, states, dialogs, idle, many_dialogs, many_dialogs_read, many_windows,
+                  many_bare_windows)
 }
 
 if __name__ == "__main__":

@@ -165,7 +165,7 @@ def of_states(found):
         )),
         Row("first dialog: memory added", megabytes(differences(dialog, states["after_requests"])), "MB", 10, 5, (
             f"closed again, {number(statistics.median(megabytes(closed)))} MB of it stay: what GTK loads once, such as "
-            "fonts and, for the marks of check boxes, librsvg (7 MB)"
+            "fonts"
         )),
         Row("window: tray to mapped", milliseconds(states["window_up"]), "ms"),
         Row("window: tray to page connected", milliseconds(states["page_connected"]), "ms", note=(
@@ -203,9 +203,16 @@ def of_many_dialogs_read(found):
 
 
 def of_many_windows(found):
-    many = found["many_windows"]
+    return of_windows("windows", found["many_windows"])
+
+
+def of_many_bare_windows(found):
+    return of_windows("windows of the bare tray", found["many_bare_windows"])
+
+
+def of_windows(things, many):
     sizes = [(count, sum(programs.values())) for count, programs in many["growth"]]
-    rows = growth("windows", sizes)
+    rows = growth(things, sizes)
     parts = []
     for program in many["growth"][-1][1]:
         of_it = [programs.get(program, 0) / 1e6 for _, programs in many["growth"]]
@@ -243,6 +250,7 @@ ROWS = {
     "bare": of_bare, "states": of_states, "fresh_display": of_fresh_display, "dialogs": of_dialogs,
     "starts": of_starts, "idle": of_idle, "many_dialogs": of_many_dialogs,
     "many_dialogs_read": of_many_dialogs_read, "many_windows": of_many_windows,
+    "many_bare_windows": of_many_bare_windows,
 }
 # The kernel cuts names.
 PROGRAMS = {
