@@ -204,7 +204,7 @@ methods! {
     TidegateDevicesDecide = "tidegate.devices.decide", OwnSurfaces, Decide;
     /// Take a device's or program's grant away.
     TidegateDevicesRevoke = "tidegate.devices.revoke", OwnSurfaces, Narrow;
-    /// Block a key for good.
+    /// Block a key or a program for good.
     TidegateDevicesBlock = "tidegate.devices.block", OwnSurfaces, Narrow;
     /// Unblock it.
     TidegateDevicesUnblock = "tidegate.devices.unblock", OwnSurfaces, Widen;

@@ -80,8 +80,8 @@ fn parameters(method: Method) -> Option<Reference> {
         M::TidegateTokenRevoke
         | M::TidegateDevicesShow
         | M::TidegateDevicesRevoke
+        | M::TidegateDevicesBlock
         | M::TidegateDevicesUnblock => of::<surface_params::ById>,
-        M::TidegateDevicesBlock => of::<surface_params::BlockDevice>,
         M::TidegateDevicesDecide => of::<surface_params::Decide>,
         M::TidegateReview => of::<surface_params::Review>,
         M::TidegateTokenNew => of::<surface_params::TokenNew>,

@@ -428,7 +428,7 @@ impl Authority {
     }
 
     /// What has to be committed for a block: nothing that was granted comes back when it ends.
-    fn blocking(&self, block: &Block) -> Vec<Change> {
+    pub(crate) fn blocking(&self, block: &Block) -> Vec<Change> {
         let mut durable = vec![Change::PutBlock(Box::new(block.clone()))];
         match &block.subject {
             BlockedSubject::Device(device) if self.devices.contains_key(device) => {

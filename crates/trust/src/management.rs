@@ -228,10 +228,7 @@ impl Authority {
             name: name.flatten().unwrap_or_default(),
             at: now.wall,
         };
-        let mut durable = vec![Change::PutBlock(Box::new(block.clone()))];
-        if self.devices.contains_key(&device) {
-            durable.push(Change::RemoveDevice(device));
-        }
+        let durable = self.blocking(&block);
         let mut effects = self.put_block(block);
         effects.push(audit(
             now,
@@ -239,6 +236,24 @@ impl Authority {
             device.to_string(),
             format!("device blocked device={device}"),
         ));
+        Ok(Changed { value: (), durable, effects })
+    }
+
+    /// Blocks a program for good, by the id of its grant, and takes its grants away.
+    ///
+    /// # Errors
+    /// When there is no such grant.
+    pub fn block_program(&mut self, id: &str, now: Moment) -> Result<Changed<()>, ManagementError> {
+        let grant = self.programs().map(|(record, _)| record).find(|record| record.id == id);
+        let grant = grant.ok_or(ManagementError::UnknownDevice)?;
+        let block = Block {
+            subject: BlockedSubject::Program(grant.program.clone()),
+            name: grant.claims.display_name.clone().unwrap_or_default(),
+            at: now.wall,
+        };
+        let durable = self.blocking(&block);
+        let mut effects = self.put_block(block);
+        effects.push(audit(now, "program.blocked", id, format!("program blocked program={id}")));
         Ok(Changed { value: (), durable, effects })
     }
 

@@ -212,6 +212,30 @@ fn a_removed_program_grant_closes_its_connections_also_those_let_in_once() {
 }
 
 #[test]
+fn a_program_that_was_let_in_is_blocked_by_the_id_of_its_grant() {
+    for duration in [For::Always, For::UntilQuit] {
+        let mut world = World::new(records());
+        let request = world.request(&cli(), &reader());
+        world.approve(&request, Choice::All, duration);
+        let session = world.admitted(&cli(), &reader()).session;
+        let Principal::Program(grant) = session.principal().clone() else { panic!("{session:?}") };
+        let waits = world.request(&cli(), &Client::without_device().asks(&[Scope::Write]));
+
+        let changed = world.authority.block_program(&grant, world.now).expect("known");
+
+        assert!(matches!(&changed.durable[..], [Change::PutBlock(_), Change::RemoveProgram(_)]));
+        assert_eq!(closed(&changed.effects), [session.connection().clone()], "{duration:?}");
+        assert!(world.authority.waiting().is_empty(), "{waits} ended");
+        assert_eq!(world.authority.programs().count(), 0);
+        assert_eq!(world.unauthorized(&cli(), &reader()), AuthReason::Blocked);
+        assert!(world.authority.block_program(&grant, world.now).is_err(), "it has no grant any more");
+        let block = world.authority.blocks()[0].subject.clone();
+        world.authority.unblock(&block, world.now).expect("blocked");
+        world.asks_a_person(&cli(), &reader());
+    }
+}
+
+#[test]
 fn a_blocked_program_is_refused_without_a_question_and_its_connections_end() {
     for duration in [For::Always, For::Once] {
         let mut world = World::new(records());

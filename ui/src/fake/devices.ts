@@ -59,9 +59,18 @@ export function devices(now: number): PairedDevice[] {
   ];
 }
 
-/** A block of a device. */
-export function blockOf(deviceId: string, name: string, since: number): BlockedEntry {
-  return { id: deviceId.slice(0, 16), blocked: true, name, deviceId, executable: null, script: null, since };
+/** A block of a device by its id, or of a program by its file. */
+export function blockOf(subject: string, name: string, since: number): BlockedEntry {
+  const isDevice = /^[0-9a-f]{64}$/.test(subject);
+  return {
+    id: isDevice ? subject.slice(0, 16) : '0f3c9e1d7a42b586',
+    blocked: true,
+    name,
+    deviceId: isDevice ? subject : null,
+    executable: isDevice ? null : '/usr/bin/python3.11',
+    script: isDevice ? null : subject,
+    since,
+  };
 }
 
 export function blocks(now: number): BlockedEntry[] {

@@ -207,10 +207,10 @@ export class FakeGateway {
         return { revoked: id };
       },
       'tidegate.devices.block': ({ id }) => {
-        const known =
-          world.devices.find((one) => one.deviceId === id) ??
-          world.waiting.requests.find((one) => one.deviceId === id);
-        this.#block(id, known?.displayName ?? '');
+        const device = world.devices.find((one) => one.deviceId === id);
+        const program = world.tokens.programs.find((one) => one.id === id);
+        if (!device && !program) throw new Refusal('INVALID_REQUEST', 'unknown device');
+        this.#block(program?.script ?? id, device?.displayName ?? '');
         this.#forget(id);
         this.#changed();
         return { blocked: id };
@@ -221,7 +221,9 @@ export class FakeGateway {
         }
         const request = world.waiting.requests.find((one) => one.requestId === requestId);
         if (!request) throw new Refusal('INVALID_REQUEST', 'no request waits under this id');
-        if (verdict === 'block') this.#block(request.deviceId, request.displayName ?? '');
+        if (verdict === 'block') {
+          this.#block(request.deviceId.replace('program:', ''), request.displayName ?? '');
+        }
         this.#forget(request.deviceId);
         this.#changed();
         return { requestId, subject: request.deviceId, approved: false };

@@ -291,7 +291,7 @@ export interface Methods {
     result: ConnectLinesResult;
   };
   'tidegate.devices.block': {
-    params: BlockDevice;
+    params: ById;
     result: BlockedResult;
   };
   'tidegate.devices.decide': {
@@ -1557,10 +1557,11 @@ export interface ConnectLinesResult {
   variable: string;
 }
 /**
- * `tidegate.devices.block`.
+ * `tidegate.token.revoke`, `tidegate.devices.show`, `tidegate.devices.revoke`,
+ * `tidegate.devices.block`, `tidegate.devices.unblock`: one thing by its id.
  */
-export interface BlockDevice {
-  id: DeviceId;
+export interface ById {
+  id: string;
 }
 /**
  * `tidegate.devices.block`.
@@ -1597,13 +1598,6 @@ export interface DecidedResult {
   approved: boolean;
   requestId: string;
   subject: string;
-}
-/**
- * `tidegate.token.revoke`, `tidegate.devices.show`, `tidegate.devices.revoke`,
- * `tidegate.devices.unblock`: one thing by its id.
- */
-export interface ById {
-  id: string;
 }
 /**
  * `tidegate.token.revoke` and `tidegate.devices.revoke`.

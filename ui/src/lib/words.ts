@@ -111,6 +111,7 @@ const AUDIT: Record<string, string | undefined> = {
   'device.renamed': 'Renamed',
   'device.blocked': 'Blocked',
   'device.unblocked': 'Unblocked',
+  'program.blocked': 'Blocked',
   'program.removed': 'Access revoked',
   'token.rotated': 'New device token',
   'token.revoked': 'Token revoked',

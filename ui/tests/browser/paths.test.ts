@@ -45,11 +45,36 @@ describe('requests', () => {
       await dialog.getByText('Block this device for good?').waitFor();
       await page.keyboard.press('Enter');
       await dialog.waitFor({ state: 'hidden' });
-      expect(await requestsOf(page, 'tidegate.devices.block')).toEqual([]);
+      expect(await requestsOf(page, 'tidegate.devices.decide')).toEqual([]);
       await page.getByRole('button', { name: 'Block…' }).click();
       await dialog.getByRole('button', { name: 'Block' }).click();
       await page.getByText('A known device asks').waitFor({ state: 'detached' });
-      expect(await requestsOf(page, 'tidegate.devices.block')).toHaveLength(1);
+      expect(await requestsOf(page, 'tidegate.devices.decide')).toHaveLength(1);
+    }));
+
+  test('a program that asks is blocked, too', () =>
+    inWindow({ page: 'requests', scenario: 'fresh' }, async ({ page }) => {
+      const program = pending({
+        requestId: 'bbbbbbbb-0000-4000-8000-000000000000',
+        deviceId: 'program:/home/ana/bin/nightly-report.py',
+        displayName: 'gateway-client',
+        scopes: ['operator.read'],
+        ts: 0,
+      });
+      await page.evaluate((request) => {
+        const shell = (window as unknown as { __fake: FakeShell }).__fake;
+        shell.world.waiting.requests.push(request);
+        shell.emit('device.pair.requested', request);
+      }, program);
+      await page.getByRole('button', { name: 'Block…' }).click();
+      const dialog = page.getByRole('dialog');
+      await dialog.getByText('Block this program for good?').waitFor();
+      await dialog.getByText('"/home/ana/bin/nightly-report.py" is refused from now on').waitFor();
+      await dialog.getByRole('button', { name: 'Block' }).click();
+      await page.getByText('Nothing waits for you').waitFor();
+      expect((await requestsOf(page, 'tidegate.devices.decide')).map(({ params }) => params)).toEqual([
+        { requestId: program.requestId, verdict: 'block' },
+      ]);
     }));
 
   test('one that comes while the page is open appears by itself and is announced', () =>
@@ -116,6 +141,23 @@ describe('devices', () => {
       await page.getByRole('button', { name: 'Revoke /home/ana/bin/nightly-report.py' }).click();
       await page.getByRole('dialog').getByRole('button', { name: 'Revoke' }).click();
       await page.getByText('None was let in.').waitFor();
+    }));
+
+  test('a program that uses the shared token is blocked, and named by its file', () =>
+    inWindow({ page: 'devices' }, async ({ page }) => {
+      await page.getByRole('button', { name: 'Block /home/ana/bin/nightly-report.py' }).click();
+      const dialog = page.getByRole('dialog');
+      await dialog.getByText('Block this program for good?').waitFor();
+      await dialog.getByRole('button', { name: 'Block' }).click();
+      await page.getByText('The program is blocked.').waitFor();
+      expect((await requestsOf(page, 'tidegate.devices.block')).map(({ params }) => params)).toEqual([
+        { id: 'prog-1' },
+      ]);
+      await page.getByText('None was let in.').waitFor();
+      await page
+        .getByRole('list', { name: 'Blocked' })
+        .getByText('/home/ana/bin/nightly-report.py')
+        .waitFor();
     }));
 
   test("Tidegate's own client has no buttons", () =>

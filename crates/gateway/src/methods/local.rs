@@ -283,16 +283,15 @@ pub(crate) async fn revoke(caller: &Caller, params: ById) -> Result<Value, Error
     Ok(with_note(json!({ "revoked": params.id }), saved))
 }
 
-/// `tidegate.devices.block`.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(crate) struct BlockDevice {
-    id: DeviceId,
-}
-
-/// Blocks a device for good.
-pub(crate) async fn block(caller: &Caller, params: BlockDevice) -> Result<Value, ErrorShape> {
-    let changed = caller.gateway.inner().gatekeeper.authority().block_device(params.id, now::moment());
+/// `tidegate.devices.block`: for good, a device by its id, or a program by the id of its grant.
+pub(crate) async fn block(caller: &Caller, params: ById) -> Result<Value, ErrorShape> {
+    let changed = {
+        let mut authority = caller.gateway.inner().gatekeeper.authority();
+        match DeviceId::parse(&params.id) {
+            Ok(device) => authority.block_device(device, now::moment()),
+            Err(_) => authority.block_program(&params.id, now::moment()),
+        }
+    };
     let ((), saved) = settle(caller, changed).await?;
     Ok(with_note(json!({ "blocked": params.id }), saved))
 }

@@ -227,6 +227,38 @@ async fn a_window_refuses_revokes_and_blocks_by_itself() {
 }
 
 #[tokio::test]
+async fn a_window_blocks_programs_that_were_let_in_and_programs_that_wait() {
+    let world = World::with_desktop().await;
+    let mut window = world.window().await;
+    let request = world.knock(&world.program(READ)).await;
+    world.desk().decide(&request.id, &request.ask.digest(), &ALL).await.unwrap();
+    let mut program = world.connect(&world.program(READ)).await.unwrap();
+    let tokens = window.call("tidegate.token.list", json!({})).await.unwrap();
+    let id = tokens["programs"][0]["id"].clone();
+
+    window.call("tidegate.devices.block", json!({ "id": id })).await.unwrap();
+
+    assert_eq!(program.closed().await.unwrap().code, Some(4001));
+    assert!(world.connect(&world.program(READ)).await.is_err());
+    assert!(world.desk().requests().is_empty(), "it is refused without a question");
+    let unknown = window.call("tidegate.devices.block", json!({ "id": id })).await.unwrap_err();
+    assert_eq!(unknown["code"], "INVALID_REQUEST");
+    let list = window.call("device.pair.list", json!({})).await.unwrap();
+    let block = &list["blocked"][0];
+    assert_eq!((&block["script"], &block["deviceId"]), (&json!("/opt/openclaw.mjs"), &json!(null)));
+    world.desk().unblock(block["id"].as_str().unwrap()).await.unwrap();
+
+    let waits = world.knock(&world.program(READ)).await;
+    let decided = json!({ "requestId": waits.id, "verdict": "block" });
+    window.call("tidegate.devices.decide", decided).await.unwrap();
+
+    assert!(world.connect(&world.program(READ)).await.is_err());
+    assert!(world.desk().requests().is_empty());
+    let list = window.call("device.pair.list", json!({})).await.unwrap();
+    assert_eq!(list["blocked"][0]["script"], "/opt/openclaw.mjs");
+}
+
+#[tokio::test]
 async fn our_own_client_does_not_wait_for_the_desk() {
     let world = World::with_desktop().await;
 

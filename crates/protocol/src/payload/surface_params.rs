@@ -4,7 +4,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{DeviceId, Scope};
+use crate::Scope;
 
 /// A ready-made choice of scopes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -39,13 +39,9 @@ pub enum DurationName {
 
 payload! {
     /// `tidegate.token.revoke`, `tidegate.devices.show`, `tidegate.devices.revoke`,
-    /// `tidegate.devices.unblock`: one thing by its id.
+    /// `tidegate.devices.block`, `tidegate.devices.unblock`: one thing by its id.
     ById {
         id: String,
-    }
-    /// `tidegate.devices.block`.
-    BlockDevice {
-        id: DeviceId,
     }
     /// `tidegate.devices.decide`: a level, or scopes, or neither for all that is asked.
     Decide {
