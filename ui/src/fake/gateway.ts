@@ -270,11 +270,12 @@ export class FakeGateway {
 
   #history({ sessionKey: key, limit, offset }: ChatHistory): ChatHistoryPage {
     const all = this.world.transcripts.get(key) ?? [];
+    const row = this.world.sessions.find((session) => session.key === key);
     const end = Math.max(0, all.length - (offset ?? 0));
     const start = Math.max(0, end - Math.min(limit ?? 200, 1000));
     return {
       sessionKey: key,
-      sessionId: `${key}#1`,
+      sessionId: row?.sessionId ?? `${key}#1`,
       messages: all.slice(start, end),
       ...(offset === undefined ? {} : { offset }),
       ...(start > 0 ? { nextOffset: all.length - start } : {}),
@@ -282,7 +283,7 @@ export class FakeGateway {
       totalMessages: all.length,
       defaults: {},
       thinkingLevel: 'off',
-      sessionInfo: this.world.sessions.find((row) => row.key === key) ?? null,
+      sessionInfo: row ?? null,
     };
   }
 

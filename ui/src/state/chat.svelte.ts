@@ -135,6 +135,11 @@ export class ChatState {
       const oldest = this.#oldest();
       for (let attempt = 0; attempt < 3 && this.hasEarlier && this.#oldest() === oldest; attempt += 1) {
         const page = await this.#read(this.#total - oldest + 1);
+        if ((page.sessionId ?? null) !== this.#sessionId) {
+          // It was reset: what was asked for is gone.
+          void this.load();
+          return;
+        }
         this.#take(page);
       }
     } catch (error) {

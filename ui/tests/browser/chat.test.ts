@@ -262,6 +262,25 @@ describe('chat', () => {
       expect(shown.at(-1)).toBe(4150);
     }));
 
+  test('a conversation that was reset meanwhile is read anew', () =>
+    inWindow({ page: 'chat', scenario: 'long' }, async ({ page }) => {
+      await page.getByText('Answer 4000.').waitFor();
+      const earlier = page.getByRole('button', { name: 'Show earlier messages' });
+      await earlier.click();
+      await settled(page);
+      await page.evaluate(
+        (messages) => {
+          const { world } = (window as unknown as { __fake: FakeShell }).__fake;
+          for (const session of world.sessions) session.sessionId = 'after the reset';
+          world.transcripts.set('agent:main:main', messages);
+        },
+        [said(1, 'user', 'Begin anew.', 0)],
+      );
+      await earlier.click();
+      await page.locator('ol.items').getByText('Begin anew.').waitFor();
+      expect(await page.locator('ol.items > li').count()).toBe(1);
+    }));
+
   test('where earlier messages cannot be read, it says why and lets one try again', () =>
     inWindow({ page: 'chat', scenario: 'long' }, async ({ page }) => {
       await page.getByText('Answer 4000.').waitFor();
