@@ -40,6 +40,7 @@ pub(crate) const KINDS: &[&str] = &[
     "model-problem",
     "message",
     "question",
+    "port-taken",
 ];
 
 /// The dialog of a kind.
@@ -84,6 +85,14 @@ pub(crate) fn sample(kind: &str) -> Option<Dialog> {
             proceed: Some("Quit".into()),
             other: None,
             dismiss: "Cancel",
+        }),
+        "port-taken" => Dialog::Message(MessageDialog {
+            heading: "Tidegate does not run.".to_owned(),
+            text: "Port 18789 is in use by /usr/bin/node (process 4711, user 1000). Stop that program or choose another port."
+                .to_owned(),
+            proceed: Some("Use port 18790".into()),
+            other: Some("Try again"),
+            dismiss: "Close",
         }),
         _ => return None,
     })
