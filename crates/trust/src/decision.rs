@@ -256,10 +256,7 @@ impl Authority {
                 programs.push(granted.onto(known));
             }
             Outcome::Rejected => self.pending.silence(subject, now),
-            Outcome::Blocked(block) => {
-                self.pending.silence(subject, now);
-                effects.extend(self.put_block(block));
-            }
+            Outcome::Blocked(block) => effects.extend(self.put_block(block)),
             Outcome::Later => {}
         }
         effects.push(Effect::Resolved { request: Box::new(request), approved });

@@ -263,7 +263,12 @@ impl Authority {
     /// When it is not blocked.
     pub fn unblock(&mut self, subject: &BlockedSubject, now: Moment) -> Result<Changed<()>, ManagementError> {
         let position = self.blocks.iter().position(|block| &block.subject == subject);
-        self.blocks.remove(position.ok_or(ManagementError::UnknownDevice)?);
+        let block = self.blocks.remove(position.ok_or(ManagementError::UnknownDevice)?);
+        // Whoever unblocks wants to be asked again.
+        self.pending.unsilence(&match block.subject {
+            BlockedSubject::Device(device) => Subject::Device(device),
+            BlockedSubject::Program(program) => Subject::Program(program),
+        });
         let effects = vec![audit(now, "unblocked", subject.key(), format!("unblocked {}", subject.key()))];
         Ok(Changed { value: (), durable: vec![Change::RemoveBlock(subject.clone())], effects })
     }

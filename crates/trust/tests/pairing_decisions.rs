@@ -317,9 +317,8 @@ fn a_blocked_key_is_refused_without_a_question_and_forgotten_for_good() {
     let reason = world.unauthorized(&local_named("tui"), &Client::new(&key(3)).asks(&[Scope::Read]));
     assert_eq!(reason, tidegate_protocol::refusal::AuthReason::Blocked);
     assert!(world.authority.waiting().is_empty());
-    // Unblocked, it has to ask like anyone else.
+    // Unblocked, it has to ask like anyone else, and is heard at once.
     world.authority.unblock(&BlockedSubject::Device(id(&key(3))), world.now).expect("blocked");
-    world.pass(Duration::from_mins(11));
     world.request(&local_named("tui"), &Client::new(&key(3)).asks(&[Scope::Read]));
 }
 

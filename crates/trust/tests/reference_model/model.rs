@@ -495,10 +495,7 @@ impl Model {
                 self.silenced.insert(subject, self.now);
                 BTreeSet::new()
             }
-            Verdict::Block => {
-                self.silenced.insert(subject, self.now);
-                self.block(subject)
-            }
+            Verdict::Block => self.block(subject),
             _ => {
                 self.silenced.remove(&subject);
                 let length = verdict.length();

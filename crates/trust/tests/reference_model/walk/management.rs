@@ -97,6 +97,7 @@ impl Walk {
             };
             self.world.authority.unblock(&theirs, self.world.now).expect("blocked");
             self.model.blocked.remove(&subject);
+            self.model.silenced.remove(&subject);
             return "unblocked";
         }
         if !self.one_in(3) {
