@@ -3,7 +3,8 @@
 //! the keyring is tried with a real host: our own client is `operator.admin` from its first
 //! handshake, and spawns go the whole way.
 //!
-//! `TIDEGATE_SPAWNS` is the number of spawns for each state, `TIDEGATE_SEED` repeats the choices.
+//! `TIDEGATE_SPAWNS` is the number of fresh starts for each state, each with a spawn or two;
+//! `TIDEGATE_SEED` repeats the choices.
 
 #![allow(
     clippy::unwrap_used,
@@ -36,8 +37,10 @@ use tidegate_trust::records::{Block, BlockedSubject};
 
 /// The name that our own client connects with.
 const OWN_NAME: &str = "Tidegate subagents";
-/// Spawns for each state in the usual run: with 15 states more than 60.
-const SPAWNS: usize = 5;
+/// Fresh starts for each state in the usual run; the spawns are as many or more.
+const SPAWNS: usize = 60;
+/// The most spawns with one start. The first one of a fresh start is what broke in OpenClaw.
+const SPAWNS_WITH_A_START: u64 = 2;
 /// How many parents work at once.
 const AT_ONCE: usize = 3;
 
@@ -49,24 +52,21 @@ enum Disk {
     Broken,
 }
 
-/// Spawns in a place, over several starts of a host, until `TIDEGATE_SPAWNS` were made.
+/// Starts a host in a place `TIDEGATE_SPAWNS` times, and spawns at least once with each.
 #[allow(clippy::print_stderr, reason = "says what was done")]
 async fn spawn_in(name: &str, place: &Place, secrets: impl Fn() -> SecretStore, disk: Disk) {
     let mut random = Random::from_environment(name);
     let wanted = count_from_environment("TIDEGATE_SPAWNS", SPAWNS);
-    let (mut made, mut worked, mut starts) = (0, 0, 0);
-    while made < wanted {
-        // The first spawn of a fresh start is what broke in OpenClaw, so starts are many.
-        let most = 3.max(wanted / 20);
-        let now = (1 + random.below(most as u64) as usize).min(wanted - made);
+    let (mut made, mut worked) = (0, 0);
+    for _ in 0..wanted {
+        let now = 1 + random.below(SPAWNS_WITH_A_START) as usize;
         let host = host::start(&place.state_dir(), secrets()).await;
         let host = host.unwrap_or_else(|error| panic!("{name}: {error}"));
         worked += spawn_with(&host, now, &mut random, disk).await;
         host.stop().await;
         made += now;
-        starts += 1;
     }
-    eprintln!("{name}: {worked} of {made} spawns worked over {starts} starts, the rest told of the disk");
+    eprintln!("{name}: {worked} of {made} spawns worked over {wanted} starts, the rest told of the disk");
 }
 
 /// Asks for some spawns with a host that has just started, the six methods mixed in. Gives the number
