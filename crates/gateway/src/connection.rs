@@ -61,8 +61,9 @@ impl Arrival {
 
 /// Serves a connection until it ends.
 pub async fn serve<T: Transport>(gateway: Gateway, transport: T, arrival: Arrival) {
-    let Some(challenged) = Challenged::new(gateway, transport, arrival).await else { return };
-    if let Some(established) = challenged.handshake().await {
+    // Boxed, so that a connection does not carry the handshake's memory through its life.
+    let handshake = Box::pin(async { Challenged::new(gateway, transport, arrival).await?.handshake().await });
+    if let Some(established) = handshake.await {
         established.serve().await;
     }
 }

@@ -87,11 +87,12 @@ pub(crate) fn is_slow(method: Method) -> bool {
     )
 }
 
-/// Calls a method.
+/// Calls a method. All but the most frequent one are waited for in a box, because the task of a
+/// connection has room for the largest thing that it ever waits for.
 pub(crate) async fn call(caller: &Caller, method: Method, request: &RequestFrame) -> Reply {
     if method == Method::Agent {
         return match parse(method, request) {
-            Ok(params) => chat::agent(caller, params).await,
+            Ok(params) => Box::pin(chat::agent(caller, params)).await,
             Err(error) => Reply::error(error),
         };
     }
@@ -99,7 +100,7 @@ pub(crate) async fn call(caller: &Caller, method: Method, request: &RequestFrame
         // OpenClaw's clients send all kinds of options here, and its gateways look at none.
         return Reply::Snapshot(system::health(&caller.gateway, &caller.session).await);
     }
-    answer(caller, method, request).await.into()
+    Box::pin(answer(caller, method, request)).await.into()
 }
 
 async fn answer(caller: &Caller, method: Method, request: &RequestFrame) -> Result<Value, ErrorShape> {
