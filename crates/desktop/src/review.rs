@@ -1,5 +1,5 @@
-//! What the review dialog shows of a request, a command or a value of the configuration, and what pressing its approving button
-//! may lead to.
+//! What the review dialog shows of a request, a command or a value of the configuration, and what
+//! pressing its approving button may lead to.
 
 mod command;
 mod request;

@@ -323,7 +323,8 @@ pub enum NotificationAnswer {
 /// What a window or the command line wishes to be opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Wish {
-    /// The dialog of one request, command or value of the configuration by its id, or of the first that waits.
+    /// The dialog of one request, command or value of the configuration by its id, or of the first
+    /// that waits.
     Review(Option<String>),
     /// The dialog for a new program token.
     NewToken {

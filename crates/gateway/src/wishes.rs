@@ -18,7 +18,8 @@ const MAX_URL: usize = 2048;
 /// What is wished to be opened. Its texts are from outside: cleaned and bounded, and no more.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Wish {
-    /// The dialog of one request, command or value of the configuration by its whole id, or of the first that waits.
+    /// The dialog of one request, command or value of the configuration by its whole id, or of the
+    /// first that waits.
     Review(Option<String>),
     /// The dialog for a new program token.
     NewToken {

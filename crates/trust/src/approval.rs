@@ -135,9 +135,9 @@ pub struct ApprovalQueue {
 }
 
 impl ApprovalQueue {
-    /// A command is asked for. `None` when too many wait, in all or of this client, or when the id could be taken for another
-    /// command's: it is the beginning of one that waits or begins like it, or the outcome of one is
-    /// still told under it. That is a refusal.
+    /// A command is asked for. `None` when too many wait, in all or of this client, or when the id
+    /// could be taken for another command's: it is the beginning of one that waits or begins like it,
+    /// or the outcome of one is still told under it. That is a refusal.
     pub fn ask(
         &mut self,
         id: String,
