@@ -235,8 +235,11 @@ impl Gatekeeper {
     }
 
     /// Commits what an admission made. It counts once it is saved.
-    pub(crate) async fn commit(&self, changes: Vec<Change>) -> Result<(), StoreError> {
-        self.saving.commit(changes).await
+    pub(crate) async fn commit_admission(&self, changes: Vec<Change>) -> Result<(), StoreError> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        self.saving.save_current(|| self.authority().still_granted(changes)).await
     }
 
     /// Waits until audit events are no longer written.

@@ -399,6 +399,17 @@ impl Authority {
         now.iter().filter_map(|touched| self.stored(touched)).collect()
     }
 
+    /// What an admission made, as it counts now, to be saved before any change that follows: who was
+    /// removed since then is not put back, and a token that was rotated since then stays rotated.
+    #[must_use]
+    pub fn still_granted(&self, made: Vec<Change>) -> Vec<Change> {
+        let as_it_is = |change| match change {
+            Change::PutDevice(record) => self.stored(&Touched::Device(record.id)),
+            other => Some(other),
+        };
+        made.into_iter().filter_map(as_it_is).collect()
+    }
+
     fn is_being_decided(&self, touched: &Touched) -> bool {
         let subject = match touched {
             Touched::Device(id) => Some(Subject::Device(*id)),

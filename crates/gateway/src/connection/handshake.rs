@@ -137,7 +137,7 @@ impl<T: Transport> Challenged<T> {
     ) -> Option<Established<T>> {
         let inner = self.gateway.inner();
         let session = Arc::new(admitted.session);
-        if let Err(error) = inner.gatekeeper.commit(std::mem::take(&mut admitted.durable)).await {
+        if let Err(error) = inner.gatekeeper.commit_admission(std::mem::take(&mut admitted.durable)).await {
             tracing::warn!(%error, "a device token could not be saved, so none is given out");
             admitted.device_token = None;
             if let Principal::Device(device) = session.principal() {

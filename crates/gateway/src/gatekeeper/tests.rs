@@ -142,7 +142,7 @@ async fn what_was_decided_later_is_saved_later() {
 
     // A person lets the device in again before saving was tried again.
     let again = vec![Change::PutDevice(Box::new(device(1)))];
-    gatekeeper.commit(again).await.expect("saved");
+    gatekeeper.saving.commit(again).await.expect("saved");
     gatekeeper.save_unsaved().await;
 
     assert!(ids(&stored(&store).await).contains(&device(1).id));
@@ -206,4 +206,22 @@ async fn what_a_panic_left_half_changed_is_not_given_back() {
 
     assert!(gatekeeper.give_back_authority().is_none());
     assert!(gatekeeper.authority().has_shared_token(), "until then it serves on");
+}
+
+/// A device comes in and gets a token while it is revoked: between the decision to let it in and the
+/// commit of that token, the revocation is saved.
+#[tokio::test]
+async fn what_an_admission_made_does_not_bring_a_revoked_device_back() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let store = store_in(directory.path());
+    store.commit_trust(vec![Change::PutDevice(Box::new(device(1)))]).await.expect("saved");
+    let (authority, _) = Authority::new(stored(&store).await);
+    let gatekeeper = over(store.clone(), authority, UnsavedChanges::default());
+    let admitted = vec![Change::PutDevice(Box::new(device(1)))];
+
+    let block = gatekeeper.authority().block_device(device(1).id, now::moment()).expect("it is there");
+    assert!(gatekeeper.settle(block, None).await.1);
+    gatekeeper.commit_admission(admitted).await.expect("saved");
+
+    assert!(stored(&store).await.devices.is_empty(), "it would be let in after the next start");
 }
