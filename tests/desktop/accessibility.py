@@ -8,6 +8,8 @@ gi.require_version("Atspi", "2.0")
 from gi.repository import Atspi, GLib  # noqa: E402
 
 BUTTONS = ("push button", "button")
+# Where GTK says that something is which has no place yet.
+NO_PLACE = -(2**31)
 
 
 def wait_until(condition, what, seconds=10):
@@ -84,8 +86,13 @@ class Node:
         return extents.x, extents.y, extents.width, extents.height
 
     def centre(self):
-        left, top, width, height = self.box()
+        """The middle of it, once it has a place on the screen: what was just shown or moved has none."""
+        left, top, width, height = wait_until(self._placed, f"a place for {self.name!r}")
         return left + width // 2, top + height // 2
+
+    def _placed(self):
+        box = self.box()
+        return box if box[0] > NO_PLACE and box[2] > 0 else None
 
     @property
     def accessible(self):

@@ -24,8 +24,8 @@ fn main() -> ExitCode {
     }
     let (outcomes, mut ended) = mpsc::unbounded_channel();
     let dialogs: Arc<dyn NativeDialogs> = native_dialogs(outcomes).into();
-    std::thread::spawn(move || {
-        while let Some((id, outcome)) = ended.blocking_recv() {
+    glib::MainContext::default().spawn_local(async move {
+        while let Some((id, outcome)) = ended.recv().await {
             println!("{} {}", id.0, words(&outcome));
         }
     });
@@ -41,7 +41,11 @@ fn main() -> ExitCode {
     std::thread::spawn(move || {
         for line in std::io::stdin().lock().lines().map_while(Result::ok) {
             match obey(&*dialogs, &line) {
-                Ok(()) => println!("done {line}"),
+                // On the thread of the dialogs, which is told things in order: it has obeyed by then,
+                // and every outcome from before is printed.
+                Ok(()) => {
+                    glib::idle_add_once(move || println!("done {line}"));
+                }
                 Err(problem) => println!("{problem}"),
             }
         }
