@@ -17,7 +17,6 @@ impl Connections for Gateway {
 
     async fn serve<T: Transport>(&self, transport: T, accepted: Accepted) {
         let Accepted { socket, remote, user_agent, deadline, slot } = accepted;
-        let slot: Box<dyn Send + Sync> = Box::new(slot);
         match socket {
             Some(socket @ LocalSocket::Unix { .. }) => {
                 serve_local(self.clone(), transport, socket, slot).await

@@ -41,10 +41,13 @@ pub struct SlotRules {
     pub capacity: usize,
     /// Of those, the share that the most represented source never gets.
     pub reserved: usize,
-    /// How long a socket may wait before a newer one of an equally represented source, its own
-    /// included, may take its place. Without this, whoever fills the room first keeps everyone out
-    /// until the handshake deadline.
-    pub patience: Duration,
+    /// How long a socket may take for its request head before a newer one of an equally represented
+    /// source, its own included, may take its place. Without this, whoever fills the room first keeps
+    /// everyone out until the handshake deadline.
+    pub request_patience: Duration,
+    /// The same for the whole handshake of one that has sent its request. OpenClaw's command line needs
+    /// between 10 and 130 ms for both on a busy computer.
+    pub handshake_patience: Duration,
 }
 
 impl Default for SlotRules {
@@ -52,9 +55,22 @@ impl Default for SlotRules {
         Self {
             capacity: MAX_UNAUTHENTICATED,
             reserved: RESERVED_UNAUTHENTICATED,
-            patience: Duration::from_millis(100),
+            request_patience: Duration::from_millis(75),
+            handshake_patience: Duration::from_millis(100),
         }
     }
+}
+
+/// How far a socket has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// Its request is not complete.
+    Request,
+    /// It is in the handshake.
+    Handshake,
+    /// It is refused already, and only waits for the delayed answer. It gives way before all others,
+    /// and at once: a wrong token must not hold a place longer than silence does.
+    Refused,
 }
 
 /// There is no room for this source now.
@@ -80,7 +96,19 @@ struct Waiting {
 struct Socket {
     source: Source,
     since: Instant,
+    stage: Stage,
     state: Arc<SlotState>,
+}
+
+impl Socket {
+    /// From when on it may lose its slot to one of an equally represented source.
+    fn gives_way_at(&self, rules: SlotRules) -> Instant {
+        match self.stage {
+            Stage::Request => self.since + rules.request_patience,
+            Stage::Handshake => self.since + rules.handshake_patience,
+            Stage::Refused => self.since,
+        }
+    }
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -104,11 +132,12 @@ impl Waiting {
             return Ruling::Admit;
         }
         let from = if own == most { source } else { most_represented };
-        let oldest = self.sockets.iter().find(|(_, socket)| socket.source == from);
+        let of_that_source = self.sockets.iter().filter(|(_, socket)| socket.source == from);
+        let first = of_that_source.map(|(id, socket)| (socket.gives_way_at(rules), *id)).min();
         let is_unfair = most > own + 1;
-        oldest
-            .filter(|(_, oldest)| is_unfair || now.saturating_duration_since(oldest.since) >= rules.patience)
-            .map_or(Ruling::Refuse, |(id, _)| Ruling::AdmitInsteadOf(*id))
+        first
+            .filter(|(gives_way_at, _)| is_unfair || *gives_way_at <= now)
+            .map_or(Ruling::Refuse, |(_, id)| Ruling::AdmitInsteadOf(id))
     }
 }
 
@@ -119,8 +148,8 @@ impl AdmissionSlots {
         Self { rules, waiting: Arc::default() }
     }
 
-    /// Takes a slot for a new socket. When the room is full, the oldest socket of the most
-    /// represented source may lose its own: see [`Eviction`].
+    /// Takes a slot for a new socket, whose request is awaited. When the room is full, the first socket
+    /// of the most represented source to run out of patience may lose its own: see [`Eviction`].
     ///
     /// # Errors
     /// When there is no room for this source.
@@ -138,7 +167,9 @@ impl AdmissionSlots {
         let id = waiting.next;
         waiting.next += 1;
         let state = Arc::new(SlotState::default());
-        waiting.sockets.insert(id, Socket { source, since: now, state: Arc::clone(&state) });
+        waiting
+            .sockets
+            .insert(id, Socket { source, since: now, stage: Stage::Request, state: Arc::clone(&state) });
         Ok(UnauthenticatedSlot { id, state, slots: self.clone() })
     }
 
@@ -193,6 +224,13 @@ pub struct UnauthenticatedSlot {
 }
 
 impl UnauthenticatedSlot {
+    /// Notes that the socket has come further. There is no way back: an earlier stage changes nothing.
+    pub fn reached(&self, stage: Stage) {
+        if let Some(socket) = self.slots.lock().sockets.get_mut(&self.id) {
+            socket.stage = socket.stage.max(stage);
+        }
+    }
+
     /// What tells the socket that its slot was taken from it. One watches at a time.
     #[must_use]
     pub fn eviction(&self) -> Eviction {
@@ -288,6 +326,33 @@ mod tests {
         assert!(!is_evicted(&flood[1]).await);
     }
 
+    #[tokio::test]
+    async fn one_without_a_request_gives_way_before_an_older_one_in_its_handshake() {
+        let slots = AdmissionSlots::new(SlotRules::default());
+        let now = Instant::now();
+        let flood = fill(&slots, source(1), now);
+        flood[0].reached(Stage::Handshake);
+        assert_eq!(slots.take(source(1), now + Duration::from_millis(74)).map(|_| ()), Err(NoRoom));
+        let new: Vec<_> = fill(&slots, source(1), now + Duration::from_millis(75));
+        assert_eq!(new.len(), flood.len() - 1, "all but the one in its handshake");
+        assert!(is_evicted(&flood[1]).await);
+        assert!(!is_evicted(&flood[0]).await);
+        let _new = slots.take(source(1), now + LATER).expect("its time is up too");
+        assert!(is_evicted(&flood[0]).await);
+    }
+
+    #[tokio::test]
+    async fn one_that_waits_for_a_delayed_refusal_gives_way_first_and_at_once() {
+        let slots = AdmissionSlots::new(SlotRules::default());
+        let now = Instant::now();
+        let flood = fill(&slots, source(1), now);
+        flood[7].reached(Stage::Refused);
+        flood[7].reached(Stage::Handshake);
+        let _new = slots.take(source(1), now).expect("the refused one gives way");
+        assert!(is_evicted(&flood[7]).await);
+        assert_eq!(slots.take(source(1), now).map(|_| ()), Err(NoRoom));
+    }
+
     #[test]
     fn a_crowd_of_single_sockets_is_not_evicted_at_once_by_one_more() {
         let slots = AdmissionSlots::new(SlotRules::default());
@@ -321,17 +386,22 @@ mod tests {
     proptest! {
         #[test]
         fn the_room_is_never_overfull_and_a_newcomer_finds_room_beside_any_flood(
-            steps in prop::collection::vec((0_u8..6, any::<bool>(), 0_u64..200), 0..400),
+            steps in prop::collection::vec((0_u8..6, any::<bool>(), 0_u64..200, 0_u8..9), 0..400),
         ) {
-            let slots = AdmissionSlots::new(SlotRules { capacity: 16, reserved: 4, patience: LATER });
+            let slots = AdmissionSlots::new(SlotRules { capacity: 16, reserved: 4, request_patience: LATER / 2, handshake_patience: LATER });
             let mut now = Instant::now();
             let mut held: Vec<UnauthenticatedSlot> = Vec::new();
-            for (number, leave, wait) in steps {
+            for (number, leave, wait, stage) in steps {
                 now += Duration::from_millis(wait);
                 if leave && !held.is_empty() {
                     held.swap_remove(usize::from(number) % held.len());
                 } else {
                     held.extend(slots.take(source(number), now));
+                    match (stage, held.last()) {
+                        (0..3, Some(slot)) => slot.reached(Stage::Handshake),
+                        (3..6, Some(slot)) => slot.reached(Stage::Refused),
+                        _ => {}
+                    }
                 }
                 prop_assert!(slots.len() <= 16);
             }

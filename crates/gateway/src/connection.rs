@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 pub(crate) use own_surfaces::{serve_local, serve_window};
 
+use crate::admission_slots::UnauthenticatedSlot;
 use crate::gateway::Gateway;
 use crate::peer::LocalSocket;
 use crate::transport::Transport;
@@ -27,7 +28,7 @@ pub struct Arrival {
     user_agent: Option<String>,
     deadline: Instant,
     /// Dropped when the handshake is done: makes room for the next.
-    slot: Option<Box<dyn Send + Sync>>,
+    slot: Option<UnauthenticatedSlot>,
 }
 
 impl Arrival {
@@ -37,7 +38,7 @@ impl Arrival {
         socket: LocalSocket,
         user_agent: Option<String>,
         deadline: Instant,
-        slot: Box<dyn Send + Sync>,
+        slot: UnauthenticatedSlot,
     ) -> Self {
         let origin = crate::gateway::unknown_local(socket);
         Self { origin, socket: Some(socket), user_agent, deadline, slot: Some(slot) }
@@ -49,7 +50,7 @@ impl Arrival {
         address: IpAddr,
         user_agent: Option<String>,
         deadline: Instant,
-        slot: Box<dyn Send + Sync>,
+        slot: UnauthenticatedSlot,
     ) -> Self {
         Self { origin: Origin::Remote { address }, socket: None, user_agent, deadline, slot: Some(slot) }
     }

@@ -25,7 +25,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use crate::admission_slots::{AdmissionSlots, SlotRules, Source, UnauthenticatedSlot};
+use crate::admission_slots::{AdmissionSlots, SlotRules, Source, Stage, UnauthenticatedSlot};
 use crate::connection_tasks::ConnectionTasks;
 use crate::peer::LocalSocket;
 use crate::peer_lookup::KernelPeers;
@@ -224,6 +224,7 @@ impl<C: Connections> Acceptor<C> {
             () = eviction.evicted() => None,
         };
         let Some(Upgraded { stream, unread, user_agent }) = upgraded else { return };
+        slot.reached(Stage::Handshake);
         let transport =
             WebSocketTransport::new(stream, unread, self.limits.websocket).with_eviction(eviction);
         let accepted = Accepted { socket, remote, user_agent, deadline, slot };

@@ -14,7 +14,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use crate::admission_slots::{AdmissionSlots, SlotRules, Source};
+use crate::admission_slots::{AdmissionSlots, SlotRules, Source, Stage};
 use crate::connection_tasks::ConnectionTasks;
 use crate::lines::{LinesClient, LinesTransport};
 use crate::listener::{AcceptPause, Accepted, Connections};
@@ -212,6 +212,8 @@ fn start(
     let socket = LocalSocket::Unix { pid: pid.unwrap_or(0), uid };
     let now = Instant::now();
     let Ok(slot) = slots.take(Source::User(uid), now) else { return };
+    // There is no request here: a connection begins with the handshake.
+    slot.reached(Stage::Handshake);
     let transport = LinesTransport::new(stream).with_eviction(slot.eviction());
     let accepted = Accepted {
         socket: Some(socket),

@@ -312,7 +312,12 @@ async fn a_browser_is_refused_before_the_upgrade() {
 
 #[tokio::test]
 async fn sockets_beyond_the_limit_get_503_and_those_let_in_do_not_count() {
-    let slots = SlotRules { capacity: 8, reserved: 2, patience: Duration::from_secs(3600) };
+    let slots = SlotRules {
+        capacity: 8,
+        reserved: 2,
+        request_patience: Duration::from_secs(3600),
+        handshake_patience: Duration::from_secs(3600),
+    };
     let listener = TestListener::start(ListenerLimits { slots, ..usual() });
     let mut inside = listener.open().await;
     echo(&mut inside, "let me in").await;
@@ -336,7 +341,12 @@ async fn sockets_beyond_the_limit_get_503_and_those_let_in_do_not_count() {
 
 #[tokio::test]
 async fn the_oldest_stranger_gives_way_to_a_new_one_from_the_same_place() {
-    let slots = SlotRules { capacity: 8, reserved: 2, patience: Duration::ZERO };
+    let slots = SlotRules {
+        capacity: 8,
+        reserved: 2,
+        request_patience: Duration::ZERO,
+        handshake_patience: Duration::ZERO,
+    };
     let listener = TestListener::start(ListenerLimits { slots, ..usual() });
     let mut inside = listener.open().await;
     echo(&mut inside, "let me in").await;

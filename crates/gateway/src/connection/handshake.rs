@@ -15,6 +15,7 @@ use tidegate_trust::{Admission, Attempt, Principal, Session};
 
 use super::established::{Established, Peered};
 use super::{Arrival, frame};
+use crate::admission_slots::Stage;
 use crate::gateway::Gateway;
 use crate::hub::Outbox;
 use crate::now;
@@ -185,6 +186,9 @@ impl<T: Transport> Challenged<T> {
             reason = %close.reason,
             "closed before connect"
         );
+        if let Some(slot) = self.arrival.slot.as_ref().filter(|_| !delay.is_zero()) {
+            slot.reached(Stage::Refused);
+        }
         tokio::time::sleep(delay).await;
         if let Some(answer) = frame(&ResponseFrame::error(id.as_str(), &error)) {
             // The client may be gone; the close below notices.

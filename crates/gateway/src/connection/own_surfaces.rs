@@ -14,6 +14,7 @@ use tidegate_trust::principal::{command_line_session, window_session};
 use super::established::{Established, Peered};
 use super::frame;
 use super::handshake::look_up;
+use crate::admission_slots::UnauthenticatedSlot;
 use crate::gateway::Gateway;
 use crate::hub::Outbox;
 use crate::now;
@@ -26,7 +27,7 @@ pub(crate) async fn serve_local<T: Transport>(
     gateway: Gateway,
     mut transport: T,
     socket: LocalSocket,
-    slot: Box<dyn Send + Sync>,
+    slot: UnauthenticatedSlot,
 ) {
     let peer = look_up(&gateway, Some(socket), LookUp::Program).await;
     let origin = Origin::LocalSocket(peer);
