@@ -384,6 +384,17 @@ class Outcomes(DialogTest):
         self.window.button("Allow once").press()
         self.assert_outcome(APPROVED)
 
+    def test_a_file_is_shown_with_its_whole_content_and_allowed_once(self):
+        self.show("file-write")
+        self.window.get("An agent wants to replace a file outside its workspace.")
+        self.assertIn("/home/ada/notes/today.md", self.window.texts())
+        content = self.window.get("Its new content", "text")
+        self.assertTrue(content.text.endswith("about the berth.\nAsk for the tide tables.\n"), content.text)
+        self.assertFalse(content.has("editable"))
+        self.wait_armed("Allow once")
+        self.window.button("Allow once").press()
+        self.assert_outcome(APPROVED)
+
     def test_what_is_not_touched_grants_what_is_asked_for_good(self):
         self.show("device")
         self.wait_armed()
@@ -483,7 +494,7 @@ class Shown(DialogTest):
         named = {node.name: node.labels() for node in self.window.descendants() if node.labels()}
         self.assertEqual(named["Ada's phone"], ["Name"])
         self.assertEqual(named["9c41d7e2"], ["Code"])
-        for kind in ("device", "program", "command", "new-token", "token", "model-key", "question"):
+        for kind in ("device", "program", "command", "file-edit", "new-token", "token", "model-key", "question"):
             self.show(kind)
             controls = [node for node in self.window.descendants() if node.has("focusable")]
             self.assertTrue(controls)
@@ -507,7 +518,7 @@ class Shown(DialogTest):
         wait_until(lambda: self.focused() != "Command", "Tab leaves the box")
 
     def test_no_dialog_is_larger_than_a_small_screen_and_buttons_are_always_seen(self):
-        for kind in ("device", "known-name", "program", "hostile", "long", "long-command", "setting", "token",
+        for kind in ("device", "known-name", "program", "hostile", "long", "long-command", "file-edit", "setting", "token",
                      "model-problem"):
             self.show(kind)
             left, top, width, height = self.window.box()

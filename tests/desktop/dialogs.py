@@ -11,6 +11,7 @@ from waiting import never_within, wait_until  # noqa: E402
 
 REVIEW = "Tidegate: someone asks to be let in"
 COMMAND = "Tidegate: a command waits"
+FILE = "Tidegate: a file is asked for"
 NEW_TOKEN = "Tidegate: new token"
 TOKEN = "Tidegate: token"
 MESSAGE = "Tidegate"

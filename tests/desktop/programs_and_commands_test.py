@@ -1,4 +1,4 @@
-"""Programs without a key of their own, tokens, and commands that agents want to run."""
+"""Programs without a key of their own, tokens, and what agents want to do: commands and files."""
 
 import os
 import subprocess
@@ -85,8 +85,8 @@ class KnownNames(DesktopCase):
         dialog.says("You gave this name to another device", SENTENCES[READ]).press_and_close("Reject")
 
 
-class Commands(DesktopCase):
-    """An agent wants to run a command."""
+class AgentCase(DesktopCase):
+    """An agent does something."""
 
     def setUp(self):
         super().setUp()
@@ -101,6 +101,10 @@ class Commands(DesktopCase):
         self.addCleanup(process.wait, 20)
         self.addCleanup(process.stdout.close)
         return process
+
+
+class Commands(AgentCase):
+    """An agent wants to run a command."""
 
     def test_it_runs_only_after_the_dialog_allowed_it_once(self):
         item = self.start_until_ready()
@@ -152,6 +156,42 @@ class Commands(DesktopCase):
 
         self.assertEqual(self.shell.wait(8), 0)
         self.shell.wait_until_nothing_is_left()
+
+
+class FilesOutside(AgentCase):
+    """An agent wants to use a file outside its workspace."""
+
+    def setUp(self):
+        super().setUp()
+        self.start_until_ready()
+        self.file = self.directory.resolve() / "notes.txt"
+
+    def test_it_is_read_only_after_the_dialog_allowed_it_and_asked_for_again(self):
+        self.file.write_text("the tide turns at nine")
+        reading = self.agent(f"/read {self.file}")
+        dialog = self.dialog(dialogs.FILE).says("An agent wants to read a file outside its workspace.", str(self.file))
+        self.assertNotIn("Block", dialog.buttons())
+        dialog.press_and_close("Allow once")
+        self.assertIn("the tide turns at nine", reading.communicate(timeout=30)[0])
+
+        again = self.agent(f"/read {self.file}")
+        self.dialog(dialogs.FILE).press_and_close("Deny")
+        said = again.communicate(timeout=30)[0]
+        self.assertIn("a person refused it", said)
+        self.assertNotIn("tide turns", said)
+
+    def test_what_would_be_written_is_shown_and_then_written(self):
+        writing = self.agent(f"/write {self.file} one <b>%s</b>")
+        self.dialog(dialogs.FILE).says(
+            "An agent wants to make a file outside its workspace.", str(self.file), "one <b>%s</b>",
+        ).press_and_close("Allow once")
+        writing.communicate(timeout=30)
+        self.assertEqual(self.file.read_text().strip(), "one <b>%s</b>")
+
+    def test_keys_are_refused_without_a_dialog(self):
+        reading = self.agent(f"/read {Path.home() / '.ssh' / 'id_ed25519'}")
+        self.assertIn("is refused", reading.communicate(timeout=30)[0])
+        self.assertEqual(self.open_dialogs(), [])
 
 
 if __name__ == "__main__":

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use tidegate_protocol::{RunId, SessionKey};
+use tidegate_trust::approval::FileAccess;
 
 use crate::model::BoxFuture;
 
@@ -27,6 +29,26 @@ pub struct ExecPlan {
     pub environment: Vec<(String, String)>,
 }
 
+/// A file outside the run's workspace, and what would be done with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FilePlan {
+    /// Where it is, absolute and without symbolic links.
+    pub path: PathBuf,
+    /// Whether it was there when the plan was made.
+    pub exists: bool,
+    /// What would be done.
+    pub access: FileAccess,
+}
+
+/// What a person is asked to allow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ApprovalPlan {
+    /// A command.
+    Exec(ExecPlan),
+    /// A file outside the workspace.
+    File(FilePlan),
+}
+
 /// One question.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApprovalQuestion {
@@ -37,7 +59,7 @@ pub struct ApprovalQuestion {
     /// The runs above it, nearest first.
     pub ancestors: Vec<String>,
     /// What it wants.
-    pub plan: ExecPlan,
+    pub plan: ApprovalPlan,
 }
 
 /// The answer.
@@ -45,7 +67,7 @@ pub struct ApprovalQuestion {
 pub enum ApprovalAnswer {
     /// A person allowed exactly this plan, once. The digest is of the plan that was shown.
     Allowed {
-        /// SHA-256 of the plan's canonical JSON, lower-case hex.
+        /// [`ApprovalPlan::digest`].
         digest: String,
     },
     /// A person, or the lack of one, refused.
@@ -61,27 +83,68 @@ pub trait ApprovalGate: Send + Sync {
     fn ask(&self, question: ApprovalQuestion) -> BoxFuture<'_, ApprovalAnswer>;
 }
 
+impl ApprovalPlan {
+    /// What a decision is bound to.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        match self {
+            Self::Exec(plan) => plan.digest(),
+            Self::File(plan) => plan.digest(),
+        }
+    }
+}
+
 impl ExecPlan {
     /// SHA-256 of the plan, lower-case hex: what a decision is bound to. Every part is counted with
     /// its length, so that no two plans have the same bytes, whatever their texts and paths hold.
     #[must_use]
     pub fn digest(&self) -> String {
-        use sha2::{Digest, Sha256};
-        let mut hash = Sha256::new();
-        let mut part = |bytes: &[u8]| {
-            hash.update((bytes.len() as u64).to_be_bytes());
-            hash.update(bytes);
-        };
-        part(self.command.as_bytes());
-        part(self.program.as_os_str().as_encoded_bytes());
-        part(self.directory.as_os_str().as_encoded_bytes());
-        part(&(self.arguments.len() as u64).to_be_bytes());
-        self.arguments.iter().for_each(|argument| part(argument.as_bytes()));
+        let mut parts = Parts(Sha256::new());
+        parts.add(self.command.as_bytes());
+        parts.add(self.program.as_os_str().as_encoded_bytes());
+        parts.add(self.directory.as_os_str().as_encoded_bytes());
+        parts.add(&(self.arguments.len() as u64).to_be_bytes());
+        self.arguments.iter().for_each(|argument| parts.add(argument.as_bytes()));
         for (name, value) in &self.environment {
-            part(name.as_bytes());
-            part(value.as_bytes());
+            parts.add(name.as_bytes());
+            parts.add(value.as_bytes());
         }
-        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        parts.hex()
+    }
+}
+
+impl FilePlan {
+    /// The same for a file. It begins with bytes that no command's digest can begin with: there they
+    /// would be a length beyond all memory.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        let mut parts = Parts(Sha256::new_with_prefix(b"file access"));
+        parts.add(self.path.as_os_str().as_encoded_bytes());
+        parts.add(&[u8::from(self.exists)]);
+        parts.add(self.access.tool().as_bytes());
+        match &self.access {
+            FileAccess::Read => {}
+            FileAccess::Write { content } => parts.add(content.as_bytes()),
+            FileAccess::Edit { old_text, new_text } => {
+                parts.add(old_text.as_bytes());
+                parts.add(new_text.as_bytes());
+            }
+        }
+        parts.hex()
+    }
+}
+
+/// Bytes, each part with its length before it.
+struct Parts(Sha256);
+
+impl Parts {
+    fn add(&mut self, bytes: &[u8]) {
+        self.0.update((bytes.len() as u64).to_be_bytes());
+        self.0.update(bytes);
+    }
+
+    fn hex(self) -> String {
+        self.0.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 }
 
@@ -112,6 +175,28 @@ mod tests {
         ] {
             assert_ne!(first.digest(), other.digest(), "{other:?}");
         }
+    }
+
+    #[test]
+    fn plans_of_files_that_differ_anywhere_have_different_digests() {
+        let edit =
+            |old: &str, new: &str| FileAccess::Edit { old_text: old.to_owned(), new_text: new.to_owned() };
+        let write = |content: &str| FileAccess::Write { content: content.to_owned() };
+        let plan = |path: &str, exists, access| {
+            ApprovalPlan::File(FilePlan { path: PathBuf::from(path), exists, access }).digest()
+        };
+        let digests = [
+            plan("/a", true, FileAccess::Read),
+            plan("/b", true, FileAccess::Read),
+            plan("/a", false, FileAccess::Read),
+            plan("/a", true, write("")),
+            plan("/a", true, write("x")),
+            plan("/a", true, edit("", "x")),
+            plan("/a", true, edit("x", "")),
+        ];
+        let different: std::collections::BTreeSet<_> = digests.iter().collect();
+        assert_eq!(different.len(), digests.len());
+        assert_eq!(plan("/a", true, write("x")), digests[4]);
     }
 
     #[cfg(unix)]

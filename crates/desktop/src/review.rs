@@ -69,8 +69,8 @@ impl Review {
                 .map_err(str::to_owned),
             Rule::Setting => Ok(Approval::Confirm),
             Rule::Command { is_whole: true } => Ok(Approval::AllowOnce),
-            Rule::Command { is_whole: false } => Err("This command is too long to be shown whole, so it \
-                                                      cannot be allowed here. Deny it."
+            Rule::Command { is_whole: false } => Err("This is too long to be shown whole, so it cannot be \
+                                                      allowed here. Deny it."
                 .to_owned()),
         }
     }

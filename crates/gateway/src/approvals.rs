@@ -4,10 +4,14 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use tidegate_agent::approval::{APPROVAL_TIMEOUT, ApprovalAnswer, ApprovalGate, ApprovalQuestion};
+use tidegate_agent::approval::{
+    APPROVAL_TIMEOUT, ApprovalAnswer, ApprovalGate, ApprovalPlan, ApprovalQuestion,
+};
 use tidegate_protocol::{ConnectionId, Event};
 use tidegate_trust::Session;
-use tidegate_trust::approval::{Command, Decision, Requester, ResolveError, ResolvedCommand, WaitingCommand};
+use tidegate_trust::approval::{
+    Command, Decision, FileAccess, Operation, Requester, ResolveError, ResolvedCommand, WaitingCommand,
+};
 use tidegate_trust::audit::{AuditEvent, Weight};
 use tidegate_trust::decision::Decider;
 
@@ -109,14 +113,18 @@ fn withdraw(inner: &Inner, id: &str) {
 }
 
 fn announce(inner: &Inner, resolved: &ResolvedCommand) {
-    let kind = match resolved.decision {
-        Some(Decision::AllowOnce) => "command.allowed",
-        Some(Decision::Deny) => "command.denied",
-        None => "command.undecided",
+    let operation = &resolved.waiting.command.operation;
+    let (kind, what) = match (operation, resolved.decision) {
+        (Operation::Exec { .. }, Some(Decision::AllowOnce)) => ("command.allowed", "command"),
+        (Operation::Exec { .. }, Some(Decision::Deny)) => ("command.denied", "command"),
+        (Operation::Exec { .. }, None) => ("command.undecided", "command"),
+        (Operation::File { .. }, Some(Decision::AllowOnce)) => ("file.allowed", "file"),
+        (Operation::File { .. }, Some(Decision::Deny)) => ("file.denied", "file"),
+        (Operation::File { .. }, None) => ("file.undecided", "file"),
     };
-    let command = tidegate_protocol::text::one_line(&resolved.waiting.command.command, 200);
+    let title = tidegate_protocol::text::one_line(&operation.title(), 200);
     let line = format!(
-        "{kind} id={} digest={} by={} session={} command={command}",
+        "{kind} id={} digest={} by={} session={} {what}={title}",
         resolved.waiting.id,
         resolved.waiting.command.digest,
         resolved.by.as_deref().unwrap_or("nobody"),
@@ -140,25 +148,52 @@ fn announce(inner: &Inner, resolved: &ResolvedCommand) {
     inner.gatekeeper.changed();
 }
 
-/// A waiting command as clients see it.
+/// A waiting command as clients see it. For a file, clients that know only commands see the tool and
+/// everything that it was called with.
 pub(crate) fn payload(waiting: &WaitingCommand) -> Value {
     let command = &waiting.command;
+    let mut request = json!({
+        "host": "gateway",
+        "security": "allowlist",
+        "ask": "always",
+        "agentId": "main",
+        "sessionKey": command.session_key,
+        "runId": command.run_id,
+        "ancestors": command.ancestors,
+        "digest": command.digest,
+    });
+    match &command.operation {
+        Operation::Exec { command, command_argv, cwd, env } => {
+            request["command"] = json!(command);
+            request["commandArgv"] = json!(command_argv);
+            request["cwd"] = json!(cwd);
+            request["env"] = json!(env.iter().cloned().collect::<std::collections::BTreeMap<_, _>>());
+        }
+        Operation::File { path, exists, access } => {
+            let texts = match access {
+                FileAccess::Read => vec![],
+                FileAccess::Write { content } => vec![("content", content)],
+                FileAccess::Edit { old_text, new_text } => vec![("oldText", old_text), ("newText", new_text)],
+            };
+            let mut file = json!({ "action": access.tool(), "path": path, "exists": exists });
+            let mut argv = vec![access.tool(), path];
+            let mut whole = command.operation.title();
+            for (name, text) in texts {
+                file[name] = json!(text);
+                argv.push(text);
+                whole = format!("{whole}\n{text}");
+            }
+            let above = std::path::Path::new(path).parent().unwrap_or_else(|| "/".as_ref());
+            request["command"] = json!(whole);
+            request["commandArgv"] = json!(argv);
+            request["cwd"] = json!(above.display().to_string());
+            request["env"] = json!({});
+            request["file"] = file;
+        }
+    }
     json!({
         "id": waiting.id,
-        "request": {
-            "command": command.command,
-            "commandArgv": command.command_argv,
-            "cwd": command.cwd,
-            "env": command.env.iter().cloned().collect::<std::collections::BTreeMap<_, _>>(),
-            "host": "gateway",
-            "security": "allowlist",
-            "ask": "always",
-            "agentId": "main",
-            "sessionKey": command.session_key,
-            "runId": command.run_id,
-            "ancestors": command.ancestors,
-            "digest": command.digest,
-        },
+        "request": request,
         "createdAtMs": waiting.created_at,
         "expiresAtMs": waiting.expires_at(),
     })
@@ -185,13 +220,29 @@ impl PersonGate {
         let denied = |reason: &str| ApprovalAnswer::Denied { reason: reason.to_owned() };
         let Ok(entropy) = now::entropy() else { return denied("the operating system gives no random bytes") };
         let digest = question.plan.digest();
-        let mut argv = vec![question.plan.program.display().to_string()];
-        argv.extend(question.plan.arguments.iter().cloned());
+        let operation = match question.plan {
+            ApprovalPlan::Exec(plan) => Operation::Exec {
+                command: plan.command,
+                command_argv: std::iter::once(plan.program.display().to_string())
+                    .chain(plan.arguments)
+                    .collect(),
+                cwd: plan.directory.display().to_string(),
+                env: plan.environment,
+            },
+            ApprovalPlan::File(plan) => Operation::File {
+                path: plan.path.display().to_string(),
+                exists: plan.exists,
+                access: plan.access,
+            },
+        };
+        let (refused, undecided) = match &operation {
+            Operation::Exec { .. } => {
+                ("a person refused this command", "nobody allowed this command in time")
+            }
+            Operation::File { .. } => ("a person refused it", "nobody allowed it in time"),
+        };
         let command = Command {
-            command: question.plan.command.clone(),
-            command_argv: argv,
-            cwd: question.plan.directory.display().to_string(),
-            env: question.plan.environment.clone(),
+            operation,
             session_key: question.session.to_string(),
             run_id: Some(question.run.to_string()),
             ancestors: question.ancestors,
@@ -199,14 +250,14 @@ impl PersonGate {
         };
         let Some(waiting) = ask(self.0.inner(), entropy.uuid(), command, Requester::Run, APPROVAL_TIMEOUT)
         else {
-            return denied("too many commands wait for a person; ask again later");
+            return denied("too much waits for a person; ask again later");
         };
         // A run that is cancelled drops this future, and nobody is asked any longer.
         let question = Withdraw { gateway: &self.0, id: waiting.id };
         match decision(&self.0, &question.id).await.flatten() {
             Some(Decision::AllowOnce) => ApprovalAnswer::Allowed { digest },
-            Some(Decision::Deny) => denied("a person refused this command"),
-            None => denied("nobody allowed this command in time"),
+            Some(Decision::Deny) => denied(refused),
+            None => denied(undecided),
         }
     }
 }

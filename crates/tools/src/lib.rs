@@ -14,6 +14,7 @@ mod exec;
 mod files;
 mod identity;
 mod protected;
+mod question;
 #[cfg(unix)]
 mod run_tool;
 mod shield;

@@ -105,6 +105,8 @@ pub(crate) enum Refusal {
     Protected,
     #[error("it has several names, and one of them may be a protected file")]
     ManyNames,
+    #[error("it belongs to the kernel and is no file of a person")]
+    Kernel,
     #[error("it lies too deep")]
     TooDeep,
     #[error("it cannot be told where it lies")]

@@ -17,7 +17,7 @@ const MAX_LINKS: usize = 40;
 /// Bytes that a path may have, as on Linux.
 const MAX_PATH: usize = 4096;
 /// Characters of a path that a message repeats.
-const SHOWN: usize = 200;
+pub(crate) const SHOWN: usize = 200;
 
 /// Why a path leads to nothing that a tool may use.
 #[derive(Debug, thiserror::Error)]
@@ -30,8 +30,10 @@ pub(crate) enum PathError {
     Nul,
     #[error("\"~\" is not expanded; give a path relative to the workspace {workspace}")]
     Home { workspace: String },
-    #[error("{path} is outside the workspace {workspace}; only files inside it can be used")]
+    #[error("{path} is outside the workspace {workspace}")]
     Outside { path: String, workspace: String },
+    #[error("{path} is in the workspace, but named by way of outside; give it relative to the workspace")]
+    Detour { path: String },
     #[error("{path} is refused: {reason}")]
     Refused { path: String, reason: Refusal },
     #[error("{path} is a directory; a file is needed")]
@@ -240,7 +242,7 @@ fn or_dot(path: &Path) -> &Path {
 }
 
 /// Opens a canonical path one name at a time and follows no link, so that a swap is an error.
-fn open_without_links(path: &Path) -> io::Result<Dir> {
+pub(crate) fn open_without_links(path: &Path) -> io::Result<Dir> {
     let mut directory = None;
     let mut prefix = PathBuf::new();
     for part in path.components() {

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use common::{AllowAll, Answer, Fixture, SECRET, Silence, tool_host};
 use serde_json::{Value, json};
-use tidegate_agent::approval::{ApprovalAnswer, ApprovalQuestion, ExecPlan};
+use tidegate_agent::approval::{ApprovalAnswer, ApprovalPlan, ApprovalQuestion, ExecPlan};
 
 fn allow(question: &ApprovalQuestion) -> ApprovalAnswer {
     ApprovalAnswer::Allowed { digest: question.plan.digest() }
@@ -55,7 +55,8 @@ async fn the_person_sees_the_exact_bytes_directory_environment_and_program() {
     let sink = Arc::clone(&seen);
     let gate = Answer(move |question: ApprovalQuestion| {
         let answer = allow(&question);
-        sink.lock().expect("unpoisoned").push(question.plan);
+        let ApprovalPlan::Exec(plan) = question.plan else { panic!("{question:?}") };
+        sink.lock().expect("unpoisoned").push(plan);
         answer
     });
     let command = "printf '%s' \"$B\"  \n#\u{202e}trailing \n ";
@@ -87,14 +88,15 @@ async fn an_answer_for_another_plan_starts_no_process() {
         |_| String::new(),
         |question| question.plan.digest().to_uppercase(),
         |mut question| {
-            question.plan.command.push(' ');
+            let ApprovalPlan::Exec(plan) = &mut question.plan else { panic!("{question:?}") };
+            plan.command.push(' ');
             question.plan.digest()
         },
     ];
     for digest in digests {
         let gate = Answer(move |question| ApprovalAnswer::Allowed { digest: digest(question) });
         let output = fixture.call_in(fixture.context(gate), "exec", json!({"command": "touch marker"})).await;
-        assert!(output.is_error && output.text.contains("for another command"), "{}", output.text);
+        assert!(output.is_error && output.text.contains("for something else"), "{}", output.text);
     }
     assert!(!fixture.workspace().join("marker").exists());
 }

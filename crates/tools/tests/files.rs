@@ -6,11 +6,9 @@
 mod common;
 
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt, symlink};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use common::{AllowAll, Fixture, SECRET};
+use common::{AllowCommands, Fixture, SECRET, Swapper};
 use rustix::fs::{CWD, FileType, Mode};
 use serde_json::json;
 
@@ -142,39 +140,13 @@ async fn a_file_swapped_for_a_link_to_a_protected_file_is_never_followed() {
     let swapper = Swapper::start(place, link);
     let mut read = 0;
     for _ in 0..RACES {
-        let context = fixture.context_in(&home, AllowAll);
+        let context = fixture.context_in(&home, AllowCommands);
         let output = fixture.call_in(context, "read", json!({"path": "place"})).await;
         assert!(!output.text.contains(SECRET), "the secret was read");
         read += usize::from(output.text == "inside");
     }
     swapper.stop();
     assert!(read > 0, "no read met the real file");
-}
-
-/// Exchanges two names again and again.
-struct Swapper {
-    done: Arc<AtomicBool>,
-    thread: std::thread::JoinHandle<()>,
-}
-
-impl Swapper {
-    fn start(first: std::path::PathBuf, second: std::path::PathBuf) -> Self {
-        let done = Arc::new(AtomicBool::new(false));
-        let seen = Arc::clone(&done);
-        let thread = std::thread::spawn(move || {
-            while !seen.load(Ordering::Relaxed) {
-                let exchange = rustix::fs::RenameFlags::EXCHANGE;
-                rustix::fs::renameat_with(CWD, &first, CWD, &second, exchange).expect("exchanged");
-                std::thread::yield_now();
-            }
-        });
-        Self { done, thread }
-    }
-
-    fn stop(self) {
-        self.done.store(true, Ordering::Relaxed);
-        self.thread.join().expect("the swapper ran to its end");
-    }
 }
 
 #[tokio::test]
@@ -226,14 +198,14 @@ async fn protected_places_are_refused_even_inside_the_workspace() {
     for path in paths {
         let calls = [("read", json!({"path": path})), ("write", json!({"path": path, "content": "x"}))];
         for (tool, arguments) in calls {
-            let output = fixture.call_in(fixture.context_in(&home, AllowAll), tool, arguments).await;
+            let output = fixture.call_in(fixture.context_in(&home, AllowCommands), tool, arguments).await;
             assert!(output.is_error && !output.text.contains(SECRET), "{tool} {path}: {}", output.text);
         }
         let arguments = json!({"path": path, "content": "x"});
-        let output = fixture.call_in(fixture.context_in(&home, AllowAll), "write", arguments).await;
+        let output = fixture.call_in(fixture.context_in(&home, AllowCommands), "write", arguments).await;
         assert!(output.text.contains("tools never touch it"), "{path}: {}", output.text);
     }
-    let fine = fixture.context_in(&home, AllowAll);
+    let fine = fixture.context_in(&home, AllowCommands);
     let output = fixture.call_in(fine, "read", json!({"path": "notes.txt"})).await;
     assert_eq!(output.text, "fine");
 }
@@ -277,7 +249,7 @@ async fn a_workspace_reached_through_a_link_is_refused() {
     symlink(fixture.root.join("outside"), &link).expect("linked");
     for (tool, arguments) in [("read", json!({"path": "secret"})), ("exec", json!({"command": "cat secret"}))]
     {
-        let output = fixture.call_in(fixture.context_in(&link, AllowAll), tool, arguments).await;
+        let output = fixture.call_in(fixture.context_in(&link, AllowCommands), tool, arguments).await;
         assert!(output.is_error && !output.text.contains(SECRET), "{}", output.text);
         assert!(output.text.contains("without symbolic links"), "{}", output.text);
     }
@@ -372,7 +344,7 @@ async fn a_run_without_the_tool_in_its_authority_is_refused() {
     let fixture = Fixture::new();
     fixture.file("workspace/f", "text");
     for tool in ["read", "write", "edit", "exec"] {
-        let mut context = fixture.context(AllowAll);
+        let mut context = fixture.context(AllowCommands);
         let others = ["read", "write", "edit", "exec"].iter().filter(|other| **other != tool);
         let others = others.map(|other| (*other).to_owned()).collect();
         context.authority = context.authority.narrow(Some(&others), None, &[]).expect("narrower");

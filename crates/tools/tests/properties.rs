@@ -1,4 +1,5 @@
-//! Whatever path a model writes, nothing outside the workspace is read or changed.
+//! Whatever path a model writes, nothing outside the workspace is read or changed that a person was not
+//! shown.
 #![cfg(unix)]
 // Tests fail by panicking.
 #![allow(clippy::expect_used, clippy::panic)]
@@ -8,10 +9,12 @@ mod common;
 use std::collections::BTreeMap;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
-use common::{Fixture, SECRET};
+use common::{Answer, Fixture, SECRET};
 use proptest::prelude::*;
 use serde_json::json;
+use tidegate_agent::approval::{ApprovalAnswer, ApprovalGate, ApprovalPlan, ApprovalQuestion};
 
 /// Everything outside the workspace: names, kinds and contents.
 fn outside(fixture: &Fixture) -> BTreeMap<PathBuf, Option<String>> {
@@ -68,11 +71,11 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_path_touches_anything_outside_the_workspace(paths in proptest::collection::vec(path(), 1..12)) {
+    fn no_path_touches_anything_outside_the_workspace_that_nobody_allowed(paths in proptest::collection::vec(path(), 1..12)) {
         let fixture = hostile_workspace();
         let before = outside(&fixture);
         let root = fixture.root.display().to_string();
-        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let runtime = runtime();
         for path in paths {
             let path = path.replace("ROOT", &root);
             let outputs = runtime.block_on(async {
@@ -88,4 +91,57 @@ proptest! {
         }
         prop_assert_eq!(outside(&fixture), before);
     }
+    #[test]
+    fn what_is_allowed_outside_touches_only_the_file_that_was_shown(
+        paths in proptest::collection::vec(path(), 1..12),
+        tool in 0_usize..3,
+    ) {
+        let fixture = hostile_workspace();
+        let root = fixture.root.display().to_string();
+        let runtime = runtime();
+        for path in paths {
+            let before = outside(&fixture);
+            let path = path.replace("ROOT", &root);
+            let (name, arguments) = [
+                ("read", json!({"path": path})),
+                ("edit", json!({"path": path, "oldText": "a secret", "newText": "evil"})),
+                ("write", json!({"path": path, "content": "evil"})),
+            ][tool].clone();
+            let shown: Arc<Mutex<Vec<PathBuf>>> = Arc::default();
+            let gate = allowing_below(&fixture.root, &shown);
+            let output = runtime.block_on(fixture.call_in(fixture.context(gate), name, arguments));
+
+            let shown = shown.lock().expect("unpoisoned").clone();
+            let mut after = outside(&fixture);
+            prop_assert!(shown.len() <= 1, "one call, one question");
+            if let Some(path) = shown.first() {
+                prop_assert!(!path.starts_with(fixture.workspace()) && !path.starts_with(fixture.root.join("state")));
+                prop_assert!(!output.text.contains(SECRET) || *path == fixture.root.join("outside/secret"));
+                match before.get(path) {
+                    Some(content) => after.insert(path.clone(), content.clone()),
+                    None => after.remove(path),
+                };
+            } else {
+                prop_assert!(!output.text.contains(SECRET), "{:?}: {}", path, output.text);
+            }
+            prop_assert_eq!(after, before, "{:?} shown as {:?}", path, shown);
+        }
+    }
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime")
+}
+
+/// Notes what is shown, and allows it unless it belongs to the computer that the test runs on.
+fn allowing_below(root: &Path, shown: &Arc<Mutex<Vec<PathBuf>>>) -> impl ApprovalGate + 'static {
+    let (root, shown) = (root.to_owned(), Arc::clone(shown));
+    Answer(move |question: ApprovalQuestion| {
+        let ApprovalPlan::File(plan) = &question.plan else { panic!("{question:?}") };
+        shown.lock().expect("unpoisoned").push(plan.path.clone());
+        match plan.path.starts_with(&root) {
+            true => ApprovalAnswer::Allowed { digest: question.plan.digest() },
+            false => ApprovalAnswer::Denied { reason: "not the test's".to_owned() },
+        }
+    })
 }

@@ -1,4 +1,5 @@
-//! Commands that wait for a person: one queue. No decision is a refusal.
+//! What an agent may do only when a person allows it: commands, and files outside the workspace.
+//! One queue. No decision is a refusal.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -18,18 +19,13 @@ pub const MAX_WAITING_OF_CLIENT: usize = 8;
 /// How long a decision can be asked for again after it was taken.
 const LINGER: Duration = Duration::from_secs(15);
 
-/// A command as it would run, and who wants it. It never changes under its id.
+/// A command as it would run, or a file as it would be used, and who wants it. It never changes under
+/// its id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Command {
-    /// The command's text, exactly.
-    pub command: String,
-    /// The arguments that would be run.
-    pub command_argv: Vec<String>,
-    /// The directory.
-    pub cwd: String,
-    /// Variables that it adds or changes.
-    pub env: Vec<(String, String)>,
+    /// What would be done.
+    pub operation: Operation,
     /// The session that wants it.
     pub session_key: String,
     /// The run that wants it, when a run does.
@@ -38,6 +34,75 @@ pub struct Command {
     pub ancestors: Vec<String>,
     /// Digest of the plan: what is allowed is exactly this.
     pub digest: String,
+}
+
+/// What would be done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Operation {
+    /// A command runs.
+    Exec {
+        /// The command's text, exactly.
+        command: String,
+        /// The arguments that would be run.
+        command_argv: Vec<String>,
+        /// The directory.
+        cwd: String,
+        /// Variables that it adds or changes.
+        env: Vec<(String, String)>,
+    },
+    /// A file outside the run's workspace is used.
+    File {
+        /// Where it is, without symbolic links.
+        path: String,
+        /// Whether it was there when the question was asked.
+        exists: bool,
+        /// What would be done with it.
+        access: FileAccess,
+    },
+}
+
+/// What would be done with a file. Texts are exact.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "action", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum FileAccess {
+    /// It is read.
+    Read,
+    /// It is made, or replaced.
+    Write {
+        /// Its whole content.
+        content: String,
+    },
+    /// One text in it is replaced.
+    Edit {
+        /// The text that goes.
+        old_text: String,
+        /// The text that comes.
+        new_text: String,
+    },
+}
+
+impl FileAccess {
+    /// The tool that does this.
+    #[must_use]
+    pub fn tool(&self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write { .. } => "write",
+            Self::Edit { .. } => "edit",
+        }
+    }
+}
+
+impl Operation {
+    /// It as one line for lists and logs: the command, or the tool and the path. Not cleaned.
+    #[must_use]
+    pub fn title(&self) -> String {
+        match self {
+            Self::Exec { command, .. } => command.clone(),
+            Self::File { path, access, .. } => format!("{} {path}", access.tool()),
+        }
+    }
 }
 
 /// Who asks.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use support::{Client, World, command_line, key, local_named, record, records, scopes};
 use tidegate_protocol::Scope;
 use tidegate_trust::approval::{
-    ApprovalQueue, Command, Decision, MAX_WAITING, MAX_WAITING_OF_CLIENT, Requester, ResolveError,
+    ApprovalQueue, Command, Decision, MAX_WAITING, MAX_WAITING_OF_CLIENT, Operation, Requester, ResolveError,
 };
 use tidegate_trust::decision::Desktop;
 use tidegate_trust::{ScopeSet, Session, TrustRecords};
@@ -18,10 +18,12 @@ const HALF_AN_HOUR: Duration = Duration::from_mins(30);
 
 fn command(digest: &str) -> Command {
     Command {
-        command: "rm -rf build ".to_owned(),
-        command_argv: vec!["rm".to_owned(), "-rf".to_owned(), "build ".to_owned()],
-        cwd: "/home/user/project".to_owned(),
-        env: Vec::new(),
+        operation: Operation::Exec {
+            command: "rm -rf build ".to_owned(),
+            command_argv: vec!["rm".to_owned(), "-rf".to_owned(), "build ".to_owned()],
+            cwd: "/home/user/project".to_owned(),
+            env: Vec::new(),
+        },
         session_key: "agent:main:main".to_owned(),
         run_id: Some("run".to_owned()),
         ancestors: Vec::new(),

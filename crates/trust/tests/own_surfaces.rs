@@ -16,7 +16,7 @@ use support::{
 use tidegate_protocol::method::Power;
 use tidegate_protocol::refusal::AuthReason;
 use tidegate_protocol::{ClientId, ClientMode, ConnectionId, Event, Method, Scope};
-use tidegate_trust::approval::{ApprovalQueue, Command, Decision, Requester, ResolveError};
+use tidegate_trust::approval::{ApprovalQueue, Command, Decision, Operation, Requester, ResolveError};
 use tidegate_trust::decision::{Choice, Decider, DecisionError, Desktop, Duration as For, Verdict};
 use tidegate_trust::management::ManagementError;
 use tidegate_trust::principal::{Denied, window_session};
@@ -176,10 +176,12 @@ fn a_window_takes_devices_away_and_changes_nothing_else_of_them() {
 
 fn command(digest: &str) -> Command {
     Command {
-        command: "make".to_owned(),
-        command_argv: vec!["make".to_owned()],
-        cwd: "/home/user".to_owned(),
-        env: Vec::new(),
+        operation: Operation::Exec {
+            command: "make".to_owned(),
+            command_argv: vec!["make".to_owned()],
+            cwd: "/home/user".to_owned(),
+            env: Vec::new(),
+        },
         session_key: "agent:main:main".to_owned(),
         run_id: None,
         ancestors: Vec::new(),

@@ -11,6 +11,7 @@ use tidegate_desktop_core::scope_words::scope_lines;
 use tidegate_gateway::now;
 use tidegate_protocol::refusal::PairingReason;
 use tidegate_protocol::{Scope, UnixMillis};
+use tidegate_trust::approval::{ApprovalQueue, Command, FileAccess, Operation, Requester};
 use tidegate_trust::decision::Duration;
 use tidegate_trust::origin::{Origin, Peer};
 use tidegate_trust::pairing::{Ask, PendingQueue, Subject};
@@ -32,6 +33,9 @@ pub(crate) const KINDS: &[&str] = &[
     "expired",
     "command",
     "long-command",
+    "file-read",
+    "file-write",
+    "file-edit",
     "setting",
     "new-token",
     "empty-token",
@@ -58,6 +62,12 @@ pub(crate) fn sample(kind: &str) -> Option<Dialog> {
         "expired" => review(ReviewDialog { expires_at: from_now(0), ..device() }),
         "command" => review(command("git -C /home/ada/notes push origin main")),
         "long-command" => review(command(&long_command())),
+        "file-read" => review(file("/home/ada/letters/to the bank.txt", FileAccess::Read)),
+        "file-write" => review(file("/home/ada/notes/today.md", FileAccess::Write { content: NOTES.to_owned() })),
+        "file-edit" => review(file(
+            "/home/ada/notes/today.md",
+            FileAccess::Edit { old_text: "the harbour master".to_owned(), new_text: "Jo".to_owned() },
+        )),
         "setting" => review(setting()),
         "new-token" => Dialog::NewToken(new_token("OpenClaw on the laptop")),
         "empty-token" => Dialog::NewToken(new_token("")),
@@ -238,29 +248,35 @@ fn long() -> ReviewDialog {
     }
 }
 
+const HALF_AN_HOUR: std::time::Duration = std::time::Duration::from_mins(30);
+const NOTES: &str = "# Today\n\nCall the harbour master about the berth.\nAsk for the tide tables.\n";
+
 fn command(line: &str) -> ReviewDialog {
-    ReviewDialog {
-        title: "Tidegate: command",
-        heading: "An agent wants to run a command on this computer.".to_owned(),
-        cautions: Vec::new(),
-        fields: vec![
-            text("Agent", "main"),
-            text("For", "Tidy my notes, then publish them \u{203a} subagent \u{201c}publish\u{201d}"),
-            Field { label: "Command", value: line.to_owned(), style: FieldStyle::Block },
-            code("Program", "/usr/bin/git"),
-            code("Directory", "/home/ada/notes"),
-            text("Environment", "unchanged"),
-        ],
-        rights: Vec::new(),
-        code: String::new(),
-        created_at: from_now(-3),
-        expires_at: from_now(1790),
-        behind: "1 more waits".to_owned(),
-        options: None,
-        approve: "Allow once",
-        refuse: "Deny",
-        can_block: false,
-    }
+    asked(Operation::Exec {
+        command: line.to_owned(),
+        command_argv: ["/usr/bin/dash", "-c", line].map(str::to_owned).to_vec(),
+        cwd: "/home/ada/notes".to_owned(),
+        env: Vec::new(),
+    })
+}
+
+fn file(path: &str, access: FileAccess) -> ReviewDialog {
+    asked(Operation::File { path: path.to_owned(), exists: true, access })
+}
+
+/// What an agent wants to do, as the queue and the review make it.
+fn asked(operation: Operation) -> ReviewDialog {
+    let command = Command {
+        operation,
+        session_key: "agent:main:subagent:1f22e933-0a9a-46e8-9050-4e0ebe6369f5".to_owned(),
+        run_id: Some("7c1d4a90-55e1-4f0e-9d0a-0f7a3f2b8c11".to_owned()),
+        ancestors: vec!["Tidy my notes, then publish them".to_owned()],
+        digest: String::new(),
+    };
+    let id = "493bb3df-fd38-4b55-a870-4dd1802a2a34".to_owned();
+    let waiting = ApprovalQueue::default().ask(id, command, Requester::Run, HALF_AN_HOUR, now::moment());
+    let dialog = waiting.map(|waiting| review::of_command(&waiting).dialog).unwrap_or_else(device);
+    ReviewDialog { behind: "1 more waits".to_owned(), ..dialog }
 }
 
 fn long_command() -> String {

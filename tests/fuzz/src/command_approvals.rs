@@ -8,7 +8,8 @@ use std::time::Duration;
 use arbitrary::Unstructured;
 use tidegate_protocol::{Scope, UnixMillis};
 use tidegate_trust::approval::{
-    ApprovalQueue, Command, Decision, MAX_WAITING, MAX_WAITING_OF_CLIENT, Requester, ResolvedCommand,
+    ApprovalQueue, Command, Decision, MAX_WAITING, MAX_WAITING_OF_CLIENT, Operation, Requester,
+    ResolvedCommand,
 };
 use tidegate_trust::decision::Desktop;
 use tidegate_trust::{Moment, Principal, Session};
@@ -90,10 +91,12 @@ impl World {
         self.counter += u32::from(!input.ratio(1_u8, 8_u8)?);
         let id = format!("{:04}-{}", self.counter / 2, self.counter);
         let command = Command {
-            command: "true".to_owned(),
-            command_argv: vec!["true".to_owned()],
-            cwd: "/".to_owned(),
-            env: Vec::new(),
+            operation: Operation::Exec {
+                command: "true".to_owned(),
+                command_argv: vec!["true".to_owned()],
+                cwd: "/".to_owned(),
+                env: Vec::new(),
+            },
             session_key: "agent:main:main".to_owned(),
             run_id: None,
             ancestors: Vec::new(),

@@ -5,7 +5,7 @@ import type { ChatMessage } from '../generated/protocol';
 import { MAIN, entry } from './sessions';
 import { check, logged, model } from './status';
 import { said } from './transcripts';
-import { pending } from './waiting';
+import { fileAsked, pending } from './waiting';
 import type { World } from './world';
 
 /** Text that would do harm if it were anything but text. */
@@ -92,6 +92,14 @@ export function busy(world: World, now: number): World {
       }),
     );
   }
+  world.waiting.commands.push(
+    fileAsked(now, {
+      action: 'write',
+      path: '/home/ana/notes/today.md',
+      exists: true,
+      content: 'Call the harbour master.\nAsk for the tide tables.\n',
+    }),
+  );
   return world;
 }
 
@@ -116,6 +124,16 @@ export function hostile(world: World, now: number): World {
     }),
   );
   for (const command of world.waiting.commands) command.request.command = HOSTILE.join('\n');
+  const text = HOSTILE.join('\n');
+  world.waiting.commands.push(
+    fileAsked(now, {
+      action: 'edit',
+      path: `/home/ana/${name(0)}`,
+      exists: true,
+      oldText: text,
+      newText: text,
+    }),
+  );
   for (const [at, device] of world.devices.entries()) device.displayName = name(at);
   for (const block of world.blocked) block.name = name(0);
   for (const token of world.tokens.tokens) token.name = name(1);

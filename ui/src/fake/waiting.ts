@@ -1,8 +1,33 @@
 /** Requests and commands that wait for the person. */
 
-import type { PendingDevice, WaitingResult } from '../generated/protocol';
+import type { ApprovalFile, PendingDevice, WaitingApproval, WaitingResult } from '../generated/protocol';
 
 import { MINUTE } from './durations';
+
+/** A file outside the workspace that an agent asks for. */
+export function fileAsked(now: number, file: ApprovalFile): WaitingApproval {
+  const texts = [file.content, file.oldText, file.newText].filter((text) => typeof text === 'string');
+  return {
+    id: 'c0ffee00-fd38-4b55-a870-4dd1802a2a34',
+    request: {
+      command: [`${file.action} ${file.path}`, ...texts].join('\n'),
+      commandArgv: [file.action, file.path, ...texts],
+      cwd: file.path.replace(/\/[^/]*$/, '') || '/',
+      env: {},
+      file,
+      host: 'gateway',
+      security: 'allowlist',
+      ask: 'always',
+      agentId: 'main',
+      sessionKey: 'agent:main:main',
+      runId: 'run-main',
+      ancestors: [],
+      digest: 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855',
+    },
+    createdAtMs: now - 5000,
+    expiresAtMs: now + 29 * MINUTE,
+  };
+}
 
 /** A waiting request. */
 export function pending(

@@ -74,6 +74,10 @@ export type PublicKey = string;
  */
 export type Scope = string;
 /**
+ * What would be done with a file.
+ */
+export type FileAction = 'read' | 'write' | 'edit';
+/**
  * A decision about a command.
  */
 export type ApprovalDecision = 'allow-once' | 'deny';
@@ -1073,10 +1077,37 @@ export interface ApprovalCommand {
   env: {
     [k: string]: string;
   };
+  /**
+   * For a file: what the command says, by its parts.
+   */
+  file?: ApprovalFile | null;
   host: string;
   runId?: string | null;
   security: string;
   sessionKey: string;
+}
+/**
+ * A file outside the workspace. The texts are whole.
+ */
+export interface ApprovalFile {
+  action: FileAction;
+  /**
+   * What `write` would put there.
+   */
+  content?: string | null;
+  /**
+   * Whether it was there when the question was asked.
+   */
+  exists: boolean;
+  /**
+   * What `edit` would put in its place.
+   */
+  newText?: string | null;
+  /**
+   * What `edit` would take away.
+   */
+  oldText?: string | null;
+  path: string;
 }
 /**
  * `exec.approval.resolve`.

@@ -1,6 +1,6 @@
 /** What scopes, levels and other codes mean, in words. The words are the dialog's own. */
 
-import type { PendingDevice, SessionEntry } from '../generated/protocol';
+import type { ApprovalCommand, PendingDevice, SessionEntry } from '../generated/protocol';
 import words from '../generated/words.json';
 
 import { oneLine } from './format';
@@ -59,6 +59,31 @@ export function requestSentence(request: PendingDevice): string {
     default:
       return `A new ${who} asks to be let in.`;
   }
+}
+
+/** What an agent wants to do, as a sentence. */
+export function operationSentence({ file }: ApprovalCommand): string {
+  switch (file?.action) {
+    case undefined:
+      return 'An agent wants to run a command.';
+    case 'read':
+      return 'An agent wants to read a file outside its workspace.';
+    case 'write':
+      return `An agent wants to ${file?.exists ? 'replace' : 'make'} a file outside its workspace.`;
+    case 'edit':
+      return 'An agent wants to change a file outside its workspace.';
+  }
+}
+
+/** The texts of what an agent wants to do, whole. */
+export function operationParts({ command, file }: ApprovalCommand): { label: string; text: string }[] {
+  if (!file) return [{ label: 'The command', text: command }];
+  const parts = [
+    { label: 'Its new content', text: file.content },
+    { label: 'Text that goes', text: file.oldText },
+    { label: 'Text that comes', text: file.newText },
+  ];
+  return parts.flatMap(({ label, text }) => (typeof text === 'string' ? [{ label, text }] : []));
 }
 
 /** Cautions that a person should read before deciding. */
@@ -120,6 +145,9 @@ const AUDIT: Record<string, string | undefined> = {
   'command.allowed': 'Command allowed once',
   'command.denied': 'Command denied',
   'command.undecided': 'Command not decided in time',
+  'file.allowed': 'File allowed once',
+  'file.denied': 'File denied',
+  'file.undecided': 'File not decided in time',
 };
 
 /** An entry of the audit log in words. */

@@ -38,6 +38,20 @@ describe('requests', () => {
       expect((await requestsOf(page, 'exec.approval.resolve'))[0]?.params['decision']).toBe('deny');
     }));
 
+  test('a file outside the workspace is shown with its whole content', () =>
+    inWindow({ page: 'requests', scenario: 'busy' }, async ({ page }) => {
+      const request = page.getByRole('article', {
+        name: 'An agent wants to replace a file outside its workspace.',
+      });
+      await request.getByText('/home/ana/notes/today.md').waitFor();
+      expect(await request.getByRole('group', { name: 'Its new content' }).textContent()).toBe(
+        'Call the harbour master.\nAsk for the tide tables.\n',
+      );
+      await request.getByRole('button', { name: 'Deny' }).click();
+      await request.waitFor({ state: 'detached' });
+      expect((await requestsOf(page, 'exec.approval.resolve'))[0]?.params['decision']).toBe('deny');
+    }));
+
   test('Block asks first, and Cancel has the keyboard', () =>
     inWindow({ page: 'requests' }, async ({ page }) => {
       await page.getByRole('button', { name: 'Block…' }).click();

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 
 import { asSentence, sentenceOf } from '../../src/backend/backend';
 import { entry } from '../../src/fake/sessions';
-import { pending } from '../../src/fake/waiting';
+import { fileAsked, pending } from '../../src/fake/waiting';
 import {
   ago,
   duration,
@@ -14,7 +14,14 @@ import {
   visibleText,
 } from '../../src/lib/format';
 import { treeRows } from '../../src/lib/tree';
-import { levelSentence, requestSentence, scopeLines, sessionState } from '../../src/lib/words';
+import {
+  levelSentence,
+  operationParts,
+  operationSentence,
+  requestSentence,
+  scopeLines,
+  sessionState,
+} from '../../src/lib/words';
 
 const NOW = Date.UTC(2026, 2, 12, 10, 30);
 const MINUTE = 60_000;
@@ -145,5 +152,28 @@ describe('the tree of sessions', () => {
   test('sessions whose parents are unknown, or that go in a circle, are still shown', () => {
     const rows = treeRows([row('a', 'gone'), row('b', 'c'), row('c', 'b'), row('d', 'd')], new Set());
     expect(rows.map((one) => one.session.key).sort()).toEqual(['a', 'b', 'c', 'd']);
+  });
+});
+
+describe('what an agent wants to do', () => {
+  const asked = (file: Parameters<typeof fileAsked>[1]) => fileAsked(NOW, file).request;
+
+  test('is said by kind, and a file that is not there is made', () => {
+    const path = '/home/ana/x';
+    expect(operationSentence(asked({ action: 'read', path, exists: true }))).toContain('read a file');
+    expect(operationSentence(asked({ action: 'write', path, exists: true }))).toContain('replace a file');
+    expect(operationSentence(asked({ action: 'write', path, exists: false }))).toContain('make a file');
+    expect(operationSentence(asked({ action: 'edit', path, exists: true }))).toContain('change a file');
+    const command = { ...asked({ action: 'read', path, exists: true }), file: null };
+    expect(operationSentence(command)).toBe('An agent wants to run a command.');
+  });
+
+  test('is shown with every text, also an empty one', () => {
+    const edit = asked({ action: 'edit', path: '/x', exists: true, oldText: 'old', newText: '' });
+    expect(operationParts(edit)).toEqual([
+      { label: 'Text that goes', text: 'old' },
+      { label: 'Text that comes', text: '' },
+    ]);
+    expect(operationParts(asked({ action: 'read', path: '/x', exists: true }))).toEqual([]);
   });
 });

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use serde_json::{Value, json};
-use tidegate_agent::approval::{ApprovalAnswer, ApprovalGate, ApprovalQuestion, ExecPlan};
+use tidegate_agent::approval::{ApprovalAnswer, ApprovalGate, ApprovalPlan, ApprovalQuestion, ExecPlan};
 use tidegate_agent::authority::{Owner, RunAuthority};
 use tidegate_agent::event::{RuntimeEvent, What};
 use tidegate_agent::message::{Message, ToolCall};
@@ -253,7 +253,7 @@ impl Tool for Probe {
                         run: context.run,
                         session: context.session,
                         ancestors: context.ancestors,
-                        plan,
+                        plan: ApprovalPlan::Exec(plan),
                     };
                     match context.approvals.ask(question).await {
                         ApprovalAnswer::Allowed { digest } => ToolOutput::ok(digest),

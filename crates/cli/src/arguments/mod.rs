@@ -123,11 +123,11 @@ pub enum ControlCommand {
         after_help = "Example: tidegate devices approve 3f2a9c1e --level write"
     )]
     Devices(DevicesCommand),
-    /// Decide which commands agents may run
+    /// Decide which commands agents may run, and which files outside their workspace they may use
     #[command(
         subcommand,
-        long_about = "Decide which commands agents may run.\n\nA command that nobody allows within 30 \
-            minutes does not run.",
+        long_about = "Decide which commands agents may run, and which files outside their workspace they may \
+            use.\n\nWhat nobody allows within 30 minutes is not done.",
         after_help = "Example: tidegate approvals show 3f2a9c1e"
     )]
     Approvals(ApprovalsCommand),
@@ -249,34 +249,34 @@ pub enum TokenCommand {
     Rotate,
 }
 
-/// What to do with commands that wait.
+/// What to do with commands and files that wait.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum ApprovalsCommand {
-    /// List the commands that wait
+    /// List the commands and files that wait
     #[command(after_help = "Example: tidegate approvals list")]
     List,
-    /// Show exactly what would run, where, and for whom
+    /// Show exactly what would be done, where, and for whom
     #[command(after_help = "Example: tidegate approvals show 3f2a9c1e")]
     Show {
-        /// The command's id, or its first 4 characters or more
+        /// Its id, or the first 4 characters of it or more
         id: String,
     },
-    /// Show a command and let it run, once
+    /// Show a command or a file, and allow it, once
     #[command(
-        long_about = "Show a command and let it run, once, exactly as shown. Asks before, in a terminal.",
+        long_about = "Show a command or a file, and allow it, once, exactly as shown. Asks before, in a terminal.",
         after_help = "Example: tidegate approvals allow 3f2a9c1e"
     )]
     Allow {
-        /// The command's id, or its first 4 characters or more
+        /// Its id, or the first 4 characters of it or more
         id: String,
         /// Do not ask
         #[arg(long)]
         yes: bool,
     },
-    /// Refuse a command
+    /// Refuse it
     #[command(after_help = "Example: tidegate approvals deny 3f2a9c1e")]
     Deny {
-        /// The command's id, or its first 4 characters or more
+        /// Its id, or the first 4 characters of it or more
         id: String,
     },
 }

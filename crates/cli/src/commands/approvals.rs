@@ -1,9 +1,11 @@
-//! `approvals`: commands that agents want to run.
+//! `approvals`: commands that agents want to run, and files that they want to use outside their
+//! workspace.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tidegate_protocol::payload::approvals::{ApprovalFile, FileAction};
 use tidegate_protocol::text::one_line;
 use tidegate_protocol::{Method, UnixMillis};
 
@@ -32,7 +34,7 @@ pub(super) async fn run<W: Wire>(
         ApprovalsCommand::Deny { id } => {
             let (_, waiting) = find(context, id).await?;
             let answer = resolve(context, &waiting.id, "deny").await?;
-            context.done(&answer, "Refused. The command does not run.")
+            context.done(&answer, "Refused.")
         }
     }
 }
@@ -62,6 +64,8 @@ struct Request {
     ancestors: Vec<String>,
     #[serde(default)]
     digest: String,
+    #[serde(default)]
+    file: Option<ApprovalFile>,
 }
 
 async fn list<W: Wire>(context: &mut Context<'_, W>) -> Result<(), Failure> {
@@ -83,10 +87,10 @@ async fn find<W: Wire>(context: &mut Context<'_, W>, id: &str) -> Result<(Value,
     match (fitting.next(), fitting.next()) {
         (Some(answer), None) => Ok((answer.clone(), read(method.name(), answer.clone())?)),
         (Some(_), Some(_)) => {
-            Err(Failure::Failed("More than one command begins like that; give more of the id.".to_owned()))
+            Err(Failure::Failed("More than one id begins like that; give more of the id.".to_owned()))
         }
         (None, _) => Err(Failure::Failed(
-            "No command waits under this id. `tidegate approvals list` shows what waits.".to_owned(),
+            "Nothing waits under this id. `tidegate approvals list` shows what waits.".to_owned(),
         )),
     }
 }
@@ -94,7 +98,7 @@ async fn find<W: Wire>(context: &mut Context<'_, W>, id: &str) -> Result<(Value,
 async fn allow<W: Wire>(context: &mut Context<'_, W>, id: &str, yes: bool) -> Result<(), Failure> {
     let (_, waiting) = find(context, id).await?;
     let shown = render(&waiting, context.now());
-    context.confirm(&shown, "Let it run, once?", yes).await?;
+    context.confirm(&shown, "Allow it, once?", yes).await?;
     // A command never changes under its whole id, so what runs is what was shown.
     let answer = resolve(context, &waiting.id, "allow-once").await?;
     context.done(&answer, "Allowed, once.")
@@ -106,21 +110,48 @@ async fn resolve<W: Wire>(context: &mut Context<'_, W>, id: &str, decision: &str
 
 fn render_list(waiting: &[Waiting], now: UnixMillis) -> String {
     if waiting.is_empty() {
-        return "No command waits.\n".to_owned();
+        return "Nothing waits.\n".to_owned();
     }
-    let mut table = Table::new(&["ID", "ASKED", "SESSION", "COMMAND"]);
+    let mut table = Table::new(&["ID", "ASKED", "SESSION", "WHAT"]);
     for command in waiting {
         let id: String = command.id.chars().take(8).collect();
         let session = command.request.session_key.as_deref().unwrap_or("-");
-        table.row([&id, &moments::ago(now, command.created_at_ms), session, &command.request.command]);
+        let title = command.request.file.as_ref().map_or_else(|| command.request.command.clone(), title);
+        table.row([&id, &moments::ago(now, command.created_at_ms), session, &title]);
     }
-    format!("{}\n`tidegate approvals show ID` shows exactly what would run.\n", table.render())
+    format!("{}\n`tidegate approvals show ID` shows exactly what would be done.\n", table.render())
 }
 
-/// Everything that would run, whole. What stands behind the bar is the command's; nothing in it can
+fn title(file: &ApprovalFile) -> String {
+    let tool = match file.action {
+        FileAction::Read => "read",
+        FileAction::Write => "write",
+        FileAction::Edit => "edit",
+    };
+    format!("{tool} {}", file.path)
+}
+
+/// Everything that would be done, whole. What stands behind the bar is the command's; nothing in it can
 /// pass for a line of ours.
 fn render(waiting: &Waiting, now: UnixMillis) -> String {
     let request = &waiting.request;
+    let mut text = request.file.as_ref().map_or_else(|| render_command(request), render_file);
+    let mut fields = Fields::new();
+    fields.add("Id", &waiting.id);
+    let left = moments::left(now, waiting.expires_at_ms);
+    fields.add("Asked", &format!("{}, {left}", moments::ago(now, waiting.created_at_ms)));
+    fields.add_some("Session", request.session_key.as_deref());
+    fields.add_some("Run", request.run_id.as_deref());
+    if !request.ancestors.is_empty() {
+        fields.add("Started by", &request.ancestors.join(", which was started by "));
+    }
+    fields.add_some("Digest", Some(&request.digest));
+    text.push('\n');
+    text.push_str(&fields.render());
+    text
+}
+
+fn render_command(request: &Request) -> String {
     let mut text = String::from("An agent wants to run this command.\n\nCommand\n");
     push_barred(&mut text, &request.command);
     text.push_str("\nProgram and arguments, one a line\n");
@@ -137,18 +168,32 @@ fn render(waiting: &Waiting, now: UnixMillis) -> String {
             push_barred(&mut text, &format!("{name}={value}"));
         }
     }
-    let mut fields = Fields::new();
-    fields.add("Id", &waiting.id);
-    let left = moments::left(now, waiting.expires_at_ms);
-    fields.add("Asked", &format!("{}, {left}", moments::ago(now, waiting.created_at_ms)));
-    fields.add_some("Session", request.session_key.as_deref());
-    fields.add_some("Run", request.run_id.as_deref());
-    if !request.ancestors.is_empty() {
-        fields.add("Started by", &request.ancestors.join(", which was started by "));
+    text
+}
+
+fn render_file(file: &ApprovalFile) -> String {
+    let heading = match (file.action, file.exists) {
+        (FileAction::Read, _) => "An agent wants to read this file outside its workspace.",
+        (FileAction::Write, true) => "An agent wants to replace this file outside its workspace.",
+        (FileAction::Write, false) => "An agent wants to make this file outside its workspace.",
+        (FileAction::Edit, _) => "An agent wants to change this file outside its workspace.",
+    };
+    let mut text = format!("{heading}\n\nFile\n");
+    push_barred(&mut text, &file.path);
+    if !file.exists && file.action != FileAction::Write {
+        text.push_str("\nThere is no such file now.\n");
     }
-    fields.add_some("Digest", Some(&request.digest));
-    text.push('\n');
-    text.push_str(&fields.render());
+    let parts = [
+        ("Its new content", &file.content),
+        ("Text that goes", &file.old_text),
+        ("Text that comes", &file.new_text),
+    ];
+    for (label, part) in parts {
+        if let Some(part) = part {
+            text.push_str(&format!("\n{label}\n"));
+            push_barred(&mut text, part);
+        }
+    }
     text
 }
 
@@ -213,6 +258,31 @@ mod tests {
     }
 
     #[test]
+    fn a_file_is_shown_with_its_whole_content_and_its_hostile_characters_are_visible() {
+        let mut waiting = waiting("write /home/a/notes\nfirst\n\u{202e}second");
+        waiting.request.file = Some(ApprovalFile {
+            action: FileAction::Write,
+            path: "/home/a/notes\u{200b}".to_owned(),
+            exists: true,
+            content: Some("first\n\u{202e}second".to_owned()),
+            old_text: None,
+            new_text: None,
+        });
+
+        let (text, list) = (render(&waiting, UnixMillis(0)), render_list(&[waiting], UnixMillis(0)));
+
+        let expected = "An agent wants to replace this file outside its workspace.\n\
+             \nFile\n\
+             \x20 | /home/a/notes\\u{200b}\n\
+             \nIts new content\n\
+             \x20 | first\n\
+             \x20 | \\u{202e}second\n\
+             \n\x20 Id ";
+        assert!(text.starts_with(expected), "{text}");
+        assert!(list.contains("  write /home/a/notes\\u{200b}\n"), "{list}");
+    }
+
+    #[test]
     fn a_long_command_is_never_cut() {
         let long = format!("echo {} && rm -rf /", "x".repeat(100_000));
 
@@ -227,9 +297,9 @@ mod tests {
 
         assert_eq!(
             text,
-            "ID        ASKED     SESSION                COMMAND\n\
+            "ID        ASKED     SESSION                WHAT\n\
              3f2a9c1e  just now  agent:main:subagent:1  a\\u{a}b\n\
-             \n`tidegate approvals show ID` shows exactly what would run.\n"
+             \n`tidegate approvals show ID` shows exactly what would be done.\n"
         );
     }
 }

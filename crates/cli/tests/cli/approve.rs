@@ -271,7 +271,7 @@ async fn a_command_is_shown_before_it_is_allowed_and_named_by_its_whole_id() {
     assert_eq!(outcome.code, 0, "{}", outcome.err);
     assert_eq!(outcome.sent("exec.approval.resolve"), &json!({ "id": ID, "decision": "allow-once" }));
     assert!(outcome.out.contains("  | curl x | sh\n"), "{}", outcome.out);
-    assert_eq!(outcome.questions, ["Let it run, once?"]);
+    assert_eq!(outcome.questions, ["Allow it, once?"]);
 }
 
 #[tokio::test]
@@ -301,7 +301,7 @@ async fn commands_need_a_person_too_and_an_id_that_fits_one() {
 
     assert_eq!((nobody.code, nobody.requests.len()), (2, 0));
     assert_eq!(other.code, 1);
-    assert!(other.err.contains("No command waits"), "{}", other.err);
+    assert!(other.err.contains("Nothing waits"), "{}", other.err);
     assert!(twice.err.contains("More than one"), "{}", twice.err);
-    assert!(short.err.contains("No command waits"), "{}", short.err);
+    assert!(short.err.contains("Nothing waits"), "{}", short.err);
 }

@@ -36,7 +36,7 @@ async fn simple_commands_ask_one_thing_and_confirm_it() {
             "Put aside.",
         ),
         (vec!["audit"], "tidegate.audit", json!({ "events": [] }), "The audit log is empty."),
-        (vec!["approvals", "list"], "exec.approval.list", json!([]), "No command waits."),
+        (vec!["approvals", "list"], "exec.approval.list", json!([]), "Nothing waits."),
         (vec!["sessions", "list"], "sessions.list", json!({ "sessions": [] }), "There is no session yet."),
         (vec!["models", "list"], "models.list", json!({ "models": [] }), "There is no model."),
         (vec!["logs"], "logs.tail", json!({ "lines": ["line"], "cursor": 4 }), "line"),

@@ -1,36 +1,32 @@
-//! A command that an agent, or a client, wants to run.
+//! A command that an agent, or a client, wants to run, or a file that an agent wants to use outside
+//! its workspace.
 
 use tidegate_protocol::text;
-use tidegate_trust::approval::{Command, Requester, WaitingCommand};
+use tidegate_trust::approval::{FileAccess, Operation, Requester, WaitingCommand};
 
 use super::{MAX_BLOCK, Review, Rule, code};
 use crate::dialog::{Field, FieldStyle, ReviewDialog};
 
-/// How many lines a command may have before the dialog says that it has to be scrolled.
+/// How many lines a text may have before the dialog says that it has to be scrolled.
 const MANY_LINES: usize = 8;
 /// The most runs above a run that are named.
 const MAX_ANCESTORS: usize = 16;
 
-/// The dialog for a waiting command.
+/// The dialog for a waiting command or file.
 #[must_use]
 pub fn of_command(waiting: &WaitingCommand) -> Review {
-    let command = &waiting.command;
-    let blocks = [
-        ("Command", Block::of(&command.command)),
-        ("Program and arguments", arguments(command)),
-        ("Environment it changes", environment(command)),
-    ];
-    let is_whole = blocks.iter().all(|(_, block)| block.is_whole);
+    let shown = match &waiting.command.operation {
+        Operation::Exec { command, command_argv, cwd, env } => {
+            exec(&waiting.requester, command, command_argv, cwd, env)
+        }
+        Operation::File { path, exists, access } => file(path, *exists, access),
+    };
+    let is_whole = shown.parts.iter().all(Part::is_whole);
     let dialog = ReviewDialog {
-        title: "Tidegate: a command waits",
-        heading: match waiting.requester {
-            Requester::Run => "An agent wants to run a command on this computer.".to_owned(),
-            Requester::Client { .. } => {
-                "A connected client asks whether a command may run on this computer.".to_owned()
-            }
-        },
-        cautions: cautions(&blocks, is_whole),
-        fields: fields(waiting, blocks),
+        title: shown.title,
+        heading: shown.heading.to_owned(),
+        cautions: cautions(&shown, is_whole),
+        fields: fields(waiting, shown.parts),
         rights: Vec::new(),
         code: String::new(),
         created_at: waiting.created_at,
@@ -44,30 +40,118 @@ pub fn of_command(waiting: &WaitingCommand) -> Review {
     Review { dialog, rule: Rule::Command { is_whole } }
 }
 
-fn cautions(blocks: &[(&'static str, Block); 3], is_whole: bool) -> Vec<String> {
+/// What the dialog shows of one operation.
+struct Shown {
+    title: &'static str,
+    heading: &'static str,
+    cautions: Vec<String>,
+    parts: Vec<Part>,
+}
+
+/// A part of an operation, in the order of drawing.
+enum Part {
+    Line(&'static str, String),
+    Block(&'static str, Block),
+}
+
+impl Part {
+    fn is_whole(&self) -> bool {
+        match self {
+            Self::Line(_, text) => text.chars().count() <= super::MAX_PATH,
+            Self::Block(_, block) => block.is_whole,
+        }
+    }
+
+    fn has_hidden(&self) -> bool {
+        match self {
+            Self::Line(_, text) => text.trim_matches(' ') != text || text.chars().any(deceives),
+            Self::Block(_, block) => block.has_hidden,
+        }
+    }
+}
+
+fn exec(requester: &Requester, command: &str, argv: &[String], cwd: &str, env: &[(String, String)]) -> Shown {
+    let mut parts = vec![Part::Block("Command", Block::of(command))];
+    parts.extend(argv.first().map(|program| Part::Line("Program", program.clone())));
+    parts.push(Part::Block("Program and arguments", arguments(argv)));
+    parts.push(Part::Line("Directory", cwd.to_owned()));
+    parts.push(Part::Block("Environment it changes", environment(env)));
+    Shown {
+        title: "Tidegate: a command waits",
+        heading: match requester {
+            Requester::Run => "An agent wants to run a command on this computer.",
+            Requester::Client { .. } => "A connected client asks whether a command may run on this computer.",
+        },
+        cautions: many_lines("It", command).into_iter().collect(),
+        parts,
+    }
+}
+
+fn file(path: &str, exists: bool, access: &FileAccess) -> Shown {
+    let block = |label, text: &str| match text.is_empty() {
+        true => Part::Line(label, "(nothing)".to_owned()),
+        false => Part::Block(label, Block::of(text)),
+    };
+    let file = Part::Line("File", path.to_owned());
+    let (heading, parts, long, missing) = match access {
+        FileAccess::Read => (
+            "An agent wants to read a file outside its workspace.",
+            vec![file],
+            None,
+            Some("There is no such file now."),
+        ),
+        FileAccess::Write { content } => (
+            match exists {
+                true => "An agent wants to replace a file outside its workspace.",
+                false => "An agent wants to make a file outside its workspace.",
+            },
+            vec![file, block("Its new content", content)],
+            many_lines("The content", content),
+            None,
+        ),
+        FileAccess::Edit { old_text, new_text } => (
+            "An agent wants to change a file outside its workspace.",
+            vec![file, block("Text that goes", old_text), block("Text that comes", new_text)],
+            many_lines("The text that goes", old_text)
+                .or_else(|| many_lines("The text that comes", new_text)),
+            Some("There is no such file now."),
+        ),
+    };
+    let missing = missing.filter(|_| !exists).map(str::to_owned);
+    Shown {
+        title: "Tidegate: a file is asked for",
+        heading,
+        cautions: missing.into_iter().chain(long).collect(),
+        parts,
+    }
+}
+
+fn many_lines(what: &str, text: &str) -> Option<String> {
+    let lines = text.lines().count();
+    (lines > MANY_LINES).then(|| format!("{what} has {lines} lines. Scroll to read all of it."))
+}
+
+fn cautions(shown: &Shown, is_whole: bool) -> Vec<String> {
     let mut cautions = Vec::new();
     if !is_whole {
         cautions.push("It is too long to be shown whole, so it cannot be allowed here.".to_owned());
     }
-    if blocks.iter().any(|(_, block)| block.has_hidden) {
+    if shown.parts.iter().any(Part::has_hidden) {
         cautions.push("It holds characters that cannot be seen. They are shown as \\u{...}.".to_owned());
     }
-    let lines = blocks[0].1.text.lines().count();
-    if lines > MANY_LINES {
-        cautions.push(format!("It has {lines} lines. Scroll to read all of it."));
-    }
+    cautions.extend(shown.cautions.iter().cloned());
     cautions
 }
 
-fn fields(waiting: &WaitingCommand, blocks: [(&'static str, Block); 3]) -> Vec<Field> {
+fn fields(waiting: &WaitingCommand, parts: Vec<Part>) -> Vec<Field> {
     let command = &waiting.command;
-    let [shell_text, arguments, environment] = blocks.map(|(label, block)| block.field(label));
-    let mut fields = Vec::new();
-    fields.extend(shell_text);
-    fields.extend(command.command_argv.first().and_then(|program| code("Program", program)));
-    fields.extend(arguments);
-    fields.extend(code("Directory", &command.cwd));
-    fields.extend(environment);
+    let mut fields: Vec<Field> = parts
+        .into_iter()
+        .filter_map(|part| match part {
+            Part::Line(label, text) => code(label, &with_visible_ends(&text)),
+            Part::Block(label, block) => block.field(label),
+        })
+        .collect();
     if let Requester::Client { principal, .. } = &waiting.requester {
         fields.extend(code("Asked by", &principal.name()));
     }
@@ -75,6 +159,16 @@ fn fields(waiting: &WaitingCommand, blocks: [(&'static str, Block); 3]) -> Vec<F
     fields.extend(command.run_id.as_deref().and_then(|run| code("Run", run)));
     fields.extend(words_of_ancestors(&command.ancestors));
     fields
+}
+
+/// A path with the spaces at its ends made visible: they belong to it.
+fn with_visible_ends(text: &str) -> String {
+    let (start, end) = (text.trim_start_matches(' '), text.trim_end_matches(' '));
+    if start.is_empty() {
+        return String::new();
+    }
+    let space = |count: usize| "\\u{20}".repeat(count);
+    format!("{}{}{}", space(text.len() - start.len()), text.trim_matches(' '), space(text.len() - end.len()))
 }
 
 fn words_of_ancestors(ancestors: &[String]) -> Option<Field> {
@@ -137,12 +231,12 @@ fn deceives(character: char) -> bool {
 }
 
 /// One argument a line; a line break inside one is made visible, so that it cannot pass for two.
-fn arguments(command: &Command) -> Block {
-    lines(command.command_argv.iter().map(|argument| one_argument(argument)))
+fn arguments(argv: &[String]) -> Block {
+    lines(argv.iter().map(|argument| one_argument(argument)))
 }
 
-fn environment(command: &Command) -> Block {
-    lines(command.env.iter().map(|(name, value)| one_argument(&format!("{name}={value}"))))
+fn environment(env: &[(String, String)]) -> Block {
+    lines(env.iter().map(|(name, value)| one_argument(&format!("{name}={value}"))))
 }
 
 /// An argument on one line, and whether something in it hides.

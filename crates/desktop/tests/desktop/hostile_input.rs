@@ -8,7 +8,7 @@ use tidegate_desktop_core::review::{self, MAX_BLOCK};
 use tidegate_desktop_core::shell::{Effect, Input, Wish, Work};
 use tidegate_desktop_core::tray_menu::TrayCommand;
 use tidegate_protocol::{Scope, text};
-use tidegate_trust::approval::Command;
+use tidegate_trust::approval::{Command, FileAccess, Operation};
 use tidegate_trust::decision::Duration;
 use tidegate_trust::pairing::Ask;
 use tidegate_trust::records::{Claims, MAX_NAME};
@@ -278,15 +278,32 @@ proptest! {
         variable in any::<(String, String)>(),
     ) {
         let command = Command {
+operation: Operation::Exec {
             command: command.clone(),
             command_argv: arguments,
             cwd: command.clone(),
             env: vec![variable],
+},
             session_key: command.clone(),
             run_id: Some(command.clone()),
             ancestors: vec![command.clone(); 20],
             digest: "d".to_owned(),
         };
+        let dialog = review::of_command(&waiting(1, command, at(0))).dialog;
+
+        prop_assert_eq!(check(&dialog), Ok(()));
+    }
+
+    #[test]
+    fn whatever_a_file_is_called_or_would_hold_the_dialog_shows_plain_bounded_text(
+        path in any::<String>(),
+        exists: bool,
+        old_text in any::<String>(),
+        new_text in any::<String>(),
+    ) {
+        let access = FileAccess::Edit { old_text, new_text };
+        let operation = Operation::File { path, exists, access };
+        let command = Command { operation, ..crate::support::command_of("") };
         let dialog = review::of_command(&waiting(1, command, at(0))).dialog;
 
         prop_assert_eq!(check(&dialog), Ok(()));

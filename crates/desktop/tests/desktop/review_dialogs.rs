@@ -4,7 +4,7 @@ use tidegate_desktop_core::dialog::{Extent, FieldStyle, ReviewDialog};
 use tidegate_desktop_core::review::{self, MAX_BLOCK};
 use tidegate_protocol::refusal::PairingReason;
 use tidegate_protocol::{ConnectionId, Scope};
-use tidegate_trust::approval::Requester;
+use tidegate_trust::approval::{Command, FileAccess, Operation, Requester};
 use tidegate_trust::decision::Duration;
 use tidegate_trust::origin::{Origin, Peer};
 use tidegate_trust::pairing::{Ask, Subject};
@@ -253,4 +253,70 @@ fn a_command_that_cannot_be_shown_whole_cannot_be_allowed() {
     assert!(review.approval(&Default::default()).is_err());
     let fits = review::of_command(&waiting(1, command_of(&"x".repeat(MAX_BLOCK - 20)), at(0)));
     assert!(fits.approval(&Default::default()).is_ok());
+}
+
+fn file(path: &str, exists: bool, access: FileAccess) -> review::Review {
+    let operation = Operation::File { path: path.to_owned(), exists, access };
+    review::of_command(&waiting(1, Command { operation, ..command_of("") }, at(0)))
+}
+
+#[test]
+fn a_file_outside_shows_where_it_is_and_everything_that_would_be_written() {
+    let content = "one\n\u{202e}two\n".to_owned();
+    let dialog = file("/home/someone/notes", true, FileAccess::Write { content: content.clone() }).dialog;
+    let made = file("/home/someone/notes", false, FileAccess::Write { content }).dialog;
+
+    assert_eq!(dialog.heading, "An agent wants to replace a file outside its workspace.");
+    assert_eq!(made.heading, "An agent wants to make a file outside its workspace.");
+    let fields: Vec<_> =
+        dialog.fields.iter().map(|field| (field.label, field.value.as_str(), field.style)).collect();
+    assert_eq!(
+        fields,
+        [
+            ("File", "/home/someone/notes", FieldStyle::Code),
+            ("Its new content", "one\n\\u{202e}two\n", FieldStyle::Block),
+            ("Session", "agent:main:main", FieldStyle::Code),
+            ("Run", "run-3", FieldStyle::Code),
+            ("Started by", "run-2, which was started by run-1", FieldStyle::Code),
+        ]
+    );
+    assert!(dialog.cautions[0].contains("cannot be seen"));
+    assert_eq!((dialog.approve, dialog.refuse, dialog.can_block), ("Allow once", "Deny", false));
+}
+
+#[test]
+fn a_file_that_is_read_or_changed_says_so_and_whether_it_is_missing() {
+    let read = file("/etc/hosts", true, FileAccess::Read).dialog;
+    let edit = FileAccess::Edit { old_text: "old".to_owned(), new_text: String::new() };
+    let edited = file("/etc/absent", false, edit).dialog;
+
+    assert_eq!(read.heading, "An agent wants to read a file outside its workspace.");
+    assert_eq!(read.cautions, Vec::<String>::new());
+    assert_eq!(edited.heading, "An agent wants to change a file outside its workspace.");
+    assert_eq!(value(&edited, "Text that goes"), Some("old"));
+    assert_eq!(value(&edited, "Text that comes"), Some("(nothing)"));
+    assert_eq!(edited.cautions, ["There is no such file now."]);
+}
+
+#[test]
+fn spaces_at_the_ends_of_a_path_can_be_seen() {
+    let dialog = file("/home/someone/notes  ", true, FileAccess::Read).dialog;
+
+    assert_eq!(value(&dialog, "File"), Some("/home/someone/notes\\u{20}\\u{20}"));
+    assert!(dialog.cautions[0].contains("cannot be seen"));
+}
+
+#[test]
+fn a_file_that_cannot_be_shown_whole_cannot_be_allowed() {
+    let long = "x".repeat(MAX_BLOCK + 1);
+    let refused = [
+        file("/x", true, FileAccess::Write { content: long.clone() }),
+        file("/x", true, FileAccess::Edit { old_text: "x".to_owned(), new_text: long }),
+        file(&format!("/{}", "d".repeat(1024)), true, FileAccess::Read),
+    ];
+    for review in refused {
+        assert!(review.dialog.cautions[0].contains("too long"), "{:?}", review.dialog.cautions);
+        assert!(review.approval(&Default::default()).is_err());
+    }
+    assert!(file("/x", true, FileAccess::Read).approval(&Default::default()).is_ok());
 }

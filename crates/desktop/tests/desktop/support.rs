@@ -13,7 +13,7 @@ use tidegate_desktop_core::shell::{
 use tidegate_desktop_core::tray_menu::TrayMenu;
 use tidegate_protocol::refusal::PairingReason;
 use tidegate_protocol::{PublicKey, Scope, UnixMillis};
-use tidegate_trust::approval::{ApprovalQueue, Command, Requester, WaitingCommand};
+use tidegate_trust::approval::{ApprovalQueue, Command, Operation, Requester, WaitingCommand};
 use tidegate_trust::pairing::{Ask, Knock, PendingQueue, PendingRequest, Subject};
 use tidegate_trust::records::{Claims, ProgramIdentity};
 use tidegate_trust::settings::{ProposedSetting, Setting, SettingState, ShownSetting, WebOrigin};
@@ -89,10 +89,12 @@ pub(crate) fn device(number: u8, now: Moment) -> PendingRequest {
 
 pub(crate) fn command_of(text: &str) -> Command {
     Command {
-        command: text.to_owned(),
-        command_argv: vec!["/bin/sh".to_owned(), "-c".to_owned(), text.to_owned()],
-        cwd: "/home/someone/project".to_owned(),
-        env: vec![("LANG".to_owned(), "C".to_owned())],
+        operation: Operation::Exec {
+            command: text.to_owned(),
+            command_argv: vec!["/bin/sh".to_owned(), "-c".to_owned(), text.to_owned()],
+            cwd: "/home/someone/project".to_owned(),
+            env: vec![("LANG".to_owned(), "C".to_owned())],
+        },
         session_key: "agent:main:main".to_owned(),
         run_id: Some("run-3".to_owned()),
         ancestors: vec!["run-2".to_owned(), "run-1".to_owned()],

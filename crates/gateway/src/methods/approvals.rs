@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tidegate_agent::approval::APPROVAL_TIMEOUT;
 use tidegate_protocol::params::{ExecApprovalRequest, ExecApprovalResolve, ExecApprovalWait};
 use tidegate_protocol::{ErrorCode, ErrorShape, text};
-use tidegate_trust::approval::{Command, Decision, Requester, ResolveError};
+use tidegate_trust::approval::{Command, Decision, Operation, Requester, ResolveError};
 
 use crate::approvals;
 use crate::dispatch::{Caller, Reply};
@@ -37,10 +37,7 @@ pub(crate) async fn request(caller: &Caller, params: ExecApprovalRequest) -> Res
     }
     let timeout = params.timeout_ms.map_or(APPROVAL_TIMEOUT, Duration::from_millis).min(APPROVAL_TIMEOUT);
     let mut asked = Command {
-        command,
-        command_argv: argv,
-        cwd,
-        env: env.into_iter().collect(),
+        operation: Operation::Exec { command, command_argv: argv, cwd, env: env.into_iter().collect() },
         session_key: params.session_key.map(|key| key.to_string()).unwrap_or_default(),
         run_id: None,
         ancestors: Vec::new(),

@@ -128,7 +128,7 @@ async fn a_command_is_allowed_as_it_was_drawn_and_by_its_whole_id() {
     let mut client = world.let_in(1, &["operator.approvals"]).await;
     let id = world.ask_command(&mut client, Span::from_secs(60)).await;
     let drawn = world.desk().commands().pop().unwrap();
-    assert_eq!((drawn.id.as_str(), drawn.command.command.as_str()), (id.as_str(), "make all"));
+    assert_eq!((drawn.id.as_str(), drawn.command.operation.title().as_str()), (id.as_str(), "make all"));
 
     let changed = world.desk().resolve(&id, "other", Decision::AllowOnce);
     let prefix = world.desk().resolve(&id[..8], &drawn.command.digest, Decision::AllowOnce);

@@ -13,6 +13,7 @@ mod attacks;
 mod clients;
 mod configuration;
 mod desk;
+mod files;
 mod history;
 mod support;
 mod wishes;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tidegate_agent::approval::{ApprovalAnswer, ApprovalGate as _, ApprovalQuestion, ExecPlan};
+use tidegate_agent::approval::{ApprovalAnswer, ApprovalGate as _, ApprovalPlan, ApprovalQuestion, ExecPlan};
 use tidegate_agent::model::{
     BoxFuture, Model, ModelDirectory, ModelEntry, ModelError, ModelName, ModelRequest, ModelStream,
     StopReason, StreamEvent,
@@ -269,17 +269,23 @@ impl World {
 
     /// A run of an agent asks about a command; what comes of it.
     pub(crate) async fn ask_for_a_run(&self) -> JoinHandle<ApprovalAnswer> {
+        let plan = ExecPlan {
+            command: "rm -rf ~".to_owned(),
+            program: PathBuf::from("/bin/sh"),
+            arguments: vec!["-c".to_owned(), "rm -rf ~".to_owned()],
+            directory: PathBuf::from("/"),
+            environment: Vec::new(),
+        };
+        self.ask_for_a_run_about(ApprovalPlan::Exec(plan)).await
+    }
+
+    /// A run of an agent asks about something; what comes of it.
+    pub(crate) async fn ask_for_a_run_about(&self, plan: ApprovalPlan) -> JoinHandle<ApprovalAnswer> {
         let question = ApprovalQuestion {
             run: RunId::parse("run-of-a-tool").unwrap(),
             session: SessionKey::parse("agent:main:main").unwrap(),
             ancestors: Vec::new(),
-            plan: ExecPlan {
-                command: "rm -rf ~".to_owned(),
-                program: PathBuf::from("/bin/sh"),
-                arguments: vec!["-c".to_owned(), "rm -rf ~".to_owned()],
-                directory: PathBuf::from("/"),
-                environment: Vec::new(),
-            },
+            plan,
         };
         let gate = PersonGate::new(self.gateway.clone());
         let mut changes = self.desk().changes();

@@ -16,7 +16,30 @@ pub enum ApprovalDecision {
     Deny,
 }
 
+/// What would be done with a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[allow(missing_docs, reason = "the names are the tools'")]
+pub enum FileAction {
+    Read,
+    Write,
+    Edit,
+}
+
 payload! {
+    /// A file outside the workspace. The texts are whole.
+    ApprovalFile {
+        action: FileAction,
+        path: String,
+        /// Whether it was there when the question was asked.
+        exists: bool,
+        /// What `write` would put there.
+        content: Option<String>,
+        /// What `edit` would take away.
+        old_text: Option<String>,
+        /// What `edit` would put in its place.
+        new_text: Option<String>,
+    }
     /// A command as it would run.
     ApprovalCommand {
         command: String,
@@ -33,6 +56,8 @@ payload! {
         /// The runs above it, nearest first.
         ancestors: Vec<String>,
         digest: String,
+        /// For a file: what the command says, by its parts.
+        file: Option<ApprovalFile>,
     }
     /// A waiting command: an entry of `exec.approval.list`, and `exec.approval.requested`.
     WaitingApproval {

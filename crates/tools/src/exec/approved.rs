@@ -1,11 +1,10 @@
 //! The only way from a plan to a process: a person's answer to exactly that plan.
 
-use std::time::Duration;
-
-use tidegate_agent::approval::{APPROVAL_TIMEOUT, ApprovalAnswer, ApprovalQuestion, ExecPlan};
+use tidegate_agent::approval::{ApprovalPlan, ExecPlan};
 use tidegate_agent::tool::ToolContext;
 
 use super::plan::{Planner, PreparedPlan, RequestError};
+use crate::question::{self, NotAllowed};
 
 /// A plan that a person allowed and that still holds. Made by [`ApprovedPlan::check`] alone, used up
 /// by being launched.
@@ -15,14 +14,8 @@ pub(super) struct ApprovedPlan(PreparedPlan);
 /// Why a command does not run. The sentence goes to the model.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum NotApproved {
-    #[error("it was not allowed: {reason}")]
-    Denied { reason: String },
-    #[error("nobody decided within {} minutes, which counts as a refusal", .after.as_secs() / 60)]
-    NoDecision { after: Duration },
-    #[error("the run was cancelled while a person was asked")]
-    Cancelled,
-    #[error("the answer is for another command than this one")]
-    OtherPlan,
+    #[error(transparent)]
+    NotAllowed(#[from] NotAllowed),
     #[error("{what} changed after the command was shown, so the decision does not hold; ask again")]
     Changed { what: &'static str },
     #[error(transparent)]
@@ -35,37 +28,18 @@ impl ApprovedPlan {
     /// Makes the plan, asks for it, and makes it again when the answer is there.
     pub(super) async fn obtain(context: &ToolContext, planner: Planner) -> Result<Self, NotApproved> {
         let shown = prepare(&planner).await?;
-        let question = ApprovalQuestion {
-            run: context.run.clone(),
-            session: context.session.clone(),
-            ancestors: context.ancestors.clone(),
-            plan: shown.plan.clone(),
-        };
-        let answer = tokio::select! {
-            biased;
-            () = context.cancelled.cancelled() => return Err(NotApproved::Cancelled),
-            answer = tokio::time::timeout(APPROVAL_TIMEOUT, context.approvals.ask(question)) => {
-                answer.map_err(|_| NotApproved::NoDecision { after: APPROVAL_TIMEOUT })?
-            }
-        };
+        question::ask(context, ApprovalPlan::Exec(shown.plan.clone())).await?;
         let now = prepare(&planner).await?;
         if context.cancelled.is_cancelled() {
-            return Err(NotApproved::Cancelled);
+            return Err(NotAllowed::Cancelled.into());
         }
-        Self::check(answer, &shown, now)
+        Self::check(&shown, now)
     }
 
-    /// Accepts an answer only when it allows the plan that was shown, and that plan is still what it
-    /// was: the same text, the same directory, the same program.
-    fn check(answer: ApprovalAnswer, shown: &PreparedPlan, now: PreparedPlan) -> Result<Self, NotApproved> {
-        let digest = match answer {
-            ApprovalAnswer::Allowed { digest } => digest,
-            ApprovalAnswer::Denied { reason } => return Err(NotApproved::Denied { reason }),
-        };
-        if digest != shown.plan.digest() {
-            return Err(NotApproved::OtherPlan);
-        }
-        if digest != now.plan.digest() {
+    /// Accepts an allowed plan only when it is still what it was: the same text, the same directory,
+    /// the same program.
+    fn check(shown: &PreparedPlan, now: PreparedPlan) -> Result<Self, NotApproved> {
+        if shown.plan.digest() != now.plan.digest() {
             return Err(NotApproved::Changed { what: "the plan" });
         }
         if shown.directory != now.directory {

@@ -1,13 +1,13 @@
 //! `edit`: one exact replacement in a text file.
 
 use serde_json::{Value, json};
-use tidegate_agent::authority::RunAuthority;
 use tidegate_agent::tool::ToolDescription;
+use tidegate_trust::approval::FileAccess;
 
 use super::text;
-use super::{FileToolError, Files};
-use crate::arguments::Arguments;
-use crate::workspace::{MissingDirectories, Workspace};
+use super::{FileRequest, FileToolError, Files};
+use crate::arguments::{ArgumentError, Arguments};
+use crate::workspace::{MissingDirectories, Place};
 
 /// Why a text is not edited.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -24,40 +24,58 @@ pub(super) enum EditError {
     ManyMatches { path: String, count: usize },
 }
 
-pub(super) fn description() -> ToolDescription {
-    ToolDescription {
-        name: "edit",
-        label: "Edit file",
-        description: "Replace one text in a file of the workspace by another. The old text must occur exactly once \
-                      and match exactly, including spaces and line ends.",
-        group: "fs",
-        parameters: json!({
-            "type": "object",
-            "additionalProperties": false,
-            "required": ["path", "oldText", "newText"],
-            "properties": {
-                "path": {"type": "string", "description": "The file, relative to the workspace."},
-                "oldText": {"type": "string", "description": "The text to replace; must occur exactly once."},
-                "newText": {"type": "string", "description": "What it becomes; may be empty."},
-            },
-        }),
-    }
+/// A call of `edit`.
+#[derive(Clone)]
+pub(super) struct Edit {
+    path: String,
+    old_text: String,
+    new_text: String,
 }
 
-pub(super) fn call(
-    files: &Files,
-    authority: &RunAuthority,
-    arguments: Value,
-) -> Result<String, FileToolError> {
-    let mut arguments = Arguments::new(arguments, &["path", "oldText", "newText"])?;
-    let path = arguments.text("path")?;
-    let (old, new) = (arguments.text("oldText")?, arguments.text("newText")?);
-    let workspace = Workspace::open(authority.workspace())?;
-    let place = workspace.place(&path, &files.protected, MissingDirectories::Refuse)?;
-    let (content, version) = text::read_whole(&place, &files.protected)?;
-    let (line, edited) = replace_once(&content, &old, &new, &place.shown)?;
-    files.replacement.replace(&place, &edited, Some(version), &files.protected)?;
-    Ok(format!("Edited {} at line {line}.", place.shown))
+impl FileRequest for Edit {
+    const MISSING: MissingDirectories = MissingDirectories::Refuse;
+
+    fn description() -> ToolDescription {
+        ToolDescription {
+            name: "edit",
+            label: "Edit file",
+            description: "Replace one text in a file by another. The old text must occur exactly once and match \
+                          exactly, including spaces and line ends. Outside the workspace a person is asked first.",
+            group: "fs",
+            parameters: json!({
+                "type": "object",
+                "additionalProperties": false,
+                "required": ["path", "oldText", "newText"],
+                "properties": {
+                    "path": {"type": "string", "description": "The file, relative to the workspace."},
+                    "oldText": {"type": "string", "description": "The text to replace; must occur exactly once."},
+                    "newText": {"type": "string", "description": "What it becomes; may be empty."},
+                },
+            }),
+        }
+    }
+
+    fn parse(arguments: Value) -> Result<Self, ArgumentError> {
+        let mut arguments = Arguments::new(arguments, &["path", "oldText", "newText"])?;
+        let path = arguments.text("path")?;
+        let (old_text, new_text) = (arguments.text("oldText")?, arguments.text("newText")?);
+        Ok(Self { path, old_text, new_text })
+    }
+
+    fn path(&self) -> &str {
+        &self.path
+    }
+
+    fn access(&self) -> FileAccess {
+        FileAccess::Edit { old_text: self.old_text.clone(), new_text: self.new_text.clone() }
+    }
+
+    fn act(&self, files: &Files, place: &Place) -> Result<String, FileToolError> {
+        let (content, version) = text::read_whole(place, &files.protected)?;
+        let (line, edited) = replace_once(&content, &self.old_text, &self.new_text, &place.shown)?;
+        files.replacement.replace(place, &edited, Some(version), &files.protected)?;
+        Ok(format!("Edited {} at line {line}.", place.shown))
+    }
 }
 
 /// Replaces the only occurrence of `old`; returns its line too.

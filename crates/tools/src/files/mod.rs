@@ -1,20 +1,27 @@
-//! The tools that read and write files: `read`, `write`, `edit`.
+//! The tools that read and write files: `read`, `write`, `edit`. Inside the run's workspace they work
+//! by themselves; outside, a person is asked each time.
 
 mod edit;
+mod outside;
 mod read;
 mod text;
 mod write;
 
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use serde_json::Value;
+use tidegate_agent::approval::ApprovalPlan;
 use tidegate_agent::authority::RunAuthority;
 use tidegate_agent::model::BoxFuture;
 use tidegate_agent::tool::{Tool, ToolContext, ToolDescription, ToolOutput};
+use tidegate_trust::approval::FileAccess;
 
 use crate::arguments::ArgumentError;
 use crate::protected::Protected;
-use crate::workspace::PathError;
+use crate::question::{self, NotAllowed};
+use crate::workspace::{MissingDirectories, PathError, Place, Workspace};
+use outside::{NotAsShown, Outside};
 use text::{FileError, Replacement};
 
 /// Bytes that a file may have to be written or edited.
@@ -37,55 +44,148 @@ enum FileToolError {
     File(#[from] FileError),
     #[error(transparent)]
     Edit(#[from] edit::EditError),
+    #[error(
+        "the call has {bytes} bytes of text; outside the workspace at most {} are allowed, because a person must be \
+         able to read them",
+        outside::MAX_TEXT
+    )]
+    TooMuchToShow { bytes: usize },
+    #[error("{path} is outside the workspace, so a person was asked: {reason}")]
+    NotAllowed { path: String, reason: NotAllowed },
+    #[error(transparent)]
+    NotAsShown(#[from] NotAsShown),
+    #[error("it stopped unexpectedly")]
+    Broken(#[from] tokio::task::JoinError),
 }
 
-/// What one file tool does, on a thread that may block.
-type Action = fn(&Files, &RunAuthority, Value) -> Result<String, FileToolError>;
+/// One call of a file tool, checked by itself.
+trait FileRequest: Clone + Send + Sync + 'static {
+    /// What becomes of missing directories inside the workspace.
+    const MISSING: MissingDirectories;
 
-struct FileTool {
+    fn description() -> ToolDescription;
+
+    fn parse(arguments: Value) -> Result<Self, ArgumentError>;
+
+    fn path(&self) -> &str;
+
+    /// What a person is asked to allow, when the path leads out of the workspace.
+    fn access(&self) -> FileAccess;
+
+    /// Does it. Blocks on the file system.
+    fn act(&self, files: &Files, place: &Place) -> Result<String, FileToolError>;
+}
+
+struct FileTool<R> {
     files: Arc<Files>,
-    description: fn() -> ToolDescription,
-    action: Action,
+    request: PhantomData<fn() -> R>,
 }
 
 /// `read`, `write` and `edit`.
 pub(crate) fn file_tools(protected: &Protected) -> Vec<Arc<dyn Tool>> {
     let files = Arc::new(Files { protected: protected.clone(), replacement: Replacement::default() });
-    let tool = |description: fn() -> ToolDescription, action: Action| -> Arc<dyn Tool> {
-        Arc::new(FileTool { files: Arc::clone(&files), description, action })
-    };
-    vec![
-        tool(read::description, read::call),
-        tool(write::description, write::call),
-        tool(edit::description, edit::call),
-    ]
+    vec![tool::<read::Read>(&files), tool::<write::Write>(&files), tool::<edit::Edit>(&files)]
 }
 
-impl Tool for FileTool {
+fn tool<R: FileRequest>(files: &Arc<Files>) -> Arc<dyn Tool> {
+    Arc::new(FileTool { files: Arc::clone(files), request: PhantomData::<fn() -> R> })
+}
+
+impl<R: FileRequest> Tool for FileTool<R> {
     fn description(&self) -> ToolDescription {
-        (self.description)()
+        R::description()
     }
 
     fn call(&self, context: ToolContext, arguments: Value) -> BoxFuture<'_, ToolOutput> {
-        let name = self.description().name;
+        let name = R::description().name;
         if !context.authority.may_use(name) {
             return Box::pin(async move { ToolOutput::error(format!("this run may not use {name}")) });
         }
-        let (files, action) = (Arc::clone(&self.files), self.action);
         Box::pin(async move {
-            let authority = context.authority;
-            let work = tokio::task::spawn_blocking(move || action(&files, &authority, arguments));
             tokio::select! {
                 // A file system that hangs must not hold up the end of the run.
                 () = context.cancelled.cancelled() => {
                     ToolOutput::error(format!("{name} was cancelled; it may or may not have been done"))
                 }
-                done = work => match done {
-                    Ok(Ok(text)) => ToolOutput::ok(text),
-                    Ok(Err(error)) => ToolOutput::error(format!("{name} failed: {error}")),
-                    Err(_) => ToolOutput::error(format!("{name} failed: it stopped unexpectedly")),
+                done = self.run(&context, arguments) => match done {
+                    Ok(text) => ToolOutput::ok(text),
+                    Err(error) => ToolOutput::error(format!("{name} failed: {error}")),
                 },
             }
         })
     }
+}
+
+impl<R: FileRequest> FileTool<R> {
+    async fn run(&self, context: &ToolContext, arguments: Value) -> Result<String, FileToolError> {
+        let request = R::parse(arguments)?;
+        let inside = {
+            let (request, authority) = (request.clone(), context.authority.clone());
+            self.blocking(move |files| in_workspace(&request, files, &authority)).await
+        };
+        match inside {
+            Err(FileToolError::Path(PathError::Outside { path, .. })) => {
+                self.outside(context, request, path).await
+            }
+            done => done,
+        }
+    }
+
+    /// Asks a person about a path that leads out of the workspace, and acts when it still leads where
+    /// it led then.
+    async fn outside(
+        &self,
+        context: &ToolContext,
+        request: R,
+        named: String,
+    ) -> Result<String, FileToolError> {
+        let bytes = match request.access() {
+            FileAccess::Read => 0,
+            FileAccess::Write { content } => content.len(),
+            FileAccess::Edit { old_text, new_text } => old_text.len() + new_text.len(),
+        };
+        if bytes > outside::MAX_TEXT {
+            return Err(FileToolError::TooMuchToShow { bytes });
+        }
+        let shown = {
+            let (request, authority) = (request.clone(), context.authority.clone());
+            self.blocking(move |files| look(&request, files, &authority)).await?
+        };
+        question::ask(context, ApprovalPlan::File(shown.plan.clone()))
+            .await
+            .map_err(|reason| FileToolError::NotAllowed { path: named, reason })?;
+        let authority = context.authority.clone();
+        self.blocking(move |files| {
+            let place = look(&request, files, &authority)?.if_still(&shown)?;
+            request.act(files, &place)
+        })
+        .await
+    }
+
+    /// Runs something on a thread that may block.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Files) -> Result<T, FileToolError> + Send + 'static,
+    ) -> Result<T, FileToolError> {
+        let files = Arc::clone(&self.files);
+        tokio::task::spawn_blocking(move || work(&files)).await?
+    }
+}
+
+fn in_workspace<R: FileRequest>(
+    request: &R,
+    files: &Files,
+    authority: &RunAuthority,
+) -> Result<String, FileToolError> {
+    let workspace = Workspace::open(authority.workspace())?;
+    let place = workspace.place(request.path(), &files.protected, R::MISSING)?;
+    request.act(files, &place)
+}
+
+fn look<R: FileRequest>(
+    request: &R,
+    files: &Files,
+    authority: &RunAuthority,
+) -> Result<Outside, FileToolError> {
+    Ok(Outside::find(authority.workspace(), request.path(), request.access(), &files.protected)?)
 }

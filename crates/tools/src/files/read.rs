@@ -3,13 +3,13 @@
 use std::io::{BufRead, BufReader};
 
 use serde_json::{Value, json};
-use tidegate_agent::authority::RunAuthority;
 use tidegate_agent::tool::ToolDescription;
+use tidegate_trust::approval::FileAccess;
 
 use super::text::{self, FileError};
-use super::{FileToolError, Files};
-use crate::arguments::Arguments;
-use crate::workspace::{MissingDirectories, Workspace};
+use super::{FileRequest, FileToolError, Files};
+use crate::arguments::{ArgumentError, Arguments};
+use crate::workspace::{MissingDirectories, Place};
 
 /// Lines that one call returns.
 const MAX_LINES: u64 = 2000;
@@ -18,48 +18,70 @@ const MAX_BYTES: usize = 50 * 1024;
 /// Bytes that are skipped to reach an offset.
 const MAX_SKIPPED: u64 = 256 * 1024 * 1024;
 
-pub(super) fn description() -> ToolDescription {
-    ToolDescription {
-        name: "read",
-        label: "Read file",
-        description: "Read a text file in the workspace. Returns at most 2000 lines or 50 KiB, and says how to \
-                      go on when there is more.",
-        group: "fs",
-        parameters: json!({
-            "type": "object",
-            "additionalProperties": false,
-            "required": ["path"],
-            "properties": {
-                "path": {"type": "string", "description": "The file, relative to the workspace."},
-                "offset": {"type": "integer", "minimum": 1, "description": "The first line to return, counted from 1."},
-                "limit": {"type": "integer", "minimum": 1, "description": "How many lines to return."},
-            },
-        }),
-    }
+/// A call of `read`.
+#[derive(Clone)]
+pub(super) struct Read {
+    path: String,
+    offset: u64,
+    limit: u64,
 }
 
-pub(super) fn call(
-    files: &Files,
-    authority: &RunAuthority,
-    arguments: Value,
-) -> Result<String, FileToolError> {
-    let mut arguments = Arguments::new(arguments, &["path", "offset", "limit"])?;
-    let path = arguments.text("path")?;
-    let offset = arguments.optional_number("offset", 1, u64::MAX)?.unwrap_or(1);
-    let limit = arguments.optional_number("limit", 1, u64::MAX)?.unwrap_or(MAX_LINES).min(MAX_LINES);
-    let workspace = Workspace::open(authority.workspace())?;
-    let place = workspace.place(&path, &files.protected, MissingDirectories::Refuse)?;
-    let (file, _) = text::open(&place, &files.protected)?;
-    let shown = || place.shown.clone();
-    match read_lines(BufReader::with_capacity(64 * 1024, file), offset, limit) {
-        Ok(window) => Ok(window.render(offset)),
-        Err(Unreadable::NotText { offset }) => Err(FileError::NotText { path: shown(), offset }.into()),
-        Err(Unreadable::BehindEnd { lines: 0 }) if offset == 1 => Ok("[The file is empty.]".to_owned()),
-        Err(Unreadable::BehindEnd { lines }) => {
-            Err(FileError::BehindEnd { path: shown(), lines, offset }.into())
+impl FileRequest for Read {
+    const MISSING: MissingDirectories = MissingDirectories::Refuse;
+
+    fn description() -> ToolDescription {
+        ToolDescription {
+            name: "read",
+            label: "Read file",
+            description: "Read a text file. Returns at most 2000 lines or 50 KiB, and says how to go on when there \
+                          is more. Outside the workspace a person is asked first, each time.",
+            group: "fs",
+            parameters: json!({
+                "type": "object",
+                "additionalProperties": false,
+                "required": ["path"],
+                "properties": {
+                    "path": {"type": "string", "description": "The file, relative to the workspace."},
+                    "offset": {
+                        "type": "integer", "minimum": 1,
+                        "description": "The first line to return, counted from 1.",
+                    },
+                    "limit": {"type": "integer", "minimum": 1, "description": "How many lines to return."},
+                },
+            }),
         }
-        Err(Unreadable::TooFar) => Err(FileError::TooFar { path: shown(), limit: MAX_SKIPPED }.into()),
-        Err(Unreadable::Io(error)) => Err(text::io(&place, error).into()),
+    }
+
+    fn parse(arguments: Value) -> Result<Self, ArgumentError> {
+        let mut arguments = Arguments::new(arguments, &["path", "offset", "limit"])?;
+        let path = arguments.text("path")?;
+        let offset = arguments.optional_number("offset", 1, u64::MAX)?.unwrap_or(1);
+        let limit = arguments.optional_number("limit", 1, u64::MAX)?.unwrap_or(MAX_LINES).min(MAX_LINES);
+        Ok(Self { path, offset, limit })
+    }
+
+    fn path(&self) -> &str {
+        &self.path
+    }
+
+    fn access(&self) -> FileAccess {
+        FileAccess::Read
+    }
+
+    fn act(&self, files: &Files, place: &Place) -> Result<String, FileToolError> {
+        let offset = self.offset;
+        let (file, _) = text::open(place, &files.protected)?;
+        let shown = || place.shown.clone();
+        match read_lines(BufReader::with_capacity(64 * 1024, file), offset, self.limit) {
+            Ok(window) => Ok(window.render(offset)),
+            Err(Unreadable::NotText { offset }) => Err(FileError::NotText { path: shown(), offset }.into()),
+            Err(Unreadable::BehindEnd { lines: 0 }) if offset == 1 => Ok("[The file is empty.]".to_owned()),
+            Err(Unreadable::BehindEnd { lines }) => {
+                Err(FileError::BehindEnd { path: shown(), lines, offset }.into())
+            }
+            Err(Unreadable::TooFar) => Err(FileError::TooFar { path: shown(), limit: MAX_SKIPPED }.into()),
+            Err(Unreadable::Io(error)) => Err(text::io(place, error).into()),
+        }
     }
 }
 

@@ -1,42 +1,58 @@
 //! `write`: a whole text file.
 
 use serde_json::{Value, json};
-use tidegate_agent::authority::RunAuthority;
 use tidegate_agent::tool::ToolDescription;
+use tidegate_trust::approval::FileAccess;
 
-use super::{FileToolError, Files};
-use crate::arguments::Arguments;
-use crate::workspace::{MissingDirectories, Workspace};
+use super::{FileRequest, FileToolError, Files};
+use crate::arguments::{ArgumentError, Arguments};
+use crate::workspace::{MissingDirectories, Place};
 
-pub(super) fn description() -> ToolDescription {
-    ToolDescription {
-        name: "write",
-        label: "Write file",
-        description: "Write a text file in the workspace, whole and in one step; replaces what was there and makes \
-                      missing directories. At most 5 MiB.",
-        group: "fs",
-        parameters: json!({
-            "type": "object",
-            "additionalProperties": false,
-            "required": ["path", "content"],
-            "properties": {
-                "path": {"type": "string", "description": "The file, relative to the workspace."},
-                "content": {"type": "string", "description": "The whole content."},
-            },
-        }),
-    }
+/// A call of `write`.
+#[derive(Clone)]
+pub(super) struct Write {
+    path: String,
+    content: String,
 }
 
-pub(super) fn call(
-    files: &Files,
-    authority: &RunAuthority,
-    arguments: Value,
-) -> Result<String, FileToolError> {
-    let mut arguments = Arguments::new(arguments, &["path", "content"])?;
-    let path = arguments.text("path")?;
-    let content = arguments.text("content")?;
-    let workspace = Workspace::open(authority.workspace())?;
-    let place = workspace.place(&path, &files.protected, MissingDirectories::Create)?;
-    files.replacement.replace(&place, &content, None, &files.protected)?;
-    Ok(format!("Wrote {} bytes to {}.", content.len(), place.shown))
+impl FileRequest for Write {
+    const MISSING: MissingDirectories = MissingDirectories::Create;
+
+    fn description() -> ToolDescription {
+        ToolDescription {
+            name: "write",
+            label: "Write file",
+            description: "Write a text file, whole and in one step; replaces what was there. At most 5 MiB, and \
+                          missing directories are made. Outside the workspace a person is asked first, 32 KiB \
+                          can be written at most, and the directory must exist.",
+            group: "fs",
+            parameters: json!({
+                "type": "object",
+                "additionalProperties": false,
+                "required": ["path", "content"],
+                "properties": {
+                    "path": {"type": "string", "description": "The file, relative to the workspace."},
+                    "content": {"type": "string", "description": "The whole content."},
+                },
+            }),
+        }
+    }
+
+    fn parse(arguments: Value) -> Result<Self, ArgumentError> {
+        let mut arguments = Arguments::new(arguments, &["path", "content"])?;
+        Ok(Self { path: arguments.text("path")?, content: arguments.text("content")? })
+    }
+
+    fn path(&self) -> &str {
+        &self.path
+    }
+
+    fn access(&self) -> FileAccess {
+        FileAccess::Write { content: self.content.clone() }
+    }
+
+    fn act(&self, files: &Files, place: &Place) -> Result<String, FileToolError> {
+        files.replacement.replace(place, &self.content, None, &files.protected)?;
+        Ok(format!("Wrote {} bytes to {}.", self.content.len(), place.shown))
+    }
 }

@@ -4,11 +4,13 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use rustix::fs::CWD;
 use serde_json::Value;
 use tempfile::TempDir;
-use tidegate_agent::approval::{ApprovalAnswer, ApprovalGate, ApprovalQuestion};
+use tidegate_agent::approval::{ApprovalAnswer, ApprovalGate, ApprovalPlan, ApprovalQuestion};
 use tidegate_agent::authority::{Owner, RunAuthority};
 use tidegate_agent::model::BoxFuture;
 use tidegate_agent::tool::{Tool, ToolContext, ToolOutput};
@@ -91,9 +93,9 @@ impl Fixture {
         }
     }
 
-    /// Calls a tool in `workspace/`; every command is allowed.
+    /// Calls a tool in `workspace/`; every command is allowed, and no file outside.
     pub(crate) async fn call(&self, tool: &str, arguments: Value) -> ToolOutput {
-        self.call_in(self.context(AllowAll), tool, arguments).await
+        self.call_in(self.context(AllowCommands), tool, arguments).await
     }
 
     pub(crate) async fn call_in(&self, context: ToolContext, tool: &str, arguments: Value) -> ToolOutput {
@@ -116,6 +118,20 @@ pub(crate) struct AllowAll;
 impl ApprovalGate for AllowAll {
     fn ask(&self, question: ApprovalQuestion) -> BoxFuture<'_, ApprovalAnswer> {
         Box::pin(async move { ApprovalAnswer::Allowed { digest: question.plan.digest() } })
+    }
+}
+
+/// Allows commands exactly as shown, and nothing else.
+pub(crate) struct AllowCommands;
+
+impl ApprovalGate for AllowCommands {
+    fn ask(&self, question: ApprovalQuestion) -> BoxFuture<'_, ApprovalAnswer> {
+        match question.plan {
+            ApprovalPlan::Exec(_) => AllowAll.ask(question),
+            ApprovalPlan::File(_) => {
+                Box::pin(async { ApprovalAnswer::Denied { reason: "only commands are".to_owned() } })
+            }
+        }
     }
 }
 
@@ -168,4 +184,30 @@ pub(crate) fn is_alive(process: i32) -> bool {
         .ok()
         .and_then(|stat| stat.rsplit_once(") ").map(|(_, rest)| !rest.starts_with('Z')))
         .unwrap_or(false)
+}
+
+/// Exchanges two names again and again.
+pub(crate) struct Swapper {
+    done: Arc<AtomicBool>,
+    thread: std::thread::JoinHandle<()>,
+}
+
+impl Swapper {
+    pub(crate) fn start(first: std::path::PathBuf, second: std::path::PathBuf) -> Self {
+        let done = Arc::new(AtomicBool::new(false));
+        let seen = Arc::clone(&done);
+        let thread = std::thread::spawn(move || {
+            while !seen.load(Ordering::Relaxed) {
+                let exchange = rustix::fs::RenameFlags::EXCHANGE;
+                rustix::fs::renameat_with(CWD, &first, CWD, &second, exchange).expect("exchanged");
+                std::thread::yield_now();
+            }
+        });
+        Self { done, thread }
+    }
+
+    pub(crate) fn stop(self) {
+        self.done.store(true, Ordering::Relaxed);
+        self.thread.join().expect("the swapper ran to its end");
+    }
 }

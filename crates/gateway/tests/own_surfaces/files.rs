@@ -1,0 +1,74 @@
+//! A run wants to use a file outside its workspace: what clients see, who decides, what is written down.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+use tidegate_agent::approval::{ApprovalAnswer, ApprovalPlan, FilePlan};
+use tidegate_trust::approval::{Decision, FileAccess, Operation};
+
+use crate::support::World;
+
+fn plan() -> ApprovalPlan {
+    let access = FileAccess::Edit { old_text: "old\n".to_owned(), new_text: "new".to_owned() };
+    ApprovalPlan::File(FilePlan { path: PathBuf::from("/home/someone/notes"), exists: true, access })
+}
+
+/// The line of the newest entry of this kind in the audit log.
+async fn audit_line(world: &World, kind: &str) -> String {
+    let mut command_line = world.command_line().await;
+    let audit = command_line.call("tidegate.audit", json!({})).await.unwrap();
+    let events = audit["events"].as_array().unwrap();
+    let event = events.iter().find(|event| event["kind"] == kind);
+    event.unwrap_or_else(|| panic!("no {kind} in {audit}"))["line"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn clients_see_the_whole_of_it_as_a_command_and_by_its_parts() {
+    let world = World::with_desktop().await;
+    let mut client = world.let_in(1, &["operator.approvals", "operator.read"]).await;
+    let _asked = world.ask_for_a_run_about(plan()).await;
+
+    let requested = client.event("exec.approval.requested").await.unwrap();
+    let list = client.request("exec.approval.list", json!({})).await.unwrap();
+
+    let request = &requested["request"];
+    assert_eq!(request["command"], "edit /home/someone/notes\nold\n\nnew");
+    assert_eq!(request["commandArgv"], json!(["edit", "/home/someone/notes", "old\n", "new"]));
+    assert_eq!(request["cwd"], "/home/someone");
+    let file = json!({
+        "action": "edit", "path": "/home/someone/notes", "exists": true, "oldText": "old\n", "newText": "new",
+    });
+    assert_eq!(request["file"], file);
+    assert_eq!(list[0]["request"], *request);
+}
+
+#[tokio::test]
+async fn a_person_allows_exactly_what_was_drawn_and_the_audit_log_says_so() {
+    let world = World::with_desktop().await;
+    let asked = world.ask_for_a_run_about(plan()).await;
+    let drawn = world.desk().commands().pop().unwrap();
+    assert!(
+        matches!(&drawn.command.operation, Operation::File { path, .. } if path == "/home/someone/notes")
+    );
+
+    let changed = world.desk().resolve(&drawn.id, "another digest", Decision::AllowOnce);
+    world.desk().resolve(&drawn.id, &plan().digest(), Decision::AllowOnce).unwrap();
+
+    assert!(changed.is_err());
+    assert_eq!(asked.await.unwrap(), ApprovalAnswer::Allowed { digest: plan().digest() });
+    let line = audit_line(&world, "file.allowed").await;
+    assert!(line.contains("file=edit /home/someone/notes"), "{line}");
+    assert!(!line.contains("old"), "what is in the file is not written down: {line}");
+}
+
+#[tokio::test]
+async fn a_refusal_and_too_much_that_waits_are_sentences_for_the_model() {
+    let world = World::with_desktop().await;
+    let asked = world.ask_for_a_run_about(plan()).await;
+    let drawn = world.desk().commands().pop().unwrap();
+
+    world.desk().resolve(&drawn.id, &drawn.command.digest, Decision::Deny).unwrap();
+
+    assert_eq!(asked.await.unwrap(), ApprovalAnswer::Denied { reason: "a person refused it".to_owned() });
+    audit_line(&world, "file.denied").await;
+}

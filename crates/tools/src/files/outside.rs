@@ -1,0 +1,115 @@
+//! Files outside the workspace: found, shown to a person, and used only while they are what was shown.
+
+use std::ffi::OsString;
+use std::path::{Component, Path, PathBuf};
+
+use cap_std::fs::Metadata;
+use tidegate_agent::approval::FilePlan;
+use tidegate_protocol::text::one_line;
+use tidegate_trust::approval::FileAccess;
+
+use crate::identity::Identity;
+use crate::protected::{Protected, Refusal};
+use crate::workspace::{PathError, Place, SHOWN, open_without_links};
+
+/// Bytes of the texts of one call: what a dialog can show whole.
+pub(super) const MAX_TEXT: usize = 32 * 1024;
+/// Where the kernel shows itself, other processes and devices: nobody can tell from a name what a
+/// file there gives away, Tidegate's own environment for one.
+const KERNEL: &[&str] = &["/proc", "/sys", "/dev"];
+
+/// A file outside the workspace, as it was when it was looked for.
+pub(super) struct Outside {
+    /// What a person is asked.
+    pub(super) plan: FilePlan,
+    directory: Option<Identity>,
+    file: Option<Identity>,
+    place: Option<Place>,
+}
+
+/// Why a file outside is not used though a person allowed it.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NotAsShown {
+    #[error("{path} changed after it was shown, so the decision does not hold; ask again")]
+    Changed { path: String },
+    #[error("the directory of {path} does not exist or cannot be opened")]
+    NoDirectory { path: String },
+}
+
+impl Outside {
+    /// Looks for the file that `text` names, from the workspace on, through any symbolic links. What
+    /// does not exist is no error: whether something is there is for the person to give away.
+    pub(super) fn find(
+        workspace: &Path,
+        text: &str,
+        access: FileAccess,
+        protected: &Protected,
+    ) -> Result<Self, PathError> {
+        let path = resolve(&workspace.join(text));
+        let shown = one_line(&path.to_string_lossy(), SHOWN);
+        if path.starts_with(workspace) {
+            return Err(PathError::Detour { path: shown });
+        }
+        if path.to_str().is_none() {
+            let reason = "its name is not UTF-8, so that it could not be shown to a person".to_owned();
+            return Err(PathError::Unusable { path: shown, reason });
+        }
+        if KERNEL.iter().any(|kernel| path.starts_with(kernel)) {
+            return Err(PathError::Refused { path: shown, reason: Refusal::Kernel });
+        }
+        let (Some(above), Some(name)) = (path.parent(), path.file_name().map(OsString::from)) else {
+            return Err(PathError::IsDirectory { path: shown });
+        };
+        check(&path, protected).map_err(|reason| PathError::Refused { path: shown.clone(), reason })?;
+        let place = open_without_links(above).ok().map(|directory| Place { directory, name, shown });
+        let identity = |metadata: std::io::Result<Metadata>| metadata.ok().as_ref().map(Identity::of);
+        let directory = place.as_ref().and_then(|place| identity(place.directory.dir_metadata()));
+        let file = place.as_ref().and_then(|place| identity(place.directory.symlink_metadata(&place.name)));
+        Ok(Self { plan: FilePlan { path, exists: file.is_some(), access }, directory, file, place })
+    }
+
+    /// The place to act on, when `self` is still what was `shown` to the person who allowed it.
+    pub(super) fn if_still(self, shown: &Self) -> Result<Place, NotAsShown> {
+        let path = one_line(&shown.plan.path.to_string_lossy(), SHOWN);
+        let is_same = self.plan == shown.plan && self.directory == shown.directory && self.file == shown.file;
+        if !is_same {
+            return Err(NotAsShown::Changed { path });
+        }
+        self.place.ok_or(NotAsShown::NoDirectory { path })
+    }
+}
+
+/// Refuses what is protected, by the last directory on the way that exists.
+fn check(path: &Path, protected: &Protected) -> Result<(), Refusal> {
+    let steps = path.ancestors().filter_map(|step| Some((step.parent()?, step.file_name()?)));
+    for (above, name) in steps {
+        if let Ok(directory) = open_without_links(above) {
+            return protected.check_place(&directory, name);
+        }
+    }
+    Err(Refusal::Unknown)
+}
+
+/// The path without symbolic links, as far as it exists.
+fn resolve(path: &Path) -> PathBuf {
+    if let Ok(canonical) = path.canonicalize() {
+        return canonical;
+    }
+    let (Some(above), Some(name)) = (path.parent(), path.file_name()) else { return without_dots(path) };
+    above.canonicalize().map_or_else(|_| without_dots(path), |above| above.join(name))
+}
+
+/// The path by its letters alone.
+fn without_dots(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::ParentDir => {
+                plain.pop();
+            }
+            Component::CurDir => {}
+            Component::Prefix(_) | Component::RootDir | Component::Normal(_) => plain.push(part),
+        }
+    }
+    plain
+}
