@@ -111,7 +111,7 @@ class Commands(AgentCase):
         words = "echo one  two '%s%n <b>' && exit 7"
         running = self.agent(f"/run {words}")
 
-        item.wait_for_label("1 command waits")
+        item.wait_for_label("1 question of an agent waits")
         dialog = self.dialog(dialogs.COMMAND)
         dialog.says("An agent wants to run a command on this computer.", words)
         self.assertNotIn("Block", dialog.buttons())

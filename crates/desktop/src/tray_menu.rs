@@ -252,8 +252,8 @@ fn waiting_entries(state: &TrayState) -> Vec<MenuEntry> {
     };
     let commands = match state.waiting.commands {
         0 => None,
-        1 => Some("1 command waits".to_owned()),
-        count => Some(format!("{count} commands wait")),
+        1 => Some("1 question of an agent waits".to_owned()),
+        count => Some(format!("{count} questions of agents wait")),
     };
     let requests = requests.map(|label| command(&label, TrayCommand::ReviewRequests, true));
     let commands = commands.map(|label| command(&label, TrayCommand::ReviewCommands, true));

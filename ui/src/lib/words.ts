@@ -75,6 +75,11 @@ export function operationSentence({ file }: ApprovalCommand): string {
   }
 }
 
+/** What an agent wants to do, in few words: the command, or the tool and the path. Not cleaned. */
+export function operationTitle({ command, file }: ApprovalCommand): string {
+  return file ? `${file.action} ${file.path}` : command;
+}
+
 /** The texts of what an agent wants to do, whole. */
 export function operationParts({ command, file }: ApprovalCommand): { label: string; text: string }[] {
   if (!file) return [{ label: 'The command', text: command }];

@@ -120,7 +120,7 @@ fn render(status: &Status, has_desktop: bool, now: UnixMillis) -> String {
     if gateway.waiting_commands > 0 {
         text.push_str(&format!(
             "\n{} for a decision: `tidegate approvals list`\n",
-            count(gateway.waiting_commands, "command waits", "commands wait")
+            count(gateway.waiting_commands, "question of an agent waits", "questions of agents wait")
         ));
     }
     if gateway.waiting_settings > 0 {
@@ -218,7 +218,7 @@ mod tests {
                Known            1 device, 0 programs, 2 program tokens, 1 blocked\n  \
                Subagent client  let in 2 min ago\n\
              \n1 request waits to be let in: `tidegate devices list`\n\
-             \n2 commands wait for a decision: `tidegate approvals list`\n\
+             \n2 questions of agents wait for a decision: `tidegate approvals list`\n\
              \n1 value of the configuration waits for you: `tidegate config list`\n\
              \nSINCE      STATE    NAME  SESSION\n\
              1 min ago  working  -     agent:main:main\\u{a}\n"

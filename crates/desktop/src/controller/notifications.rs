@@ -192,8 +192,8 @@ fn notification(
     };
     let commands = match commands {
         0 => None,
-        1 => Some("1 command of an agent waits.".to_owned()),
-        count => Some(format!("{count} commands of agents wait.")),
+        1 => Some("1 question of an agent waits.".to_owned()),
+        count => Some(format!("{count} questions of agents wait.")),
     };
     let settings = match settings {
         0 => None,
@@ -227,8 +227,8 @@ fn ended_sentence(ended: Ended) -> Option<String> {
     };
     let commands = match ended.commands {
         0 => None,
-        1 => Some("1 command".to_owned()),
-        count => Some(format!("{count} commands")),
+        1 => Some("1 question of an agent".to_owned()),
+        count => Some(format!("{count} questions of agents")),
     };
     let ended: Vec<String> = requests.into_iter().chain(commands).collect();
     (!ended.is_empty()).then(|| format!("{} ended while the screen was locked.", ended.join(" and ")))

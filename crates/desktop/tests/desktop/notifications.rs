@@ -29,7 +29,7 @@ fn a_notification_says_how_many_wait_and_nothing_from_outside() {
     let expected = Notification {
         id: told.id,
         title: "Tidegate: 3 decisions wait".to_owned(),
-        body: "2 devices or programs ask to be let in. 1 command of an agent waits.".to_owned(),
+        body: "2 devices or programs ask to be let in. 1 question of an agent waits.".to_owned(),
         has_actions: true,
     };
     assert_eq!(told, expected);
@@ -208,7 +208,7 @@ fn what_ended_while_the_screen_was_locked_is_told_in_one_notification_and_was_no
     let expected = Notification {
         id: told.id,
         title: "Tidegate: while you were away".to_owned(),
-        body: "2 requests and 1 command ended while the screen was locked.".to_owned(),
+        body: "2 requests and 1 question of an agent ended while the screen was locked.".to_owned(),
         has_actions: false,
     };
     assert_eq!(told, expected);
