@@ -8,7 +8,7 @@ mod without_device;
 use std::time::Duration;
 
 use tidegate_protocol::device::Nonce;
-use tidegate_protocol::refusal::{AuthReason, Refusal};
+use tidegate_protocol::refusal::{AuthReason, DeviceProofError, Refusal};
 use tidegate_protocol::{ConnectParams, ConnectionId, Dialect, UnixMillis};
 
 pub(crate) use asking::subject_name;
@@ -23,17 +23,44 @@ use crate::records::Change;
 use crate::scopes::ScopeSet;
 use crate::token::Token;
 
-/// A `connect` that waits for a decision.
+/// A `connect` that waits for a decision. What its device proves is known from the beginning: when
+/// the peer has to be looked up, only that is new when [`Authority::admit`] is asked again.
 #[derive(Debug)]
 pub struct Attempt<'a> {
-    /// The connection.
-    pub connection: ConnectionId,
+    connection: ConnectionId,
+    origin: Origin,
+    params: &'a ConnectParams,
+    device: Result<Option<VerifiedDevice>, DeviceProofError>,
+}
+
+impl<'a> Attempt<'a> {
+    /// An attempt of a connection that comes from `origin` and was sent `nonce`. For `params`
+    /// [`ConnectParams::check`] passed. Verifies the signature, which takes longer than all the rest,
+    /// so that it needs no [`Authority`].
+    #[must_use]
+    pub fn new(
+        connection: ConnectionId,
+        origin: Origin,
+        params: &'a ConnectParams,
+        nonce: &Nonce,
+        now: UnixMillis,
+    ) -> Self {
+        let claim = params.device.as_ref();
+        let device = claim.map(|claim| identity::verify(claim, params, nonce, now)).transpose();
+        Self { connection, origin, params, device }
+    }
+
     /// Where it comes from.
-    pub origin: &'a Origin,
-    /// What it sent; [`ConnectParams::check`] passed.
-    pub params: &'a ConnectParams,
-    /// The nonce that it was sent.
-    pub nonce: &'a Nonce,
+    #[must_use]
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// The same attempt, now that the acceptor knows more of where it comes from.
+    #[must_use]
+    pub fn from_origin(self, origin: Origin) -> Self {
+        Self { origin, ..self }
+    }
 }
 
 /// What was decided about an attempt.
@@ -165,19 +192,15 @@ impl Authority {
         effects: &mut Vec<Effect>,
     ) -> Result<Box<Admitted>, Stop> {
         let params = attempt.params;
-        let device = params
-            .device
-            .as_ref()
-            .map(|claim| identity::verify(claim, params, attempt.nonce, now.wall))
-            .transpose();
+        let device = attempt.device;
         let role_is_served = params.role() == "operator";
-        if let Origin::InProcess(_) = attempt.origin {
+        if let Origin::InProcess(_) = &attempt.origin {
             if !role_is_served {
                 return Err(Refusal::InvalidRole.into());
             }
             return self.admit_own_client(attempt, dialect, device, now);
         }
-        if let Origin::Window(_) = attempt.origin {
+        if let Origin::Window(_) = &attempt.origin {
             // A window's session is made with its connection. It has nothing to claim.
             return Err(unauthorized(AuthReason::TokenMismatch));
         }
@@ -217,7 +240,7 @@ impl Authority {
         &mut self,
         attempt: &Attempt<'_>,
         dialect: Dialect,
-        device: Result<Option<VerifiedDevice>, tidegate_protocol::refusal::DeviceProofError>,
+        device: Result<Option<VerifiedDevice>, DeviceProofError>,
         now: Moment,
     ) -> Result<Box<Admitted>, Stop> {
         let device = device.map_err(Refusal::DeviceProof)?.ok_or(Refusal::DeviceIdentityRequired)?;

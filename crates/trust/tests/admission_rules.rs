@@ -175,7 +175,7 @@ fn a_wrong_proof_is_named_and_leaves_no_request() {
         change(params.device.as_mut().expect("a device"));
         let connection = tidegate_protocol::ConnectionId::parse("c").expect("valid");
         let origin = remote(1);
-        let attempt = tidegate_trust::Attempt { connection, origin: &origin, params: &params, nonce: &nonce };
+        let attempt = tidegate_trust::Attempt::new(connection, origin, &params, &nonce, world.now.wall);
         let entropy = world.entropy();
         match world.authority.admit(&attempt, &entropy, world.now) {
             Admission::Refused { refusal, delay, .. } => {
@@ -214,7 +214,7 @@ fn a_key_of_small_order_signs_for_nobody() {
     device.signature = tidegate_protocol::SignatureBytes(signature).encode();
     let connection = tidegate_protocol::ConnectionId::parse("c").expect("valid");
     let origin = remote(1);
-    let attempt = tidegate_trust::Attempt { connection, origin: &origin, params: &params, nonce: &nonce };
+    let attempt = tidegate_trust::Attempt::new(connection, origin, &params, &nonce, world.now.wall);
     let entropy = world.entropy();
     let admission = world.authority.admit(&attempt, &entropy, world.now);
     assert!(

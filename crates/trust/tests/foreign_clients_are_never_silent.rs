@@ -350,7 +350,7 @@ fn a_signature_for_another_nonce_or_another_time_proves_nothing() {
         let params = client.params(signed_for, at);
         let connection = ConnectionId::parse("replay").expect("valid");
         let origin = world.in_process.origin();
-        let attempt = Attempt { connection, origin: &origin, params: &params, nonce: &nonce };
+        let attempt = Attempt::new(connection, origin.clone(), &params, &nonce, world.now.wall);
         let entropy = world.entropy();
         let admission = world.authority.admit(&attempt, &entropy, world.now);
         assert!(

@@ -127,7 +127,7 @@ fn world(recorded: &Recorded) -> World {
 fn replay(world: &mut World, recorded: &Recorded) -> Admission {
     let origin = local(program("/usr/bin/node", Some("/opt/openclaw.mjs"), None));
     let connection = ConnectionId::parse("replayed").expect("valid");
-    let attempt = Attempt { connection, origin: &origin, params: &recorded.params, nonce: &recorded.nonce };
+    let attempt = Attempt::new(connection, origin, &recorded.params, &recorded.nonce, world.now.wall);
     let entropy = world.entropy();
     world.authority.admit(&attempt, &entropy, world.now)
 }

@@ -173,7 +173,7 @@ impl World {
         let params = client.params(&nonce, self.now.wall);
         params.check().expect("the parameters are in bounds");
         let connection = ConnectionId::parse(format!("conn-{}", self.counter)).expect("an id");
-        let attempt = Attempt { connection, origin, params: &params, nonce: &nonce };
+        let attempt = Attempt::new(connection, origin.clone(), &params, &nonce, self.now.wall);
         self.authority.admit(&attempt, &entropy, self.now)
     }
 

@@ -86,17 +86,13 @@ impl<T: Transport> Challenged<T> {
                 "the gateway is starting; try again".to_owned(),
             )));
         }
+        let origin = self.arrival.origin.clone();
+        let mut attempt = Attempt::new(self.id.clone(), origin, params, &self.nonce, now::wall());
         let mut looked = None;
         loop {
             let Ok(entropy) = now::entropy() else {
                 let message = "the operating system gives no random bytes".to_owned();
                 return Err(Refused::plain(Refusal::InvalidHandshake(message)));
-            };
-            let attempt = Attempt {
-                connection: self.id.clone(),
-                origin: &self.arrival.origin,
-                params,
-                nonce: &self.nonce,
             };
             let admission = inner.gatekeeper.authority().admit(&attempt, &entropy, now::moment());
             match admission {
@@ -125,6 +121,7 @@ impl<T: Transport> Challenged<T> {
                         Origin::LocalSocket(_) => Origin::LocalSocket(peer),
                         _ => Origin::Loopback(peer),
                     };
+                    attempt = attempt.from_origin(self.arrival.origin.clone());
                 }
             }
         }

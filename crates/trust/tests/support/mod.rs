@@ -263,7 +263,7 @@ impl World {
         let nonce = Nonce::from_entropy(self.entropy().id);
         let params = client.params(&nonce, self.now.wall);
         let connection = ConnectionId::parse(format!("conn-{}", self.counter)).expect("a valid id");
-        let attempt = Attempt { connection, origin, params: &params, nonce: &nonce };
+        let attempt = Attempt::new(connection, origin.clone(), &params, &nonce, self.now.wall);
         self.authority.admit(&attempt, &entropy, self.now)
     }
 
