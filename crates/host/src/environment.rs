@@ -9,6 +9,13 @@ pub fn lookup(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
+/// A directory that a variable names. The XDG base directory specification wants an absolute path, and
+/// has others ignored.
+#[must_use]
+pub fn absolute(name: &str) -> Option<PathBuf> {
+    lookup(name).map(PathBuf::from).filter(|path| path.is_absolute())
+}
+
 /// All variables, for what tools inherit.
 pub fn all() -> impl Iterator<Item = (OsString, OsString)> {
     std::env::vars_os()
@@ -32,8 +39,7 @@ pub fn default_state_dir() -> Option<PathBuf> {
     if let Some(explicit) = lookup("TIDEGATE_STATE_DIR") {
         return Some(PathBuf::from(explicit));
     }
-    // The XDG specification wants an absolute path, and has others ignored.
-    let data = lookup("XDG_DATA_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    let data = absolute("XDG_DATA_HOME");
     data.or_else(|| home().map(|home| home.join(".local").join("share"))).map(|data| data.join("tidegate"))
 }
 

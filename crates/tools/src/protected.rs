@@ -130,6 +130,16 @@ impl Protected {
         Self { paths: hidden.iter().cloned().chain(below_home).collect(), hidden }
     }
 
+    /// Protects in `place`, too, what is protected in `usual` below the home directory (`.config`,
+    /// `.local/share`): the environment can move both (XDG base directory specification).
+    #[must_use]
+    pub fn and_in(mut self, usual: &str, place: &Path) -> Self {
+        let names = KEYS.iter().chain(START_UP);
+        self.paths
+            .extend(names.filter_map(|name| Some(place.join(Path::new(name).strip_prefix(usual).ok()?))));
+        self
+    }
+
     /// All protected paths.
     #[must_use]
     pub fn paths(&self) -> &[PathBuf] {

@@ -365,3 +365,19 @@ async fn every_schema_is_a_closed_object_that_names_what_it_requires() {
         assert!(required.iter().all(|name| properties.contains_key(name.as_str().unwrap_or_default())));
     }
 }
+
+#[tokio::test]
+async fn what_starts_by_itself_is_protected_also_where_the_environment_moved_it() {
+    let mut fixture = Fixture::new();
+    let (config, data) = (fixture.workspace().join("settings"), fixture.workspace().join("data"));
+    fixture.protected = fixture.protected.clone().and_in(".config", &config).and_in(".local/share", &data);
+
+    for path in
+        ["settings/autostart/x.desktop", "settings/systemd/user/x.service", "data/keyrings/login.keyring"]
+    {
+        let text = fixture.refused("write", json!({"path": path, "content": "x"})).await;
+        assert!(text.contains("is refused"), "{path}: {text}");
+    }
+    let other = fixture.call("write", json!({"path": "settings/other", "content": "x"})).await;
+    assert!(!other.is_error, "{}", other.text);
+}

@@ -62,9 +62,15 @@ pub(crate) fn keep_runs(config: &Config) -> Duration {
 pub(crate) fn tools(tool_runner: &Path, place: &Place) -> ToolsConfig {
     let temporary = std::env::temp_dir();
     let home = environment::home().unwrap_or_else(|| PathBuf::from("/"));
+    let mut protected = Protected::for_home(&home, &place.state_dir, &place.config);
+    for (variable, usual) in [("XDG_CONFIG_HOME", ".config"), ("XDG_DATA_HOME", ".local/share")] {
+        if let Some(moved) = environment::absolute(variable) {
+            protected = protected.and_in(usual, &moved);
+        }
+    }
     ToolsConfig {
         launcher: Launcher::new(tool_runner.to_owned()),
-        protected: Protected::for_home(&home, &place.state_dir, &place.config),
+        protected,
         environment: ToolEnvironment::from_host(environment::all(), &temporary),
         temporary,
     }

@@ -16,7 +16,7 @@ use super::widgets::{self, GAP, Look, NEAR, WIDE};
 use super::{message, model_key, new_token, review, style, token};
 
 /// How wide and high a window's content is at most, in logical pixels; less on a small screen.
-const MAX_SIZE: (i32, i32) = (640, 560);
+const MAX_SIZE: (i32, i32) = (640, 600);
 /// What the window manager draws around it.
 const FRAME: (i32, i32) = (16, 60);
 
