@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use cap_fs_ext::MetadataExt as _;
 use cap_std::ambient_authority;
@@ -152,6 +152,12 @@ impl Protected {
         &self.hidden
     }
 
+    /// Whether a path is protected by its name, whether or not anything is there.
+    pub(crate) fn covers(&self, path: &Path) -> bool {
+        let path = without_links(path);
+        self.paths.iter().any(|protected| path.starts_with(without_links(protected)))
+    }
+
     /// Refuses `name` in `parent`, whether it exists or not, when it is protected or lies in a
     /// protected directory. Everything is compared by what it is now, not by what it is called.
     pub(crate) fn check_place(&self, parent: &Dir, name: &OsStr) -> Result<(), Refusal> {
@@ -196,6 +202,26 @@ impl Protected {
         }
         present
     }
+}
+
+/// An absolute path without symbolic links, as far as it exists; of the rest, dots are taken away.
+pub(crate) fn without_links(path: &Path) -> PathBuf {
+    for existing in path.ancestors() {
+        let (Ok(canonical), Ok(rest)) = (existing.canonicalize(), path.strip_prefix(existing)) else {
+            continue;
+        };
+        return rest.components().fold(canonical, |mut path, part| {
+            match part {
+                Component::ParentDir => {
+                    path.pop();
+                }
+                Component::Normal(name) => path.push(name),
+                Component::CurDir | Component::Prefix(_) | Component::RootDir => {}
+            }
+            path
+        });
+    }
+    path.to_owned()
 }
 
 struct Present {

@@ -215,6 +215,8 @@ async fn keys_and_our_own_files_are_refused_without_a_question() {
         "../home/.ssh/id_ed25519",
         "../home/.ssh/new",
         "../home/.bashrc",
+        "../home/.config/autostart/new.desktop",
+        "../absent/../home/.config/autostart/new.desktop",
         "keys/id_ed25519",
         "../state/store.sqlite",
         "../state/absent/absent",

@@ -1,7 +1,7 @@
 //! Files outside the workspace: found, shown to a person, and used only while they are what was shown.
 
 use std::ffi::OsString;
-use std::path::{Component, Path, PathBuf};
+use std::path::Path;
 
 use cap_std::fs::Metadata;
 use tidegate_agent::approval::FilePlan;
@@ -9,7 +9,7 @@ use tidegate_protocol::text::one_line;
 use tidegate_trust::approval::FileAccess;
 
 use crate::identity::Identity;
-use crate::protected::{Protected, Refusal};
+use crate::protected::{Protected, Refusal, without_links};
 use crate::workspace::{PathError, Place, SHOWN, open_without_links};
 
 /// Bytes of the texts of one call: what a dialog can show whole.
@@ -45,7 +45,7 @@ impl Outside {
         access: FileAccess,
         protected: &Protected,
     ) -> Result<Self, PathError> {
-        let path = resolve(&workspace.join(text));
+        let path = without_links(&workspace.join(text));
         let shown = one_line(&path.to_string_lossy(), SHOWN);
         if path.starts_with(workspace) {
             return Err(PathError::Detour { path: shown });
@@ -79,8 +79,12 @@ impl Outside {
     }
 }
 
-/// Refuses what is protected, by the last directory on the way that exists.
+/// Refuses what is protected, by the last directory on the way that exists, and what would be
+/// protected if the directories on the way existed.
 fn check(path: &Path, protected: &Protected) -> Result<(), Refusal> {
+    if protected.covers(path) {
+        return Err(Refusal::Protected);
+    }
     let steps = path.ancestors().filter_map(|step| Some((step.parent()?, step.file_name()?)));
     for (above, name) in steps {
         if let Ok(directory) = open_without_links(above) {
@@ -88,28 +92,4 @@ fn check(path: &Path, protected: &Protected) -> Result<(), Refusal> {
         }
     }
     Err(Refusal::Unknown)
-}
-
-/// The path without symbolic links, as far as it exists.
-fn resolve(path: &Path) -> PathBuf {
-    if let Ok(canonical) = path.canonicalize() {
-        return canonical;
-    }
-    let (Some(above), Some(name)) = (path.parent(), path.file_name()) else { return without_dots(path) };
-    above.canonicalize().map_or_else(|_| without_dots(path), |above| above.join(name))
-}
-
-/// The path by its letters alone.
-fn without_dots(path: &Path) -> PathBuf {
-    let mut plain = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::ParentDir => {
-                plain.pop();
-            }
-            Component::CurDir => {}
-            Component::Prefix(_) | Component::RootDir | Component::Normal(_) => plain.push(part),
-        }
-    }
-    plain
 }
