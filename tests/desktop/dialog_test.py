@@ -522,7 +522,7 @@ class Shown(DialogTest):
                      "model-problem"):
             self.show(kind)
             left, top, width, height = self.window.box()
-            self.assertTrue(width <= 720 and height <= 600, f"{kind}: {width}x{height}")
+            self.assertTrue(width <= 720 and height <= 640, f"{kind}: {width}x{height}")
             buttons = [node for node in self.window.descendants() if node.role in accessibility.BUTTONS]
             for button in buttons:
                 x, y, w, h = button.box()
