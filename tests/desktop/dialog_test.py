@@ -406,7 +406,7 @@ class Outcomes(DialogTest):
 
     def test_a_right_that_is_not_ticked_is_not_granted(self):
         self.show("upgrade")
-        added = "Reaches far. New: Decide about commands that agents want to run on this computer."
+        added = "Reaches far. New: Decide about commands that agents want to run, and about files outside their workspace."
         self.window.get(added).press()
         self.window.get("Once").press()
         self.wait_armed()

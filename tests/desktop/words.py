@@ -7,14 +7,14 @@ PAIRING = "operator.pairing"
 APPROVALS = "operator.approvals"
 
 SENTENCES = {
-    ADMIN: "Full control: settings, sessions, agents, and decisions about commands. "
+    ADMIN: "Full control: settings, sessions, agents, and decisions about commands and files. "
     "Not included: letting others in.",
     PAIRING: "Let others in: approve devices and programs, up to its own rights.",
-    APPROVALS: "Decide about commands that agents want to run on this computer.",
+    APPROVALS: "Decide about commands that agents want to run, and about files outside their workspace.",
     WRITE: "Talk to agents: send messages, start runs and stop them.",
     READ: "Look: sessions, conversations, models and logs.",
 }
 
 LEVEL_READ = "Level read: look at everything, change nothing."
 LEVEL_WRITE = "Level write: look, and talk to agents."
-LEVEL_FULL = "Level full: look, talk to agents, change sessions and settings, decide about commands."
+LEVEL_FULL = "Level full: look, talk to agents, change sessions and settings, decide about commands and files."

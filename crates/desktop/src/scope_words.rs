@@ -44,11 +44,13 @@ pub fn scope_lines(asked: &ScopeSet, added: &ScopeSet) -> Vec<ScopeLine> {
 pub fn sentence(scope: &Scope) -> Cow<'static, str> {
     Cow::Borrowed(match scope {
         Scope::Admin => {
-            "Full control: settings, sessions, agents, and decisions about commands. \
+            "Full control: settings, sessions, agents, and decisions about commands and files. \
              Not included: letting others in."
         }
         Scope::Pairing => "Let others in: approve devices and programs, up to its own rights.",
-        Scope::Approvals => "Decide about commands that agents want to run on this computer.",
+        Scope::Approvals => {
+            "Decide about commands that agents want to run, and about files outside their workspace."
+        }
         Scope::Write => "Talk to agents: send messages, start runs and stop them.",
         Scope::Read => "Look: sessions, conversations, models and logs.",
         Scope::Questions => "Answer questions that agents ask you.",
@@ -103,7 +105,7 @@ pub fn level_sentence(level: Level) -> &'static str {
         Level::Read => "Level read: look at everything, change nothing.",
         Level::Write => "Level write: look, and talk to agents.",
         Level::Full => {
-            "Level full: look, talk to agents, change sessions and settings, decide about commands."
+            "Level full: look, talk to agents, change sessions and settings, decide about commands and files."
         }
     }
 }

@@ -157,7 +157,7 @@ pub enum Level {
     Read,
     /// Also talk to agents.
     Write,
-    /// Also change sessions, settings, and decide about commands.
+    /// Also change sessions, settings, and decide about commands and files.
     Full,
 }
 

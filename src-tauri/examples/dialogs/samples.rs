@@ -310,7 +310,7 @@ fn options(can_pair: bool, can_have_token: bool) -> GrantOptions {
             ExtentOption { extent: Extent::Level(Level::Write), label: "Level write: also talk to agents" },
             ExtentOption {
                 extent: Extent::Level(Level::Full),
-                label: "Level full: also settings and decisions about commands",
+                label: "Level full: also settings and decisions about commands and files",
             },
         ],
         can_pair,

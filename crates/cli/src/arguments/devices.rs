@@ -72,7 +72,7 @@ pub struct ApproveArguments {
         long_help = "Grant a level instead of what was asked for. Useful for command lines, whose \
             commands ask for different scopes.\n  read   look at everything, change nothing\n  write  \
             look, and talk to agents\n  full   also change sessions and settings, and decide about \
-            commands"
+            commands and files"
     )]
     pub level: Option<Level>,
     /// Grant only these of the scopes that were asked for

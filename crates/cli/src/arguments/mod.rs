@@ -221,7 +221,7 @@ pub enum TokenCommand {
             value_parser = values::level(),
             long_help = "What the program may do.\n  read   look at everything, change nothing\n  write  \
                 look, and talk to agents\n  full   also change sessions and settings, and decide about \
-                commands"
+                commands and files"
         )]
         level: Level,
         /// Also let it approve devices and programs, as `openclaw devices` does

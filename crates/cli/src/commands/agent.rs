@@ -130,7 +130,7 @@ fn on_event<W: Wire>(
             };
             // In a terminal both outputs share the screen, and the answer may stand in the middle of a line.
             let break_line = if answer.shown.is_empty() || answer.shown.ends_with('\n') { "" } else { "\n" };
-            let note = format!("{break_line}The agent waits for your decision about a command: {place}");
+            let note = format!("{break_line}The agent waits for your decision: {place}");
             context.output().note(&note)?;
         }
     }

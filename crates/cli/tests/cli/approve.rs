@@ -65,7 +65,7 @@ async fn a_request_is_shown_whole_with_full_control_first_and_nothing_hostile_ra
          \x20 Has already   look\n\
          \n\
          It asks for\n\
-         \x20 ! new  Full control: settings, sessions, agents, and decisions about commands. Not included: \
+         \x20 ! new  Full control: settings, sessions, agents, and decisions about commands and files. Not included: \
          letting others in. (operator.admin)\n\
          \x20 ! new  Let others in: approve devices and programs, up to its own rights. (operator.pairing)\n\
          \x20   has  Look: sessions, conversations, models and logs. (operator.read)\n"
