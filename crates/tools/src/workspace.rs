@@ -68,6 +68,8 @@ pub(crate) struct Workspace {
 pub(crate) struct Place {
     pub(crate) directory: Dir,
     pub(crate) name: OsString,
+    /// The file that has to be there, when a person was shown one.
+    pub(crate) expected: Option<Identity>,
     /// The path as messages show it.
     pub(crate) shown: String,
 }
@@ -122,9 +124,9 @@ impl Workspace {
                     };
                 }
                 Ok(metadata) if metadata.is_dir() => return Err(PathError::IsDirectory { path: shown }),
-                Ok(_) => return Ok(Place { directory, name, shown }),
+                Ok(_) => return Ok(Place { directory, name, expected: None, shown }),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    return Ok(Place { directory, name, shown });
+                    return Ok(Place { directory, name, expected: None, shown });
                 }
                 Err(error) => return Err(self.explain(error, &shown)),
             }

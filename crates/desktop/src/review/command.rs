@@ -97,7 +97,7 @@ fn file(path: &str, exists: bool, access: &FileAccess) -> Shown {
         FileAccess::Read => (
             "An agent wants to read a file outside its workspace.",
             vec![file],
-            None,
+            Vec::new(),
             Some("There is no such file now."),
         ),
         FileAccess::Write { content } => (
@@ -106,14 +106,16 @@ fn file(path: &str, exists: bool, access: &FileAccess) -> Shown {
                 false => "An agent wants to make a file outside its workspace.",
             },
             vec![file, block("Its new content", content)],
-            many_lines("The content", content),
+            many_lines("The content", content).into_iter().collect(),
             None,
         ),
         FileAccess::Edit { old_text, new_text } => (
             "An agent wants to change a file outside its workspace.",
             vec![file, block("Text that goes", old_text), block("Text that comes", new_text)],
             many_lines("The text that goes", old_text)
-                .or_else(|| many_lines("The text that comes", new_text)),
+                .into_iter()
+                .chain(many_lines("The text that comes", new_text))
+                .collect(),
             Some("There is no such file now."),
         ),
     };

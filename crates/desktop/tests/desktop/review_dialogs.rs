@@ -299,6 +299,20 @@ fn a_file_that_is_read_or_changed_says_so_and_whether_it_is_missing() {
 }
 
 #[test]
+fn each_long_text_of_a_file_says_that_it_has_to_be_scrolled() {
+    let edit = FileAccess::Edit { old_text: "a\n".repeat(20), new_text: "b\n".repeat(30) };
+    let dialog = file("/x", true, edit).dialog;
+
+    assert_eq!(
+        dialog.cautions,
+        [
+            "The text that goes has 20 lines. Scroll to read all of it.",
+            "The text that comes has 30 lines. Scroll to read all of it.",
+        ]
+    );
+}
+
+#[test]
 fn spaces_at_the_ends_of_a_path_can_be_seen() {
     let dialog = file("/home/someone/notes  ", true, FileAccess::Read).dialog;
 

@@ -61,7 +61,8 @@ impl Outside {
             return Err(PathError::IsDirectory { path: shown });
         };
         check(&path, protected).map_err(|reason| PathError::Refused { path: shown.clone(), reason })?;
-        let place = open_without_links(above).ok().map(|directory| Place { directory, name, shown });
+        let place =
+            open_without_links(above).ok().map(|directory| Place { directory, name, expected: None, shown });
         let identity = |metadata: std::io::Result<Metadata>| metadata.ok().as_ref().map(Identity::of);
         let directory = place.as_ref().and_then(|place| identity(place.directory.dir_metadata()));
         let file = place.as_ref().and_then(|place| identity(place.directory.symlink_metadata(&place.name)));
@@ -75,7 +76,8 @@ impl Outside {
         if !is_same {
             return Err(NotAsShown::Changed { path });
         }
-        self.place.ok_or(NotAsShown::NoDirectory { path })
+        let place = self.place.ok_or(NotAsShown::NoDirectory { path })?;
+        Ok(Place { expected: self.file, ..place })
     }
 }
 
@@ -92,4 +94,31 @@ fn check(path: &Path, protected: &Protected) -> Result<(), Refusal> {
         }
     }
     Err(Refusal::Unknown)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::files::text;
+
+    #[test]
+    fn a_file_that_takes_the_place_at_the_last_moment_is_not_read() {
+        let root = tempfile::tempdir().expect("a directory");
+        let root = root.path().canonicalize().expect("canonical");
+        let (workspace, file) = (root.join("workspace"), root.join("file"));
+        std::fs::create_dir(&workspace).expect("made");
+        std::fs::write(&file, "shown").expect("written");
+        let find = || {
+            let found = Outside::find(&workspace, "../file", FileAccess::Read, &Protected::default());
+            found.unwrap_or_else(|error| panic!("{error}"))
+        };
+        let place = find().if_still(&find()).unwrap_or_else(|error| panic!("{error}"));
+        assert!(text::open(&place, &Protected::default()).is_ok());
+
+        std::fs::write(root.join("other"), "another").expect("written");
+        std::fs::rename(root.join("other"), &file).expect("renamed");
+
+        let opened = text::open(&place, &Protected::default());
+        assert!(matches!(opened, Err(text::FileError::Changed { .. })));
+    }
 }

@@ -69,6 +69,9 @@ pub(super) fn open(place: &Place, protected: &Protected) -> Result<(File, Metada
     let file = place.directory.open_with(&place.name, &options).map_err(|error| io(place, error))?;
     let metadata = file.metadata().map_err(|error| io(place, error))?;
     require_regular(place, &metadata)?;
+    if place.expected.is_some_and(|expected| expected != Identity::of(&metadata)) {
+        return Err(FileError::Changed { path: place.shown.clone() });
+    }
     protected
         .check_file(&metadata)
         .map_err(|reason| FileError::Refused { path: place.shown.clone(), reason })?;
