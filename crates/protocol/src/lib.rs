@@ -5,6 +5,7 @@
 
 pub mod client;
 pub mod close;
+pub mod confinement;
 pub mod connect;
 pub mod device;
 pub mod dialect;

@@ -19,6 +19,8 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
     const GATEWAY: &str = "tidegate-gateway";
     const HOST: &str = "tidegate-host";
     const DESKTOP: &str = "tidegate-desktop-core";
+    const INSIDE: &str = "tidegate-inside";
+    const SANDBOX: &str = "tidegate-sandbox";
 
     BTreeMap::from([
         (PROTOCOL, vec![]),
@@ -27,9 +29,11 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         (SECRETS, vec![PROTOCOL, TRUST]),
         (AGENT, vec![PROTOCOL, TRUST, STORE, SECRETS]),
         (PROVIDERS, vec![PROTOCOL, TRUST, STORE, SECRETS, AGENT]),
-        (TOOLS, vec![PROTOCOL, TRUST, AGENT]),
+        (INSIDE, vec![]),
+        (SANDBOX, vec![INSIDE]),
+        (TOOLS, vec![PROTOCOL, TRUST, AGENT, SANDBOX]),
         (GATEWAY, vec![PROTOCOL, TRUST, STORE, AGENT]),
-        (HOST, vec![PROTOCOL, TRUST, STORE, SECRETS, AGENT, PROVIDERS, TOOLS, GATEWAY]),
+        (HOST, vec![PROTOCOL, TRUST, STORE, SECRETS, AGENT, PROVIDERS, SANDBOX, TOOLS, GATEWAY]),
         ("tidegate-cli", vec![PROTOCOL, TRUST, TOOLS, HOST, DESKTOP]),
         (DESKTOP, vec![PROTOCOL, TRUST]),
         ("tidegate-desktop", vec![PROTOCOL, TRUST, TOOLS, GATEWAY, HOST, DESKTOP]),
@@ -80,6 +84,7 @@ const OWNED: &[(&str, &[&str])] = &[
     ("hyper-util", &["tidegate-gateway", "tidegate-testkit"]),
     ("tokio-websockets", &["tidegate-gateway", "tidegate-testkit"]),
     ("reqwest", &["tidegate-providers"]),
+    ("seccompiler", &["tidegate-sandbox"]),
 ];
 
 /// What a crate that does no I/O, reads no clock and draws no randomness never links.
