@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use tidegate_protocol::confinement::Confinement;
 use tidegate_protocol::{RunId, SessionKey};
 use tidegate_trust::approval::FileAccess;
 
@@ -27,6 +28,8 @@ pub struct ExecPlan {
     pub directory: PathBuf,
     /// Variables that the call adds or changes.
     pub environment: Vec<(String, String)>,
+    /// How it is confined, what it needs beyond that, and how long it may run.
+    pub confinement: Confinement,
 }
 
 /// A file outside the run's workspace, and what would be done with it.
@@ -105,10 +108,18 @@ impl ExecPlan {
         parts.add(self.directory.as_os_str().as_encoded_bytes());
         parts.add(&(self.arguments.len() as u64).to_be_bytes());
         self.arguments.iter().for_each(|argument| parts.add(argument.as_bytes()));
+        parts.add(&(self.environment.len() as u64).to_be_bytes());
         for (name, value) in &self.environment {
             parts.add(name.as_bytes());
             parts.add(value.as_bytes());
         }
+        let Confinement { class, needs, reason, pty, timeout_seconds } = &self.confinement;
+        parts.add(format!("{class:?}").as_bytes());
+        parts.add(&(needs.len() as u64).to_be_bytes());
+        needs.iter().for_each(|need| parts.add(need.to_string().as_bytes()));
+        parts.add(&[u8::from(reason.is_some()), u8::from(*pty)]);
+        parts.add(reason.as_deref().unwrap_or_default().as_bytes());
+        parts.add(&timeout_seconds.to_be_bytes());
         parts.hex()
     }
 }
@@ -151,6 +162,7 @@ impl Parts {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tidegate_protocol::confinement::{CommandClass, Need};
 
     fn plan(command: &str, arguments: &[&str], directory: &str) -> ExecPlan {
         ExecPlan {
@@ -159,6 +171,7 @@ mod tests {
             arguments: arguments.iter().map(|&argument| argument.to_owned()).collect(),
             directory: PathBuf::from(directory),
             environment: Vec::new(),
+            confinement: Confinement::plain(CommandClass::Contained, 1800),
         }
     }
 
@@ -166,12 +179,21 @@ mod tests {
     fn plans_that_differ_anywhere_have_different_digests() {
         let first = plan("ls", &["-c", "ls"], "/w");
         assert_eq!(first.digest(), first.clone().digest());
+        let plain = first.confinement.clone();
+        let with = |confinement| ExecPlan { confinement, ..first.clone() };
         for other in [
             plan("ls ", &["-c", "ls"], "/w"),
             plan("ls", &["-cl", "s"], "/w"),
             plan("ls", &["-c", "ls", ""], "/w"),
             plan("ls", &["-c", "ls"], "/w/"),
             ExecPlan { environment: vec![("A".to_owned(), "b".to_owned())], ..first.clone() },
+            with(Confinement::plain(CommandClass::Unconfined, 1800)),
+            with(Confinement::plain(CommandClass::Contained, 1801)),
+            with(Confinement { needs: vec![Need::Git], ..plain.clone() }),
+            with(Confinement { needs: vec![Need::Git, Need::Sockets], ..plain.clone() }),
+            with(Confinement { reason: Some(String::new()), ..plain.clone() }),
+            with(Confinement { reason: Some("git".to_owned()), ..plain.clone() }),
+            with(Confinement { pty: true, ..plain.clone() }),
         ] {
             assert_ne!(first.digest(), other.digest(), "{other:?}");
         }

@@ -163,7 +163,11 @@ pub(crate) fn payload(waiting: &WaitingCommand) -> Value {
         "digest": command.digest,
     });
     match &command.operation {
-        Operation::Exec { command, command_argv, cwd, env } => {
+        Operation::Exec { command, command_argv, cwd, env, confinement } => {
+            if let Some(confinement) = confinement {
+                request["confinement"] = json!(confinement);
+                request["effects"] = json!(confinement.sentences());
+            }
             request["command"] = json!(command);
             request["commandArgv"] = json!(command_argv);
             request["cwd"] = json!(cwd);
@@ -228,6 +232,7 @@ impl PersonGate {
                     .collect(),
                 cwd: plan.directory.display().to_string(),
                 env: plan.environment,
+                confinement: Some(plan.confinement),
             },
             ApprovalPlan::File(plan) => Operation::File {
                 path: plan.path.display().to_string(),

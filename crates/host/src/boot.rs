@@ -16,7 +16,7 @@ use tidegate_gateway::subagent_client::public_key;
 use tidegate_gateway::{Gateway, GatewayParts, PersonGate, SubagentClient, now};
 use tidegate_secrets::SecretStore;
 use tidegate_store::{OpenError, Store};
-use tidegate_tools::standard_tools;
+use tidegate_tools::{Launcher, standard_tools};
 use tidegate_trust::Authority;
 use tidegate_trust::token::Token;
 use tokio_util::sync::CancellationToken;
@@ -31,6 +31,7 @@ use crate::models::Models;
 use crate::options::{Announcement, ServeOptions};
 use crate::parts::Parts;
 use crate::running::RunningHost;
+use crate::sandbox;
 
 /// The port when neither the command line nor the configuration names one (protocol section 1).
 const DEFAULT_PORT: u16 = 18_789;
@@ -132,6 +133,8 @@ pub(crate) async fn build(foundation: Arc<Foundation>) -> Result<RunningHost, Bo
     // What was begun ends when this function does not come to its end.
     let unfinished = stop.clone().drop_guard();
     let own_key_state = Arc::new(OnceLock::new());
+    let launcher = Launcher::new(foundation.tool_runner.clone());
+    let sandboxes = Arc::new(settings::sandboxes(&place));
     let control = Arc::new(Control {
         version: env!("CARGO_PKG_VERSION"),
         state_dir: place.state_dir.clone(),
@@ -139,6 +142,8 @@ pub(crate) async fn build(foundation: Arc<Foundation>) -> Result<RunningHost, Bo
         loaded,
         store_state,
         tool_runner: foundation.tool_runner.clone(),
+        launcher: launcher.clone(),
+        sandboxes: Arc::clone(&sandboxes),
         local_socket: OnceLock::new(),
         secrets,
         token_from_environment,
@@ -172,7 +177,7 @@ pub(crate) async fn build(foundation: Arc<Foundation>) -> Result<RunningHost, Bo
     let runtime = Runtime::new(RuntimeParts {
         store: store.clone(),
         models: directory.clone(),
-        tools: standard_tools(settings::tools(&foundation.tool_runner, &place)),
+        tools: standard_tools(settings::tools(launcher.clone(), Arc::clone(&sandboxes), &place)),
         approvals: Arc::new(PersonGate::new(gateway.clone())),
         subagents: Arc::new(subagents.clone()),
         clock: Arc::new(SystemClock),
@@ -189,6 +194,7 @@ pub(crate) async fn build(foundation: Arc<Foundation>) -> Result<RunningHost, Bo
         // Set once, here.
         let _ = control.local_socket.set(sentence);
     }
+    parts.spawn("sandbox trial", sandbox::try_out(sandboxes, launcher, accept.clone()));
     let maintenance =
         Maintenance { gateway: gateway.clone(), runtime: runtime.clone(), store: store.clone(), keep_runs };
     parts.spawn("maintenance", maintenance.run(accept.clone()));

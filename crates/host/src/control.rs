@@ -16,6 +16,7 @@ use tidegate_protocol::params::{ListOptions, LogsTail};
 use tidegate_protocol::{ErrorShape, Method, text};
 use tidegate_secrets::{Kept, SecretName, SecretState, SecretStore, SecretText};
 use tidegate_store::Store;
+use tidegate_tools::{Launcher, Sandboxes};
 use tidegate_trust::settings::ShownSetting;
 use tidegate_trust::token::Token;
 use tokio_util::sync::CancellationToken;
@@ -23,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use crate::boot::store::StoreCondition;
 use crate::config::{self, Loaded};
 use crate::models::{Models, NewProvider};
-use crate::{conditions, doctor, selftest};
+use crate::{conditions, doctor, sandbox, selftest};
 
 /// The keyring's record of the shared token.
 const SHARED_TOKEN: &str = "shared-token";
@@ -37,6 +38,9 @@ pub(crate) struct Control {
     pub(crate) store_state: StoreCondition,
     /// The program that runs tools.
     pub(crate) tool_runner: PathBuf,
+    /// How commands are started, and the sandboxes in which they run.
+    pub(crate) launcher: Launcher,
+    pub(crate) sandboxes: Arc<Sandboxes>,
     /// Why there is no local socket; unset when there is one.
     pub(crate) local_socket: OnceLock<String>,
     pub(crate) secrets: SecretStore,
@@ -155,6 +159,7 @@ impl Control {
             "ownKey": self.own_key.get(),
             "store": { "state": self.store_state.state, "sentence": self.store_state.sentence },
             "models": { "default": default.to_string(), "offline": default.provider == "offline" },
+            "sandbox": sandbox::status(&self.sandboxes, &self.launcher).await,
             "paused": parts.runtime.is_paused(),
             "degraded": conditions::degraded(self, &parts.store),
             "active": active,

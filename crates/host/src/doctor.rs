@@ -8,6 +8,7 @@ use tidegate_trust::settings::SettingState;
 use crate::conditions;
 use crate::control::Control;
 use crate::environment;
+use crate::sandbox;
 
 /// All checks.
 pub(crate) async fn checks(control: &Control) -> Value {
@@ -76,6 +77,8 @@ pub(crate) async fn checks(control: &Control) -> Value {
         Some(sentence) => add("tools", "fail", sentence, Some("Install Tidegate again.".to_owned())),
         None => add("tools", "ok", "The program that runs tools is there.".to_owned(), None),
     }
+    let sandbox = sandbox::status(&control.sandboxes, &control.launcher).await;
+    add("sandbox", if sandbox.contained { "ok" } else { "warn" }, sandbox.sentence, sandbox.todo);
     let secrets = control.secrets.state();
     let level = if secrets == SecretState::Available { "ok" } else { "warn" };
     let todo = (level != "ok").then(|| secrets.advice().to_owned());

@@ -21,6 +21,7 @@ mod parts;
 pub mod process;
 pub mod restart_policy;
 mod running;
+mod sandbox;
 mod selftest;
 mod serve;
 mod state_dir;

@@ -16,7 +16,8 @@ use tidegate_agent::authority::{Owner, RunAuthority};
 use tidegate_agent::model::BoxFuture;
 use tidegate_agent::tool::{ToolContext, ToolOutput};
 use tidegate_protocol::{AgentId, RunId, SessionKey};
-use tidegate_tools::{Launcher, Protected, ToolEnvironment, ToolsConfig, standard_tools};
+use tidegate_sandbox::spec::User;
+use tidegate_tools::{Launcher, Protected, Sandboxes, ToolEnvironment, ToolsConfig, standard_tools};
 use tokio_util::sync::CancellationToken;
 
 struct AllowAll;
@@ -51,6 +52,7 @@ async fn call(root: &Path, tool: &str, arguments: &str) -> Result<ToolOutput, Bo
         protected: Protected::for_home(&root.join("home"), &root.join("state"), &root.join("config.json")),
         temporary: root.join("temporary"),
         environment: ToolEnvironment::from_host(std::env::vars_os(), &root.join("temporary")),
+        sandboxes: Arc::new(Sandboxes::new(root.join("state/sandbox"), person(&root))),
     });
     let tool = tools.iter().find(|known| known.description().name == tool).ok_or("no such tool")?;
     let context = ToolContext {
@@ -67,6 +69,15 @@ async fn call(root: &Path, tool: &str, arguments: &str) -> Result<ToolOutput, Bo
         call_id: "call-1".to_owned(),
     };
     Ok(tool.call(context, serde_json::from_str(arguments)?).await)
+}
+
+fn person(root: &Path) -> User {
+    User {
+        uid: rustix::process::getuid().as_raw(),
+        gid: rustix::process::getgid().as_raw(),
+        name: "person".to_owned(),
+        home: root.join("home"),
+    }
 }
 
 fn executable() -> Result<PathBuf, std::io::Error> {

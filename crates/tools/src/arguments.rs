@@ -68,6 +68,32 @@ impl Arguments {
         }
     }
 
+    /// Whether something is asked for; absent and null are no.
+    pub(crate) fn optional_flag(&mut self, name: &'static str) -> Result<bool, ArgumentError> {
+        match self.0.remove(name) {
+            None | Some(Value::Null) => Ok(false),
+            Some(Value::Bool(flag)) => Ok(flag),
+            Some(_) => Err(ArgumentError::Type { name, expected: "true or false" }),
+        }
+    }
+
+    /// A list of texts that may be absent or null. Models also write one text for a list of one.
+    pub(crate) fn optional_list(&mut self, name: &'static str) -> Result<Vec<String>, ArgumentError> {
+        let error = ArgumentError::Type { name, expected: "a list of texts" };
+        match self.0.remove(name) {
+            None | Some(Value::Null) => Ok(Vec::new()),
+            Some(Value::String(text)) => Ok(vec![text]),
+            Some(Value::Array(values)) => values
+                .into_iter()
+                .map(|value| match value {
+                    Value::String(text) => Ok(text),
+                    _ => Err(error.clone()),
+                })
+                .collect(),
+            Some(_) => Err(error),
+        }
+    }
+
     /// An object of texts that may be absent or null.
     pub(crate) fn optional_texts(
         &mut self,

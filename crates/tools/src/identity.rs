@@ -32,6 +32,12 @@ impl Identity {
         Self { device: status.st_dev as u64, inode: status.st_ino as u64 }
     }
 
+    /// The same as what must be found at `path` in a sandbox.
+    #[cfg(unix)]
+    pub(crate) fn expected_at(self, path: &Path) -> tidegate_sandbox::ExpectedIdentity {
+        tidegate_sandbox::ExpectedIdentity { path: path.to_owned(), device: self.device, inode: self.inode }
+    }
+
     /// Whether both lie on the same file system.
     pub(crate) fn same_device(self, other: Self) -> bool {
         self.device == other.device

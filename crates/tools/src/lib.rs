@@ -5,8 +5,8 @@
 //! a person's answer to exactly that command, in a process of its own ([`run_tool`]) that confines
 //! it, watches that the host lives, and ends everything that the command started.
 //!
-//! `exec` needs a Unix system. Confinement by Landlock and the search for processes that left their
-//! group need Linux.
+//! `exec` needs a Unix system. Sandboxes (`tidegate-sandbox`) and the search for processes that left
+//! their group need Linux.
 
 mod arguments;
 #[cfg(unix)]
@@ -26,11 +26,13 @@ use std::sync::Arc;
 use tidegate_agent::tool::Tool;
 
 #[cfg(unix)]
-pub use exec::{Launcher, ToolEnvironment};
+pub use exec::{Launcher, Sandboxes, ToolEnvironment};
 pub use protected::Protected;
 #[cfg(unix)]
 pub use run_tool::run_tool;
 pub use shield::shield_process;
+#[cfg(unix)]
+pub use tidegate_sandbox::spec::User;
 
 /// What the tools need to know.
 #[derive(Debug, Clone)]
@@ -46,6 +48,9 @@ pub struct ToolsConfig {
     /// The variables that every command sees.
     #[cfg(unix)]
     pub environment: ToolEnvironment,
+    /// The sandboxes of commands.
+    #[cfg(unix)]
+    pub sandboxes: Arc<Sandboxes>,
 }
 
 /// `read`, `write`, `edit`, and on Unix `exec`.
@@ -63,6 +68,7 @@ pub fn standard_tools(config: ToolsConfig) -> Vec<Arc<dyn Tool>> {
             config.protected,
             temporary,
             config.environment,
+            config.sandboxes,
         )));
     }
     tools

@@ -146,6 +146,15 @@ impl Protected {
         &self.paths
     }
 
+    /// Whether a protected path lies in `folder`, or it in one. Paths that do not exist yet are compared
+    /// as they are written.
+    pub(crate) fn lies_in_or_around(&self, folder: &Path) -> bool {
+        self.paths.iter().any(|path| {
+            let path = path.canonicalize().unwrap_or_else(|_| path.clone());
+            path.starts_with(folder) || folder.starts_with(&path)
+        })
+    }
+
     /// Those that a command cannot read either, where Landlock is enforced.
     #[must_use]
     pub fn hidden(&self) -> &[PathBuf] {

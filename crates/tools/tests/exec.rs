@@ -15,17 +15,10 @@ use std::time::Duration;
 use common::{AllowAll, Answer, Fixture, SECRET, Silence, tool_host};
 use serde_json::{Value, json};
 use tidegate_agent::approval::{ApprovalAnswer, ApprovalPlan, ApprovalQuestion, ExecPlan};
+use tidegate_protocol::confinement::{CommandClass, Need};
 
 fn allow(question: &ApprovalQuestion) -> ApprovalAnswer {
     ApprovalAnswer::Allowed { digest: question.plan.digest() }
-}
-
-fn is_unconfined(text: &str) -> bool {
-    let unconfined = text.contains("confined by this system") || text.contains("confined only in part");
-    if unconfined {
-        println!("skipped: this kernel cannot confine commands fully");
-    }
-    unconfined
 }
 
 #[tokio::test]
@@ -43,7 +36,11 @@ async fn a_failing_command_names_its_exit_code_or_signal() {
     let output = fixture.call("exec", json!({"command": "printf oops; exit 7"})).await;
     assert!(output.is_error && output.text.starts_with("oops\n[exit code 7"), "{}", output.text);
     let output = fixture.call("exec", json!({"command": "kill -SEGV $$"})).await;
-    assert!(output.is_error && output.text.starts_with("[ended by signal SIGSEGV"), "{}", output.text);
+    assert!(
+        output.is_error && output.text.starts_with("[exit code 139, as after signal SIGSEGV"),
+        "{}",
+        output.text
+    );
 }
 
 #[tokio::test]
@@ -163,15 +160,21 @@ fn plan(fixture: &Fixture, inode: u64) -> Value {
     let device = directory.metadata().expect("exists").dev();
     let program = shell.metadata().expect("exists");
     json!({
-        "version": 1,
-        "exec": {
-            "command": "touch marker", "program": shell, "arguments": ["-c", "touch marker"],
-            "directory": directory, "environment": [],
+        "version": 2,
+        "work": {
+            "kind": "command",
+            "exec": {
+                "command": "touch marker", "program": shell, "arguments": ["-c", "touch marker"],
+                "directory": directory, "environment": [],
+                "confinement": {
+                    "class": "partial", "needs": [], "reason": null, "pty": false, "timeoutSeconds": 1800,
+                },
+            },
+            "directory": {"device": device, "inode": inode},
+            "program": {"device": program.dev(), "inode": program.ino()},
         },
-        "directory": {"device": device, "inode": inode},
-        "program": {"device": program.dev(), "inode": program.ino()},
         "environment": [["PATH", "/usr/bin:/bin"]],
-        "writable": [directory], "protected": [], "hidden": [],
+        "boundary": {"boundary": "partial", "writable": [directory], "protected": [], "hidden": []},
     })
 }
 
@@ -207,12 +210,28 @@ fn run_tool_checks_the_directory_again_at_the_last_moment() {
 }
 
 #[test]
+fn without_a_sandbox_a_command_makes_no_sockets_and_writes_only_in_its_places() {
+    let fixture = Fixture::new();
+    let inode = fixture.workspace().metadata().expect("exists").ino();
+    let mut attack = plan(&fixture, inode);
+    let command = format!(
+        "python3 -c \"import socket; socket.socket()\" || python3 -c \"import socket; socket.socket(1)\" ||
+         echo x > {}/outside/new || touch marker",
+        fixture.root.display()
+    );
+    attack["work"]["exec"]["arguments"] = json!(["-c", command]);
+    let status = run_tool(&format!("{attack}\n"));
+    assert!(status.contains(r#""by":"partial""#) && status.contains(r#""code":0"#), "{status}");
+    assert!(fixture.workspace().join("marker").exists() && !fixture.root.join("outside/new").exists());
+}
+
+#[test]
 fn run_tool_refuses_what_is_not_a_whole_plan() {
     let fixture = Fixture::new();
     let inode = fixture.workspace().metadata().expect("exists").ino();
     let whole = plan(&fixture, inode);
     let mut newer = whole.clone();
-    newer["version"] = json!(2);
+    newer["version"] = json!(3);
     let lines = [String::new(), "\n".to_owned(), "{}\n".to_owned(), whole.to_string(), format!("{newer}\n")];
     for line in lines {
         let status = run_tool(&line);
@@ -224,7 +243,6 @@ fn run_tool_refuses_what_is_not_a_whole_plan() {
 #[tokio::test]
 async fn a_working_directory_outside_or_protected_is_refused_without_a_question() {
     let fixture = Fixture::new();
-    fixture.file("home/.ssh/id", "");
     symlink(fixture.root.join("outside"), fixture.workspace().join("link")).expect("linked");
     let never = || Answer(|_| panic!("nobody may be asked"));
     for workdir in ["..", "link", "/", "/proc/self/root", "missing", "~"] {
@@ -232,9 +250,6 @@ async fn a_working_directory_outside_or_protected_is_refused_without_a_question(
         let output = fixture.call_in(fixture.context(never()), "exec", arguments).await;
         assert!(output.is_error && output.text.contains("workdir"), "{workdir}: {}", output.text);
     }
-    let home = fixture.context_in(&fixture.root.join("home"), never());
-    let output = fixture.call_in(home, "exec", json!({"command": "true", "workdir": ".ssh"})).await;
-    assert!(output.is_error && output.text.contains("tools never touch it"), "{}", output.text);
 }
 
 #[tokio::test]
@@ -288,7 +303,11 @@ fn a_command_sees_only_allowed_variables_of_its_host() {
     names.sort_unstable();
     // The shell itself sets PWD and, depending on the shell, some more.
     names.retain(|name| !["PWD", "OLDPWD", "SHLVL", "_"].contains(name));
-    assert_eq!(names, ["ADDED", "HOME", "LANG", "LC_TIME", "PATH", "TERM", "TMPDIR", "TZ"], "{text}");
+    assert_eq!(
+        names,
+        ["ADDED", "HOME", "LANG", "LC_TIME", "LOGNAME", "PATH", "TERM", "TMPDIR", "TZ", "USER"],
+        "{text}"
+    );
     assert!(!text.contains("/evil") && text.contains("TERM=dumb"), "{text}");
 }
 
@@ -345,64 +364,163 @@ async fn a_command_has_no_terminal_and_no_input() {
 }
 
 #[tokio::test]
-async fn a_command_writes_only_in_workspace_and_temporary_directory() {
+async fn a_command_writes_only_in_its_own_places() {
     let fixture = Fixture::new();
     symlink(fixture.root.join("outside"), fixture.workspace().join("link")).expect("linked");
+    fixture.file("home/.bashrc", "mine");
     let root = fixture.root.display();
     let command = format!(
-        "echo x > inside; mkdir d; mv inside d/moved; echo x > \"$TMPDIR/temporary\"; echo x > /dev/null && echo null
+        "echo x > inside; mkdir d; mv inside d/moved; echo x > \"$TMPDIR/temporary\" && echo tmp
+         echo x > ~/.bashrc && echo home; echo x > /dev/null && echo null
          echo x > {root}/outside/new; echo x > link/new; echo x >> {root}/outside/secret; rm {root}/outside/secret
          ln {root}/outside/secret hard; mv {root}/outside/secret stolen; chmod 600 d/moved; ln -s a b; echo done"
     );
     let output = fixture.call("exec", json!({"command": command})).await;
-    assert!(output.text.contains("null\n") && output.text.contains("done\n"), "{}", output.text);
+    assert!(output.text.contains("tmp\nhome\nnull\n") && output.text.contains("done\n"), "{}", output.text);
     assert_eq!(fixture.text("workspace/d/moved").as_deref(), Some("x\n"));
-    assert_eq!(fixture.text("temporary/temporary").as_deref(), Some("x\n"));
-    if is_unconfined(&output.text) {
-        return;
-    }
+    assert_eq!(fixture.text("home/.bashrc").as_deref(), Some("mine"), "{}", output.text);
     assert_eq!(fixture.text("outside/secret").as_deref(), Some(SECRET), "{}", output.text);
     assert!(!fixture.root.join("outside/new").exists());
     assert!(!fixture.workspace().join("hard").exists() && !fixture.workspace().join("stolen").exists());
+    let left = std::fs::read_dir(fixture.root.join("state/sandbox/tmp")).expect("there").count();
+    assert_eq!(left, 0, "temporary files end with the command");
 }
 
 #[tokio::test]
-async fn a_command_reads_everything_but_the_state_and_the_config() {
+async fn what_a_command_keeps_in_its_home_is_there_for_the_next_one() {
+    let fixture = Fixture::new();
+    fixture
+        .call("exec", json!({"command": "mkdir -p ~/.cache/tool && echo kept > ~/.cache/tool/file"}))
+        .await;
+    let output = fixture.call("exec", json!({"command": "cat ~/.cache/tool/file; ls /tmp"})).await;
+    assert!(output.text.starts_with("kept\n[exit code 0"), "{}", output.text);
+    assert!(!fixture.root.join("home/.cache").exists());
+}
+
+#[tokio::test]
+async fn a_command_reads_neither_state_nor_files_of_the_person() {
     let fixture = Fixture::new();
     let root = fixture.root.display();
+    fixture.file("home/.ssh/id_ed25519", SECRET);
     symlink(fixture.root.join("state"), fixture.workspace().join("link")).expect("linked");
     let command = format!(
-        "cat {root}/outside/secret >/dev/null && echo readable; cat /etc/passwd >/dev/null && echo etc
-         cat {root}/state/store.sqlite {root}/config.json link/store.sqlite /proc/self/root{root}/config.json"
+        "cat /etc/passwd >/dev/null && echo etc; cat ~/.ssh/id_ed25519 {root}/home/.ssh/id_ed25519 {root}/outside/secret
+         cat {root}/state/store.sqlite {root}/config.json link/store.sqlite /proc/self/root{root}/config.json
+         cat /proc/1/environ /proc/1/root{root}/config.json /etc/machine-id; find / -name store.sqlite 2>/dev/null
+         echo done"
     );
     let output = fixture.call("exec", json!({"command": command})).await;
-    assert!(output.text.contains("readable\netc\n"), "{}", output.text);
-    if !is_unconfined(&output.text) {
-        assert!(!output.text.contains(SECRET), "{}", output.text);
+    assert!(output.text.starts_with("etc\n") && output.text.contains("\ndone\n"), "{}", output.text);
+    assert!(!output.text.contains(SECRET), "{}", output.text);
+}
+
+#[tokio::test]
+async fn a_command_in_a_workspace_that_holds_protected_files_is_refused() {
+    let fixture = Fixture::new();
+    fixture.file("home/.bashrc", "mine");
+    for place in ["home", "", "state"] {
+        let workspace = fixture.root.join(place);
+        let context = fixture.context_in(&workspace, AllowAll);
+        let output = fixture.call_in(context, "exec", json!({"command": "echo x > .bashrc"})).await;
+        assert!(output.is_error && output.text.contains("the workspace"), "{}", output.text);
+    }
+    assert_eq!(fixture.text("home/.bashrc").as_deref(), Some("mine"));
+}
+
+#[tokio::test]
+async fn a_granted_folder_outside_can_be_written() {
+    let fixture = Fixture::new();
+    let outside = fixture.root.join("outside");
+    let command = format!("echo x > {}/new && cat {}/secret", outside.display(), outside.display());
+    let needs = json!([format!("write:{}", outside.display())]);
+    let arguments = json!({"command": command, "needs": needs, "reason": "the report goes there"});
+    let output = fixture.call("exec", arguments).await;
+    assert!(output.text.starts_with(SECRET) && !output.is_error, "{}", output.text);
+    assert_eq!(fixture.text("outside/new").as_deref(), Some("x\n"));
+}
+
+#[tokio::test]
+async fn folders_that_hold_protected_files_cannot_be_granted() {
+    let fixture = Fixture::new();
+    symlink(fixture.root.join("outside"), fixture.root.join("alias")).expect("linked");
+    for (place, says) in [
+        ("home", "it holds keys"),
+        ("state", "it holds keys"),
+        ("alias", "through a link"),
+        ("outside/secret", "it is no directory"),
+        ("nowhere", "No such file"),
+    ] {
+        let needs = json!([format!("write:{}", fixture.root.join(place).display())]);
+        let refused =
+            fixture.refused("exec", json!({"command": "true", "needs": needs, "reason": "because"})).await;
+        assert!(refused.contains(says), "{refused}");
     }
 }
 
 #[tokio::test]
-async fn a_command_in_a_workspace_that_holds_protected_files_cannot_change_them() {
+async fn needs_are_shown_to_the_person_with_class_and_reason() {
     let fixture = Fixture::new();
-    fixture.file("home/.bashrc", "mine");
-    fixture.file("home/.ssh/authorized_keys", "mine");
-    fixture.file("home/project/file", "");
-    let command =
-        "echo evil >> .bashrc; echo evil > .zshenv; echo evil >> .ssh/authorized_keys; mv .bashrc project
-                   ln .bashrc project/hard && echo evil >> project/hard; mkdir -p .config/autostart
-                   echo x > project/file; echo done";
-    let home = fixture.root.join("home");
-    let output =
-        fixture.call_in(fixture.context_in(&home, AllowAll), "exec", json!({"command": command})).await;
-    assert!(output.text.contains("done"), "{}", output.text);
-    if is_unconfined(&output.text) {
-        return;
+    let seen: Arc<Mutex<Vec<ExecPlan>>> = Arc::default();
+    let sink = Arc::clone(&seen);
+    let gate = Answer(move |question: ApprovalQuestion| {
+        let answer = allow(&question);
+        let ApprovalPlan::Exec(plan) = question.plan else { panic!("{question:?}") };
+        sink.lock().expect("unpoisoned").push(plan);
+        answer
+    });
+    let arguments = json!({"command": "true", "needs": ["sockets", "sockets"], "reason": "tests serve one"});
+    let output = fixture.call_in(fixture.context(gate), "exec", arguments).await;
+    assert!(!output.is_error, "{}", output.text);
+    let plans = seen.lock().expect("unpoisoned");
+    let [plan] = plans.as_slice() else { panic!("one question, not {}", plans.len()) };
+    assert_eq!(plan.confinement.class, CommandClass::Contained);
+    assert_eq!(plan.confinement.needs, [Need::Sockets]);
+    assert_eq!(plan.confinement.reason.as_deref(), Some("tests serve one"));
+    assert_eq!(plan.confinement.timeout_seconds, 1800);
+}
+
+#[tokio::test]
+async fn needs_without_a_reason_or_that_are_none_are_refused() {
+    let fixture = Fixture::new();
+    for (arguments, says) in [
+        (json!({"command": "true", "needs": ["sockets"]}), "reason is missing"),
+        (json!({"command": "true", "needs": ["docker"], "reason": "x"}), "\"docker\" is not a need"),
+        (json!({"command": "true", "needs": "write:relative", "reason": "x"}), "the path is not absolute"),
+    ] {
+        let refused = fixture.refused("exec", arguments).await;
+        assert!(refused.contains(says), "{refused}");
     }
-    assert_eq!(fixture.text("home/.bashrc").as_deref(), Some("mine"), "{}", output.text);
-    assert_eq!(fixture.text("home/.ssh/authorized_keys").as_deref(), Some("mine"));
-    assert!(!home.join(".zshenv").exists() && !home.join(".config").exists());
-    assert_eq!(fixture.text("home/project/file").as_deref(), Some("x\n"));
+}
+
+#[tokio::test]
+async fn local_sockets_are_made_only_by_who_needs_them() {
+    let fixture = Fixture::new();
+    let command =
+        "python3 -c \"import socket; s = socket.socket(socket.AF_UNIX); s.bind('s'); print('bound')\"";
+    let output = fixture.call("exec", json!({"command": command})).await;
+    assert!(output.is_error && output.text.contains("not permitted"), "{}", output.text);
+    let needs = json!({"command": command, "needs": ["sockets"], "reason": "the test serves one"});
+    let output = fixture.call("exec", needs).await;
+    assert!(output.text.starts_with("bound\n[exit code 0"), "{}", output.text);
+}
+
+#[tokio::test]
+async fn an_unconfined_command_runs_as_the_person() {
+    let fixture = Fixture::new();
+    let command = format!("cat {}/outside/secret; grep NoNewPrivs /proc/self/status", fixture.root.display());
+    let arguments = json!({"command": command, "needs": ["unconfined"], "reason": "it needs everything"});
+    let output = fixture.call("exec", arguments).await;
+    assert!(output.text.contains(SECRET) && output.text.contains("NoNewPrivs:\t0"), "{}", output.text);
+    assert!(output.text.ends_with("[exit code 0; not confined]"), "{}", output.text);
+}
+
+#[tokio::test]
+async fn a_terminal_is_given_where_it_is_asked_for() {
+    let fixture = Fixture::new();
+    let command =
+        "test -t 0 && test -t 1 && echo terminal; stty size; echo $TERM; (: < /dev/tty) && echo tty";
+    let output = fixture.call("exec", json!({"command": command, "pty": true})).await;
+    assert!(output.text.starts_with("terminal\r\n40 120\r\nxterm-256color\r\ntty\r\n"), "{}", output.text);
 }
 
 #[tokio::test]
@@ -431,6 +549,7 @@ async fn a_program_that_is_not_there_is_named() {
         protected: fixture.protected.clone(),
         temporary: fixture.root.join("temporary"),
         environment: tidegate_tools::ToolEnvironment::from_host([], &fixture.root),
+        sandboxes: Arc::clone(&fixture.sandboxes),
     });
     let exec = tools.iter().find(|tool| tool.description().name == "exec").expect("there");
     let output = exec.call(fixture.context(AllowAll), json!({"command": "true"})).await;

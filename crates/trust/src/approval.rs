@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use serde::Serialize;
+use tidegate_protocol::confinement::Confinement;
 use tidegate_protocol::{ConnectionId, Scope, UnixMillis};
 
 use crate::decision::{Decider, Desktop};
@@ -50,6 +51,8 @@ pub enum Operation {
         cwd: String,
         /// Variables that it adds or changes.
         env: Vec<(String, String)>,
+        /// How it is confined; unknown where a client runs it.
+        confinement: Option<Confinement>,
     },
     /// A file outside the run's workspace is used.
     File {

@@ -23,6 +23,7 @@ fn command(digest: &str) -> Command {
             command_argv: vec!["rm".to_owned(), "-rf".to_owned(), "build ".to_owned()],
             cwd: "/home/user/project".to_owned(),
             env: Vec::new(),
+            confinement: None,
         },
         session_key: "agent:main:main".to_owned(),
         run_id: Some("run".to_owned()),

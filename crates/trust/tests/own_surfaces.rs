@@ -181,6 +181,7 @@ fn command(digest: &str) -> Command {
             command_argv: vec!["make".to_owned()],
             cwd: "/home/user".to_owned(),
             env: Vec::new(),
+            confinement: None,
         },
         session_key: "agent:main:main".to_owned(),
         run_id: None,

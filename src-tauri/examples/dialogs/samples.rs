@@ -9,6 +9,7 @@ use tidegate_desktop_core::dialog::{
 use tidegate_desktop_core::review;
 use tidegate_desktop_core::scope_words::scope_lines;
 use tidegate_gateway::now;
+use tidegate_protocol::confinement::{CommandClass, Confinement};
 use tidegate_protocol::refusal::PairingReason;
 use tidegate_protocol::{Scope, UnixMillis};
 use tidegate_trust::approval::{ApprovalQueue, Command, FileAccess, Operation, Requester};
@@ -257,6 +258,7 @@ fn command(line: &str) -> ReviewDialog {
         command_argv: ["/usr/bin/dash", "-c", line].map(str::to_owned).to_vec(),
         cwd: "/home/ada/notes".to_owned(),
         env: Vec::new(),
+        confinement: Some(Confinement::plain(CommandClass::Contained, 1800)),
     })
 }
 

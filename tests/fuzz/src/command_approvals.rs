@@ -96,6 +96,7 @@ impl World {
                 command_argv: vec!["true".to_owned()],
                 cwd: "/".to_owned(),
                 env: Vec::new(),
+                confinement: None,
             },
             session_key: "agent:main:main".to_owned(),
             run_id: None,

@@ -1,5 +1,6 @@
 //! The agent is not the user: a script that a person let run tries every way to let a device in or
-//! to allow another command, as itself and as an orphan in a session of its own.
+//! to allow another command. In its sandbox it reaches nobody; outside, where a person let it run
+//! unconfined, it is recognised, as itself and as an orphan in a session of its own.
 
 #![cfg(target_os = "linux")]
 #![allow(
@@ -83,10 +84,19 @@ impl Scene {
         self.place.outside().join("state-workspace")
     }
 
-    /// Lets a script run, as the person does at the command line, and waits for its end.
+    /// Lets a script run in its sandbox, as the person does at the command line, and waits for its end.
     async fn let_run(&mut self, session: &str, script: &str) {
+        self.let_run_as(session, "/run", script).await;
+    }
+
+    /// Lets it run unconfined.
+    async fn let_run_unconfined(&mut self, session: &str, script: &str) {
+        self.let_run_as(session, "/needs unconfined", script).await;
+    }
+
+    async fn let_run_as(&mut self, session: &str, how: &str, script: &str) {
         fs::write(self.workspace().join("script.sh"), script).unwrap();
-        let command = self.ask(session, "/run sh ./script.sh").await;
+        let command = self.ask(session, &format!("{how} sh ./script.sh")).await;
         self.cli(&["approvals", "allow", &command, "--yes"]).await;
         let run = format!("run-of-{session}");
         let waited =
@@ -131,14 +141,15 @@ async fn ask_to_be_let_in(ready: &Ready) -> String {
 }
 
 /// The attempts, each with its own file for what came of it. `$1` comes before each file's name.
-fn attempts(scene: &Scene) -> String {
+fn attempts(scene: &Scene, programs: [&str; 2]) -> String {
+    let [binary, attempt] = programs;
     let state = scene.place.state_dir();
     let (state, socket) = (state.display(), state.join("control.sock"));
     let (socket, port) = (socket.display(), scene.ready.port);
     let (request, command) = (&scene.request, &scene.command);
     let cli = |name: &str, arguments: &str| {
         format!(
-            "'{BINARY}' --state-dir '{state}' {arguments} >\"$1\"{name}.out 2>&1; echo \"$?\" >\"$1\"{name}.code\n"
+            "'{binary}' --state-dir '{state}' {arguments} >\"$1\"{name}.out 2>&1; echo \"$?\" >\"$1\"{name}.code\n"
         )
     };
     let decide = json!({ "requestId": request, "verdict": "approve" });
@@ -150,14 +161,14 @@ fn attempts(scene: &Scene) -> String {
         cli("rotate", "token rotate"),
         cli("stop", "stop"),
         format!(
-            "'{ATTEMPT}' socket '{socket}' tidegate.devices.decide '{decide}' >\"$1\"socket-decide.out\n"
+            "'{attempt}' socket '{socket}' tidegate.devices.decide '{decide}' >\"$1\"socket-decide.out\n"
         ),
         format!(
-            "'{ATTEMPT}' socket '{socket}' exec.approval.resolve '{resolve}' >\"$1\"socket-resolve.out\n"
+            "'{attempt}' socket '{socket}' exec.approval.resolve '{resolve}' >\"$1\"socket-resolve.out\n"
         ),
-        format!("'{ATTEMPT}' connect {port} '{TOKEN}' >\"$1\"connect-token.out\n"),
-        format!("'{ATTEMPT}' connect {port} '{TOKEN}' 2 >\"$1\"connect-new-device.out\n"),
-        format!("'{ATTEMPT}' connect {port} '{TOKEN}' {PERSON} >\"$1\"connect-stolen-key.out\n"),
+        format!("'{attempt}' connect {port} '{TOKEN}' >\"$1\"connect-token.out\n"),
+        format!("'{attempt}' connect {port} '{TOKEN}' 2 >\"$1\"connect-new-device.out\n"),
+        format!("'{attempt}' connect {port} '{TOKEN}' {PERSON} >\"$1\"connect-stolen-key.out\n"),
         "touch \"$1\"done\n".to_owned(),
     ]
     .concat()
@@ -184,11 +195,39 @@ fn assert_all_were_refused(scene: &Scene, prefix: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_script_that_a_person_let_run_decides_nothing() {
+async fn a_script_in_its_sandbox_reaches_nobody() {
     let mut scene = Scene::new().await;
-    let script = format!("set -- direct-\n{}", attempts(&scene));
+    // The programs lie where the sandbox has them; everything else must be out of reach.
+    for (program, name) in [(BINARY, "tidegate"), (ATTEMPT, "attempt")] {
+        fs::copy(program, scene.workspace().join(name)).unwrap();
+    }
+    let script = format!("set -- inside-\n{}", attempts(&scene, ["./tidegate", "./attempt"]));
 
     scene.let_run("agent:main:script", &script).await;
+
+    for name in ["approve", "allow", "token", "rotate", "stop"] {
+        let told = scene.result(&format!("inside-{name}.out"));
+        assert!(told.contains("is not running"), "{name}: {told}");
+    }
+    for name in
+        ["socket-decide", "socket-resolve", "connect-token", "connect-new-device", "connect-stolen-key"]
+    {
+        let told = scene.result(&format!("inside-{name}.out"));
+        assert!(!told.contains("welcome") && !told.contains("admitted"), "{name}: {told}");
+        assert!(!told.contains("agent_tool") && !told.contains("tidegate.refused"), "{name}: {told}");
+    }
+    scene.assert_undecided().await;
+    let kinds = scene.audit_kinds().await;
+    assert!(!kinds.iter().any(|kind| kind.ends_with(".refused")), "nobody heard of it: {kinds:?}");
+    assert_that_a_person_decides(scene).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_unconfined_script_is_recognised_and_decides_nothing() {
+    let mut scene = Scene::new().await;
+    let script = format!("set -- direct-\n{}", attempts(&scene, [BINARY, ATTEMPT]));
+
+    scene.let_run_unconfined("agent:main:script", &script).await;
 
     assert_all_were_refused(&scene, "direct-");
     scene.assert_undecided().await;
@@ -209,12 +248,13 @@ async fn an_orphan_in_a_session_of_its_own_decides_nothing() {
                 case $name in tidegate-*) break ;; esac\n\
                 done\n\
                 echo \"$name\" >orphan-parent\n";
-    fs::write(scene.workspace().join("orphan.sh"), format!("{wait}{}", attempts(&scene))).unwrap();
+    fs::write(scene.workspace().join("orphan.sh"), format!("{wait}{}", attempts(&scene, [BINARY, ATTEMPT])))
+        .unwrap();
     let script = "( setsid sh ./orphan.sh orphan- & )\n\
                   tries=0\n\
                   while [ ! -e orphan-done ] && [ $tries -lt 120 ]; do sleep 0.1; tries=$((tries + 1)); done\n";
 
-    scene.let_run("agent:main:script", script).await;
+    scene.let_run_unconfined("agent:main:script", script).await;
 
     assert!(scene.result("orphan-parent").starts_with("tidegate-"));
     assert_all_were_refused(&scene, "orphan-");
@@ -237,37 +277,33 @@ async fn assert_that_a_person_decides(mut scene: Scene) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_tool_that_runs_on_ends_with_its_call_and_with_the_host() {
-    let mut scene = Scene::new().await;
-    let script = "( setsid sh -c 'echo $$ >left-behind.pid; exec sleep 600' & )\nwhile [ ! -s left-behind.pid ]; do sleep 0.05; done\n";
-    scene.let_run("agent:main:script", script).await;
-    let left_behind = scene.result("left-behind.pid").trim().to_owned();
-    eventually("the end of what the tool left behind", || async {
-        (!is_running(&left_behind)).then_some(())
-    })
-    .await;
+    for how in ["/run", "/needs unconfined"] {
+        let mut scene = Scene::new().await;
+        let script = "( setsid sh -c ': >left-behind; exec sleep 600' & )\nwhile [ ! -e left-behind ]; do sleep 0.05; done\n";
+        scene.let_run_as("agent:main:script", how, script).await;
+        assert_eq!(processes_in(&scene.workspace()), 0, "{how}: what the tool left behind ends with it");
 
-    fs::write(scene.workspace().join("script.sh"), "echo $$ >working.pid; exec sleep 600\n").unwrap();
-    let command = scene.ask("agent:main:long", "/run sh ./script.sh").await;
-    scene.cli(&["approvals", "allow", &command, "--yes"]).await;
-    let file = scene.workspace().join("working.pid");
-    let working = eventually("a tool at work", || async {
-        fs::read_to_string(&file).ok().map(|pid| pid.trim().to_owned()).filter(|pid| !pid.is_empty())
-    })
-    .await;
-    assert!(is_running(&working));
-    scene.program.kill().await;
-    let begun = std::time::Instant::now();
-    eventually("the tool's end after kill -9 of the host", || async {
-        (!is_running(&working)).then_some(())
-    })
-    .await;
-    assert!(begun.elapsed() < std::time::Duration::from_secs(2), "{:?}", begun.elapsed());
+        fs::write(scene.workspace().join("script.sh"), ": >working; exec sleep 600\n").unwrap();
+        let command = scene.ask("agent:main:long", &format!("{how} sh ./script.sh")).await;
+        scene.cli(&["approvals", "allow", &command, "--yes"]).await;
+        let file = scene.workspace().join("working");
+        eventually("a tool at work", || async { file.exists().then_some(()) }).await;
+        assert!(processes_in(&scene.workspace()) > 0, "{how}");
+        let workspace = scene.workspace();
+        scene.program.kill().await;
+        let begun = std::time::Instant::now();
+        eventually("the tool's end after kill -9 of the host", || async {
+            (processes_in(&workspace) == 0).then_some(())
+        })
+        .await;
+        assert!(begun.elapsed() < std::time::Duration::from_secs(2), "{how}: {:?}", begun.elapsed());
+    }
 }
 
-/// Whether a process is there and has not ended.
-fn is_running(pid: &str) -> bool {
-    let status = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    status.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
+/// How many processes work in a directory, whatever numbers they have where they are.
+fn processes_in(directory: &Path) -> usize {
+    let all = fs::read_dir("/proc").unwrap().flatten();
+    all.filter(|entry| fs::read_link(entry.path().join("cwd")).is_ok_and(|place| place == directory)).count()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -309,17 +345,14 @@ async fn file_tools_write_neither_store_nor_configuration_nor_start_up_files() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[allow(clippy::print_stderr, reason = "a test that is skipped says why")]
-async fn a_command_writes_only_in_its_workspace_where_the_kernel_can_hold_it() {
+async fn a_command_writes_only_in_its_workspace() {
     let mut scene = Scene::new().await;
     let outside = scene.place.outside().join("outside");
     fs::create_dir(&outside).unwrap();
     let (canary, state) = (outside.join("canary"), scene.place.state_dir());
     let home = scene.place.outside().join("home");
-    // Without a sandbox the rest would only damage this test's own state.
     let script = format!(
-        "if (echo x >'{}') 2>/dev/null; then echo none >sandbox; exit 0; fi\n\
-         echo enforced >sandbox\n\
+        "(echo x >'{}') 2>/dev/null && echo canary >>written\n\
          for file in '{state}/tidegate.sqlite' '{state}/openclaw.json' '{state}/new' '{home}/.bashrc'; do\n\
          (echo x >>\"$file\") 2>/dev/null && echo \"$file\" >>written\n\
          (cat \"$file\" >/dev/null) 2>/dev/null && echo \"$file\" >>read\n\
@@ -336,18 +369,12 @@ async fn a_command_writes_only_in_its_workspace_where_the_kernel_can_hold_it() {
 
     scene.let_run("agent:main:script", &script).await;
 
-    eprintln!("sandbox: {}", scene.result("sandbox").trim());
-    if scene.result("sandbox").trim() == "none" {
-        eprintln!(
-            "skipped: this kernel has no Landlock, so a command that a person allowed writes where the person may"
-        );
-    } else {
-        let written = read_or_empty(&scene.workspace().join("written"));
-        assert_eq!(written, "", "these were written");
-        let read = read_or_empty(&scene.workspace().join("read"));
-        assert!(!read.contains(&state.display().to_string()), "these were read: {read}");
-        assert_eq!(fs::read_to_string(home.join(".bashrc")).unwrap(), "# mine\n");
-    }
+    let written = read_or_empty(&scene.workspace().join("written"));
+    assert_eq!(written, format!("{}/.bashrc\n", home.display()), "only in its own home directory");
+    let read = read_or_empty(&scene.workspace().join("read"));
+    assert!(!read.contains(&state.display().to_string()), "these were read: {read}");
+    assert_eq!(fs::read_to_string(home.join(".bashrc")).unwrap(), "# mine\n");
+    assert!(!canary.exists());
     scene.assert_undecided().await;
     scene.program.kill().await;
 }

@@ -1,6 +1,12 @@
 /** The gateway's own state: in numbers, as checks, its log and its models. */
 
-import type { AuditEntry, DoctorCheck, ModelListEntry, TidegateStatusResult } from '../generated/protocol';
+import type {
+  AuditEntry,
+  DoctorCheck,
+  ModelListEntry,
+  SandboxLayer,
+  TidegateStatusResult,
+} from '../generated/protocol';
 
 import { DAY, HOUR, MINUTE } from './durations';
 import { MAIN, NOTES } from './sessions';
@@ -27,6 +33,20 @@ export function status(now: number): TidegateStatusResult {
     secrets: { state: 'available', sentence: 'Secrets are kept in the system keyring.' },
     store: { state: 'ok', sentence: 'The store is in order.' },
     models: { default: 'ollama/qwen3:14b', offline: false },
+    sandbox: {
+      contained: true,
+      sentence: 'Commands of agents run in a sandbox.',
+      todo: null,
+      layers: [
+        layer('namespaces', true),
+        layer('mounts', true),
+        layer('system call filter', true),
+        layer('Landlock file rules', true),
+        layer('Landlock scopes', false),
+        layer('inotify limit', false),
+      ],
+      toolchains: ['/home/ana/.cargo/bin', '/home/ana/.nvm/versions'],
+    },
     paused: false,
     degraded: [],
     active: [
@@ -53,6 +73,10 @@ export function status(now: number): TidegateStatusResult {
       autostart: true,
     },
   };
+}
+
+function layer(name: string, required: boolean): SandboxLayer {
+  return { name, required, holds: true, reason: null };
 }
 
 export function checks(): DoctorCheck[] {

@@ -85,6 +85,17 @@ export function waiting(now: number): WaitingResult {
           runId: 'run-notes',
           ancestors: ['run-main'],
           digest: 'b5cadba31aef69a51fd04795a15ea1c8761069020583710793560455e6dc2c16',
+          confinement: {
+            class: 'contained',
+            needs: ['write:/home/ana/notes'],
+            reason: 'the release notes are kept there',
+            pty: false,
+            timeoutSeconds: 1800,
+          },
+          effects: [
+            'It runs in a sandbox: it can change files in the workspace, and reaches neither the network, nor your other files and programs.',
+            'It can change files below /home/ana/notes.',
+          ],
         },
         createdAtMs: now - 30_000,
         expiresAtMs: now + 29 * MINUTE,

@@ -73,6 +73,7 @@ export type PublicKey = string;
  * One scope (protocol section 12).
  */
 export type Scope = string;
+export type Need = string;
 /**
  * What would be done with a file.
  */
@@ -1069,8 +1070,16 @@ export interface ApprovalCommand {
   ask: string;
   command: string;
   commandArgv: string[];
+  /**
+   * For a command of an agent: how it is confined and what it needs.
+   */
+  confinement?: Confinement | null;
   cwd: string;
   digest: string;
+  /**
+   * What it can do then, in sentences for the person.
+   */
+  effects?: string[] | null;
   /**
    * Variables that it adds or changes.
    */
@@ -1085,6 +1094,31 @@ export interface ApprovalCommand {
   runId?: string | null;
   security: string;
   sessionKey: string;
+}
+/**
+ * How a command runs, as a person decides about it.
+ */
+export interface Confinement {
+  /**
+   * How far it is confined.
+   */
+  class: 'contained' | 'partial' | 'unconfined';
+  /**
+   * What it needs beyond that.
+   */
+  needs: Need[];
+  /**
+   * Whether it has a terminal.
+   */
+  pty: boolean;
+  /**
+   * Why, in the words of the agent.
+   */
+  reason?: string | null;
+  /**
+   * When it is ended, in seconds after its start.
+   */
+  timeoutSeconds: number;
 }
 /**
  * A file outside the workspace. The texts are whole.
@@ -1756,6 +1790,7 @@ export interface TidegateStatusResult {
   paused: boolean;
   pid: number;
   port: number;
+  sandbox: SandboxStatus;
   secrets: Condition;
   stateDir: string;
   store: Condition;
@@ -1832,6 +1867,40 @@ export interface ModelsStatus {
    * Whether it is the built-in demo without intelligence.
    */
   offline: boolean;
+}
+/**
+ * Whether commands of agents run in a sandbox, as a trial on this computer found.
+ */
+export interface SandboxStatus {
+  /**
+   * Whether every layer that a sandbox needs holds.
+   */
+  contained: boolean;
+  layers: SandboxLayer[];
+  sentence: string;
+  /**
+   * What to do where it is not.
+   */
+  todo?: string | null;
+  /**
+   * Folders of toolchains that every sandbox can read.
+   */
+  toolchains: string[];
+}
+/**
+ * A layer of the sandbox.
+ */
+export interface SandboxLayer {
+  holds: boolean;
+  name: string;
+  /**
+   * What was seen where it does not hold.
+   */
+  reason?: string | null;
+  /**
+   * Whether there is no sandbox without it.
+   */
+  required: boolean;
 }
 /**
  * A state with words for it.

@@ -24,6 +24,7 @@ use tidegate_agent::{
     Clock, HandoffId, Limits, PreparedStart, Runtime, RuntimeParts, StartError, Turn, WaitOutcome,
     inbox_message,
 };
+use tidegate_protocol::confinement::{CommandClass, Confinement};
 use tidegate_protocol::{RunId, SessionKey, UnixMillis};
 use tidegate_store::{RunRow, Store, TranscriptEntry};
 use tokio::sync::{Notify, broadcast};
@@ -248,6 +249,7 @@ impl Tool for Probe {
                         arguments: Vec::new(),
                         directory: PathBuf::from("/"),
                         environment: Vec::new(),
+                        confinement: Confinement::plain(CommandClass::Contained, 1800),
                     };
                     let question = ApprovalQuestion {
                         run: context.run,

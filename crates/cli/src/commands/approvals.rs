@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tidegate_protocol::confinement::Confinement;
 use tidegate_protocol::payload::approvals::{ApprovalFile, FileAction};
 use tidegate_protocol::text::one_line;
 use tidegate_protocol::{Method, UnixMillis};
@@ -66,6 +67,10 @@ struct Request {
     digest: String,
     #[serde(default)]
     file: Option<ApprovalFile>,
+    #[serde(default)]
+    confinement: Option<Confinement>,
+    #[serde(default)]
+    effects: Vec<String>,
 }
 
 async fn list<W: Wire>(context: &mut Context<'_, W>) -> Result<(), Failure> {
@@ -154,6 +159,18 @@ fn render(waiting: &Waiting, now: UnixMillis) -> String {
 fn render_command(request: &Request) -> String {
     let mut text = String::from("An agent wants to run this command.\n\nCommand\n");
     push_barred(&mut text, &request.command);
+    if let Some(confinement) = &request.confinement {
+        text.push_str("\nWhat it can do\n");
+        for effect in &request.effects {
+            push_barred(&mut text, effect);
+        }
+        if let Some(reason) = &confinement.reason {
+            text.push_str("\nWhy, in the agent's words\n");
+            push_barred(&mut text, reason);
+        }
+        let minutes = confinement.timeout_seconds.div_ceil(60);
+        text.push_str(&format!("\nIt is ended after {minutes} minutes at the latest.\n"));
+    }
     text.push_str("\nProgram and arguments, one a line\n");
     for argument in &request.command_argv {
         push_barred(&mut text, argument);
@@ -280,6 +297,28 @@ mod tests {
              \n\x20 Id ";
         assert!(text.starts_with(expected), "{text}");
         assert!(list.contains("  write /home/a/notes\\u{200b}\n"), "{list}");
+    }
+
+    #[test]
+    fn what_a_command_can_do_is_shown_with_its_reason() {
+        let mut waiting = waiting("make");
+        waiting.request.confinement = serde_json::from_value(json!({
+            "class": "contained", "needs": ["write:/srv/out"], "reason": "the site\u{202e} goes there",
+            "pty": false, "timeoutSeconds": 90,
+        }))
+        .unwrap();
+        waiting.request.effects =
+            vec!["It runs in a sandbox.".to_owned(), "It can change /srv/out.".to_owned()];
+
+        let text = render(&waiting, UnixMillis(0));
+
+        let expected = "\nWhat it can do\n\
+             \x20 | It runs in a sandbox.\n\
+             \x20 | It can change /srv/out.\n\
+             \nWhy, in the agent's words\n\
+             \x20 | the site\\u{202e} goes there\n\
+             \nIt is ended after 2 minutes at the latest.\n";
+        assert!(text.contains(expected), "{text}");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde::Deserialize;
+use tidegate_protocol::payload::surfaces::{SandboxLayer, SandboxStatus};
 use tidegate_protocol::{Method, UnixMillis};
 
 use super::{Context, nothing};
@@ -23,6 +24,7 @@ pub(super) struct Status {
     secrets: Option<Part>,
     store: Option<Part>,
     pub(super) models: Models,
+    sandbox: Option<SandboxStatus>,
     paused: bool,
     active: Vec<ActiveRun>,
 }
@@ -79,6 +81,16 @@ pub(super) async fn status<W: Wire>(context: &mut Context<'_, W>) -> Result<(), 
     context.show(&answer, || Ok(render(&read(method.name(), answer.clone())?, has_desktop, now)))
 }
 
+fn layer_line(layer: &SandboxLayer) -> String {
+    let state = match (layer.holds, layer.required) {
+        (true, _) => "in force",
+        (false, true) => "missing",
+        (false, false) => "missing (optional)",
+    };
+    let reason = layer.reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
+    format!("{} {state}{reason}", layer.name)
+}
+
 fn render(status: &Status, has_desktop: bool, now: UnixMillis) -> String {
     let gateway = &status.gateway;
     let state = match (gateway.ready, status.paused) {
@@ -101,6 +113,13 @@ fn render(status: &Status, has_desktop: bool, now: UnixMillis) -> String {
                 name,
                 &sentence.map_or(part.state.clone(), |sentence| format!("{}: {sentence}", part.state)),
             );
+        }
+    }
+    if let Some(sandbox) = &status.sandbox {
+        fields.add("Sandbox", &sandbox.sentence);
+        fields.add_some("", sandbox.todo.as_deref());
+        for layer in &sandbox.layers {
+            fields.add("", &layer_line(layer));
         }
     }
     fields.add("Connections", &gateway.connections.to_string());

@@ -1,6 +1,7 @@
 //! A command that an agent, or a client, wants to run, or a file that an agent wants to use outside
 //! its workspace.
 
+use tidegate_protocol::confinement::{CommandClass, Confinement};
 use tidegate_protocol::text;
 use tidegate_trust::approval::{FileAccess, Operation, Requester, WaitingCommand};
 
@@ -9,6 +10,8 @@ use crate::dialog::{Field, FieldStyle, ReviewDialog};
 
 /// How many lines a text may have before the dialog says that it has to be scrolled.
 const MANY_LINES: usize = 8;
+/// How long a command may run when it does not say otherwise: not worth a line.
+const USUAL_TIMEOUT_SECONDS: u64 = 1800;
 /// The most runs above a run that are named.
 const MAX_ANCESTORS: usize = 16;
 
@@ -16,8 +19,8 @@ const MAX_ANCESTORS: usize = 16;
 #[must_use]
 pub fn of_command(waiting: &WaitingCommand) -> Review {
     let shown = match &waiting.command.operation {
-        Operation::Exec { command, command_argv, cwd, env } => {
-            exec(&waiting.requester, command, command_argv, cwd, env)
+        Operation::Exec { command, command_argv, cwd, env, confinement } => {
+            exec(&waiting.requester, command, command_argv, cwd, env, confinement.as_ref())
         }
         Operation::File { path, exists, access } => file(path, *exists, access),
     };
@@ -70,8 +73,18 @@ impl Part {
     }
 }
 
-fn exec(requester: &Requester, command: &str, argv: &[String], cwd: &str, env: &[(String, String)]) -> Shown {
+fn exec(
+    requester: &Requester,
+    command: &str,
+    argv: &[String],
+    cwd: &str,
+    env: &[(String, String)],
+    confinement: Option<&Confinement>,
+) -> Shown {
     let mut parts = vec![Part::Block("Command", Block::of(command))];
+    if let Some(confinement) = confinement {
+        parts.extend(conditions(confinement));
+    }
     parts.extend(argv.first().map(|program| Part::Line("Program", program.clone())));
     parts.push(Part::Block("Program and arguments", arguments(argv)));
     parts.push(Part::Line("Directory", cwd.to_owned()));
@@ -82,9 +95,30 @@ fn exec(requester: &Requester, command: &str, argv: &[String], cwd: &str, env: &
             Requester::Run => "An agent wants to run a command on this computer.",
             Requester::Client { .. } => "A connected client asks whether a command may run on this computer.",
         },
-        cautions: many_lines("It", command).into_iter().collect(),
+        cautions: confinement
+            .filter(|confinement| confinement.class == CommandClass::Unconfined)
+            .map(|_| CommandClass::Unconfined.sentence().to_owned())
+            .into_iter()
+            .chain(many_lines("It", command))
+            .collect(),
         parts,
     }
+}
+
+/// What the command can do, why it needs that, and how long it may run.
+fn conditions(confinement: &Confinement) -> Vec<Part> {
+    let mut parts = Vec::new();
+    if confinement.class != CommandClass::Unconfined {
+        parts.push(Part::Block("What it can do", Block::of(&confinement.sentences().join("\n"))));
+    }
+    let reason = confinement.reason.as_deref();
+    parts.extend(reason.map(|reason| Part::Block("Why, in the agent's words", Block::of(reason))));
+    if confinement.timeout_seconds != USUAL_TIMEOUT_SECONDS {
+        let minutes = confinement.timeout_seconds.div_ceil(60);
+        let unit = if minutes == 1 { "minute" } else { "minutes" };
+        parts.push(Part::Line("It is ended after", format!("{minutes} {unit}")));
+    }
+    parts
 }
 
 fn file(path: &str, exists: bool, access: &FileAccess) -> Shown {

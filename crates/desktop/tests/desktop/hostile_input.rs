@@ -283,6 +283,7 @@ operation: Operation::Exec {
             command_argv: arguments,
             cwd: command.clone(),
             env: vec![variable],
+            confinement: None,
 },
             session_key: command.clone(),
             run_id: Some(command.clone()),

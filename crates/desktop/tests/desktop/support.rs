@@ -94,6 +94,7 @@ pub(crate) fn command_of(text: &str) -> Command {
             command_argv: vec!["/bin/sh".to_owned(), "-c".to_owned(), text.to_owned()],
             cwd: "/home/someone/project".to_owned(),
             env: vec![("LANG".to_owned(), "C".to_owned())],
+            confinement: None,
         },
         session_key: "agent:main:main".to_owned(),
         run_id: Some("run-3".to_owned()),

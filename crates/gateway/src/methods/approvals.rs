@@ -37,7 +37,13 @@ pub(crate) async fn request(caller: &Caller, params: ExecApprovalRequest) -> Res
     }
     let timeout = params.timeout_ms.map_or(APPROVAL_TIMEOUT, Duration::from_millis).min(APPROVAL_TIMEOUT);
     let mut asked = Command {
-        operation: Operation::Exec { command, command_argv: argv, cwd, env: env.into_iter().collect() },
+        operation: Operation::Exec {
+            command,
+            command_argv: argv,
+            cwd,
+            env: env.into_iter().collect(),
+            confinement: None,
+        },
         session_key: params.session_key.map(|key| key.to_string()).unwrap_or_default(),
         run_id: None,
         ancestors: Vec::new(),

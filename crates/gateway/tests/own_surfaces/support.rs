@@ -24,6 +24,7 @@ use tidegate_gateway::subagent_client::public_key;
 use tidegate_gateway::transport::{ChannelClient, ClientReceived};
 use tidegate_gateway::upgrade::UpgradeRules;
 use tidegate_gateway::{Gateway, GatewayParts, Host, PersonGate, SubagentClient, UnsavedChanges, now};
+use tidegate_protocol::confinement::{CommandClass, Confinement};
 use tidegate_protocol::{ErrorShape, Method, RunId, SessionKey};
 use tidegate_store::Store;
 use tidegate_testkit::client::{ClientError, ConnectOptions, GatewayClient};
@@ -275,6 +276,7 @@ impl World {
             arguments: vec!["-c".to_owned(), "rm -rf ~".to_owned()],
             directory: PathBuf::from("/"),
             environment: Vec::new(),
+            confinement: Confinement::plain(CommandClass::Contained, 1800),
         };
         self.ask_for_a_run_about(ApprovalPlan::Exec(plan)).await
     }

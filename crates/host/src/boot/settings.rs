@@ -1,10 +1,11 @@
 //! What the configuration means for the parts.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tidegate_agent::Limits;
-use tidegate_tools::{Launcher, Protected, ToolEnvironment, ToolsConfig};
+use tidegate_tools::{Launcher, Protected, Sandboxes, ToolEnvironment, ToolsConfig, User};
 
 use crate::boot::BootError;
 use crate::config::Config;
@@ -59,7 +60,7 @@ pub(crate) fn keep_runs(config: &Config) -> Duration {
 }
 
 /// How tools are started, and what they may never touch.
-pub(crate) fn tools(tool_runner: &Path, place: &Place) -> ToolsConfig {
+pub(crate) fn tools(launcher: Launcher, sandboxes: Arc<Sandboxes>, place: &Place) -> ToolsConfig {
     let temporary = std::env::temp_dir();
     let home = environment::home().unwrap_or_else(|| PathBuf::from("/"));
     let mut protected = Protected::for_home(&home, &place.state_dir, &place.config);
@@ -69,9 +70,21 @@ pub(crate) fn tools(tool_runner: &Path, place: &Place) -> ToolsConfig {
         }
     }
     ToolsConfig {
-        launcher: Launcher::new(tool_runner.to_owned()),
+        launcher,
         protected,
         environment: ToolEnvironment::from_host(environment::all(), &temporary),
         temporary,
+        sandboxes,
     }
+}
+
+/// The sandboxes of commands. What only they see lies in the state directory.
+pub(crate) fn sandboxes(place: &Place) -> Sandboxes {
+    let user = User {
+        uid: rustix::process::getuid().as_raw(),
+        gid: rustix::process::getgid().as_raw(),
+        name: environment::lookup("USER").unwrap_or_else(|| "person".to_owned()),
+        home: environment::home().unwrap_or_else(|| PathBuf::from("/")),
+    };
+    Sandboxes::new(place.state_dir.join("sandbox"), user)
 }

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::UnixMillis;
+use crate::confinement::Confinement;
 
 /// A decision about a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -58,6 +59,10 @@ payload! {
         digest: String,
         /// For a file: what the command says, by its parts.
         file: Option<ApprovalFile>,
+        /// For a command of an agent: how it is confined and what it needs.
+        confinement: Option<Confinement>,
+        /// What it can do then, in sentences for the person.
+        effects: Option<Vec<String>>,
     }
     /// A waiting command: an entry of `exec.approval.list`, and `exec.approval.requested`.
     WaitingApproval {

@@ -92,6 +92,26 @@ payload! {
         /// Whether it is the built-in demo without intelligence.
         offline: bool,
     }
+    /// Whether commands of agents run in a sandbox, as a trial on this computer found.
+    SandboxStatus {
+        /// Whether every layer that a sandbox needs holds.
+        contained: bool,
+        sentence: String,
+        /// What to do where it is not.
+        todo: Option<String>,
+        layers: Vec<SandboxLayer>,
+        /// Folders of toolchains that every sandbox can read.
+        toolchains: Vec<String>,
+    }
+    /// A layer of the sandbox.
+    SandboxLayer {
+        name: String,
+        /// Whether there is no sandbox without it.
+        required: bool,
+        holds: bool,
+        /// What was seen where it does not hold.
+        reason: Option<String>,
+    }
     /// A run that works or waits.
     ActiveRun {
         run_id: RunId,
@@ -128,6 +148,7 @@ payload! {
         own_key: Option<String>,
         store: Condition,
         models: ModelsStatus,
+        sandbox: SandboxStatus,
         paused: bool,
         /// What does not work as it should, in sentences.
         degraded: Vec<String>,

@@ -7,6 +7,9 @@ const LABEL_BYTES: usize = 64;
 /// What a subagent's first message calls its task.
 const TASK_MARK: &str = "[Subagent Task]:";
 
+/// Why a command needs more: all that a demo can say.
+const NEEDS_REASON: &str = "the message asks for it";
+
 /// One line.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Line<'a> {
@@ -48,6 +51,13 @@ fn line(text: &str) -> Line<'_> {
     match command {
         "/run" if rest.is_empty() => wrong("/run COMMAND"),
         "/run" => call("exec", json!({"command": rest})),
+        "/needs" => match word(rest) {
+            ("", _) | (_, "") => wrong("/needs NEED[,NEED] COMMAND"),
+            (needs, command) => {
+                let needs: Vec<&str> = needs.split(',').collect();
+                call("exec", json!({"command": command, "needs": needs, "reason": NEEDS_REASON}))
+            }
+        },
         "/read" if rest.is_empty() => wrong("/read PATH"),
         "/read" => call("read", json!({"path": rest})),
         "/write" => match word(rest) {
@@ -103,6 +113,13 @@ mod tests {
     #[test]
     fn each_command_becomes_its_tool_call() {
         assert_eq!(one("/run ls -l | wc"), call("exec", json!({"command": "ls -l | wc"})));
+        assert_eq!(
+            one("/needs git,write:/srv make all"),
+            call(
+                "exec",
+                json!({"command": "make all", "needs": ["git", "write:/srv"], "reason": NEEDS_REASON})
+            )
+        );
         assert_eq!(one(" /read a b.txt "), call("read", json!({"path": "a b.txt"})));
         assert_eq!(
             one("/write a.txt two words"),
@@ -127,7 +144,7 @@ mod tests {
 
     #[test]
     fn incomplete_and_unknown_commands_are_told_apart() {
-        for text in ["/run", "/read ", "/write a.txt", "/spawn", "/history"] {
+        for text in ["/run", "/needs git", "/read ", "/write a.txt", "/spawn", "/history"] {
             assert!(matches!(one(text), Line::Wrong { form: Some(_), .. }), "{text}");
         }
         assert_eq!(one("/runaway x"), Line::Wrong { command: "/runaway", form: None });

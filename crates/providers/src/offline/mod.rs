@@ -4,6 +4,7 @@
 //!
 //! ```text
 //! /run COMMAND            run a command
+//! /needs NEED,... COMMAND run a command that needs more than the sandbox
 //! /read PATH              read a file
 //! /write PATH TEXT        write a file; PATH has no blanks
 //! /spawn [LABEL:] TASK    start a subagent; LABEL is at most 64 letters, digits, - and _
@@ -36,7 +37,7 @@ const ECHO_CHARACTERS: usize = 400;
 const MAX_CALLS: usize = 100;
 
 const HELP: &str = "I am built in and have no intelligence. I understand these commands, one per line: \
-/run COMMAND, /read PATH, /write PATH TEXT, /spawn [LABEL:] TASK, /list, /history KEY, /status, /help. \
+/run COMMAND, /needs NEED,... COMMAND, /read PATH, /write PATH TEXT, /spawn [LABEL:] TASK, /list, /history KEY, /status, /help. \
 To talk to a real model, start Ollama, LM Studio or llama.cpp on this computer, or add one with \
 `tidegate models add`.";
 

@@ -14,6 +14,20 @@ const INHERITED: &[&str] = &["HOME", "USER", "LOGNAME", "LANG", "TZ"];
 /// Beginnings of such variables.
 const INHERITED_PREFIXES: &[&str] = &["LC_"];
 
+/// Variables of the host that only an unconfined command sees: where the person's programs lie, and how
+/// they reach the display, the session and the agents that hold keys.
+const SESSION: &[&str] = &[
+    "PATH",
+    "DISPLAY",
+    "WAYLAND_DISPLAY",
+    "XAUTHORITY",
+    "XDG_RUNTIME_DIR",
+    "XDG_SESSION_TYPE",
+    "XDG_CURRENT_DESKTOP",
+    "DBUS_SESSION_BUS_ADDRESS",
+    "SSH_AUTH_SOCK",
+];
+
 /// Variables that a call cannot set: they choose or load code, change who the command seems to be
 /// for, or reach the person's session.
 const DENIED: &[&str] = &[
@@ -122,28 +136,57 @@ pub(super) enum EnvironmentError {
 
 /// The variables of every command: an allow-list of the host's, and fixed ones.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ToolEnvironment(BTreeMap<String, String>);
+pub struct ToolEnvironment {
+    common: BTreeMap<String, String>,
+    session: BTreeMap<String, String>,
+}
 
 impl ToolEnvironment {
     /// Takes from the host's variables `HOME`, `USER`, `LOGNAME`, `LANG`, `LC_*` and `TZ`, and adds a
     /// fixed `PATH`, `TERM=dumb`, and `TMPDIR`. Nothing else gets through: no token, key, display,
-    /// bus or agent. Values that are not UTF-8 are left out.
+    /// bus or agent. Only an unconfined command sees the person's `PATH`, display, bus and agents as
+    /// well. Values that are not UTF-8 are left out.
     #[must_use]
     pub fn from_host(variables: impl IntoIterator<Item = (OsString, OsString)>, temporary: &Path) -> Self {
-        let mut kept: BTreeMap<String, String> = variables
+        let texts = variables
             .into_iter()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .filter(|(name, value)| is_inherited(name) && !value.contains('\0'))
-            .collect();
+            .filter(|(_, value)| !value.contains('\0'));
+        let (mut kept, mut session) = (BTreeMap::new(), BTreeMap::new());
+        for (name, value) in texts {
+            if is_inherited(&name) {
+                kept.insert(name, value);
+            } else if SESSION.contains(&name.as_str()) {
+                session.insert(name, value);
+            }
+        }
         kept.insert("PATH".to_owned(), SEARCH_PATH.to_owned());
         kept.insert("TERM".to_owned(), "dumb".to_owned());
         kept.extend(temporary.to_str().map(|path| ("TMPDIR".to_owned(), path.to_owned())));
-        Self(kept)
+        Self { common: kept, session }
+    }
+
+    /// Where commands look for the system's programs.
+    pub(super) fn search_path(&self) -> &'static str {
+        SEARCH_PATH
+    }
+
+    /// These variables with others in their place.
+    pub(super) fn changed(&self, others: impl IntoIterator<Item = (String, String)>) -> Self {
+        let mut changed = self.clone();
+        changed.common.extend(others);
+        changed
+    }
+
+    /// The variables of a command that runs as the person: these, and those by which the person's own
+    /// programs find the session.
+    pub(super) fn unconfined(&self) -> Self {
+        self.changed(self.session.clone())
     }
 
     /// These variables with those of one call.
     pub(super) fn with(&self, added: impl IntoIterator<Item = (String, String)>) -> Vec<(String, String)> {
-        let mut all = self.0.clone();
+        let mut all = self.common.clone();
         all.extend(added);
         all.into_iter().collect()
     }

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::approved::ApprovedPlan;
 use super::output::Output;
 use crate::run_tool::end_session;
-use crate::run_tool::protocol::{Plan, STOP, Sandbox, Status, VERSION};
+use crate::run_tool::protocol::{Applied, Boundary, Plan, STOP, Status, VERSION, Work};
 
 /// How long `run-tool` may take to end everything politely before its lifeline is cut, and again
 /// before it is killed itself.
@@ -32,13 +32,6 @@ pub struct Launcher {
     pub arguments: Vec<OsString>,
 }
 
-/// Where a command may write and read.
-pub(super) struct Confinement {
-    pub(super) writable: Vec<PathBuf>,
-    pub(super) protected: Vec<PathBuf>,
-    pub(super) hidden: Vec<PathBuf>,
-}
-
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum End {
@@ -46,6 +39,8 @@ pub(super) enum End {
     Signalled(i32),
     TimedOut(Duration),
     Cancelled,
+    /// The disk was nearly full.
+    DiskFull,
     /// `run-tool` was killed, so that nobody knows.
     Lost,
 }
@@ -55,7 +50,8 @@ pub(super) enum End {
 pub(super) struct Finished {
     pub(super) output: Output,
     pub(super) end: End,
-    pub(super) sandbox: Option<Sandbox>,
+    /// What confined it.
+    pub(super) applied: Option<Applied>,
     /// Whether all its processes are known to be gone.
     pub(super) all_gone: bool,
 }
@@ -84,22 +80,25 @@ impl Launcher {
         &self,
         approved: ApprovedPlan,
         environment: Vec<(String, String)>,
-        confinement: Confinement,
+        boundary: Boundary,
         timeout: Duration,
         cancelled: &CancellationToken,
     ) -> Result<Finished, LaunchError> {
         let prepared = approved.into_prepared();
-        let plan = Plan {
-            version: VERSION,
-            exec: prepared.plan,
-            directory: prepared.directory,
-            program: prepared.program,
-            environment,
-            writable: confinement.writable,
-            protected: confinement.protected,
-            hidden: confinement.hidden,
-        };
-        let mut supervised = Supervised::start(self, &plan).await?;
+        let work =
+            Work::Command { exec: prepared.plan, directory: prepared.directory, program: prepared.program };
+        let plan = Plan { version: VERSION, work, environment, boundary };
+        self.carry_out(&plan, timeout, cancelled).await
+    }
+
+    /// The same for a plan that no person has to allow: only the probe's is one.
+    pub(super) async fn carry_out(
+        &self,
+        plan: &Plan,
+        timeout: Duration,
+        cancelled: &CancellationToken,
+    ) -> Result<Finished, LaunchError> {
+        let mut supervised = Supervised::start(self, plan).await?;
         let ask_to_end = tokio::select! {
             biased;
             () = supervised.follow() => None,
@@ -121,8 +120,9 @@ struct Supervised {
     status: Option<Lines<BufReader<tokio::io::Take<ChildStdout>>>>,
     output_pipe: Option<ChildStderr>,
     output: Output,
-    started: Option<(i32, Sandbox)>,
+    started: Option<(i32, Applied)>,
     ended: Option<(Option<i32>, Option<i32>)>,
+    disk_full: bool,
     refused: Option<String>,
 }
 
@@ -153,6 +153,7 @@ impl Supervised {
             output: Output::default(),
             started: None,
             ended: None,
+            disk_full: false,
             refused: None,
         })
     }
@@ -178,11 +179,14 @@ impl Supervised {
 
     fn note(&mut self, line: &str) {
         match serde_json::from_str(line) {
-            Ok(Status::Started { process, sandbox }) => {
-                tracing::debug!(process, ?sandbox, "a command was started");
-                self.started = Some((process, sandbox));
+            Ok(Status::Started { process, applied }) => {
+                tracing::debug!(process, ?applied, "a command was started");
+                self.started = Some((process, applied));
             }
-            Ok(Status::Ended { code, signal }) => self.ended = Some((code, signal)),
+            Ok(Status::Ended { code, signal, disk_full }) => {
+                self.ended = Some((code, signal));
+                self.disk_full = disk_full;
+            }
             Ok(Status::Refused { reason }) => self.refused = Some(reason),
             Err(error) => tracing::warn!(%error, "run-tool sent a line that is not a status"),
         }
@@ -233,11 +237,12 @@ impl Supervised {
         }
         let end = match (asked_to_end, self.ended) {
             (Some(end), _) => end,
+            (None, _) if self.disk_full => End::DiskFull,
             (None, Some((Some(code), _))) => End::Exited(code),
             (None, Some((None, Some(signal)))) => End::Signalled(signal),
             (None, Some((None, None)) | None) => End::Lost,
         };
-        Ok(Finished { output: self.output, end, sandbox: self.started.map(|(_, sandbox)| sandbox), all_gone })
+        Ok(Finished { output: self.output, end, applied: self.started.map(|(_, applied)| applied), all_gone })
     }
 }
 

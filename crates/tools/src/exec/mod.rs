@@ -5,22 +5,28 @@ mod environment;
 mod launcher;
 mod output;
 mod plan;
+mod probe;
+mod sandboxes;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 use tidegate_agent::model::BoxFuture;
 use tidegate_agent::tool::{Tool, ToolContext, ToolDescription, ToolOutput};
+use tidegate_protocol::confinement::{CommandClass, Need};
+use tidegate_sandbox::Enforcement;
 
 pub use environment::ToolEnvironment;
 pub use launcher::Launcher;
+pub use sandboxes::Sandboxes;
 
 use crate::protected::Protected;
 use approved::{ApprovedPlan, NotApproved};
-use launcher::{Confinement, End, Finished, LaunchError};
+use launcher::{End, Finished, LaunchError};
 use plan::{Planner, Request, RequestError};
 
-use crate::run_tool::protocol::Sandbox;
+use crate::run_tool::protocol::{Applied, Boundary};
 
 /// The tool.
 pub(crate) struct Exec {
@@ -28,6 +34,7 @@ pub(crate) struct Exec {
     protected: Protected,
     temporary: PathBuf,
     environment: ToolEnvironment,
+    sandboxes: Arc<Sandboxes>,
 }
 
 /// Why a command gave no outcome of its own. The sentence goes to the model.
@@ -37,36 +44,71 @@ enum ExecError {
     Request(#[from] RequestError),
     #[error(transparent)]
     NotApproved(#[from] NotApproved),
+    #[error("the sandbox's own directories could not be made: {0}")]
+    Directories(std::io::Error),
     #[error(transparent)]
     Launch(#[from] LaunchError),
 }
 
 impl Exec {
-    /// A tool that starts commands through `launcher`. They may write in the run's workspace and in
-    /// `temporary`, and see `environment`.
+    /// A tool that starts commands through `launcher`. They see `environment`, and where `sandboxes` do
+    /// not hold, they may write in the run's workspace and in `temporary`.
     pub(crate) fn new(
         launcher: Launcher,
         protected: Protected,
         temporary: PathBuf,
         environment: ToolEnvironment,
+        sandboxes: Arc<Sandboxes>,
     ) -> Self {
-        Self { launcher, protected, temporary, environment }
+        Self { launcher, protected, temporary, environment, sandboxes }
     }
 
     async fn run(&self, context: &ToolContext, arguments: Value) -> Result<Finished, ExecError> {
         let request = Request::parse(arguments)?;
         let timeout = request.timeout;
-        let planner =
-            Planner { request, authority: context.authority.clone(), protected: self.protected.clone() };
-        let workspace = context.authority.workspace().to_owned();
-        let approved = ApprovedPlan::obtain(context, planner).await?;
-        let confinement = Confinement {
-            writable: vec![workspace, self.temporary.clone()],
-            protected: self.protected.paths().to_vec(),
-            hidden: self.protected.hidden().to_vec(),
+        let problem = self.sandboxes.report(&self.launcher).await.problem();
+        let confinement = request.confinement(problem.as_deref())?;
+        let planner = Planner {
+            request,
+            authority: context.authority.clone(),
+            protected: self.protected.clone(),
+            confinement,
         };
-        let environment = self.environment.with(approved.plan().environment.iter().cloned());
-        Ok(self.launcher.run(approved, environment, confinement, timeout, &context.cancelled).await?)
+        let approved = ApprovedPlan::obtain(context, planner.clone()).await?;
+        let added = approved.plan().environment.clone();
+        let (boundary, environment) = self.boundary(context, &planner)?;
+        let environment = environment.with(added);
+        Ok(self.launcher.run(approved, environment, boundary, timeout, &context.cancelled).await?)
+    }
+
+    /// What lies between the command and the person, and the variables that go with it.
+    fn boundary(
+        &self,
+        context: &ToolContext,
+        planner: &Planner,
+    ) -> Result<(Boundary, ToolEnvironment), ExecError> {
+        let workspace = context.authority.workspace().to_owned();
+        let confinement = &planner.confinement;
+        match confinement.class {
+            CommandClass::Contained => {
+                let mut spec = self.sandboxes.spec(workspace).map_err(ExecError::Directories)?;
+                spec.writable = planner.granted()?;
+                spec.local_sockets = confinement.needs.contains(&Need::Sockets);
+                let variables = self.sandboxes.variables(self.environment.search_path(), confinement.pty);
+                let environment = self.environment.changed(variables);
+                let user = self.sandboxes.user().clone();
+                Ok((Boundary::Sandbox { spec: Box::new(spec), user }, environment))
+            }
+            CommandClass::Partial => {
+                let boundary = Boundary::Partial {
+                    writable: vec![workspace, self.temporary.clone()],
+                    protected: self.protected.paths().to_vec(),
+                    hidden: self.protected.hidden().to_vec(),
+                };
+                Ok((boundary, self.environment.clone()))
+            }
+            CommandClass::Unconfined => Ok((Boundary::None, self.environment.unconfined())),
+        }
     }
 }
 
@@ -75,11 +117,11 @@ impl Tool for Exec {
         ToolDescription {
             name: "exec",
             label: "Run command",
-            description: "Run a shell command after a person has allowed exactly this command. It may write only in \
-                          the workspace and the temporary directory, has no terminal, no input and no display, and \
-                          cannot gain rights (no sudo). When it ends, is cancelled or runs out of time, every process \
-                          that it left behind is ended too, also those in the background. Output keeps the order of \
-                          stdout and stderr; of long output the start and the end are returned.",
+            description: "Run a shell command after a person has allowed exactly this command. It runs in a sandbox: \
+                          it can write in the workspace, its own HOME and /tmp, and has no network, no input and no \
+                          way to other programs. When it needs more, say so in needs. When it ends, is cancelled or \
+                          runs out of time, every process that it left is ended, also those in the background. Output \
+                          keeps the order of stdout and stderr; of long output the start and the end are returned.",
             group: "runtime",
             parameters: json!({
                 "type": "object",
@@ -93,6 +135,13 @@ impl Tool for Exec {
                         "additionalProperties": {"type": "string"},
                         "description": "Variables to add. PATH and variables that load code cannot be set.",
                     },
+                    "needs": {
+                        "type": "array", "items": {"type": "string"},
+                        "description": "What it needs beyond the sandbox: write:/PATH (a folder outside), sockets \
+                                        (socket files), or unconfined (no sandbox at all). A person decides.",
+                    },
+                    "reason": {"type": "string", "description": "Why it needs that, for the person."},
+                    "pty": {"type": "boolean", "description": "Give it a terminal; for programs that want one."},
                     "timeoutSeconds": {
                         "type": "integer", "minimum": 1, "maximum": plan::MAX_TIMEOUT_SECONDS,
                         "description": "When to end it; 1800 unless told otherwise.",
@@ -118,24 +167,36 @@ impl Tool for Exec {
 /// What the model is told about a command that ran.
 fn describe(finished: &Finished) -> ToolOutput {
     let end = match &finished.end {
-        End::Exited(code) => format!("exit code {code}"),
+        End::Exited(code) => exit(*code, finished.applied),
         End::Signalled(signal) => format!("ended by signal {}", signal_name(*signal)),
         End::TimedOut(limit) => format!("timed out after {} s and was ended", limit.as_secs()),
         End::Cancelled => "cancelled and ended".to_owned(),
+        End::DiskFull => "ended, because the disk was nearly full".to_owned(),
         End::Lost => {
             "its supervisor was killed, so the outcome is unknown; what could be found was ended".to_owned()
         }
     };
     let left = if finished.all_gone { "" } else { "; some of its processes could not be ended yet" };
-    let confined = match finished.sandbox {
-        Some(Sandbox::Enforced) => "",
-        Some(Sandbox::Partial) => "; confined only in part by this kernel",
-        Some(Sandbox::Unavailable) | None => "; not confined by this system",
+    let confined = match finished.applied {
+        Some(Applied::Sandbox { .. }) | None => "",
+        Some(Applied::Partial { file_rules: Enforcement::Full }) => "; confined in part",
+        Some(Applied::Partial { .. }) => "; confined in a small part by this kernel",
+        Some(Applied::None) => "; not confined",
     };
     let output = finished.output.render();
     let gap = if output.is_empty() || output.ends_with('\n') { "" } else { "\n" };
     let text = format!("{output}{gap}[{end}{left}{confined}]");
     ToolOutput { text, is_error: !matches!(finished.end, End::Exited(0)) }
+}
+
+/// An exit code, and the signal that a sandbox tells by it, as shells do.
+fn exit(code: i32, applied: Option<Applied>) -> String {
+    match (code.checked_sub(128), applied) {
+        (Some(signal @ 1..=64), Some(Applied::Sandbox { .. })) => {
+            format!("exit code {code}, as after signal {}", signal_name(signal))
+        }
+        _ => format!("exit code {code}"),
+    }
 }
 
 /// The name of a signal that commands usually end by, else its number.

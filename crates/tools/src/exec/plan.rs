@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tidegate_agent::approval::ExecPlan;
 use tidegate_agent::authority::RunAuthority;
+use tidegate_protocol::confinement::{CommandClass, Confinement, MAX_NEEDS, MAX_REASON, Need, NeedError};
 
 use super::environment::{self, EnvironmentError};
 use crate::arguments::{ArgumentError, Arguments};
@@ -40,6 +41,27 @@ pub(super) enum RequestError {
     NotUtf8,
     #[error("{SHELL} cannot be used: {0}")]
     Shell(std::io::Error),
+    #[error("needs: {0}")]
+    Need(#[from] NeedError),
+    #[error("needs has {count} entries; at most {MAX_NEEDS} are allowed")]
+    TooManyNeeds { count: usize },
+    #[error("reason is missing: say in a sentence why the command needs {needs}; a person reads it")]
+    NoReason { needs: String },
+    #[error("reason has {bytes} bytes; at most {MAX_REASON} are allowed")]
+    LongReason { bytes: usize },
+    #[error(
+        "{need} cannot be granted, because this system has no sandbox ({problem}); leave it out, or ask with \
+         needs [\"unconfined\"]"
+    )]
+    NeedsSandbox { need: Need, problem: String },
+    #[error(
+        "{need} cannot be granted by this version of Tidegate; leave it out, or ask with needs [\"unconfined\"]"
+    )]
+    NotServed { need: Need },
+    #[error("the workspace {path} cannot hold commands: {problem}; choose another folder")]
+    Workspace { path: PathBuf, problem: &'static str },
+    #[error("write:{path} cannot be granted: {problem}")]
+    Write { path: String, problem: String },
 }
 
 /// A call, checked by itself.
@@ -48,6 +70,9 @@ pub(super) struct Request {
     command: String,
     workdir: Option<String>,
     environment: BTreeMap<String, String>,
+    needs: Vec<Need>,
+    reason: Option<String>,
+    pty: bool,
     /// How long the command may run.
     pub(super) timeout: Duration,
 }
@@ -55,10 +80,16 @@ pub(super) struct Request {
 impl Request {
     /// Reads the arguments of a call.
     pub(super) fn parse(arguments: Value) -> Result<Self, RequestError> {
-        let mut arguments = Arguments::new(arguments, &["command", "workdir", "env", "timeoutSeconds"])?;
+        let mut arguments = Arguments::new(
+            arguments,
+            &["command", "workdir", "env", "needs", "reason", "pty", "timeoutSeconds"],
+        )?;
         let command = arguments.text("command")?;
         let workdir = arguments.optional_text("workdir")?;
         let environment = arguments.optional_texts("env")?;
+        let needs = arguments.optional_list("needs")?;
+        let reason = arguments.optional_text("reason")?.filter(|reason| !reason.trim().is_empty());
+        let pty = arguments.optional_flag("pty")?;
         let seconds = arguments.optional_number("timeoutSeconds", 1, MAX_TIMEOUT_SECONDS)?;
         if command.trim().is_empty() {
             return Err(RequestError::NoCommand);
@@ -70,9 +101,60 @@ impl Request {
             return Err(RequestError::Nul);
         }
         environment::check(&environment)?;
+        let needs = parse_needs(&needs)?;
+        match &reason {
+            None if !needs.is_empty() => return Err(RequestError::NoReason { needs: joined(&needs) }),
+            Some(reason) if reason.len() > MAX_REASON => {
+                return Err(RequestError::LongReason { bytes: reason.len() });
+            }
+            _ => {}
+        }
         let timeout = Duration::from_secs(seconds.unwrap_or(DEFAULT_TIMEOUT_SECONDS));
-        Ok(Self { command, workdir, environment, timeout })
+        Ok(Self { command, workdir, environment, needs, reason, pty, timeout })
     }
+
+    /// How the command runs on a computer where sandboxes hold, or where `problem` stands in their way.
+    pub(super) fn confinement(&self, problem: Option<&str>) -> Result<Confinement, RequestError> {
+        let is_served = |need: &&Need| matches!(need, Need::Write(_) | Need::Sockets | Need::Unconfined);
+        if let Some(need) = self.needs.iter().find(|need| !is_served(need)) {
+            return Err(RequestError::NotServed { need: need.clone() });
+        }
+        let class = match problem {
+            _ if self.needs.contains(&Need::Unconfined) => CommandClass::Unconfined,
+            None => CommandClass::Contained,
+            Some(problem) => {
+                if let Some(need) = self.needs.first() {
+                    return Err(RequestError::NeedsSandbox {
+                        need: need.clone(),
+                        problem: problem.to_owned(),
+                    });
+                }
+                CommandClass::Partial
+            }
+        };
+        Ok(Confinement {
+            class,
+            needs: self.needs.clone(),
+            reason: self.reason.clone(),
+            pty: self.pty,
+            timeout_seconds: self.timeout.as_secs(),
+        })
+    }
+}
+
+/// Each need once, in one order: the same needs are the same plan.
+fn parse_needs(given: &[String]) -> Result<Vec<Need>, RequestError> {
+    if given.len() > MAX_NEEDS {
+        return Err(RequestError::TooManyNeeds { count: given.len() });
+    }
+    let mut needs = given.iter().map(|text| text.parse()).collect::<Result<Vec<Need>, _>>()?;
+    needs.sort();
+    needs.dedup();
+    Ok(needs)
+}
+
+fn joined(needs: &[Need]) -> String {
+    needs.iter().map(Need::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// A plan, and what its directory and program were when it was made.
@@ -89,11 +171,13 @@ pub(super) struct Planner {
     pub(super) request: Request,
     pub(super) authority: RunAuthority,
     pub(super) protected: Protected,
+    pub(super) confinement: Confinement,
 }
 
 impl Planner {
     /// Makes the plan. Blocks on the file system.
     pub(super) fn prepare(&self) -> Result<PreparedPlan, RequestError> {
+        self.check_workspace()?;
         let workspace = Workspace::open(self.authority.workspace())?;
         let directory =
             workspace.directory(self.request.workdir.as_deref().unwrap_or("."), &self.protected)?;
@@ -105,8 +189,55 @@ impl Planner {
             arguments: vec!["-c".to_owned(), self.request.command.clone()],
             directory: utf8(directory.path)?,
             environment: self.request.environment.clone().into_iter().collect(),
+            confinement: self.confinement.clone(),
         };
+        self.granted()?;
         Ok(PreparedPlan { plan, directory: directory.identity, program: program_identity })
+    }
+}
+
+impl Planner {
+    /// The folders outside that the command may write, as they are now.
+    pub(super) fn granted(&self) -> Result<Vec<PathBuf>, RequestError> {
+        if self.confinement.class != CommandClass::Contained {
+            return Ok(Vec::new());
+        }
+        let writes = self.confinement.needs.iter().filter_map(|need| match need {
+            Need::Write(path) => Some(self.writable(path)),
+            _ => None,
+        });
+        writes.collect()
+    }
+
+    /// A sandbox can change everything in its workspace, so that nothing may lie there that tools never
+    /// touch.
+    fn check_workspace(&self) -> Result<(), RequestError> {
+        let path = self.authority.workspace();
+        if self.protected.lies_in_or_around(path) {
+            let problem =
+                "it holds keys, files that start programs, or Tidegate's own files, or lies in them";
+            return Err(RequestError::Workspace { path: path.to_owned(), problem });
+        }
+        Ok(())
+    }
+
+    /// A folder that a person may grant: it is there, is named without links, and holds nothing that
+    /// tools never touch.
+    fn writable(&self, path: &str) -> Result<PathBuf, RequestError> {
+        let error = |problem: String| RequestError::Write { path: path.to_owned(), problem };
+        let real = Path::new(path).canonicalize().map_err(|problem| error(problem.to_string()))?;
+        if real != Path::new(path.trim_end_matches('/')) {
+            return Err(error(format!("it leads to {} through a link; ask for that", real.display())));
+        }
+        if !real.is_dir() {
+            return Err(error("it is no directory".to_owned()));
+        }
+        if self.protected.lies_in_or_around(&real) {
+            return Err(error(
+                "it holds keys, files that start programs, or Tidegate's own files".to_owned(),
+            ));
+        }
+        Ok(real)
     }
 }
 

@@ -11,22 +11,24 @@ const ROUNDS: usize = 50;
 /// The processes below this one. As this process is a child subreaper, that is everything that the
 /// command started, however it detached itself.
 pub(super) struct Descendants {
-    group: Pid,
+    command: Pid,
+    is_sandbox: bool,
 }
 
 impl Descendants {
-    /// Those of `command`, a child of this process that leads its own group.
-    pub(super) fn of(command: Pid) -> Self {
-        Self { group: command }
+    /// Those of `command`, a child of this process. It leads its own group, unless it is what holds a
+    /// sandbox: that one is left out, because its end would be the end of all without a warning.
+    pub(super) fn of(command: Pid, is_sandbox: bool) -> Self {
+        Self { command, is_sandbox }
     }
 
     /// Sends a signal to all of them.
     pub(super) fn signal(&self, signal: Signal) {
         let own = rustix::process::getpid().as_raw_nonzero().get();
         let table = process_table();
-        if table.is_empty() {
+        if table.is_empty() && !self.is_sandbox {
             // Without /proc the group is all that is known.
-            let _ = rustix::process::kill_process_group(self.group, signal);
+            let _ = rustix::process::kill_process_group(self.command, signal);
         }
         let mut below = HashSet::from([own]);
         // Parents may be listed after their children.
@@ -44,6 +46,9 @@ impl Descendants {
             }
         }
         below.remove(&own);
+        if self.is_sandbox {
+            below.remove(&self.command.as_raw_nonzero().get());
+        }
         for id in below {
             send(id, &table[&id], signal);
         }

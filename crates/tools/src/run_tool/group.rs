@@ -9,7 +9,7 @@ pub(super) struct Descendants {
 
 impl Descendants {
     /// Those of `command`, which leads its own group.
-    pub(super) fn of(command: Pid) -> Self {
+    pub(super) fn of(command: Pid, _is_sandbox: bool) -> Self {
         Self { group: command }
     }
 

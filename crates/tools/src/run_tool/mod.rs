@@ -7,42 +7,43 @@
 //! Its standard output carries status lines for the host; the command writes to its standard error,
 //! so that the order of the two output streams is kept.
 //!
-//! A parent-death signal would do less: it is tied to the thread of the host that made the process,
-//! and such threads end while the host lives on.
-//!
-//! On Linux it is a child subreaper: a process that leaves the command's group or session stays its
-//! descendant and is found through `/proc`. On other systems only the command's process group is
-//! ended, and nothing confines what a command may write.
+//! A sandbox ends by the kernel's hand: with the process that made it, and it with the thread that
+//! started it, which is this process's main thread. Without a sandbox this process, a child subreaper
+//! on Linux, finds what left the command's group or session through `/proc`; on other systems only the
+//! command's process group is ended.
 
 #[cfg(target_os = "linux")]
 mod descendants;
 #[cfg(not(target_os = "linux"))]
 #[path = "group.rs"]
 mod descendants;
-pub(crate) mod protocol;
+mod disk;
 #[cfg(target_os = "linux")]
-mod sandbox;
+mod partial;
 #[cfg(not(target_os = "linux"))]
-#[path = "no_sandbox.rs"]
-mod sandbox;
+#[path = "no_partial.rs"]
+mod partial;
+pub(crate) mod protocol;
+mod start;
+mod streams;
+mod temporary;
 
 use std::io::{BufRead as _, Read as _, Write as _};
-use std::os::fd::{AsFd as _, OwnedFd};
-use std::os::unix::process::CommandExt as _;
-use std::path::Path;
-use std::process::{Command, ExitCode, Stdio};
+use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::fs::{CWD, Mode, OFlags};
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus};
 
-use crate::identity::Identity;
 use descendants::Descendants;
-use protocol::{MAX_PLAN, Plan, STOP, Sandbox, Status, VERSION};
+use disk::DiskReserve;
+use protocol::{INTERRUPT, MAX_PLAN, Plan, STOP, Status, VERSION};
+use start::Running;
+use streams::Streams;
 
 pub(crate) use descendants::end_session;
+pub(crate) use temporary::remove_left_over;
 
 /// Between the polite and the final signal, when the host asks for the end.
 const GRACE: Duration = Duration::from_secs(2);
@@ -77,6 +78,10 @@ enum Event {
     NoneLeft,
     /// The host asks for the end.
     Stop,
+    /// The host interrupts the command.
+    Interrupt,
+    /// The disk is nearly full.
+    DiskFull,
     /// The host died.
     HostGone,
 }
@@ -113,70 +118,44 @@ fn receive_plan() -> Result<Plan, String> {
 }
 
 fn carry_out(plan: &Plan) -> Result<(), String> {
-    let directory = open_same(&plan.exec.directory, OFlags::DIRECTORY, plan.directory)
-        .map_err(|reason| format!("the directory {reason}"))?;
-    open_same(&plan.exec.program, OFlags::empty(), plan.program)
-        .map_err(|reason| format!("the program {reason}"))?;
-    // The command starts in the directory that was checked, whatever its path leads to by now.
-    rustix::process::fchdir(&directory)
-        .map_err(|error| format!("the directory cannot be entered: {error}"))?;
-    drop(directory);
+    let temporary = temporary::make(&plan.boundary)?;
+    let outcome = run(plan);
+    drop(temporary);
+    outcome
+}
 
+fn run(plan: &Plan) -> Result<(), String> {
+    let expected = start::check(plan)?;
     let (events, happened) = channel();
     let watcher = events.clone();
     thread::spawn(move || watch_host(&watcher));
-    let (command, sandbox) = start(plan)?;
-    report(&Status::Started { process: command.as_raw_nonzero().get(), sandbox });
+    let (streams, terminal) =
+        Streams::of(plan).map_err(|error| format!("the output cannot be connected: {error}"))?;
+    let mut running = start::start(plan, &expected, streams)?;
+    report(&Status::Started { process: running.command.as_raw_nonzero().get(), applied: running.applied });
+    let reserve = DiskReserve::of(&plan.boundary);
+    let disk = events.clone();
+    thread::spawn(move || reserve.watch(|| disk.send(Event::DiskFull).is_ok()));
+    let command = running.command;
     thread::spawn(move || reap(command, &events));
-    let (status, grace) = wait_for_end(&happened);
-    let status = end_all(&Descendants::of(command), &happened, status, grace);
-    report(&match status {
-        Some(status) => Status::Ended { code: status.exit_status(), signal: status.terminating_signal() },
-        None => Status::Ended { code: None, signal: None },
+    let descendants = Descendants::of(command, running.is_sandbox());
+    let end = wait_for_end(&happened, || match &terminal {
+        Some(terminal) => terminal.interrupt(),
+        None => descendants.signal(Signal::INT),
+    });
+    let status = end_all(&running, &descendants, &happened, &end);
+    if let Some(terminal) = terminal {
+        terminal.finish();
+    }
+    if let Some(reason) = running.failure() {
+        return Err(reason);
+    }
+    report(&Status::Ended {
+        code: status.and_then(WaitStatus::exit_status),
+        signal: status.and_then(WaitStatus::terminating_signal),
+        disk_full: end.disk_full,
     });
     Ok(())
-}
-
-/// Opens `path` without following a link at its end and checks that it is what the plan is about.
-fn open_same(path: &Path, flags: OFlags, expected: Identity) -> Result<OwnedFd, String> {
-    #[cfg(target_os = "linux")]
-    let flags = flags | OFlags::PATH;
-    let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let file = rustix::fs::openat(CWD, path, flags, Mode::empty())
-        .map_err(|error| format!("{} cannot be opened: {error}", path.display()))?;
-    let status = rustix::fs::fstat(&file).map_err(|error| format!("cannot be looked at: {error}"))?;
-    if Identity::of_status(&status) == expected {
-        Ok(file)
-    } else {
-        Err(format!("{} was replaced after it was approved", path.display()))
-    }
-}
-
-/// Starts the command, confined. The thread that starts it is confined with it and ends; this
-/// process stays outside, so that the command cannot signal it.
-fn start(plan: &Plan) -> Result<(Pid, Sandbox), String> {
-    thread::scope(|scope| {
-        let starter = scope.spawn(|| {
-            let sandbox = sandbox::confine(plan)?;
-            let output = || std::io::stderr().as_fd().try_clone_to_owned();
-            let (stdout, stderr) = output()
-                .and_then(|first| Ok((first, output()?)))
-                .map_err(|error| format!("the output cannot be connected: {error}"))?;
-            let child = Command::new(&plan.exec.program)
-                .arg0("sh")
-                .args(&plan.exec.arguments)
-                .env_clear()
-                .envs(plan.environment.iter().map(|(name, value)| (name, value)))
-                .stdin(Stdio::null())
-                .stdout(stdout)
-                .stderr(stderr)
-                .process_group(0)
-                .spawn()
-                .map_err(|error| format!("{} could not be started: {error}", plan.exec.program.display()))?;
-            Ok((Pid::from_child(&child), sandbox))
-        });
-        starter.join().unwrap_or_else(|_| Err("the command could not be started".to_owned()))
-    })
 }
 
 /// Tells when the host asks for the end, and when it is gone.
@@ -186,6 +165,7 @@ fn watch_host(events: &Sender<Event>) {
     loop {
         let event = match stdin.read(&mut byte) {
             Ok(1..) if byte == [STOP] => Event::Stop,
+            Ok(1..) if byte == [INTERRUPT] => Event::Interrupt,
             Ok(1..) => continue,
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
             Ok(0) | Err(_) => Event::HostGone,
@@ -212,29 +192,46 @@ fn reap(command: Pid, events: &Sender<Event>) {
     }
 }
 
-/// Waits until the command must end or has ended, and tells how patient its end is.
-fn wait_for_end(happened: &Receiver<Event>) -> (Option<WaitStatus>, Duration) {
-    match happened.recv() {
-        Ok(Event::Ended(status)) => (Some(status), GRACE),
-        Ok(Event::Stop | Event::NoneLeft) => (None, GRACE),
-        Ok(Event::HostGone) | Err(_) => (None, GRACE_WITHOUT_HOST),
+/// Why the command must end, or how it ended.
+struct End {
+    status: Option<WaitStatus>,
+    grace: Duration,
+    disk_full: bool,
+}
+
+/// Waits until the command must end or has ended.
+fn wait_for_end(happened: &Receiver<Event>, interrupt: impl Fn()) -> End {
+    let end = |status, grace| End { status, grace, disk_full: false };
+    loop {
+        return match happened.recv() {
+            Ok(Event::Interrupt) => {
+                interrupt();
+                continue;
+            }
+            Ok(Event::Ended(status)) => end(Some(status), GRACE),
+            Ok(Event::Stop | Event::NoneLeft) => end(None, GRACE),
+            Ok(Event::DiskFull) => End { disk_full: true, ..end(None, GRACE_WITHOUT_HOST) },
+            Ok(Event::HostGone) | Err(_) => end(None, GRACE_WITHOUT_HOST),
+        };
     }
 }
 
 /// Ends everything that the command has left behind: politely, then for good, until nothing is left.
 fn end_all(
+    running: &Running,
     descendants: &Descendants,
     happened: &Receiver<Event>,
-    mut status: Option<WaitStatus>,
-    grace: Duration,
+    end: &End,
 ) -> Option<WaitStatus> {
+    let mut status = end.status;
     descendants.signal(Signal::TERM);
-    let mut deadline = Instant::now() + grace;
+    let mut deadline = Instant::now() + end.grace;
     loop {
         let now = Instant::now();
         let wait = if now < deadline {
             deadline - now
         } else {
+            running.kill();
             descendants.signal(Signal::KILL);
             REPEAT
         };
@@ -242,7 +239,7 @@ fn end_all(
             Ok(Event::Ended(ended)) => status = Some(ended),
             Ok(Event::NoneLeft) | Err(RecvTimeoutError::Disconnected) => break,
             Ok(Event::HostGone) => deadline = deadline.min(Instant::now() + GRACE_WITHOUT_HOST),
-            Ok(Event::Stop) | Err(RecvTimeoutError::Timeout) => {}
+            Ok(Event::Stop | Event::Interrupt | Event::DiskFull) | Err(RecvTimeoutError::Timeout) => {}
         }
     }
     descendants.signal(Signal::KILL);

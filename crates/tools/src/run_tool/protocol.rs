@@ -4,35 +4,72 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use tidegate_agent::approval::ExecPlan;
+use tidegate_sandbox::spec::{Spec, User};
+use tidegate_sandbox::{Enforcement, Layers};
 
 use crate::identity::Identity;
 
 /// The version of these messages. Both ends come from the same build unless the program's file was
 /// replaced while it ran.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 /// Bytes that the plan's line may have.
 pub(crate) const MAX_PLAN: u64 = 2 * 1024 * 1024;
 /// The byte on the lifeline by which the host asks for the end.
 pub(crate) const STOP: u8 = b'.';
+/// The byte by which it interrupts the command, as Ctrl-C does.
+pub(crate) const INTERRUPT: u8 = b'c';
 
 /// What `run-tool` is to do: one line of JSON on its standard input.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Plan {
     pub(crate) version: u32,
-    /// What was approved.
-    pub(crate) exec: ExecPlan,
-    /// What the plan's directory was then.
-    pub(crate) directory: Identity,
-    /// What the plan's program was then.
-    pub(crate) program: Identity,
+    /// What runs.
+    pub(crate) work: Work,
     /// The whole environment of the command.
     pub(crate) environment: Vec<(String, String)>,
-    /// Directories in which the command may write.
-    pub(crate) writable: Vec<PathBuf>,
-    /// Paths inside them in which it may not.
-    pub(crate) protected: Vec<PathBuf>,
-    /// Paths that it may not even read.
-    pub(crate) hidden: Vec<PathBuf>,
+    /// How it is confined.
+    pub(crate) boundary: Boundary,
+}
+
+/// What runs.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "kind")]
+pub(crate) enum Work {
+    /// A command that was approved.
+    Command {
+        /// The plan that a person saw.
+        exec: ExecPlan,
+        /// What the plan's directory was then.
+        directory: Identity,
+        /// What the plan's program was then.
+        program: Identity,
+    },
+    /// The probe: it tries what a sandbox must prevent, against `targets` (JSON).
+    Probe { targets: String },
+}
+
+/// What lies between the command and the person.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "boundary")]
+pub(crate) enum Boundary {
+    /// A sandbox.
+    Sandbox {
+        /// What it holds. Its `temporary` directory is made and removed by `run-tool`.
+        spec: Box<Spec>,
+        /// Who the command seems to run as.
+        user: User,
+    },
+    /// The system call filter and Landlock.
+    Partial {
+        /// Directories in which the command may write.
+        writable: Vec<PathBuf>,
+        /// Paths inside them in which it may not.
+        protected: Vec<PathBuf>,
+        /// Paths that it may not even read.
+        hidden: Vec<PathBuf>,
+    },
+    /// Nothing.
+    None,
 }
 
 /// What `run-tool` tells: lines of JSON on its standard output.
@@ -46,10 +83,10 @@ pub(crate) enum Status {
     },
     /// The command runs.
     Started {
-        /// The command's process.
+        /// The command's process, or the sandbox's.
         process: i32,
-        /// How it is confined.
-        sandbox: Sandbox,
+        /// What confines it.
+        applied: Applied,
     },
     /// The command ended, and everything that it started is gone.
     Ended {
@@ -57,17 +94,19 @@ pub(crate) enum Status {
         code: Option<i32>,
         /// The signal that ended it.
         signal: Option<i32>,
+        /// Whether it was ended because the disk was nearly full.
+        disk_full: bool,
     },
 }
 
-/// How a command is confined to its workspace.
+/// What confines a command that runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) enum Sandbox {
-    /// Fully.
-    Enforced,
-    /// As far as this older kernel can.
-    Partial,
-    /// Not at all: the system has no Landlock.
-    Unavailable,
+#[serde(rename_all = "camelCase", tag = "by")]
+pub(crate) enum Applied {
+    /// A sandbox, with what its first program told.
+    Sandbox { layers: Layers },
+    /// The system call filter, and Landlock this far.
+    Partial { file_rules: Enforcement },
+    /// Nothing.
+    None,
 }

@@ -15,7 +15,7 @@ use tidegate_agent::authority::{Owner, RunAuthority};
 use tidegate_agent::model::BoxFuture;
 use tidegate_agent::tool::{Tool, ToolContext, ToolOutput};
 use tidegate_protocol::{AgentId, RunId, SessionKey};
-use tidegate_tools::{Launcher, Protected, ToolEnvironment, ToolsConfig, standard_tools};
+use tidegate_tools::{Launcher, Protected, Sandboxes, ToolEnvironment, ToolsConfig, standard_tools};
 use tokio_util::sync::CancellationToken;
 
 /// What the file outside the workspace contains.
@@ -28,6 +28,7 @@ pub(crate) struct Fixture {
     _directory: TempDir,
     pub(crate) root: PathBuf,
     pub(crate) protected: Protected,
+    pub(crate) sandboxes: Arc<Sandboxes>,
 }
 
 impl Fixture {
@@ -42,7 +43,8 @@ impl Fixture {
         std::fs::write(root.join("config.json"), SECRET).expect("written");
         let protected =
             Protected::for_home(&root.join("home"), &root.join("state"), &root.join("config.json"));
-        Self { _directory: directory, root, protected }
+        let sandboxes = Arc::new(Sandboxes::new(root.join("state/sandbox"), person(&root)));
+        Self { _directory: directory, root, protected, sandboxes }
     }
 
     pub(crate) fn workspace(&self) -> PathBuf {
@@ -68,6 +70,7 @@ impl Fixture {
             protected: self.protected.clone(),
             environment: ToolEnvironment::from_host(std::env::vars_os(), &temporary),
             temporary,
+            sandboxes: Arc::clone(&self.sandboxes),
         })
     }
 
@@ -109,6 +112,16 @@ impl Fixture {
         let output = self.call(tool, arguments).await;
         assert!(output.is_error, "it was not refused: {}", output.text);
         output.text
+    }
+}
+
+/// Who commands seem to run as: whoever runs the tests, with a home directory of their own.
+pub(crate) fn person(root: &Path) -> tidegate_sandbox::spec::User {
+    tidegate_sandbox::spec::User {
+        uid: rustix::process::getuid().as_raw(),
+        gid: rustix::process::getgid().as_raw(),
+        name: "person".to_owned(),
+        home: root.join("home"),
     }
 }
 
@@ -176,6 +189,31 @@ pub(crate) async fn process_in(path: &Path) -> i32 {
     let read = || std::fs::read_to_string(path).ok()?.trim().parse().ok();
     until(&format!("a process number in {}", path.display()), || read().is_some()).await;
     read().expect("just seen")
+}
+
+/// The same process as the host numbers it: a sandbox has numbers of its own.
+pub(crate) async fn host_process_in(workspace: &Path, name: &str) -> i32 {
+    let inside = process_in(&workspace.join(name)).await;
+    let find = || {
+        let all = std::fs::read_dir("/proc").expect("processes").flatten();
+        let mut numbers = all.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+        numbers.find(|process| {
+            let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+            let inner = status.lines().find_map(|line| line.strip_prefix("NSpid:"));
+            let inner = inner.and_then(|numbers| numbers.split_whitespace().last()?.parse::<i32>().ok());
+            inner == Some(inside)
+                && std::fs::read_link(format!("/proc/{process}/cwd")).is_ok_and(|cwd| cwd == workspace)
+        })
+    };
+    until(&format!("the process {name} ({inside} inside)"), || find().is_some()).await;
+    find().expect("just seen")
+}
+
+/// The parent of a process.
+pub(crate) fn parent(process: i32) -> i32 {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).expect("a process");
+    let (_, fields) = stat.rsplit_once(") ").expect("a name");
+    fields.split_whitespace().nth(1).and_then(|parent| parent.parse().ok()).expect("a parent")
 }
 
 /// Whether a process exists and is not merely waiting to be collected.

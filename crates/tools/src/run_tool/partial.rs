@@ -1,5 +1,7 @@
-//! Confining a command with Landlock: it writes only in its workspace and the temporary directory,
-//! reads everything but Tidegate's own files, and signals nothing outside.
+//! Confining a command where there is no whole sandbox, with Landlock and the system call filter: it
+//! writes only in its workspace and the temporary directory, reads everything but Tidegate's own files,
+//! signals nothing outside, and makes no sockets but pairs, so that it reaches neither the gateway nor
+//! a program of the person.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +11,8 @@ use landlock::{
 };
 use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, openat2};
 
-use super::protocol::{Plan, Sandbox};
+use tidegate_sandbox::Enforcement;
+use tidegate_sandbox::filter::{self, FilterOptions};
 
 /// The newest rules that are asked for; older kernels enforce what they know.
 const RULES: ABI = ABI::V6;
@@ -21,25 +24,36 @@ const DEVICES: &[&str] = &["/dev/null", "/dev/zero", "/dev/full", "/dev/random",
 /// rights by being run (such as sudo) no longer gain them.
 ///
 /// # Errors
-/// When the kernel has Landlock and yet the rules cannot be set: the command must not run then.
-pub(super) fn confine(plan: &Plan) -> Result<Sandbox, String> {
+/// When the kernel has Landlock and yet the rules cannot be set, or it refuses the filter: the command
+/// must not run then.
+pub(super) fn confine(places: &Places<'_>) -> Result<Enforcement, String> {
     rustix::thread::set_no_new_privs(true)
         .map_err(std::io::Error::from)
         .and_then(|()| crate::shield::give_up_capabilities())
         .map_err(|error| format!("rights could not be given up: {error}"))?;
-    restrict(plan).map_err(|error| format!("the command could not be confined: {error}"))
+    let enforced = restrict(places).map_err(|error| format!("the command could not be confined: {error}"))?;
+    let ptrace = enforced == Enforcement::Full;
+    filter::apply(FilterOptions { internet: false, local_sockets: false, ptrace })?;
+    Ok(enforced)
 }
 
-fn restrict(plan: &Plan) -> Result<Sandbox, landlock::RulesetError> {
+/// Where a command may write, and what it may not touch or even read there.
+pub(super) struct Places<'a> {
+    pub(super) writable: &'a [PathBuf],
+    pub(super) protected: &'a [PathBuf],
+    pub(super) hidden: &'a [PathBuf],
+}
+
+fn restrict(places: &Places<'_>) -> Result<Enforcement, landlock::RulesetError> {
     let all = AccessFs::from_all(RULES);
     let mut rules =
         Rules { ruleset: Ruleset::default().handle_access(all)?.scope(Scope::from_all(RULES))?.create()? };
     // Names of files may be listed everywhere: rights cannot be taken back further down, and a
     // directory above a hidden one must be listable.
     rules.allow(Path::new("/"), AccessFs::ReadDir.into())?;
-    rules.allow_except(Path::new("/"), AccessFs::from_read(RULES), &resolved(&plan.hidden))?;
-    let protected = resolved(&plan.protected);
-    for directory in &plan.writable {
+    rules.allow_except(Path::new("/"), AccessFs::from_read(RULES), &resolved(places.hidden))?;
+    let protected = resolved(places.protected);
+    for directory in places.writable {
         rules.allow_except(directory, all, &protected)?;
     }
     for device in DEVICES {
@@ -48,9 +62,9 @@ fn restrict(plan: &Plan) -> Result<Sandbox, landlock::RulesetError> {
     }
     let status = rules.ruleset.restrict_self()?;
     Ok(match status.ruleset {
-        RulesetStatus::FullyEnforced => Sandbox::Enforced,
-        RulesetStatus::PartiallyEnforced => Sandbox::Partial,
-        RulesetStatus::NotEnforced => Sandbox::Unavailable,
+        RulesetStatus::FullyEnforced => Enforcement::Full,
+        RulesetStatus::PartiallyEnforced => Enforcement::Partial,
+        RulesetStatus::NotEnforced => Enforcement::None,
     })
 }
 

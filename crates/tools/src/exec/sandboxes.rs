@@ -1,0 +1,246 @@
+//! What the sandboxes of commands hold on this computer.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use sha2::{Digest as _, Sha256};
+use tidegate_sandbox::Limits;
+use tidegate_sandbox::report::Report;
+use tidegate_sandbox::spec::{Spec, User};
+use tokio::sync::OnceCell;
+
+use super::Launcher;
+use super::probe;
+
+/// What a command may use up.
+const PROCESSES: u64 = 2048;
+const OPEN_FILES: u64 = 4096;
+const FILE_SIZE: u64 = 16 << 30;
+const INOTIFY_INSTANCES: u32 = 32;
+/// Bytes of memory of one process: half of the computer's, between these.
+const LEAST_DATA: u64 = 2 << 30;
+const MOST_DATA: u64 = 16 << 30;
+
+/// Below the home directory: programs and libraries of toolchains that people install for themselves.
+/// None of them holds credentials.
+const TOOLCHAINS: &[&str] = &[
+    ".cargo/bin",
+    ".cargo/registry",
+    ".cargo/git",
+    ".rustup/toolchains",
+    ".rustup/settings.toml",
+    ".nvm/versions",
+    ".pyenv/versions",
+    ".local/share/uv/python",
+    ".local/share/mise/installs",
+    ".local/share/pnpm",
+    "go/bin",
+    "go/pkg/mod",
+    ".sdkman/candidates",
+    ".bun/bin",
+    ".deno/bin",
+];
+/// Of them, where programs lie.
+const PROGRAMS: &[&str] = &[".cargo/bin", "go/bin", ".bun/bin", ".deno/bin", ".local/share/pnpm"];
+/// And where each version has its own, in `bin`.
+const VERSIONED_PROGRAMS: &[&str] = &[".nvm/versions/node", ".pyenv/versions"];
+
+/// Makes the plans of sandboxes, and knows whether they hold on this computer.
+#[derive(Debug)]
+pub struct Sandboxes {
+    directory: PathBuf,
+    user: User,
+    report: OnceCell<Arc<Report>>,
+    count: AtomicU64,
+}
+
+impl Sandboxes {
+    /// `directory`, in the state directory, is for what only sandboxes see: their home directories and
+    /// temporary files. `user` is who commands seem to run as.
+    #[must_use]
+    pub fn new(directory: PathBuf, mut user: User) -> Self {
+        // Nothing else could be seen in a sandbox whose root is the home directory.
+        if user.home == Path::new("/") {
+            user.home = PathBuf::from("/home/tidegate");
+        }
+        Self { directory, user, report: OnceCell::new(), count: AtomicU64::new(0) }
+    }
+
+    /// What a trial of the sandbox found. The first call makes it, with a real command that tries what
+    /// must be prevented; it takes some tens of milliseconds.
+    pub async fn report(&self, launcher: &Launcher) -> Arc<Report> {
+        Arc::clone(self.report.get_or_init(async || Arc::new(probe::run(self, launcher).await)).await)
+    }
+
+    /// What the trial found, when it was made.
+    #[must_use]
+    pub fn known_report(&self) -> Option<Arc<Report>> {
+        self.report.get().cloned()
+    }
+
+    /// Toolchains in the home directory that every sandbox has, read-only.
+    #[must_use]
+    pub fn toolchains(&self) -> Vec<PathBuf> {
+        let below_home = TOOLCHAINS.iter().map(|name| self.user.home.join(name));
+        // A link would be followed to where nobody looked.
+        below_home.filter(|path| path.canonicalize().is_ok_and(|real| real == *path)).collect()
+    }
+
+    /// Removes what commands of an earlier run of Tidegate left. Called before any is started.
+    pub fn remove_left_over(&self) {
+        crate::run_tool::remove_left_over(&self.directory.join("tmp"), &own_prefix());
+    }
+
+    /// Where the sandboxes keep what only they see.
+    pub(super) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    pub(super) fn user(&self) -> &User {
+        &self.user
+    }
+
+    /// The plan of a sandbox for a workspace, with nothing beyond it. Makes the private home directory.
+    pub(super) fn spec(&self, workspace: PathBuf) -> std::io::Result<Spec> {
+        let name = Sha256::digest(workspace.as_os_str().as_encoded_bytes());
+        let name: String = name.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        let private_home = self.directory.join("homes").join(name);
+        make_private(&private_home)?;
+        let number = self.count.fetch_add(1, Ordering::Relaxed);
+        let temporary = self.directory.join("tmp").join(format!("{}{number}", own_prefix()));
+        let readable = self.toolchains().into_iter().filter(|path| !overlaps(path, &workspace)).collect();
+        Ok(Spec {
+            workspace,
+            read_only: Vec::new(),
+            home: self.user.home.clone(),
+            private_home,
+            temporary,
+            readable,
+            writable: Vec::new(),
+            local_sockets: false,
+            proxy_port: None,
+            limits: limits(),
+        })
+    }
+
+    /// The variables in which a sandbox differs from the host.
+    pub(super) fn variables(&self, search_path: &str, terminal: bool) -> Vec<(String, String)> {
+        let home = &self.user.home;
+        let mut programs: Vec<PathBuf> = PROGRAMS.iter().map(|name| home.join(name)).collect();
+        for versions in VERSIONED_PROGRAMS {
+            programs
+                .extend(newest_first(&home.join(versions)).into_iter().map(|version| version.join("bin")));
+        }
+        let programs = programs.iter().filter(|path| path.is_dir()).filter_map(|path| path.to_str());
+        // A colon would be two places.
+        let mut places: Vec<&str> = programs.filter(|path| !path.contains(':')).collect();
+        places.push(search_path);
+        let mut variables = vec![
+            ("HOME".to_owned(), home.display().to_string()),
+            ("USER".to_owned(), self.user.name.clone()),
+            ("LOGNAME".to_owned(), self.user.name.clone()),
+            ("PATH".to_owned(), places.join(":")),
+            ("TMPDIR".to_owned(), "/tmp".to_owned()),
+        ];
+        if terminal {
+            variables.push(("TERM".to_owned(), "xterm-256color".to_owned()));
+        }
+        variables
+    }
+}
+
+/// How names of directories of this process's commands begin.
+fn own_prefix() -> String {
+    format!("{}-", std::process::id())
+}
+
+fn overlaps(one: &Path, other: &Path) -> bool {
+    one.starts_with(other) || other.starts_with(one)
+}
+
+fn newest_first(directory: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    let mut versions: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+    let numbers = |path: &PathBuf| -> Vec<u64> {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        name.split(|one: char| !one.is_ascii_digit()).filter_map(|part| part.parse().ok()).collect()
+    };
+    versions.sort_by_key(|path| std::cmp::Reverse(numbers(path)));
+    versions
+}
+
+pub(super) fn make_private(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+fn limits() -> Limits {
+    Limits {
+        processes: PROCESSES,
+        open_files: OPEN_FILES,
+        data: (memory() / 2).clamp(LEAST_DATA, MOST_DATA),
+        file_size: FILE_SIZE,
+        inotify_instances: INOTIFY_INSTANCES,
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn memory() -> u64 {
+    let known = rustix::system::sysinfo();
+    #[allow(clippy::useless_conversion, reason = "the type differs between processors")]
+    u64::from(known.totalram).saturating_mul(u64::from(known.mem_unit))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn memory() -> u64 {
+    MOST_DATA
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sandboxes(home: &Path) -> Sandboxes {
+        let user = User { uid: 1000, gid: 1000, name: "a".to_owned(), home: home.to_owned() };
+        Sandboxes::new(home.join("state/sandbox"), user)
+    }
+
+    #[test]
+    fn newer_versions_come_first_in_the_search_path() {
+        let home = tempfile::tempdir().expect("a directory");
+        for version in ["v9.1.0", "v20.2.0", "v18.19.1"] {
+            std::fs::create_dir_all(home.path().join(".nvm/versions/node").join(version).join("bin"))
+                .expect("made");
+        }
+        let variables = sandboxes(home.path()).variables("/usr/bin", false);
+        let (_, path) = variables.iter().find(|(name, _)| name == "PATH").expect("a search path");
+        let versions: Vec<_> = path.split(':').filter_map(|place| place.split('/').rev().nth(1)).collect();
+        assert_eq!(versions, ["v20.2.0", "v18.19.1", "v9.1.0", "usr"]);
+    }
+
+    #[test]
+    fn a_toolchain_that_is_a_link_or_lies_in_the_workspace_is_left_out() {
+        let home = tempfile::tempdir().expect("a directory");
+        let root = home.path().canonicalize().expect("canonical");
+        for name in ["go/bin", ".cargo/bin", "elsewhere"] {
+            std::fs::create_dir_all(root.join(name)).expect("made");
+        }
+        std::fs::create_dir(root.join(".bun")).expect("made");
+        std::os::unix::fs::symlink(root.join("elsewhere"), root.join(".bun/bin")).expect("linked");
+        let spec = sandboxes(&root).spec(root.join("go")).expect("planned");
+        assert_eq!(spec.readable, [root.join(".cargo/bin")]);
+    }
+
+    #[test]
+    fn each_workspace_has_its_own_private_home() {
+        let home = tempfile::tempdir().expect("a directory");
+        let sandboxes = sandboxes(home.path());
+        let private = |name: &str| sandboxes.spec(PathBuf::from(name)).expect("planned").private_home;
+        assert_eq!(private("/a"), private("/a"));
+        assert_ne!(private("/a"), private("/b"));
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = std::fs::metadata(private("/a")).expect("made").permissions().mode();
+        assert_eq!(mode & 0o777, 0o700);
+    }
+}
