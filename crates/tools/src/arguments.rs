@@ -88,6 +88,15 @@ impl Arguments {
         }
     }
 
+    /// Yes or no; absent and null mean no.
+    pub(crate) fn optional_flag(&mut self, name: &'static str) -> Result<bool, ArgumentError> {
+        match self.0.remove(name) {
+            None | Some(Value::Null) => Ok(false),
+            Some(Value::Bool(flag)) => Ok(flag),
+            Some(_) => Err(ArgumentError::Type { name, expected: "true or false" }),
+        }
+    }
+
     /// An object of texts that may be absent or null.
     pub(crate) fn optional_texts(
         &mut self,

@@ -392,7 +392,7 @@ async fn an_edit_tells_how_many_matches_there_are() {
 async fn a_run_without_the_tool_in_its_authority_is_refused() {
     let fixture = Fixture::new();
     fixture.file("workspace/f", "text");
-    let tools = ["read", "write", "edit", "exec"];
+    let tools = ["read", "write", "edit", "ls", "glob", "grep", "exec"];
     for tool in tools {
         let mut context = fixture.context(AllowCommands);
         let others = tools.iter().filter(|other| **other != tool);

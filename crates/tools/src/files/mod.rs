@@ -23,6 +23,7 @@ use crate::protected::Protected;
 use crate::question::{self, NotAllowed};
 use crate::workspace::{MissingDirectories, PathError, Place, Workspace};
 use outside::{NotAsShown, Outside};
+pub(crate) use regular::{NotOpened, kind, open_regular};
 use text::{FileError, Replacement};
 
 /// Bytes that a file may have to be written or edited.

@@ -8,7 +8,7 @@ use cap_std::fs::{Dir, File, FileType, Metadata, OpenOptions};
 
 /// Why a file is not opened.
 #[derive(Debug)]
-pub(super) enum NotOpened {
+pub(crate) enum NotOpened {
     /// It is something else than a regular file.
     NotRegular(&'static str),
     Io(io::Error),
@@ -21,7 +21,7 @@ impl From<io::Error> for NotOpened {
 }
 
 /// Opens a regular file. The metadata is that of the open file.
-pub(super) fn open_regular(directory: &Dir, name: &OsStr) -> Result<(File, Metadata), NotOpened> {
+pub(crate) fn open_regular(directory: &Dir, name: &OsStr) -> Result<(File, Metadata), NotOpened> {
     // Opening a device can have effects, so that the name is looked at first. A swap after that is
     // caught by the second look, and the non-blocking mode keeps a pipe from holding us up.
     require_regular(&directory.symlink_metadata(name)?)?;
@@ -38,7 +38,7 @@ pub(super) fn require_regular(metadata: &Metadata) -> Result<(), NotOpened> {
 }
 
 /// What something is that is not a regular file.
-fn kind(file_type: FileType) -> &'static str {
+pub(crate) fn kind(file_type: FileType) -> &'static str {
     use cap_fs_ext::FileTypeExt as _;
     if file_type.is_dir() {
         "a directory"
