@@ -1,5 +1,6 @@
 //! Calls one tool for a run: checks, waits for a pause to end, runs it, and bounds its answer.
 
+use std::borrow::Cow;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use crate::model::BoxFuture;
 use crate::own_tools::OwnTool;
 use crate::run::{Activity, RunHandle, lock};
 use crate::runtime::Inner;
-use crate::tool::{ToolContext, ToolOutput};
+use crate::tool::{Tool, ToolContext, ToolOutput};
 use crate::transcript::Author;
 use crate::untrusted::head_and_tail;
 
@@ -41,6 +42,7 @@ impl Invocation {
 impl Inner {
     /// Calls a tool. Refusals and failures are answers too.
     pub(crate) async fn invoke(self: &Arc<Self>, handle: &Arc<RunHandle>, call: &ToolCall) -> Invocation {
+        let call = &self.under_own_name(call);
         let arguments = match self.admit(handle, call) {
             Ok(arguments) => arguments,
             Err(refusal) => return Invocation::ours(ToolOutput::error(refusal)),
@@ -59,6 +61,22 @@ impl Inner {
         let (text, is_error) = (invocation.output.text.clone(), invocation.output.is_error);
         handle.emit(self.now(), What::ToolEnded { call_id: id, name, text, is_error });
         invocation
+    }
+
+    /// The call with the name that the tool has here, when the model used another name for it.
+    fn under_own_name<'a>(&self, call: &'a ToolCall) -> Cow<'a, ToolCall> {
+        let own = |tool: &dyn Tool| tool.description().name;
+        if OwnTool::named(&call.name).is_some() || self.tools.iter().any(|tool| own(&**tool) == call.name) {
+            return Cow::Borrowed(call);
+        }
+        let is_meant = |name: &str| name.eq_ignore_ascii_case(&call.name);
+        let meant = self.tools.iter().map(|tool| (own(&**tool), tool.aliases()));
+        let mut meant =
+            meant.filter(|(name, aliases)| is_meant(name) || aliases.iter().any(|alias| is_meant(alias)));
+        match meant.next() {
+            Some((name, _)) => Cow::Owned(ToolCall { name: name.to_owned(), ..call.clone() }),
+            None => Cow::Borrowed(call),
+        }
     }
 
     /// Whether the run may make this call, and its arguments.

@@ -73,6 +73,12 @@ pub trait Tool: Send + Sync {
     /// How the model sees it.
     fn description(&self) -> ToolDescription;
 
+    /// Other names under which models know such a tool. They are not described to a model; a call
+    /// under one of them is a call of this tool, for the run's authority too.
+    fn aliases(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Calls it. `arguments` is a JSON object; the tool refuses unknown and missing fields by name.
     fn call(&self, context: ToolContext, arguments: Value) -> BoxFuture<'_, ToolOutput>;
 }

@@ -81,6 +81,42 @@ async fn bad_calls_get_an_error_that_says_what_is_wrong() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_tool_is_called_under_the_other_names_that_it_has() {
+    let mut world = world(|ask| {
+        if ask.last_is_result() {
+            assert!(ask.results().iter().all(|(_, is_error)| !is_error), "{:?}", ask.results());
+            return vec![text("called")];
+        }
+        ["test_probe", "Probe", "TEST_PROBE"]
+            .map(|name| call(name, name, &json!({"do": "say", "text": "x"})))
+            .into()
+    });
+    assert_eq!(world.say("r1", "go").await.result.as_deref(), Some("called"));
+    world.until_ended(&main_session()).await;
+    let names = world.seen.iter().filter_map(|event| match &event.what {
+        What::ToolStarted { name, .. } => Some(name.as_str()),
+        _ => None,
+    });
+    assert_eq!(names.collect::<Vec<_>>(), ["probe"; 3]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_alias_is_refused_where_the_tool_itself_is() {
+    let world = world(|ask| {
+        if ask.last_is_result() {
+            assert!(ask.results()[0].0.contains("may not use a tool \"probe\""), "{:?}", ask.results());
+            return vec![text("refused")];
+        }
+        vec![call("a", "test_probe", &json!({}))]
+    });
+    let mut turn = world.turn("r1", "go");
+    turn.authority = turn.authority.narrow(None, None, &["probe"]).expect("narrower");
+    world.runtime.start_turn(turn).await.expect("accepted");
+    assert_eq!(world.ended(&run("r1")).await.result.as_deref(), Some("refused"));
+    assert!(world.tool_calls.lock().expect("lock").is_empty());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_call_in_an_answer_that_was_cut_by_length_never_runs() {
     let world = world(|ask| {
         if ask.last_is_result() {

@@ -172,7 +172,9 @@ fn a_refused_subagent_is_not_called_started() {
 #[test]
 fn help_lists_every_command() {
     let help = text(&reply(&request(vec![user("/help")], &[])));
-    for command in ["/run", "/read", "/write", "/spawn", "/list", "/history", "/status", "/help"] {
+    for command in [
+        "/run", "/read", "/ls", "/glob", "/grep", "/write", "/spawn", "/list", "/history", "/status", "/help",
+    ] {
         assert!(help.contains(command), "{command}");
     }
 }

@@ -16,6 +16,8 @@ pub(crate) enum ArgumentError {
     Missing { name: &'static str },
     #[error("the argument {name:?} must be {expected}")]
     Type { name: &'static str, expected: &'static str },
+    #[error("the arguments {first:?} and {second:?} cannot be given together")]
+    Together { first: &'static str, second: &'static str },
     #[error("the argument {name:?} must be between {least} and {most}, not {value}")]
     Range { name: &'static str, least: u64, most: u64, value: String },
 }
@@ -33,6 +35,24 @@ impl Arguments {
             }
             None => Ok(Self(fields)),
         }
+    }
+
+    /// The same, where a field may also have another name (`(other, own)`) that models know it by.
+    pub(crate) fn with_aliases(
+        mut value: Value,
+        allowed: &[&str],
+        aliases: &[(&str, &str)],
+    ) -> Result<Self, ArgumentError> {
+        if let Value::Object(fields) = &mut value {
+            for (other, own) in aliases {
+                if !fields.contains_key(*own)
+                    && let Some(given) = fields.remove(*other)
+                {
+                    fields.insert((*own).to_owned(), given);
+                }
+            }
+        }
+        Self::new(value, allowed)
     }
 
     /// A text that must be there.

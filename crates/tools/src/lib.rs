@@ -13,6 +13,7 @@ mod arguments;
 mod exec;
 mod files;
 mod identity;
+mod looking;
 mod protected;
 mod question;
 #[cfg(unix)]
@@ -53,13 +54,14 @@ pub struct ToolsConfig {
     pub sandboxes: Arc<Sandboxes>,
 }
 
-/// `read`, `write`, `edit`, and on Unix `exec`.
+/// `read`, `write`, `edit`, `ls`, `glob`, `grep`, and on Unix `exec`.
 ///
 /// A run's workspace ([`tidegate_agent::authority::RunAuthority::workspace`]) must be canonical:
 /// named without symbolic links.
 #[must_use]
 pub fn standard_tools(config: ToolsConfig) -> Vec<Arc<dyn Tool>> {
     let mut tools = files::file_tools(&config.protected);
+    tools.extend(looking::looking_tools(&config.protected));
     #[cfg(unix)]
     {
         let temporary = config.temporary.canonicalize().unwrap_or(config.temporary);

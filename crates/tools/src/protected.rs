@@ -1,6 +1,7 @@
 //! Files that tools never touch, even inside a workspace: Tidegate's own, keys, and everything that
 //! runs by itself later.
 
+use std::cell::OnceCell;
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::path::{Component, Path, PathBuf};
@@ -203,6 +204,11 @@ impl Protected {
         Ok(())
     }
 
+    /// The same checks for many files of one file system, with one look at what is protected.
+    pub(crate) fn snapshot(&self, file_system: Identity) -> Snapshot {
+        Snapshot { present: self.present(), paths: self.paths.clone(), file_system, linked: OnceCell::new() }
+    }
+
     /// Where the protected paths lead at this moment.
     fn present(&self) -> Present {
         let mut present = Present { objects: HashSet::new(), places: Vec::new() };
@@ -211,6 +217,62 @@ impl Protected {
         }
         present
     }
+}
+
+/// What is protected at one moment. Who walks down from a directory that
+/// [`Protected::check_directory`] accepted needs no other look at the directories above.
+pub(crate) struct Snapshot {
+    present: Present,
+    paths: Vec<PathBuf>,
+    file_system: Identity,
+    /// The protected files on that file system; none when there are too many to tell.
+    linked: OnceCell<Option<HashSet<Identity>>>,
+}
+
+impl Snapshot {
+    /// Refuses an opened directory that is protected.
+    pub(crate) fn check_directory(&self, directory: Identity) -> Result<(), Refusal> {
+        if self.present.objects.contains(&directory) { Err(Refusal::Protected) } else { Ok(()) }
+    }
+
+    /// Refuses an opened file that is a protected one under any of its names.
+    pub(crate) fn check_file(&self, metadata: &Metadata) -> Result<(), Refusal> {
+        let identity = Identity::of(metadata);
+        self.check_directory(identity)?;
+        if metadata.nlink() <= 1 {
+            return Ok(());
+        }
+        match self.linked.get_or_init(|| protected_files(&self.paths, self.file_system)) {
+            Some(files) if !files.contains(&identity) => Ok(()),
+            Some(_) => Err(Refusal::Protected),
+            None => Err(Refusal::ManyNames),
+        }
+    }
+}
+
+/// All files at or below `paths` on one file system; none when there are too many.
+fn protected_files(paths: &[PathBuf], file_system: Identity) -> Option<HashSet<Identity>> {
+    let (mut files, mut left) = (HashSet::new(), MAX_SCANNED);
+    for path in paths {
+        match Identity::of_path(path) {
+            Ok(root) if root.same_device(file_system) => files.insert(root),
+            _ => continue,
+        };
+        let mut waiting = vec![path.clone()];
+        while let Some(directory) = waiting.pop() {
+            let Ok(entries) = std::fs::read_dir(directory) else { continue };
+            for entry in entries.flatten() {
+                left = left.checked_sub(1)?;
+                let Ok(metadata) = entry.metadata() else { continue };
+                if metadata.is_dir() {
+                    waiting.push(entry.path());
+                } else {
+                    files.insert(Identity::of(&Metadata::from_just_metadata(metadata)));
+                }
+            }
+        }
+    }
+    Some(files)
 }
 
 /// An absolute path without symbolic links, as far as it exists; of the rest, dots are taken away.

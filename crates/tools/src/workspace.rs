@@ -36,7 +36,7 @@ pub(crate) enum PathError {
     Detour { path: String },
     #[error("{path} is refused: {reason}")]
     Refused { path: String, reason: Refusal },
-    #[error("{path} is a directory; a file is needed")]
+    #[error("{path} is a directory; a file is needed (ls lists a directory)")]
     IsDirectory { path: String },
     #[error("{path} does not exist")]
     NotFound { path: String },
@@ -155,8 +155,18 @@ impl Workspace {
         }
     }
 
+    /// Its canonical path.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The workspace itself.
+    pub(crate) fn root(&self) -> &Dir {
+        &self.root
+    }
+
     /// `text` as a path below the workspace. It may still lead out; opening it decides.
-    fn relative(&self, text: &str) -> Result<PathBuf, PathError> {
+    pub(crate) fn relative(&self, text: &str) -> Result<PathBuf, PathError> {
         if text.is_empty() {
             return Err(PathError::Empty);
         }
@@ -220,7 +230,7 @@ impl Workspace {
         Ok(directory)
     }
 
-    fn outside(&self, shown: &str) -> PathError {
+    pub(crate) fn outside(&self, shown: &str) -> PathError {
         PathError::Outside { path: shown.to_owned(), workspace: show(&self.path) }
     }
 

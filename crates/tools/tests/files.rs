@@ -306,6 +306,55 @@ async fn long_files_are_read_in_parts() {
 }
 
 #[tokio::test]
+async fn a_file_without_line_ends_is_read_on_by_bytes() {
+    let fixture = Fixture::new();
+    let content = "0123456789\u{20ac}".repeat(20_000);
+    fixture.file("workspace/wide", &content);
+    let first = fixture.call("read", json!({"path": "wide"})).await.text;
+    let (mut whole, hint) = parts(&first);
+    assert!(hint.starts_with("Line 1 is longer than 50 KiB"), "{hint}");
+    let mut next = byte_offset(hint);
+    while let Some(byte) = next {
+        let part = fixture.call("read", json!({"path": "wide", "byteOffset": byte})).await;
+        assert!(!part.is_error, "{}", part.text);
+        let (text, hint) = parts(&part.text);
+        whole.push_str(&text);
+        next = byte_offset(hint);
+    }
+    assert_eq!(whole, content);
+}
+
+/// The text of a part of one long line, and the hint behind it.
+fn parts(result: &str) -> (String, &str) {
+    result.split_once("\n\n[").map_or((result.to_owned(), ""), |(text, hint)| (text.to_owned(), hint))
+}
+
+fn byte_offset(hint: &str) -> Option<u64> {
+    let (_, rest) = hint.split_once("byteOffset=")?;
+    rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+}
+
+#[tokio::test]
+async fn a_line_and_a_byte_cannot_be_asked_for_together() {
+    let fixture = Fixture::new();
+    fixture.file("workspace/f", "text");
+    let text = fixture.refused("read", json!({"path": "f", "offset": 1, "byteOffset": 0})).await;
+    assert!(text.contains("\"offset\" and \"byteOffset\" cannot be given together"), "{text}");
+    let text = fixture.refused("read", json!({"path": "f", "byteOffset": 5})).await;
+    assert!(text.contains("f has only 4 bytes; byteOffset 5 is behind its end"), "{text}");
+}
+
+#[tokio::test]
+async fn arguments_under_the_names_of_other_agents_are_understood() {
+    let fixture = Fixture::new();
+    fixture.call("write", json!({"file_path": "f", "content": "one"})).await;
+    let edit = json!({"file_path": "f", "old_string": "one", "new_string": "two"});
+    let edited = fixture.call("edit", edit).await;
+    assert!(!edited.is_error, "{}", edited.text);
+    assert_eq!(fixture.call("read", json!({"file_path": "f"})).await.text, "two");
+}
+
+#[tokio::test]
 async fn binary_files_are_refused_with_a_sentence() {
     let fixture = Fixture::new();
     std::fs::write(fixture.workspace().join("binary"), b"\x7fELF\0\xff").expect("written");
@@ -343,9 +392,10 @@ async fn an_edit_tells_how_many_matches_there_are() {
 async fn a_run_without_the_tool_in_its_authority_is_refused() {
     let fixture = Fixture::new();
     fixture.file("workspace/f", "text");
-    for tool in ["read", "write", "edit", "exec"] {
+    let tools = ["read", "write", "edit", "ls", "glob", "grep", "exec"];
+    for tool in tools {
         let mut context = fixture.context(AllowCommands);
-        let others = ["read", "write", "edit", "exec"].iter().filter(|other| **other != tool);
+        let others = tools.iter().filter(|other| **other != tool);
         let others = others.map(|other| (*other).to_owned()).collect();
         context.authority = context.authority.narrow(Some(&others), None, &[]).expect("narrower");
         let arguments =

@@ -231,6 +231,10 @@ impl Tool for Probe {
         }
     }
 
+    fn aliases(&self) -> &'static [&'static str] {
+        &["test_probe"]
+    }
+
     fn call(&self, context: ToolContext, arguments: Value) -> BoxFuture<'_, ToolOutput> {
         self.calls.lock().expect("lock").push(arguments.clone());
         Box::pin(async move {

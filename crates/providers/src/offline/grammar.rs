@@ -60,6 +60,12 @@ fn line(text: &str) -> Line<'_> {
         },
         "/read" if rest.is_empty() => wrong("/read PATH"),
         "/read" => call("read", json!({"path": rest})),
+        "/ls" if rest.is_empty() => call("ls", json!({})),
+        "/ls" => call("ls", json!({"path": rest})),
+        "/glob" if rest.is_empty() => wrong("/glob PATTERN"),
+        "/glob" => call("glob", json!({"pattern": rest})),
+        "/grep" if rest.is_empty() => wrong("/grep PATTERN"),
+        "/grep" => call("grep", json!({"pattern": rest})),
         "/write" => match word(rest) {
             ("", _) | (_, "") => wrong("/write PATH TEXT"),
             (path, content) => call("write", json!({"path": path, "content": content})),
@@ -121,6 +127,10 @@ mod tests {
             )
         );
         assert_eq!(one(" /read a b.txt "), call("read", json!({"path": "a b.txt"})));
+        assert_eq!(one("/ls"), call("ls", json!({})));
+        assert_eq!(one("/ls src"), call("ls", json!({"path": "src"})));
+        assert_eq!(one("/glob *.rs"), call("glob", json!({"pattern": "*.rs"})));
+        assert_eq!(one("/grep two words"), call("grep", json!({"pattern": "two words"})));
         assert_eq!(
             one("/write a.txt two words"),
             call("write", json!({"path": "a.txt", "content": "two words"}))
@@ -144,7 +154,8 @@ mod tests {
 
     #[test]
     fn incomplete_and_unknown_commands_are_told_apart() {
-        for text in ["/run", "/needs git", "/read ", "/write a.txt", "/spawn", "/history"] {
+        for text in ["/run", "/needs git", "/read ", "/glob", "/grep ", "/write a.txt", "/spawn", "/history"]
+        {
             assert!(matches!(one(text), Line::Wrong { form: Some(_), .. }), "{text}");
         }
         assert_eq!(one("/runaway x"), Line::Wrong { command: "/runaway", form: None });

@@ -6,6 +6,9 @@
 //! /run COMMAND            run a command
 //! /needs NEED,... COMMAND run a command that needs more than the sandbox
 //! /read PATH              read a file
+//! /ls [PATH]              list a directory
+//! /glob PATTERN           find files by name
+//! /grep PATTERN           search files
 //! /write PATH TEXT        write a file; PATH has no blanks
 //! /spawn [LABEL:] TASK    start a subagent; LABEL is at most 64 letters, digits, - and _
 //! /list                   list the sessions
@@ -37,7 +40,8 @@ const ECHO_CHARACTERS: usize = 400;
 const MAX_CALLS: usize = 100;
 
 const HELP: &str = "I am built in and have no intelligence. I understand these commands, one per line: \
-/run COMMAND, /needs NEED,... COMMAND, /read PATH, /write PATH TEXT, /spawn [LABEL:] TASK, /list, /history KEY, /status, /help. \
+/run COMMAND, /needs NEED,... COMMAND, /read PATH, /ls [PATH], /glob PATTERN, /grep PATTERN, /write PATH TEXT, /spawn [LABEL:] TASK, \
+/list, /history KEY, /status, /help. \
 To talk to a real model, start Ollama, LM Studio or llama.cpp on this computer, or add one with \
 `tidegate models add`.";
 

@@ -5,7 +5,7 @@ use tidegate_agent::tool::ToolDescription;
 use tidegate_trust::approval::FileAccess;
 
 use super::text;
-use super::{FileRequest, FileToolError, Files};
+use super::{FileRequest, FileToolError, Files, PATH};
 use crate::arguments::{ArgumentError, Arguments};
 use crate::workspace::{MissingDirectories, Place};
 
@@ -34,6 +34,7 @@ pub(super) struct Edit {
 
 impl FileRequest for Edit {
     const MISSING: MissingDirectories = MissingDirectories::Refuse;
+    const ALIASES: &'static [&'static str] = &["edit_file"];
 
     fn description() -> ToolDescription {
         ToolDescription {
@@ -56,7 +57,11 @@ impl FileRequest for Edit {
     }
 
     fn parse(arguments: Value) -> Result<Self, ArgumentError> {
-        let mut arguments = Arguments::new(arguments, &["path", "oldText", "newText"])?;
+        let mut arguments = Arguments::with_aliases(
+            arguments,
+            &["path", "oldText", "newText"],
+            &[PATH, ("old_string", "oldText"), ("new_string", "newText")],
+        )?;
         let path = arguments.text("path")?;
         let (old_text, new_text) = (arguments.text("oldText")?, arguments.text("newText")?);
         Ok(Self { path, old_text, new_text })

@@ -4,6 +4,7 @@
 mod edit;
 mod outside;
 mod read;
+mod regular;
 mod text;
 mod write;
 
@@ -22,6 +23,7 @@ use crate::protected::Protected;
 use crate::question::{self, NotAllowed};
 use crate::workspace::{MissingDirectories, PathError, Place, Workspace};
 use outside::{NotAsShown, Outside};
+pub(crate) use regular::{NotOpened, kind, open_regular};
 use text::{FileError, Replacement};
 
 /// Bytes that a file may have to be written or edited.
@@ -62,6 +64,8 @@ enum FileToolError {
 trait FileRequest: Clone + Send + Sync + 'static {
     /// What becomes of missing directories inside the workspace.
     const MISSING: MissingDirectories;
+    /// Other names under which models know the tool.
+    const ALIASES: &'static [&'static str];
 
     fn description() -> ToolDescription;
 
@@ -75,6 +79,9 @@ trait FileRequest: Clone + Send + Sync + 'static {
     /// Does it. Blocks on the file system.
     fn act(&self, files: &Files, place: &Place) -> Result<String, FileToolError>;
 }
+
+/// Other names of the argument `path`.
+const PATH: (&str, &str) = ("file_path", "path");
 
 struct FileTool<R> {
     files: Arc<Files>,
@@ -94,6 +101,10 @@ fn tool<R: FileRequest>(files: &Arc<Files>) -> Arc<dyn Tool> {
 impl<R: FileRequest> Tool for FileTool<R> {
     fn description(&self) -> ToolDescription {
         R::description()
+    }
+
+    fn aliases(&self) -> &'static [&'static str] {
+        R::ALIASES
     }
 
     fn call(&self, context: ToolContext, arguments: Value) -> BoxFuture<'_, ToolOutput> {

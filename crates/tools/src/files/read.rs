@@ -1,13 +1,13 @@
 //! `read`: a part of a text file.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read as _, Seek, SeekFrom};
 
 use serde_json::{Value, json};
 use tidegate_agent::tool::ToolDescription;
 use tidegate_trust::approval::FileAccess;
 
 use super::text::{self, FileError};
-use super::{FileRequest, FileToolError, Files};
+use super::{FileRequest, FileToolError, Files, PATH};
 use crate::arguments::{ArgumentError, Arguments};
 use crate::workspace::{MissingDirectories, Place};
 
@@ -15,6 +15,8 @@ use crate::workspace::{MissingDirectories, Place};
 const MAX_LINES: u64 = 2000;
 /// Bytes that one call returns.
 const MAX_BYTES: usize = 50 * 1024;
+/// Bytes that are read at once.
+const BUFFER: usize = 64 * 1024;
 /// Bytes that are skipped to reach an offset.
 const MAX_SKIPPED: u64 = 256 * 1024 * 1024;
 
@@ -22,12 +24,22 @@ const MAX_SKIPPED: u64 = 256 * 1024 * 1024;
 #[derive(Clone)]
 pub(super) struct Read {
     path: String,
-    offset: u64,
+    start: Start,
     limit: u64,
+}
+
+/// Where a part begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Start {
+    /// A line, counted from 1.
+    Line(u64),
+    /// A byte, counted from 0. Within a character it means the next one.
+    Byte(u64),
 }
 
 impl FileRequest for Read {
     const MISSING: MissingDirectories = MissingDirectories::Refuse;
+    const ALIASES: &'static [&'static str] = &["read_file", "view_file", "open_file"];
 
     fn description() -> ToolDescription {
         ToolDescription {
@@ -46,6 +58,10 @@ impl FileRequest for Read {
                         "type": "integer", "minimum": 1,
                         "description": "The first line to return, counted from 1.",
                     },
+                    "byteOffset": {
+                        "type": "integer", "minimum": 0,
+                        "description": "The first byte to return, instead of a line.",
+                    },
                     "limit": {"type": "integer", "minimum": 1, "description": "How many lines to return."},
                 },
             }),
@@ -53,11 +69,20 @@ impl FileRequest for Read {
     }
 
     fn parse(arguments: Value) -> Result<Self, ArgumentError> {
-        let mut arguments = Arguments::new(arguments, &["path", "offset", "limit"])?;
+        let allowed = ["path", "offset", "byteOffset", "limit"];
+        let mut arguments = Arguments::with_aliases(arguments, &allowed, &[PATH])?;
         let path = arguments.text("path")?;
-        let offset = arguments.optional_number("offset", 1, u64::MAX)?.unwrap_or(1);
+        let line = arguments.optional_number("offset", 1, u64::MAX)?;
+        let byte = arguments.optional_number("byteOffset", 0, u64::MAX)?;
+        let start = match (line, byte) {
+            (Some(_), Some(_)) => {
+                return Err(ArgumentError::Together { first: "offset", second: "byteOffset" });
+            }
+            (None, Some(byte)) => Start::Byte(byte),
+            (line, None) => Start::Line(line.unwrap_or(1)),
+        };
         let limit = arguments.optional_number("limit", 1, u64::MAX)?.unwrap_or(MAX_LINES).min(MAX_LINES);
-        Ok(Self { path, offset, limit })
+        Ok(Self { path, start, limit })
     }
 
     fn path(&self) -> &str {
@@ -69,34 +94,39 @@ impl FileRequest for Read {
     }
 
     fn act(&self, files: &Files, place: &Place) -> Result<String, FileToolError> {
-        let offset = self.offset;
         let (file, _) = text::open(place, &files.protected)?;
-        let shown = || place.shown.clone();
-        match read_lines(BufReader::with_capacity(64 * 1024, file), offset, self.limit) {
-            Ok(window) => Ok(window.render(offset)),
-            Err(Unreadable::NotText { offset }) => Err(FileError::NotText { path: shown(), offset }.into()),
-            Err(Unreadable::BehindEnd { lines: 0 }) if offset == 1 => Ok("[The file is empty.]".to_owned()),
-            Err(Unreadable::BehindEnd { lines }) => {
-                Err(FileError::BehindEnd { path: shown(), lines, offset }.into())
+        let path = place.shown.clone();
+        let error = match read_part(BufReader::with_capacity(BUFFER, file), self.start, self.limit) {
+            Ok(window) => return Ok(window.render(self.start)),
+            Err(Unreadable::Empty) => return Ok("[The file is empty.]".to_owned()),
+            Err(Unreadable::NotText { offset }) => FileError::NotText { path, offset },
+            Err(Unreadable::BehindEnd { lines, offset }) => FileError::BehindEnd { path, lines, offset },
+            Err(Unreadable::BehindLastByte { bytes, offset }) => {
+                FileError::BehindLastByte { path, bytes, offset }
             }
-            Err(Unreadable::TooFar) => Err(FileError::TooFar { path: shown(), limit: MAX_SKIPPED }.into()),
-            Err(Unreadable::Io(error)) => Err(text::io(place, error).into()),
-        }
+            Err(Unreadable::TooFar) => FileError::TooFar { path, limit: MAX_SKIPPED },
+            Err(Unreadable::Io(error)) => text::io(place, error),
+        };
+        Err(error.into())
     }
 }
 
 #[derive(Debug)]
 enum Unreadable {
+    Empty,
     NotText { offset: u64 },
-    BehindEnd { lines: u64 },
+    BehindEnd { lines: u64, offset: u64 },
+    BehindLastByte { bytes: u64, offset: u64 },
     TooFar,
     Io(std::io::Error),
 }
 
-/// Some lines of a file.
+/// A part of a file.
 #[derive(Debug, PartialEq, Eq)]
 struct Window {
     text: String,
+    /// The byte of the file at which the text begins.
+    first: u64,
     /// How many lines the text has.
     lines: u64,
     more: bool,
@@ -105,34 +135,44 @@ struct Window {
 }
 
 impl Window {
-    fn render(self, offset: u64) -> String {
-        let last = offset + self.lines.saturating_sub(1);
-        let next = last + 1;
-        let mut text = self.text;
-        if self.cut {
-            let start = if text.ends_with('\n') { "" } else { "\n" };
-            text.push_str(&format!(
-                "{start}\n[Line {offset} is longer than 50 KiB and is cut; see the rest of it with exec."
-            ));
-        } else if self.more {
-            text.push_str(&format!("\n[Lines {offset}-{last}; more follow."));
-        } else {
-            return text;
-        }
-        text.push_str(&if self.more { format!(" Use offset={next} to continue.]") } else { "]".to_owned() });
-        text
+    /// The byte of the file that follows the text.
+    fn end(&self) -> u64 {
+        self.first + u64::try_from(self.text.len()).unwrap_or(u64::MAX)
+    }
+
+    fn render(self, start: Start) -> String {
+        let (first, end) = (self.first, self.end());
+        let hint = match start {
+            _ if !self.more => return self.text,
+            Start::Byte(_) => {
+                format!("Bytes {first}-{}; more follow. Use byteOffset={end} to continue.", end - 1)
+            }
+            Start::Line(line) if self.cut => format!(
+                "Line {line} is longer than 50 KiB; this is its start. Use byteOffset={end} to continue in it, \
+                 offset={} for the next line.",
+                line.saturating_add(1)
+            ),
+            Start::Line(line) => {
+                let last = line.saturating_add(self.lines.saturating_sub(1));
+                format!(
+                    "Lines {line}-{last}; more follow. Use offset={} to continue.",
+                    last.saturating_add(1)
+                )
+            }
+        };
+        let line_end = if self.cut && !self.text.ends_with('\n') { "\n" } else { "" };
+        format!("{}{line_end}\n[{hint}]", self.text)
     }
 }
 
-/// Returns up to `limit` whole lines from line `offset` on, in at most [`MAX_BYTES`] bytes.
-fn read_lines(mut file: impl BufRead, offset: u64, limit: u64) -> Result<Window, Unreadable> {
-    let mut position = 0;
-    for lines in 0..offset - 1 {
-        if next_line(&mut file, None, &mut position)?.is_none() {
-            return Err(Unreadable::BehindEnd { lines });
-        }
-    }
-    let (start, mut text, mut lines, mut cut) = (position, Vec::new(), 0, false);
+/// Returns up to `limit` lines from `start` on, in at most [`MAX_BYTES`] bytes: whole lines, unless
+/// the first one alone is longer.
+fn read_part(mut file: impl BufRead + Seek, start: Start, limit: u64) -> Result<Window, Unreadable> {
+    let mut position = match start {
+        Start::Line(line) => skip_lines(&mut file, line)?,
+        Start::Byte(byte) => skip_bytes(&mut file, byte)?,
+    };
+    let (first, mut text, mut lines, mut cut) = (position, Vec::new(), 0, false);
     let mut more = true;
     while lines < limit {
         let before = text.len();
@@ -154,7 +194,11 @@ fn read_lines(mut file: impl BufRead, offset: u64, limit: u64) -> Result<Window,
         }
     }
     if lines == 0 {
-        return Err(Unreadable::BehindEnd { lines: offset - 1 });
+        return Err(match start {
+            _ if first == 0 => Unreadable::Empty,
+            Start::Line(offset) => Unreadable::BehindEnd { lines: offset - 1, offset },
+            Start::Byte(offset) => Unreadable::BehindLastByte { bytes: first, offset },
+        });
     }
     if more {
         more = cut || !file.fill_buf().map_err(Unreadable::Io)?.is_empty();
@@ -167,11 +211,42 @@ fn read_lines(mut file: impl BufRead, offset: u64, limit: u64) -> Result<Window,
             String::from_utf8_lossy(&error.as_bytes()[..end]).into_owned()
         }
         Err(error) => {
-            let offset = start + u64::try_from(error.utf8_error().valid_up_to()).unwrap_or(u64::MAX);
+            let offset = first + u64::try_from(error.utf8_error().valid_up_to()).unwrap_or(u64::MAX);
             return Err(Unreadable::NotText { offset });
         }
     };
-    Ok(Window { text, lines, more, cut })
+    Ok(Window { text, first, lines, more, cut })
+}
+
+/// Goes to the start of a line, and returns its byte.
+fn skip_lines(file: &mut impl BufRead, line: u64) -> Result<u64, Unreadable> {
+    let mut position = 0;
+    for lines in 0..line - 1 {
+        if next_line(file, None, &mut position)?.is_none() {
+            return Err(match lines {
+                0 => Unreadable::Empty,
+                lines => Unreadable::BehindEnd { lines, offset: line },
+            });
+        }
+    }
+    Ok(position)
+}
+
+/// Goes to the character that begins at or after a byte, and returns its byte.
+fn skip_bytes(file: &mut (impl BufRead + Seek), byte: u64) -> Result<u64, Unreadable> {
+    let bytes = file.seek(SeekFrom::End(0)).map_err(Unreadable::Io)?;
+    if byte > bytes {
+        return Err(Unreadable::BehindLastByte { bytes, offset: byte });
+    }
+    // Of a character that began before it, at most three bytes follow.
+    file.seek(SeekFrom::Start(byte)).map_err(Unreadable::Io)?;
+    let mut next = Vec::new();
+    file.by_ref().take(3).read_to_end(&mut next).map_err(Unreadable::Io)?;
+    let inside = |byte: &u8| byte & 0b1100_0000 == 0b1000_0000;
+    let skipped = next.iter().take_while(|byte| inside(byte)).count();
+    let position = byte + u64::try_from(skipped).unwrap_or(0);
+    file.seek(SeekFrom::Start(position)).map_err(Unreadable::Io)?;
+    Ok(position)
 }
 
 enum LineEnd {
@@ -221,19 +296,40 @@ fn next_line(
 
 #[cfg(test)]
 mod tests {
+    use std::io::Cursor;
+
     use super::*;
     use proptest::prelude::*;
 
     fn window(text: &str, offset: u64, limit: u64) -> Window {
-        read_lines(text.as_bytes(), offset, limit).expect("readable")
+        part(text, Start::Line(offset), limit).expect("readable")
+    }
+
+    fn part(text: impl AsRef<[u8]>, start: Start, limit: u64) -> Result<Window, Unreadable> {
+        read_part(Cursor::new(text.as_ref()), start, limit)
     }
 
     #[test]
     fn a_part_says_where_to_go_on() {
-        let text = window("a\nb\nc\n", 2, 1).render(2);
+        let text = window("a\nb\nc\n", 2, 1).render(Start::Line(2));
         assert_eq!(text, "b\n\n[Lines 2-2; more follow. Use offset=3 to continue.]");
-        assert_eq!(window("a\nb\nc\n", 3, 5).render(3), "c\n");
-        assert_eq!(window("a\nb", 1, 2).render(1), "a\nb");
+        assert_eq!(window("a\nb\nc\n", 3, 5).render(Start::Line(3)), "c\n");
+        assert_eq!(window("a\nb", 1, 2).render(Start::Line(1)), "a\nb");
+    }
+
+    #[test]
+    fn a_part_from_a_byte_on_says_which_byte_follows() {
+        let start = Start::Byte(2);
+        let text = part("a\nb\nc\n", start, 1).expect("readable").render(start);
+        assert_eq!(text, "b\n\n[Bytes 2-3; more follow. Use byteOffset=4 to continue.]");
+    }
+
+    #[test]
+    fn a_byte_inside_a_character_means_the_next_character() {
+        for byte in 1..=3 {
+            let window = part("\u{20ac}x", Start::Byte(byte), 9).expect("readable");
+            assert_eq!((window.text.as_str(), window.first), ("x", 3), "{byte}");
+        }
     }
 
     #[test]
@@ -242,19 +338,38 @@ mod tests {
         let window = window(&long, 1, 10);
         assert!(window.cut);
         assert!(window.text.len() <= MAX_BYTES && window.text.chars().all(|c| c == '\u{20ac}'));
-        assert!(window.render(1).contains("Line 1 is longer than 50 KiB"));
+        let end = window.end();
+        let text = window.render(Start::Line(1));
+        assert!(text.contains("Line 1 is longer than 50 KiB"));
+        assert!(text.contains(&format!("Use byteOffset={end} to continue in it, offset=2")), "{text}");
     }
 
     #[test]
     fn binary_and_foreign_encodings_are_refused_with_the_place() {
-        assert!(matches!(read_lines(&b"a\nb\0c"[..], 1, 9), Err(Unreadable::NotText { offset: 3 })));
-        assert!(matches!(read_lines(&b"a\nb\xffc"[..], 2, 9), Err(Unreadable::NotText { offset: 3 })));
+        let refused = |bytes: &[u8], start| match part(bytes, start, 9) {
+            Err(Unreadable::NotText { offset }) => Some(offset),
+            _ => None,
+        };
+        assert_eq!(refused(b"a\nb\0c", Start::Line(1)), Some(3));
+        assert_eq!(refused(b"a\nb\xffc", Start::Line(2)), Some(3));
+        assert_eq!(refused(b"a\nb\xffc", Start::Byte(1)), Some(3));
     }
 
     #[test]
-    fn an_offset_behind_the_end_tells_how_many_lines_there_are() {
-        assert!(matches!(read_lines(&b"a\nb\n"[..], 4, 1), Err(Unreadable::BehindEnd { lines: 2 })));
-        assert!(matches!(read_lines(&b"a\nb\n"[..], 3, 1), Err(Unreadable::BehindEnd { lines: 2 })));
+    fn an_offset_behind_the_end_tells_how_long_the_file_is() {
+        for line in [3, 4] {
+            let start = Start::Line(line);
+            assert!(
+                matches!(part("a\nb\n", start, 1), Err(Unreadable::BehindEnd { lines: 2, offset }) if offset == line)
+            );
+        }
+        for byte in [4, 5, u64::MAX] {
+            let start = Start::Byte(byte);
+            assert!(matches!(part("a\nb\n", start, 1), Err(Unreadable::BehindLastByte { bytes: 4, .. })));
+        }
+        for start in [Start::Line(1), Start::Line(7), Start::Byte(0)] {
+            assert!(matches!(part("", start, 1), Err(Unreadable::Empty)));
+        }
     }
 
     proptest! {
@@ -271,6 +386,28 @@ mod tests {
                 let window = window(&text, offset, limit);
                 whole.push_str(&window.text);
                 offset += window.lines;
+                if !window.more {
+                    break;
+                }
+            }
+            prop_assert_eq!(whole, text);
+        }
+
+        #[test]
+        fn reading_on_by_bytes_returns_the_whole_file(
+            pieces in proptest::collection::vec(
+                ("[a\u{e4}\u{1f600}\r]{0,3}", prop_oneof![Just(1_usize), Just(20_000)], any::<bool>()), 1..6,
+            ),
+            limit in 1_u64..9,
+        ) {
+            let line = |(piece, times, ends): &(String, usize, bool)| piece.repeat(*times) + if *ends { "\n" } else { "" };
+            let text = pieces.iter().map(line).collect::<String>() + "x";
+            let (mut byte, mut whole) = (0, String::new());
+            loop {
+                let window = part(&text, Start::Byte(byte), limit).expect("readable");
+                prop_assert!(window.first == byte && window.end() > byte);
+                byte = window.end();
+                whole.push_str(&window.text);
                 if !window.more {
                     break;
                 }

@@ -4,11 +4,11 @@ use std::io::{Read as _, Write as _};
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
-use cap_fs_ext::{FollowSymlinks, OpenOptionsFollowExt as _, OpenOptionsSyncExt as _};
-use cap_std::fs::{File, FileType, Metadata, OpenOptions};
+use cap_std::fs::{File, Metadata};
 use cap_tempfile::TempFile;
 
 use super::MAX_FILE;
+use super::regular::{NotOpened, open_regular, require_regular};
 use crate::identity::Identity;
 use crate::protected::{Protected, Refusal};
 use crate::workspace::Place;
@@ -34,7 +34,9 @@ pub(super) enum FileError {
     Changed { path: String },
     #[error("{path} has only {lines} lines; offset {offset} is behind its end")]
     BehindEnd { path: String, lines: u64, offset: u64 },
-    #[error("{path} has more than {limit} bytes before the line asked for; look at it with exec")]
+    #[error("{path} has only {bytes} bytes; byteOffset {offset} is behind its end")]
+    BehindLastByte { path: String, bytes: u64, offset: u64 },
+    #[error("{path} has more than {limit} bytes before the line asked for; give a byteOffset instead")]
     TooFar { path: String, limit: u64 },
     #[error("{path}: {source}")]
     Io { path: String, source: std::io::Error },
@@ -60,15 +62,8 @@ impl Version {
 
 /// Opens a regular file for reading. What is checked is what is read: the open file itself.
 pub(super) fn open(place: &Place, protected: &Protected) -> Result<(File, Metadata), FileError> {
-    // Opening a device can have effects, so that the name is looked at first. A swap after that is
-    // caught by the second look, and the non-blocking mode keeps a pipe from holding us up.
-    let before = place.directory.symlink_metadata(&place.name).map_err(|error| io(place, error))?;
-    require_regular(place, &before)?;
-    let mut options = OpenOptions::new();
-    options.read(true).follow(FollowSymlinks::No).nonblock(true);
-    let file = place.directory.open_with(&place.name, &options).map_err(|error| io(place, error))?;
-    let metadata = file.metadata().map_err(|error| io(place, error))?;
-    require_regular(place, &metadata)?;
+    let (file, metadata) =
+        open_regular(&place.directory, &place.name).map_err(|error| not_opened(place, error))?;
     if place.expected.is_some_and(|expected| expected != Identity::of(&metadata)) {
         return Err(FileError::Changed { path: place.shown.clone() });
     }
@@ -154,7 +149,7 @@ fn existing(place: &Place, protected: &Protected) -> Result<Option<Metadata>, Fi
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(io(place, error)),
     };
-    require_regular(place, &metadata)?;
+    require_regular(&metadata).map_err(|error| not_opened(place, error))?;
     protected
         .check_file(&metadata)
         .map_err(|reason| FileError::Refused { path: place.shown.clone(), reason })?;
@@ -162,28 +157,6 @@ fn existing(place: &Place, protected: &Protected) -> Result<Option<Metadata>, Fi
         return Err(FileError::ReadOnly { path: place.shown.clone() });
     }
     Ok(Some(metadata))
-}
-
-fn require_regular(place: &Place, metadata: &Metadata) -> Result<(), FileError> {
-    if metadata.is_file() {
-        return Ok(());
-    }
-    Err(FileError::NotRegular { path: place.shown.clone(), kind: kind(metadata.file_type()) })
-}
-
-fn kind(file_type: FileType) -> &'static str {
-    use cap_fs_ext::FileTypeExt as _;
-    if file_type.is_dir() {
-        "a directory"
-    } else if file_type.is_symlink() {
-        "a symbolic link"
-    } else if file_type.is_fifo() {
-        "a named pipe"
-    } else if file_type.is_socket() {
-        "a socket"
-    } else {
-        "a device or something else"
-    }
 }
 
 #[cfg(unix)]
@@ -196,6 +169,13 @@ fn set_mode(file: &File, existing: &Metadata) -> std::io::Result<()> {
 #[cfg(not(unix))]
 fn set_mode(_file: &File, _existing: &Metadata) -> std::io::Result<()> {
     Ok(())
+}
+
+fn not_opened(place: &Place, error: NotOpened) -> FileError {
+    match error {
+        NotOpened::NotRegular(kind) => FileError::NotRegular { path: place.shown.clone(), kind },
+        NotOpened::Io(error) => io(place, error),
+    }
 }
 
 pub(super) fn io(place: &Place, source: std::io::Error) -> FileError {

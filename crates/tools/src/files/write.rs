@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use tidegate_agent::tool::ToolDescription;
 use tidegate_trust::approval::FileAccess;
 
-use super::{FileRequest, FileToolError, Files};
+use super::{FileRequest, FileToolError, Files, PATH};
 use crate::arguments::{ArgumentError, Arguments};
 use crate::workspace::{MissingDirectories, Place};
 
@@ -17,6 +17,7 @@ pub(super) struct Write {
 
 impl FileRequest for Write {
     const MISSING: MissingDirectories = MissingDirectories::Create;
+    const ALIASES: &'static [&'static str] = &["write_file", "create_file"];
 
     fn description() -> ToolDescription {
         ToolDescription {
@@ -39,7 +40,7 @@ impl FileRequest for Write {
     }
 
     fn parse(arguments: Value) -> Result<Self, ArgumentError> {
-        let mut arguments = Arguments::new(arguments, &["path", "content"])?;
+        let mut arguments = Arguments::with_aliases(arguments, &["path", "content"], &[PATH])?;
         Ok(Self { path: arguments.text("path")?, content: arguments.text("content")? })
     }
 

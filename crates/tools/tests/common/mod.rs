@@ -80,7 +80,7 @@ impl Fixture {
     }
 
     pub(crate) fn context_in(&self, workspace: &Path, gate: impl ApprovalGate + 'static) -> ToolContext {
-        let tools = ["read", "write", "edit", "exec"].map(str::to_owned);
+        let tools = ["read", "write", "edit", "ls", "glob", "grep", "exec"].map(str::to_owned);
         ToolContext {
             run: RunId::parse("run-1").expect("valid"),
             session: SessionKey::main(&AgentId::default_agent()),
