@@ -109,8 +109,8 @@ pub enum Refusal {
     /// A tunnel to a TLS port began with something else.
     #[error("what was sent is not TLS, and connections to this port are; use https, or another port")]
     NotTls,
-    /// The TLS handshake cannot be read.
-    #[error("the TLS handshake cannot be read")]
+    /// The TLS handshake breaks the protocol's rules, or is of a client older than TLS 1.2.
+    #[error("the TLS handshake cannot be read; use a client with TLS 1.2 or later")]
     UnreadableTls,
     /// The TLS handshake names no server.
     #[error("the TLS handshake names no server; use a client that sends SNI")]
