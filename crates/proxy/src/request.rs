@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn headers_of_the_connection_are_removed_with_those_that_it_names() {
+    fn headers_that_belong_to_the_connection_are_removed() {
         let mut headers = HeaderMap::new();
         for (name, value) in [
             ("connection", "close, X-Secret, host"),
