@@ -13,6 +13,7 @@ pub mod admission;
 pub mod command_approvals;
 pub mod model;
 pub mod mutation;
+pub mod network;
 pub mod settings;
 pub mod transport;
 pub mod wire;
@@ -24,6 +25,7 @@ pub type Target = fn(&[u8]);
 pub const TARGETS: &[(&str, Target)] = &[
     ("admission", admission::admission),
     ("base_url", settings::base_url),
+    ("client_hello", network::client_hello),
     ("command_approvals", command_approvals::command_approvals),
     ("command_line", settings::command_line),
     ("config", settings::config),
@@ -32,8 +34,10 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("identifiers", wire::identifiers),
     ("lines", transport::lines),
     ("method_params", wire::method_params),
+    ("network_grant", network::network_grant),
     ("offline_model", model::offline_model),
     ("openai_answer", model::openai_answer),
+    ("proxy_request", network::proxy_request),
     ("scopes", wire::scopes),
     ("signed_payload", wire::signed_payload),
     ("text", wire::text),

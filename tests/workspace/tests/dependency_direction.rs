@@ -17,6 +17,7 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
     const PROVIDERS: &str = "tidegate-providers";
     const TOOLS: &str = "tidegate-tools";
     const GATEWAY: &str = "tidegate-gateway";
+    const PROXY: &str = "tidegate-proxy";
     const HOST: &str = "tidegate-host";
     const DESKTOP: &str = "tidegate-desktop-core";
     const INSIDE: &str = "tidegate-inside";
@@ -31,15 +32,16 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         (PROVIDERS, vec![PROTOCOL, TRUST, STORE, SECRETS, AGENT]),
         (INSIDE, vec![]),
         (SANDBOX, vec![INSIDE]),
-        (TOOLS, vec![PROTOCOL, TRUST, AGENT, SANDBOX]),
+        (TOOLS, vec![PROTOCOL, TRUST, AGENT, PROXY, SANDBOX]),
         (GATEWAY, vec![PROTOCOL, TRUST, STORE, AGENT]),
+        (PROXY, vec![PROTOCOL]),
         (HOST, vec![PROTOCOL, TRUST, STORE, SECRETS, AGENT, PROVIDERS, SANDBOX, TOOLS, GATEWAY]),
         ("tidegate-cli", vec![PROTOCOL, TRUST, TOOLS, HOST, DESKTOP]),
         (DESKTOP, vec![PROTOCOL, TRUST]),
         ("tidegate-desktop", vec![PROTOCOL, TRUST, TOOLS, GATEWAY, HOST, DESKTOP]),
         ("tidegate-testkit", vec![PROTOCOL, TRUST, STORE, SECRETS, AGENT, PROVIDERS, TOOLS, GATEWAY, HOST]),
         ("tidegate-bench", vec![PROTOCOL, TRUST, STORE, SECRETS, AGENT, HOST, "tidegate-testkit"]),
-        ("tidegate-fuzz", vec![PROTOCOL, TRUST, AGENT, PROVIDERS, GATEWAY, HOST]),
+        ("tidegate-fuzz", vec![PROTOCOL, TRUST, AGENT, PROVIDERS, GATEWAY, HOST, PROXY]),
         (
             "tidegate-integration-tests",
             vec![
@@ -80,8 +82,8 @@ const OWNED: &[(&str, &[&str])] = &[
     // The benchmarks compare the store to a bare transaction.
     ("rusqlite", &["tidegate-bench", "tidegate-integration-tests", "tidegate-store"]),
     ("rusqlite_migration", &["tidegate-store"]),
-    ("hyper", &["tidegate-fuzz", "tidegate-gateway", "tidegate-testkit"]),
-    ("hyper-util", &["tidegate-gateway", "tidegate-testkit"]),
+    ("hyper", &["tidegate-fuzz", "tidegate-gateway", "tidegate-proxy", "tidegate-testkit"]),
+    ("hyper-util", &["tidegate-gateway", "tidegate-proxy", "tidegate-testkit"]),
     ("tokio-websockets", &["tidegate-gateway", "tidegate-testkit"]),
     ("reqwest", &["tidegate-providers"]),
     ("seccompiler", &["tidegate-sandbox"]),
