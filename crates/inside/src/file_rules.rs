@@ -52,7 +52,6 @@ fn allowed(access: FileAccess) -> BitFlags<AccessFs> {
     let private = AccessFs::from_all(RULES) & !(devices | AccessFs::IoctlDev);
     match access {
         FileAccess::Read => read,
-        FileAccess::Change => read | change,
         FileAccess::Devices => read | change | AccessFs::IoctlDev,
         FileAccess::Folder => private & !(AccessFs::MakeSock | AccessFs::MakeFifo),
         FileAccess::FolderWithSockets => private & !AccessFs::MakeFifo,

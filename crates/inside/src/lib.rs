@@ -87,9 +87,7 @@ pub struct FileRule {
 pub enum FileAccess {
     /// Read, list and run.
     Read,
-    /// And change files that are there.
-    Change,
-    /// And use devices.
+    /// And write to files that are there, and use devices.
     Devices,
     /// Everything in a person's folder: files, directories and links, but no named pipes, sockets or
     /// devices.

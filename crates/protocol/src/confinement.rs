@@ -211,6 +211,8 @@ fn is_host_name(host: &str) -> bool {
             && !label.ends_with('-')
             && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
     };
+    // All names below one.
+    let host = host.strip_prefix("*.").unwrap_or(host);
     let mut labels = host.split('.').rev();
     let last_is_word = labels.next().is_some_and(|last| {
         is_label(last) && last.bytes().any(|byte| byte.is_ascii_alphabetic()) && !last.starts_with("0x")

@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::error::Error;
 use std::io::Write as _;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -16,8 +17,12 @@ use tidegate_agent::authority::{Owner, RunAuthority};
 use tidegate_agent::model::BoxFuture;
 use tidegate_agent::tool::{ToolContext, ToolOutput};
 use tidegate_protocol::{AgentId, RunId, SessionKey};
+use tidegate_proxy::ports::{ConnectError, Connector, LookupName, Resolver};
 use tidegate_sandbox::spec::User;
-use tidegate_tools::{Launcher, Protected, Sandboxes, ToolEnvironment, ToolsConfig, standard_tools};
+use tidegate_tools::{
+    Launcher, NetworkPorts, Protected, Sandboxes, ToolEnvironment, ToolsConfig, standard_tools,
+};
+use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
 struct AllowAll;
@@ -32,6 +37,10 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["run-tool"] => tidegate_tools::run_tool(),
+        ["run-tool", server] => match server.parse() {
+            Ok(server) => tidegate_tools::run_tool_with(one_server(server)),
+            Err(_) => ExitCode::from(2),
+        },
         [root, tool, arguments] => match call(Path::new(root), tool, arguments) {
             Ok(output) => {
                 let _ = std::io::stdout().write_all(output.text.as_bytes());
@@ -69,6 +78,29 @@ async fn call(root: &Path, tool: &str, arguments: &str) -> Result<ToolOutput, Bo
         call_id: "call-1".to_owned(),
     };
     Ok(tool.call(context, serde_json::from_str(arguments)?).await)
+}
+
+/// A network in which every public name is one server on this computer.
+fn one_server(server: SocketAddr) -> NetworkPorts {
+    NetworkPorts { resolver: Arc::new(OneServer(server)), connector: Arc::new(OneServer(server)) }
+}
+
+struct OneServer(SocketAddr);
+
+impl Resolver for OneServer {
+    fn resolve<'a>(&'a self, _name: LookupName<'a>) -> BoxFuture<'a, std::io::Result<Vec<IpAddr>>> {
+        Box::pin(async { Ok(vec![IpAddr::from([203, 0, 113, 7])]) })
+    }
+}
+
+impl Connector for OneServer {
+    fn connect(&self, _address: SocketAddr) -> BoxFuture<'_, Result<TcpStream, ConnectError>> {
+        Box::pin(async { Ok(TcpStream::connect(self.0).await?) })
+    }
+
+    fn connect_upstream(&self, address: SocketAddr) -> BoxFuture<'_, Result<TcpStream, ConnectError>> {
+        self.connect(address)
+    }
 }
 
 fn person(root: &Path) -> User {

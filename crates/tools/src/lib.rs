@@ -30,7 +30,9 @@ use tidegate_agent::tool::Tool;
 pub use exec::{Launcher, Sandboxes, ToolEnvironment};
 pub use protected::Protected;
 #[cfg(unix)]
-pub use run_tool::run_tool;
+pub use run_tool::network::NetworkPorts;
+#[cfg(unix)]
+pub use run_tool::{run_tool, run_tool_with};
 pub use shield::shield_process;
 #[cfg(unix)]
 pub use tidegate_sandbox::spec::User;

@@ -28,6 +28,9 @@ const SESSION: &[&str] = &[
     "SSH_AUTH_SOCK",
 ];
 
+/// Variables that name the proxy of a company's network. Commands never see it: it may hold a password.
+const PROXY: &[&str] = &["HTTPS_PROXY", "https_proxy"];
+
 /// Variables that a call cannot set: they choose or load code, change who the command seems to be
 /// for, or reach the person's session.
 const DENIED: &[&str] = &[
@@ -139,6 +142,7 @@ pub(super) enum EnvironmentError {
 pub struct ToolEnvironment {
     common: BTreeMap<String, String>,
     session: BTreeMap<String, String>,
+    proxy: Option<String>,
 }
 
 impl ToolEnvironment {
@@ -152,10 +156,12 @@ impl ToolEnvironment {
             .into_iter()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .filter(|(_, value)| !value.contains('\0'));
-        let (mut kept, mut session) = (BTreeMap::new(), BTreeMap::new());
+        let (mut kept, mut session, mut proxy) = (BTreeMap::new(), BTreeMap::new(), None);
         for (name, value) in texts {
             if is_inherited(&name) {
                 kept.insert(name, value);
+            } else if PROXY.contains(&name.as_str()) && !value.is_empty() {
+                proxy = Some(value);
             } else if SESSION.contains(&name.as_str()) {
                 session.insert(name, value);
             }
@@ -163,7 +169,12 @@ impl ToolEnvironment {
         kept.insert("PATH".to_owned(), SEARCH_PATH.to_owned());
         kept.insert("TERM".to_owned(), "dumb".to_owned());
         kept.extend(temporary.to_str().map(|path| ("TMPDIR".to_owned(), path.to_owned())));
-        Self { common: kept, session }
+        Self { common: kept, session, proxy }
+    }
+
+    /// The proxy through which the host's own programs reach the network.
+    pub(super) fn proxy(&self) -> Option<String> {
+        self.proxy.clone()
     }
 
     /// Where commands look for the system's programs.

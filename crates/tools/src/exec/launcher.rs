@@ -50,6 +50,8 @@ pub(super) enum End {
 pub(super) struct Finished {
     pub(super) output: Output,
     pub(super) end: End,
+    /// What became of connections that were refused or failed.
+    pub(super) network: Vec<String>,
     /// What confined it.
     pub(super) applied: Option<Applied>,
     /// Whether all its processes are known to be gone.
@@ -123,6 +125,7 @@ struct Supervised {
     started: Option<(i32, Applied)>,
     ended: Option<(Option<i32>, Option<i32>)>,
     disk_full: bool,
+    network: Vec<String>,
     refused: Option<String>,
 }
 
@@ -154,6 +157,7 @@ impl Supervised {
             started: None,
             ended: None,
             disk_full: false,
+            network: Vec::new(),
             refused: None,
         })
     }
@@ -183,7 +187,8 @@ impl Supervised {
                 tracing::debug!(process, ?applied, "a command was started");
                 self.started = Some((process, applied));
             }
-            Ok(Status::Ended { code, signal, disk_full }) => {
+            Ok(Status::Ended { code, signal, disk_full, network }) => {
+                self.network = network;
                 self.ended = Some((code, signal));
                 self.disk_full = disk_full;
             }
@@ -242,7 +247,13 @@ impl Supervised {
             (None, Some((None, Some(signal)))) => End::Signalled(signal),
             (None, Some((None, None)) | None) => End::Lost,
         };
-        Ok(Finished { output: self.output, end, applied: self.started.map(|(_, applied)| applied), all_gone })
+        Ok(Finished {
+            output: self.output,
+            network: self.network,
+            end,
+            applied: self.started.map(|(_, applied)| applied),
+            all_gone,
+        })
     }
 }
 

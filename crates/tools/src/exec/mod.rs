@@ -26,6 +26,7 @@ use approved::{ApprovedPlan, NotApproved};
 use launcher::{End, Finished, LaunchError};
 use plan::{Planner, Request, RequestError};
 
+use crate::run_tool::network::{self, Network, PROXY_PORT};
 use crate::run_tool::protocol::{Applied, Boundary};
 
 /// The tool.
@@ -94,10 +95,13 @@ impl Exec {
                 let mut spec = self.sandboxes.spec(workspace).map_err(ExecError::Directories)?;
                 spec.writable = planner.granted()?;
                 spec.local_sockets = confinement.needs.contains(&Need::Sockets);
+                spec.proxy_port = Some(PROXY_PORT);
                 let variables = self.sandboxes.variables(self.environment.search_path(), confinement.pty);
-                let environment = self.environment.changed(variables);
+                let environment = self.environment.changed(variables.into_iter().chain(network::variables()));
                 let user = self.sandboxes.user().clone();
-                Ok((Boundary::Sandbox { spec: Box::new(spec), user }, environment))
+                let network =
+                    Network { grants: planner.network_grants(), upstream: self.environment.proxy() };
+                Ok((Boundary::Sandbox { spec: Box::new(spec), user, network }, environment))
             }
             CommandClass::Partial => {
                 let boundary = Boundary::Partial {
@@ -137,8 +141,9 @@ impl Tool for Exec {
                     },
                     "needs": {
                         "type": "array", "items": {"type": "string"},
-                        "description": "What it needs beyond the sandbox: write:/PATH (a folder outside), sockets \
-                                        (socket files), or unconfined (no sandbox at all). A person decides.",
+                        "description": "What it needs beyond the sandbox: network:HOST[:PORT], write:/PATH (a folder \
+                                        outside), sockets (socket files), or unconfined (no sandbox at all). A person \
+                                        decides.",
                     },
                     "reason": {"type": "string", "description": "Why it needs that, for the person."},
                     "pty": {"type": "boolean", "description": "Give it a terminal; for programs that want one."},
@@ -185,7 +190,8 @@ fn describe(finished: &Finished) -> ToolOutput {
     };
     let output = finished.output.render();
     let gap = if output.is_empty() || output.ends_with('\n') { "" } else { "\n" };
-    let text = format!("{output}{gap}[{end}{left}{confined}]");
+    let refused: String = finished.network.iter().map(|sentence| format!("[{sentence}]\n")).collect();
+    let text = format!("{output}{gap}{refused}[{end}{left}{confined}]");
     ToolOutput { text, is_error: !matches!(finished.end, End::Exited(0)) }
 }
 

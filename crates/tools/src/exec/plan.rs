@@ -8,6 +8,8 @@ use serde_json::Value;
 use tidegate_agent::approval::ExecPlan;
 use tidegate_agent::authority::RunAuthority;
 use tidegate_protocol::confinement::{CommandClass, Confinement, MAX_NEEDS, MAX_REASON, Need, NeedError};
+use tidegate_proxy::NetworkGrant;
+use tidegate_proxy::grants::NetworkGrantError;
 
 use super::environment::{self, EnvironmentError};
 use crate::arguments::{ArgumentError, Arguments};
@@ -43,6 +45,8 @@ pub(super) enum RequestError {
     Shell(std::io::Error),
     #[error("needs: {0}")]
     Need(#[from] NeedError),
+    #[error("needs: {0}")]
+    Network(#[from] NetworkGrantError),
     #[error("needs has {count} entries; at most {MAX_NEEDS} are allowed")]
     TooManyNeeds { count: usize },
     #[error("reason is missing: say in a sentence why the command needs {needs}; a person reads it")]
@@ -115,7 +119,7 @@ impl Request {
 
     /// How the command runs on a computer where sandboxes hold, or where `problem` stands in their way.
     pub(super) fn confinement(&self, problem: Option<&str>) -> Result<Confinement, RequestError> {
-        let is_served = |need: &&Need| matches!(need, Need::Write(_) | Need::Sockets | Need::Unconfined);
+        let is_served = |need: &&Need| !matches!(need, Need::Git | Need::Listen(_));
         if let Some(need) = self.needs.iter().find(|need| !is_served(need)) {
             return Err(RequestError::NotServed { need: need.clone() });
         }
@@ -132,6 +136,10 @@ impl Request {
                 CommandClass::Partial
             }
         };
+        let networks = self.needs.iter().filter(|need| matches!(need, Need::Network { .. }));
+        for need in networks {
+            need.to_string().parse::<NetworkGrant>()?;
+        }
         Ok(Confinement {
             class,
             needs: self.needs.clone(),
@@ -207,6 +215,12 @@ impl Planner {
             _ => None,
         });
         writes.collect()
+    }
+
+    /// Where the command may connect.
+    pub(super) fn network_grants(&self) -> Vec<String> {
+        let needs = self.confinement.needs.iter().filter(|need| matches!(need, Need::Network { .. }));
+        needs.map(Need::to_string).collect()
     }
 
     /// A sandbox can change everything in its workspace, so that nothing may lie there that tools never

@@ -11,6 +11,7 @@ pub(super) async fn run(sandboxes: &Sandboxes, launcher: &Launcher) -> Report {
     use std::time::Duration;
     use tidegate_sandbox::trial::Trial;
 
+    use crate::run_tool::network::Network;
     use crate::run_tool::protocol::{Applied, Boundary, Plan, VERSION, Work};
 
     /// How long the probe may take on a busy machine.
@@ -32,7 +33,11 @@ pub(super) async fn run(sandboxes: &Sandboxes, launcher: &Launcher) -> Report {
         version: VERSION,
         work: Work::Probe { targets: trial.targets() },
         environment: Vec::new(),
-        boundary: Boundary::Sandbox { spec: Box::new(spec), user: sandboxes.user().clone() },
+        boundary: Boundary::Sandbox {
+            spec: Box::new(spec),
+            user: sandboxes.user().clone(),
+            network: Network::default(),
+        },
     };
     let never = tokio_util::sync::CancellationToken::new();
     match launcher.carry_out(&plan, PATIENCE, &never).await {

@@ -18,6 +18,7 @@ mod descendants;
 #[path = "group.rs"]
 mod descendants;
 mod disk;
+pub(crate) mod network;
 #[cfg(target_os = "linux")]
 mod partial;
 #[cfg(not(target_os = "linux"))]
@@ -38,7 +39,8 @@ use rustix::process::{Pid, Signal, WaitOptions, WaitStatus};
 
 use descendants::Descendants;
 use disk::DiskReserve;
-use protocol::{INTERRUPT, MAX_PLAN, Plan, STOP, Status, VERSION};
+use network::{NetworkPorts, Serving};
+use protocol::{Boundary, INTERRUPT, MAX_PLAN, Plan, STOP, Status, VERSION};
 use start::Running;
 use streams::Streams;
 
@@ -59,8 +61,15 @@ const REPEAT: Duration = Duration::from_millis(10);
 /// status lines.
 #[must_use]
 pub fn run_tool() -> ExitCode {
+    run_tool_with(NetworkPorts::default())
+}
+
+/// The same with another network behind the proxy: for tests, in which a public name leads to a server
+/// on this computer.
+#[must_use]
+pub fn run_tool_with(ports: NetworkPorts) -> ExitCode {
     isolate();
-    let outcome = receive_plan().and_then(|plan| carry_out(&plan));
+    let outcome = receive_plan().and_then(|plan| carry_out(&plan, ports));
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(reason) => {
@@ -117,14 +126,14 @@ fn receive_plan() -> Result<Plan, String> {
     Ok(plan)
 }
 
-fn carry_out(plan: &Plan) -> Result<(), String> {
+fn carry_out(plan: &Plan, ports: NetworkPorts) -> Result<(), String> {
     let temporary = temporary::make(&plan.boundary)?;
-    let outcome = run(plan);
+    let outcome = run(plan, ports);
     drop(temporary);
     outcome
 }
 
-fn run(plan: &Plan) -> Result<(), String> {
+fn run(plan: &Plan, ports: NetworkPorts) -> Result<(), String> {
     let expected = start::check(plan)?;
     let (events, happened) = channel();
     let watcher = events.clone();
@@ -132,6 +141,12 @@ fn run(plan: &Plan) -> Result<(), String> {
     let (streams, terminal) =
         Streams::of(plan).map_err(|error| format!("the output cannot be connected: {error}"))?;
     let mut running = start::start(plan, &expected, streams)?;
+    let proxy = match (&plan.boundary, running.proxy_listener()) {
+        (Boundary::Sandbox { network, .. }, Some(listener)) => {
+            Some(Serving::start(network, ports, listener).inspect_err(|_| running.kill())?)
+        }
+        _ => None,
+    };
     report(&Status::Started { process: running.command.as_raw_nonzero().get(), applied: running.applied });
     let reserve = DiskReserve::of(&plan.boundary);
     let disk = events.clone();
@@ -144,6 +159,7 @@ fn run(plan: &Plan) -> Result<(), String> {
         None => descendants.signal(Signal::INT),
     });
     let status = end_all(&running, &descendants, &happened, &end);
+    let network = proxy.map(Serving::finish).unwrap_or_default();
     if let Some(terminal) = terminal {
         terminal.finish();
     }
@@ -154,6 +170,7 @@ fn run(plan: &Plan) -> Result<(), String> {
         code: status.and_then(WaitStatus::exit_status),
         signal: status.and_then(WaitStatus::terminating_signal),
         disk_full: end.disk_full,
+        network,
     });
     Ok(())
 }

@@ -7,6 +7,7 @@ use tidegate_agent::approval::ExecPlan;
 use tidegate_sandbox::spec::{Spec, User};
 use tidegate_sandbox::{Enforcement, Layers};
 
+use super::network::Network;
 use crate::identity::Identity;
 
 /// The version of these messages. Both ends come from the same build unless the program's file was
@@ -58,6 +59,8 @@ pub(crate) enum Boundary {
         spec: Box<Spec>,
         /// Who the command seems to run as.
         user: User,
+        /// Where the command may connect.
+        network: Network,
     },
     /// The system call filter and Landlock.
     Partial {
@@ -96,6 +99,8 @@ pub(crate) enum Status {
         signal: Option<i32>,
         /// Whether it was ended because the disk was nearly full.
         disk_full: bool,
+        /// What became of connections that were refused or failed, in sentences.
+        network: Vec<String>,
     },
 }
 

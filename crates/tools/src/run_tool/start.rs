@@ -39,6 +39,14 @@ impl Running {
         }
     }
 
+    /// The socket on which the command's programs look for the proxy.
+    pub(super) fn proxy_listener(&mut self) -> Option<std::net::TcpListener> {
+        #[cfg(target_os = "linux")]
+        return self.sandbox.as_mut().and_then(|sandbox| sandbox.proxy.take());
+        #[cfg(not(target_os = "linux"))]
+        None
+    }
+
     /// Why the command's program did not run after all, when everything has ended.
     pub(super) fn failure(&mut self) -> Option<String> {
         #[cfg(target_os = "linux")]
@@ -64,7 +72,7 @@ pub(super) fn check(plan: &Plan) -> Result<Vec<ExpectedIdentity>, String> {
 pub(super) fn start(plan: &Plan, expected: &[ExpectedIdentity], streams: Streams) -> Result<Running, String> {
     match &plan.boundary {
         #[cfg(target_os = "linux")]
-        Boundary::Sandbox { spec, user } => in_sandbox(plan, spec, user, expected, streams),
+        Boundary::Sandbox { spec, user, .. } => in_sandbox(plan, spec, user, expected, streams),
         #[cfg(not(target_os = "linux"))]
         Boundary::Sandbox { .. } => {
             let _ = expected;

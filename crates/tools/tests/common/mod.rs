@@ -2,6 +2,7 @@
 #![allow(dead_code)]
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -29,6 +30,8 @@ pub(crate) struct Fixture {
     pub(crate) root: PathBuf,
     pub(crate) protected: Protected,
     pub(crate) sandboxes: Arc<Sandboxes>,
+    /// The server that every public name leads to.
+    pub(crate) server: Option<SocketAddr>,
 }
 
 impl Fixture {
@@ -44,7 +47,7 @@ impl Fixture {
         let protected =
             Protected::for_home(&root.join("home"), &root.join("state"), &root.join("config.json"));
         let sandboxes = Arc::new(Sandboxes::new(root.join("state/sandbox"), person(&root)));
-        Self { _directory: directory, root, protected, sandboxes }
+        Self { _directory: directory, root, protected, sandboxes, server: None }
     }
 
     pub(crate) fn workspace(&self) -> PathBuf {
@@ -65,8 +68,10 @@ impl Fixture {
 
     pub(crate) fn tools(&self) -> Vec<Arc<dyn Tool>> {
         let temporary = self.root.join("temporary");
+        let mut launcher = Launcher::new(tool_host());
+        launcher.arguments.extend(self.server.map(|server| server.to_string().into()));
         standard_tools(ToolsConfig {
-            launcher: Launcher::new(tool_host()),
+            launcher,
             protected: self.protected.clone(),
             environment: ToolEnvironment::from_host(std::env::vars_os(), &temporary),
             temporary,

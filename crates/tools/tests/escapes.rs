@@ -1,0 +1,152 @@
+//! A confined command tries every known way out. Each target is real and alive.
+#![cfg(target_os = "linux")]
+// Tests fail by panicking.
+#![allow(clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use std::net::{TcpListener, UdpSocket};
+use std::os::linux::net::SocketAddrExt as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener};
+
+use common::{Fixture, SECRET, until};
+use serde_json::json;
+use tidegate_agent::tool::ToolOutput;
+
+const ATTACKS: &str = include_str!("escapes/attacks.py");
+
+/// What stands for the person's place: the gateway, the session bus, the display, a keyring.
+struct Outside {
+    fixture: Fixture,
+    port: TcpListener,
+    streams: Vec<UnixListener>,
+    datagrams: UnixDatagram,
+    arguments: String,
+}
+
+impl Outside {
+    fn new() -> Self {
+        let fixture = Fixture::new();
+        let port = TcpListener::bind("0.0.0.0:0").expect("a port");
+        let abstract_name = format!("tidegate-escapes-{}", fixture.root.display());
+        let abstract_address = SocketAddr::from_abstract_name(&abstract_name).expect("a name");
+        // One outside, as a bus or a display has it, and one that lies in the workspace.
+        let paths = [fixture.root.join("outside/bus"), fixture.workspace().join("bus")];
+        let mut streams: Vec<_> = paths.iter().map(|path| UnixListener::bind(path).expect("bound")).collect();
+        streams.push(UnixListener::bind_addr(&abstract_address).expect("bound"));
+        let datagram = fixture.workspace().join("datagrams");
+        let datagrams = UnixDatagram::bind(&datagram).expect("bound");
+        let secret = fixture.file("state/key", SECRET);
+        std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o600)).expect("changed");
+        for socket in &streams {
+            socket.set_nonblocking(true).expect("set");
+        }
+        port.set_nonblocking(true).expect("set");
+        datagrams.set_nonblocking(true).expect("set");
+        let mut addresses = vec!["127.0.0.1".to_owned(), "127.0.0.2".to_owned(), "0.0.0.0".to_owned()];
+        addresses.extend(own_address());
+        let arguments = json!({
+            "port": port.local_addr().expect("an address").port(),
+            "addresses": addresses,
+            "sockets": paths,
+            "abstract": abstract_name,
+            "datagram": datagram,
+            "secret": secret,
+            "secret_name": "tidegate-escapes-secret",
+            "state": fixture.root.join("state"),
+            "process": std::process::id(),
+        });
+        fixture.file("workspace/attacks.py", ATTACKS);
+        fixture.file("workspace/arguments.json", &arguments.to_string());
+        Self { fixture, port, streams, datagrams, arguments: arguments.to_string() }
+    }
+
+    async fn attack(&self, needs: &[&str], more: &str) -> ToolOutput {
+        let command = format!("python3 attacks.py \"$(cat arguments.json)\" {more}");
+        let mut arguments = json!({"command": command});
+        if !needs.is_empty() {
+            arguments["needs"] = json!(needs);
+            arguments["reason"] = json!("it attacks");
+        }
+        self.fixture.call("exec", arguments).await
+    }
+
+    /// Nobody outside heard of anything.
+    fn assert_untouched(&self) {
+        assert!(self.port.accept().is_err(), "the port was reached");
+        for (at, socket) in self.streams.iter().enumerate() {
+            assert!(socket.accept().is_err(), "socket {at} was reached");
+        }
+        assert!(self.datagrams.recv(&mut [0; 16]).is_err(), "a datagram came");
+        let mode = std::fs::metadata(self.fixture.root.join("state")).expect("there").permissions().mode();
+        assert_ne!(mode & 0o777, 0o777);
+    }
+}
+
+/// An address of this computer that is not loopback, where there is one.
+fn own_address() -> Option<String> {
+    let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
+    // Nothing is sent: the kernel only chooses a way.
+    socket.connect("192.0.2.1:9").ok()?;
+    Some(socket.local_addr().ok()?.ip().to_string())
+}
+
+fn fallen(text: &str) -> Vec<&str> {
+    text.lines().filter(|line| line.starts_with("FELL")).collect()
+}
+
+#[tokio::test]
+async fn a_contained_command_finds_no_way_out() {
+    let outside = Outside::new();
+    let output = outside.attack(&[], "").await;
+    assert!(output.text.contains("\ndone\n"), "the attacks did not come to their end: {}", output.text);
+    assert!(output.text.lines().filter(|line| line.starts_with("held")).count() > 100, "{}", output.text);
+    assert_eq!(fallen(&output.text), [""; 0], "{}", output.text);
+    assert!(!output.text.contains(SECRET), "{}", output.text);
+    outside.assert_untouched();
+}
+
+#[tokio::test]
+async fn a_granted_host_opens_no_other_way() {
+    let outside = Outside::new();
+    let output = outside.attack(&["network:example.org"], "").await;
+    assert_eq!(fallen(&output.text), [""; 0], "{}", output.text);
+    assert!(output.text.contains("\ndone\n"), "{}", output.text);
+    outside.assert_untouched();
+}
+
+#[tokio::test]
+async fn the_attacks_succeed_where_nothing_confines_them() {
+    let outside = Outside::new();
+    let command = format!("python3 attacks.py '{}' reach", outside.arguments);
+    let arguments = json!({"command": command, "needs": ["unconfined"], "reason": "to see that they work"});
+    let output = outside.fixture.call("exec", arguments).await;
+    let fallen = fallen(&output.text);
+    let fell = |name: &str| fallen.iter().any(|line| line.contains(name));
+    for name in [
+        "tcp to 127.0.0.1",
+        "socket file",
+        "abstract socket",
+        "turned to a socket file",
+        "signal to the host",
+    ] {
+        assert!(fell(name), "the attack proves nothing: {name}: {}", output.text);
+    }
+}
+
+#[tokio::test]
+async fn a_command_cannot_take_the_persons_inotify_instances() {
+    let outside = Outside::new();
+    let look = async {
+        until("the command has taken all", || outside.fixture.workspace().join("watching").exists()).await;
+        let made = rustix::fs::inotify::init(rustix::fs::inotify::CreateFlags::CLOEXEC);
+        outside.fixture.file("workspace/watched", "");
+        made.map(drop)
+    };
+    let (_, made) = tokio::join!(outside.attack(&[], "watches"), look);
+    made.expect("the person still gets one");
+    let taken: usize =
+        outside.fixture.text("workspace/watching").and_then(|text| text.parse().ok()).expect("told");
+    assert!((1..=64).contains(&taken), "{taken}");
+}
