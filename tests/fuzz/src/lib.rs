@@ -16,6 +16,7 @@ pub mod mutation;
 pub mod network;
 pub mod settings;
 pub mod transport;
+pub mod triggers;
 pub mod wire;
 
 /// A target: panics when a property does not hold.
@@ -31,6 +32,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("config", settings::config),
     ("connect", wire::connect),
     ("frame", wire::frame),
+    ("git_config", triggers::git_config),
     ("identifiers", wire::identifiers),
     ("lines", transport::lines),
     ("method_params", wire::method_params),
@@ -41,6 +43,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("scopes", wire::scopes),
     ("signed_payload", wire::signed_payload),
     ("text", wire::text),
+    ("trigger_paths", triggers::trigger_paths),
     ("upgrade", transport::upgrade),
     ("websocket", transport::websocket),
 ];

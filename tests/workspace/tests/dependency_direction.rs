@@ -16,6 +16,7 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
     const AGENT: &str = "tidegate-agent";
     const PROVIDERS: &str = "tidegate-providers";
     const TOOLS: &str = "tidegate-tools";
+    const TRIGGERS: &str = "tidegate-triggers";
     const GATEWAY: &str = "tidegate-gateway";
     const PROXY: &str = "tidegate-proxy";
     const HOST: &str = "tidegate-host";
@@ -32,7 +33,8 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         (PROVIDERS, vec![PROTOCOL, TRUST, STORE, SECRETS, AGENT]),
         (INSIDE, vec![]),
         (SANDBOX, vec![INSIDE]),
-        (TOOLS, vec![PROTOCOL, TRUST, AGENT, PROXY, SANDBOX]),
+        (TRIGGERS, vec![PROTOCOL]),
+        (TOOLS, vec![PROTOCOL, TRUST, AGENT, PROXY, SANDBOX, TRIGGERS]),
         (GATEWAY, vec![PROTOCOL, TRUST, STORE, AGENT]),
         (PROXY, vec![PROTOCOL]),
         (HOST, vec![PROTOCOL, TRUST, STORE, SECRETS, AGENT, PROVIDERS, SANDBOX, TOOLS, GATEWAY]),
@@ -41,7 +43,7 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("tidegate-desktop", vec![PROTOCOL, TRUST, TOOLS, GATEWAY, HOST, DESKTOP]),
         ("tidegate-testkit", vec![PROTOCOL, TRUST, STORE, SECRETS, AGENT, PROVIDERS, TOOLS, GATEWAY, HOST]),
         ("tidegate-bench", vec![PROTOCOL, TRUST, STORE, SECRETS, AGENT, HOST, "tidegate-testkit"]),
-        ("tidegate-fuzz", vec![PROTOCOL, TRUST, AGENT, PROVIDERS, GATEWAY, HOST, PROXY]),
+        ("tidegate-fuzz", vec![PROTOCOL, TRUST, AGENT, PROVIDERS, GATEWAY, HOST, PROXY, TRIGGERS]),
         (
             "tidegate-integration-tests",
             vec![

@@ -1,0 +1,174 @@
+//! Files and folders by handle: one name at a time, and no link is followed.
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Component, Path};
+use std::sync::Arc;
+
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, fstat, openat, readlinkat, statat};
+use rustix::io::{Errno, pread};
+
+use crate::object::{FileState, Identity, KEPT, Object};
+
+const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+// A pipe must not make the one who looks wait.
+const FILE: OFlags = OFlags::RDONLY
+    .union(OFlags::NOFOLLOW)
+    .union(OFlags::NONBLOCK)
+    .union(OFlags::NOCTTY)
+    .union(OFlags::CLOEXEC);
+
+/// Opens a folder in another.
+pub(crate) fn open_folder_in(folder: impl AsFd, name: impl rustix::path::Arg) -> io::Result<OwnedFd> {
+    Ok(openat(folder, name, FOLDER, Mode::empty())?)
+}
+
+/// Opens the folder at `path` below `root`.
+pub(crate) fn open_folder(root: BorrowedFd<'_>, path: &Path) -> io::Result<OwnedFd> {
+    let mut folder = open_folder_in(root, ".")?;
+    for component in path.components() {
+        let Component::Normal(name) = component else {
+            return Err(io::Error::from(io::ErrorKind::InvalidInput));
+        };
+        folder = open_folder_in(&folder, name)?;
+    }
+    Ok(folder)
+}
+
+/// Opens the folder that `path` lies in; gives its last name too.
+pub(crate) fn open_parent<'a>(root: BorrowedFd<'_>, path: &'a Path) -> io::Result<(OwnedFd, &'a OsStr)> {
+    let name = path.file_name().ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
+    Ok((open_folder(root, path.parent().unwrap_or(Path::new("")))?, name))
+}
+
+/// Opens a regular file for reading. `None` when there is none, or something else.
+pub(crate) fn open_file(folder: impl AsFd, name: &OsStr) -> io::Result<Option<(OwnedFd, Stat)>> {
+    let file = match openat(folder, name, FILE, Mode::empty()) {
+        Err(Errno::NOENT | Errno::LOOP | Errno::NOTDIR | Errno::NXIO) => return Ok(None),
+        opened => opened?,
+    };
+    let status = fstat(&file)?;
+    Ok((FileType::from_raw_mode(status.st_mode) == FileType::RegularFile).then_some((file, status)))
+}
+
+/// What lies at `name`. `None` when nothing does.
+pub(crate) fn look(folder: impl AsFd, name: &OsStr) -> io::Result<Option<Object>> {
+    let folder = folder.as_fd();
+    let status = match statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Err(Errno::NOENT | Errno::NOTDIR) => return Ok(None),
+        status => status?,
+    };
+    Ok(Some(match FileType::from_raw_mode(status.st_mode) {
+        FileType::RegularFile => match open_file(folder, name) {
+            Ok(Some((file, status))) => Object::File(file_state(&file, &status)?),
+            // Replaced in between: an event or the next look shows it.
+            Ok(None) => Object::Other,
+            // What cannot be read cannot be read by the person's programs either.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                Object::File(state_of(&status, None))
+            }
+            Err(error) => return Err(error),
+        },
+        FileType::Symlink => Object::Link(readlinkat(folder, name, Vec::new())?.into_bytes()),
+        FileType::Directory => Object::Directory(identity(&status)),
+        _ => Object::Other,
+    }))
+}
+
+/// The state of an open file.
+pub(crate) fn file_state(file: impl AsFd, status: &Stat) -> io::Result<FileState> {
+    Ok(state_of(status, read_up_to(file, KEPT)?))
+}
+
+/// The whole content of a file of at most `limit` bytes.
+pub(crate) fn read_up_to(file: impl AsFd, limit: usize) -> io::Result<Option<Arc<[u8]>>> {
+    let mut content = Vec::new();
+    let mut block = [0; 8192];
+    loop {
+        let offset = content.len() as u64;
+        match pread(file.as_fd(), &mut block, offset) {
+            Err(Errno::INTR) => {}
+            Ok(0) => return Ok(Some(content.into())),
+            read => content.extend_from_slice(&block[..read?]),
+        }
+        if content.len() > limit {
+            return Ok(None);
+        }
+    }
+}
+
+fn state_of(status: &Stat, content: Option<Arc<[u8]>>) -> FileState {
+    // The fields' types differ between systems.
+    #[allow(
+        clippy::unnecessary_cast,
+        clippy::useless_conversion,
+        clippy::cast_sign_loss,
+        clippy::cast_possible_wrap
+    )]
+    FileState {
+        identity: identity(status),
+        links: status.st_nlink as u64,
+        size: status.st_size as u64,
+        changed: (status.st_ctime as i64, status.st_ctime_nsec as i64),
+        mode: u32::from(Mode::from_raw_mode(status.st_mode).bits()),
+        content,
+    }
+}
+
+/// Which file a status is of.
+pub(crate) fn identity(status: &Stat) -> Identity {
+    #[allow(clippy::unnecessary_cast, clippy::useless_conversion, clippy::cast_sign_loss)]
+    Identity { device: status.st_dev as u64, inode: status.st_ino as u64 }
+}
+
+/// What the listing of a folder says about an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Folder,
+    /// A file, a link or anything else.
+    Other,
+}
+
+/// Reads the names in a folder, without looking at what they name. `buffer` is used again and again.
+pub(crate) fn list(
+    folder: impl AsFd,
+    buffer: &mut Vec<u8>,
+    mut each: impl FnMut(&[u8], Kind, u64),
+) -> io::Result<()> {
+    let folder = folder.as_fd();
+    let mut entry = |name: &[u8], kind: FileType, inode: u64| {
+        if name == b"." || name == b".." {
+            return;
+        }
+        let kind = match kind {
+            FileType::Directory => Kind::Folder,
+            // Some file systems do not say.
+            FileType::Unknown => match statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
+                Ok(status) if FileType::from_raw_mode(status.st_mode) == FileType::Directory => Kind::Folder,
+                _ => Kind::Other,
+            },
+            _ => Kind::Other,
+        };
+        each(name, kind, inode);
+    };
+    #[cfg(target_os = "linux")]
+    {
+        buffer.clear();
+        buffer.reserve(32 * 1024);
+        let mut entries = rustix::fs::RawDir::new(folder, buffer.spare_capacity_mut());
+        while let Some(next) = entries.next() {
+            let next = next?;
+            entry(next.file_name().to_bytes(), next.file_type(), next.ino());
+        }
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        buffer.clear();
+        for next in rustix::fs::Dir::read_from(folder)? {
+            let next = next?;
+            entry(next.file_name().to_bytes(), next.file_type(), next.ino());
+        }
+    }
+    Ok(())
+}

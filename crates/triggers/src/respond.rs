@@ -1,0 +1,326 @@
+//! Moves things out of a workspace, puts things back: by handle, without following links, and so
+//! that a name never holds half of a file.
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+use rustix::fs::{
+    AtFlags, Mode, OFlags, RenameFlags, fchmod, mkdirat, openat, renameat_with, symlinkat, unlinkat,
+};
+use rustix::io::{Errno, write};
+use sha2::{Digest as _, Sha256};
+
+use crate::finding::{Aside, AsideKind, Place};
+use crate::handle::{look, open_file, open_parent};
+use crate::object::Object;
+
+/// Bytes of a file that are copied where it cannot be renamed.
+const MAX_COPY: u64 = 64 * 1024 * 1024;
+
+/// Why a file that was set aside is not put back.
+#[derive(Debug, thiserror::Error)]
+pub enum KeepError {
+    /// Something is there now.
+    #[error("{0} is taken by something else; move it away first")]
+    Taken(Place),
+    /// Its folder is gone.
+    #[error("the folder of {0} is gone; make it again first")]
+    NoFolder(Place),
+    /// What is stored is not what was set aside.
+    #[error("what was set aside from {0} has changed or is gone, and is not put back")]
+    Changed(Place),
+    /// Folders, sockets and pipes are not put back.
+    #[error("{0} is no file; look into it where it is stored")]
+    NotAFile(Place),
+    /// The system refused.
+    #[error("{place} cannot be put back: {source}")]
+    System {
+        /// Where it was.
+        place: Place,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// Moves what lies at `name` in `folder` to `stored` in `aside`.
+pub(crate) fn set_aside(
+    folder: BorrowedFd<'_>,
+    name: &OsStr,
+    aside: BorrowedFd<'_>,
+    stored: &str,
+    place: &Path,
+) -> io::Result<Aside> {
+    let stored_name = OsStr::new(stored);
+    match renameat_with(folder, name, aside, stored_name, RenameFlags::NOREPLACE) {
+        Ok(()) => {}
+        Err(Errno::XDEV | Errno::INVAL | Errno::NOSYS) => move_by_copy(folder, name, aside, stored_name)?,
+        Err(error) => return Err(error.into()),
+    }
+    let kind = kind_of_stored(aside, stored_name)?;
+    Ok(Aside { stored: stored.to_owned(), place: Place::new(place), kind, left: None })
+}
+
+/// What is stored under a name.
+pub(crate) fn kind_of_stored(aside: BorrowedFd<'_>, stored: &OsStr) -> io::Result<AsideKind> {
+    Ok(match look(aside, stored)? {
+        Some(Object::File(file)) => {
+            let digest = match open_file(aside, stored)? {
+                Some((file, _)) => copy(file.as_fd(), None)?.0,
+                None => String::new(),
+            };
+            AsideKind::File { size: file.size, mode: file.mode & 0o777, sha256: digest }
+        }
+        Some(Object::Link(target)) => AsideKind::Link { target: Place::new(as_name(&target)) },
+        Some(Object::Directory(_)) => AsideKind::Folder,
+        _ => AsideKind::Other,
+    })
+}
+
+/// Puts `new` at `name`, whatever is there. What was there comes to `stored` in `aside`.
+pub(crate) fn replace(
+    folder: BorrowedFd<'_>,
+    name: &OsStr,
+    new: &Object,
+    aside: BorrowedFd<'_>,
+    stored: &str,
+    place: &Path,
+) -> io::Result<Option<Aside>> {
+    let temporary = make(folder, new)?;
+    let temporary = OsStr::new(&temporary);
+    let mut exchanged = renameat_with(folder, temporary, folder, name, RenameFlags::EXCHANGE);
+    if exchanged == Err(Errno::NOENT) {
+        match renameat_with(folder, temporary, folder, name, RenameFlags::NOREPLACE) {
+            Ok(()) => return Ok(None),
+            // It came between the two.
+            Err(_) => exchanged = renameat_with(folder, temporary, folder, name, RenameFlags::EXCHANGE),
+        }
+    }
+    if matches!(exchanged, Err(Errno::INVAL | Errno::NOSYS)) {
+        // File systems that cannot exchange: the name is empty for a moment.
+        let aside = set_aside(folder, name, aside, stored, place)?;
+        let placed = renameat_with(folder, temporary, folder, name, RenameFlags::NOREPLACE);
+        if placed.is_err() {
+            rustix::fs::renameat(folder, temporary, folder, name)?;
+        }
+        return Ok(Some(aside));
+    }
+    if let Err(error) = exchanged {
+        let _ = unlinkat(folder, temporary, AtFlags::empty());
+        return Err(error.into());
+    }
+    set_aside(folder, temporary, aside, stored, place).map(Some)
+}
+
+/// Puts `object` at `name` if nothing is there.
+pub(crate) fn put_back(folder: BorrowedFd<'_>, name: &OsStr, object: &Object) -> io::Result<()> {
+    let temporary = make(folder, object)?;
+    let placed = renameat_with(folder, OsStr::new(&temporary), folder, name, RenameFlags::NOREPLACE);
+    if placed.is_err() {
+        let _ = unlinkat(folder, OsStr::new(&temporary), AtFlags::empty());
+    }
+    Ok(placed?)
+}
+
+/// Opens the folder `path` below `root`, and makes those of its names that are missing, up to `most`.
+pub(crate) fn open_or_make(root: BorrowedFd<'_>, path: &Path, most: usize) -> io::Result<OwnedFd> {
+    match crate::handle::open_folder(root, path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && most > 0 => {
+            let parent = path.parent().ok_or(error)?;
+            let name = path.file_name().ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
+            let parent = open_or_make(root, parent, most - 1)?;
+            match mkdirat(&parent, name, Mode::from_raw_mode(0o755)) {
+                Ok(()) | Err(Errno::EXIST) => {}
+                Err(error) => return Err(error.into()),
+            }
+            crate::handle::open_folder_in(&parent, name)
+        }
+        opened => opened,
+    }
+}
+
+/// Puts what was set aside back where it was, if that is free or still holds what was left there.
+/// Only for a person's decision.
+///
+/// # Errors
+/// When the place is taken, and when what is stored is not what was set aside.
+pub fn keep(workspace: impl AsFd, aside: impl AsFd, record: &Aside) -> Result<(), KeepError> {
+    let place = || record.place.clone();
+    let system = |source: io::Error| KeepError::System { place: place(), source };
+    let (folder, name) = match open_parent(workspace.as_fd(), record.place.path()) {
+        Err(error) if crate::repository::is_absent(&error) => return Err(KeepError::NoFolder(place())),
+        opened => opened.map_err(system)?,
+    };
+    let stored = OsStr::new(&record.stored);
+    let temporary = match &record.kind {
+        AsideKind::File { mode, sha256, .. } => {
+            let file = open_file(aside.as_fd(), stored).map_err(system)?;
+            let Some((file, _)) = file else { return Err(KeepError::Changed(place())) };
+            let (temporary, new) = create(folder.as_fd(), *mode).map_err(system)?;
+            match copy(file.as_fd(), Some(new.as_fd())) {
+                Ok((digest, _)) if &digest == sha256 => temporary,
+                copied => {
+                    let _ = unlinkat(&folder, OsStr::new(&temporary), AtFlags::empty());
+                    copied.map_err(system)?;
+                    return Err(KeepError::Changed(place()));
+                }
+            }
+        }
+        AsideKind::Link { target } => {
+            let temporary = temporary_name().map_err(system)?;
+            symlinkat(target.path(), &folder, OsStr::new(&temporary))
+                .map_err(|error| system(error.into()))?;
+            temporary
+        }
+        AsideKind::Folder | AsideKind::Other => return Err(KeepError::NotAFile(place())),
+    };
+    let placed = put_in_place(folder.as_fd(), name, OsStr::new(&temporary), record.left.as_deref());
+    match placed {
+        Ok(true) => {
+            let _ = unlinkat(aside.as_fd(), stored, AtFlags::empty());
+            Ok(())
+        }
+        placed => {
+            let _ = unlinkat(&folder, OsStr::new(&temporary), AtFlags::empty());
+            placed.map_err(system)?;
+            Err(KeepError::Taken(place()))
+        }
+    }
+}
+
+/// Whether `temporary` came to `name`: nothing was there, or what was left there, which then goes.
+fn put_in_place(
+    folder: BorrowedFd<'_>,
+    name: &OsStr,
+    temporary: &OsStr,
+    left: Option<&str>,
+) -> io::Result<bool> {
+    match renameat_with(folder, temporary, folder, name, RenameFlags::NOREPLACE) {
+        Ok(()) => return Ok(true),
+        Err(Errno::EXIST) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let Some(left) = left else { return Ok(false) };
+    renameat_with(folder, temporary, folder, name, RenameFlags::EXCHANGE)?;
+    let is_left = match open_file(folder, temporary)? {
+        Some((file, _)) => copy(file.as_fd(), None)?.0 == left,
+        None => false,
+    };
+    if is_left {
+        unlinkat(folder, temporary, AtFlags::empty())?;
+    } else {
+        renameat_with(folder, temporary, folder, name, RenameFlags::EXCHANGE)?;
+    }
+    Ok(is_left)
+}
+
+/// The SHA-256 of bytes, in hexadecimal digits.
+pub(crate) fn sha256(content: &[u8]) -> String {
+    hexadecimal(&Sha256::digest(content))
+}
+
+/// Makes an object in `folder` under a name that nothing has; gives the name.
+fn make(folder: BorrowedFd<'_>, object: &Object) -> io::Result<String> {
+    match object {
+        Object::File(state) => {
+            let content =
+                state.content.as_deref().ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
+            let (name, file) = create(folder, state.mode & 0o777)?;
+            write_all(file.as_fd(), content)?;
+            Ok(name)
+        }
+        Object::Link(target) => {
+            let name = temporary_name()?;
+            symlinkat(as_name(target), folder, OsStr::new(&name))?;
+            Ok(name)
+        }
+        Object::Directory(_) | Object::Other => Err(io::Error::from(io::ErrorKind::InvalidInput)),
+    }
+}
+
+fn create(folder: BorrowedFd<'_>, mode: u32) -> io::Result<(String, OwnedFd)> {
+    let name = temporary_name()?;
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = openat(folder, OsStr::new(&name), flags, Mode::from_raw_mode(0o600))?;
+    // The mode is the file's, whatever the process masks.
+    #[allow(clippy::useless_conversion, clippy::cast_possible_truncation, clippy::unnecessary_cast)]
+    fchmod(&file, Mode::from_raw_mode(mode as _))?;
+    Ok((name, file))
+}
+
+fn temporary_name() -> io::Result<String> {
+    let mut bytes = [0; 12];
+    getrandom::fill(&mut bytes).map_err(io::Error::other)?;
+    Ok(format!(".tidegate-{}", hexadecimal(&bytes)))
+}
+
+fn move_by_copy(
+    folder: BorrowedFd<'_>,
+    name: &OsStr,
+    aside: BorrowedFd<'_>,
+    stored: &OsStr,
+) -> io::Result<()> {
+    match look(folder, name)? {
+        Some(Object::Link(target)) => symlinkat(as_name(&target), aside, stored)?,
+        Some(Object::File(state)) => {
+            if state.size > MAX_COPY {
+                return Err(io::Error::from(io::ErrorKind::FileTooLarge));
+            }
+            let Some((file, _)) = open_file(folder, name)? else {
+                return Err(io::Error::from(io::ErrorKind::NotFound));
+            };
+            let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            let new = openat(aside, stored, flags, Mode::from_raw_mode(0o600))?;
+            copy(file.as_fd(), Some(new.as_fd()))?;
+        }
+        Some(Object::Other) => {}
+        Some(Object::Directory(_)) => return Err(io::Error::from(io::ErrorKind::CrossesDevices)),
+        None => return Err(io::Error::from(io::ErrorKind::NotFound)),
+    }
+    Ok(unlinkat(folder, name, AtFlags::empty())?)
+}
+
+/// The SHA-256 and length of a file, copied to another if one is given.
+fn copy(from: BorrowedFd<'_>, to: Option<BorrowedFd<'_>>) -> io::Result<(String, u64)> {
+    let mut digest = Sha256::new();
+    let mut block = vec![0; 64 * 1024];
+    let mut length = 0;
+    loop {
+        let read = match rustix::io::pread(from, &mut block[..], length) {
+            Err(Errno::INTR) => continue,
+            read => read?,
+        };
+        if read == 0 {
+            return Ok((hexadecimal(&digest.finalize()), length));
+        }
+        length += read as u64;
+        if length > MAX_COPY {
+            return Err(io::Error::from(io::ErrorKind::FileTooLarge));
+        }
+        digest.update(&block[..read]);
+        if let Some(to) = to {
+            write_all(to, &block[..read])?;
+        }
+    }
+}
+
+fn write_all(file: BorrowedFd<'_>, mut content: &[u8]) -> io::Result<()> {
+    while !content.is_empty() {
+        match write(file, content) {
+            Err(Errno::INTR) => {}
+            Ok(0) => return Err(io::Error::from(io::ErrorKind::WriteZero)),
+            written => content = &content[written?..],
+        }
+    }
+    Ok(())
+}
+
+fn as_name(bytes: &[u8]) -> &OsStr {
+    use std::os::unix::ffi::OsStrExt as _;
+    OsStr::from_bytes(bytes)
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+}
