@@ -14,6 +14,8 @@ use tidegate_agent::{Runtime, RuntimeParts, SystemClock};
 use tidegate_gateway::listener::BindError;
 use tidegate_gateway::subagent_client::public_key;
 use tidegate_gateway::{Gateway, GatewayParts, PersonGate, SubagentClient, now};
+use tidegate_peers::KernelPeers;
+use tidegate_peers::commands::RunningCommands;
 use tidegate_secrets::SecretStore;
 use tidegate_store::{OpenError, Store};
 use tidegate_tools::{Launcher, standard_tools};
@@ -161,10 +163,10 @@ pub(crate) async fn build(foundation: Arc<Foundation>) -> Result<RunningHost, Bo
         in_process,
         store: store.clone(),
         unsaved: foundation.unsaved.clone(),
-        peers: Arc::new(tidegate_gateway::peer_lookup::KernelPeers::new(vec![
-            workspace.clone(),
-            std::env::temp_dir(),
-        ])),
+        peers: Arc::new(KernelPeers::new(
+            vec![workspace.clone(), std::env::temp_dir()],
+            RunningCommands::default(),
+        )),
         host: control.clone(),
         desktop: foundation.desktop,
         version: env!("CARGO_PKG_VERSION"),
