@@ -34,7 +34,7 @@ fn main() -> ExitCode {
         state_dir: arguments.state_dir,
     };
     let result = match arguments.command {
-        Command::RunTool => return run_tool(),
+        Command::RunTool { .. } => return run_tool(),
         Command::Serve(arguments) => serve::serve(arguments, &surroundings),
         Command::Version => version(&mut surroundings),
         Command::Control(command) => control(&command, &mut surroundings),

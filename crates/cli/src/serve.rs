@@ -57,6 +57,9 @@ impl Announcer {
                 Announcement::Interrupted { runs } => {
                     self.output.json_line(&json!({ "event": "interrupted", "runs": runs }))
                 }
+                Announcement::OrphansEnded { commands } => {
+                    self.output.json_line(&json!({ "event": "orphans-ended", "commands": commands }))
+                }
                 // A log is no place for a token; `tidegate token` shows it.
                 Announcement::SharedToken { .. } => {
                     self.output.json_line(&json!({ "event": "shared-token" }))
@@ -77,6 +80,10 @@ impl Announcer {
             }
             Announcement::Interrupted { runs } => self.output.note(&format!(
                 "{runs} runs were interrupted when Tidegate stopped last. They are not started again."
+            )),
+            Announcement::OrphansEnded { commands } => self.output.note(&format!(
+                "Commands of agents were still running from before, and were ended: {}.",
+                commands.join("; ")
             )),
             Announcement::Ready { port, state_dir } => self.output.text(&format!(
                 "Tidegate listens on ws://127.0.0.1:{port}, state in {}.\nCtrl-C stops it. `tidegate connect` \

@@ -149,12 +149,16 @@ pub fn request_sentence(asker: Asker, reason: PairingReason) -> &'static str {
         (Asker::Device, PairingReason::MetadataUpgrade) => {
             "A known device says that it is another kind of device now."
         }
+        (Asker::Device, PairingReason::Unidentified) => {
+            "A known device connects from a program that could not be identified."
+        }
         (Asker::Program, PairingReason::NotPaired) => "A new program asks to be let in.",
         (Asker::Program, PairingReason::RoleUpgrade) => "A known program asks for another role.",
         (Asker::Program, PairingReason::ScopeUpgrade) => "A known program asks for more than it has.",
         (Asker::Program, PairingReason::MetadataUpgrade) => {
             "A known program says that it is another kind of program now."
         }
+        (Asker::Program, PairingReason::Unidentified) => "A program could not be identified.",
     }
 }
 
@@ -232,6 +236,7 @@ mod tests {
             PairingReason::RoleUpgrade,
             PairingReason::ScopeUpgrade,
             PairingReason::MetadataUpgrade,
+            PairingReason::Unidentified,
         ] {
             assert!(request_sentence(Asker::Device, reason).contains("device"));
             assert!(request_sentence(Asker::Program, reason).contains("program"));

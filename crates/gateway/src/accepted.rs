@@ -1,9 +1,10 @@
 //! Connections that a listener accepted, served by the gateway.
 
+use tidegate_peers::LocalSocket;
+
 use crate::connection::{Arrival, serve, serve_local};
 use crate::gateway::Gateway;
 use crate::listener::{Accepted, Connections};
-use crate::peer::LocalSocket;
 use crate::transport::Transport;
 
 impl Connections for Gateway {
@@ -18,8 +19,8 @@ impl Connections for Gateway {
     async fn serve<T: Transport>(&self, transport: T, accepted: Accepted) {
         let Accepted { socket, remote, user_agent, deadline, slot } = accepted;
         match socket {
-            Some(socket @ LocalSocket::Unix { .. }) => {
-                serve_local(self.clone(), transport, socket, slot).await
+            Some(socket @ LocalSocket::Unix(_)) => {
+                serve_local(self.clone(), transport, socket, deadline, slot).await
             }
             Some(socket @ LocalSocket::Tcp { .. }) => {
                 serve(self.clone(), transport, Arrival::local(socket, user_agent, deadline, slot)).await;

@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use serde::Serialize;
+use tidegate_peers::LocalSocket;
 use tidegate_trust::origin::Origin;
 use tokio::time::Instant;
 
@@ -16,7 +17,6 @@ pub(crate) use own_surfaces::{serve_local, serve_window};
 
 use crate::admission_slots::UnauthenticatedSlot;
 use crate::gateway::Gateway;
-use crate::peer::LocalSocket;
 use crate::transport::Transport;
 
 use handshake::Challenged;
@@ -40,7 +40,7 @@ impl Arrival {
         deadline: Instant,
         slot: UnauthenticatedSlot,
     ) -> Self {
-        let origin = crate::gateway::unknown_local(socket);
+        let origin = crate::gateway::unknown_local(&socket);
         Self { origin, socket: Some(socket), user_agent, deadline, slot: Some(slot) }
     }
 

@@ -8,11 +8,12 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tidegate_agent::Runtime;
 use tidegate_agent::model::ModelDirectory;
+use tidegate_peers::{LocalSocket, PeerLookup};
 use tidegate_protocol::{ErrorShape, Event, Method, limits};
 use tidegate_store::Store;
 use tidegate_trust::Authority;
 use tidegate_trust::decision::Desktop;
-use tidegate_trust::origin::{InProcessKey, Origin};
+use tidegate_trust::origin::{InProcessKey, Origin, Peer};
 use tidegate_trust::settings::ShownSetting;
 use tidegate_trust::token::Token;
 use tokio::sync::Semaphore;
@@ -23,7 +24,6 @@ use tokio_util::task::TaskTracker;
 use crate::gatekeeper::Gatekeeper;
 use crate::hub::{Audience, Hub};
 use crate::now;
-use crate::peer::PeerLookup;
 use crate::transport::{ChannelClient, channel};
 use crate::unsaved::UnsavedChanges;
 use crate::wishes::Wishes;
@@ -67,8 +67,10 @@ pub struct GatewayParts {
     pub config_path: PathBuf,
 }
 
-/// How many peers are looked up at once.
+/// How many peers on TCP are looked up at once.
 const LOOK_UPS: usize = 4;
+/// The same on the local socket, where nobody on TCP shall keep the person waiting.
+const LOCAL_LOOK_UPS: usize = 2;
 /// How long stopping waits for the last events to reach the connections.
 const LAST_EVENTS: Duration = Duration::from_millis(300);
 
@@ -80,7 +82,8 @@ pub(crate) struct Inner {
     pub(crate) gatekeeper: Gatekeeper,
     pub(crate) hub: Arc<Hub>,
     pub(crate) peers: Arc<dyn PeerLookup>,
-    pub(crate) look_ups: Semaphore,
+    pub(crate) look_ups: Arc<Semaphore>,
+    pub(crate) local_look_ups: Arc<Semaphore>,
     pub(crate) host: Arc<dyn Host>,
     pub(crate) runtime: OnceLock<Runtime>,
     pub(crate) models: OnceLock<Arc<dyn ModelDirectory>>,
@@ -120,7 +123,8 @@ impl Gateway {
             ),
             hub,
             peers: parts.peers,
-            look_ups: Semaphore::new(LOOK_UPS),
+            look_ups: Arc::new(Semaphore::new(LOOK_UPS)),
+            local_look_ups: Arc::new(Semaphore::new(LOCAL_LOOK_UPS)),
             host: parts.host,
             runtime: OnceLock::new(),
             models: OnceLock::new(),
@@ -334,10 +338,9 @@ async fn tell_windows(gateway: Gateway) {
 }
 
 /// Where a connection of the local socket or of loopback comes from, before anybody looked.
-pub(crate) fn unknown_local(socket: crate::peer::LocalSocket) -> Origin {
-    use tidegate_trust::origin::Peer;
+pub(crate) fn unknown_local(socket: &LocalSocket) -> Origin {
     match socket {
-        crate::peer::LocalSocket::Tcp { .. } => Origin::Loopback(Peer::NotLookedUp),
-        crate::peer::LocalSocket::Unix { .. } => Origin::LocalSocket(Peer::NotLookedUp),
+        LocalSocket::Tcp { .. } => Origin::Loopback(Peer::NotLookedUp),
+        LocalSocket::Unix(_) => Origin::LocalSocket(Peer::NotLookedUp),
     }
 }

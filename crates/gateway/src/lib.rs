@@ -20,17 +20,8 @@ pub mod local_socket;
 mod metered_io;
 mod methods;
 pub mod now;
-pub mod peer;
-#[cfg(target_os = "linux")]
-mod peer_linux;
-pub mod peer_lookup;
-pub mod port_owner;
-#[cfg(target_os = "linux")]
-mod processes_linux;
 mod runtime_events;
 pub mod subagent_client;
-#[cfg(target_os = "linux")]
-mod tcp_sockets_linux;
 pub mod transport;
 mod unsaved;
 pub mod upgrade;

@@ -17,6 +17,8 @@ use hyper::header::{
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tidegate_peers::port_owner::{self, PortOwner};
+use tidegate_peers::{KernelPeers, LocalSocket};
 use tidegate_protocol::limits::HANDSHAKE_TIMEOUT;
 use tidegate_protocol::text;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -27,9 +29,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::admission_slots::{AdmissionSlots, SlotRules, Source, Stage, UnauthenticatedSlot};
 use crate::connection_tasks::ConnectionTasks;
-use crate::peer::LocalSocket;
-use crate::peer_lookup::KernelPeers;
-use crate::port_owner::{self, PortOwner};
 use crate::transport::Transport;
 use crate::upgrade::{Answer, COMMON_HEADERS, Decision, RequestHead, UpgradeRules, decide};
 use crate::websocket::{WebSocketTimes, WebSocketTransport};
@@ -296,7 +295,7 @@ fn user_agent_text(value: &HeaderValue) -> String {
 /// Whom a socket is counted under. Everyone on this computer has the same address, so users are
 /// told apart there.
 fn source(stream: &TcpStream, remote: SocketAddr) -> Source {
-    let user = local_socket(stream, remote).and_then(KernelPeers::user);
+    let user = local_socket(stream, remote).as_ref().and_then(KernelPeers::user);
     user.map_or_else(|| Source::of(remote.ip()), Source::User)
 }
 

@@ -9,6 +9,7 @@ use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _}
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use tidegate_peers::{LocalSocket, UnixPeer};
 use tidegate_protocol::limits::HANDSHAKE_TIMEOUT;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::time::{Instant, sleep};
@@ -18,7 +19,6 @@ use crate::admission_slots::{AdmissionSlots, SlotRules, Source, Stage};
 use crate::connection_tasks::ConnectionTasks;
 use crate::lines::{LinesClient, LinesTransport};
 use crate::listener::{AcceptPause, Accepted, Connections};
-use crate::peer::LocalSocket;
 
 /// The most bytes of the socket's path, as `sockaddr_un` has 108 with the end mark.
 pub const MAX_PATH_BYTES: usize = 107;
@@ -209,7 +209,7 @@ fn start(
         return;
     }
     // Number 0 is nobody's: where the kernel gives none, the process stays unknown.
-    let socket = LocalSocket::Unix { pid: pid.unwrap_or(0), uid };
+    let socket = LocalSocket::Unix(UnixPeer::at_accept(&stream, pid.unwrap_or(0), uid));
     let now = Instant::now();
     let Ok(slot) = slots.take(Source::User(uid), now) else { return };
     // There is no request here: a connection begins with the handshake.

@@ -11,9 +11,9 @@ use tidegate_gateway::admission_slots::SlotRules;
 use tidegate_gateway::listener::{
     Accepted, BindError, Connections, ListenerLimits, bind_loopback, serve_with,
 };
-use tidegate_gateway::peer::LocalSocket;
 use tidegate_gateway::transport::{Received, Transport};
 use tidegate_gateway::upgrade::UpgradeRules;
+use tidegate_peers::LocalSocket;
 use tidegate_protocol::{CloseCode, CloseFrame};
 use tidegate_testkit::client::{ClientError, GatewayClient};
 use tidegate_testkit::raw_socket::{RawSocket, TEXT, frame, header, upgrade_request};

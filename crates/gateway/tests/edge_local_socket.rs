@@ -13,8 +13,8 @@ use tempfile::TempDir;
 use tidegate_gateway::lines::{LineReceived, LinesClient, LinesTransport};
 use tidegate_gateway::listener::{Accepted, Connections};
 use tidegate_gateway::local_socket::{LocalListener, LocalSocketError, MAX_PATH_BYTES, connect, serve};
-use tidegate_gateway::peer::LocalSocket;
 use tidegate_gateway::transport::{Received, Transport};
+use tidegate_peers::LocalSocket;
 use tidegate_protocol::{CloseCode, CloseFrame};
 use tokio::io::AsyncWriteExt as _;
 use tokio::time::Instant;
@@ -30,7 +30,8 @@ impl Connections for Echo {
     }
 
     async fn serve<T: Transport>(&self, mut transport: T, accepted: Accepted) {
-        let Some(LocalSocket::Unix { pid, uid }) = accepted.socket else { panic!("not local") };
+        let Some(LocalSocket::Unix(peer)) = accepted.socket else { panic!("not local") };
+        let (pid, uid) = (peer.pid(), peer.uid());
         if transport.send(format!("{{\"pid\":{pid},\"uid\":{uid}}}").into()).await.is_err() {
             return;
         }

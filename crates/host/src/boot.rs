@@ -6,7 +6,7 @@ mod settings;
 pub(crate) mod store;
 
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;
 
 use tidegate_agent::model::{ModelDirectory, ModelName};
@@ -14,9 +14,10 @@ use tidegate_agent::{Runtime, RuntimeParts, SystemClock};
 use tidegate_gateway::listener::BindError;
 use tidegate_gateway::subagent_client::public_key;
 use tidegate_gateway::{Gateway, GatewayParts, PersonGate, SubagentClient, now};
+use tidegate_peers::KernelPeers;
 use tidegate_secrets::SecretStore;
 use tidegate_store::{OpenError, Store};
-use tidegate_tools::{Launcher, standard_tools};
+use tidegate_tools::standard_tools;
 use tidegate_trust::Authority;
 use tidegate_trust::token::Token;
 use tokio_util::sync::CancellationToken;
@@ -32,6 +33,7 @@ use crate::options::{Announcement, ServeOptions};
 use crate::parts::Parts;
 use crate::running::RunningHost;
 use crate::sandbox;
+use crate::survivors::Survivors;
 
 /// The port when neither the command line nor the configuration names one (protocol section 1).
 const DEFAULT_PORT: u16 = 18_789;
@@ -105,6 +107,7 @@ pub(crate) async fn build(foundation: Arc<Foundation>) -> Result<RunningHost, Bo
         tracing::error!(%problem, "the configuration is not valid; the last good one is used");
     }
     let (store, store_state) = store::open(&foundation, &place).await?;
+    let survivors = Survivors::end(&place, &foundation.commands);
     let listener = foundation.listener(loaded.config.port.unwrap_or(DEFAULT_PORT))?;
     let port = listener.local_addr().map_or(DEFAULT_PORT, |address| address.port());
 
@@ -122,6 +125,8 @@ pub(crate) async fn build(foundation: Arc<Foundation>) -> Result<RunningHost, Bo
         }
     };
     authority.propose(loaded.policy.proposed.clone(), now::moment());
+    let survivors = survivors.await;
+    survivors.tell(&store, &foundation).await;
     let token_from_environment = shared_token(&mut authority, &store, &secrets, &foundation).await?;
     let default_model = loaded.config.model.as_deref().and_then(ModelName::parse);
     let models =
@@ -133,7 +138,7 @@ pub(crate) async fn build(foundation: Arc<Foundation>) -> Result<RunningHost, Bo
     // What was begun ends when this function does not come to its end.
     let unfinished = stop.clone().drop_guard();
     let own_key_state = Arc::new(OnceLock::new());
-    let launcher = Launcher::new(foundation.tool_runner.clone());
+    let launcher = settings::launcher(foundation.tool_runner.clone(), &place);
     let sandboxes = Arc::new(settings::sandboxes(&place));
     let control = Arc::new(Control {
         version: env!("CARGO_PKG_VERSION"),
@@ -144,7 +149,8 @@ pub(crate) async fn build(foundation: Arc<Foundation>) -> Result<RunningHost, Bo
         tool_runner: foundation.tool_runner.clone(),
         launcher: launcher.clone(),
         sandboxes: Arc::clone(&sandboxes),
-        local_socket: OnceLock::new(),
+        local_socket: Mutex::new(None),
+        orphans: survivors.ended().to_vec(),
         secrets,
         token_from_environment,
         models,
@@ -161,10 +167,10 @@ pub(crate) async fn build(foundation: Arc<Foundation>) -> Result<RunningHost, Bo
         in_process,
         store: store.clone(),
         unsaved: foundation.unsaved.clone(),
-        peers: Arc::new(tidegate_gateway::peer_lookup::KernelPeers::new(vec![
-            workspace.clone(),
-            std::env::temp_dir(),
-        ])),
+        peers: Arc::new(KernelPeers::new(
+            vec![workspace.clone(), std::env::temp_dir()],
+            foundation.commands.clone(),
+        )),
         host: control.clone(),
         desktop: foundation.desktop,
         version: env!("CARGO_PKG_VERSION"),
@@ -190,10 +196,7 @@ pub(crate) async fn build(foundation: Arc<Foundation>) -> Result<RunningHost, Bo
     let accept = stop.child_token();
     let parts = Parts::new(place.state_dir.clone());
     serving::tcp(&parts, listener, port, gateway.clone(), accept.clone());
-    if let Err(sentence) = serving::local(&parts, &place, gateway.clone(), accept.clone()).await {
-        // Set once, here.
-        let _ = control.local_socket.set(sentence);
-    }
+    serving::local(&parts, &place, &control, &gateway, survivors, &accept).await;
     parts.spawn("sandbox trial", sandbox::try_out(sandboxes, launcher, accept.clone()));
     let maintenance =
         Maintenance { gateway: gateway.clone(), runtime: runtime.clone(), store: store.clone(), keep_runs };

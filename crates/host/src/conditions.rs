@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::control::Control;
+use crate::foundation::held;
 use crate::running::RunningHost;
 
 /// How often is looked at what tells no one when it changes: files.
@@ -23,7 +24,7 @@ pub(crate) fn degraded(control: &Control, store: &Store) -> Vec<String> {
     if let Some(error) = store.trouble().borrow().as_ref() {
         sentences.push(sentence(&error.to_string()));
     }
-    sentences.extend(control.local_socket.get().cloned());
+    sentences.extend(held(&control.local_socket).clone());
     sentences.extend(tool_runner(control));
     if !control.loaded.problems.is_empty() {
         sentences.push(format!(

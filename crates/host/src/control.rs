@@ -2,7 +2,7 @@
 
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;
 
 use serde::Deserialize;
@@ -12,6 +12,7 @@ use tidegate_agent::Runtime;
 use tidegate_agent::model::{ModelDirectory as _, ModelName};
 use tidegate_gateway::gateway::BoxFuture;
 use tidegate_gateway::{Gateway, Host};
+use tidegate_peers::orphans::Orphan;
 use tidegate_protocol::params::{ListOptions, LogsTail};
 use tidegate_protocol::{ErrorShape, Method, text};
 use tidegate_secrets::{Kept, SecretName, SecretState, SecretStore, SecretText};
@@ -41,8 +42,10 @@ pub(crate) struct Control {
     /// How commands are started, and the sandboxes in which they run.
     pub(crate) launcher: Launcher,
     pub(crate) sandboxes: Arc<Sandboxes>,
-    /// Why there is no local socket; unset when there is one.
-    pub(crate) local_socket: OnceLock<String>,
+    /// Why there is no local socket; `None` when there is one.
+    pub(crate) local_socket: Mutex<Option<String>>,
+    /// Commands that the process before left, and that were ended at the start.
+    pub(crate) orphans: Vec<Orphan>,
     pub(crate) secrets: SecretStore,
     pub(crate) token_from_environment: bool,
     pub(crate) models: Models,

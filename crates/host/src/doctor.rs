@@ -8,7 +8,9 @@ use tidegate_trust::settings::SettingState;
 use crate::conditions;
 use crate::control::Control;
 use crate::environment;
+use crate::foundation::held;
 use crate::sandbox;
+use crate::survivors;
 
 /// All checks.
 pub(crate) async fn checks(control: &Control) -> Value {
@@ -65,13 +67,15 @@ pub(crate) async fn checks(control: &Control) -> Value {
             Some("Free some space, or make the disk writable.".to_owned()),
         );
     }
-    if let Some(sentence) = control.local_socket.get() {
-        add(
-            "local socket",
-            "fail",
-            sentence.clone(),
-            Some("Restart Tidegate once that is repaired.".to_owned()),
+    if !control.orphans.is_empty() {
+        let sentence = format!(
+            "Commands of agents were still running from before the start, and were ended: {}.",
+            survivors::names(&control.orphans)
         );
+        add("commands", "warn", sentence, None);
+    }
+    if let Some(sentence) = held(&control.local_socket).clone() {
+        add("local socket", "fail", sentence, Some("Restart Tidegate once that is repaired.".to_owned()));
     }
     match conditions::tool_runner(control) {
         Some(sentence) => add("tools", "fail", sentence, Some("Install Tidegate again.".to_owned())),

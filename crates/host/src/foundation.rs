@@ -7,6 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tidegate_gateway::UnsavedChanges;
 use tidegate_gateway::listener::{self, BindError};
+use tidegate_peers::commands::RunningCommands;
 use tidegate_providers::local::LocalAddress;
 use tidegate_secrets::{SecretStore, ServiceName};
 use tidegate_store::Store;
@@ -40,6 +41,8 @@ pub(crate) struct Foundation {
     carried: Mutex<Option<Carried>>,
     /// What counts already and could not be saved yet.
     pub(crate) unsaved: UnsavedChanges,
+    /// The commands of agents that run in this process's care.
+    pub(crate) commands: RunningCommands,
 }
 
 /// What the gateway before gave back.
@@ -97,6 +100,7 @@ impl Foundation {
             memory: Mutex::default(),
             carried: Mutex::default(),
             unsaved: UnsavedChanges::default(),
+            commands: RunningCommands::default(),
         }
     }
 

@@ -26,6 +26,7 @@ mod selftest;
 mod serve;
 mod state_dir;
 mod supervise;
+mod survivors;
 
 pub use boot::{BootError, start};
 pub use log::file as log_file;

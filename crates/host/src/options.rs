@@ -72,6 +72,11 @@ pub enum Announcement {
         /// How many.
         runs: usize,
     },
+    /// Commands of the process before were still running, and were ended.
+    OrphansEnded {
+        /// Their command lines, cleaned.
+        commands: Vec<String>,
+    },
     /// The gateway serves. Told again after a restart of the gateway.
     Ready {
         /// Its port on this computer.

@@ -51,6 +51,9 @@ pub enum PairingReason {
     ScopeUpgrade,
     /// The platform or device family changed.
     MetadataUpgrade,
+    /// The key is known, the program that uses it could not be identified, and a command of an agent
+    /// runs that may have read it.
+    Unidentified,
 }
 
 impl PairingReason {
@@ -62,6 +65,8 @@ impl PairingReason {
             Self::RoleUpgrade => "role-upgrade",
             Self::ScopeUpgrade => "scope-upgrade",
             Self::MetadataUpgrade => "metadata-upgrade",
+            // The protocol has no name for it, and clients act on this one as it needs.
+            Self::Unidentified => "not-paired",
         }
     }
 
@@ -71,6 +76,9 @@ impl PairingReason {
             Self::RoleUpgrade => "device asks for another role",
             Self::ScopeUpgrade => "device asks for more scopes than were decided",
             Self::MetadataUpgrade => "device changed its platform or family",
+            Self::Unidentified => {
+                "the connecting program could not be identified while an agent's command runs that is not contained"
+            }
         }
     }
 }

@@ -17,7 +17,7 @@ use crate::audit::{AuditEvent, Weight};
 use crate::authority::{Authority, Effect, Entropy, Live, Touched};
 use crate::identity::{self, VerifiedDevice};
 use crate::moment::Moment;
-use crate::origin::{Origin, Peer};
+use crate::origin::{CommandsAlive, Origin, Peer};
 use crate::principal::{Principal, Session};
 use crate::records::Change;
 use crate::scopes::ScopeSet;
@@ -31,6 +31,7 @@ pub struct Attempt<'a> {
     origin: Origin,
     params: &'a ConnectParams,
     device: Result<Option<VerifiedDevice>, DeviceProofError>,
+    commands: CommandsAlive,
 }
 
 impl<'a> Attempt<'a> {
@@ -47,7 +48,7 @@ impl<'a> Attempt<'a> {
     ) -> Self {
         let claim = params.device.as_ref();
         let device = claim.map(|claim| identity::verify(claim, params, nonce, now)).transpose();
-        Self { connection, origin, params, device }
+        Self { connection, origin, params, device, commands: CommandsAlive::None }
     }
 
     /// Where it comes from.
@@ -60,6 +61,18 @@ impl<'a> Attempt<'a> {
     #[must_use]
     pub fn from_origin(self, origin: Origin) -> Self {
         Self { origin, ..self }
+    }
+
+    /// The same attempt, while such commands of agents may be alive.
+    #[must_use]
+    pub fn during(self, commands: CommandsAlive) -> Self {
+        Self { commands, ..self }
+    }
+
+    /// Whether a command could be behind it that has reached a person's keys: then a key or token
+    /// alone is no proof.
+    fn may_be_a_command(&self) -> bool {
+        self.commands == CommandsAlive::Beyond && self.origin.peer() == Some(&Peer::Unknown)
     }
 }
 
@@ -91,8 +104,7 @@ pub enum Admission {
 /// How much has to be known of a local peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LookUp {
-    /// Whether it is a descendant of this process: [`Peer::Tool`], [`Peer::NotATool`] or
-    /// [`Peer::Unknown`].
+    /// Whether an agent started it: [`Peer::Tool`], [`Peer::NotATool`] or [`Peer::Unknown`].
     Ancestry,
     /// Also its user and program: [`Peer::Process`].
     Program,
@@ -268,26 +280,32 @@ impl Authority {
         }))
     }
 
-    /// A descendant of this process is a tool, whatever it knows. Where that cannot be ruled out
-    /// it counts as one.
+    /// A tool is refused, whatever it knows. A peer that could not be identified is a stranger, who
+    /// has nothing to do on the local socket. Known keys are looked up only while there may be tools.
     fn refuse_tools(
         &self,
         attempt: &Attempt<'_>,
         now: Moment,
         effects: &mut Vec<Effect>,
     ) -> Result<(), Stop> {
-        let (reason, command) = match attempt.origin.peer() {
-            Some(Peer::NotLookedUp) => return Err(Stop::LookUpPeer(LookUp::Ancestry)),
-            Some(Peer::Tool { command }) => (AuthReason::Tool, command.as_str()),
-            Some(Peer::Unknown) => (AuthReason::PeerUnknown, "unknown"),
-            Some(Peer::NotATool | Peer::Process { .. }) | None => return Ok(()),
+        let command = match (&attempt.origin, attempt.origin.peer()) {
+            (_, Some(Peer::NotLookedUp))
+                if attempt.commands != CommandsAlive::None || attempt.params.device.is_none() =>
+            {
+                return Err(Stop::LookUpPeer(LookUp::Ancestry));
+            }
+            (_, Some(Peer::Tool { command })) => command.as_str(),
+            (Origin::LocalSocket(_), Some(Peer::Unknown | Peer::NotLookedUp)) => {
+                return Err(unauthorized(AuthReason::PeerUnknown));
+            }
+            _ => return Ok(()),
         };
         let line = format!(
             "security audit: a program started by the agent tried to connect command={command} conn={}",
             attempt.connection
         );
         effects.push(Effect::Audit(AuditEvent::new(now.wall, Weight::Warn, "tool.refused", command, line)));
-        Err(unauthorized(reason))
+        Err(unauthorized(AuthReason::Tool))
     }
 }
 

@@ -191,6 +191,9 @@ pub struct Authority {
     pub(crate) override_token: Option<TokenHash>,
     pub(crate) blocks: Vec<Block>,
     pub(crate) pending: PendingQueue,
+    /// Devices that a person approved while it could not be told who connects with their keys: each
+    /// is admitted so once, until then.
+    pub(crate) vouched: BTreeMap<DeviceId, Deadline>,
     pub(crate) throttle: Throttle,
     pub(crate) live: HashMap<ConnectionId, Live>,
     pub(crate) touched: BTreeSet<Touched>,
@@ -213,6 +216,7 @@ impl Authority {
             override_token: None,
             blocks: records.blocks,
             pending: PendingQueue::default(),
+            vouched: BTreeMap::new(),
             throttle: Throttle::default(),
             live: HashMap::new(),
             touched: BTreeSet::new(),
@@ -350,6 +354,7 @@ impl Authority {
     pub fn tick(&mut self, now: Moment) -> Vec<Effect> {
         let ended = self.pending.expire(now);
         self.end_passed_grants(now);
+        self.vouched.retain(|_, until| !until.has_passed(now));
         ended
             .into_iter()
             .map(|request| Effect::Ended { request: Box::new(request), how: Ended::Expired })

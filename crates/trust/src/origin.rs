@@ -105,9 +105,10 @@ pub enum Peer {
     NotLookedUp,
     /// It is no descendant of this process. More was not looked up.
     NotATool,
-    /// It could not be established: the process is gone, or the kernel does not tell.
+    /// It could not be identified: the process is gone, the kernel does not tell, or a command of an
+    /// agent could have put the socket into its hands.
     Unknown,
-    /// A descendant of this process: a tool.
+    /// A process that an agent started: a tool.
     Tool {
         /// The tool's command line, cleaned.
         command: String,
@@ -121,6 +122,19 @@ pub enum Peer {
         /// Its program; `None` when only the user is known.
         program: Option<Program>,
     },
+}
+
+/// Which commands of agents may be alive.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum CommandsAlive {
+    /// None.
+    #[default]
+    None,
+    /// Only such as have no way to the gateway, to the sockets of other programs, and to a person's
+    /// keys.
+    Contained,
+    /// One that may do more than that.
+    Beyond,
 }
 
 impl Origin {
@@ -139,7 +153,8 @@ impl Origin {
         match self {
             Self::InProcess(_) | Self::Window(_) => "inside Tidegate".to_owned(),
             Self::LocalSocket(peer) | Self::Loopback(peer) => match peer {
-                Peer::NotLookedUp | Peer::NotATool | Peer::Unknown => "this computer".to_owned(),
+                Peer::NotLookedUp | Peer::NotATool => "this computer".to_owned(),
+                Peer::Unknown => "this computer, a program that could not be identified".to_owned(),
                 Peer::Tool { command } => format!("this computer, started by the agent: {command}"),
                 Peer::Process { uid, same_user, program } => {
                     let user = if *same_user { String::new() } else { format!(", another user ({uid})") };

@@ -49,6 +49,9 @@ pub struct Ask {
     pub source: String,
     /// A caution: the name is one that a person gave to another device.
     pub known_name: bool,
+    /// A caution: the connecting program could not be identified while a command of an agent ran that
+    /// is not contained.
+    pub unidentified: bool,
     /// A caution: why no lasting grant can be given.
     pub fleeting: Option<&'static str>,
 }
@@ -71,6 +74,7 @@ impl Ask {
             && other.asked.not_held_by(&self.asked).is_empty()
             && self.claims == other.claims
             && self.has == other.has
+            && self.unidentified == other.unidentified
             && self.fleeting == other.fleeting
     }
 }

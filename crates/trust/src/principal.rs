@@ -199,7 +199,10 @@ pub fn command_line_session(
         Origin::LocalSocket(Peer::Process { same_user: false, .. }) => {
             Err("only the user who runs Tidegate can control it")
         }
-        _ => Err("the connecting program could not be identified"),
+        _ => Err(
+            "the connecting program could not be identified; a terminal inside a sandbox such as Flatpak \
+             cannot control Tidegate, so use one outside of it",
+        ),
     }
 }
 

@@ -15,7 +15,7 @@ use tidegate_trust::admission::{Admission, LookUp};
 use tidegate_trust::audit::Weight;
 use tidegate_trust::authority::Effect;
 use tidegate_trust::decision::Desktop;
-use tidegate_trust::origin::{Origin, Peer};
+use tidegate_trust::origin::{CommandsAlive, Origin, Peer};
 use tidegate_trust::principal::Denied;
 use tidegate_trust::records::{Block, BlockedSubject, DeviceToken, Grant};
 use tidegate_trust::token::Token;
@@ -411,38 +411,35 @@ fn a_blocked_key_is_refused_whatever_else_it_has() {
 #[test]
 fn tools_are_refused_whatever_they_hold() {
     let tool = Peer::Tool { command: "node openclaw.mjs".to_owned() };
-    for peer in [tool, Peer::Unknown] {
-        for origin in [Origin::Loopback(peer.clone()), Origin::LocalSocket(peer.clone())] {
-            let mut known = record(&key(3), &scopes([Scope::Admin, Scope::Pairing]));
-            known.token = Some(DeviceToken {
-                hash: Token::from_text("mine").hash(),
-                created_at: UnixMillis(1),
-                rotated_at: None,
-                revoked_at: None,
-            });
-            let mut world = World::new(TrustRecords { devices: vec![known], ..records() });
-            let entropy = world.entropy();
-            let made = world
-                .authority
-                .new_program_token("ci", tidegate_trust::scopes::Level::Full, true, &entropy, world.now)
-                .expect("made");
-            let program_token = made.value.0.reveal().to_owned();
-            for client in [
-                reader(),
-                Client { role: Some("node".to_owned()), ..reader() },
-                reader().device_token("mine"),
-                Client::new(&key(4)).asks(&[Scope::Read]),
-                Client::without_device().asks(&[Scope::Read]),
-                Client::without_device().asks(&[Scope::Admin]).token(&program_token),
-                Client::without_device(),
-            ] {
-                let (refusal, effects) = world.refused(&origin, &client);
-                let Refusal::Unauthorized { reason, .. } = refusal else { panic!("{refusal:?}") };
-                assert!(matches!(reason, AuthReason::Tool | AuthReason::PeerUnknown));
-                let lines = audits(&effects);
-                assert_eq!((lines[0].kind.as_str(), lines[0].weight), ("tool.refused", Weight::Warn));
-                assert!(world.authority.waiting().is_empty(), "no request");
-            }
+    for origin in [Origin::Loopback(tool.clone()), Origin::LocalSocket(tool)] {
+        let mut known = record(&key(3), &scopes([Scope::Admin, Scope::Pairing]));
+        known.token = Some(DeviceToken {
+            hash: Token::from_text("mine").hash(),
+            created_at: UnixMillis(1),
+            rotated_at: None,
+            revoked_at: None,
+        });
+        let mut world = World::new(TrustRecords { devices: vec![known], ..records() });
+        let entropy = world.entropy();
+        let made = world
+            .authority
+            .new_program_token("ci", tidegate_trust::scopes::Level::Full, true, &entropy, world.now)
+            .expect("made");
+        let program_token = made.value.0.reveal().to_owned();
+        for client in [
+            reader(),
+            Client { role: Some("node".to_owned()), ..reader() },
+            reader().device_token("mine"),
+            Client::new(&key(4)).asks(&[Scope::Read]),
+            Client::without_device().asks(&[Scope::Read]),
+            Client::without_device().asks(&[Scope::Admin]).token(&program_token),
+            Client::without_device(),
+        ] {
+            let (refusal, effects) = world.refused(&origin, &client);
+            assert!(matches!(refusal, Refusal::Unauthorized { reason: AuthReason::Tool, .. }), "{refusal:?}");
+            let lines = audits(&effects);
+            assert_eq!((lines[0].kind.as_str(), lines[0].weight), ("tool.refused", Weight::Warn));
+            assert!(world.authority.waiting().is_empty(), "no request");
         }
     }
 }
@@ -452,9 +449,15 @@ fn the_peer_is_looked_up_only_as_far_as_it_decides() {
     let not_looked_up = Origin::Loopback(Peer::NotLookedUp);
     let no_tool = Origin::Loopback(Peer::NotATool);
     let mut world = with_device(&scopes([Scope::Read]));
-    assert_eq!(world.look_up(&not_looked_up, &reader()), LookUp::Ancestry);
-    world.admitted(&no_tool, &reader());
     let stranger = Client::new(&key(4)).asks(&[Scope::Read]);
+    world.admitted(&not_looked_up, &reader());
+    assert_eq!(world.look_up(&not_looked_up, &stranger), LookUp::Program);
+    assert_eq!(world.look_up(&not_looked_up, &Client::without_device()), LookUp::Ancestry);
+    for commands in [CommandsAlive::Contained, CommandsAlive::Beyond] {
+        world.commands = commands;
+        assert_eq!(world.look_up(&not_looked_up, &reader()), LookUp::Ancestry);
+        world.admitted(&no_tool, &reader());
+    }
     assert_eq!(world.look_up(&no_tool, &stranger), LookUp::Program);
     assert_eq!(world.look_up(&no_tool, &Client::without_device().asks(&[Scope::Read])), LookUp::Program);
     // Nothing is looked up for whoever has no credential.

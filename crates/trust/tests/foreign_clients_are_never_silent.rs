@@ -208,7 +208,8 @@ fn check_admitted(identity: Identity, origin: &Origin, client: &Client, admitted
     let session = &admitted.session;
     assert_eq!(identity, Identity::None, "no key that nobody approved is let in: {session:?}");
     assert!(admitted.durable.is_empty() && admitted.device_token.is_none());
-    assert!(!matches!(origin.peer(), Some(Peer::NotLookedUp | Peer::Unknown | Peer::Tool { .. })));
+    assert!(!matches!(origin.peer(), Some(Peer::NotLookedUp | Peer::Tool { .. })));
+    assert!(!matches!(origin, Origin::LocalSocket(Peer::Unknown)));
     match session.principal() {
         Principal::Visitor => {
             assert!(sends(client, SHARED) || sends(client, PROGRAMS_TOKEN));

@@ -209,6 +209,7 @@ fn program() -> ReviewDialog {
         from: origin.describe(),
         source: origin.source(),
         known_name: false,
+        unidentified: false,
         fleeting: None,
     };
     let id = "5be0c3a1-3d5f-4e96-8b7d-f5cd144ee719".to_owned();

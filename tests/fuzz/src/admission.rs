@@ -218,7 +218,7 @@ impl World {
     fn check_admitted(&mut self, origin: &Origin, client: &Client, admitted: Admitted) {
         let session = admitted.session;
         let scopes = session.scopes();
-        assert!(!matches!(origin.peer(), Some(Peer::Tool { .. } | Peer::Unknown | Peer::NotLookedUp)));
+        assert!(!matches!(origin.peer(), Some(Peer::Tool { .. })));
         assert_eq!(client.role.as_deref().unwrap_or("operator"), "operator");
         match session.principal() {
             Principal::SubagentClient => {

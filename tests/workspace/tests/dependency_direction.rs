@@ -15,6 +15,7 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
     const SECRETS: &str = "tidegate-secrets";
     const AGENT: &str = "tidegate-agent";
     const PROVIDERS: &str = "tidegate-providers";
+    const PEERS: &str = "tidegate-peers";
     const TOOLS: &str = "tidegate-tools";
     const TRIGGERS: &str = "tidegate-triggers";
     const GATEWAY: &str = "tidegate-gateway";
@@ -34,10 +35,11 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         (INSIDE, vec![]),
         (SANDBOX, vec![INSIDE]),
         (TRIGGERS, vec![PROTOCOL]),
-        (TOOLS, vec![PROTOCOL, TRUST, AGENT, PROXY, SANDBOX, TRIGGERS]),
-        (GATEWAY, vec![PROTOCOL, TRUST, STORE, AGENT]),
+        (PEERS, vec![PROTOCOL, TRUST]),
+        (TOOLS, vec![PROTOCOL, TRUST, AGENT, PEERS, PROXY, SANDBOX, TRIGGERS]),
+        (GATEWAY, vec![PROTOCOL, TRUST, STORE, AGENT, PEERS]),
         (PROXY, vec![PROTOCOL]),
-        (HOST, vec![PROTOCOL, TRUST, STORE, SECRETS, AGENT, PROVIDERS, SANDBOX, TOOLS, GATEWAY]),
+        (HOST, vec![PROTOCOL, TRUST, STORE, SECRETS, AGENT, PROVIDERS, PEERS, SANDBOX, TOOLS, GATEWAY]),
         ("tidegate-cli", vec![PROTOCOL, TRUST, TOOLS, HOST, DESKTOP]),
         (DESKTOP, vec![PROTOCOL, TRUST]),
         ("tidegate-desktop", vec![PROTOCOL, TRUST, TOOLS, GATEWAY, HOST, DESKTOP]),
@@ -56,6 +58,7 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
                 TOOLS,
                 GATEWAY,
                 HOST,
+                PEERS,
                 "tidegate-cli",
                 "tidegate-testkit",
             ],
@@ -89,6 +92,9 @@ const OWNED: &[(&str, &[&str])] = &[
     ("tokio-websockets", &["tidegate-gateway", "tidegate-testkit"]),
     ("reqwest", &["tidegate-providers"]),
     ("seccompiler", &["tidegate-sandbox"]),
+    ("procfs", &["tidegate-peers"]),
+    ("netlink-*", &["tidegate-peers"]),
+    ("nix", &["tidegate-peers"]),
 ];
 
 /// What a crate that does no I/O, reads no clock and draws no randomness never links.

@@ -54,6 +54,8 @@ export function requestSentence(request: PendingDevice): string {
       return `A known ${who} asks for more than it has.`;
     case 'role-upgrade':
       return `A known ${who} asks for another role.`;
+    case 'unidentified':
+      return `A ${who} connects from a program that could not be identified.`;
     case 'metadata-upgrade':
       return `A known ${who} says that it is another kind of ${who} now.`;
     default:

@@ -115,9 +115,9 @@ describe('words', () => {
   test('every kind of request has a sentence of its own', () => {
     const of = (reason: string, deviceId: string) =>
       requestSentence(pending({ requestId: 'x', deviceId, scopes: [], reason, ts: 0 }));
-    const reasons = ['not-paired', 'scope-upgrade', 'role-upgrade', 'metadata-upgrade'];
+    const reasons = ['not-paired', 'scope-upgrade', 'role-upgrade', 'metadata-upgrade', 'unidentified'];
     const all = reasons.flatMap((reason) => [of(reason, 'abc'), of(reason, 'program:/x')]);
-    expect(new Set(all).size).toBe(8);
+    expect(new Set(all).size).toBe(10);
   });
 
   test('what is known of a run at this moment goes before its last state', () => {

@@ -65,7 +65,10 @@ pub enum Command {
     Control(ControlCommand),
     /// Run one tool of an agent (started by Tidegate itself)
     #[command(hide = true)]
-    RunTool,
+    RunTool {
+        /// The state directory of the Tidegate that started it, for the list of processes
+        state_dir: Option<PathBuf>,
+    },
     /// Print the version
     #[command(after_help = "Example: tidegate version")]
     Version,

@@ -51,6 +51,7 @@ pub(crate) fn device_ask(seed: u8, asked: &[Scope]) -> Ask {
         from: "local network, 192.168.1.7".to_owned(),
         source: format!("192.168.1.{seed}"),
         known_name: false,
+        unidentified: false,
         fleeting: None,
     }
 }

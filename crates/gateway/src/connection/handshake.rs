@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tidegate_peers::LocalSocket;
 use tidegate_protocol::device::Nonce;
 use tidegate_protocol::frame::{EventFrame, RequestFrame, ResponseFrame};
 use tidegate_protocol::hello::{Auth, Features, HelloOk, Policy, Server, SessionDefaults, Snapshot};
@@ -12,6 +13,7 @@ use tidegate_protocol::{
 use tidegate_trust::admission::{Admitted, LookUp};
 use tidegate_trust::origin::{Origin, Peer};
 use tidegate_trust::{Admission, Attempt, Principal, Session};
+use tokio::time::{Instant, timeout_at};
 
 use super::established::{Established, Peered};
 use super::{Arrival, frame};
@@ -19,7 +21,6 @@ use crate::admission_slots::Stage;
 use crate::gateway::Gateway;
 use crate::hub::Outbox;
 use crate::now;
-use crate::peer::LocalSocket;
 use crate::transport::{Received, Transport};
 
 /// A connection that was sent its challenge.
@@ -94,6 +95,9 @@ impl<T: Transport> Challenged<T> {
                 let message = "the operating system gives no random bytes".to_owned();
                 return Err(Refused::plain(Refusal::InvalidHandshake(message)));
             };
+            if self.arrival.socket.is_some() {
+                attempt = attempt.during(inner.peers.commands());
+            }
             let admission = inner.gatekeeper.authority().admit(&attempt, &entropy, now::moment());
             match admission {
                 Admission::Admitted(mut admitted) => {
@@ -114,7 +118,7 @@ impl<T: Transport> Challenged<T> {
                     let peer = if looked == Some(depth) {
                         Peer::Unknown
                     } else {
-                        look_up(&self.gateway, self.arrival.socket, depth).await
+                        look_up(&self.gateway, self.arrival.socket.as_ref(), depth).await
                     };
                     looked = Some(depth);
                     self.arrival.origin = match &self.arrival.origin {
@@ -245,17 +249,32 @@ async fn hello(
     }
 }
 
-/// Looks a peer up, off the async workers and a few at a time.
-pub(super) async fn look_up(gateway: &Gateway, socket: Option<LocalSocket>, depth: LookUp) -> Peer {
+/// How long a look-up may take, from when it is asked for.
+const LOOK_UP_TIME: Duration = Duration::from_secs(3);
+
+/// Looks a peer up, off the async workers and a few at a time. Whoever is not known in time is
+/// unknown.
+pub(super) async fn look_up(gateway: &Gateway, socket: Option<&LocalSocket>, depth: LookUp) -> Peer {
     let inner = gateway.inner();
-    let Some(socket) = socket else { return Peer::Unknown };
-    let Ok(_permit) = inner.look_ups.acquire().await else { return Peer::Unknown };
+    let Some(socket) = socket.cloned() else { return Peer::Unknown };
+    let deadline = Instant::now() + LOOK_UP_TIME;
+    let permits = match socket {
+        LocalSocket::Tcp { .. } => &inner.look_ups,
+        LocalSocket::Unix(_) => &inner.local_look_ups,
+    };
+    let Ok(Ok(permit)) = timeout_at(deadline, permits.clone().acquire_owned()).await else {
+        return Peer::Unknown;
+    };
     let peers = inner.peers.clone();
-    let found = tokio::task::spawn_blocking(move || match depth {
-        LookUp::Ancestry => peers.ancestry(socket),
-        LookUp::Program => peers.program(socket),
+    let found = tokio::task::spawn_blocking(move || {
+        // Held until it is done, also when nobody waits for it any more.
+        let _permit = permit;
+        match depth {
+            LookUp::Ancestry => peers.ancestry(&socket, deadline.into_std()),
+            LookUp::Program => peers.program(&socket, deadline.into_std()),
+        }
     });
-    found.await.unwrap_or(Peer::Unknown)
+    timeout_at(deadline, found).await.ok().and_then(Result::ok).unwrap_or(Peer::Unknown)
 }
 
 struct Refused {

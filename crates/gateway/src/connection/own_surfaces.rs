@@ -4,12 +4,14 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use tidegate_peers::LocalSocket;
 use tidegate_protocol::{ClientId, ClientInfo, ClientMode, CloseCode, CloseFrame, ConnectionId};
 use tidegate_trust::admission::LookUp;
 use tidegate_trust::audit::{AuditEvent, Weight};
 use tidegate_trust::decision::Desktop;
-use tidegate_trust::origin::Origin;
+use tidegate_trust::origin::{Origin, Peer};
 use tidegate_trust::principal::{command_line_session, window_session};
+use tokio::time::{Instant, timeout_at};
 
 use super::established::{Established, Peered};
 use super::frame;
@@ -18,7 +20,6 @@ use crate::admission_slots::UnauthenticatedSlot;
 use crate::gateway::Gateway;
 use crate::hub::Outbox;
 use crate::now;
-use crate::peer::LocalSocket;
 use crate::transport::Transport;
 
 /// Serves a connection of the local socket: the person's command line. There is no challenge: the
@@ -27,9 +28,11 @@ pub(crate) async fn serve_local<T: Transport>(
     gateway: Gateway,
     mut transport: T,
     socket: LocalSocket,
+    deadline: Instant,
     slot: UnauthenticatedSlot,
 ) {
-    let peer = look_up(&gateway, Some(socket), LookUp::Program).await;
+    let looked_up = timeout_at(deadline, look_up(&gateway, Some(&socket), LookUp::Program)).await;
+    let peer = looked_up.unwrap_or(Peer::Unknown);
     let origin = Origin::LocalSocket(peer);
     let Some(id) = now::nonce().ok().and_then(|nonce| ConnectionId::parse(nonce.as_str()).ok()) else {
         return;
@@ -53,7 +56,7 @@ pub(crate) async fn serve_local<T: Transport>(
         }
     };
     let Some(welcome) = welcome(inner.version, inner.gatekeeper.desktop) else { return };
-    if transport.send(welcome).await.is_err() {
+    if !matches!(timeout_at(deadline, transport.send(welcome)).await, Ok(Ok(()))) {
         return;
     }
     drop(slot);

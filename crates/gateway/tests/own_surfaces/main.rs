@@ -15,5 +15,6 @@ mod configuration;
 mod desk;
 mod files;
 mod history;
+mod peers;
 mod support;
 mod wishes;

@@ -4,8 +4,9 @@
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -19,11 +20,11 @@ use tidegate_gateway::desk::Desk;
 use tidegate_gateway::lines::{LineReceived, LinesClient};
 use tidegate_gateway::listener::{self, bind_loopback};
 use tidegate_gateway::local_socket::{self, LocalListener};
-use tidegate_gateway::peer::{LocalSocket, PeerLookup};
 use tidegate_gateway::subagent_client::public_key;
 use tidegate_gateway::transport::{ChannelClient, ClientReceived};
 use tidegate_gateway::upgrade::UpgradeRules;
 use tidegate_gateway::{Gateway, GatewayParts, Host, PersonGate, SubagentClient, UnsavedChanges, now};
+use tidegate_peers::{LocalSocket, PeerLookup};
 use tidegate_protocol::confinement::{CommandClass, Confinement};
 use tidegate_protocol::{ErrorShape, Method, RunId, SessionKey};
 use tidegate_store::Store;
@@ -31,7 +32,7 @@ use tidegate_testkit::client::{ClientError, ConnectOptions, GatewayClient};
 use tidegate_testkit::identity::DeviceIdentity;
 use tidegate_trust::Authority;
 use tidegate_trust::decision::Desktop;
-use tidegate_trust::origin::Peer;
+use tidegate_trust::origin::{CommandsAlive, Peer};
 use tidegate_trust::pairing::PendingRequest;
 use tidegate_trust::program::Program;
 use tidegate_trust::records::{ProgramIdentity, TrustRecords};
@@ -62,25 +63,46 @@ impl Host for StubHost {
     }
 }
 
-/// Everyone is a program of this user.
-struct Peers;
+/// Everyone is a program of this user, or what a test says.
+#[derive(Default)]
+pub(crate) struct Peers {
+    /// What everyone is instead.
+    pub(crate) found: Mutex<Option<Peer>>,
+    pub(crate) commands: Mutex<CommandsAlive>,
+    /// How often someone was looked up.
+    pub(crate) look_ups: AtomicUsize,
+    /// While this is held, no look-up ends.
+    pub(crate) stuck: Mutex<()>,
+}
+
+impl Peers {
+    fn look_up(&self) -> Option<Peer> {
+        self.look_ups.fetch_add(1, Ordering::Relaxed);
+        let _stuck = self.stuck.lock().unwrap();
+        self.found.lock().unwrap().clone()
+    }
+}
 
 impl PeerLookup for Peers {
-    fn ancestry(&self, _: LocalSocket) -> Peer {
-        Peer::NotATool
+    fn commands(&self) -> CommandsAlive {
+        *self.commands.lock().unwrap()
     }
 
-    fn program(&self, _: LocalSocket) -> Peer {
+    fn ancestry(&self, _: &LocalSocket, _: Instant) -> Peer {
+        self.look_up().unwrap_or(Peer::NotATool)
+    }
+
+    fn program(&self, _: &LocalSocket, _: Instant) -> Peer {
         let identity = ProgramIdentity {
             uid: 1000,
             executable: PathBuf::from("/usr/bin/node"),
             script: Some(PathBuf::from("/opt/openclaw.mjs")),
         };
-        Peer::Process {
+        self.look_up().unwrap_or(Peer::Process {
             uid: 1000,
             same_user: true,
             program: Some(Program { pid: 4242, identity, fleeting: None }),
-        }
+        })
     }
 }
 
@@ -122,6 +144,7 @@ pub(crate) struct World {
     pub(crate) runtime: Runtime,
     pub(crate) subagents: SubagentClient,
     pub(crate) host: Arc<StubHost>,
+    pub(crate) peers: Arc<Peers>,
     pub(crate) token: String,
     desk: Option<Desk>,
     url: String,
@@ -158,12 +181,13 @@ impl World {
         let seed = Zeroizing::new([9; 32]);
         authority.set_own_key(public_key(&seed));
         let host = Arc::new(StubHost::default());
+        let peers = Arc::new(Peers::default());
         let gateway = Gateway::new(GatewayParts {
             authority,
             in_process,
             store: store.clone(),
             unsaved: UnsavedChanges::default(),
-            peers: Arc::new(Peers),
+            peers: peers.clone(),
             host: host.clone(),
             desktop,
             version: "1.2.3",
@@ -196,6 +220,7 @@ impl World {
             runtime,
             subagents,
             host,
+            peers,
             token: token.reveal().to_owned(),
             url: format!("ws://127.0.0.1:{port}"),
             place,
@@ -223,8 +248,12 @@ impl World {
 
     /// A command line that was greeted.
     pub(crate) async fn command_line(&self) -> Surface {
-        let client = local_socket::connect(&self.place.path().join("control.sock")).await.unwrap();
-        Surface::greeted(Wire::CommandLine(client)).await
+        Surface::greeted(Wire::CommandLine(self.local_socket().await)).await
+    }
+
+    /// A connection to the local socket that was not greeted yet.
+    pub(crate) async fn local_socket(&self) -> LinesClient<UnixStream> {
+        local_socket::connect(&self.place.path().join("control.sock")).await.unwrap()
     }
 
     /// Someone connects.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidegate_agent::Limits;
+use tidegate_peers::commands::MARK;
 use tidegate_tools::{Launcher, Protected, Sandboxes, ToolEnvironment, ToolsConfig, User};
 
 use crate::boot::BootError;
@@ -59,6 +60,18 @@ pub(crate) fn keep_runs(config: &Config) -> Duration {
     Duration::from_hours(24 * config.keep_runs_days.unwrap_or(DAYS))
 }
 
+/// How commands are started.
+pub(crate) fn launcher(tool_runner: PathBuf, place: &Place) -> Launcher {
+    let mut launcher = Launcher::new(tool_runner);
+    launcher.arguments.push(mark(place).into());
+    launcher
+}
+
+/// What outlives this process is known by it at the next start.
+fn mark(place: &Place) -> PathBuf {
+    place.state_dir.canonicalize().unwrap_or_else(|_| place.state_dir.clone())
+}
+
 /// How tools are started, and what they may never touch.
 pub(crate) fn tools(launcher: Launcher, sandboxes: Arc<Sandboxes>, place: &Place) -> ToolsConfig {
     let temporary = std::env::temp_dir();
@@ -69,10 +82,11 @@ pub(crate) fn tools(launcher: Launcher, sandboxes: Arc<Sandboxes>, place: &Place
             protected = protected.and_in(usual, &moved);
         }
     }
+    let environment = ToolEnvironment::from_host(environment::all(), &temporary);
     ToolsConfig {
         launcher,
         protected,
-        environment: ToolEnvironment::from_host(environment::all(), &temporary),
+        environment: environment.marked(MARK, &mark(place).to_string_lossy()),
         temporary,
         sandboxes,
     }

@@ -195,6 +195,14 @@ impl ToolEnvironment {
         self.changed(self.session.clone())
     }
 
+    /// The same with one by which the host knows its commands. A call cannot change it if its name
+    /// begins with `TIDEGATE_`.
+    #[must_use]
+    pub fn marked(mut self, name: &str, value: &str) -> Self {
+        self.common.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
     /// These variables with those of one call.
     pub(super) fn with(&self, added: impl IntoIterator<Item = (String, String)>) -> Vec<(String, String)> {
         let mut all = self.common.clone();

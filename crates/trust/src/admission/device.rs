@@ -42,13 +42,16 @@ impl Authority {
             None => Some(PairingReason::NotPaired),
             Some(record) if platform_changed(record, &claims) => Some(PairingReason::MetadataUpgrade),
             Some(record) if !all_decided(&record.grant, &asked) => Some(PairingReason::ScopeUpgrade),
+            Some(_) if attempt.may_be_a_command() && self.vouched.remove(&device.id()).is_none() => {
+                Some(PairingReason::Unidentified)
+            }
             Some(_) => None,
         };
         let has = record.map(|record| record.grant.granted.clone()).unwrap_or_default();
         let Some(reason) = reason else {
             return Ok(self.admit_known_device(attempt, dialect, device, credential, &asked, entropy, now));
         };
-        if attempt.origin.peer() == Some(&Peer::NotATool) {
+        if let Some(Peer::NotLookedUp | Peer::NotATool) = attempt.origin.peer() {
             return Err(Stop::LookUpPeer(LookUp::Program));
         }
         let approved = record.map(|record| record.grant.granted.to_vec());
@@ -65,6 +68,7 @@ impl Authority {
             from: attempt.origin.describe(),
             source: attempt.origin.source(),
             known_name,
+            unidentified: attempt.may_be_a_command(),
             fleeting: None,
         };
         Err(self.ask_a_person(ask, attempt, approved, entropy, now, effects))

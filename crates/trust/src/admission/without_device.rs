@@ -12,7 +12,7 @@ use crate::origin::Peer;
 use crate::pairing::{Ask, Subject};
 use crate::principal::Principal;
 use crate::records::Claims;
-use crate::scopes::ScopeSet;
+use crate::scopes::{Level, ScopeSet};
 
 impl Authority {
     pub(super) fn admit_without_device(
@@ -53,7 +53,11 @@ impl Authority {
         if let Credential::ProgramToken { index, .. } = credential
             && let Some(token) = self.tokens.get(index)
         {
-            let scopes = asked.under_grant(&token.granted());
+            let mut scopes = asked.under_grant(&token.granted());
+            if attempt.may_be_a_command() {
+                // Nobody can be asked about a token, and a command may have read it: it decides nothing.
+                scopes = scopes.under_grant(&Level::Write.scopes());
+            }
             if scopes.names(&Scope::Pairing) && attempt.origin.peer() == Some(&Peer::NotATool) {
                 // Which program it is counts when it decides: never about its own request.
                 return Err(Stop::LookUpPeer(LookUp::Program));
@@ -61,7 +65,7 @@ impl Authority {
             return admitted(Principal::ProgramToken(token.id.clone()), scopes);
         }
         let program = match attempt.origin.peer() {
-            Some(Peer::NotATool) => return Err(Stop::LookUpPeer(LookUp::Program)),
+            Some(Peer::NotLookedUp | Peer::NotATool) => return Err(Stop::LookUpPeer(LookUp::Program)),
             Some(Peer::Process { same_user: true, program: Some(program), .. }) => program,
             _ => return Err(Refusal::DeviceIdentityRequired.into()),
         };
@@ -111,6 +115,7 @@ impl Authority {
                     from: attempt.origin.describe(),
                     source: attempt.origin.source(),
                     known_name: false,
+                    unidentified: false,
                     fleeting: program.fleeting.map(crate::program::Fleeting::sentence),
                 };
                 Err(self.ask_a_person(ask, attempt, None, entropy, now, effects))

@@ -19,7 +19,7 @@ use tidegate_trust::admission::{Admission, Admitted, Attempt, LookUp};
 use tidegate_trust::audit::{AuditEvent, Weight};
 use tidegate_trust::authority::{Effect, Entropy};
 use tidegate_trust::decision::{Choice, Decider, DecisionError, Desktop, Duration as For, Verdict};
-use tidegate_trust::origin::{DesktopKey, InProcessKey, Origin, Peer};
+use tidegate_trust::origin::{CommandsAlive, DesktopKey, InProcessKey, Origin, Peer};
 use tidegate_trust::principal::{command_line_session, window_session};
 use tidegate_trust::program::{Fleeting, Program};
 use tidegate_trust::records::{Claims, DeviceRecord, Grant, ProgramIdentity, SharedToken};
@@ -219,6 +219,8 @@ pub(crate) struct World {
     pub(crate) authority: Authority,
     pub(crate) in_process: InProcessKey,
     pub(crate) now: Moment,
+    /// The commands that may be alive while someone connects.
+    pub(crate) commands: CommandsAlive,
     counter: u64,
 }
 
@@ -226,7 +228,7 @@ impl World {
     pub(crate) fn new(records: TrustRecords) -> Self {
         let (authority, in_process) = Authority::new(records);
         let now = Moment { wall: UnixMillis(1_795_000_000_000), monotonic: Duration::from_secs(1000) };
-        Self { authority, in_process, now, counter: 0 }
+        Self { authority, in_process, now, commands: CommandsAlive::None, counter: 0 }
     }
 
     /// The one right to act for the person at a desktop.
@@ -264,7 +266,7 @@ impl World {
         let params = client.params(&nonce, self.now.wall);
         let connection = ConnectionId::parse(format!("conn-{}", self.counter)).expect("a valid id");
         let attempt = Attempt::new(connection, origin.clone(), &params, &nonce, self.now.wall);
-        self.authority.admit(&attempt, &entropy, self.now)
+        self.authority.admit(&attempt.during(self.commands), &entropy, self.now)
     }
 
     pub(crate) fn admitted(&mut self, origin: &Origin, client: &Client) -> Admitted {

@@ -9,11 +9,11 @@ use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
-use tidegate_gateway::listener::{BindError, bind_loopback};
-use tidegate_gateway::peer::{LocalSocket, PeerLookup as _};
-use tidegate_gateway::peer_lookup::KernelPeers;
+use tidegate_peers::commands::{Reach, RunningCommand, RunningCommands};
+use tidegate_peers::{KernelPeers, LocalSocket, PeerLookup as _};
 use tidegate_trust::origin::Peer;
 use tidegate_trust::program::{Fleeting, Program};
 
@@ -62,11 +62,27 @@ fn adopt_orphans() {
 }
 
 fn peers() -> KernelPeers {
-    KernelPeers::new(Vec::new())
+    KernelPeers::new(Vec::new(), RunningCommands::default())
+}
+
+/// While nothing runs but a command that has no way to the gateway.
+fn peers_beside_contained(command: &Child) -> (KernelPeers, RunningCommand) {
+    let commands = RunningCommands::default();
+    let running = commands.begin(Reach::Contained);
+    running.launched(command.id());
+    (KernelPeers::new(Vec::new(), commands), running)
+}
+
+fn later() -> Instant {
+    Instant::now() + Duration::from_secs(60)
 }
 
 fn ancestry(arrived: &Arrived) -> Peer {
-    peers().ancestry(arrived.socket)
+    peers().ancestry(&arrived.socket, later())
+}
+
+fn program_of(arrived: &Arrived) -> Peer {
+    peers().program(&arrived.socket, later())
 }
 
 #[track_caller]
@@ -120,7 +136,7 @@ fn a_child_that_connects_is_a_tool() {
     let child = listening.bash(CONNECT).spawn().expect("bash");
     let arrived = listening.arrived();
     assert_tool(&ancestry(&arrived), "/dev/tcp");
-    assert_tool(&peers().program(arrived.socket), "/dev/tcp");
+    assert_tool(&program_of(&arrived), "/dev/tcp");
     drop(arrived);
     end(child);
 }
@@ -169,7 +185,7 @@ fn a_tool_that_is_gone_when_it_is_looked_up_is_not_cleared_by_that() {
     assert!(listening.bash(hit_and_run).status().expect("bash").success());
     let arrived = listening.arrived();
     assert_eq!(ancestry(&arrived), Peer::Unknown);
-    assert_eq!(peers().program(arrived.socket), Peer::Unknown);
+    assert_eq!(program_of(&arrived), Peer::Unknown);
 }
 
 #[test]
@@ -183,7 +199,7 @@ fn this_process_is_no_tool_with_and_without_children() {
     let busy = Command::new("sleep").arg("1000").spawn().expect("sleep");
     assert_eq!(ancestry(&arrived), Peer::NotATool);
     end(busy);
-    let own = program(peers().program(arrived.socket));
+    let own = program(program_of(&arrived));
     assert_eq!(own.pid, std::process::id());
     assert_eq!(own.identity.executable, std::env::current_exe().expect("a path"));
     assert_eq!(own.identity.script, None);
@@ -211,9 +227,9 @@ fn a_connection_that_nobody_has_is_unknown() {
         peer: ([127, 0, 0, 1], 1).into(),
         local: listening.listener.local_addr().expect("an address"),
     };
-    assert_eq!(peers().ancestry(nobody), Peer::Unknown);
-    assert_eq!(peers().program(nobody), Peer::Unknown);
-    assert_eq!(KernelPeers::user(nobody), None);
+    assert_eq!(peers().ancestry(&nobody, later()), Peer::Unknown);
+    assert_eq!(peers().program(&nobody, later()), Peer::Unknown);
+    assert_eq!(KernelPeers::user(&nobody), None);
 }
 
 #[test]
@@ -223,8 +239,9 @@ fn a_process_beside_this_one_is_no_tool_and_its_script_is_found() {
     symlink(&script, place.path().join("alias")).expect("a link");
     let arrived = start_stranger(&listening, place.path(), "bash ./alias one two");
     let busy = Command::new("sleep").arg("1000").spawn().expect("sleep");
-    assert_eq!(ancestry(&arrived), Peer::NotATool);
-    let found = program(peers().program(arrived.socket));
+    let (peers, _running) = peers_beside_contained(&busy);
+    assert_eq!(peers.ancestry(&arrived.socket, later()), Peer::NotATool);
+    let found = program(peers.program(&arrived.socket, later()));
     assert_eq!(found.identity.script, Some(script.canonicalize().expect("a path")));
     assert_eq!(found.identity.executable.file_name().and_then(|name| name.to_str()), Some("bash"));
     assert_eq!(found.identity.uid, rustix::process::geteuid().as_raw());
@@ -243,9 +260,9 @@ fn another_user_of_this_computer_is_known_as_such_and_no_tool() {
     let listening = Listening::start();
     let client = format!("setpriv --reuid={NOBODY} --clear-groups bash -c '{CONNECT}'");
     let arrived = start_stranger(&listening, Path::new("/"), &client);
-    assert_eq!(KernelPeers::user(arrived.socket), Some(NOBODY));
+    assert_eq!(KernelPeers::user(&arrived.socket), Some(NOBODY));
     assert_eq!(ancestry(&arrived), Peer::NotATool);
-    match peers().program(arrived.socket) {
+    match program_of(&arrived) {
         Peer::Process { uid, same_user, .. } => assert_eq!((uid, same_user), (NOBODY, false)),
         other => panic!("{other:?}"),
     }
@@ -271,14 +288,14 @@ fn a_tool_that_became_another_user_stays_a_tool() {
 fn code_on_the_command_line_gets_no_lasting_grant() {
     let (listening, place) = (Listening::start(), own_place());
     let arrived = start_stranger(&listening, place.path(), &format!("bash -c '{CONNECT}'"));
-    assert_eq!(program(peers().program(arrived.socket)).fleeting, Some(Fleeting::InlineCode));
+    assert_eq!(program(program_of(&arrived)).fleeting, Some(Fleeting::InlineCode));
 }
 
 fn assert_loads_other_code(variable: &str) {
     let (listening, place) = (Listening::start(), own_place());
     write_script(place.path(), "client.sh", CONNECT);
     let arrived = start_stranger(&listening, place.path(), &format!("{variable} bash client.sh"));
-    let found = program(peers().program(arrived.socket));
+    let found = program(program_of(&arrived));
     assert_eq!(found.fleeting, Some(Fleeting::Preload), "{variable}");
 }
 
@@ -297,8 +314,8 @@ fn a_script_where_an_agent_may_write_gets_no_lasting_grant() {
     let (listening, place) = (Listening::start(), own_place());
     write_script(place.path(), "client.sh", CONNECT);
     let arrived = start_stranger(&listening, place.path(), "bash client.sh");
-    let peers = KernelPeers::new(vec![place.path().to_owned()]);
-    assert_eq!(program(peers.program(arrived.socket)).fleeting, Some(Fleeting::WritableByAgent));
+    let peers = KernelPeers::new(vec![place.path().to_owned()], RunningCommands::default());
+    assert_eq!(program(peers.program(&arrived.socket, later())).fleeting, Some(Fleeting::WritableByAgent));
 }
 
 #[test]
@@ -306,7 +323,7 @@ fn a_script_in_the_temporary_directory_gets_no_lasting_grant() {
     let (listening, place) = (Listening::start(), TempDir::new_in("/tmp").expect("a directory"));
     write_script(place.path(), "client.sh", CONNECT);
     let arrived = start_stranger(&listening, place.path(), "bash client.sh");
-    assert_eq!(program(peers().program(arrived.socket)).fleeting, Some(Fleeting::WritableByAgent));
+    assert_eq!(program(program_of(&arrived)).fleeting, Some(Fleeting::WritableByAgent));
 }
 
 #[test]
@@ -317,7 +334,7 @@ fn a_program_whose_file_was_removed_gets_no_lasting_grant() {
     write_script(place.path(), "client.sh", CONNECT);
     let arrived = start_stranger(&listening, place.path(), "./bash client.sh");
     fs::remove_file(&copy).expect("removed");
-    let found = program(peers().program(arrived.socket));
+    let found = program(program_of(&arrived));
     assert_eq!(found.fleeting, Some(Fleeting::Replaced));
     assert_eq!(found.identity.executable, copy.canonicalize().unwrap_or(copy));
 }
@@ -333,7 +350,7 @@ fn a_script_that_overwrote_its_command_line_is_found_by_what_the_shell_started()
     let (listening, place) = (Listening::start(), own_place());
     let script = write_script(place.path(), "client.js", CLIENT);
     let arrived = start_stranger(&listening, place.path(), &format!("{}", script.display()));
-    let found = program(peers().program(arrived.socket));
+    let found = program(program_of(&arrived));
     assert_eq!(found.identity.script, Some(script.canonicalize().expect("a path")));
     assert_eq!(found.fleeting, None);
 }
@@ -349,51 +366,17 @@ fn a_script_that_overwrote_its_command_line_and_was_started_otherwise_gets_no_la
     let (listening, place) = (Listening::start(), own_place());
     write_script(place.path(), "client.js", CLIENT);
     let arrived = start_stranger(&listening, place.path(), "node client.js");
-    let found = program(peers().program(arrived.socket));
+    let found = program(program_of(&arrived));
     assert_eq!((found.identity.script, found.fleeting), (None, Some(Fleeting::NoScript)));
 }
 
 #[test]
-fn on_the_local_socket_parents_are_followed() {
-    let unix = |pid| LocalSocket::Unix { pid, uid: rustix::process::geteuid().as_raw() };
-    adopt_orphans();
-    let child = Command::new("sleep").arg("1000").spawn().expect("sleep");
-    // Its command line appears only when it has become `sleep`.
-    assert_tool(&peers().ancestry(unix(child.id())), "");
-    assert_eq!(peers().ancestry(unix(std::process::id())), Peer::NotATool);
-    assert_eq!(peers().ancestry(unix(std::os::unix::process::parent_id())), Peer::NotATool);
-    assert_eq!(peers().ancestry(unix(0)), Peer::Unknown);
-    assert_eq!(peers().ancestry(unix(u32::MAX)), Peer::Unknown);
-    let gone = child.id();
-    end(child);
-    assert_eq!(peers().ancestry(unix(gone)), Peer::Unknown);
-}
-
-#[test]
-fn a_detached_grandchild_on_the_local_socket_is_a_tool() {
-    adopt_orphans();
-    let output = Command::new("bash")
-        .args(["-c", "setsid sleep 1000 >/dev/null & echo $!"])
-        .stderr(Stdio::null())
-        .output()
-        .expect("bash");
-    let pid: i32 = String::from_utf8_lossy(&output.stdout).trim().parse().expect("a number");
-    let socket = LocalSocket::Unix { pid: pid.cast_unsigned(), uid: rustix::process::geteuid().as_raw() };
-    assert_tool(&peers().ancestry(socket), "");
-    let pid = rustix::process::Pid::from_raw(pid).expect("a number");
-    rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("ended");
-}
-
-#[tokio::test]
-async fn who_has_a_port_is_named() {
-    let first = bind_loopback(0).expect("a free port");
-    let port = first.local_addr().expect("an address").port();
-    let BindError::InUse { owner: Some(owner), .. } = bind_loopback(port).expect_err("it is taken") else {
-        panic!("no owner");
-    };
+fn who_has_a_port_is_named() {
+    let listening = Listening::start();
+    let owner = tidegate_peers::port_owner::find(listening.port()).expect("an owner");
     assert_eq!(owner.pid, Some(std::process::id()));
     assert_eq!(owner.user, rustix::process::geteuid().as_raw());
-    let sentence = bind_loopback(port).expect_err("it is taken").to_string();
     let program = std::env::current_exe().expect("a path").display().to_string();
-    assert!(sentence.contains(&format!("in use by {program} (process {}", std::process::id())), "{sentence}");
+    let sentence = owner.to_string();
+    assert!(sentence.starts_with(&format!("{program} (process {}", std::process::id())), "{sentence}");
 }

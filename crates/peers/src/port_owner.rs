@@ -1,6 +1,12 @@
 //! Who listens on a port, as the process table tells. Nobody is connected to.
 
 use std::fmt;
+#[cfg(target_os = "linux")]
+use std::time::Duration;
+
+/// How long the owner of a port is looked for.
+#[cfg(target_os = "linux")]
+pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The owner of a listening port.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,27 +31,14 @@ impl fmt::Display for PortOwner {
 
 /// The owner of the socket that listens on a TCP port of loopback or of every address; `None` where
 /// the system does not tell.
-#[cfg(target_os = "linux")]
 #[must_use]
 pub fn find(port: u16) -> Option<PortOwner> {
-    use std::collections::BTreeMap;
-
-    use tidegate_protocol::text;
-
-    use crate::{processes_linux as processes, tcp_sockets_linux as tcp_sockets};
-
-    let socket = *tcp_sockets::listening(port).ok()?.first()?;
-    let holders = processes::holders(socket.inode, socket.uid, &BTreeMap::new()).unwrap_or_default();
-    let pid = holders.first().copied();
-    let program = pid
-        .and_then(|pid| processes::link(pid, "exe").ok())
-        .map(|path| text::one_line(&path.display().to_string(), 200));
-    Some(PortOwner { program, pid, user: socket.uid })
-}
-
-/// The owner of the socket that listens on a TCP port: this system is not asked.
-#[cfg(not(target_os = "linux"))]
-#[must_use]
-pub fn find(_port: u16) -> Option<PortOwner> {
-    None
+    #[cfg(target_os = "linux")]
+    let owner = crate::linux::port_owner(port);
+    #[cfg(not(target_os = "linux"))]
+    let owner = {
+        let _ = port;
+        None
+    };
+    owner
 }

@@ -1,16 +1,16 @@
 //! Whose a TCP socket of this computer is, as the kernel tells: by `sock_diag(7)`, whose cost does
 //! not grow with the number of sockets, or by `/proc/net/tcp` where that is not allowed.
 
-use std::fs;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 
+use netlink_packet_core::{NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload};
+use netlink_packet_sock_diag::inet::{ExtensionFlags, InetRequest, SocketId, StateFlags};
+use netlink_packet_sock_diag::{AF_INET, AF_INET6, IPPROTO_TCP, SockDiagMessage, TCP_LISTEN};
+use procfs::net::{TcpNetEntry, TcpState};
 use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink, recv, send, socket_with,
 };
-
-/// States of `tcp_states.h`.
-const LISTEN: u8 = 10;
 
 /// Who has a socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,10 +29,12 @@ pub(crate) struct TcpSocket {
 pub(crate) fn connected(own: SocketAddr, other: SocketAddr) -> io::Result<Option<TcpSocket>> {
     let (own, other) = (canonical(own), canonical(other));
     ask_kernel(own, other).or_else(|_| {
-        Ok(table()?
-            .into_iter()
-            .find(|row| row.own == own && row.other == other && row.state != LISTEN)
-            .map(|row| row.socket))
+        let is_meant = |row: &TcpNetEntry| {
+            row.state != TcpState::Listen
+                && canonical(row.local_address) == own
+                && canonical(row.remote_address) == other
+        };
+        Ok(table()?.into_iter().find(is_meant).map(|row| TcpSocket { uid: row.uid, inode: row.inode }))
     })
 }
 
@@ -46,11 +48,14 @@ pub(crate) fn user(own: SocketAddr, other: SocketAddr) -> Option<u32> {
 /// # Errors
 /// When the kernel does not tell.
 pub(crate) fn listening(port: u16) -> io::Result<Vec<TcpSocket>> {
-    let is_ours = |row: &Row| {
-        let ip = row.own.ip();
-        row.state == LISTEN && row.own.port() == port && (ip.is_loopback() || ip.is_unspecified())
+    let is_ours = |row: &TcpNetEntry| {
+        let ip = row.local_address.ip();
+        row.state == TcpState::Listen
+            && row.local_address.port() == port
+            && (ip.is_loopback() || ip.is_unspecified())
     };
-    Ok(table()?.into_iter().filter(is_ours).map(|row| row.socket).collect())
+    let rows = table()?.into_iter().filter(is_ours);
+    Ok(rows.map(|row| TcpSocket { uid: row.uid, inode: row.inode }).collect())
 }
 
 fn canonical(address: SocketAddr) -> SocketAddr {
@@ -73,114 +78,54 @@ fn ask_kernel(own: SocketAddr, other: SocketAddr) -> io::Result<Option<TcpSocket
 }
 
 fn diag_request(own: SocketAddr, other: SocketAddr) -> Vec<u8> {
-    const SOCK_DIAG_BY_FAMILY: u16 = 20;
-    const NLM_F_REQUEST: u16 = 1;
-    const AF_INET: u8 = 2;
-    const AF_INET6: u8 = 10;
-    const IPPROTO_TCP: u8 = 6;
-    const LENGTH: u32 = 72;
-    let mut request = Vec::with_capacity(LENGTH as usize);
-    request.extend(LENGTH.to_ne_bytes());
-    request.extend(SOCK_DIAG_BY_FAMILY.to_ne_bytes());
-    request.extend(NLM_F_REQUEST.to_ne_bytes());
-    request.extend([0; 8]);
-    request.extend([if own.is_ipv4() { AF_INET } else { AF_INET6 }, IPPROTO_TCP, 0, 0]);
-    // Every state.
-    request.extend(u32::MAX.to_ne_bytes());
-    request.extend(own.port().to_be_bytes());
-    request.extend(other.port().to_be_bytes());
-    request.extend(diag_address(own.ip()));
-    request.extend(diag_address(other.ip()));
-    // Any interface, no cookie.
-    request.extend(0_u32.to_ne_bytes());
-    request.extend([0xff; 8]);
-    request
-}
-
-fn diag_address(ip: IpAddr) -> [u8; 16] {
-    match ip {
-        IpAddr::V4(ip) => {
-            let mut bytes = [0; 16];
-            bytes[..4].copy_from_slice(&ip.octets());
-            bytes
-        }
-        IpAddr::V6(ip) => ip.octets(),
-    }
+    let socket_id = SocketId {
+        source_port: own.port(),
+        destination_port: other.port(),
+        source_address: own.ip(),
+        destination_address: other.ip(),
+        // Any interface, no cookie.
+        interface_id: 0,
+        cookie: [0xff; 8],
+    };
+    let request = InetRequest {
+        family: if matches!(own.ip(), IpAddr::V4(_)) { AF_INET } else { AF_INET6 },
+        protocol: IPPROTO_TCP,
+        extensions: ExtensionFlags::empty(),
+        states: StateFlags::all(),
+        socket_id,
+    };
+    let mut header = NetlinkHeader::default();
+    header.flags = NLM_F_REQUEST;
+    let mut message = NetlinkMessage::new(header, SockDiagMessage::InetRequest(request).into());
+    message.finalize();
+    let mut bytes = vec![0; message.buffer_len()];
+    message.serialize(&mut bytes);
+    bytes
 }
 
 fn diag_answer(answer: &[u8], other_port: u16) -> io::Result<Option<TcpSocket>> {
-    const NLMSG_ERROR: u16 = 2;
-    const SOCK_DIAG_BY_FAMILY: u16 = 20;
     let malformed = || io::Error::from(io::ErrorKind::InvalidData);
-    let u16_at =
-        |at: usize| answer.get(at..at + 2).and_then(|bytes| bytes.try_into().ok()).map(u16::from_ne_bytes);
-    let u32_at =
-        |at: usize| answer.get(at..at + 4).and_then(|bytes| bytes.try_into().ok()).map(u32::from_ne_bytes);
-    match u16_at(4) {
-        Some(SOCK_DIAG_BY_FAMILY) => {
-            let state = *answer.get(17).ok_or_else(malformed)?;
-            let port = u16_at(22).map(u16::from_be).ok_or_else(malformed)?;
-            let (Some(uid), Some(inode)) = (u32_at(80), u32_at(84)) else { return Err(malformed()) };
+    let message = NetlinkMessage::<SockDiagMessage>::deserialize(answer).map_err(|_| malformed())?;
+    match message.payload {
+        NetlinkPayload::InnerMessage(SockDiagMessage::InetResponse(response)) => {
+            let found = response.header;
             // Where nothing is connected the kernel gives what listens on the port instead.
-            let is_meant = state != LISTEN && port == other_port;
-            Ok(is_meant.then_some(TcpSocket { uid, inode: u64::from(inode) }))
+            let is_meant = found.state != TCP_LISTEN && found.socket_id.destination_port == other_port;
+            Ok(is_meant.then_some(TcpSocket { uid: found.uid, inode: u64::from(found.inode) }))
         }
-        Some(NLMSG_ERROR) => {
-            let code = u32_at(16).ok_or_else(malformed)?.cast_signed().wrapping_neg();
-            let error = io::Error::from_raw_os_error(code);
+        NetlinkPayload::Error(error) => {
+            let error = error.to_io();
             if error.kind() == io::ErrorKind::NotFound { Ok(None) } else { Err(error) }
         }
         _ => Err(malformed()),
     }
 }
 
-/// A line of `/proc/net/tcp` or `/proc/net/tcp6`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Row {
-    own: SocketAddr,
-    other: SocketAddr,
-    state: u8,
-    socket: TcpSocket,
-}
-
-fn table() -> io::Result<Vec<Row>> {
-    let mut text = fs::read_to_string("/proc/self/net/tcp")?;
+fn table() -> io::Result<Vec<TcpNetEntry>> {
+    let mut rows = procfs::net::tcp().map_err(|error| io::Error::other(error.to_string()))?;
     // Without IPv6 there is no such file.
-    text.push_str(&fs::read_to_string("/proc/self/net/tcp6").unwrap_or_default());
-    Ok(text.lines().filter_map(row).collect())
-}
-
-fn row(line: &str) -> Option<Row> {
-    let mut fields = line.split_ascii_whitespace().skip(1);
-    let own = address(fields.next()?)?;
-    let other = address(fields.next()?)?;
-    let state = u8::from_str_radix(fields.next()?, 16).ok()?;
-    let mut fields = fields.skip(3);
-    let uid = fields.next()?.parse().ok()?;
-    let inode = fields.nth(1)?.parse().ok()?;
-    Some(Row { own, other, state, socket: TcpSocket { uid, inode } })
-}
-
-/// `0100007F:1F90`: words in the machine's order, then the port.
-fn address(text: &str) -> Option<SocketAddr> {
-    let (ip, port) = text.split_once(':')?;
-    let port = u16::from_str_radix(port, 16).ok()?;
-    let word = |at: usize| {
-        let digits = ip.get(at * 8..at * 8 + 8)?;
-        u32::from_str_radix(digits, 16).ok().map(u32::to_ne_bytes)
-    };
-    let ip = match ip.len() {
-        8 => IpAddr::V4(Ipv4Addr::from(word(0)?)),
-        32 => {
-            let mut bytes = [0; 16];
-            for (at, four) in bytes.chunks_exact_mut(4).enumerate() {
-                four.copy_from_slice(&word(at)?);
-            }
-            IpAddr::V6(Ipv6Addr::from(bytes)).to_canonical()
-        }
-        _ => return None,
-    };
-    Some(SocketAddr::new(ip, port))
+    rows.extend(procfs::net::tcp6().unwrap_or_default());
+    Ok(rows)
 }
 
 #[cfg(test)]
@@ -206,8 +151,9 @@ mod tests {
             let own = client.local_addr().expect("an address");
             let wanted = TcpSocket { uid: rustix::process::geteuid().as_raw(), inode: inode(&client) };
             assert_eq!(ask_kernel(own, server).expect("an answer"), Some(wanted));
-            let row = table().expect("a table").into_iter().find(|row| row.own == own && row.other == server);
-            assert_eq!(row.map(|row| row.socket), Some(wanted));
+            let is_it = |row: &TcpNetEntry| row.local_address == own && row.remote_address == server;
+            let row = table().expect("a table").into_iter().find(is_it).expect("a row");
+            assert_eq!((row.uid, row.inode), (wanted.uid, wanted.inode));
         }
     }
 
@@ -242,21 +188,32 @@ mod tests {
         assert!(left.is_none_or(|socket| socket.inode == 0), "{left:?}");
     }
 
-    #[test]
-    fn a_line_of_the_table_is_read() {
-        let line = "   0: 0100007F:4965 0100007F:C1A2 01 00000000:00000000 00:00000000 00000000  1000        0 123456 1 0000000000000000 20 4 30 10 -1";
-        let row = row(line).expect("a row");
-        assert_eq!(row.own, "127.0.0.1:18789".parse().expect("an address"));
-        assert_eq!(row.other.port(), 0xc1a2);
-        assert_eq!((row.state, row.socket), (1, TcpSocket { uid: 1000, inode: 123_456 }));
-    }
-
     proptest! {
         #[test]
-        fn any_line_and_any_answer_is_read_without_a_panic(line in "[ 0-9A-F:]{0,120}", other in ".{0,60}", answer in prop::collection::vec(any::<u8>(), 0..120)) {
-            let _ = row(&line);
-            let _ = row(&other);
+        fn any_answer_is_read_without_a_panic(answer in prop::collection::vec(any::<u8>(), 0..120)) {
             let _ = diag_answer(&answer, 1);
+        }
+
+        /// Like the kernel's, but for what is in it: a hostile peer chooses ports and states.
+        #[test]
+        fn an_answer_is_read_as_it_was_written(state in 1..13_u8, port in any::<u16>(), uid in any::<u32>(), inode in any::<u32>()) {
+            let mut answer = diag_request(([127, 0, 0, 1], 9).into(), ([127, 0, 0, 1], port).into());
+            // The two begin alike: family, and the addresses after four bytes.
+            let id: Vec<u8> = answer[24..72].to_vec();
+            answer.truncate(16);
+            answer.extend([AF_INET, state, 0, 0]);
+            answer.extend(id);
+            answer.extend([0; 12]);
+            answer.extend(uid.to_ne_bytes());
+            answer.extend(inode.to_ne_bytes());
+            let length = u32::try_from(answer.len()).expect("short");
+            answer[..4].copy_from_slice(&length.to_ne_bytes());
+
+            let found = diag_answer(&answer, port).expect("it is read");
+
+            let expected = TcpSocket { uid, inode: u64::from(inode) };
+            prop_assert_eq!(found, (state != TCP_LISTEN).then_some(expected));
+            prop_assert_eq!(diag_answer(&answer, port.wrapping_add(1)).expect("it is read"), None);
         }
     }
 }

@@ -1,0 +1,17 @@
+//! Who is at the other end of a socket on this computer, as the kernel tells: its user, its program,
+//! and whether an agent started it. What follows from that is decided elsewhere.
+
+pub mod commands;
+#[cfg(not(target_os = "linux"))]
+mod elsewhere;
+#[cfg(target_os = "linux")]
+mod linux;
+mod lookup;
+pub mod orphans;
+pub mod port_owner;
+
+#[cfg(not(target_os = "linux"))]
+pub use elsewhere::{KernelPeers, UnixPeer};
+#[cfg(target_os = "linux")]
+pub use linux::{KernelPeers, UnixPeer};
+pub use lookup::{LocalSocket, PeerLookup};

@@ -1,0 +1,248 @@
+//! Peers on Linux: sockets from the kernel's tables, processes from `/proc`.
+//!
+//! Whoever is looked up may work against it, so every doubt is [`Peer::Unknown`]. A socket can be put
+//! into the hands of another process, or into none for a while, so while something runs that may do
+//! so, being found elsewhere clears nobody.
+
+mod kin;
+pub(crate) mod orphans;
+mod processes;
+mod program;
+mod tcp_sockets;
+mod unix_peer;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use tidegate_protocol::text;
+use tidegate_trust::origin::{CommandsAlive, Peer};
+
+use crate::commands::RunningCommands;
+use crate::lookup::{LocalSocket, PeerLookup};
+use crate::port_owner::PortOwner;
+use kin::Kin;
+use processes::{Holding, Stat};
+use tcp_sockets::TcpSocket;
+
+pub use unix_peer::UnixPeer;
+
+/// How often a look-up is repeated while processes come and go.
+const ROUNDS: usize = 5;
+/// Directories that everyone may write to.
+const TEMPORARY: [&str; 3] = ["/tmp", "/var/tmp", "/dev/shm"];
+
+/// Asks the kernel about peers. The process must be a child subreaper
+/// (`PR_SET_CHILD_SUBREAPER`), or else a tool leaves its ancestry behind by forking twice.
+#[derive(Debug)]
+pub struct KernelPeers {
+    agent_writable: Vec<PathBuf>,
+    commands: RunningCommands,
+}
+
+/// How much is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Depth {
+    Ancestry,
+    Program,
+}
+
+impl KernelPeers {
+    /// `agent_writable` are the directories where agents may write, workspaces and the configured
+    /// temporary directory among them. Programs there get no lasting grant. `commands` are those that
+    /// the launcher notes.
+    #[must_use]
+    pub fn new(agent_writable: Vec<PathBuf>, commands: RunningCommands) -> Self {
+        let all = agent_writable.into_iter().chain(TEMPORARY.into_iter().map(PathBuf::from));
+        // One that does not exist yet is compared as it is written.
+        let agent_writable = all.map(|path| path.canonicalize().unwrap_or(path)).collect();
+        Self { agent_writable, commands }
+    }
+
+    /// The user at the other end, where the kernel tells at once: a few microseconds, however many
+    /// sockets there are.
+    #[must_use]
+    pub fn user(socket: &LocalSocket) -> Option<u32> {
+        match socket {
+            LocalSocket::Tcp { peer, local } => tcp_sockets::user(*peer, *local),
+            LocalSocket::Unix(peer) => Some(peer.uid()),
+        }
+    }
+
+    fn look_up(&self, socket: &LocalSocket, depth: Depth, deadline: Instant) -> Peer {
+        match socket {
+            LocalSocket::Tcp { peer, local } => self.tcp(*peer, *local, depth, deadline),
+            LocalSocket::Unix(peer) => self.unix(peer, depth),
+        }
+    }
+
+    fn tcp(&self, peer: SocketAddr, local: SocketAddr, depth: Depth, deadline: Instant) -> Peer {
+        for _ in 0..ROUNDS {
+            if Instant::now() >= deadline {
+                break;
+            }
+            // Asked before the socket is: whoever has it open then was not a child before.
+            let is_childless = processes::is_childless();
+            let socket = match tcp_sockets::connected(peer, local) {
+                Ok(Some(socket)) if socket.inode != 0 => socket,
+                _ => return Peer::Unknown,
+            };
+            let mut commands = self.commands.alive();
+            let mut is_hidden = false;
+            if !is_childless {
+                let Ok(below) = processes::descendants() else { return Peer::Unknown };
+                let launchers = self.commands.launchers();
+                commands = commands.max(self.strays(&below, &launchers));
+                match search(&below, &launchers, socket) {
+                    Search::Found(pid) => return Peer::Tool { command: kin::command(pid) },
+                    Search::Hidden => is_hidden = true,
+                    Search::Changed => continue,
+                    Search::NotFound => {}
+                }
+            }
+            let is_own = socket.uid == own_user();
+            if commands != CommandsAlive::Beyond || (!is_own && !is_hidden) {
+                return match depth {
+                    Depth::Ancestry => Peer::NotATool,
+                    Depth::Program => self.identify(socket, deadline),
+                };
+            }
+            if processes::holds_socket(processes::own_pid(), socket.inode) == Holding::Yes {
+                // Nobody puts anything into our hands.
+                return self.described(processes::own_pid(), socket.uid, depth);
+            }
+            return match self.identify(socket, deadline) {
+                tool @ Peer::Tool { .. } => tool,
+                _ => Peer::Unknown,
+            };
+        }
+        Peer::Unknown
+    }
+
+    /// What children stand for that no launcher knows of: processes that outlived their command, and may
+    /// do anything. Each command begins in a session of its own, and no process can join another's,
+    /// so children in ours are none. While a command is being started, its child is not known yet.
+    fn strays(&self, below: &BTreeMap<u32, Stat>, launchers: &BTreeMap<u32, u64>) -> CommandsAlive {
+        let (own, session) = (processes::own_pid(), processes::own_session());
+        let is_stray = |(pid, stat): &(&u32, &Stat)| {
+            stat.parent == own
+                && stat.session != session
+                && launchers.get(pid).is_none_or(|started| *started != stat.started)
+        };
+        let strays = below.iter().filter(is_stray).count();
+        if strays > self.commands.launching() { CommandsAlive::Beyond } else { CommandsAlive::None }
+    }
+
+    /// Who has a socket open.
+    fn identify(&self, socket: TcpSocket, deadline: Instant) -> Peer {
+        let same_user = socket.uid == own_user();
+        let Ok(holders) = processes::holders(socket.inode, socket.uid, deadline) else {
+            return Peer::Unknown;
+        };
+        let kin: Vec<(u32, Kin)> = holders.into_iter().map(|pid| (pid, Kin::of(pid))).collect();
+        if let Some((pid, _)) = kin.iter().find(|(_, kin)| *kin == Kin::Tool) {
+            return Peer::Tool { command: kin::command(*pid) };
+        }
+        if same_user && (kin.is_empty() || kin.iter().any(|(_, kin)| *kin == Kin::Unidentified)) {
+            return Peer::Unknown;
+        }
+        match kin.as_slice() {
+            [(pid, _)] => self.described(*pid, socket.uid, Depth::Program),
+            _ => Peer::Process { uid: socket.uid, same_user, program: None },
+        }
+    }
+
+    fn unix(&self, peer: &UnixPeer, depth: Depth) -> Peer {
+        let kin = Kin::of(peer.pid());
+        let answer = match kin {
+            Kin::Tool => Peer::Tool { command: kin::command(peer.pid()) },
+            Kin::Unidentified => Peer::Unknown,
+            Kin::None => self.described(peer.pid(), peer.uid(), depth),
+        };
+        // Asked last: what was read before is the peer's then.
+        if peer.is_there() { answer } else { Peer::Unknown }
+    }
+
+    fn described(&self, pid: u32, uid: u32, depth: Depth) -> Peer {
+        match depth {
+            Depth::Ancestry => Peer::NotATool,
+            Depth::Program => Peer::Process {
+                uid,
+                same_user: uid == own_user(),
+                program: program::describe(pid, uid, &self.agent_writable),
+            },
+        }
+    }
+}
+
+impl PeerLookup for KernelPeers {
+    fn commands(&self) -> CommandsAlive {
+        let noted = self.commands.alive();
+        if noted == CommandsAlive::Beyond || processes::is_childless() {
+            return noted;
+        }
+        let launchers = self.commands.launchers();
+        match processes::strays(&launchers) {
+            Ok(strays) if strays <= self.commands.launching() => noted,
+            _ => CommandsAlive::Beyond,
+        }
+    }
+
+    fn ancestry(&self, socket: &LocalSocket, deadline: Instant) -> Peer {
+        self.look_up(socket, Depth::Ancestry, deadline)
+    }
+
+    fn program(&self, socket: &LocalSocket, deadline: Instant) -> Peer {
+        self.look_up(socket, Depth::Program, deadline)
+    }
+}
+
+/// When a process started, in clock ticks since boot.
+pub(crate) fn started(pid: u32) -> Option<u64> {
+    processes::stat(pid).ok().map(|stat| stat.started)
+}
+
+/// The owner of the socket that listens on a port.
+pub(crate) fn port_owner(port: u16) -> Option<PortOwner> {
+    let socket = *tcp_sockets::listening(port).ok()?.first()?;
+    let deadline = Instant::now() + crate::port_owner::PATIENCE;
+    let holders = processes::holders(socket.inode, socket.uid, deadline).unwrap_or_default();
+    let pid = holders.first().copied();
+    let program = pid
+        .and_then(|pid| processes::link(pid, "exe").ok())
+        .map(|path| text::one_line(&path.display().to_string(), 200));
+    Some(PortOwner { program, pid, user: socket.uid })
+}
+
+fn own_user() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
+
+enum Search {
+    Found(u32),
+    NotFound,
+    /// A process could not be looked into.
+    Hidden,
+    /// A process ended meanwhile.
+    Changed,
+}
+
+/// Which of the processes below us has a socket open. The launchers are left out: they shield
+/// themselves from ordinary users, and run our own program.
+fn search(below: &BTreeMap<u32, Stat>, launchers: &BTreeMap<u32, u64>, socket: TcpSocket) -> Search {
+    let mut result = Search::NotFound;
+    for (pid, stat) in below {
+        if launchers.get(pid) == Some(&stat.started) {
+            continue;
+        }
+        match processes::holds_socket(*pid, socket.inode) {
+            Holding::Yes => return Search::Found(*pid),
+            Holding::No => {}
+            Holding::Hidden => result = Search::Hidden,
+            Holding::Ended if matches!(result, Search::NotFound) => result = Search::Changed,
+            Holding::Ended => {}
+        }
+    }
+    result
+}

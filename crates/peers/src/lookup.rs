@@ -1,0 +1,39 @@
+//! What can be asked about a peer.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use tidegate_trust::origin::{CommandsAlive, Peer};
+
+use crate::UnixPeer;
+
+/// How the kernel knows a local connection.
+#[derive(Debug, Clone)]
+pub enum LocalSocket {
+    /// A TCP connection over loopback.
+    Tcp {
+        /// The other end.
+        peer: SocketAddr,
+        /// Our end.
+        local: SocketAddr,
+    },
+    /// A connection on the Unix socket, with the process that called `connect`.
+    Unix(UnixPeer),
+}
+
+/// Looks peers up. The calls block (they read `/proc`), so they run off the async workers, a few at a
+/// time. What is not known at the deadline is [`Peer::Unknown`].
+pub trait PeerLookup: Send + Sync + 'static {
+    /// Which commands of agents may be alive. Does not block for long: nothing but our own children
+    /// is read.
+    fn commands(&self) -> CommandsAlive {
+        CommandsAlive::None
+    }
+
+    /// Whether an agent started the peer: [`Peer::Tool`], [`Peer::NotATool`], or [`Peer::Unknown`]
+    /// where that cannot be ruled out. Costs next to nothing when this process has no children.
+    fn ancestry(&self, socket: &LocalSocket, deadline: Instant) -> Peer;
+
+    /// The peer's user and program: [`Peer::Process`], [`Peer::Tool`] or [`Peer::Unknown`].
+    fn program(&self, socket: &LocalSocket, deadline: Instant) -> Peer;
+}

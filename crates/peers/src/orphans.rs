@@ -1,0 +1,38 @@
+//! Commands of an earlier Tidegate that outlived it: found by what they are marked with, and ended.
+
+use std::path::Path;
+use std::time::Duration;
+
+/// A process that an earlier Tidegate left.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Orphan {
+    /// Its number.
+    pub pid: u32,
+    /// Its command line, cleaned.
+    pub command: String,
+}
+
+/// What was found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Orphans {
+    /// Those that are gone now.
+    pub ended: Vec<Orphan>,
+    /// Those that are not.
+    pub left: Vec<Orphan>,
+}
+
+/// Ends what an earlier Tidegate left that had the same state directory, and waits for it as long as
+/// `patience` says. Found are processes that supervise a command for that directory and everything
+/// below them, and commands that still have the mark ([`crate::commands::MARK`]). The caller must be
+/// the only Tidegate with this directory. Blocks.
+#[must_use]
+pub fn end(state_dir: &Path, patience: Duration) -> Orphans {
+    #[cfg(target_os = "linux")]
+    let orphans = crate::linux::orphans::end(state_dir, patience);
+    #[cfg(not(target_os = "linux"))]
+    let orphans = {
+        let _ = (state_dir, patience);
+        Orphans::default()
+    };
+    orphans
+}

@@ -1,0 +1,96 @@
+//! The local socket, where a number is all that old kernels tell.
+
+use std::fs;
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use tidegate_peers::commands::Reach;
+use tidegate_peers::{LocalSocket, PeerLookup as _, UnixPeer};
+use tidegate_trust::origin::Peer;
+
+use crate::support::{
+    LocalListening, Running, Stranger, adopt_orphans, assert_identified, assert_tool, beside, later,
+    own_user, quiet,
+};
+
+#[test]
+fn a_program_beside_this_one_is_identified_on_the_local_socket() {
+    let local = LocalListening::start();
+    let _client = Stranger::start(&["unix", local.path()]);
+    let (socket, _stream) = local.arrived();
+    let (beside, _running) = beside(Reach::Beyond, None);
+    for peers in [&quiet(), &beside] {
+        assert_identified(&peers.program(&socket, later()));
+        assert_eq!(peers.ancestry(&socket, later()), Peer::NotATool);
+    }
+}
+
+#[test]
+fn a_descendant_is_a_tool_on_the_local_socket() {
+    let local = LocalListening::start();
+    adopt_orphans();
+    let _direct = Running::start(&["unix", local.path()]);
+    let (direct, _stream) = local.arrived();
+    assert_tool(&quiet().program(&direct, later()));
+    // Its parent ends, so that this process gets it.
+    let _detached = Stranger::start(&["unix", local.path()]);
+    let (detached, _stream) = local.arrived();
+    assert_tool(&quiet().program(&detached, later()));
+}
+
+#[test]
+fn this_process_is_no_tool_on_its_own_local_socket() {
+    let local = LocalListening::start();
+    let _client = UnixStream::connect(&local.path).expect("connected");
+    let (socket, _stream) = local.arrived();
+    assert_eq!(quiet().ancestry(&socket, later()), Peer::NotATool);
+}
+
+#[test]
+fn a_process_that_is_gone_is_unidentified_on_the_local_socket() {
+    let local = LocalListening::start();
+    adopt_orphans();
+    let mut gone = Running::start(&["unix-and-go", local.path()]);
+    gone.0.wait().expect("it ends");
+    let (stream, pid) = local.accepted();
+    for peer in [UnixPeer::at_accept(&stream, pid, own_user()), UnixPeer::without_handle(pid, own_user())] {
+        assert_eq!(quiet().program(&LocalSocket::Unix(peer), later()), Peer::Unknown);
+    }
+    for number in [0, u32::MAX] {
+        let peer = LocalSocket::Unix(UnixPeer::without_handle(number, own_user()));
+        assert_eq!(quiet().program(&peer, later()), Peer::Unknown);
+    }
+}
+
+/// A command connects and ends, and another program gets its number. Only root can say which number
+/// comes next.
+#[test]
+#[allow(clippy::print_stderr, reason = "a test that is skipped says why")]
+fn a_process_that_got_the_number_of_another_is_not_that_one() {
+    const NEXT: &str = "/proc/sys/kernel/ns_last_pid";
+    if own_user() != 0 || fs::write(NEXT, fs::read(NEXT).unwrap_or_default()).is_err() {
+        return eprintln!("skipped: only root chooses the number of a process");
+    }
+    let local = LocalListening::start();
+    for _ in 0..1000 {
+        let mut gone = Running::start(&["unix-and-go", local.path()]);
+        let (stream, pid) = local.accepted();
+        let before = UnixPeer::without_handle(pid, own_user());
+        gone.0.wait().expect("it ends");
+        // Start times are told in hundredths of a second: without a handle, two that started in the
+        // same one are told apart by nothing, and nobody but root gets round all numbers so fast.
+        std::thread::sleep(Duration::from_millis(30));
+        let other = fs::write(NEXT, (pid - 1).to_string()).is_ok().then(|| Stranger::start(&["stay"]));
+        let Some(_other) = other.filter(|_| fs::metadata(format!("/proc/{pid}")).is_ok()) else { continue };
+        // Whoever has the number now is identified, if it is asked about as itself.
+        let itself = LocalSocket::Unix(UnixPeer::without_handle(pid, own_user()));
+        if !matches!(quiet().ancestry(&itself, later()), Peer::NotATool | Peer::Tool { .. }) {
+            continue;
+        }
+        for peer in [before, UnixPeer::at_accept(&stream, pid, own_user())] {
+            assert_eq!(quiet().program(&LocalSocket::Unix(peer), later()), Peer::Unknown);
+        }
+        return;
+    }
+    panic!("the number was never given again");
+}

@@ -1,0 +1,222 @@
+//! Local programs that cannot be identified are strangers: never refused for that alone, and trusted
+//! no further than a key or a token goes. The whole rule as a table of its own, and what a person's
+//! approval is good for.
+
+#![allow(clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
+
+mod support;
+
+use std::time::Duration;
+
+use support::{Client, World, audits, id, key, local_named, record, records, remote, scopes};
+use tidegate_protocol::refusal::{AuthReason, PairingReason, Refusal};
+use tidegate_protocol::{Scope, limits};
+use tidegate_trust::Admission;
+use tidegate_trust::admission::LookUp;
+use tidegate_trust::decision::{Choice, Decider, DecisionError, Desktop, Duration as For, Verdict};
+use tidegate_trust::origin::{CommandsAlive, Origin, Peer};
+use tidegate_trust::records::TrustRecords;
+use tidegate_trust::scopes::Level;
+
+const ALIVE: [CommandsAlive; 3] = [CommandsAlive::None, CommandsAlive::Contained, CommandsAlive::Beyond];
+
+fn unidentified() -> Origin {
+    Origin::Loopback(Peer::Unknown)
+}
+
+fn admin() -> Client {
+    Client::new(&key(3)).asks(&[Scope::Admin])
+}
+
+/// A world that knows a device with full control, and a token of a program with as much.
+fn world(commands: CommandsAlive) -> (World, String) {
+    let known = record(&key(3), &scopes([Scope::Admin, Scope::Approvals]));
+    let mut world = World::new(TrustRecords { devices: vec![known], ..records() });
+    let entropy = world.entropy();
+    let made =
+        world.authority.new_program_token("ci", Level::Full, false, &entropy, world.now).expect("made");
+    world.commands = commands;
+    (world, made.value.0.reveal().to_owned())
+}
+
+fn approve(choice: Choice, duration: For) -> Verdict {
+    Verdict::Approve { choice, duration }
+}
+
+/// What became of an attempt, without its details.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    /// With the right to decide about commands.
+    Admitted,
+    /// Without.
+    Narrowed,
+    Asks(PairingReason),
+    NeedsDevice,
+    LooksUp(LookUp),
+    RefusedAsTool,
+    RefusedAsUnknown,
+}
+
+fn outcome(world: &mut World, origin: &Origin, client: &Client) -> Outcome {
+    match world.connect(origin, client) {
+        Admission::Admitted(admitted) if admitted.session.scopes().covers(&Scope::Approvals) => {
+            Outcome::Admitted
+        }
+        Admission::Admitted(_) => Outcome::Narrowed,
+        Admission::LookUpPeer { depth, .. } => Outcome::LooksUp(depth),
+        Admission::Refused { refusal, .. } => match refusal {
+            Refusal::PairingRequired(required) => Outcome::Asks(required.reason),
+            Refusal::DeviceIdentityRequired => Outcome::NeedsDevice,
+            Refusal::Unauthorized { reason: AuthReason::Tool, .. } => Outcome::RefusedAsTool,
+            Refusal::Unauthorized { reason: AuthReason::PeerUnknown, .. } => Outcome::RefusedAsUnknown,
+            other => panic!("{other:?}"),
+        },
+    }
+}
+
+/// The rule once more, written as a table: who comes, as whom the kernel shows them, and what is alive.
+fn expected(who: &str, peer: &Peer, commands: CommandsAlive) -> Outcome {
+    use CommandsAlive::{Beyond, None};
+    match (who, peer, commands) {
+        (_, Peer::Tool { .. }, _) => Outcome::RefusedAsTool,
+        ("known key", Peer::NotLookedUp, None) => Outcome::Admitted,
+        ("new key", Peer::NotLookedUp, None) => Outcome::LooksUp(LookUp::Program),
+        (_, Peer::NotLookedUp, _) => Outcome::LooksUp(LookUp::Ancestry),
+        ("known key", Peer::Unknown, Beyond) => Outcome::Asks(PairingReason::Unidentified),
+        ("known key", ..) => Outcome::Admitted,
+        ("new key", Peer::NotATool, _) => Outcome::LooksUp(LookUp::Program),
+        ("new key", ..) => Outcome::Asks(PairingReason::NotPaired),
+        ("token of its own", Peer::Unknown, Beyond) => Outcome::Narrowed,
+        ("token of its own", ..) => Outcome::Admitted,
+        ("shared token", Peer::NotATool, _) => Outcome::LooksUp(LookUp::Program),
+        ("shared token", Peer::Process { program: Some(_), .. }, _) => {
+            Outcome::Asks(PairingReason::NotPaired)
+        }
+        ("shared token", ..) => Outcome::NeedsDevice,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn every_kind_of_client_is_treated_as_the_table_says() {
+    let Origin::Loopback(identified) = local_named("tui") else { panic!("loopback") };
+    let tool = Peer::Tool { command: "sh".to_owned() };
+    for peer in [Peer::NotLookedUp, Peer::NotATool, Peer::Unknown, tool, identified] {
+        for commands in ALIVE {
+            let (_, token) = world(commands);
+            for (who, client) in [
+                ("known key", admin()),
+                ("new key", Client::new(&key(4)).asks(&[Scope::Admin])),
+                ("token of its own", Client::without_device().asks(&[Scope::Admin]).token(&token)),
+                ("shared token", Client::without_device().asks(&[Scope::Read])),
+            ] {
+                let (mut world, _) = world(commands);
+                let found = outcome(&mut world, &Origin::Loopback(peer.clone()), &client);
+                assert_eq!(found, expected(who, &peer, commands), "{who}, {peer:?}, {commands:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn nobody_remote_is_asked_about_because_a_command_runs() {
+    let (mut world, _) = world(CommandsAlive::Beyond);
+    assert_eq!(outcome(&mut world, &remote(1), &admin()), Outcome::Admitted);
+}
+
+#[test]
+fn an_unidentified_peer_is_not_accused_in_the_audit() {
+    for commands in ALIVE {
+        let (mut world, token) = world(commands);
+        for client in [
+            admin(),
+            Client::new(&key(4)).asks(&[Scope::Read]),
+            Client::without_device().asks(&[Scope::Read]).token(&token),
+            Client::without_device().asks(&[Scope::Read]),
+        ] {
+            let effects = match world.connect(&unidentified(), &client) {
+                Admission::Admitted(admitted) => admitted.effects,
+                Admission::Refused { effects, .. } | Admission::LookUpPeer { effects, .. } => effects,
+            };
+            let lines = audits(&effects);
+            assert!(lines.iter().all(|event| event.kind != "tool.refused"), "{lines:?}");
+            assert!(lines.iter().all(|event| !event.line.contains("agent")), "{lines:?}");
+        }
+    }
+}
+
+#[test]
+fn the_local_socket_is_closed_to_unidentified_peers() {
+    for commands in ALIVE {
+        let (mut world, _) = world(commands);
+        let origin = Origin::LocalSocket(Peer::Unknown);
+        assert_eq!(outcome(&mut world, &origin, &admin()), Outcome::RefusedAsUnknown);
+    }
+}
+
+#[test]
+fn approval_of_an_unidentified_peer_admits_once_whatever_it_lasts() {
+    for duration in [For::Once, For::UntilQuit, For::Always] {
+        for client in [admin(), Client::new(&key(4)).asks(&[Scope::Admin, Scope::Approvals])] {
+            let (mut world, _) = world(CommandsAlive::Beyond);
+            let request = world.request(&unidentified(), &client);
+            assert!(world.authority.waiting()[0].ask.unidentified);
+            world.approve(&request, Choice::All, duration);
+
+            assert_eq!(outcome(&mut world, &unidentified(), &client), Outcome::Admitted, "{duration:?}");
+            let again = outcome(&mut world, &unidentified(), &client);
+
+            assert!(matches!(again, Outcome::Asks(_)), "{duration:?}: {again:?}");
+        }
+    }
+}
+
+#[test]
+fn approval_of_an_unidentified_peer_that_is_not_used_expires() {
+    let (mut world, _) = world(CommandsAlive::Beyond);
+    let request = world.request(&unidentified(), &admin());
+    world.approve(&request, Choice::All, For::Always);
+
+    world.pass(limits::ONCE_LIFE + Duration::from_secs(1));
+
+    let found = outcome(&mut world, &unidentified(), &admin());
+    assert_eq!(found, Outcome::Asks(PairingReason::Unidentified));
+}
+
+#[test]
+fn approval_for_an_identified_peer_is_none_for_an_unidentified_one() {
+    let (mut world, _) = world(CommandsAlive::Beyond);
+    let more = Client::new(&key(3)).asks(&[Scope::Admin, Scope::Pairing]);
+    world.pair(&local_named("tui"), &more);
+
+    let found = outcome(&mut world, &unidentified(), &more);
+
+    assert_eq!(found, Outcome::Asks(PairingReason::Unidentified));
+}
+
+#[test]
+fn a_client_approves_an_unidentified_device_only_up_to_its_own_scopes() {
+    let (mut world, _) = world(CommandsAlive::Beyond);
+    let manager = Client::new(&key(50)).asks(&[Scope::Read, Scope::Pairing]);
+    world.pair(&remote(1), &manager);
+    let session = world.admitted(&remote(1), &manager).session;
+    let decider = Decider::of(&session, Desktop::Absent).expect("it manages pairing");
+    let request = world.request(&unidentified(), &admin());
+
+    let refused = world.decide(&decider, &request, &approve(Choice::All, For::Always));
+
+    assert!(matches!(refused, Err(DecisionError::BeyondDecider(_))), "{refused:?}");
+}
+
+#[test]
+fn a_rejected_unidentified_device_keeps_what_it_has() {
+    let (mut world, _) = world(CommandsAlive::Beyond);
+    let request = world.request(&unidentified(), &admin());
+    world.decide(&support::person(), &request, &Verdict::Reject).expect("a person may decide");
+
+    world.commands = CommandsAlive::None;
+
+    assert_eq!(outcome(&mut world, &unidentified(), &admin()), Outcome::Admitted);
+    let (device, _) = world.authority.devices().next().expect("known");
+    assert_eq!((device.id, &device.grant.granted), (id(&key(3)), &scopes([Scope::Admin, Scope::Approvals])));
+}
