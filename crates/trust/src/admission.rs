@@ -13,6 +13,7 @@ use tidegate_protocol::{ConnectParams, ConnectionId, Dialect, UnixMillis};
 
 pub(crate) use asking::subject_name;
 
+use crate::approval::program_of;
 use crate::audit::{AuditEvent, Weight};
 use crate::authority::{Authority, Effect, Entropy, Live, Touched};
 use crate::identity::{self, VerifiedDevice};
@@ -278,7 +279,7 @@ impl Authority {
     ) -> Result<(), Stop> {
         let (reason, command) = match attempt.origin.peer() {
             Some(Peer::NotLookedUp) => return Err(Stop::LookUpPeer(LookUp::Ancestry)),
-            Some(Peer::Tool { command }) => (AuthReason::Tool, command.as_str()),
+            Some(Peer::Tool { command }) => (AuthReason::Tool, program_of(command)),
             Some(Peer::Unknown) => (AuthReason::PeerUnknown, "unknown"),
             Some(Peer::NotATool | Peer::Process { .. }) | None => return Ok(()),
         };

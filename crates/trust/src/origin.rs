@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use crate::approval::program_of;
 use crate::program::Program;
 
 /// Where a connection comes from.
@@ -140,7 +141,9 @@ impl Origin {
             Self::InProcess(_) | Self::Window(_) => "inside Tidegate".to_owned(),
             Self::LocalSocket(peer) | Self::Loopback(peer) => match peer {
                 Peer::NotLookedUp | Peer::NotATool | Peer::Unknown => "this computer".to_owned(),
-                Peer::Tool { command } => format!("this computer, started by the agent: {command}"),
+                Peer::Tool { command } => {
+                    format!("this computer, started by the agent: {}", program_of(command))
+                }
                 Peer::Process { uid, same_user, program } => {
                     let user = if *same_user { String::new() } else { format!(", another user ({uid})") };
                     let program = program.as_ref().map(|program| format!(": {}", program.describe()));
