@@ -25,6 +25,8 @@ pub(crate) fn degraded(control: &Control, store: &Store) -> Vec<String> {
     }
     sentences.extend(control.local_socket.get().cloned());
     sentences.extend(tool_runner(control));
+    sentences.extend(control.workspaces.problem());
+    sentences.extend(control.repairs.sentences());
     if !control.loaded.problems.is_empty() {
         sentences.push(format!(
             "{} is not valid, so the last good one is used: {}.",

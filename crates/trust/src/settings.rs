@@ -1,12 +1,14 @@
-//! Values of the configuration file that would open Tidegate to others. A file proposes them, and
-//! they wait until a person has seen and confirmed exactly this value.
+//! Values of the configuration file that would open Tidegate to others, or agents to more of the
+//! computer. A file proposes them, and they wait until a person has seen and confirmed exactly this
+//! value.
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use tidegate_protocol::UnixMillis;
+use tidegate_protocol::{UnixMillis, text};
 
 use crate::audit::{AuditEvent, Weight};
 use crate::authority::{Authority, Effect};
@@ -18,6 +20,8 @@ use crate::records::{Change, SettingRecord};
 
 /// The most origins that a file may list.
 pub const MAX_ORIGINS: usize = 32;
+/// The most bytes of one part of a value.
+const MAX_PART: usize = 1024;
 /// The most characters of an origin: a name of 253, the scheme, and a port.
 const MAX_ORIGIN: usize = 280;
 
@@ -27,17 +31,25 @@ pub enum Setting {
     /// The web pages that may open a connection.
     #[serde(rename = "gateway.controlUi.allowedOrigins")]
     AllowedOrigins,
+    /// The folder in which agents work when nobody names another.
+    #[serde(rename = "agents.defaults.workspace")]
+    Workspace,
+    /// The model that answers when nobody names another.
+    #[serde(rename = "agents.defaults.model.primary")]
+    Model,
 }
 
 impl Setting {
     /// All of them.
-    pub const ALL: [Self; 1] = [Self::AllowedOrigins];
+    pub const ALL: [Self; 3] = [Self::AllowedOrigins, Self::Workspace, Self::Model];
 
     /// Where it stands in the file.
     #[must_use]
     pub fn path(self) -> &'static str {
         match self {
             Self::AllowedOrigins => "gateway.controlUi.allowedOrigins",
+            Self::Workspace => "agents.defaults.workspace",
+            Self::Model => "agents.defaults.model.primary",
         }
     }
 
@@ -54,6 +66,14 @@ impl Setting {
             Self::AllowedOrigins => {
                 "Web pages of these addresses, open in a browser on this computer, may connect to Tidegate. \
                  Each still needs a token and has to be let in by you, like any other program."
+            }
+            Self::Workspace => {
+                "Agents work in this folder: they read, write and change its files without asking you, and \
+                 commands that you allow start in it."
+            }
+            Self::Model => {
+                "Conversations go to this model: what you and agents write, and what agents read, is sent to \
+                 its server."
             }
         }
     }
@@ -155,24 +175,94 @@ impl From<WebOrigin> for String {
     }
 }
 
+/// One part of a value, as it is shown and compared: an origin, a folder, or a model. It has no
+/// character that could hide or break a line.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ValuePart(String);
+
+/// Why a text cannot be shown to a person whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("it is empty, has more than {MAX_PART} bytes, or has characters that cannot be shown")]
+pub struct NotShowable;
+
+impl ValuePart {
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for ValuePart {
+    type Error = NotShowable;
+
+    fn try_from(text: String) -> Result<Self, NotShowable> {
+        let is_hidden = |c: char| c.is_control() || text::is_invisible(c);
+        match text.is_empty() || text.len() > MAX_PART || text.chars().any(is_hidden) {
+            true => Err(NotShowable),
+            false => Ok(Self(text)),
+        }
+    }
+}
+
+impl From<ValuePart> for String {
+    fn from(part: ValuePart) -> Self {
+        part.0
+    }
+}
+
+impl From<WebOrigin> for ValuePart {
+    fn from(origin: WebOrigin) -> Self {
+        Self(origin.0)
+    }
+}
+
 /// What a file proposes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProposedSetting {
     /// The setting.
     pub setting: Setting,
-    /// The value.
-    pub value: BTreeSet<WebOrigin>,
+    /// The value: of a list its parts, otherwise the one.
+    pub value: BTreeSet<ValuePart>,
 }
 
 impl ProposedSetting {
+    /// Web pages.
+    #[must_use]
+    pub fn origins(origins: impl IntoIterator<Item = WebOrigin>) -> Self {
+        let value = origins.into_iter().map(ValuePart::from).collect();
+        Self { setting: Setting::AllowedOrigins, value }
+    }
+
+    /// A folder for agents, named without symbolic links.
+    ///
+    /// # Errors
+    /// When its name cannot be shown to a person.
+    pub fn workspace(folder: &Path) -> Result<Self, NotShowable> {
+        Self::one(Setting::Workspace, folder.to_str().ok_or(NotShowable)?)
+    }
+
+    /// A model, as `provider/model`.
+    ///
+    /// # Errors
+    /// When its name cannot be shown to a person.
+    pub fn model(name: &str) -> Result<Self, NotShowable> {
+        Self::one(Setting::Model, name)
+    }
+
+    fn one(setting: Setting, text: &str) -> Result<Self, NotShowable> {
+        Ok(Self { setting, value: BTreeSet::from([ValuePart::try_from(text.to_owned())?]) })
+    }
+
     /// A digest of exactly this value of this setting. Its beginning serves as an id.
     #[must_use]
     pub fn digest(&self) -> String {
         let mut hash = Sha256::new();
         hash.update(self.setting.path());
-        for origin in &self.value {
+        for part in &self.value {
             hash.update([0]);
-            hash.update(origin.as_str());
+            hash.update(part.as_str());
         }
         hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }
@@ -207,7 +297,7 @@ pub struct ShownSetting {
     /// What the file proposes.
     pub proposed: ProposedSetting,
     /// What counts now: the part of it that was confirmed.
-    pub present: BTreeSet<WebOrigin>,
+    pub present: BTreeSet<ValuePart>,
     /// What became of it.
     pub state: SettingState,
     /// Since when the file has proposed it to this process.
@@ -312,6 +402,13 @@ impl Authority {
         shown.is_some_and(|shown| shown.present.iter().any(|allowed| allowed.as_str() == origin))
     }
 
+    /// What counts of a setting that has one value: the file proposes it, and a person confirmed it.
+    #[must_use]
+    pub fn confirmed_value(&self, setting: Setting) -> Option<String> {
+        let present = self.settings.shown(setting)?.present;
+        present.into_iter().next().map(String::from)
+    }
+
     /// A person confirms exactly the value that was shown. Commit `durable`, then call
     /// [`Self::complete_setting`]; if that fails, [`Self::withdraw_setting`].
     ///
@@ -405,10 +502,10 @@ fn audit(
     now: Moment,
     kind: &str,
     setting: Setting,
-    value: &BTreeSet<WebOrigin>,
+    value: &BTreeSet<ValuePart>,
     decider: &Decider,
 ) -> AuditEvent {
-    let value: Vec<&str> = value.iter().map(WebOrigin::as_str).collect();
+    let value: Vec<&str> = value.iter().map(ValuePart::as_str).collect();
     let what = kind.replace('.', " ");
     let line = format!("{what} key={} value={} by={}", setting.path(), value.join(","), decider.name());
     AuditEvent::new(now.wall, Weight::Info, kind, setting.path(), line)

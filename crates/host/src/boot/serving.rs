@@ -37,7 +37,7 @@ pub(crate) async fn local(
     if !place.may_write {
         return Err(missing("its directory cannot be written.".to_owned()));
     }
-    let path = control_socket(&place.state_dir);
+    let path = control_socket(&place.state_dir).map_err(|error| missing(format!("{error}.")))?;
     if let Some(parent) = path.parent() {
         make_private(parent).map_err(|error| missing(error.to_string()))?;
     }
