@@ -1,6 +1,6 @@
 //! Which folders agents may not have to work in. Everything in a workspace is theirs to read and to
 //! change unasked, so it never holds what decides about them, or what the person's own programs start
-//! with. Whoever takes a folder into use asks here.
+//! with. Every use of a folder as a workspace is checked here.
 
 use std::path::{Path, PathBuf};
 
