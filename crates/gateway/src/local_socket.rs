@@ -235,7 +235,7 @@ pub async fn connect(path: &Path) -> Result<LinesClient<UnixStream>, LocalSocket
     connect_stream(path).await.map(LinesClient::new)
 }
 
-/// As [`connect`], with nothing said yet: whoever answers can be looked at first.
+/// As [`connect`], with nothing said yet, so that the peer can be checked first.
 ///
 /// # Errors
 /// As [`connect`].

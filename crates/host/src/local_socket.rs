@@ -1,5 +1,5 @@
 //! The command line's way to the gateway: the local socket, and a look at who answers there before
-//! anything is said. A key that a person types goes to whoever listens.
+//! anything is said. A key that a person types goes to the process that listens.
 
 use std::path::{Path, PathBuf};
 

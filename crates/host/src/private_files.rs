@@ -1,5 +1,5 @@
 //! The modes of Tidegate's own files: others may open none of them. A command of an agent or a careless
-//! `chmod` may change that, so they are looked at, put right, and the person is told.
+//! `chmod` may change that, so they are checked and repaired, and the person sees it.
 
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -88,7 +88,7 @@ fn repair(path: PathBuf, wanted: u32) -> Option<Found> {
     use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 
     let found = std::fs::symlink_metadata(&path).ok()?;
-    // A link in place of a file is refused by whoever opens it.
+    // A link in place of a file is refused when it is opened.
     if found.is_symlink() {
         return None;
     }

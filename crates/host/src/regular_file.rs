@@ -1,5 +1,5 @@
-//! Opening files that other programs can replace: only regular ones, never waiting for whoever may be
-//! at the other end of something else, and never more of it than is wanted.
+//! Opening files that other programs can replace: only regular ones, never waiting for
+//! a program at the other end of something else, and never more of it than is wanted.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _};

@@ -1,4 +1,4 @@
-//! Files of Tidegate that were opened to others are private again after a start, and the person is told.
+//! Files of Tidegate that were opened to others are private again after a start, and the person sees it.
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
