@@ -112,7 +112,7 @@ pub(crate) struct Inner {
     pub(crate) main_places: Arc<Semaphore>,
     pub(crate) subagent_places: Arc<Semaphore>,
     pub(crate) paused: watch::Sender<bool>,
-    workspace: PathBuf,
+    workspace: Mutex<PathBuf>,
     clock: Arc<dyn Clock>,
     schedule: Mutex<Schedule>,
 }
@@ -146,7 +146,7 @@ impl Runtime {
             handoffs: Handoffs::default(),
             tasks: TaskTracker::new(),
             paused: watch::Sender::new(false),
-            workspace: parts.workspace,
+            workspace: Mutex::new(parts.workspace),
             clock: parts.clock,
             schedule: Mutex::new(Schedule {
                 lanes: Lanes::default(),
@@ -256,8 +256,14 @@ impl Runtime {
 
     /// The directory that runs work in when nobody says otherwise.
     #[must_use]
-    pub fn workspace(&self) -> &std::path::Path {
-        &self.0.workspace
+    pub fn workspace(&self) -> PathBuf {
+        lock(&self.0.workspace).clone()
+    }
+
+    /// Has runs that are started from now on work in another directory. Those that run stay where
+    /// they are.
+    pub fn set_workspace(&self, workspace: PathBuf) {
+        *lock(&self.0.workspace) = workspace;
     }
 
     /// What waits or runs, oldest first.

@@ -4,21 +4,28 @@ use std::path::PathBuf;
 
 use tidegate_cli::Failure;
 use tidegate_cli::client::{Gone, Wire};
-use tidegate_host::local_socket::{self, LineReceived, LinesClient, LocalSocketError, UnixStream};
+use tidegate_host::local_socket::{
+    self, ConnectError, LineReceived, LinesClient, LocalSocketError, UnixStream,
+};
 
 /// Connects to the gateway of a state directory, the usual one when none is named.
 pub(crate) async fn connect(state_dir: Option<PathBuf>) -> Result<LocalWire, Failure> {
     let with_state_dir = state_dir.is_some();
     let state_dir = tidegate_host::state_dir(state_dir).map_err(|error| Failure::Usage(error.to_string()))?;
-    let path = tidegate_host::control_socket(&state_dir);
-    match local_socket::connect(&path).await {
+    match local_socket::connect(&state_dir).await {
         Ok(client) => Ok(LocalWire(client)),
-        Err(LocalSocketError::NotRunning { .. }) => Err(Failure::NotRunning { with_state_dir }),
+        Err(ConnectError::Socket(LocalSocketError::NotRunning { .. })) => {
+            Err(Failure::NotRunning { with_state_dir })
+        }
         // Another user's directory, or one that others can enter: whoever made the socket may not be
         // who it seems.
-        Err(error @ (LocalSocketError::NotPrivate { .. } | LocalSocketError::Refused { .. })) => {
-            Err(Failure::Refused(error.to_string()))
-        }
+        Err(
+            error @ (ConnectError::Socket(
+                LocalSocketError::NotPrivate { .. } | LocalSocketError::Refused { .. },
+            )
+            | ConnectError::OtherUser { .. }
+            | ConnectError::NotTheHost { .. }),
+        ) => Err(Failure::Refused(error.to_string())),
         Err(error) => Err(Failure::Failed(error.to_string())),
     }
 }

@@ -122,13 +122,13 @@ fn announce(inner: &Inner, resolved: &ResolvedCommand) {
         (Operation::File { .. }, Some(Decision::Deny)) => ("file.denied", "file"),
         (Operation::File { .. }, None) => ("file.undecided", "file"),
     };
-    let title = tidegate_protocol::text::one_line(&operation.title(), 200);
     let line = format!(
-        "{kind} id={} digest={} by={} session={} {what}={title}",
+        "{kind} id={} digest={} by={} session={} {what}={}",
         resolved.waiting.id,
         resolved.waiting.command.digest,
         resolved.by.as_deref().unwrap_or("nobody"),
         tidegate_protocol::text::one_line(&resolved.waiting.command.session_key, 200),
+        operation.logged(),
     );
     inner.gatekeeper.audit(AuditEvent::new(
         now::wall(),

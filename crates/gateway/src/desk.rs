@@ -185,7 +185,9 @@ impl Desk {
     /// A sentence for the person. Nothing changed then.
     pub async fn confirm_setting(&self, setting: Setting, digest: &str) -> Result<(), DeskError> {
         let gatekeeper = &self.gateway.inner().gatekeeper;
-        Ok(gatekeeper.confirm_setting(&self.person, setting, digest).await?)
+        gatekeeper.confirm_setting(&self.person, setting, digest).await?;
+        self.gateway.inner().host.settings_changed().await;
+        Ok(())
     }
 
     /// Rejects a value of the configuration file, bound to what was drawn. Whether that also survives
@@ -195,7 +197,9 @@ impl Desk {
     /// A sentence for the person.
     pub async fn reject_setting(&self, setting: Setting, digest: &str) -> Result<bool, DeskError> {
         let gatekeeper = &self.gateway.inner().gatekeeper;
-        Ok(gatekeeper.reject_setting(&self.person, setting, Some(digest)).await?)
+        let saved = gatekeeper.reject_setting(&self.person, setting, Some(digest)).await?;
+        self.gateway.inner().host.settings_changed().await;
+        Ok(saved)
     }
 
     /// What windows and the command line wish to be opened. `None` when it was taken already: there

@@ -14,7 +14,7 @@ use tidegate_store::Store;
 use tidegate_trust::Authority;
 use tidegate_trust::decision::Desktop;
 use tidegate_trust::origin::{InProcessKey, Origin, Peer};
-use tidegate_trust::settings::ShownSetting;
+use tidegate_trust::settings::{Setting, ShownSetting};
 use tidegate_trust::token::Token;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
@@ -39,6 +39,12 @@ pub trait Host: Send + Sync + 'static {
 
     /// Keeps a new shared token where it can be shown again, when there is such a place.
     fn keep_shared_token<'a>(&'a self, token: &'a Token) -> BoxFuture<'a, ()>;
+
+    /// Takes over what counts of the configuration file since a person decided about a value of it.
+    /// The answer to the decision waits for this.
+    fn settings_changed(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async {})
+    }
 }
 
 /// What the gateway is made of.
@@ -252,6 +258,12 @@ impl Gateway {
     #[must_use]
     pub fn settings(&self) -> Vec<ShownSetting> {
         self.0.gatekeeper.authority().settings()
+    }
+
+    /// What counts of a setting that has one value.
+    #[must_use]
+    pub fn confirmed_value(&self, setting: Setting) -> Option<String> {
+        self.0.gatekeeper.authority().confirmed_value(setting)
     }
 
     /// Numbers for the person.

@@ -232,6 +232,14 @@ fn start(
 /// When the path is too long, nothing listens there, or the directory is not private: then someone
 /// else may have put the socket there.
 pub async fn connect(path: &Path) -> Result<LinesClient<UnixStream>, LocalSocketError> {
+    connect_stream(path).await.map(LinesClient::new)
+}
+
+/// As [`connect`], with nothing said yet, so that the peer can be checked first.
+///
+/// # Errors
+/// As [`connect`].
+pub async fn connect_stream(path: &Path) -> Result<UnixStream, LocalSocketError> {
     check_length(path)?;
     let not_running = || LocalSocketError::NotRunning { path: path.to_owned() };
     if fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
@@ -239,7 +247,7 @@ pub async fn connect(path: &Path) -> Result<LinesClient<UnixStream>, LocalSocket
     }
     check_private(path)?;
     match UnixStream::connect(path).await {
-        Ok(stream) => Ok(LinesClient::new(stream)),
+        Ok(stream) => Ok(stream),
         Err(error) => Err(match error.kind() {
             io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => not_running(),
             _ => LocalSocketError::Refused { path: path.to_owned(), source: error },

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;
 
-use tidegate_agent::model::{ModelDirectory, ModelName};
+use tidegate_agent::model::ModelDirectory;
 use tidegate_agent::{Runtime, RuntimeParts, SystemClock};
 use tidegate_gateway::listener::BindError;
 use tidegate_gateway::subagent_client::public_key;
@@ -19,6 +19,7 @@ use tidegate_secrets::SecretStore;
 use tidegate_store::{OpenError, Store};
 use tidegate_tools::standard_tools;
 use tidegate_trust::Authority;
+use tidegate_trust::settings::Setting;
 use tidegate_trust::token::Token;
 use tokio_util::sync::CancellationToken;
 
@@ -26,7 +27,7 @@ use crate::boot::own_key::LoadingOwnKey;
 use crate::config;
 use crate::control::{self, Control, keep_shared_token};
 use crate::environment;
-use crate::foundation::Foundation;
+use crate::foundation::{Foundation, Place};
 use crate::maintenance::Maintenance;
 use crate::models::Models;
 use crate::options::{Announcement, ServeOptions};
@@ -34,6 +35,7 @@ use crate::parts::Parts;
 use crate::running::RunningHost;
 use crate::sandbox;
 use crate::survivors::Survivors;
+use crate::workspaces::Workspaces;
 
 /// The port when neither the command line nor the configuration names one (protocol section 1).
 const DEFAULT_PORT: u16 = 18_789;
@@ -102,7 +104,7 @@ pub(crate) async fn build(foundation: Arc<Foundation>) -> Result<RunningHost, Bo
     let secrets = foundation.secrets.clone();
     let own_key = LoadingOwnKey::begin(&secrets)?;
     let place = foundation.place()?;
-    let loaded = config::load(&place.config);
+    let mut loaded = load_config(&place).await;
     for problem in &loaded.problems {
         tracing::error!(%problem, "the configuration is not valid; the last good one is used");
     }
@@ -111,7 +113,8 @@ pub(crate) async fn build(foundation: Arc<Foundation>) -> Result<RunningHost, Bo
     let listener = foundation.listener(loaded.config.port.unwrap_or(DEFAULT_PORT))?;
     let port = listener.local_addr().map_or(DEFAULT_PORT, |address| address.port());
 
-    let workspace = settings::workspace(&loaded.config, &place)?;
+    let workspaces =
+        Arc::new(Workspaces::prepare(&place, &foundation.tool_runner, &mut loaded.policy).await?);
     let boot = now::entropy()?.uuid();
     // After what may fail, so that a start that fails leaves what was carried over to the next.
     let carried = foundation.take_carried(&store_state);
@@ -128,7 +131,8 @@ pub(crate) async fn build(foundation: Arc<Foundation>) -> Result<RunningHost, Bo
     let survivors = survivors.await;
     survivors.tell(&store, &foundation).await;
     let token_from_environment = shared_token(&mut authority, &store, &secrets, &foundation).await?;
-    let default_model = loaded.config.model.as_deref().and_then(ModelName::parse);
+    let workspace = workspaces.choose(authority.confirmed_value(Setting::Workspace)).await;
+    let default_model = loaded.config.default_model(authority.confirmed_value(Setting::Model));
     let models =
         Models::load(store.clone(), secrets.clone(), default_model, foundation.local_models.clone()).await;
     let directory: Arc<dyn ModelDirectory> = models.directory.clone();
@@ -154,6 +158,8 @@ pub(crate) async fn build(foundation: Arc<Foundation>) -> Result<RunningHost, Bo
         secrets,
         token_from_environment,
         models,
+        workspaces: workspaces.clone(),
+        repairs: foundation.repairs.clone(),
         started,
         stop: stop.clone(),
         parts: OnceLock::new(),
@@ -167,10 +173,7 @@ pub(crate) async fn build(foundation: Arc<Foundation>) -> Result<RunningHost, Bo
         in_process,
         store: store.clone(),
         unsaved: foundation.unsaved.clone(),
-        peers: Arc::new(KernelPeers::new(
-            vec![workspace.clone(), std::env::temp_dir()],
-            foundation.commands.clone(),
-        )),
+        peers: Arc::new(KernelPeers::new(workspaces.agent_writable(), foundation.commands.clone())),
         host: control.clone(),
         desktop: foundation.desktop,
         version: env!("CARGO_PKG_VERSION"),
@@ -198,8 +201,14 @@ pub(crate) async fn build(foundation: Arc<Foundation>) -> Result<RunningHost, Bo
     serving::tcp(&parts, listener, port, gateway.clone(), accept.clone());
     serving::local(&parts, &place, &control, &gateway, survivors, &accept).await;
     parts.spawn("sandbox trial", sandbox::try_out(sandboxes, launcher, accept.clone()));
-    let maintenance =
-        Maintenance { gateway: gateway.clone(), runtime: runtime.clone(), store: store.clone(), keep_runs };
+    let maintenance = Maintenance {
+        gateway: gateway.clone(),
+        runtime: runtime.clone(),
+        store: store.clone(),
+        keep_runs,
+        state_dir: place.state_dir.clone(),
+        repairs: foundation.repairs.clone(),
+    };
     parts.spawn("maintenance", maintenance.run(accept.clone()));
     if let Err(error) = subagents.connect().await {
         tracing::error!(%error, "Tidegate's own client was not let in; this is a defect");
@@ -230,6 +239,13 @@ pub(crate) async fn build(foundation: Arc<Foundation>) -> Result<RunningHost, Bo
         stop,
         accept,
     })
+}
+
+/// Reads the configuration off the async workers: its file may lie on a disk that does not answer.
+async fn load_config(place: &Place) -> config::Loaded {
+    let path = place.config.clone();
+    let read = tokio::task::spawn_blocking(move || config::load(&path)).await;
+    read.unwrap_or_else(|error| config::Loaded::unreadable(error.to_string()))
 }
 
 /// Takes the shared token from the environment, or makes one where there is none yet. Says whether

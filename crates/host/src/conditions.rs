@@ -26,6 +26,8 @@ pub(crate) fn degraded(control: &Control, store: &Store) -> Vec<String> {
     }
     sentences.extend(held(&control.local_socket).clone());
     sentences.extend(tool_runner(control));
+    sentences.extend(control.workspaces.problem());
+    sentences.extend(control.repairs.sentences());
     if !control.loaded.problems.is_empty() {
         sentences.push(format!(
             "{} is not valid, so the last good one is used: {}.",

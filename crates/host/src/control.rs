@@ -1,7 +1,6 @@
 //! What the host answers on the local socket, and to reads of its own state.
 
-use std::io::{Read, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;
 
@@ -18,14 +17,16 @@ use tidegate_protocol::{ErrorShape, Method, text};
 use tidegate_secrets::{Kept, SecretName, SecretState, SecretStore, SecretText};
 use tidegate_store::Store;
 use tidegate_tools::{Launcher, Sandboxes};
-use tidegate_trust::settings::ShownSetting;
+use tidegate_trust::settings::{Setting, ShownSetting};
 use tidegate_trust::token::Token;
 use tokio_util::sync::CancellationToken;
 
 use crate::boot::store::StoreCondition;
 use crate::config::{self, Loaded};
 use crate::models::{Models, NewProvider};
-use crate::{conditions, doctor, sandbox, selftest};
+use crate::private_files::Repairs;
+use crate::workspaces::Workspaces;
+use crate::{conditions, doctor, log_tail, sandbox, selftest};
 
 /// The keyring's record of the shared token.
 const SHARED_TOKEN: &str = "shared-token";
@@ -49,6 +50,8 @@ pub(crate) struct Control {
     pub(crate) secrets: SecretStore,
     pub(crate) token_from_environment: bool,
     pub(crate) models: Models,
+    pub(crate) workspaces: Arc<Workspaces>,
+    pub(crate) repairs: Arc<Repairs>,
     pub(crate) started: Instant,
     pub(crate) stop: CancellationToken,
     pub(crate) parts: OnceLock<Parts>,
@@ -118,7 +121,7 @@ impl Control {
                 let _: ListOptions = parse(method, params)?;
                 self.list_models().await
             }
-            Method::ConfigGet => Ok(config::redacted(&self.config_path, &self.loaded, &self.settings())),
+            Method::ConfigGet => Ok(config::config_get(&self.config_path, &self.loaded, &self.settings())),
             Method::TidegateConfigList => Ok(json!({
                 "path": self.config_path.display().to_string(),
                 "refused": self.loaded.policy.refused.iter().map(|refused| json!({
@@ -128,7 +131,7 @@ impl Control {
             Method::LogsTail => {
                 let params: LogsTail = parse(method, params)?;
                 let file = crate::log::file(&self.state_dir);
-                let read = tokio::task::spawn_blocking(move || tail(&file, &params)).await;
+                let read = tokio::task::spawn_blocking(move || log_tail::tail(&file, &params)).await;
                 read.map_err(|error| ErrorShape::unavailable(error.to_string()))?
             }
             _ => Err(ErrorShape::invalid(format!("unknown method: {}", method.name()))),
@@ -218,6 +221,16 @@ impl Host for Control {
     fn keep_shared_token<'a>(&'a self, token: &'a Token) -> BoxFuture<'a, ()> {
         Box::pin(keep_shared_token(&self.secrets, token))
     }
+
+    fn settings_changed(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async {
+            let Some(parts) = self.parts.get() else { return };
+            let workspace = self.workspaces.choose(parts.gateway.confirmed_value(Setting::Workspace)).await;
+            parts.runtime.set_workspace(workspace);
+            let model = self.loaded.config.default_model(parts.gateway.confirmed_value(Setting::Model));
+            self.models.set_configured_default(model).await;
+        })
+    }
 }
 
 /// Keeps the shared token where `tidegate token` can show it again, if there is such a place.
@@ -272,40 +285,4 @@ fn model_name(method: Method, params: Value) -> Result<Option<ModelName>, ErrorS
 fn parse<T: DeserializeOwned>(method: Method, params: Value) -> Result<T, ErrorShape> {
     serde_json::from_value(params)
         .map_err(|error| ErrorShape::invalid(format!("invalid {} params: {error}", method.name())))
-}
-
-/// A slice of the log by a byte cursor (protocol section 15, `logs.tail`).
-fn tail(path: &Path, params: &LogsTail) -> Result<Value, ErrorShape> {
-    let failed = |error: std::io::Error| ErrorShape::unavailable(format!("the log cannot be read: {error}"));
-    let max_bytes = u64::from(params.max_bytes.unwrap_or(250_000).clamp(1, 1_000_000));
-    let limit = params.limit.unwrap_or(500).clamp(1, 5000) as usize;
-    let mut file = std::fs::File::open(path).map_err(failed)?;
-    let size = file.metadata().map_err(failed)?.len();
-    let from_end = size.saturating_sub(max_bytes);
-    let (start, reset) = match params.cursor {
-        Some(cursor) if cursor <= size && cursor >= from_end => (cursor, false),
-        Some(_) => (from_end, true),
-        None => (from_end, false),
-    };
-    file.seek(SeekFrom::Start(start)).map_err(failed)?;
-    let mut bytes = Vec::new();
-    file.take(size - start).read_to_end(&mut bytes).map_err(failed)?;
-    // A line that is being written is left for the next call.
-    let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
-    let body = String::from_utf8_lossy(&bytes[..whole]);
-    let mut lines: Vec<&str> = body.lines().collect();
-    if start > 0 && params.cursor.is_none_or(|cursor| cursor != start) && !lines.is_empty() {
-        // The first line begins in its middle.
-        lines.remove(0);
-    }
-    let truncated = lines.len() > limit || start > 0 && params.cursor.is_none();
-    let lines = lines.split_off(lines.len().saturating_sub(limit));
-    Ok(json!({
-        "file": path.display().to_string(),
-        "cursor": start + whole as u64,
-        "size": size,
-        "lines": lines,
-        "truncated": truncated,
-        "reset": reset,
-    }))
 }

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use tidegate_agent::model::ModelDirectory as _;
+use tidegate_protocol::text;
 use tidegate_secrets::SecretState;
 use tidegate_trust::settings::SettingState;
 
@@ -77,6 +78,9 @@ pub(crate) async fn checks(control: &Control) -> Value {
     if let Some(sentence) = held(&control.local_socket).clone() {
         add("local socket", "fail", sentence, Some("Restart Tidegate once that is repaired.".to_owned()));
     }
+    for sentence in control.repairs.sentences() {
+        add("files", "warn", sentence, Some("Find out what changed it, then restart Tidegate.".to_owned()));
+    }
     match conditions::tool_runner(control) {
         Some(sentence) => add("tools", "fail", sentence, Some("Install Tidegate again.".to_owned())),
         None => add("tools", "ok", "The program that runs tools is there.".to_owned(), None),
@@ -100,13 +104,28 @@ pub(crate) async fn checks(control: &Control) -> Value {
             Some("Correct the file and restart Tidegate.".to_owned()),
         ),
     }
+    if let Some(parts) = control.parts.get() {
+        let folder = parts.runtime.workspace();
+        let folder = text::one_line(&folder.to_string_lossy(), 400);
+        match control.workspaces.problem() {
+            Some(sentence) => add(
+                "workspace",
+                "warn",
+                format!("{sentence} Agents work in {folder}."),
+                Some(format!("Correct the folder in {}.", control.config_path.display())),
+            ),
+            None => add("workspace", "ok", format!("Agents work in {folder}."), None),
+        }
+    }
     for shown in control.settings() {
         let key = shown.proposed.setting.path();
         match shown.state {
             SettingState::Waiting => add(
                 "policy",
                 "warn",
-                format!("{key} in the configuration would loosen, so it is not applied: it waits for you."),
+                format!(
+                    "{key} in the configuration would loosen or redirect, so it is not applied: it waits for you."
+                ),
                 Some(format!(
                     "`tidegate config confirm {key}` shows it, and `tidegate config reject {key}` refuses it."
                 )),

@@ -33,6 +33,13 @@ pub fn home() -> Option<PathBuf> {
     lookup("HOME").or_else(|| lookup("USERPROFILE")).map(PathBuf::from)
 }
 
+/// The directories in which the person's programs are found.
+#[must_use]
+pub fn search_path() -> Vec<PathBuf> {
+    let listed = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&listed).filter(|directory| directory.is_absolute()).collect()
+}
+
 /// Where Tidegate keeps its state when nobody says otherwise.
 #[must_use]
 pub fn default_state_dir() -> Option<PathBuf> {

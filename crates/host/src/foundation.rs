@@ -3,7 +3,7 @@
 
 use std::net::TcpListener as StdTcpListener;
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tidegate_gateway::UnsavedChanges;
 use tidegate_gateway::listener::{self, BindError};
@@ -18,6 +18,7 @@ use tokio::net::TcpListener;
 use crate::boot::BootError;
 use crate::boot::store::StoreCondition;
 use crate::options::{Announce, Announcement, Bind, ServeOptions};
+use crate::private_files::{Repairs, repair_all};
 use crate::state_dir::{InstanceLock, make_private, state_dir};
 use crate::{config, log};
 
@@ -43,6 +44,8 @@ pub(crate) struct Foundation {
     pub(crate) unsaved: UnsavedChanges,
     /// The commands of agents that run in this process's care.
     pub(crate) commands: RunningCommands,
+    /// Files whose modes were put right.
+    pub(crate) repairs: Arc<Repairs>,
 }
 
 /// What the gateway before gave back.
@@ -81,10 +84,13 @@ impl Foundation {
             local_models,
             announce,
         } = options;
+        let repairs = Arc::new(Repairs::default());
         if let Ok(state_dir) = state_dir(asked.clone()) {
+            let found = repair_all(&state_dir);
             // The log lies inside. Whether the directory can be used is found out by whoever needs it.
             let _ = make_private(&state_dir);
             log::start(&state_dir, quiet);
+            repairs.note(&found);
         }
         Self {
             state_dir: asked,
@@ -101,6 +107,7 @@ impl Foundation {
             carried: Mutex::default(),
             unsaved: UnsavedChanges::default(),
             commands: RunningCommands::default(),
+            repairs,
         }
     }
 

@@ -10,7 +10,10 @@ pub mod environment;
 #[cfg(any(test, feature = "fault-injection"))]
 pub mod fault;
 mod foundation;
+#[cfg(unix)]
+pub mod local_socket;
 mod log;
+mod log_tail;
 mod maintenance;
 mod model_key;
 mod models;
@@ -18,7 +21,9 @@ mod options;
 #[cfg(target_os = "linux")]
 mod orphans;
 mod parts;
+mod private_files;
 pub mod process;
+mod regular_file;
 pub mod restart_policy;
 mod running;
 mod sandbox;
@@ -27,19 +32,12 @@ mod serve;
 mod state_dir;
 mod supervise;
 mod survivors;
+mod workspaces;
 
 pub use boot::{BootError, start};
 pub use log::file as log_file;
 pub use options::{Announce, Announcement, Bind, ServeOptions};
 pub use running::RunningHost;
 pub use serve::{ExitReason, ServeError, serve};
-pub use state_dir::{control_socket, state_dir};
+pub use state_dir::{NoSocketPlace, control_socket, state_dir};
 pub use supervise::{Supervised, SupervisedState, supervise};
-
-/// The client side of the local socket, for the command line.
-#[cfg(unix)]
-pub mod local_socket {
-    pub use tidegate_gateway::lines::{LineReceived, LinesClient};
-    pub use tidegate_gateway::local_socket::{LocalSocketError, connect};
-    pub use tokio::net::UnixStream;
-}

@@ -10,7 +10,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::environment;
+use crate::{environment, regular_file};
 
 /// The most bytes of the log file before it is put aside; one older file is kept. Anyone who can reach
 /// the port can have lines written.
@@ -58,7 +58,11 @@ struct LogFile {
 impl LogFile {
     fn open(path: PathBuf, max_bytes: u64) -> io::Result<Self> {
         if let Some(parent) = path.parent() {
-            std::fs::create_dir_all(parent)?;
+            let mut builder = std::fs::DirBuilder::new();
+            builder.recursive(true);
+            #[cfg(unix)]
+            std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+            builder.create(parent)?;
         }
         let mut options = OpenOptions::new();
         options.create(true).append(true);
@@ -67,7 +71,7 @@ impl LogFile {
             use std::os::unix::fs::OpenOptionsExt;
             options.mode(0o600);
         }
-        let file = options.open(&path)?;
+        let file = regular_file::open(&path, &mut options).map_err(io::Error::other)?;
         let bytes = file.metadata()?.len();
         Ok(Self { path, file, bytes, max_bytes })
     }

@@ -1,5 +1,7 @@
 //! What is done from time to time, and never when there is nothing to do.
 
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tidegate_agent::Runtime;
@@ -8,6 +10,8 @@ use tidegate_protocol::UnixMillis;
 use tidegate_store::{Store, StoreError};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tokio_util::sync::CancellationToken;
+
+use crate::private_files::{Repairs, repair_all};
 
 /// How often what was only touched is saved: what a `kill -9` may lose.
 const ROUND: Duration = Duration::from_mins(5);
@@ -26,6 +30,8 @@ pub(crate) struct Maintenance {
     pub(crate) store: Store,
     /// How long ended runs are kept.
     pub(crate) keep_runs: Duration,
+    pub(crate) state_dir: PathBuf,
+    pub(crate) repairs: Arc<Repairs>,
 }
 
 impl Maintenance {
@@ -40,6 +46,7 @@ impl Maintenance {
                 _ = rounds.tick() => {}
             }
             self.gateway.save_touched().await;
+            self.look_at_modes().await;
             if Instant::now() >= retention_due {
                 let done = tokio::select! {
                     () = stop.cancelled() => return,
@@ -49,6 +56,14 @@ impl Maintenance {
                     retention_due = Instant::now() + RETENTION;
                 }
             }
+        }
+    }
+
+    /// Puts the modes of our files right, before a command line is refused or another user reads them.
+    async fn look_at_modes(&self) {
+        let state_dir = self.state_dir.clone();
+        if let Ok(found) = tokio::task::spawn_blocking(move || repair_all(&state_dir)).await {
+            self.repairs.note(&found);
         }
     }
 

@@ -1,6 +1,6 @@
 //! Which models there are: what a person configured is kept in the store, keys in the keyring.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use serde::{Deserialize, Serialize};
 use tidegate_agent::model::{BoxFuture, ModelName};
@@ -13,6 +13,7 @@ use tidegate_secrets::{Kept, SecretName, SecretReference, SecretStore, SecretTex
 use tidegate_store::Store;
 
 use crate::environment;
+use crate::foundation::held;
 
 /// The store's flag that holds the providers.
 const FLAG: &str = "models";
@@ -75,7 +76,9 @@ pub(crate) struct Models {
     pub(crate) directory: Arc<Directory>,
     store: Store,
     secrets: SecretStore,
-    configured_default: Option<ModelName>,
+    local: Vec<LocalAddress>,
+    /// The default in the configuration file, as far as it counts.
+    configured_default: Mutex<Option<ModelName>>,
     stored: tokio::sync::Mutex<Stored>,
 }
 
@@ -101,7 +104,21 @@ impl Models {
         let keys = Arc::new(Keys { secrets: secrets.clone() });
         let config = config(&stored, configured_default.as_ref(), &local);
         let directory = Arc::new(Directory::new(config, keys));
-        Self { directory, store, secrets, configured_default, stored: tokio::sync::Mutex::new(stored) }
+        Self {
+            directory,
+            store,
+            secrets,
+            local,
+            configured_default: Mutex::new(configured_default),
+            stored: tokio::sync::Mutex::new(stored),
+        }
+    }
+
+    /// From now on the configuration file has this default.
+    pub(crate) async fn set_configured_default(&self, name: Option<ModelName>) {
+        let stored = self.stored.lock().await;
+        *held(&self.configured_default) = name;
+        self.reconfigure(&stored);
     }
 
     /// Adds or replaces a provider. The key is kept before the provider is used.
@@ -168,10 +185,14 @@ impl Models {
         change(&mut changed);
         let text = serde_json::to_string(&changed).map_err(|error| error.to_string())?;
         self.store.set_flag(FLAG, Some(text)).await.map_err(|error| error.to_string())?;
-        let local = LocalAddress::defaults();
-        self.directory.reconfigure(config(&changed, self.configured_default.as_ref(), &local));
+        self.reconfigure(&changed);
         *stored = changed;
         Ok(())
+    }
+
+    fn reconfigure(&self, stored: &Stored) {
+        let default = held(&self.configured_default).clone();
+        self.directory.reconfigure(config(stored, default.as_ref(), &self.local));
     }
 }
 

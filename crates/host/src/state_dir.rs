@@ -4,8 +4,10 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 
 use crate::boot::BootError;
-use crate::environment;
+use crate::{environment, regular_file};
 
+/// The name of the lock in the state directory.
+pub(crate) const LOCK: &str = "lock";
 /// The most bytes of a Unix socket's path.
 const MAX_SOCKET_PATH: usize = 104;
 
@@ -19,18 +21,82 @@ pub fn state_dir(explicit: Option<PathBuf>) -> Result<PathBuf, BootError> {
         .map_err(|error| BootError::StateDir { path: chosen, reason: error.to_string() })
 }
 
-/// Where the local socket is. A path that no socket can have gives a short one in the directory for
-/// temporary files; it is private, too.
-#[must_use]
-pub fn control_socket(state_dir: &Path) -> PathBuf {
+/// Why there is no place for the local socket.
+#[derive(Debug, thiserror::Error)]
+pub enum NoSocketPlace {
+    /// The state directory's path is too long, and nothing else is the person's alone.
+    #[error(
+        "the path of the state directory is too long for a local socket ({length} bytes with its name; \
+         {MAX_SOCKET_PATH} are possible), and there is no runtime directory for it (XDG_RUNTIME_DIR); choose a \
+         state directory with a shorter path"
+    )]
+    NoRuntimeDirectory {
+        /// The bytes of the socket's path in the state directory.
+        length: usize,
+    },
+    /// The runtime directory cannot be trusted with it.
+    #[error(
+        "the path of the state directory is too long for a local socket, and the runtime directory {} is not used \
+         for it: {reason}; choose a state directory with a shorter path",
+        path.display()
+    )]
+    RuntimeDirectory {
+        /// The directory.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// Where the local socket is: in the state directory, or, where no socket can have a path so long, in a
+/// directory of its own in the person's runtime directory. Never where others may write.
+///
+/// # Errors
+/// When there is no such place.
+pub fn control_socket(state_dir: &Path) -> Result<PathBuf, NoSocketPlace> {
+    socket_place(state_dir, environment::absolute("XDG_RUNTIME_DIR"))
+}
+
+fn socket_place(state_dir: &Path, runtime: Option<PathBuf>) -> Result<PathBuf, NoSocketPlace> {
     let socket = state_dir.join("control.sock");
-    if socket.as_os_str().len() <= MAX_SOCKET_PATH {
-        return socket;
+    let length = socket.as_os_str().len();
+    if length <= MAX_SOCKET_PATH {
+        return Ok(socket);
     }
+    let runtime = runtime.ok_or(NoSocketPlace::NoRuntimeDirectory { length })?;
+    let unusable = |reason: String| NoSocketPlace::RuntimeDirectory { path: runtime.clone(), reason };
+    check_own(&runtime).map_err(unusable)?;
     let name = socket.display().to_string().bytes().fold(0xcbf2_9ce4_8422_2325_u64, |state, byte| {
         (state ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     });
-    std::env::temp_dir().join(format!("tidegate-{name:016x}")).join("control.sock")
+    let socket = runtime.join(format!("tidegate-{name:016x}")).join("control.sock");
+    match socket.as_os_str().len() <= MAX_SOCKET_PATH {
+        true => Ok(socket),
+        false => Err(unusable("its path is too long, too".to_owned())),
+    }
+}
+
+/// Whether a directory is no link, and this user's alone.
+#[cfg(unix)]
+pub(crate) fn check_own(directory: &Path) -> Result<(), String> {
+    use std::os::unix::fs::MetadataExt as _;
+
+    let found = std::fs::symlink_metadata(directory).map_err(|error| error.to_string())?;
+    if !found.is_dir() {
+        return Err("it is no directory (symbolic links are not followed)".to_owned());
+    }
+    if found.uid() != rustix::process::geteuid().as_raw() {
+        return Err("it belongs to another user".to_owned());
+    }
+    match found.mode() & 0o077 {
+        0 => Ok(()),
+        _ => Err(format!("other users may enter it (it has mode {:04o})", found.mode() & 0o7777)),
+    }
+}
+
+#[cfg(not(unix))]
+pub(crate) fn check_own(_directory: &Path) -> Result<(), String> {
+    Ok(())
 }
 
 /// Makes a directory that only we can enter, or checks that it is one.
@@ -72,16 +138,58 @@ pub(crate) struct InstanceLock {
 impl InstanceLock {
     /// Takes the lock.
     pub(crate) fn take(state_dir: &Path) -> Result<Self, BootError> {
-        let path = state_dir.join("lock");
-        let failed =
-            |error: std::io::Error| BootError::StateDir { path: path.clone(), reason: error.to_string() };
-        let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
+        let path = state_dir.join(LOCK);
+        let failed = |reason: String| BootError::StateDir { path: path.clone(), reason };
+        let mut options = OpenOptions::new();
+        options.create(true).truncate(false).write(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = regular_file::open(&path, &mut options).map_err(|error| failed(error.to_string()))?;
         match file.try_lock() {
             Ok(()) => Ok(Self { _file: file }),
             Err(TryLockError::WouldBlock) => {
                 Err(BootError::AlreadyRunning { state_dir: state_dir.to_owned() })
             }
-            Err(TryLockError::Error(error)) => Err(failed(error)),
+            Err(TryLockError::Error(error)) => Err(failed(error.to_string())),
+        }
+    }
+}
+
+#[cfg(unix)]
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    use super::*;
+
+    fn long(root: &Path) -> PathBuf {
+        root.join("x".repeat(MAX_SOCKET_PATH))
+    }
+
+    #[test]
+    fn a_socket_with_a_long_path_goes_to_a_directory_of_the_persons_own() {
+        let place = tempfile::tempdir().expect("a directory");
+        let runtime = place.path().join("r");
+        std::fs::create_dir(&runtime).expect("made");
+        let private = |mode| {
+            std::fs::set_permissions(&runtime, std::fs::Permissions::from_mode(mode)).expect("set");
+        };
+        private(0o700);
+        let of = |state_dir: &Path| socket_place(state_dir, Some(runtime.clone()));
+
+        assert_eq!(of(Path::new("/s")).expect("short"), Path::new("/s/control.sock"));
+        let socket = of(&long(Path::new("/s"))).expect("there is a place");
+        assert!(socket.starts_with(&runtime) && socket.ends_with("control.sock"), "{}", socket.display());
+        assert_ne!(of(&long(Path::new("/other"))).expect("there is a place"), socket, "each has its own");
+
+        private(0o755);
+        assert!(of(&long(Path::new("/s"))).is_err_and(|error| error.to_string().contains("0755")));
+        private(0o700);
+        let link = place.path().join("link");
+        symlink(&runtime, &link).expect("linked");
+        for directory in [None, Some(link), Some(place.path().join("none")), Some(long(place.path()))] {
+            let none = socket_place(&long(Path::new("/s")), directory.clone());
+            assert!(none.is_err_and(|error| error.to_string().contains("shorter path")), "{directory:?}");
         }
     }
 }

@@ -73,6 +73,18 @@ impl Endpoint {
         }
     }
 
+    /// What can be told of a text that grows by `piece`, without the key. What may be the key's
+    /// beginning stays in `held`. `None` when nothing can be told yet.
+    pub(crate) fn without_key(&self, held: &mut String, piece: &str) -> Option<String> {
+        held.push_str(piece);
+        let kept = match &self.at {
+            At::Open(_) => String::new(),
+            At::Keyed(key) => key.take_out(held),
+        };
+        let told = std::mem::replace(held, kept);
+        (!told.is_empty()).then_some(told)
+    }
+
     /// The start of what a server said, as one clean line without the key.
     pub(crate) fn excerpt(&self, text: &str, was_cut: bool) -> String {
         let text = match &self.at {

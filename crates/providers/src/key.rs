@@ -13,6 +13,9 @@ use crate::base_url::BaseUrl;
 /// The most bytes of a key.
 pub const KEY_BYTES: usize = 4_096;
 
+/// The fewest bytes of a key that is taken out of answers: local servers are given words for keys.
+const SECRET_BYTES: usize = 16;
+
 /// Where a provider's key is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum KeySource {
@@ -117,6 +120,21 @@ impl BoundKey {
         let mut value = HeaderValue::from_str(&text).ok()?;
         value.set_sensitive(true);
         Some(value)
+    }
+
+    /// Takes the key out of `text`, and from its end what could be the key's beginning, which is
+    /// returned. A short key may be a placeholder, and is an ordinary word then.
+    pub(crate) fn take_out(&self, text: &mut String) -> String {
+        let secret = self.secret.as_str();
+        if secret.len() < SECRET_BYTES {
+            return String::new();
+        }
+        if text.contains(secret) {
+            *text = text.replace(secret, "[key]");
+        }
+        let longest = secret.len().saturating_sub(1).min(text.len());
+        let length = (1..=longest).rev().find(|&length| text.ends_with(&secret[..length])).unwrap_or(0);
+        text.split_off(text.len() - length)
     }
 
     /// `text` without the key. When the text was cut off, what could be the key's beginning goes

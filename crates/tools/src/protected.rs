@@ -141,6 +141,14 @@ impl Protected {
         self
     }
 
+    /// Protects and hides `path`, too, as the state directory.
+    #[must_use]
+    pub fn and_hidden(mut self, path: PathBuf) -> Self {
+        self.paths.push(path.clone());
+        self.hidden.push(path);
+        self
+    }
+
     /// All protected paths.
     #[must_use]
     pub fn paths(&self) -> &[PathBuf] {

@@ -13,6 +13,7 @@ use tidegate_protocol::{ConnectParams, ConnectionId, Dialect, UnixMillis};
 
 pub(crate) use asking::subject_name;
 
+use crate::approval::program_of;
 use crate::audit::{AuditEvent, Weight};
 use crate::authority::{Authority, Effect, Entropy, Live, Touched};
 use crate::identity::{self, VerifiedDevice};
@@ -294,7 +295,7 @@ impl Authority {
             {
                 return Err(Stop::LookUpPeer(LookUp::Ancestry));
             }
-            (_, Some(Peer::Tool { command })) => command.as_str(),
+            (_, Some(Peer::Tool { command })) => program_of(command),
             (Origin::LocalSocket(_), Some(Peer::Unknown | Peer::NotLookedUp)) => {
                 return Err(unauthorized(AuthReason::PeerUnknown));
             }

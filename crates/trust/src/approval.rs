@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use tidegate_protocol::confinement::Confinement;
+use tidegate_protocol::text::one_line;
 use tidegate_protocol::{ConnectionId, Scope, UnixMillis};
 
 use crate::decision::{Decider, Desktop};
@@ -17,6 +18,10 @@ pub const MAX_WAITING: usize = 64;
 /// How many of them one client may have asked about, on all its connections: the rest is for others,
 /// and for the agents.
 pub const MAX_WAITING_OF_CLIENT: usize = 8;
+/// The most characters of an operation in a log.
+const MAX_LOGGED: usize = 200;
+/// The most bytes of a command's first word in a log.
+const MAX_FIRST_WORD: usize = 64;
 /// How long a decision can be asked for again after it was taken.
 const LINGER: Duration = Duration::from_secs(15);
 
@@ -98,7 +103,7 @@ impl FileAccess {
 }
 
 impl Operation {
-    /// It as one line for lists and logs: the command, or the tool and the path. Not cleaned.
+    /// It as one line for lists: the command, or the tool and the path. Not cleaned.
     #[must_use]
     pub fn title(&self) -> String {
         match self {
@@ -106,6 +111,25 @@ impl Operation {
             Self::File { path, access, .. } => format!("{} {path}", access.tool()),
         }
     }
+
+    /// It as one clean line for logs, which more people read than may see the question: of a command
+    /// the first word alone, and not even that where it is more than a program's name, because
+    /// arguments and variables hold passwords and tokens. The digest says which it was.
+    #[must_use]
+    pub fn logged(&self) -> String {
+        match self {
+            Self::Exec { command, .. } => program_of(command).to_owned(),
+            Self::File { .. } => one_line(&self.title(), MAX_LOGGED),
+        }
+    }
+}
+
+/// The program of a command line for logs: its first word, when that can only be a program's name.
+#[must_use]
+pub fn program_of(command: &str) -> &str {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_' | '-' | '+');
+    let is_shown = |word: &&str| word.len() <= MAX_FIRST_WORD && word.chars().all(is_plain);
+    command.split_ascii_whitespace().next().filter(is_shown).unwrap_or("(not shown)")
 }
 
 /// Who asks.

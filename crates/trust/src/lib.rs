@@ -21,6 +21,7 @@ pub mod scopes;
 pub mod settings;
 pub mod throttle;
 pub mod token;
+pub mod workspace;
 
 pub use admission::{Admission, Attempt};
 pub use authority::Authority;

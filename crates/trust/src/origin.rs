@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use crate::approval::program_of;
 use crate::program::Program;
 
 /// Where a connection comes from.
@@ -155,7 +156,9 @@ impl Origin {
             Self::LocalSocket(peer) | Self::Loopback(peer) => match peer {
                 Peer::NotLookedUp | Peer::NotATool => "this computer".to_owned(),
                 Peer::Unknown => "this computer, a program that could not be identified".to_owned(),
-                Peer::Tool { command } => format!("this computer, started by the agent: {command}"),
+                Peer::Tool { command } => {
+                    format!("this computer, started by the agent: {}", program_of(command))
+                }
                 Peer::Process { uid, same_user, program } => {
                     let user = if *same_user { String::new() } else { format!(", another user ({uid})") };
                     let program = program.as_ref().map(|program| format!(": {}", program.describe()));

@@ -9,7 +9,7 @@ use tidegate_protocol::{ClientInfo, DeviceId, PublicKey, UnixMillis, text};
 
 use crate::audit::AuditEvent;
 use crate::scopes::{Level, ScopeSet};
-use crate::settings::{Setting, WebOrigin};
+use crate::settings::{Setting, ValuePart};
 use crate::token::TokenHash;
 
 /// The most characters of a name from outside that is kept and shown.
@@ -223,7 +223,7 @@ pub struct SettingRecord {
     pub setting: Setting,
     /// The value that was confirmed last. It counts as far as the file still proposes it.
     #[serde(default)]
-    pub confirmed: BTreeSet<WebOrigin>,
+    pub confirmed: BTreeSet<ValuePart>,
     /// The digest of the value that was rejected last.
     pub rejected: Option<String>,
     /// When the newest decision was made.

@@ -1,13 +1,17 @@
-//! Values of the configuration file that would open Tidegate to others. A file proposes them, and
-//! they wait until a person has seen and confirmed exactly this value.
+//! Values of the configuration file that would open Tidegate to others, or agents to more of the
+//! computer. A file proposes them, and they wait until a person has seen and confirmed exactly this
+//! value.
+
+mod value;
 
 use std::collections::BTreeSet;
-use std::fmt;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tidegate_protocol::UnixMillis;
 
+pub use self::value::{NotAnOrigin, NotShowable, ValuePart, WebOrigin};
 use crate::audit::{AuditEvent, Weight};
 use crate::authority::{Authority, Effect};
 use crate::decider::{Decider, Who};
@@ -18,8 +22,6 @@ use crate::records::{Change, SettingRecord};
 
 /// The most origins that a file may list.
 pub const MAX_ORIGINS: usize = 32;
-/// The most characters of an origin: a name of 253, the scheme, and a port.
-const MAX_ORIGIN: usize = 280;
 
 /// A value that a person can confirm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -27,17 +29,25 @@ pub enum Setting {
     /// The web pages that may open a connection.
     #[serde(rename = "gateway.controlUi.allowedOrigins")]
     AllowedOrigins,
+    /// The folder in which agents work when nobody names another.
+    #[serde(rename = "agents.defaults.workspace")]
+    Workspace,
+    /// The model that answers when nobody names another.
+    #[serde(rename = "agents.defaults.model.primary")]
+    Model,
 }
 
 impl Setting {
     /// All of them.
-    pub const ALL: [Self; 1] = [Self::AllowedOrigins];
+    pub const ALL: [Self; 3] = [Self::AllowedOrigins, Self::Workspace, Self::Model];
 
     /// Where it stands in the file.
     #[must_use]
     pub fn path(self) -> &'static str {
         match self {
             Self::AllowedOrigins => "gateway.controlUi.allowedOrigins",
+            Self::Workspace => "agents.defaults.workspace",
+            Self::Model => "agents.defaults.model.primary",
         }
     }
 
@@ -55,103 +65,15 @@ impl Setting {
                 "Web pages of these addresses, open in a browser on this computer, may connect to Tidegate. \
                  Each still needs a token and has to be let in by you, like any other program."
             }
-        }
-    }
-}
-
-/// A web page's origin as browsers send it: scheme, host, and a port unless it is the scheme's own.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct WebOrigin(String);
-
-/// Why a text is no origin that can be allowed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum NotAnOrigin {
-    /// It stands for every page.
-    #[error("`*` would let in every web page; name each origin")]
-    Every,
-    /// It stands for pages without an address.
-    #[error("`null` is what any file or sandboxed page sends; name an origin")]
-    Null,
-    /// It is written otherwise than browsers send it.
-    #[error(
-        "write it as browsers send it: http:// or https://, the host in lower case, and a port only if it \
-         is not the usual one; no path and no slash at the end"
-    )]
-    Form,
-}
-
-impl WebOrigin {
-    /// Reads an origin.
-    ///
-    /// # Errors
-    /// Why it cannot be allowed.
-    pub fn parse(text: &str) -> Result<Self, NotAnOrigin> {
-        if text.contains('*') {
-            return Err(NotAnOrigin::Every);
-        }
-        if text == "null" {
-            return Err(NotAnOrigin::Null);
-        }
-        let (usual_port, rest) = match text.split_once("://") {
-            Some(("http", rest)) => ("80", rest),
-            Some(("https", rest)) => ("443", rest),
-            _ => return Err(NotAnOrigin::Form),
-        };
-        let (host, port) = match rest.strip_prefix('[') {
-            Some(bracketed) => {
-                let (host, rest) = bracketed.split_once(']').ok_or(NotAnOrigin::Form)?;
-                let address: std::net::Ipv6Addr = host.parse().map_err(|_| NotAnOrigin::Form)?;
-                if address.to_string() != host {
-                    return Err(NotAnOrigin::Form);
-                }
-                let port = match rest {
-                    "" => None,
-                    rest => Some(rest.strip_prefix(':').ok_or(NotAnOrigin::Form)?),
-                };
-                (host, port)
+            Self::Workspace => {
+                "Agents work in this folder: they read, write and change its files without asking you, and \
+                 commands that you allow start in it."
             }
-            None => match rest.split_once(':') {
-                Some((host, port)) => (host, Some(port)),
-                None => (rest, None),
-            },
-        };
-        let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.' | '_');
-        let is_host = !host.is_empty() && (rest.starts_with('[') || host.chars().all(is_name));
-        let is_port = port.is_none_or(|port| {
-            let number = port.parse::<u16>().ok().filter(|&number| number > 0);
-            port != usual_port && number.is_some_and(|number| number.to_string() == port)
-        });
-        match is_host && is_port && text.len() <= MAX_ORIGIN {
-            true => Ok(Self(text.to_owned())),
-            false => Err(NotAnOrigin::Form),
+            Self::Model => {
+                "Conversations go to this model: what you and agents write, and what agents read, is sent to \
+                 its server."
+            }
         }
-    }
-
-    /// The text, as a browser sends it.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for WebOrigin {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
-    }
-}
-
-impl TryFrom<String> for WebOrigin {
-    type Error = NotAnOrigin;
-
-    fn try_from(text: String) -> Result<Self, NotAnOrigin> {
-        Self::parse(&text)
-    }
-}
-
-impl From<WebOrigin> for String {
-    fn from(origin: WebOrigin) -> Self {
-        origin.0
     }
 }
 
@@ -160,19 +82,46 @@ impl From<WebOrigin> for String {
 pub struct ProposedSetting {
     /// The setting.
     pub setting: Setting,
-    /// The value.
-    pub value: BTreeSet<WebOrigin>,
+    /// The value: of a list its parts, otherwise the one.
+    pub value: BTreeSet<ValuePart>,
 }
 
 impl ProposedSetting {
+    /// Web pages.
+    #[must_use]
+    pub fn origins(origins: impl IntoIterator<Item = WebOrigin>) -> Self {
+        let value = origins.into_iter().map(ValuePart::from).collect();
+        Self { setting: Setting::AllowedOrigins, value }
+    }
+
+    /// A folder for agents, named without symbolic links.
+    ///
+    /// # Errors
+    /// When its name cannot be shown to a person.
+    pub fn workspace(folder: &Path) -> Result<Self, NotShowable> {
+        Self::one(Setting::Workspace, folder.to_str().ok_or(NotShowable)?)
+    }
+
+    /// A model, as `provider/model`.
+    ///
+    /// # Errors
+    /// When its name cannot be shown to a person.
+    pub fn model(name: &str) -> Result<Self, NotShowable> {
+        Self::one(Setting::Model, name)
+    }
+
+    fn one(setting: Setting, text: &str) -> Result<Self, NotShowable> {
+        Ok(Self { setting, value: BTreeSet::from([ValuePart::try_from(text.to_owned())?]) })
+    }
+
     /// A digest of exactly this value of this setting. Its beginning serves as an id.
     #[must_use]
     pub fn digest(&self) -> String {
         let mut hash = Sha256::new();
         hash.update(self.setting.path());
-        for origin in &self.value {
+        for part in &self.value {
             hash.update([0]);
-            hash.update(origin.as_str());
+            hash.update(part.as_str());
         }
         hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }
@@ -207,7 +156,7 @@ pub struct ShownSetting {
     /// What the file proposes.
     pub proposed: ProposedSetting,
     /// What counts now: the part of it that was confirmed.
-    pub present: BTreeSet<WebOrigin>,
+    pub present: BTreeSet<ValuePart>,
     /// What became of it.
     pub state: SettingState,
     /// Since when the file has proposed it to this process.
@@ -312,6 +261,13 @@ impl Authority {
         shown.is_some_and(|shown| shown.present.iter().any(|allowed| allowed.as_str() == origin))
     }
 
+    /// What counts of a setting that has one value: the file proposes it, and a person confirmed it.
+    #[must_use]
+    pub fn confirmed_value(&self, setting: Setting) -> Option<String> {
+        let present = self.settings.shown(setting)?.present;
+        present.into_iter().next().map(String::from)
+    }
+
     /// A person confirms exactly the value that was shown. Commit `durable`, then call
     /// [`Self::complete_setting`]; if that fails, [`Self::withdraw_setting`].
     ///
@@ -405,10 +361,10 @@ fn audit(
     now: Moment,
     kind: &str,
     setting: Setting,
-    value: &BTreeSet<WebOrigin>,
+    value: &BTreeSet<ValuePart>,
     decider: &Decider,
 ) -> AuditEvent {
-    let value: Vec<&str> = value.iter().map(WebOrigin::as_str).collect();
+    let value: Vec<&str> = value.iter().map(ValuePart::as_str).collect();
     let what = kind.replace('.', " ");
     let line = format!("{what} key={} value={} by={}", setting.path(), value.join(","), decider.name());
     AuditEvent::new(now.wall, Weight::Info, kind, setting.path(), line)

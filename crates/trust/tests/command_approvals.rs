@@ -266,3 +266,22 @@ fn the_commands_of_a_connection_that_is_gone_are_withdrawn() {
     assert_eq!((withdrawn[0].waiting.id.as_str(), withdrawn[0].decision), ("id-1", None));
     assert_eq!(queue.waiting().len(), 2);
 }
+
+#[test]
+fn a_log_names_of_a_command_the_program_alone() {
+    let logged = |text: &str| {
+        let mut command = command("d1");
+        if let Operation::Exec { command, .. } = &mut command.operation {
+            *command = text.to_owned();
+        }
+        command.operation.logged()
+    };
+
+    assert_eq!(logged("curl -H 'Authorization: Bearer hush' https://a.example"), "curl");
+    assert_eq!(logged("  /usr/bin/env\thush"), "/usr/bin/env");
+    for secret in
+        ["TOKEN=hush curl", "hush:hush@host", "'hush'", "$(hush)", "", "hush\u{202e}", &"h".repeat(65)]
+    {
+        assert_eq!(logged(secret), "(not shown)", "{secret}");
+    }
+}

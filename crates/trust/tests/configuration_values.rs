@@ -22,8 +22,7 @@ const UI: &str = "https://ui.example";
 const OTHER: &str = "http://127.0.0.1:5173";
 
 fn proposal(origins: &[&str]) -> ProposedSetting {
-    let value = origins.iter().map(|origin| WebOrigin::parse(origin).expect("an origin")).collect();
-    ProposedSetting { setting: ORIGINS, value }
+    ProposedSetting::origins(origins.iter().map(|origin| WebOrigin::parse(origin).expect("an origin")))
 }
 
 fn proposing(origins: &[&str]) -> World {

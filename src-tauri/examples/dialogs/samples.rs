@@ -18,7 +18,7 @@ use tidegate_trust::origin::{Origin, Peer};
 use tidegate_trust::pairing::{Ask, PendingQueue, Subject};
 use tidegate_trust::program::Program;
 use tidegate_trust::records::{Claims, ProgramIdentity};
-use tidegate_trust::settings::{ProposedSetting, Setting, SettingState, ShownSetting, WebOrigin};
+use tidegate_trust::settings::{ProposedSetting, SettingState, ShownSetting, WebOrigin};
 use tidegate_trust::{Level, ScopeSet};
 
 /// What [`sample`] knows.
@@ -110,11 +110,12 @@ pub(crate) fn sample(kind: &str) -> Option<Dialog> {
 }
 
 fn setting() -> ReviewDialog {
-    let origins = |texts: &[&str]| texts.iter().filter_map(|text| WebOrigin::parse(text).ok()).collect();
-    let value = origins(&["https://ui.example", "http://127.0.0.1:5173"]);
+    let origins = |texts: &[&str]| {
+        ProposedSetting::origins(texts.iter().filter_map(|text| WebOrigin::parse(text).ok()))
+    };
     review::of_setting(&ShownSetting {
-        proposed: ProposedSetting { setting: Setting::AllowedOrigins, value },
-        present: origins(&["http://127.0.0.1:5173"]),
+        proposed: origins(&["https://ui.example", "http://127.0.0.1:5173"]),
+        present: origins(&["http://127.0.0.1:5173"]).value,
         state: SettingState::Waiting,
         since: from_now(-40),
     })

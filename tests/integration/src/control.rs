@@ -20,7 +20,7 @@ impl Control {
     /// # Panics
     /// When it is not greeted.
     pub async fn open(served: &Served) -> Self {
-        let path = tidegate_host::control_socket(served.host.state_dir());
+        let path = tidegate_host::control_socket(served.host.state_dir()).unwrap();
         let (reader, writer) = UnixStream::connect(path).await.unwrap().into_split();
         let mut control = Self { lines: BufReader::new(reader).lines(), writer };
         let welcome = control.next().await;

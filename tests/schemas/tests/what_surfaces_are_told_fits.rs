@@ -10,8 +10,8 @@
 
 use serde_json::{Value, json};
 use tidegate_gateway::lines::{LineReceived, LinesClient};
-use tidegate_gateway::local_socket;
 use tidegate_gateway::transport::{ChannelClient, ClientReceived};
+use tidegate_host::local_socket;
 use tidegate_integration_tests::host::Served;
 use tidegate_integration_tests::place::Place;
 use tidegate_protocol::payload::surfaces::{DesktopStatus, DesktopSurface, SurfaceState};
@@ -152,8 +152,7 @@ async fn every_answer_to_the_command_line_fits_its_schema() {
     configure(&place);
     let device = DeviceIdentity::numbered(1);
     let served = Served::with_devices(&place, &[(&device, &[Scope::Read])]).await;
-    let socket = tidegate_host::control_socket(&place.state_dir());
-    let client = local_socket::connect(&socket).await.unwrap();
+    let client = local_socket::connect(&place.state_dir()).await.unwrap();
     let mut command_line = Surface::greeted(Wire::CommandLine(client)).await;
 
     command_line.ask(M::TidegateTokenNew, json!({ "name": "a program", "level": "read" })).await;

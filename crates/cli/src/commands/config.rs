@@ -21,10 +21,11 @@ pub(super) async fn run<W: Wire>(
         ConfigCommand::Confirm { key, yes } => confirm(context, key, *yes).await,
         ConfigCommand::Reject { key } => {
             let answer = context.client.call(Method::TidegateConfigReject, json!({ "key": key })).await?;
-            context.done(
-                &answer,
-                "Rejected: it does not count. Who is connected stays so; revoke their devices.",
-            )
+            let stays = match key == "gateway.controlUi.allowedOrigins" {
+                true => "Who is connected stays so; revoke their devices.",
+                false => "Runs that have begun go on as they began.",
+            };
+            context.done(&answer, &format!("Rejected: it does not count. {stays}"))
         }
     }
 }

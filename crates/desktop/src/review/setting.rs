@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use tidegate_trust::settings::{ShownSetting, WebOrigin};
+use tidegate_trust::settings::{ShownSetting, ValuePart};
 
 use super::{Review, Rule, code};
 use crate::dialog::{Field, FieldStyle, NEVER, ReviewDialog};
@@ -12,7 +12,7 @@ use crate::dialog::{Field, FieldStyle, NEVER, ReviewDialog};
 pub fn of_setting(shown: &ShownSetting) -> Review {
     let setting = shown.proposed.setting;
     let value = &shown.proposed.value;
-    let adds: BTreeSet<WebOrigin> = value.difference(&shown.present).cloned().collect();
+    let adds: BTreeSet<ValuePart> = value.difference(&shown.present).cloned().collect();
     let mut fields: Vec<Field> = code("Key", setting.path()).into_iter().collect();
     fields.push(block("Now", &shown.present));
     fields.push(block("Would be", value));
@@ -42,9 +42,9 @@ pub fn of_setting(shown: &ShownSetting) -> Review {
     Review { dialog, rule: Rule::Setting }
 }
 
-/// One a line. An origin has no character that could hide or break a line.
-fn block(label: &'static str, value: &BTreeSet<WebOrigin>) -> Field {
-    let lines: Vec<&str> = value.iter().map(WebOrigin::as_str).collect();
+/// One a line. No part has a character that could hide or break a line.
+fn block(label: &'static str, value: &BTreeSet<ValuePart>) -> Field {
+    let lines: Vec<&str> = value.iter().map(ValuePart::as_str).collect();
     match lines.is_empty() {
         true => Field { label, value: "none".to_owned(), style: FieldStyle::Text },
         false => Field { label, value: lines.join("\n"), style: FieldStyle::Block },

@@ -17,7 +17,7 @@ use tidegate_protocol::{Scope, text};
 use tidegate_trust::Level;
 use tidegate_trust::approval::Decision;
 use tidegate_trust::decision::{Duration, Verdict};
-use tidegate_trust::settings::{ShownSetting, WebOrigin};
+use tidegate_trust::settings::{ShownSetting, ValuePart};
 
 use crate::support::{at, command, device_ask, program_ask, ready, request, setting};
 
@@ -330,7 +330,7 @@ impl World {
                     let [a, b] = [false, true].map(setting_of);
                     let meant = if *digest == a.proposed.digest() { a } else { b };
                     let value = shown.fields.iter().find(|field| field.label == "Would be");
-                    let origin = meant.proposed.value.first().map(WebOrigin::as_str);
+                    let origin = meant.proposed.value.first().map(ValuePart::as_str);
                     prop_assert_eq!(value.map(|field| field.value.as_str()), origin);
                 }
                 if let Effect::Resolve { approval, .. } = effect {

@@ -5,7 +5,7 @@ use tidegate_desktop_core::dialog::{NEVER, ReviewDialog, ReviewOutcome, Selectio
 use tidegate_desktop_core::review;
 use tidegate_desktop_core::shell::{Effect, Input, NotificationAnswer, Wish};
 use tidegate_desktop_core::tray_menu::{MenuEntry, TrayCommand};
-use tidegate_trust::settings::Setting;
+use tidegate_trust::settings::{ProposedSetting, Setting};
 
 use crate::support::{Desktop, at, decisions, device, notified, opened_review, queue, setting, task, tray};
 
@@ -34,6 +34,20 @@ fn the_dialog_shows_the_key_what_is_now_what_would_be_and_what_it_opens() {
     assert_eq!((dialog.expires_at, dialog.options), (NEVER, None));
     let first = review::of_setting(&setting(&[UI], &[], at(0))).dialog;
     assert_eq!(fields(&first)[1], ("Now", "none"));
+}
+
+#[test]
+fn a_folder_for_agents_is_shown_by_its_real_name_with_what_agents_may_do_there() {
+    let mut shown = setting(&[UI], &[], at(0));
+    shown.proposed = ProposedSetting::workspace("/home/ada/project".as_ref()).expect("it can be shown");
+
+    let dialog = review::of_setting(&shown).dialog;
+
+    let shown = fields(&dialog);
+    assert_eq!(shown[0], ("Key", "agents.defaults.workspace"));
+    assert_eq!(shown[2], ("Would be", "/home/ada/project"));
+    assert_eq!(shown[3], ("What it opens", Setting::Workspace.opens()));
+    assert!(ProposedSetting::workspace("/home/ada/\u{202e}x".as_ref()).is_err(), "it would hide its name");
 }
 
 #[test]

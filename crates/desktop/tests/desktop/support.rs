@@ -1,6 +1,5 @@
 //! A shell that only notes what it is told, and things that wait.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tidegate_desktop_core::controller::{Controller, Launch};
@@ -16,7 +15,7 @@ use tidegate_protocol::{PublicKey, Scope, UnixMillis};
 use tidegate_trust::approval::{ApprovalQueue, Command, Operation, Requester, WaitingCommand};
 use tidegate_trust::pairing::{Ask, Knock, PendingQueue, PendingRequest, Subject};
 use tidegate_trust::records::{Claims, ProgramIdentity};
-use tidegate_trust::settings::{ProposedSetting, Setting, SettingState, ShownSetting, WebOrigin};
+use tidegate_trust::settings::{ProposedSetting, SettingState, ShownSetting, WebOrigin};
 use tidegate_trust::{Moment, ScopeSet};
 
 pub(crate) const PORT: u16 = 18_789;
@@ -128,12 +127,12 @@ pub(crate) fn ready() -> HostState {
 
 /// A value of the configuration that waits: these origins.
 pub(crate) fn setting(origins: &[&str], present: &[&str], now: Moment) -> ShownSetting {
-    let set_of = |texts: &[&str]| {
-        texts.iter().map(|origin| WebOrigin::parse(origin).expect("an origin")).collect::<BTreeSet<_>>()
+    let of = |texts: &[&str]| {
+        ProposedSetting::origins(texts.iter().map(|origin| WebOrigin::parse(origin).expect("an origin")))
     };
     ShownSetting {
-        proposed: ProposedSetting { setting: Setting::AllowedOrigins, value: set_of(origins) },
-        present: set_of(present),
+        proposed: of(origins),
+        present: of(present).value,
         state: SettingState::Waiting,
         since: now.wall,
     }

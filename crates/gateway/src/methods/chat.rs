@@ -230,7 +230,7 @@ fn authority(caller: &Caller) -> Result<RunAuthority, ErrorShape> {
     let name = caller.session.principal().name();
     let owner = if caller.session.is_owner() { Owner::Owner { name } } else { Owner::Guest { name } };
     let tools = runtime.catalog().iter().map(|tool| tool.name.to_owned()).collect();
-    Ok(RunAuthority::root(owner, runtime.workspace().to_owned(), tools))
+    Ok(RunAuthority::root(owner, runtime.workspace(), tools))
 }
 
 /// `agent.wait`: looks on; never stops anything.

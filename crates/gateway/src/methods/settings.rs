@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tidegate_protocol::{ErrorCode, ErrorShape, text};
 use tidegate_trust::decision::{Decider, DecisionError};
-use tidegate_trust::settings::{Setting, ShownSetting, WebOrigin};
+use tidegate_trust::settings::{Setting, ShownSetting};
 
 use super::devices::with_note;
 use crate::dispatch::Caller;
@@ -30,15 +30,12 @@ pub(crate) struct Reject {
 
 /// A value as the person's surfaces show it.
 pub(crate) fn payload(shown: &ShownSetting) -> Value {
-    let texts = |value: &std::collections::BTreeSet<WebOrigin>| -> Vec<String> {
-        value.iter().map(WebOrigin::to_string).collect()
-    };
     json!({
         "id": shown.id(),
         "key": shown.proposed.setting.path(),
         "state": shown.state.name(),
-        "value": texts(&shown.proposed.value),
-        "present": texts(&shown.present),
+        "value": shown.proposed.value,
+        "present": shown.present,
         "opens": shown.proposed.setting.opens(),
         "digest": shown.proposed.digest(),
         "sinceMs": shown.since,
@@ -60,6 +57,7 @@ pub(crate) async fn confirm(caller: &Caller, params: Confirm) -> Result<Value, E
     let decider = decider(caller)?;
     let gatekeeper = &caller.gateway.inner().gatekeeper;
     gatekeeper.confirm_setting(&decider, setting, &params.digest).await.map_err(|error| answer(&error))?;
+    caller.gateway.inner().host.settings_changed().await;
     Ok(json!({ "key": setting.path(), "state": "confirmed" }))
 }
 
@@ -70,6 +68,7 @@ pub(crate) async fn reject(caller: &Caller, params: Reject) -> Result<Value, Err
     let gatekeeper = &caller.gateway.inner().gatekeeper;
     let rejected = gatekeeper.reject_setting(&decider, setting, params.digest.as_deref()).await;
     let saved = rejected.map_err(|error| answer(&error.into()))?;
+    caller.gateway.inner().host.settings_changed().await;
     Ok(with_note(json!({ "key": setting.path(), "state": "rejected" }), saved))
 }
 

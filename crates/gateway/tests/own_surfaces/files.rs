@@ -72,3 +72,16 @@ async fn a_refusal_and_too_much_that_waits_are_sentences_for_the_model() {
     assert_eq!(asked.await.unwrap(), ApprovalAnswer::Denied { reason: "a person refused it".to_owned() });
     audit_line(&world, "file.denied").await;
 }
+
+#[tokio::test]
+async fn of_a_command_the_audit_log_has_the_program_and_the_digest_alone() {
+    let world = World::with_desktop().await;
+    let asked = world.ask_for_a_run().await;
+    let drawn = world.desk().commands().pop().unwrap();
+
+    world.desk().resolve(&drawn.id, &drawn.command.digest, Decision::Deny).unwrap();
+
+    assert!(matches!(asked.await.unwrap(), ApprovalAnswer::Denied { .. }));
+    let line = audit_line(&world, "command.denied").await;
+    assert!(line.ends_with("command=rm") && line.contains(&drawn.command.digest), "{line}");
+}

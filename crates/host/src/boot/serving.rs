@@ -45,7 +45,10 @@ pub(crate) async fn local(
     if !place.may_write {
         return missing(control, "its directory cannot be written.");
     }
-    let path = control_socket(&place.state_dir);
+    let path = match control_socket(&place.state_dir) {
+        Ok(path) => path,
+        Err(error) => return missing(control, &format!("{error}.")),
+    };
     let (control, gateway, stop) = (control.clone(), gateway.clone(), stop.clone());
     if !survivors.are_left() {
         return match bind(&path).await {

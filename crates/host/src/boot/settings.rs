@@ -8,30 +8,10 @@ use tidegate_agent::Limits;
 use tidegate_peers::commands::MARK;
 use tidegate_tools::{Launcher, Protected, Sandboxes, ToolEnvironment, ToolsConfig, User};
 
-use crate::boot::BootError;
 use crate::config::Config;
 use crate::environment;
 use crate::foundation::Place;
-
-/// The directory that runs work in when nobody says otherwise; made when it is missing.
-pub(crate) fn workspace(config: &Config, place: &Place) -> Result<PathBuf, BootError> {
-    // Beside the state, not in it: tools never touch what lies in the state directory.
-    let path = config.workspace.clone().unwrap_or_else(|| {
-        let name =
-            place.state_dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        place.state_dir.with_file_name(format!("{name}-workspace"))
-    });
-    let failed =
-        |error: std::io::Error| BootError::StateDir { path: path.clone(), reason: error.to_string() };
-    if place.may_write || !path.exists() {
-        match std::fs::create_dir_all(&path) {
-            Ok(()) => {}
-            Err(error) if place.may_write => return Err(failed(error)),
-            Err(_) => return Ok(path),
-        }
-    }
-    path.canonicalize().map_err(failed)
-}
+use crate::state_dir::control_socket;
 
 /// What runs may use.
 pub(crate) fn limits(config: &Config) -> Limits {
@@ -81,6 +61,11 @@ pub(crate) fn tools(launcher: Launcher, sandboxes: Arc<Sandboxes>, place: &Place
         if let Some(moved) = environment::absolute(variable) {
             protected = protected.and_in(usual, &moved);
         }
+    }
+    if let Ok(socket) = control_socket(&place.state_dir)
+        && let Some(directory) = socket.parent().filter(|directory| *directory != place.state_dir)
+    {
+        protected = protected.and_hidden(directory.to_owned());
     }
     let environment = ToolEnvironment::from_host(environment::all(), &temporary);
     ToolsConfig {

@@ -11,6 +11,7 @@ use tidegate_agent::model::{ModelError, ModelStream, StreamEvent};
 use tokio::time::timeout;
 
 use super::assembler::{AnswerError, Assembler};
+use super::echo::Echo;
 use super::error::Asked;
 use super::lines::{ANSWER_BYTES, Lines, TooLarge};
 use crate::http::Endpoint;
@@ -43,6 +44,8 @@ enum ReadError {
 /// Reads an answer. Dropping the stream drops `chunks`.
 pub(super) fn read(chunks: Chunks, reading: Reading) -> ModelStream {
     let answer = Answer {
+        echo: Echo::new(reading.endpoint.clone()),
+        failure: None,
         assembler: Assembler::new(reading.call_id_prefix.clone()),
         reading,
         queue: VecDeque::new(),
@@ -57,7 +60,10 @@ pub(super) fn read(chunks: Chunks, reading: Reading) -> ModelStream {
 struct Answer {
     reading: Reading,
     assembler: Assembler,
+    echo: Echo,
     queue: VecDeque<StreamEvent>,
+    /// Why there is no more, after what was held back.
+    failure: Option<ModelError>,
     phase: Phase,
     /// How it begins, for an error.
     head: Bytes,
@@ -75,11 +81,24 @@ impl Answer {
             if let Some(event) = self.queue.pop_front() {
                 return Ok(Some(event));
             }
-            match std::mem::replace(&mut self.phase, Phase::Ended) {
-                Phase::Ended => return Ok(None),
-                Phase::Start(chunks) => self.start(chunks).await?,
-                Phase::Events(events) => self.advance(events).await?,
+            if let Some(failure) = self.failure.take() {
+                return Err(failure);
             }
+            let advanced = match std::mem::replace(&mut self.phase, Phase::Ended) {
+                Phase::Ended => return Ok(None),
+                Phase::Start(chunks) => self.start(chunks).await,
+                Phase::Events(events) => self.advance(events).await,
+            };
+            if let Err(failure) = advanced {
+                self.queue.extend(self.echo.end());
+                self.failure = Some(failure);
+            }
+        }
+    }
+
+    fn push(&mut self, events: impl IntoIterator<Item = StreamEvent>) {
+        for event in events {
+            self.queue.extend(self.echo.pass(event));
         }
     }
 
@@ -126,7 +145,7 @@ impl Answer {
         }
         let events =
             self.assembler.whole(&String::from_utf8_lossy(&body)).map_err(|error| self.error(error))?;
-        self.queue.extend(events);
+        self.push(events);
         self.end()
     }
 
@@ -150,7 +169,7 @@ impl Answer {
             None => self.end(),
             Some(Ok(event)) => {
                 match self.assembler.event(&event.data) {
-                    Ok(events) => self.queue.extend(events),
+                    Ok(events) => self.push(events),
                     Err(_) if is_whole => return self.end(),
                     Err(error) => return Err(self.error(error)),
                 }
@@ -169,7 +188,7 @@ impl Answer {
             return Err(self.error(AnswerError::Broken(head)));
         }
         let events = self.assembler.end().map_err(|error| self.error(error))?;
-        self.queue.extend(events);
+        self.push(events);
         Ok(())
     }
 

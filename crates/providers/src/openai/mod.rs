@@ -3,6 +3,7 @@
 
 mod answer;
 mod assembler;
+mod echo;
 mod error;
 mod lines;
 mod wire;

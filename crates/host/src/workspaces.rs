@@ -1,0 +1,231 @@
+//! The folder in which agents work: our own, or the one that the configuration names and a person
+//! confirmed. The rule which folders are refused is `tidegate_trust::workspace`.
+
+use std::borrow::Cow;
+use std::io;
+use std::path::{Component, Path, PathBuf};
+use std::sync::Mutex;
+
+use tidegate_protocol::text;
+use tidegate_trust::settings::{ProposedSetting, Setting};
+use tidegate_trust::workspace::ReservedPlaces;
+
+use crate::boot::BootError;
+use crate::config::{Policy, RefusedValue};
+use crate::environment;
+use crate::foundation::{Place, held};
+
+/// The folders of one gateway.
+#[derive(Debug)]
+pub(crate) struct Workspaces {
+    /// Our own, beside the state directory: tools never touch what lies in that.
+    own: PathBuf,
+    /// What the file names, without symbolic links, whether or not it counts.
+    proposed: Option<PathBuf>,
+    reserved: ReservedPlaces,
+    /// Why the folder that a person confirmed is not in use.
+    problem: Mutex<Option<String>>,
+}
+
+impl Workspaces {
+    /// Makes our own folder, and proposes the one that the file names, or refuses it.
+    pub(crate) async fn prepare(
+        place: &Place,
+        tool_runner: &Path,
+        policy: &mut Policy,
+    ) -> Result<Self, BootError> {
+        let (state_dir, may_write) = (place.state_dir.clone(), place.may_write);
+        let (named, tool_runner) = (policy.workspace.clone(), tool_runner.to_owned());
+        let looked = tokio::task::spawn_blocking(move || {
+            let reserved = reserved(&state_dir, &tool_runner);
+            let found = named.map(|named| look_at(&named, &reserved));
+            (own(&state_dir, may_write), reserved, found)
+        });
+        let failed = |error: tokio::task::JoinError| BootError::StateDir {
+            path: place.state_dir.clone(),
+            reason: error.to_string(),
+        };
+        let (own, reserved, found) = looked.await.map_err(failed)?;
+        let own = own?;
+        let mut proposed = None;
+        match found {
+            None => {}
+            Some(Ok((folder, setting))) => {
+                proposed = Some(folder);
+                policy.proposed.push(setting);
+            }
+            Some(Err(reason)) => {
+                tracing::warn!(%reason, "the workspace in the configuration is refused");
+                policy
+                    .refused
+                    .push(RefusedValue { path: Setting::Workspace.path(), reason: Cow::Owned(reason) });
+            }
+        }
+        Ok(Self { own, proposed, reserved, problem: Mutex::new(None) })
+    }
+
+    /// The folder that is used, given what counts of the one in the file. It is made when it is missing.
+    /// Where it cannot be used, our own is, and [`Self::problem`] says why.
+    pub(crate) async fn choose(&self, confirmed: Option<String>) -> PathBuf {
+        let Some(confirmed) = confirmed.map(PathBuf::from) else {
+            *held(&self.problem) = None;
+            return self.own.clone();
+        };
+        let (folder, reserved) = (confirmed.clone(), self.reserved.clone());
+        let taken = tokio::task::spawn_blocking(move || take(&folder, &reserved)).await;
+        match taken.unwrap_or_else(|error| Err(error.to_string())) {
+            Ok(()) => {
+                *held(&self.problem) = None;
+                confirmed
+            }
+            Err(reason) => {
+                let folder = text::one_line(&confirmed.to_string_lossy(), 200);
+                let sentence = format!("The workspace {folder} is not in use: {reason}");
+                tracing::error!(problem = %sentence, "agents work in Tidegate's own folder");
+                *held(&self.problem) = Some(sentence);
+                self.own.clone()
+            }
+        }
+    }
+
+    /// Why the folder that a person confirmed is not in use.
+    pub(crate) fn problem(&self) -> Option<String> {
+        held(&self.problem).clone()
+    }
+
+    /// Where agents may have written, now or once it is confirmed: a script there is nobody's.
+    pub(crate) fn agent_writable(&self) -> Vec<PathBuf> {
+        let folders = [self.own.clone(), std::env::temp_dir()];
+        folders.into_iter().chain(self.proposed.clone()).collect()
+    }
+}
+
+/// Our own folder.
+fn own(state_dir: &Path, may_write: bool) -> Result<PathBuf, BootError> {
+    let name = state_dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let path = state_dir.with_file_name(format!("{name}-workspace"));
+    let failed = |error: io::Error| BootError::StateDir { path: path.clone(), reason: error.to_string() };
+    if may_write || !path.exists() {
+        match make_own(&path) {
+            Ok(()) => {}
+            Err(error) if may_write => return Err(failed(error)),
+            Err(_) => return Ok(path),
+        }
+    }
+    path.canonicalize().map_err(failed)
+}
+
+/// Makes our own folder, and makes it private.
+fn make_own(path: &Path) -> io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+        let found = std::fs::metadata(path)?;
+        let is_ours = found.uid() == rustix::process::geteuid().as_raw();
+        if is_ours && found.mode() & 0o077 != 0 {
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700))?;
+            tracing::info!(path = %path.display(), "the folder in which agents work is private now");
+        }
+    }
+    Ok(())
+}
+
+/// The places that no workspace may hold, under each of their names.
+fn reserved(state_dir: &Path, tool_runner: &Path) -> ReservedPlaces {
+    let both = |path: PathBuf| {
+        let real = path.canonicalize().ok();
+        real.into_iter().chain([path])
+    };
+    let programs = [Some(tool_runner.to_owned()), std::env::current_exe().ok()];
+    ReservedPlaces {
+        home: environment::home().into_iter().flat_map(both).collect(),
+        state: both(state_dir.to_owned()).collect(),
+        programs: programs.into_iter().flatten().flat_map(both).collect(),
+        search_path: environment::search_path().into_iter().flat_map(both).collect(),
+    }
+}
+
+/// The real folder behind a name, and what is proposed for it.
+fn look_at(named: &Path, reserved: &ReservedPlaces) -> Result<(PathBuf, ProposedSetting), String> {
+    let folder = resolve(named).map_err(|error| format!("It cannot be looked at: {error}."))?;
+    if folder.exists() && !folder.is_dir() {
+        return Err("It is not a folder. Name a folder.".to_owned());
+    }
+    reserved.check(&folder).map_err(|refused| refused.to_string())?;
+    let proposed = ProposedSetting::workspace(&folder)
+        .map_err(|error| format!("Its name cannot be shown: {error}. Rename the folder, or name another."))?;
+    Ok((folder, proposed))
+}
+
+/// Takes a confirmed folder into use: it has to be the very one, and not lead elsewhere by now.
+fn take(folder: &Path, reserved: &ReservedPlaces) -> Result<(), String> {
+    let unusable = |error: io::Error| format!("{error}. Make the folder usable, or name another.");
+    std::fs::create_dir_all(folder).map_err(unusable)?;
+    let real = folder.canonicalize().map_err(unusable)?;
+    if real != folder {
+        return Err("it became a symbolic link, or a folder above it did. Name the real folder.".to_owned());
+    }
+    reserved.check(&real).map_err(|refused| refused.to_string())
+}
+
+/// A path without symbolic links, as far as it exists.
+fn resolve(path: &Path) -> io::Result<PathBuf> {
+    for existing in path.ancestors() {
+        match existing.canonicalize() {
+            Ok(real) => {
+                let rest = path.strip_prefix(existing).unwrap_or(Path::new(""));
+                let is_plain = |part: Component<'_>| matches!(part, Component::Normal(_));
+                return match rest.components().all(is_plain) {
+                    true => Ok(if rest.as_os_str().is_empty() { real } else { real.join(rest) }),
+                    false => Err(io::Error::other("a part of it that does not exist is named with `..`")),
+                };
+            }
+            // A link that leads nowhere is not a name for a new folder.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !existing.is_symlink() => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(io::Error::from(io::ErrorKind::NotFound))
+}
+
+#[cfg(unix)]
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_known_by_its_real_name() {
+        let place = tempfile::tempdir().expect("a directory");
+        let real = place.path().canonicalize().expect("real");
+        std::fs::create_dir(real.join("a")).expect("made");
+        std::os::unix::fs::symlink(real.join("a"), real.join("link")).expect("linked");
+        std::os::unix::fs::symlink(real.join("none"), real.join("dangling")).expect("linked");
+
+        let resolved = |name: &str| resolve(&real.join(name)).ok();
+
+        assert_eq!(resolved("link"), Some(real.join("a")));
+        assert_eq!(resolved("link/new/folder"), Some(real.join("a/new/folder")));
+        assert_eq!(resolved("a/../link"), Some(real.join("a")));
+        assert_eq!(resolved("new/../../etc"), None);
+        assert_eq!(resolved("dangling"), None);
+    }
+
+    #[test]
+    fn a_confirmed_folder_that_leads_elsewhere_by_now_is_not_taken() {
+        let place = tempfile::tempdir().expect("a directory");
+        let real = place.path().canonicalize().expect("real");
+        let (folder, elsewhere) = (real.join("folder"), real.join("elsewhere"));
+        assert_eq!(take(&folder, &ReservedPlaces::default()), Ok(()), "it is made");
+        std::fs::rename(&folder, &elsewhere).expect("moved");
+        std::os::unix::fs::symlink(&elsewhere, &folder).expect("linked");
+
+        assert!(take(&folder, &ReservedPlaces::default()).is_err());
+        let home = ReservedPlaces { home: vec![elsewhere.clone()], ..ReservedPlaces::default() };
+        assert!(take(&elsewhere, &home).is_err_and(|reason| reason.starts_with("It is your home")));
+    }
+}
