@@ -29,8 +29,14 @@ pub const FIRST_FAILURE_DELAY: Duration = Duration::from_millis(250);
 pub const MAX_FAILURE_DELAY: Duration = Duration::from_secs(5);
 /// Pairing requests that may wait at once.
 pub const MAX_PENDING: usize = 8;
-/// Pairing requests of one program, user or address that may wait at once.
+/// Pairing requests of one program, or of one user or address whose program is not known, that may
+/// wait at once.
 pub const MAX_PENDING_PER_SOURCE: usize = 2;
+/// The second of them gets a place only while fewer than this wait in all: the rest is for programs
+/// and addresses of which none waits.
+pub const MAX_PENDING_BEFORE_SECOND: usize = MAX_PENDING / 2;
+/// Pairing requests of all programs of one user that may wait at once: the last place is another's.
+pub const MAX_PENDING_PER_USER: usize = MAX_PENDING - 1;
 /// How long a pairing request lives after its device last knocked.
 pub const PENDING_IDLE: Duration = Duration::from_mins(5);
 /// How long a pairing request lives in all.

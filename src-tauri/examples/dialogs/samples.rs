@@ -208,6 +208,7 @@ fn program() -> ReviewDialog {
         has: ScopeSet::none(),
         from: origin.describe(),
         source: origin.source(),
+        user: origin.user(),
         known_name: false,
         fleeting: None,
     };

@@ -64,6 +64,7 @@ impl Authority {
             has,
             from: attempt.origin.describe(),
             source: attempt.origin.source(),
+            user: attempt.origin.user(),
             known_name,
             fleeting: None,
         };
