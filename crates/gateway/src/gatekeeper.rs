@@ -39,7 +39,7 @@ pub(crate) struct Gatekeeper {
     store: Store,
     saving: TrustWriter,
     hub: Arc<Hub>,
-    /// Whose queued runs are dropped when a client is revoked.
+    /// Whose runs are stopped when a client is revoked.
     runtime: OnceLock<Runtime>,
     audit: mpsc::Sender<Change>,
     pub(crate) desktop: Desktop,
@@ -276,7 +276,7 @@ impl Gatekeeper {
                 Effect::Close { connections } => self.hub.close_revoked(&connections, asked_by),
                 Effect::Revoked { principal } => {
                     if let Some(runtime) = self.runtime.get() {
-                        runtime.drop_queued(&principal.name());
+                        runtime.stop_client(&principal.name());
                     }
                 }
                 Effect::Requested(request) => {

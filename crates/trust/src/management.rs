@@ -180,6 +180,7 @@ impl Authority {
         });
         let durable = stored(held);
         let mut effects: Vec<Effect> = self.end_sessions(&Principal::Device(device)).into_iter().collect();
+        effects.push(Effect::Revoked { principal: Principal::Device(device) });
         let line = format!("device token revoked device={device} role={role}");
         effects.push(audit(now, "token.revoked", device.to_string(), line));
         Ok(Changed { value: now.wall, durable, effects })

@@ -13,7 +13,7 @@ use tidegate_testkit::identity::DeviceIdentity;
 use tokio::time::timeout;
 
 use crate::attacks::Scene;
-use crate::support::{Attacker as _, PATIENCE, World};
+use crate::support::{Attacker as _, NEVER_ANSWERED, PATIENCE, World};
 
 #[track_caller]
 fn refused(answer: Result<Value, ClientError>) -> Value {
@@ -266,10 +266,15 @@ async fn what_a_client_says_of_a_command_is_bounded() {
 }
 
 #[tokio::test]
-async fn what_a_revoked_client_has_in_line_is_dropped_and_nobody_elses() {
+async fn runs_of_a_revoked_client_are_stopped_and_nobody_elses() {
     let world = World::with_desktop().await;
     let mut leaving = world.let_in(1, &["operator.approvals", "operator.write"]).await;
     let mut staying = world.let_in(2, &["operator.write"]).await;
+    for (client, run) in [(&mut leaving, "leaving-works"), (&mut staying, "staying-works")] {
+        let message = json!({ "sessionKey": run, "message": NEVER_ANSWERED, "idempotencyKey": run });
+        client.request("chat.send", message).await.unwrap();
+    }
+    world.until_models_are_asked(2).await;
     world.desk().set_paused(true).await.unwrap();
     let send = |session: &str, run: &str| json!({ "sessionKey": session, "message": "hello", "idempotencyKey": run });
     for number in 0..3 {
@@ -290,6 +295,9 @@ async fn what_a_revoked_client_has_in_line_is_dropped_and_nobody_elses() {
         assert_eq!(ended(&world, &format!("leaving-{number}")).await, Outcome::Cancelled);
         assert_eq!(ended(&world, &format!("staying-{number}")).await, Outcome::Ok);
     }
+    assert_eq!(ended(&world, "leaving-works").await, Outcome::Cancelled);
+    let left: Vec<_> = world.runtime.active().into_iter().map(|active| active.run.to_string()).collect();
+    assert_eq!(left, ["staying-works"]);
     while !world.desk().commands().is_empty() {
         timeout(PATIENCE, changes.changed()).await.expect("its command is withdrawn").unwrap();
     }
