@@ -19,7 +19,7 @@ use tidegate_trust::pairing::{PendingRequest, Subject};
 use tidegate_trust::records::ProgramToken;
 use tidegate_trust::settings::Setting;
 use tidegate_trust::token::Token;
-use tidegate_trust::{Authority, Change, TrustRecords};
+use tidegate_trust::{Authority, Change, Principal, Session, TrustRecords};
 use tokio::sync::{mpsc, watch};
 
 use crate::desk::ClientDecisions;
@@ -240,6 +240,16 @@ impl Gatekeeper {
             return Ok(());
         }
         self.saving.save_current(|| self.authority().still_granted(changes)).await
+    }
+
+    /// Takes back what an admission left in memory: there is no room for the connection. A device
+    /// token that was minted for it is forgotten, because nobody would ever hear it.
+    pub(crate) fn forget_admission(&self, session: &Session, has_new_token: bool) {
+        let mut authority = self.authority();
+        authority.disconnected(session.connection());
+        if let (Principal::Device(device), true) = (session.principal(), has_new_token) {
+            authority.forget_unsaved_token(*device);
+        }
     }
 
     /// Waits until audit events are no longer written.

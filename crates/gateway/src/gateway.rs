@@ -20,6 +20,8 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::connection_places::{ConnectionCaps, ConnectionPlaces};
+use crate::descriptors;
 use crate::gatekeeper::Gatekeeper;
 use crate::hub::{Audience, Hub};
 use crate::now;
@@ -81,6 +83,7 @@ pub(crate) struct Inner {
     pub(crate) hub: Arc<Hub>,
     pub(crate) peers: Arc<dyn PeerLookup>,
     pub(crate) look_ups: Semaphore,
+    pub(crate) places: ConnectionPlaces,
     pub(crate) host: Arc<dyn Host>,
     pub(crate) runtime: OnceLock<Runtime>,
     pub(crate) models: OnceLock<Arc<dyn ModelDirectory>>,
@@ -106,7 +109,8 @@ pub(crate) struct Inner {
 }
 
 impl Gateway {
-    /// Builds a gateway. Nothing is served before [`Self::attach`].
+    /// Builds a gateway, which takes as many connections as this process has descriptors for: see
+    /// [`descriptors::raise_limit`]. Nothing is served before [`Self::attach`].
     #[must_use]
     pub fn new(parts: GatewayParts) -> Self {
         let hub = Arc::new(Hub::new(parts.version));
@@ -121,6 +125,7 @@ impl Gateway {
             hub,
             peers: parts.peers,
             look_ups: Semaphore::new(LOOK_UPS),
+            places: ConnectionPlaces::new(ConnectionCaps::within(descriptors::limit())),
             host: parts.host,
             runtime: OnceLock::new(),
             models: OnceLock::new(),

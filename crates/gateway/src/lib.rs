@@ -5,7 +5,9 @@ mod accepted;
 pub mod admission_slots;
 pub mod approvals;
 pub mod connection;
+mod connection_places;
 mod connection_tasks;
+pub mod descriptors;
 pub mod desk;
 mod dispatch;
 mod frame_meter;
@@ -27,6 +29,7 @@ pub mod peer_lookup;
 pub mod port_owner;
 #[cfg(target_os = "linux")]
 mod processes_linux;
+pub mod receive_budget;
 mod runtime_events;
 pub mod subagent_client;
 #[cfg(target_os = "linux")]

@@ -160,6 +160,51 @@ async fn one_connection_has_sixty_four_unanswered_requests_and_no_more() {
 }
 
 #[tokio::test]
+async fn a_session_without_scopes_may_send_small_messages_only_and_is_told() {
+    let world = World::with_desktop().await;
+    world.let_in(1, &["operator.read"]).await;
+    for options in [ConnectOptions::default().token(&world.token), world.device(1, &[])] {
+        let mut client = GatewayClient::open(world.url()).await.unwrap();
+        let hello = client.connect(&options).await.unwrap();
+        assert_eq!(hello["policy"]["maxPayload"], json!(limits::MAX_PAYLOAD_WITHOUT_SCOPES));
+        assert!(client.request("health", json!({})).await.is_ok());
+        let large = json!({ "text": "x".repeat(limits::MAX_PAYLOAD_WITHOUT_SCOPES) });
+        assert!(client.request("system-event", large).await.is_err());
+        assert_eq!(client.closed().await.unwrap().code, Some(1009));
+    }
+    let mut reader = GatewayClient::open(world.url()).await.unwrap();
+    let hello = reader.connect(&world.device(1, &["operator.read"])).await.unwrap();
+    assert_eq!(hello["policy"]["maxPayload"], json!(limits::MAX_PAYLOAD));
+}
+
+#[tokio::test]
+async fn visitors_have_a_handful_of_connections_and_take_nobodys_place() {
+    let world = World::with_desktop().await;
+    let visitor = ConnectOptions::default().token(&world.token);
+    let mut visitors = Vec::new();
+    for _ in 0..limits::MAX_VISITORS_PER_USER {
+        visitors.push(world.connect(&visitor).await.unwrap());
+    }
+    let error = refused(world.connect(&visitor).await.map(|_| Value::Null));
+    assert_eq!(
+        (&error["code"], &error["retryable"], &error["details"]["code"]),
+        (&json!("UNAVAILABLE"), &json!(true), &json!("TOO_MANY_CONNECTIONS")),
+        "{error}"
+    );
+    assert!(world.let_in(1, &["operator.read"]).await.request("health", json!({})).await.is_ok());
+    let mut command_line = world.command_line().await;
+    assert!(command_line.call("health", json!({})).await.is_ok());
+
+    drop(visitors);
+    let mut changes = 0;
+    while world.connect(&visitor).await.is_err() {
+        changes += 1;
+        assert!(changes < 1000, "the places are not given back");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
 async fn what_a_client_writes_is_text_and_decides_nothing() {
     let scene = Scene::new().await;
     let mut writer = scene.world.let_in(5, &["operator.write"]).await;
