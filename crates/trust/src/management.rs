@@ -38,6 +38,9 @@ pub enum ManagementError {
     /// The name is empty or too long.
     #[error("a name has 1 to {MAX_NAME} visible characters")]
     Name,
+    /// Another token has the name.
+    #[error("there is a token with this name already; choose another name, or revoke that token first")]
+    NameTaken,
 }
 
 /// A change that already counts, and has to be committed.
@@ -351,8 +354,10 @@ impl Authority {
         now: Moment,
     ) -> Result<Changed<(Token, ProgramToken)>, ManagementError> {
         let name = name.trim();
-        let taken = self.tokens.iter().any(|token| token.name == name);
-        if taken || name.is_empty() || text::one_line(name, MAX_NAME) != name {
+        if self.tokens.iter().any(|token| token.name == name) {
+            return Err(ManagementError::NameTaken);
+        }
+        if name.is_empty() || text::one_line(name, MAX_NAME) != name {
             return Err(ManagementError::Name);
         }
         let token = Token::from_entropy(entropy.token);
