@@ -21,7 +21,6 @@ impl Inner {
         if !self.wait_in_line(handle).await {
             return self.never_started(handle);
         }
-        handle.begin();
         // Whatever is delivered from here on is noticed again; everything before is read now.
         self.schedule().lanes.read_inbox(handle.session());
         let started = match self.store.start_run(handle.id().clone(), self.now()).await {

@@ -99,6 +99,13 @@ pub enum ModelError {
         /// What went wrong and what to do.
         reason: String,
     },
+    /// A server on this computer that was not taken into use, or is not who it was then. The reason
+    /// is a whole sentence without its end.
+    #[error("{reason}")]
+    NotInUse {
+        /// Why, and what to do.
+        reason: String,
+    },
     /// The server asks to wait.
     #[error("the model server is busy or its quota is used up")]
     RateLimited {
@@ -177,8 +184,8 @@ pub struct ModelEntry {
 
 /// Which models there are.
 pub trait ModelDirectory: Send + Sync {
-    /// The model that is used when nobody chooses: the configured one, else one of a server found
-    /// on this computer, else the offline model.
+    /// The model that is used when nobody chooses: the chosen one, else one of a configured provider,
+    /// else one of a server on this computer that was taken into use, else the offline model.
     fn default_model(&self) -> BoxFuture<'_, Arc<dyn Model>>;
 
     /// A named model; `None` when there is none of that name.

@@ -1,6 +1,5 @@
 //! A run while it is queued or works: what others may do to it and see of it.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tidegate_protocol::{RunId, SessionKey, UnixMillis};
@@ -18,6 +17,8 @@ use crate::spec::RunSpec;
 pub(crate) enum StopCause {
     /// A person, a client or an ancestor stopped it.
     Cancelled,
+    /// The access of the client that its tree works for was revoked.
+    Revoked,
     /// Its time was over.
     DeadlinePassed,
     /// The program ends.
@@ -74,8 +75,6 @@ pub(crate) struct RunHandle {
     pub(crate) model: OnceLock<ModelName>,
     pub(crate) done: watch::Sender<Option<Arc<RunRow>>>,
     activity: Mutex<Activity>,
-    /// Set once its turn and place have come and it begins.
-    begun: AtomicBool,
     cause: OnceLock<StopCause>,
     /// Ends this run and everything below it.
     tree: CancellationToken,
@@ -104,7 +103,6 @@ impl RunHandle {
             model: OnceLock::new(),
             done: watch::Sender::new(None),
             activity: Mutex::new(Activity::Queued),
-            begun: AtomicBool::new(false),
             cause: OnceLock::new(),
             seq: Mutex::new(0),
             row,
@@ -162,18 +160,12 @@ impl RunHandle {
     pub(crate) fn stopped_outcome(&self) -> (Outcome, &'static str) {
         match self.cause.get() {
             None | Some(StopCause::Cancelled) => (Outcome::Cancelled, "the run was stopped"),
+            Some(StopCause::Revoked) => {
+                (Outcome::Cancelled, "the run was stopped because the access of its client was revoked")
+            }
             Some(StopCause::DeadlinePassed) => (Outcome::TimedOut, "the run's time was over"),
             Some(StopCause::Shutdown) => (Outcome::Interrupted, "Tidegate was closed while the run worked"),
         }
-    }
-
-    pub(crate) fn begin(&self) {
-        self.begun.store(true, Ordering::Release);
-    }
-
-    /// Whether it began. Until then it waits: for its session, a place, or the end of a pause.
-    pub(crate) fn has_begun(&self) -> bool {
-        self.begun.load(Ordering::Acquire)
     }
 
     pub(crate) fn activity(&self) -> Activity {

@@ -1,6 +1,6 @@
 //! The runtime: what the rest of the program calls.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -122,6 +122,8 @@ pub(crate) struct Schedule {
     pub(crate) lanes: Lanes,
     pub(crate) active: HashMap<RunId, Arc<RunHandle>>,
     pub(crate) accepting: bool,
+    /// Clients whose access was revoked and that have started nothing since.
+    pub(crate) revoked: HashSet<String>,
 }
 
 impl Runtime {
@@ -152,6 +154,7 @@ impl Runtime {
                 lanes: Lanes::default(),
                 active: HashMap::new(),
                 accepting: true,
+                revoked: HashSet::new(),
             }),
         }))
     }
@@ -193,21 +196,24 @@ impl Runtime {
                 below.push(Arc::clone(handle));
             }
         }
-        stop_queued_first(&mut own);
-        stop_queued_first(&mut below);
+        stop_queued_first(&mut own, StopCause::Cancelled);
+        stop_queued_first(&mut below, StopCause::Cancelled);
         let ids = |handles: Vec<Arc<RunHandle>>| handles.iter().map(|handle| handle.id().clone()).collect();
         AbortOutcome { runs: ids(own), descendants: ids(below) }
     }
 
-    /// Drops what waits in line for a client, subagents included: its rights were taken away. What
-    /// works already is not touched. They settle as cancelled, so that nobody waits for them in vain.
-    pub fn drop_queued(&self, client: &str) {
-        let is_its = |handle: &RunHandle| handle.spec.authority.owner().name() == client;
-        let waits = |handle: &&Arc<RunHandle>| !handle.has_begun() && is_its(handle);
-        let chosen: Vec<_> = self.0.schedule().active.values().filter(waits).cloned().collect();
-        for handle in chosen {
-            handle.stop_tree(StopCause::Cancelled);
-        }
+    /// Stops what runs and waits for a client, subagents included: its access was revoked. Questions of
+    /// these runs are withdrawn, and no session wakes for it until it starts a run again, which it can
+    /// only after it was admitted anew. The runs settle as cancelled, so that nobody waits for them in
+    /// vain, and keep what they have said so far.
+    pub fn stop_client(&self, client: &str) {
+        let mut chosen: Vec<_> = {
+            let mut schedule = self.0.schedule();
+            schedule.revoked.insert(client.to_owned());
+            let is_its = |handle: &&Arc<RunHandle>| handle.spec.authority.owner().name() == client;
+            schedule.active.values().filter(is_its).cloned().collect()
+        };
+        stop_queued_first(&mut chosen, StopCause::Revoked);
     }
 
     /// Stops a run and everything below it, whether the run itself has ended or not, and waits a
@@ -343,7 +349,7 @@ impl Inner {
             |handle: &RunHandle| handle.id() == run || handle.above().any(|above| above.id() == run);
         let mut handles: Vec<_> =
             self.schedule().active.values().filter(|handle| in_tree(handle)).cloned().collect();
-        stop_queued_first(&mut handles);
+        stop_queued_first(&mut handles, StopCause::Cancelled);
         let patience = tokio::time::Instant::now() + self.limits.stop_grace * 2;
         let mut report = CancelReport::default();
         for handle in handles {
@@ -370,10 +376,10 @@ impl Inner {
     }
 }
 
-fn stop_queued_first(handles: &mut [Arc<RunHandle>]) {
+fn stop_queued_first(handles: &mut [Arc<RunHandle>], cause: StopCause) {
     handles.sort_by_key(|handle| handle.activity() != crate::run::Activity::Queued);
     for handle in handles {
-        handle.stop_tree(StopCause::Cancelled);
+        handle.stop_tree(cause);
     }
 }
 

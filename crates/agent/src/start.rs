@@ -167,6 +167,7 @@ impl Runtime {
             expects_completion: false,
         };
         let (run, session, message, label) = (turn.run, turn.session, Some(turn.message), turn.label);
+        inner.schedule().revoked.remove(spec.authority.owner().name());
         inner.accept(Candidate { run, session, message, label, spec, parent: None }).await
     }
 
@@ -288,16 +289,21 @@ impl Inner {
         let handle = Arc::new(RunHandle::new(row, spec, session_depth, parent, self.events.clone()));
         handle.emit(at, What::Accepted);
         handle.emit(at, What::SessionChanged { reason });
-        let (its_turn, accepting) = {
+        let (its_turn, accepting, revoked) = {
             let mut schedule = self.schedule();
             schedule.active.insert(handle.id().clone(), Arc::clone(&handle));
-            (schedule.lanes.enter(handle.session(), handle.id().clone(), by_person), schedule.accepting)
+            let its_turn = schedule.lanes.enter(handle.session(), handle.id().clone(), by_person);
+            let client = handle.spec.authority.owner().name();
+            (its_turn, schedule.accepting, schedule.revoked.contains(client))
         };
         if its_turn {
             handle.turn.notify_one();
         }
         if !accepting {
             handle.stop(StopCause::Shutdown);
+        } else if revoked {
+            // While it was saved.
+            handle.stop_tree(StopCause::Revoked);
         }
         self.tasks.spawn(Arc::clone(self).work(handle));
     }

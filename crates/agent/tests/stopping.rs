@@ -209,6 +209,64 @@ async fn stopping_a_run_withdraws_its_question() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn revoking_a_client_stops_its_runs_and_withdraws_its_question() {
+    let world = world(|ask| match ask.said() {
+        "ask" => vec![call("a", "probe", &json!({"do": "ask"}))],
+        _ => vec![Step::Gate(Arc::default())],
+    });
+    world.runtime.start_turn(world.turn("asks", "ask")).await.expect("accepted");
+    world.person.asked.notified().await;
+    world.runtime.start_turn(world.turn("queued", "later")).await.expect("accepted");
+    let mut other = world.turn("other", "go");
+    other.session = common::key("agent:main:other");
+    other.authority = common::authority_of("other", &world.runtime);
+    world.runtime.start_turn(other).await.expect("accepted");
+    world.runtime.stop_client("test");
+    for id in ["asks", "queued"] {
+        let row = world.ended(&run(id)).await;
+        assert_eq!(row.state, RunState::Terminal(Outcome::Cancelled), "{id}");
+        assert!(row.error.is_some_and(|error| error.contains("revoked")), "{id}");
+    }
+    let active: Vec<_> = world.runtime.active().into_iter().map(|active| active.run).collect();
+    assert_eq!(active, [run("other")], "another client's run goes on");
+}
+
+#[tokio::test(start_paused = true)]
+async fn revoking_a_client_stops_the_subagents_of_its_earlier_runs() {
+    let world = world(three_levels);
+    world.say("r1", "go").await;
+    while world.tool_calls.lock().expect("lock").is_empty() {
+        tokio::task::yield_now().await;
+    }
+    world.runtime.stop_client("test");
+    world.tool_saw_cancel.notified().await;
+    for row in world.store.descendants(run("r1")).await.expect("store") {
+        assert_eq!(world.ended(&row.id).await.state, RunState::Terminal(Outcome::Cancelled));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_does_not_wake_for_a_revoked_client() {
+    let gate = Arc::new(Notify::new());
+    let hold = Arc::clone(&gate);
+    let mut world = world(move |ask| match (ask.is_subagent(), ask.last_is_result()) {
+        (true, _) => vec![Step::Gate(Arc::clone(&hold)), text("dug")],
+        (false, false) if ask.said() == "go" && !ask.has_result() => vec![spawn("1", "dig")],
+        _ => vec![text(&format!("read {}", ask.runtime().len()))],
+    });
+    world.say("r1", "go").await;
+    gate.notify_one();
+    world.until_children_ended(1).await;
+    let asks = world.asks();
+    world.runtime.stop_client("test");
+    world.advance(Duration::from_secs(60)).await;
+    world.advance(Duration::from_secs(60)).await;
+    assert_eq!((world.asks(), world.runtime.active().len()), (asks, 0));
+    let next = world.say("r2", "and?").await;
+    assert_eq!(next.result.as_deref(), Some("read 1"), "the result was kept for the next run");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_pause_finishes_what_is_under_way_and_outlives_a_restart() {
     let store = Store::in_memory_with(inbox_message).expect("store");
     let gate = Arc::new(Notify::new());

@@ -170,7 +170,7 @@ impl AdmissionSlots {
         waiting
             .sockets
             .insert(id, Socket { source, since: now, stage: Stage::Request, state: Arc::clone(&state) });
-        Ok(UnauthenticatedSlot { id, state, slots: self.clone() })
+        Ok(UnauthenticatedSlot { id, source, state, slots: self.clone() })
     }
 
     /// How many sockets wait.
@@ -219,11 +219,18 @@ impl SlotState {
 #[derive(Debug)]
 pub struct UnauthenticatedSlot {
     id: u64,
+    source: Source,
     state: Arc<SlotState>,
     slots: AdmissionSlots,
 }
 
 impl UnauthenticatedSlot {
+    /// Whom the socket is counted under.
+    #[must_use]
+    pub fn source(&self) -> Source {
+        self.source
+    }
+
     /// Notes that the socket has come further. There is no way back: an earlier stage changes nothing.
     pub fn reached(&self, stage: Stage) {
         if let Some(socket) = self.slots.lock().sockets.get_mut(&self.id) {

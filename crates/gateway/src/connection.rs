@@ -10,6 +10,8 @@ use std::sync::atomic::Ordering;
 use bytes::Bytes;
 use serde::Serialize;
 use tidegate_peers::LocalSocket;
+use tidegate_protocol::limits;
+use tidegate_trust::Session;
 use tidegate_trust::origin::Origin;
 use tokio::time::Instant;
 
@@ -77,6 +79,14 @@ pub(crate) fn frame(value: &impl Serialize) -> Option<Bytes> {
             tracing::error!(%error, "a frame could not be written");
             None
         }
+    }
+}
+
+/// The most bytes of one message of a session.
+fn max_payload(session: &Session) -> usize {
+    match session.scopes().is_empty() {
+        true => limits::MAX_PAYLOAD_WITHOUT_SCOPES,
+        false => limits::MAX_PAYLOAD,
     }
 }
 

@@ -81,12 +81,12 @@ pub enum DeskError {
     /// A device asks, and only programs get tokens.
     #[error("Only a program can get a token of its own. A device keeps its own key.")]
     NotAProgram,
-    /// The token's name is empty, too long, or taken.
-    #[error(
-        "Choose another name: it has 1 to {} visible characters, and no other token may have it.",
-        tidegate_trust::records::MAX_NAME
-    )]
+    /// The token's name is empty or too long.
+    #[error("Choose another name: it has 1 to {} visible characters.", tidegate_trust::records::MAX_NAME)]
     Name,
+    /// Another token has the name.
+    #[error("There is a token with this name already. Choose another name, or revoke that token first.")]
+    NameTaken,
     /// It is not blocked.
     #[error("This is not blocked any longer.")]
     NotBlocked,
@@ -127,6 +127,7 @@ impl From<ManagementError> for DeskError {
     fn from(error: ManagementError) -> Self {
         match error {
             ManagementError::Name => Self::Name,
+            ManagementError::NameTaken => Self::NameTaken,
             error => Self::Refused(error.to_string()),
         }
     }

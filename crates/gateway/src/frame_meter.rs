@@ -30,6 +30,8 @@ pub(crate) enum Violation {
     Fragments,
     /// A message that does not get complete in time.
     Slow,
+    /// A message for which connections that are served at the same time leave no memory.
+    NoRoom,
 }
 
 impl Violation {
@@ -45,6 +47,9 @@ impl Violation {
             Self::Binary => CloseFrame::new(CloseCode::Policy, "binary messages are not accepted"),
             Self::ControlFlood => CloseFrame::new(CloseCode::Policy, "too many control frames"),
             Self::Fragments => CloseFrame::new(CloseCode::Policy, "message in too many fragments"),
+            Self::NoRoom => {
+                CloseFrame::new(CloseCode::TryLater, "too many large messages at once; send it again later")
+            }
             Self::Slow => CloseFrame::new(CloseCode::Policy, "message took too long to arrive"),
         }
     }
@@ -95,6 +100,13 @@ impl FrameMeter {
     /// Since when a message or frame has been incomplete.
     pub(crate) fn incomplete_since(&self) -> Option<Instant> {
         self.since
+    }
+
+    /// How many bytes of a message that is not complete have passed.
+    pub(crate) fn incomplete_bytes(&self) -> usize {
+        let passed =
+            if self.is_control() { self.open.bytes } else { self.open.bytes.saturating_sub(self.remaining) };
+        usize::try_from(passed).unwrap_or(usize::MAX)
     }
 
     /// How many messages, control frames counted as such, have passed whole.

@@ -19,7 +19,7 @@ use tidegate_trust::pairing::{PendingRequest, Subject};
 use tidegate_trust::records::ProgramToken;
 use tidegate_trust::settings::Setting;
 use tidegate_trust::token::Token;
-use tidegate_trust::{Authority, Change, TrustRecords};
+use tidegate_trust::{Authority, Change, Principal, Session, TrustRecords};
 use tokio::sync::{mpsc, watch};
 
 use crate::desk::ClientDecisions;
@@ -39,7 +39,7 @@ pub(crate) struct Gatekeeper {
     store: Store,
     saving: TrustWriter,
     hub: Arc<Hub>,
-    /// Whose queued runs are dropped when a client is revoked.
+    /// Whose runs are stopped when a client is revoked.
     runtime: OnceLock<Runtime>,
     audit: mpsc::Sender<Change>,
     pub(crate) desktop: Desktop,
@@ -242,6 +242,16 @@ impl Gatekeeper {
         self.saving.save_current(|| self.authority().still_granted(changes)).await
     }
 
+    /// Takes back what an admission left in memory: there is no room for the connection. A device
+    /// token that was minted for it is forgotten, because nobody would ever hear it.
+    pub(crate) fn forget_admission(&self, session: &Session, has_new_token: bool) {
+        let mut authority = self.authority();
+        authority.disconnected(session.connection());
+        if let (Principal::Device(device), true) = (session.principal(), has_new_token) {
+            authority.forget_unsaved_token(*device);
+        }
+    }
+
     /// Waits until audit events are no longer written.
     pub(crate) async fn audit_ended(&self) {
         self.audit.closed().await;
@@ -276,7 +286,7 @@ impl Gatekeeper {
                 Effect::Close { connections } => self.hub.close_revoked(&connections, asked_by),
                 Effect::Revoked { principal } => {
                     if let Some(runtime) = self.runtime.get() {
-                        runtime.drop_queued(&principal.name());
+                        runtime.stop_client(&principal.name());
                     }
                 }
                 Effect::Requested(request) => {

@@ -21,6 +21,8 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::connection_places::{ConnectionCaps, ConnectionPlaces};
+use crate::descriptors;
 use crate::gatekeeper::Gatekeeper;
 use crate::hub::{Audience, Hub};
 use crate::now;
@@ -90,6 +92,7 @@ pub(crate) struct Inner {
     pub(crate) peers: Arc<dyn PeerLookup>,
     pub(crate) look_ups: Arc<Semaphore>,
     pub(crate) local_look_ups: Arc<Semaphore>,
+    pub(crate) places: ConnectionPlaces,
     pub(crate) host: Arc<dyn Host>,
     pub(crate) runtime: OnceLock<Runtime>,
     pub(crate) models: OnceLock<Arc<dyn ModelDirectory>>,
@@ -115,7 +118,8 @@ pub(crate) struct Inner {
 }
 
 impl Gateway {
-    /// Builds a gateway. Nothing is served before [`Self::attach`].
+    /// Builds a gateway, which takes as many connections as this process has descriptors for: see
+    /// [`descriptors::raise_limit`]. Nothing is served before [`Self::attach`].
     #[must_use]
     pub fn new(parts: GatewayParts) -> Self {
         let hub = Arc::new(Hub::new(parts.version));
@@ -131,6 +135,7 @@ impl Gateway {
             peers: parts.peers,
             look_ups: Arc::new(Semaphore::new(LOOK_UPS)),
             local_look_ups: Arc::new(Semaphore::new(LOCAL_LOOK_UPS)),
+            places: ConnectionPlaces::new(ConnectionCaps::within(descriptors::limit())),
             host: parts.host,
             runtime: OnceLock::new(),
             models: OnceLock::new(),

@@ -19,7 +19,7 @@ use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tidegate_peers::port_owner::{self, PortOwner};
 use tidegate_peers::{KernelPeers, LocalSocket};
-use tidegate_protocol::limits::HANDSHAKE_TIMEOUT;
+use tidegate_protocol::limits::{HANDSHAKE_TIMEOUT, MAX_LINGERING, MAX_UNFINISHED_BYTES};
 use tidegate_protocol::text;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -29,6 +29,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::admission_slots::{AdmissionSlots, SlotRules, Source, Stage, UnauthenticatedSlot};
 use crate::connection_tasks::ConnectionTasks;
+use crate::receive_budget::ReceiveBudget;
 use crate::transport::Transport;
 use crate::upgrade::{Answer, COMMON_HEADERS, Decision, RequestHead, UpgradeRules, decide};
 use crate::websocket::{WebSocketTimes, WebSocketTransport};
@@ -98,8 +99,6 @@ const MAX_HEAD_BYTES: usize = 8 * 1024;
 const MAX_HEADERS: usize = 32;
 /// Characters of a `User-Agent` that are kept.
 const MAX_USER_AGENT: usize = 128;
-/// Refused sockets that are waited for at once, so that they can read why; more are just dropped.
-const MAX_LINGERING: usize = 64;
 
 /// Accepts connections until `stop`, with the limits of DESIGN section 4.7.
 pub async fn serve(
@@ -127,6 +126,7 @@ pub async fn serve_with(
         limits,
         slots: AdmissionSlots::new(limits.slots),
         lingering: Arc::new(Semaphore::new(MAX_LINGERING)),
+        budget: ReceiveBudget::new(MAX_UNFINISHED_BYTES),
     };
     let tasks = ConnectionTasks::default();
     let mut pause = AcceptPause::default();
@@ -184,6 +184,7 @@ struct Acceptor<C> {
     limits: ListenerLimits,
     slots: AdmissionSlots,
     lingering: Arc<Semaphore>,
+    budget: ReceiveBudget,
 }
 
 impl<C: Connections> Acceptor<C> {
@@ -224,8 +225,9 @@ impl<C: Connections> Acceptor<C> {
         };
         let Some(Upgraded { stream, unread, user_agent }) = upgraded else { return };
         slot.reached(Stage::Handshake);
-        let transport =
-            WebSocketTransport::new(stream, unread, self.limits.websocket).with_eviction(eviction);
+        let transport = WebSocketTransport::new(stream, unread, self.limits.websocket)
+            .with_budget(&self.budget)
+            .with_eviction(eviction);
         let accepted = Accepted { socket, remote, user_agent, deadline, slot };
         self.connections.serve(transport, accepted).await;
     }

@@ -9,6 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
 use crate::frame_meter::{FrameMeter, Violation};
+use crate::receive_budget::ReceiveShare;
 
 /// How much is read at a time while no decoder is there; a larger message is then read on by it.
 const FIRST_READ: usize = 2048;
@@ -26,6 +27,8 @@ pub(crate) struct MeteredIo<IO> {
     /// Pings of ours since then.
     pub(crate) silent_pings: u32,
     blocked_since: Option<Instant>,
+    /// What the message that is not complete takes of the memory for all.
+    share: Option<ReceiveShare>,
 }
 
 impl<IO: AsyncRead + AsyncWrite + Unpin> MeteredIo<IO> {
@@ -39,7 +42,12 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> MeteredIo<IO> {
             last_read: now,
             silent_pings: 0,
             blocked_since: None,
+            share: None,
         }
+    }
+
+    pub(crate) fn set_share(&mut self, share: ReceiveShare) {
+        self.share = Some(share);
     }
 
     /// What the other end did wrong, if so.
@@ -112,6 +120,11 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncRead for MeteredIo<IO> {
             if good == 0 {
                 return Poll::Pending;
             }
+        } else if let Some(share) = &mut this.share
+            && share.hold(this.meter.incomplete_bytes()).is_err()
+        {
+            // What has been read is decoded still: whole messages may stand before this one.
+            this.violation = Some(Violation::NoRoom);
         }
         Poll::Ready(Ok(()))
     }

@@ -20,6 +20,7 @@ use tokio_websockets::{Config, Error, Limits, Message, ServerBuilder, WebSocketS
 use crate::admission_slots::Eviction;
 use crate::frame_meter::Violation;
 use crate::metered_io::MeteredIo;
+use crate::receive_budget::ReceiveBudget;
 use crate::transport::{Gone, Received, Transport};
 
 /// The deadlines of a WebSocket.
@@ -94,6 +95,15 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketTransport<IO>
     #[must_use]
     pub fn with_eviction(mut self, eviction: Eviction) -> Self {
         self.eviction = Some(eviction);
+        self
+    }
+
+    /// The same, with messages that arrive in pieces counted in a budget.
+    #[must_use]
+    pub fn with_budget(mut self, budget: &ReceiveBudget) -> Self {
+        if let Some(metered) = self.metered() {
+            metered.set_share(budget.share());
+        }
         self
     }
 

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use tidegate_gateway::receive_budget::ReceiveBudget;
 use tidegate_gateway::transport::{Gone, Received, Transport as _};
 use tidegate_gateway::websocket::{WebSocketTimes, WebSocketTransport};
 use tidegate_protocol::limits::{MAX_PAYLOAD, MAX_PAYLOAD_BEFORE_AUTH};
@@ -108,6 +109,35 @@ async fn the_limit_is_raised_for_a_connection_that_was_let_in() {
     client.send(&header(TEXT, MAX_PAYLOAD as u64 + 1)).await.expect("sent");
     let (code, reason) = refusal(server.receive().await);
     assert_eq!((code, reason.as_str()), (CloseCode::TooBig, "message larger than 26214400 bytes"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn unfinished_messages_share_a_budget_that_leaves_room_for_small_ones() {
+    let budget = ReceiveBudget::new(300_000);
+    let piece = vec![b'x'; 60_000];
+    let mut held = Vec::new();
+    let refused = loop {
+        let (server, mut client) = pair();
+        let mut server = server.with_budget(&budget);
+        server.set_limit(MAX_PAYLOAD);
+        client.send(&frame(TEXT_START, &piece)).await.expect("sent");
+        match tokio::time::timeout(Duration::from_millis(1), server.receive()).await {
+            Ok(received) => break refusal(received),
+            Err(_) => held.push((server, client)),
+        }
+    };
+    assert_eq!(refused.0, CloseCode::TryLater, "{}", refused.1);
+    assert!(held.len() >= 2 && budget.held() <= 300_000, "{} with {} bytes", held.len(), budget.held());
+
+    let (server, mut client) = pair();
+    let mut server = server.with_budget(&budget);
+    client.send(&[frame(TEXT_START, b"sm"), frame(LAST, b"all")].concat()).await.expect("sent");
+    assert_eq!(text(server.receive().await), "small");
+    let (mut first, mut client) = held.swap_remove(0);
+    client.send(&frame(LAST, b"end")).await.expect("sent");
+    assert_eq!(text(first.receive().await).len(), 60_003, "who has room keeps it");
+    drop((first, held));
+    assert_eq!(budget.held(), 0);
 }
 
 #[tokio::test(start_paused = true)]

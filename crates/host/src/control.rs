@@ -91,8 +91,8 @@ impl Control {
             Method::TidegateModelsUse => {
                 let chosen =
                     model_name(method, params)?.ok_or_else(|| ErrorShape::invalid("give a model"))?;
-                self.models.choose(&chosen).await.map_err(ErrorShape::invalid)?;
-                Ok(json!({ "ok": true, "model": chosen.to_string() }))
+                let note = self.models.choose(&chosen).await.map_err(ErrorShape::invalid)?;
+                Ok(json!({ "ok": true, "model": chosen.to_string(), "note": note }))
             }
             Method::TidegateModelsTest => {
                 let name = match model_name(method, params)? {
@@ -173,8 +173,9 @@ impl Control {
     }
 
     async fn list_models(&self) -> Result<Value, ErrorShape> {
+        let found = self.models.directory.found().await;
         let models = self.models.directory.list().await;
-        let models: Vec<Value> = models
+        let mut models: Vec<Value> = models
             .into_iter()
             .map(|entry| {
                 json!({
@@ -188,6 +189,20 @@ impl Control {
                 })
             })
             .collect();
+        // They are shown, so that the person can take them into use.
+        for found in found.iter().filter(|found| !found.is_in_use) {
+            models.extend(found.server.chat_models().map(|model| {
+                json!({
+                    "id": model,
+                    "name": model,
+                    "provider": found.server.kind.provider_id(),
+                    "contextWindow": null,
+                    "reasoning": false,
+                    "available": false,
+                    "tags": ["found"],
+                })
+            }));
+        }
         Ok(json!({ "models": models }))
     }
 

@@ -147,6 +147,20 @@ pub(crate) async fn checks(control: &Control) -> Value {
             Some(format!("Remove it from {}.", control.config_path.display())),
         );
     }
+    let found = control.models.directory.found().await;
+    for found in &found {
+        let (provider, server) = (found.server.kind.provider_id(), &found.server);
+        let who = format!("{provider}, on port {}, is run by {}.", server.address.port(), server.owner);
+        match server.chat_models().next().filter(|_| !found.is_in_use) {
+            None => add("model server", "ok", who, None),
+            Some(model) => add(
+                "model server",
+                "ok",
+                format!("{who} It was found on this computer and is not in use."),
+                Some(format!("`tidegate models use {provider}/{model}` takes it into use.")),
+            ),
+        }
+    }
     let model = control.models.directory.default_model().await.name();
     if model.provider == "offline" {
         add(
@@ -155,7 +169,8 @@ pub(crate) async fn checks(control: &Control) -> Value {
             "No model is connected: answers come from the built-in demo, which has no intelligence."
                 .to_owned(),
             Some(
-                "Start Ollama, LM Studio or llama.cpp, or add a provider with `tidegate models add`."
+                "Start Ollama, LM Studio or llama.cpp and choose one of its models with `tidegate models use`, or \
+                 add a provider with `tidegate models add`."
                     .to_owned(),
             ),
         );

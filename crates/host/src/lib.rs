@@ -29,6 +29,7 @@ mod running;
 mod sandbox;
 mod selftest;
 mod serve;
+mod server_owners;
 mod state_dir;
 mod supervise;
 mod survivors;

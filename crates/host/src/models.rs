@@ -8,12 +8,14 @@ use tidegate_protocol::text;
 use tidegate_providers::base_url::BaseUrl;
 use tidegate_providers::directory::{Config, Directory, ModelConfig, ProviderConfig};
 use tidegate_providers::key::{BoundKey, KeyError, KeySource, KeyStore};
-use tidegate_providers::local::LocalAddress;
+use tidegate_providers::local::{LocalAddress, LocalServerKind};
+use tidegate_providers::local_model::UsedServer;
 use tidegate_secrets::{Kept, SecretName, SecretReference, SecretStore, SecretText};
 use tidegate_store::Store;
 
 use crate::environment;
 use crate::foundation::held;
+use crate::server_owners::ProcessTable;
 
 /// The store's flag that holds the providers.
 const FLAG: &str = "models";
@@ -24,6 +26,17 @@ const FLAG: &str = "models";
 struct Stored {
     providers: Vec<StoredProvider>,
     default: Option<String>,
+    /// Servers found on this computer that the person took into use.
+    used: Vec<StoredServer>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct StoredServer {
+    /// The id of its program as a provider.
+    provider: String,
+    /// The user who ran it then.
+    user: u32,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -103,7 +116,7 @@ impl Models {
         };
         let keys = Arc::new(Keys { secrets: secrets.clone() });
         let config = config(&stored, configured_default.as_ref(), &local);
-        let directory = Arc::new(Directory::new(config, keys));
+        let directory = Arc::new(Directory::new(config, keys, Arc::new(ProcessTable)));
         Self {
             directory,
             store,
@@ -169,14 +182,28 @@ impl Models {
         Ok(note)
     }
 
-    /// Chooses the default model.
-    pub(crate) async fn choose(&self, name: &ModelName) -> Result<(), String> {
+    /// Chooses the default model. Where that is one of a server found on this computer, the server is
+    /// taken into use by it, as its present user runs it; the answer then says who runs it.
+    pub(crate) async fn choose(&self, name: &ModelName) -> Result<Option<String>, String> {
         use tidegate_agent::model::ModelDirectory as _;
+        if let Some((used, owner)) = self.directory.taken_into_use(name).await? {
+            let server = StoredServer { provider: used.kind.provider_id().to_owned(), user: used.user };
+            let note = format!("{} is run by {owner}.", server.provider);
+            self.change(|stored| {
+                stored.default = Some(name.to_string());
+                stored.used.retain(|known| known.provider != server.provider);
+                stored.used.push(server);
+            })
+            .await?;
+            tracing::info!(model = %name, %owner, "a model server on this computer was taken into use");
+            return Ok(Some(note));
+        }
         if self.directory.model(name).await.is_none() {
             let shown = text::one_line(&name.to_string(), 128);
             return Err(format!("there is no model {shown:?}; `tidegate models list` shows them"));
         }
-        self.change(|stored| stored.default = Some(name.to_string())).await
+        self.change(|stored| stored.default = Some(name.to_string())).await?;
+        Ok(None)
     }
 
     async fn change(&self, change: impl FnOnce(&mut Stored)) -> Result<(), String> {
@@ -231,7 +258,13 @@ fn config(stored: &Stored, configured_default: Option<&ModelName>, local: &[Loca
         providers: providers.collect(),
         default: configured_default.cloned().or(chosen),
         local: local.to_vec(),
+        used: stored.used.iter().filter_map(used).collect(),
     }
+}
+
+fn used(server: &StoredServer) -> Option<UsedServer> {
+    let kind = LocalServerKind::ALL.into_iter().find(|kind| kind.provider_id() == server.provider)?;
+    Some(UsedServer { kind, user: server.user })
 }
 
 /// Reads keys where they are kept.

@@ -5,6 +5,8 @@
 /// # Errors
 /// When the system refuses.
 pub fn prepare() -> std::io::Result<()> {
+    // Where the system refuses, the gateway takes fewer connections.
+    let _ = tidegate_gateway::descriptors::raise_limit();
     tidegate_tools::shield_process()?;
     #[cfg(target_os = "linux")]
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;

@@ -17,7 +17,7 @@ pub enum CloseCode {
     TooBig = 1009,
     /// The gateway stops or restarts.
     ServiceRestart = 1012,
-    /// The gateway is not ready yet.
+    /// The gateway is not ready yet, or full.
     TryLater = 1013,
     /// The device was removed, or its token revoked or rotated.
     DeviceRemoved = 4001,

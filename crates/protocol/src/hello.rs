@@ -139,10 +139,12 @@ pub struct Policy {
     pub tick_interval_ms: u64,
 }
 
-impl Default for Policy {
-    fn default() -> Self {
+impl Policy {
+    /// The policy of a connection whose messages may have so many bytes.
+    #[must_use]
+    pub fn with_max_payload(max_payload: usize) -> Self {
         Self {
-            max_payload: limits::MAX_PAYLOAD,
+            max_payload,
             max_buffered_bytes: limits::MAX_BUFFERED_BYTES,
             tick_interval_ms: u64::try_from(limits::TICK_INTERVAL.as_millis()).unwrap_or(u64::MAX),
         }

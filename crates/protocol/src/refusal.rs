@@ -102,6 +102,20 @@ pub struct PairingRequired {
     pub expect_decision: bool,
 }
 
+/// Of what there are as many connections as there may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TooManyConnections {
+    /// Of all clients together.
+    InAll,
+    /// Of this device, program or token.
+    OfClient {
+        /// How many it may have.
+        limit: usize,
+    },
+    /// Of clients without a device and without scopes.
+    OfVisitors,
+}
+
 /// A refused handshake.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
@@ -129,6 +143,8 @@ pub enum Refusal {
     DeviceIdentityRequired,
     /// A person has to decide.
     PairingRequired(Box<PairingRequired>),
+    /// There is no room for another connection.
+    TooManyConnections(TooManyConnections),
 }
 
 impl Refusal {
@@ -159,6 +175,24 @@ impl Refusal {
                 policy(error.with_details(json!({ "code": "DEVICE_IDENTITY_REQUIRED" })))
             }
             Self::PairingRequired(required) => required.answer(dialect),
+            Self::TooManyConnections(which) => {
+                let message = match which {
+                    TooManyConnections::InAll => {
+                        "the gateway has as many connections as it can serve; close one, then try again"
+                            .to_owned()
+                    }
+                    TooManyConnections::OfClient { limit } => {
+                        format!("this client has {limit} connections already; close one, then try again")
+                    }
+                    TooManyConnections::OfVisitors => {
+                        "too many connections without a scope are open; close one, or ask for a scope"
+                            .to_owned()
+                    }
+                };
+                let error =
+                    ErrorShape::unavailable(message).with_details(json!({ "code": "TOO_MANY_CONNECTIONS" }));
+                (error, CloseFrame::new(CloseCode::TryLater, "too many connections"))
+            }
         }
     }
 }
@@ -301,6 +335,21 @@ mod tests {
             approved: None,
             expect_decision: true,
         }))
+    }
+
+    #[test]
+    fn too_many_connections_may_be_tried_again() {
+        for which in [
+            TooManyConnections::InAll,
+            TooManyConnections::OfClient { limit: 2 },
+            TooManyConnections::OfVisitors,
+        ] {
+            let (error, close) = Refusal::TooManyConnections(which).answer(Dialect::V4);
+            assert_eq!(
+                (error.code, error.retryable, close.code),
+                (ErrorCode::Unavailable, Some(true), CloseCode::TryLater)
+            );
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ use tidegate_protocol::frame::{RequestFrame, StateVersion};
 use tidegate_protocol::hello::{Auth, Features, HelloOk, Policy, Server, SessionDefaults, Snapshot};
 use tidegate_protocol::params;
 use tidegate_protocol::refusal::{AuthReason, DeviceProofError, PairingReason, PairingRequired, Refusal};
-use tidegate_protocol::{ConnectParams, Dialect, Event, Method, Scope, UnixMillis, json as strict};
+use tidegate_protocol::{ConnectParams, Dialect, Event, Method, Scope, UnixMillis, json as strict, limits};
 
 #[derive(Deserialize)]
 struct Refused {
@@ -223,7 +223,7 @@ fn hello(dialect: Dialect) -> Value {
             device_token: Some("t".to_owned()),
             issued_at_ms: Some(UnixMillis(1)),
         },
-        policy: Policy::default(),
+        policy: Policy::with_max_payload(limits::MAX_PAYLOAD),
     };
     serde_json::to_value(hello).expect("JSON")
 }

@@ -163,7 +163,7 @@ fn our_hello_fits() {
             device_token: None,
             issued_at_ms: Some(UnixMillis(1)),
         },
-        policy: Policy::default(),
+        policy: Policy::with_max_payload(1024),
     };
     check(&definition("HelloOk"), &serde_json::to_value(hello).expect("JSON"));
 }

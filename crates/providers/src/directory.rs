@@ -16,7 +16,8 @@ use tokio::time::{Instant, timeout};
 use crate::base_url::BaseUrl;
 use crate::http::{Endpoint, Http};
 use crate::key::{KeyError, KeySource, KeyStore};
-use crate::local::{LocalAddress, LocalServer, detect};
+use crate::local::{LocalAddress, LocalServer, ServerOwner, ServerOwners, detect, owner_of};
+use crate::local_model::{FoundServer, LocalModel, UsedServer, refused};
 use crate::offline::OfflineModel;
 use crate::openai::{OpenAiModel, ask};
 
@@ -38,6 +39,9 @@ pub struct Config {
     pub default: Option<ModelName>,
     /// Where servers on this computer are looked for; empty to look nowhere.
     pub local: Vec<LocalAddress>,
+    /// Those that a person took into use. Others are found and shown, and never asked anything but
+    /// their list of models.
+    pub used: Vec<UsedServer>,
 }
 
 /// One OpenAI-compatible provider.
@@ -81,6 +85,7 @@ pub struct TestReport {
 /// moment.
 pub struct Directory {
     keys: Arc<dyn KeyStore>,
+    owners: Arc<dyn ServerOwners>,
     http: Http,
     config: RwLock<Arc<Config>>,
     detected: Mutex<Option<Detected>>,
@@ -96,9 +101,9 @@ struct Detected {
 impl Directory {
     /// A directory of `config`. Nothing is asked or read before a model is.
     #[must_use]
-    pub fn new(config: Config, keys: Arc<dyn KeyStore>) -> Self {
+    pub fn new(config: Config, keys: Arc<dyn KeyStore>, owners: Arc<dyn ServerOwners>) -> Self {
         let config = RwLock::new(Arc::new(config));
-        Self { keys, http: Http::default(), config, detected: Mutex::new(None) }
+        Self { keys, owners, http: Http::default(), config, detected: Mutex::new(None) }
     }
 
     /// Replaces the configuration, for models that are chosen from now on.
@@ -117,10 +122,56 @@ impl Directory {
         {
             return Arc::clone(&found.servers);
         }
-        let servers = Arc::new(detect(&self.http, &config.local).await);
+        let servers = Arc::new(detect(&self.http, &config.local, &self.owners).await);
         let addresses = config.local.clone();
         *detected = Some(Detected { addresses, at: Instant::now(), servers: Arc::clone(&servers) });
         servers
+    }
+
+    /// The servers found on this computer that no configured provider stands for, and whether they are
+    /// in use.
+    pub async fn found(&self) -> Vec<FoundServer> {
+        let config = self.config();
+        let servers = self.local_servers_soon().await;
+        let is_free = |server: &&LocalServer| !config.has_provider(server.kind.provider_id());
+        let found =
+            |server: &LocalServer| FoundServer { is_in_use: config.uses(server), server: server.clone() };
+        servers.iter().filter(is_free).map(found).collect()
+    }
+
+    /// What has to be kept when a person takes the server of a model into use; `None` when the model
+    /// is not one of a server that is looked for on this computer.
+    ///
+    /// # Errors
+    /// With a sentence, when no such server runs, when it must not be used, or does not have the model.
+    pub async fn taken_into_use(
+        &self,
+        name: &ModelName,
+    ) -> Result<Option<(UsedServer, ServerOwner)>, String> {
+        let config = self.config();
+        let is_it = |local: &&LocalAddress| local.kind.provider_id() == name.provider;
+        let Some(at) = config.local.iter().find(is_it).filter(|_| !config.has_provider(&name.provider))
+        else {
+            return Ok(None);
+        };
+        let provider = &name.provider;
+        let Some(owner) = owner_of(&self.owners, at.address.port()).await else {
+            return Err(format!("nothing listens on {}; start {provider}, then try again", at.address));
+        };
+        if let Some(why) = owner.standing.refusal() {
+            return Err(refused(provider, &owner, why));
+        }
+        let found = detect(&self.http, &[*at], &self.owners).await.into_iter().next();
+        let Some(server) = found else {
+            return Err(format!("{owner} listens on {} and does not answer like {provider}", at.address));
+        };
+        if !server.models.contains(&name.model) {
+            let shown = one_line(&name.model, 128);
+            return Err(format!(
+                "{provider} has no model {shown:?}; `tidegate models list` shows what it has"
+            ));
+        }
+        Ok(Some((UsedServer { kind: server.kind, user: server.owner.user }, server.owner)))
     }
 
     /// Asks a model one tiny question.
@@ -167,9 +218,9 @@ impl Directory {
         })
     }
 
-    fn local(&self, server: &LocalServer, model: &str) -> Arc<dyn Model> {
-        let name = ModelName { provider: server.kind.provider_id().to_owned(), model: model.to_owned() };
-        Arc::new(OpenAiModel::new(name, None, Endpoint::open(server.base.clone()), self.http.clone()))
+    fn local(&self, at: LocalAddress, base: BaseUrl, name: &ModelName, user: Option<u32>) -> Arc<dyn Model> {
+        let model = OpenAiModel::new(name.clone(), None, Endpoint::open(base), self.http.clone());
+        Arc::new(LocalModel { model, port: at.address.port(), user, owners: Arc::clone(&self.owners) })
     }
 
     /// The model that is used when nobody chooses, by name.
@@ -177,19 +228,22 @@ impl Directory {
         if let Some(name) = &config.default {
             return name.clone();
         }
+        let configured = config
+            .providers
+            .iter()
+            .find_map(|provider| Some((provider.id.as_str(), provider.models.first()?.id.as_str())));
+        if let Some((provider, model)) = configured {
+            return ModelName { provider: provider.to_owned(), model: model.to_owned() };
+        }
+        if config.used.is_empty() {
+            return OfflineModel::model_name();
+        }
         let local = self.local_servers_soon().await;
-        let local =
-            local.iter().find_map(|server| Some((server.kind.provider_id(), server.chat_models().next()?)));
-        let configured = || {
-            config
-                .providers
-                .iter()
-                .find_map(|provider| Some((provider.id.as_str(), provider.models.first()?.id.as_str())))
-        };
-        local.or_else(configured).map_or_else(OfflineModel::model_name, |(provider, model)| ModelName {
-            provider: provider.to_owned(),
-            model: model.to_owned(),
-        })
+        let in_use = local.iter().filter(|server| config.uses(server)).find_map(|server| {
+            let model = server.chat_models().next()?.to_owned();
+            Some(ModelName { provider: server.kind.provider_id().to_owned(), model })
+        });
+        in_use.unwrap_or_else(OfflineModel::model_name)
     }
 
     async fn find(&self, config: &Config, name: &ModelName) -> Option<Arc<dyn Model>> {
@@ -207,22 +261,30 @@ impl Directory {
                 provider.models.iter().find(|model| model.id == name.model).cloned().or_else(unlisted)?;
             return Some(self.configured(provider, &model));
         }
-        let expected = config.local.iter().find(|local| local.kind.provider_id() == name.provider)?;
+        let at = *config.local.iter().find(|local| local.kind.provider_id() == name.provider)?;
         let servers = self.local_servers_soon().await;
-        match servers.iter().find(|server| server.kind == expected.kind) {
-            Some(server) => server.models.contains(&name.model).then(|| self.local(server, &name.model)),
-            // Not running at the moment: asking it says so, and works once it runs.
-            None => {
-                let base = BaseUrl::of_local_server(expected.address)?;
-                Some(self.local(&LocalServer { kind: expected.kind, base, models: Vec::new() }, &name.model))
-            }
+        // One that is not running says so when it is asked, and works once it runs.
+        if servers.iter().any(|server| server.kind == at.kind && !server.models.contains(&name.model)) {
+            return None;
         }
+        let user = config.used.iter().find(|used| used.kind == at.kind).map(|used| used.user);
+        Some(self.local(at, BaseUrl::of_local_server(at.address)?, name, user))
+    }
+}
+
+impl Config {
+    fn has_provider(&self, id: &str) -> bool {
+        self.providers.iter().any(|provider| provider.id == id)
+    }
+
+    fn uses(&self, server: &LocalServer) -> bool {
+        self.used.contains(&UsedServer { kind: server.kind, user: server.owner.user })
     }
 }
 
 impl ModelDirectory for Directory {
-    /// The chosen model; else the first of a server on this computer; else the first configured
-    /// one; else the offline model. A chosen one that does not exist is never replaced by another:
+    /// The chosen model; else the first configured one; else the first of a server on this computer
+    /// that was taken into use; else the offline model. A chosen one that does not exist is never replaced by another:
     /// asking it is an error.
     fn default_model(&self) -> BoxFuture<'_, Arc<dyn Model>> {
         Box::pin(async move {
@@ -244,12 +306,14 @@ impl ModelDirectory for Directory {
         Box::pin(async move {
             let config = self.config();
             let default = self.default_name(&config).await;
-            entries(&config, &self.local_servers_soon().await, &default)
+            let servers = self.local_servers_soon().await;
+            let in_use: Vec<_> = servers.iter().filter(|server| config.uses(server)).collect();
+            entries(&config, &in_use, &default)
         })
     }
 }
 
-fn entries(config: &Config, servers: &[LocalServer], default: &ModelName) -> Vec<ModelEntry> {
+fn entries(config: &Config, servers: &[&LocalServer], default: &ModelName) -> Vec<ModelEntry> {
     let name =
         |provider: &str, model: &str| ModelName { provider: provider.to_owned(), model: model.to_owned() };
     let offline = OfflineModel::model_name();
@@ -261,7 +325,7 @@ fn entries(config: &Config, servers: &[LocalServer], default: &ModelName) -> Vec
     }
     for server in servers {
         let id = server.kind.provider_id();
-        if config.providers.iter().all(|provider| provider.id != id) {
+        if !config.has_provider(id) {
             models.extend(server.chat_models().map(|model| (name(id, model), None)));
         }
     }

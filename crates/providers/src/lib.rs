@@ -6,6 +6,7 @@ pub mod directory;
 pub mod http;
 pub mod key;
 pub mod local;
+pub mod local_model;
 pub mod model_list;
 pub mod offline;
 pub mod openai;

@@ -1,6 +1,9 @@
-//! Finds model servers on this computer.
+//! Finds model servers on this computer. Whoever listens on a well-known port is not by that the
+//! server that a person knows: who listens is looked up first.
 
+use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -31,6 +34,9 @@ pub enum LocalServerKind {
 }
 
 impl LocalServerKind {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Ollama, Self::LmStudio, Self::LlamaCpp];
+
     /// Its id as a provider, in model names.
     #[must_use]
     pub fn provider_id(self) -> &'static str {
@@ -64,11 +70,73 @@ impl LocalAddress {
     }
 }
 
+/// Who a program that listens on this computer belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// The user who runs Tidegate.
+    OwnUser,
+    /// A system account, as a service that was installed for all users has.
+    SystemAccount,
+    /// Another person's user.
+    OtherUser,
+    /// An agent started it.
+    Tool,
+    /// It could not be established.
+    Unidentified,
+}
+
+impl Standing {
+    /// Why such a program is never used as a model server, if so.
+    #[must_use]
+    pub fn refusal(self) -> Option<&'static str> {
+        match self {
+            Self::OwnUser | Self::SystemAccount => None,
+            Self::OtherUser => Some("it belongs to another user"),
+            Self::Tool => Some("an agent started it"),
+            Self::Unidentified => Some("it could not be identified"),
+        }
+    }
+}
+
+/// Who listens on a port of this computer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerOwner {
+    /// The user's number.
+    pub user: u32,
+    /// Program, process and user in words, cleaned.
+    pub words: String,
+    /// Who that is.
+    pub standing: Standing,
+}
+
+impl fmt::Display for ServerOwner {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.words)
+    }
+}
+
+/// Looks up who listens.
+pub trait ServerOwners: Send + Sync + 'static {
+    /// Who listens on a port of loopback; `None` when nobody does, or the system does not tell. May
+    /// take some milliseconds and blocks.
+    fn owner(&self, port: u16) -> Option<ServerOwner>;
+}
+
+/// Looks up who listens, without blocking the caller.
+pub(crate) async fn owner_of(owners: &Arc<dyn ServerOwners>, port: u16) -> Option<ServerOwner> {
+    let owners = Arc::clone(owners);
+    tokio::task::spawn_blocking(move || owners.owner(port)).await.ok().flatten()
+}
+
 /// A server that was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LocalServer {
     /// The program that was expected there.
     pub kind: LocalServerKind,
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Who runs it.
+    pub owner: ServerOwner,
     /// Its API.
     pub base: BaseUrl,
     /// The ids of its models, in its order; may be empty.
@@ -90,16 +158,23 @@ pub(crate) fn is_chat_model(id: &str) -> bool {
 }
 
 /// Asks all addresses at once for their models (`GET /v1/models`) and returns those that answer
-/// like a model server within [`DETECTION_TIMEOUT`], in the order given.
-pub async fn detect(http: &Http, addresses: &[LocalAddress]) -> Vec<LocalServer> {
-    let asked = addresses
-        .iter()
-        .map(|&at| async move { timeout(DETECTION_TIMEOUT, detect_one(http, at)).await.ok().flatten() });
+/// like a model server within [`DETECTION_TIMEOUT`], in the order given. Programs whose
+/// [`Standing`] refuses them are not asked.
+pub async fn detect(
+    http: &Http,
+    addresses: &[LocalAddress],
+    owners: &Arc<dyn ServerOwners>,
+) -> Vec<LocalServer> {
+    let asked = addresses.iter().map(|&at| async move {
+        timeout(DETECTION_TIMEOUT, detect_one(http, at, owners)).await.ok().flatten()
+    });
     join_all(asked).await.into_iter().flatten().collect()
 }
 
-async fn detect_one(http: &Http, at: LocalAddress) -> Option<LocalServer> {
+async fn detect_one(http: &Http, at: LocalAddress, owners: &Arc<dyn ServerOwners>) -> Option<LocalServer> {
     let base = BaseUrl::of_local_server(at.address)?;
+    let owner =
+        owner_of(owners, at.address.port()).await.filter(|owner| owner.standing.refusal().is_none())?;
     let mut response = http.get(&Endpoint::open(base.clone()), "/models").await.ok()?;
     if !response.status().is_success() {
         return None;
@@ -111,7 +186,7 @@ async fn detect_one(http: &Http, at: LocalAddress) -> Option<LocalServer> {
             return None;
         }
     }
-    Some(LocalServer { kind: at.kind, base, models: model_ids(&body)? })
+    Some(LocalServer { kind: at.kind, address: at.address, owner, base, models: model_ids(&body)? })
 }
 
 /// The ids in a list of models; `None` when the body is no such list, as of any other web server
@@ -154,7 +229,9 @@ mod tests {
         let models =
             ["nomic-embed-text:latest", "text-embedding-3", "qwen3:8b"].map(ToOwned::to_owned).to_vec();
         let base = BaseUrl::parse("http://127.0.0.1:1/v1").unwrap();
-        let server = LocalServer { kind: LocalServerKind::Ollama, base, models };
+        let owner = ServerOwner { user: 1, words: String::new(), standing: Standing::SystemAccount };
+        let address = (Ipv4Addr::LOCALHOST, 1).into();
+        let server = LocalServer { kind: LocalServerKind::Ollama, address, owner, base, models };
         assert_eq!(server.chat_models().collect::<Vec<_>>(), ["qwen3:8b"]);
     }
 

@@ -8,13 +8,14 @@ use std::sync::{Arc, Mutex};
 
 use futures_util::StreamExt;
 use tidegate_agent::message::Message;
-use tidegate_agent::model::{BoxFuture, ModelDirectory, ModelError, ModelName, ModelRequest};
+use tidegate_agent::model::{BoxFuture, Model, ModelDirectory, ModelError, ModelName, ModelRequest};
 use tidegate_providers::base_url::BaseUrl;
 use tidegate_providers::directory::{
     Config, DETECTION_AGE, DETECTION_WAIT, Directory, ModelConfig, ProviderConfig,
 };
 use tidegate_providers::key::{BoundKey, KeyError, KeySource, KeyStore};
-use tidegate_providers::local::{LocalAddress, LocalServerKind};
+use tidegate_providers::local::{LocalAddress, LocalServerKind, ServerOwner, ServerOwners, Standing};
+use tidegate_providers::local_model::UsedServer;
 use tidegate_testkit::model_server::{Answer, Script, ScriptedModel};
 use tokio::net::TcpListener;
 use tokio::time::Instant;
@@ -50,6 +51,40 @@ fn no_keys() -> Arc<Keys> {
     Arc::default()
 }
 
+/// Says of every port who listens there.
+struct Owners(Mutex<ServerOwner>);
+
+impl Owners {
+    fn are(user: u32, standing: Standing) -> Arc<Self> {
+        let words = format!("/usr/bin/server (process 812, user {user})");
+        Arc::new(Self(Mutex::new(ServerOwner { user, words, standing })))
+    }
+
+    fn change(&self, user: u32, standing: Standing) {
+        let owner = Self::are(user, standing).0.lock().unwrap().clone();
+        *self.0.lock().unwrap() = owner;
+    }
+}
+
+impl ServerOwners for Owners {
+    fn owner(&self, _: u16) -> Option<ServerOwner> {
+        Some(self.0.lock().unwrap().clone())
+    }
+}
+
+fn anyone() -> Arc<Owners> {
+    Owners::are(1000, Standing::OwnUser)
+}
+
+fn ollama_of(user: u32) -> Vec<UsedServer> {
+    vec![UsedServer { kind: LocalServerKind::Ollama, user }]
+}
+
+async fn answer(model: Arc<dyn Model>) -> Result<(), ModelError> {
+    let messages = vec![Message::User("hi".to_owned())];
+    model.stream(ModelRequest { messages, tools: Vec::new() }).await.map(|_| ())
+}
+
 fn name(text: &str) -> ModelName {
     ModelName::parse(text).unwrap()
 }
@@ -81,12 +116,12 @@ async fn server(models: &[&str]) -> ScriptedModel {
 }
 
 async fn default_of(config: Config) -> String {
-    Directory::new(config, no_keys()).default_model().await.name().to_string()
+    Directory::new(config, no_keys(), anyone()).default_model().await.name().to_string()
 }
 
 #[tokio::test]
 async fn without_anything_the_offline_model_answers() {
-    let directory = Directory::new(Config::default(), no_keys());
+    let directory = Directory::new(Config::default(), no_keys(), anyone());
     let entries = directory.list().await;
     assert_eq!(directory.default_model().await.name(), name("offline/demo"));
     assert_eq!(entries.len(), 1);
@@ -94,13 +129,72 @@ async fn without_anything_the_offline_model_answers() {
 }
 
 #[tokio::test]
-async fn the_default_is_the_chosen_model_else_a_local_one_else_a_configured_one() {
+async fn the_default_is_the_chosen_model_else_a_configured_one_else_a_local_one() {
     let running = server(&["nomic-embed-text", "qwen3:8b"]).await;
     let providers = vec![provider("p", "https://a.example/v1", &["m", "n"])];
-    let everything = Config { providers, default: Some(name("p/n")), local: ollama(running.address()) };
+    let local = ollama(running.address());
+    let everything = Config { providers, default: Some(name("p/n")), local, used: ollama_of(1000) };
     assert_eq!(default_of(everything.clone()).await, "p/n");
-    assert_eq!(default_of(Config { default: None, ..everything.clone() }).await, "ollama/qwen3:8b");
-    assert_eq!(default_of(Config { default: None, local: vec![], ..everything }).await, "p/m");
+    assert_eq!(default_of(Config { default: None, ..everything.clone() }).await, "p/m");
+    let without_provider = Config { default: None, providers: vec![], ..everything };
+    assert_eq!(default_of(without_provider.clone()).await, "ollama/qwen3:8b");
+    assert_eq!(default_of(Config { used: vec![], ..without_provider }).await, "offline/demo");
+}
+
+#[tokio::test]
+async fn a_found_server_hears_nothing_before_it_is_taken_into_use() {
+    let running = server(&["qwen3:8b"]).await;
+    let config = Config { local: ollama(running.address()), ..Config::default() };
+    let directory = Directory::new(config.clone(), no_keys(), anyone());
+    assert_eq!(directory.list().await.len(), 1, "the offline model alone");
+    let found = directory.found().await;
+    assert_eq!((found.len(), found[0].is_in_use), (1, false));
+
+    let error = answer(directory.model(&name("ollama/qwen3:8b")).await.unwrap()).await.unwrap_err();
+    assert!(error.to_string().contains("`tidegate models use ollama/qwen3:8b`"), "{error}");
+    assert!(running.requests().iter().all(|request| request.path == "/v1/models"));
+
+    let (used, owner) = directory.taken_into_use(&name("ollama/qwen3:8b")).await.unwrap().unwrap();
+    assert_eq!((used, owner.user), (ollama_of(1000)[0], 1000));
+    directory.reconfigure(Config { used: vec![used], ..config });
+    answer(directory.default_model().await).await.unwrap();
+    assert!(directory.found().await[0].is_in_use);
+    assert_eq!(running.requests().last().unwrap().path, "/v1/chat/completions");
+}
+
+#[tokio::test]
+async fn programs_of_others_and_of_agents_are_never_asked() {
+    for standing in [Standing::OtherUser, Standing::Tool, Standing::Unidentified] {
+        let running = server(&["qwen3:8b"]).await;
+        let config = Config { local: ollama(running.address()), used: ollama_of(1001), ..Config::default() };
+        let directory = Directory::new(config, no_keys(), Owners::are(1001, standing));
+        assert_eq!(directory.default_model().await.name(), name("offline/demo"), "{standing:?}");
+        assert_eq!(directory.found().await, []);
+        let error = answer(directory.model(&name("ollama/qwen3:8b")).await.unwrap()).await.unwrap_err();
+        assert!(error.to_string().contains("/usr/bin/server (process 812, user 1001)"), "{error}");
+        let refused = directory.taken_into_use(&name("ollama/qwen3:8b")).await.unwrap_err();
+        assert!(refused.contains("`tidegate models add`"), "{refused}");
+        assert_eq!(running.requests(), [], "{standing:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_port_that_changed_hands_hears_no_question() {
+    let running = server(&["qwen3:8b"]).await;
+    let config = Config { local: ollama(running.address()), used: ollama_of(998), ..Config::default() };
+    let owners = Owners::are(998, Standing::SystemAccount);
+    let directory = Directory::new(config, no_keys(), owners.clone());
+    let model = directory.default_model().await;
+    answer(model.clone()).await.unwrap();
+    let asked = running.requests().len();
+    for (user, standing) in [(13, Standing::SystemAccount), (1000, Standing::OwnUser), (998, Standing::Tool)]
+    {
+        owners.change(user, standing);
+        let error = answer(model.clone()).await.unwrap_err();
+        assert!(matches!(&error, ModelError::NotInUse { .. }), "{error:?}");
+        assert!(error.to_string().contains(&format!("process 812, user {user}")), "{error}");
+    }
+    assert_eq!(running.requests().len(), asked);
 }
 
 #[tokio::test]
@@ -110,7 +204,7 @@ async fn a_chosen_model_that_does_not_exist_is_not_replaced_by_another() {
         providers: vec![provider("p", "https://a.example/", &["m"])],
         ..Config::default()
     };
-    let model = Directory::new(config, no_keys()).default_model().await;
+    let model = Directory::new(config, no_keys(), anyone()).default_model().await;
     let request = ModelRequest { messages: vec![], tools: vec![] };
     let error = model.stream(request).await.err();
     assert_eq!(error, Some(ModelError::UnknownModel { model: "p/gone".to_owned() }));
@@ -121,10 +215,11 @@ async fn the_list_marks_the_default_and_hides_what_cannot_talk() {
     let running = server(&["nomic-embed-text", "qwen3:8b"]).await;
     let config = Config {
         providers: vec![provider("p", "https://a.example/v1", &["vendor/m"])],
-        default: None,
+        default: Some(name("ollama/qwen3:8b")),
         local: ollama(running.address()),
+        used: ollama_of(1000),
     };
-    let entries = Directory::new(config, no_keys()).list().await;
+    let entries = Directory::new(config, no_keys(), anyone()).list().await;
     let entries: Vec<_> = entries
         .iter()
         .map(|entry| (entry.name.to_string(), entry.is_default, entry.context_window))
@@ -142,8 +237,9 @@ async fn models_are_found_by_name() {
         providers: vec![provider("p", "https://a.example/v1", &["vendor/m"]), free],
         default: None,
         local: ollama(running.address()),
+        used: ollama_of(1000),
     };
-    let directory = Directory::new(config, no_keys());
+    let directory = Directory::new(config, no_keys(), anyone());
     for (text, exists) in [
         ("p/vendor/m", true),
         ("p/other", false),
@@ -159,8 +255,9 @@ async fn models_are_found_by_name() {
 
 #[tokio::test(start_paused = true)]
 async fn a_local_server_that_is_not_running_says_so_when_asked() {
-    let config = Config { local: ollama((Ipv4Addr::LOCALHOST, 1).into()), ..Config::default() };
-    let error = Directory::new(config, no_keys()).test(&name("ollama/qwen3:8b")).await.unwrap_err();
+    let local = ollama((Ipv4Addr::LOCALHOST, 1).into());
+    let config = Config { local, used: ollama_of(1000), ..Config::default() };
+    let error = Directory::new(config, no_keys(), anyone()).test(&name("ollama/qwen3:8b")).await.unwrap_err();
     assert!(matches!(error, ModelError::Unreachable { .. }), "{error:?}");
 }
 
@@ -168,7 +265,7 @@ async fn a_local_server_that_is_not_running_says_so_when_asked() {
 async fn a_key_goes_to_its_own_server() {
     let running = server(&[]).await;
     let config = Config { providers: vec![keyed(&running.base_url())], ..Config::default() };
-    let directory = Directory::new(config, Keys::with("k", &running.base_url(), "sk-1"));
+    let directory = Directory::new(config, Keys::with("k", &running.base_url(), "sk-1"), anyone());
     let report = directory.test(&name("p/m")).await.unwrap();
     assert_eq!((report.text.as_str(), report.name), ("ready", name("p/m")));
     assert!(report.first_piece <= report.total);
@@ -179,7 +276,7 @@ async fn a_key_goes_to_its_own_server() {
 async fn a_key_stored_for_another_server_is_sent_nowhere() {
     let (own, other) = (server(&[]).await, server(&[]).await);
     let config = Config { providers: vec![keyed(&other.base_url())], ..Config::default() };
-    let directory = Directory::new(config, Keys::with("k", &own.base_url(), "sk-1"));
+    let directory = Directory::new(config, Keys::with("k", &own.base_url(), "sk-1"), anyone());
     let error = directory.test(&name("p/m")).await.unwrap_err();
     let ModelError::NoKey { reason, .. } = &error else { panic!("{error:?}") };
     assert!(reason.contains(&own.base_url()), "{reason}");
@@ -190,18 +287,18 @@ async fn a_key_stored_for_another_server_is_sent_nowhere() {
 async fn a_missing_key_is_named_and_nothing_is_sent() {
     let running = server(&[]).await;
     let config = Config { providers: vec![keyed(&running.base_url())], ..Config::default() };
-    let error = Directory::new(config, no_keys()).test(&name("p/m")).await.unwrap_err();
+    let error = Directory::new(config, no_keys(), anyone()).test(&name("p/m")).await.unwrap_err();
     assert!(error.to_string().contains("the stored key \"k\" does not exist"), "{error}");
     assert_eq!(running.requests(), []);
 }
 
 #[tokio::test]
 async fn a_new_configuration_counts_from_the_next_choice_on() {
-    let directory = Directory::new(Config::default(), no_keys());
+    let directory = Directory::new(Config::default(), no_keys(), anyone());
     directory.reconfigure(Config {
         providers: vec![provider("p", "https://a.example/v1", &["m"])],
         default: Some(name("p/m")),
-        local: vec![],
+        ..Config::default()
     });
     assert_eq!(directory.default_model().await.name(), name("p/m"));
     directory.reconfigure(Config::default());
@@ -212,7 +309,7 @@ async fn a_new_configuration_counts_from_the_next_choice_on() {
 async fn local_servers_are_looked_for_again_after_a_while() {
     let running = server(&["m"]).await;
     let directory =
-        Directory::new(Config { local: ollama(running.address()), ..Config::default() }, no_keys());
+        Directory::new(Config { local: ollama(running.address()), ..Config::default() }, no_keys(), anyone());
     for (wait, lookups) in [(0, 1), (1, 1), (DETECTION_AGE.as_secs(), 2)] {
         tokio::time::advance(std::time::Duration::from_secs(wait)).await;
         directory.local_servers().await;
@@ -223,8 +320,9 @@ async fn local_servers_are_looked_for_again_after_a_while() {
 #[tokio::test(start_paused = true)]
 async fn looking_for_silent_servers_holds_nobody_up_for_long() {
     let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-    let config = Config { local: ollama(silent.local_addr().unwrap()), ..Config::default() };
-    let directory = Arc::new(Directory::new(config, no_keys()));
+    let local = ollama(silent.local_addr().unwrap());
+    let config = Config { local, used: ollama_of(1000), ..Config::default() };
+    let directory = Arc::new(Directory::new(config, no_keys(), anyone()));
     let begun = Instant::now();
     let waiting: Vec<_> = (0..4)
         .map(|_| {
@@ -240,7 +338,7 @@ async fn looking_for_silent_servers_holds_nobody_up_for_long() {
 
 #[tokio::test]
 async fn the_offline_model_can_be_tested_and_talked_to() {
-    let directory = Directory::new(Config::default(), no_keys());
+    let directory = Directory::new(Config::default(), no_keys(), anyone());
     let report = directory.test(&name("offline/demo")).await.unwrap();
     assert!(report.text.starts_with("Offline demo: "), "{}", report.text);
     let request = ModelRequest { messages: vec![Message::User("hi".to_owned())], tools: vec![] };

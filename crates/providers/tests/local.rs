@@ -3,9 +3,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 
 use tidegate_providers::http::Http;
-use tidegate_providers::local::{DETECTION_TIMEOUT, LocalAddress, LocalServerKind, detect};
+use tidegate_providers::local::{
+    DETECTION_TIMEOUT, LocalAddress, LocalServerKind, ServerOwner, ServerOwners, Standing, detect,
+};
 use tidegate_testkit::model_server::{Answer, Script, ScriptedModel};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
@@ -18,6 +21,18 @@ fn at(kind: LocalServerKind, address: SocketAddr) -> LocalAddress {
 async fn model_server(models: &[&str]) -> ScriptedModel {
     let models = models.iter().map(|&id| id.to_owned()).collect();
     ScriptedModel::start(Script { models, ..Script::always(Answer::Hang) }).await.unwrap()
+}
+
+struct Anyone;
+
+impl ServerOwners for Anyone {
+    fn owner(&self, _: u16) -> Option<ServerOwner> {
+        Some(ServerOwner { user: 1000, words: "a program".to_owned(), standing: Standing::OwnUser })
+    }
+}
+
+fn anyone() -> Arc<dyn ServerOwners> {
+    Arc::new(Anyone)
 }
 
 /// A server that answers every connection with these bytes; with none it stays silent.
@@ -46,7 +61,7 @@ async fn running_servers_are_found_with_their_models() {
         at(LocalServerKind::LmStudio, lm_studio.address()),
         at(LocalServerKind::LlamaCpp, (Ipv4Addr::LOCALHOST, 1).into()),
     ];
-    let found = detect(&Http::default(), &addresses).await;
+    let found = detect(&Http::default(), &addresses, &anyone()).await;
     let found: Vec<_> =
         found.iter().map(|server| (server.kind, server.base.to_string(), server.models.len())).collect();
     assert_eq!(
@@ -68,7 +83,7 @@ async fn other_programs_on_the_ports_are_no_model_servers() {
     for answer in [page, json, redirect, "220 mail ready\r\n"] {
         addresses.push(at(LocalServerKind::LlamaCpp, other_server(answer).await));
     }
-    assert_eq!(detect(&Http::default(), &addresses).await, []);
+    assert_eq!(detect(&Http::default(), &addresses, &anyone()).await, []);
 }
 
 #[tokio::test]
@@ -80,7 +95,7 @@ async fn listeners_that_say_nothing_cost_one_timeout_together() {
     let http = Http::default();
     tokio::time::pause();
     let begun = Instant::now();
-    assert_eq!(detect(&http, &addresses).await, []);
+    assert_eq!(detect(&http, &addresses, &anyone()).await, []);
     let took = begun.elapsed();
     assert!(took >= DETECTION_TIMEOUT && took < 2 * DETECTION_TIMEOUT, "{took:?}");
 }
@@ -90,6 +105,6 @@ async fn an_address_of_another_computer_is_never_asked() {
     let elsewhere = at(LocalServerKind::Ollama, (Ipv4Addr::UNSPECIFIED, 11434).into());
     tokio::time::pause();
     let begun = Instant::now();
-    assert_eq!(detect(&Http::default(), &[elsewhere]).await, []);
+    assert_eq!(detect(&Http::default(), &[elsewhere], &anyone()).await, []);
     assert_eq!(begun.elapsed().as_nanos(), 0);
 }

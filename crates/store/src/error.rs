@@ -12,6 +12,21 @@ pub enum StoreError {
         "Tidegate could not save: the disk is full, or the store has reached its size limit. Free some space and try again."
     )]
     DiskFull,
+    /// There are as many sessions as are kept.
+    #[error(
+        "{limit} sessions are kept already, and no more are made; delete some with `tidegate sessions delete`, \
+         then try again"
+    )]
+    TooManySessions {
+        /// How many are kept.
+        limit: u64,
+    },
+    /// The store is so large that only answers and decisions are still saved.
+    #[error(
+        "the conversations have reached their size limit, and new messages are not accepted; delete sessions with \
+         `tidegate sessions delete`, then try again"
+    )]
+    NoRoomForMessages,
     /// The run has ended, or has not started: it may not write to its transcript.
     #[error("the run is not running, so nothing can be added to it")]
     RunEnded,

@@ -17,6 +17,7 @@ mod private_files;
 mod quarantine;
 mod reader;
 pub mod records;
+mod room;
 mod rows;
 mod sql;
 mod store;

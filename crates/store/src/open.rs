@@ -15,6 +15,7 @@ use crate::migrations::{APPLICATION_ID, MIGRATIONS, known_version};
 use crate::private_files::{companions, prepare_directory, prepare_file, refuse_links, sync_directory};
 use crate::quarantine::{move_aside, remove_surplus};
 use crate::records::InboxRow;
+use crate::room::Room;
 use crate::{OpenError, Store, reader, sql};
 
 /// The store's file in its directory.
@@ -26,6 +27,8 @@ const LOG_SIZE_LIMIT: i64 = 4 * 1024 * 1024;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 /// The most bytes that a store in memory may take.
 const MEMORY_LIMIT: u64 = 256 * 1024 * 1024;
+/// The most sessions that are kept.
+const MAX_SESSIONS: u64 = 50_000;
 /// The smallest page of SQLite's file format, in bytes.
 const SMALLEST_PAGE: u64 = 512;
 /// Prepared statements that each connection keeps.
@@ -40,9 +43,13 @@ pub type FrameInbox = fn(&InboxRow, UnixMillis) -> Value;
 pub struct OpenOptions {
     /// How a result from the inbox becomes a message; the runtime brings its own framing.
     pub frame_inbox: FrameInbox,
-    /// The most bytes that the file may take; a write beyond it answers
+    /// The most bytes that the file may take; new messages stop at seven eighths of it, with
+    /// [`StoreError::NoRoomForMessages`](crate::StoreError::NoRoomForMessages). A write beyond it answers
     /// [`StoreError::DiskFull`](crate::StoreError::DiskFull).
     pub max_bytes: u64,
+    /// The most sessions; one more answers
+    /// [`StoreError::TooManySessions`](crate::StoreError::TooManySessions).
+    pub max_sessions: u64,
     /// A file of up to so many bytes is checked whole when it is opened; of a larger one only the
     /// schema.
     pub check_up_to_bytes: u64,
@@ -51,12 +58,13 @@ pub struct OpenOptions {
 }
 
 impl Default for OpenOptions {
-    /// 4 GiB at most, the first 64 MiB of which are checked, and the system's clock.
+    /// 4 GiB and 50,000 sessions at most, a check of files of up to 64 MiB, and the system's clock.
     fn default() -> Self {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         Self {
             frame_inbox: default_inbox_message,
             max_bytes: 4 * 1024 * 1024 * 1024,
+            max_sessions: MAX_SESSIONS,
             check_up_to_bytes: 64 * 1024 * 1024,
             at: UnixMillis::default().plus(now),
         }
@@ -155,8 +163,13 @@ impl Store {
             .map(|_| read_connection(&file).map_err(|error| other_failure(&file, &error)))
             .collect::<Result<_, _>>()?;
         let version_before = opened.version_before;
-        let store = Self::start(opened.connection, readers, options.frame_inbox)
-            .map_err(|error| OpenError::Failed { path: file.clone(), reason: error.to_string() })?;
+        let store = Self::start(
+            opened.connection,
+            readers,
+            options.frame_inbox,
+            Room { sessions: options.max_sessions },
+        )
+        .map_err(|error| OpenError::Failed { path: file.clone(), reason: error.to_string() })?;
         Ok((store, OpenReport { state, version_before, version: known_version(), file }))
     }
 
@@ -181,7 +194,8 @@ impl Store {
             .and_then(|()| limit_size(&connection, MEMORY_LIMIT))
             .map_err(|error| failed(error.to_string()))?;
         MIGRATIONS.to_latest(&mut connection).map_err(|error| failed(error.to_string()))?;
-        Self::start(connection, Vec::new(), frame_inbox).map_err(|error| failed(error.to_string()))
+        Self::start(connection, Vec::new(), frame_inbox, Room { sessions: MAX_SESSIONS })
+            .map_err(|error| failed(error.to_string()))
     }
 }
 

@@ -10,6 +10,7 @@ use tokio::sync::{oneshot, watch};
 
 use crate::open::FrameInbox;
 use crate::reader::{self, ReadJob};
+use crate::room::Room;
 use crate::writer::{Counters, Job, Operation, Writer, guarded};
 use crate::{StoreError, rows, sql};
 
@@ -28,6 +29,7 @@ struct Inner {
     writer: Mutex<Option<JoinHandle<()>>>,
     counters: Arc<Counters>,
     frame_inbox: FrameInbox,
+    room: Room,
     trouble: watch::Receiver<Option<StoreError>>,
 }
 
@@ -58,6 +60,7 @@ impl Store {
         connection: Connection,
         read_only: Vec<Connection>,
         frame_inbox: FrameInbox,
+        room: Room,
     ) -> std::io::Result<Self> {
         let (reads, readers) = if read_only.is_empty() {
             (None, Vec::new())
@@ -76,6 +79,7 @@ impl Store {
                 writer: Mutex::new(Some(thread)),
                 counters,
                 frame_inbox,
+                room,
                 trouble: noted,
             }),
         })
@@ -138,6 +142,10 @@ impl Store {
             rows::first(connection, sql::FLAG, [name], |row| rows::Columns::of(row).take())
         })
         .await
+    }
+
+    pub(crate) fn room(&self) -> Room {
+        self.inner.room
     }
 
     pub(crate) fn frame_inbox(&self) -> FrameInbox {

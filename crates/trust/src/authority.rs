@@ -151,7 +151,7 @@ pub enum Effect {
         /// Which.
         connections: Vec<ConnectionId>,
     },
-    /// Everything that was granted to someone was taken away: what waits in line for them is dropped.
+    /// The access of someone was revoked: their runs are stopped, and what these asked for is withdrawn.
     Revoked {
         /// Who.
         principal: Principal,

@@ -38,6 +38,9 @@ pub enum ManagementError {
     /// The name is empty or too long.
     #[error("a name has 1 to {MAX_NAME} visible characters")]
     Name,
+    /// Another token has the name.
+    #[error("there is a token with this name already; choose another name, or revoke that token first")]
+    NameTaken,
 }
 
 /// A change that already counts, and has to be committed.
@@ -180,6 +183,7 @@ impl Authority {
         });
         let durable = stored(held);
         let mut effects: Vec<Effect> = self.end_sessions(&Principal::Device(device)).into_iter().collect();
+        effects.push(Effect::Revoked { principal: Principal::Device(device) });
         let line = format!("device token revoked device={device} role={role}");
         effects.push(audit(now, "token.revoked", device.to_string(), line));
         Ok(Changed { value: now.wall, durable, effects })
@@ -350,8 +354,10 @@ impl Authority {
         now: Moment,
     ) -> Result<Changed<(Token, ProgramToken)>, ManagementError> {
         let name = name.trim();
-        let taken = self.tokens.iter().any(|token| token.name == name);
-        if taken || name.is_empty() || text::one_line(name, MAX_NAME) != name {
+        if self.tokens.iter().any(|token| token.name == name) {
+            return Err(ManagementError::NameTaken);
+        }
+        if name.is_empty() || text::one_line(name, MAX_NAME) != name {
             return Err(ManagementError::Name);
         }
         let token = Token::from_entropy(entropy.token);

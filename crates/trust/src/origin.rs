@@ -187,6 +187,15 @@ impl Origin {
             Self::Remote { address } => address.to_canonical().to_string(),
         }
     }
+
+    /// What caps over all programs are counted by: the user, or the address.
+    #[must_use]
+    pub fn user(&self) -> String {
+        match self.peer() {
+            Some(Peer::Process { uid, .. }) => format!("user {uid}"),
+            _ => self.source(),
+        }
+    }
 }
 
 fn is_local_network(address: IpAddr) -> bool {

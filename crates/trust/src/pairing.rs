@@ -44,9 +44,12 @@ pub struct Ask {
     pub added: ScopeSet,
     /// Where it comes from, in words.
     pub from: String,
-    /// What caps are counted by.
+    /// The program, user or address that caps are counted by: [`crate::Origin::source`].
     #[serde(skip)]
     pub source: String,
+    /// The user or address that caps are counted by: [`crate::Origin::user`].
+    #[serde(skip)]
+    pub user: String,
     /// A caution: the name is one that a person gave to another device.
     pub known_name: bool,
     /// A caution: the connecting program could not be identified while a command of an agent ran that
@@ -144,6 +147,15 @@ pub enum Knock {
 }
 
 /// The waiting requests.
+///
+/// Nothing that waits ever gives way to a newcomer, so places have to be left when they are given out:
+/// - 8 requests wait at most, [`limits::MAX_PENDING`];
+/// - two of one source, which is a program, or a user or address whose program is not known;
+/// - the second of a source only while fewer than half of the places are taken: the other half is for
+///   sources of which none waits. Four copies of a script, each with as many keys as it likes, take six
+///   places at most, in whatever order they come, and the fifth program of the same user still gets in;
+/// - all programs of one user take all places but one, so that a user who runs copies without end does
+///   not keep another user or address out.
 #[derive(Debug, Default)]
 pub struct PendingQueue {
     requests: Vec<PendingRequest>,
@@ -169,10 +181,7 @@ impl PendingQueue {
             // What is decided about at this moment is not replaced under the decision.
             return Knock::Full;
         }
-        let is_other = |request: &&PendingRequest| request.ask.subject != ask.subject;
-        let others = self.requests.iter().filter(is_other);
-        let of_source = others.clone().filter(|request| request.ask.source == ask.source).count();
-        if others.count() >= limits::MAX_PENDING || of_source >= limits::MAX_PENDING_PER_SOURCE {
+        if !self.has_place_for(&ask) {
             return Knock::Full;
         }
         let superseded = position.map(|position| Box::new(self.requests.remove(position)));
@@ -189,6 +198,22 @@ impl PendingQueue {
             life: superseded.as_ref().map_or_else(|| now.deadline(limits::PENDING_LIFE), |old| old.life),
         });
         Knock::Waiting { id, created: true, superseded }
+    }
+
+    /// Whether a request may wait, in place of an earlier one of the same subject where there is one.
+    fn has_place_for(&self, ask: &Ask) -> bool {
+        let (own, others): (Vec<_>, Vec<_>) =
+            self.requests.iter().map(|request| &request.ask).partition(|other| other.subject == ask.subject);
+        if own.iter().any(|old| old.source == ask.source) {
+            // It keeps the place that it has.
+            return true;
+        }
+        let of_source = others.iter().filter(|other| other.source == ask.source).count();
+        let of_user = others.iter().filter(|other| other.user == ask.user).count();
+        let allowed = if of_source == 0 { limits::MAX_PENDING } else { limits::MAX_PENDING_BEFORE_SECOND };
+        others.len() < allowed
+            && of_source < limits::MAX_PENDING_PER_SOURCE
+            && of_user < limits::MAX_PENDING_PER_USER
     }
 
     /// Ends what has expired.

@@ -48,7 +48,13 @@ impl Claims {
     pub fn of(client: &ClientInfo) -> Self {
         let clean = |value: &str| text::one_line(value, MAX_NAME);
         Self {
-            display_name: client.display_name.as_deref().map(clean),
+            // A name that is empty is none: surfaces then say that there is none.
+            display_name: client
+                .display_name
+                .as_deref()
+                .map(str::trim)
+                .filter(|name| !name.is_empty())
+                .map(clean),
             client_id: client.id.name(),
             client_mode: client.mode.name(),
             version: clean(&client.version),

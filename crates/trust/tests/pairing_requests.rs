@@ -12,6 +12,7 @@ use tidegate_protocol::{Scope, UnixMillis};
 use tidegate_trust::admission::Admission;
 use tidegate_trust::authority::Effect;
 use tidegate_trust::decision::{Choice, Duration as For};
+use tidegate_trust::origin::{Origin, Peer};
 use tidegate_trust::pairing::Ended;
 use tidegate_trust::{Moment, TrustRecords};
 
@@ -132,6 +133,49 @@ fn one_program_user_or_address_has_two_requests_at_most() {
         assert_eq!(world.asks_a_person(&origin, &asks(5, &Scope::Read)).request_id, None);
         world.request(&remote(9), &asks(5, &Scope::Read));
     }
+}
+
+#[test]
+fn copies_of_a_program_leave_a_place_to_another_program() {
+    // In every order in which four copies, with two keys each, can come.
+    for order in 0..256_u16 {
+        let mut world = World::new(records());
+        let mut came = [0; 4];
+        for turn in 0..16_u16 {
+            let copy = usize::from((order >> (2 * (turn % 4))) % 4 + turn / 4) % 4;
+            world.refused(&local_named(&format!("p{copy}")), &asks(100 + turn, &Scope::Read));
+            came[copy] += 1;
+        }
+        assert!(came.iter().all(|&times| times >= 2), "{came:?}");
+        let earlier: Vec<_> = world.authority.waiting().iter().map(|request| request.id.clone()).collect();
+        let honest = world.asks_a_person(&local_named("openclaw"), &asks(3, &Scope::Read));
+        assert!(honest.request_id.is_some(), "{came:?}: {} wait", earlier.len());
+        let waiting: Vec<_> = world.authority.waiting().iter().map(|request| &request.id).collect();
+        assert!(earlier.iter().all(|id| waiting.contains(&id)), "an earlier one stays");
+    }
+}
+
+#[test]
+fn copies_without_end_leave_a_place_to_another_user() {
+    let mut world = World::new(records());
+    for copy in 0..100 {
+        world.refused(&local_named(&format!("p{copy}")), &asks(100 + copy, &Scope::Read));
+    }
+    assert_eq!(world.authority.waiting().len(), 7);
+    let other = Origin::Loopback(Peer::Process { uid: 1001, same_user: false, program: None });
+    world.request(&other, &asks(3, &Scope::Read));
+}
+
+#[test]
+fn a_second_request_that_changes_keeps_its_place() {
+    let mut world = World::new(records());
+    world.request(&remote(1), &asks(3, &Scope::Read));
+    world.request(&remote(1), &asks(4, &Scope::Read));
+    for address in 2..8 {
+        world.request(&remote(address), &asks(u16::from(address) + 10, &Scope::Read));
+    }
+    world.request(&remote(1), &asks(4, &Scope::Write));
+    assert_eq!(world.authority.waiting().len(), 8);
 }
 
 #[test]

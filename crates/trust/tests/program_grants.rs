@@ -10,6 +10,7 @@ use tidegate_protocol::refusal::AuthReason;
 use tidegate_protocol::{ClientId, ClientMode, Scope};
 use tidegate_trust::admission::LookUp;
 use tidegate_trust::decision::{Choice, Decider, DecisionError, Desktop, Duration as For, Verdict};
+use tidegate_trust::management::ManagementError;
 use tidegate_trust::origin::{Origin, Peer};
 use tidegate_trust::program::Fleeting;
 use tidegate_trust::scopes::Level;
@@ -193,6 +194,17 @@ fn names_of_program_tokens_are_unique_visible_and_bounded() {
         let made = world.authority.new_program_token(name, Level::Read, false, &entropy, world.now);
         assert_eq!(made.is_ok(), valid, "{name:?}");
     }
+}
+
+#[test]
+fn a_name_of_another_token_is_refused_with_its_own_sentence() {
+    let mut world = World::new(records());
+    let entropy = world.entropy();
+    world.authority.new_program_token("ci", Level::Read, false, &entropy, world.now).expect("made");
+    let again = world.authority.new_program_token(" ci ", Level::Read, false, &entropy, world.now);
+    let error = again.expect_err("taken");
+    assert_eq!(error, ManagementError::NameTaken);
+    assert!(error.to_string().contains("already"), "{error}");
 }
 
 #[test]

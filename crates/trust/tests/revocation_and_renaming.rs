@@ -10,6 +10,7 @@ use support::{
 use tidegate_protocol::refusal::AuthReason;
 use tidegate_protocol::{DeviceId, Scope};
 use tidegate_trust::management::ManagementError;
+use tidegate_trust::records::Claims;
 use tidegate_trust::scopes::Level;
 use tidegate_trust::{Change, ScopeSet, Session, TrustRecords};
 
@@ -215,6 +216,8 @@ fn names_of_devices_are_visible_and_bounded() {
         (" ", false),
         ("a\u{202e}b", false),
         ("a\u{200b}b", false),
+        ("\u{2800}", false),
+        ("a\u{301}\u{301}\u{301}", false),
         ("a\nb", false),
         (&"x".repeat(64), true),
         (&"x".repeat(65), false),
@@ -225,6 +228,19 @@ fn names_of_devices_are_visible_and_bounded() {
         if let Ok(renamed) = renamed {
             assert_eq!(renamed.value, name.trim());
         }
+    }
+}
+
+#[test]
+fn a_claimed_name_never_looks_empty() {
+    for (name, kept) in [
+        ("\u{2800}\u{3164}", Some("\\u{2800}\\u{3164}")),
+        ("\u{301}\u{301}", Some("\\u{301}\\u{301}")),
+        (" \t ", None),
+        ("", None),
+    ] {
+        let claims = Claims::of(&Client::new(&key(3)).named(name).info);
+        assert_eq!(claims.display_name.as_deref(), kept, "{name:?}");
     }
 }
 

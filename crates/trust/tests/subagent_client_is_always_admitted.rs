@@ -179,7 +179,7 @@ fn issue_59428_with_the_queue_of_requests_full() {
     every_call_in_every_order_is_admitted(|| {
         let mut world = World::new(records());
         for seed in 0..8 {
-            let origin = remote(u8::try_from(seed / 2).expect("small"));
+            let origin = remote(u8::try_from(seed).expect("small"));
             world.request(&origin, &Client::new(&key(10 + seed)).asks(&[Scope::Read]));
         }
         assert_eq!(world.authority.waiting().len(), 8);

@@ -209,6 +209,7 @@ fn program() -> ReviewDialog {
         has: ScopeSet::none(),
         from: origin.describe(),
         source: origin.source(),
+        user: origin.user(),
         known_name: false,
         unidentified: false,
         fleeting: None,

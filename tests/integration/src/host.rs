@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tidegate_agent::Runtime;
 use tidegate_gateway::{Gateway, SubagentClient};
 use tidegate_host::{Announcement, BootError, RunningHost, ServeOptions};
@@ -14,6 +14,7 @@ use tidegate_testkit::client::{ClientError, ConnectOptions, GatewayClient};
 use tidegate_testkit::identity::DeviceIdentity;
 use tidegate_trust::Change;
 
+use crate::control::Control;
 use crate::device;
 use crate::place::Place;
 
@@ -131,6 +132,19 @@ impl Served {
         let mut options = options(&place.state_dir(), SecretStore::memory());
         change(&mut options);
         Self::start(options).await
+    }
+
+    /// Takes the server on this computer that was found into use, as the person's command line does.
+    ///
+    /// # Panics
+    /// When none is found.
+    pub async fn use_found_model(&self) {
+        let mut control = Control::open(self).await;
+        let list = control.call("models.list", json!({})).await.unwrap();
+        let is_found = |model: &&Value| model["tags"] == json!(["found"]);
+        let model = list["models"].as_array().unwrap().iter().find(is_found).expect("a found model");
+        let name = format!("{}/{}", model["provider"].as_str().unwrap(), model["id"].as_str().unwrap());
+        control.call("tidegate.models.use", json!({ "model": name })).await.unwrap();
     }
 
     /// Where clients connect.

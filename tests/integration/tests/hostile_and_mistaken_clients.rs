@@ -314,6 +314,7 @@ async fn a_model_server_that_breaks_off_gives_an_error_event_and_the_next_turn_w
         options.local_models = Some(vec![address]);
     })
     .await;
+    served.use_found_model().await;
     let mut client = served.connect(&person(), &FULL_NAMES).await.unwrap();
 
     for (number, said) in ["break", "refuse", "go on"].into_iter().enumerate() {

@@ -164,6 +164,7 @@ async fn a_model_behind_http_gives_one_answer_that_names_all_three_results() {
         options.local_models = Some(vec![address]);
     })
     .await;
+    served.use_found_model().await;
     let mut client = served.connect(&device, &SCOPES).await.unwrap();
     let handles = Handles::of(&served.host);
 

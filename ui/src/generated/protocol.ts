@@ -1259,7 +1259,8 @@ export interface ModelListEntry {
   provider: string;
   reasoning: boolean;
   /**
-   * `default` is among them for the model that is used when nobody chooses.
+   * `default` is among them for the model that is used when nobody chooses, `found` for one of
+   * a server on this computer that was not taken into use: such a model is not available.
    */
   tags: string[];
 }
@@ -1741,6 +1742,10 @@ export interface ModelsTestResult {
  */
 export interface ModelsUseResult {
   model: string;
+  /**
+   * Who runs the server, where it was found on this computer and taken into use by this.
+   */
+  note?: string | null;
   ok: boolean;
 }
 /**

@@ -67,14 +67,17 @@ export function tokens(count: number): string {
 }
 
 /**
- * A text from outside as one line: control, direction-changing and invisible characters become
- * spaces or nothing, and it is cut. The gateway cleans names too; this holds for everything else.
+ * A text from outside as one line: control, direction-changing, invisible and blank characters become
+ * spaces or nothing, stacked marks are reduced to two, and it is cut. The gateway cleans names too; this
+ * holds for everything else.
  */
 export function oneLine(text: string | null | undefined, max = 200): string {
   const clean = (text ?? '')
     .slice(0, max * 8)
-    .replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, ' ')
-    .replace(/[\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\u{e0000}-\u{e007f}]/gu, '')
+    .replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ')
+    // What shows nothing, and marks beyond two on one character.
+    .replace(/[\p{Default_Ignorable_Code_Point}\p{Cf}\p{Co}\u2800\ufffc\u{1d159}]/gu, '')
+    .replace(/([\p{Mn}\p{Me}]{2})[\p{Mn}\p{Me}]+/gu, '$1')
     .replace(/\s+/g, ' ')
     .trim();
   const characters = [...clean];

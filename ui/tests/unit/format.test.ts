@@ -72,6 +72,8 @@ describe('text from outside', () => {
   test('becomes one bounded line without what hides or reorders', () => {
     expect(oneLine('a\nb\tc\u0007d')).toBe('a b c d');
     expect(oneLine('safe\u202egnp.exe\u200b\u{e0041}')).toBe('safegnp.exe');
+    expect(oneLine('\u115f\u1160\u2800\u3000\u3164\ufffc\uffa0')).toBe('');
+    expect(oneLine('a' + '\u0301'.repeat(60))).toBe('a\u0301\u0301');
     expect([...oneLine('x'.repeat(500), 40)]).toHaveLength(40);
     expect(oneLine('👩‍🚀'.repeat(300), 20).endsWith('…')).toBe(true);
     expect(oneLine(null)).toBe('');

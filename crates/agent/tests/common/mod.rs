@@ -499,8 +499,12 @@ pub fn main_session() -> SessionKey {
 }
 
 pub fn authority(runtime: &Runtime) -> RunAuthority {
+    authority_of("test", runtime)
+}
+
+pub fn authority_of(client: &str, runtime: &Runtime) -> RunAuthority {
     let tools: BTreeSet<String> = runtime.catalog().iter().map(|tool| tool.name.to_owned()).collect();
-    RunAuthority::root(Owner::Owner { name: "test".to_owned() }, PathBuf::from("/w"), tools)
+    RunAuthority::root(Owner::Owner { name: client.to_owned() }, PathBuf::from("/w"), tools)
 }
 
 impl World {

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tidegate_protocol::Method;
+use tidegate_protocol::text::one_line;
 
 use super::{Context, nothing};
 use crate::arguments::{AddModelArguments, ModelsCommand};
@@ -57,12 +58,25 @@ fn render(models: &Models) -> String {
         return "There is no model. `tidegate models add` adds a provider.\n".to_owned();
     }
     let mut table = Table::new(&["IN USE", "CONTEXT", "MODEL"]);
+    let has = |model: &Model, tag: &str| model.tags.iter().any(|own| own == tag);
     for model in &models.models {
-        let in_use = if model.tags.iter().any(|tag| tag == "default") { "*" } else { "" };
+        let in_use = match (has(model, "default"), has(model, "found")) {
+            (true, _) => "*",
+            (false, true) => "found",
+            (false, false) => "",
+        };
         let context = model.context_window.map_or("-".to_owned(), |tokens| tokens.to_string());
         table.row([in_use, &context, &format!("{}/{}", model.provider, model.id)]);
     }
-    table.render()
+    let mut text = table.render();
+    if let Some(model) = models.models.iter().find(|model| has(model, "found")) {
+        let name = one_line(&format!("{}/{}", model.provider, model.id), 200);
+        text.push_str(&format!(
+            "Servers that were found on this computer are not in use until you choose one of their models: \
+             `tidegate models use {name}`. `tidegate doctor` says who runs them.\n"
+        ));
+    }
+    text
 }
 
 async fn add<W: Wire>(context: &mut Context<'_, W>, arguments: &AddModelArguments) -> Result<(), Failure> {
@@ -100,7 +114,7 @@ async fn key<W: Wire>(
         };
     }
     let prompt = format!("Key for {} (not shown; empty for none): ", arguments.id);
-    let prompt = tidegate_protocol::text::one_line(&prompt, 200);
+    let prompt = one_line(&prompt, 200);
     let given = context.client.meanwhile(move || person.secret(&prompt)).await?.map_err(Failure::Input)?;
     Ok(Some(given.trim().to_owned()).filter(|key| !key.is_empty()))
 }
@@ -142,6 +156,19 @@ async fn test<W: Wire>(context: &mut Context<'_, W>, model: Option<&str>) -> Res
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn found_models_are_marked_and_a_line_says_how_to_use_them() {
+        let answer = json!({ "models": [
+            { "id": "demo", "provider": "offline", "contextWindow": null, "tags": ["default"] },
+            { "id": "qwen3", "provider": "ollama", "contextWindow": null, "tags": ["found"] },
+        ]});
+
+        let text = render(&serde_json::from_value(answer).unwrap());
+
+        assert!(text.contains("found   -        ollama/qwen3\n"), "{text}");
+        assert!(text.contains("`tidegate models use ollama/qwen3`"), "{text}");
+    }
 
     #[test]
     fn the_model_in_use_is_marked() {

@@ -49,6 +49,7 @@ pub(crate) fn device_ask(seed: u8, asked: &[Scope]) -> Ask {
         has: ScopeSet::none(),
         from: "local network, 192.168.1.7".to_owned(),
         source: format!("192.168.1.{seed}"),
+        user: String::new(),
         known_name: false,
         unidentified: false,
         fleeting: None,

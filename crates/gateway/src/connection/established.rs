@@ -8,6 +8,8 @@ use tidegate_trust::Session;
 use tidegate_trust::principal::Denied;
 use tokio::sync::{Semaphore, mpsc};
 
+use super::max_payload;
+use crate::connection_places::ConnectionPlace;
 use crate::dispatch::{self, Caller, Reply};
 use crate::gateway::Gateway;
 use crate::hub::{Outbox, Outgoing};
@@ -25,11 +27,13 @@ pub(super) struct Peered {
     pub(super) gateway: Gateway,
     pub(super) session: Arc<Session>,
     pub(super) outbox: Arc<Outbox>,
+    /// What it counts as among the open connections; own surfaces count as nothing.
+    pub(super) _place: Option<ConnectionPlace>,
 }
 
 impl<T: Transport> Established<T> {
     pub(super) async fn serve(mut self) {
-        self.transport.set_limit(limits::MAX_PAYLOAD);
+        self.transport.set_limit(max_payload(&self.peer.session));
         let outstanding = Arc::new(Semaphore::new(limits::MAX_OUTSTANDING));
         let close = loop {
             tokio::select! {

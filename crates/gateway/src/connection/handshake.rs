@@ -7,6 +7,7 @@ use tidegate_peers::LocalSocket;
 use tidegate_protocol::device::Nonce;
 use tidegate_protocol::frame::{EventFrame, RequestFrame, ResponseFrame};
 use tidegate_protocol::hello::{Auth, Features, HelloOk, Policy, Server, SessionDefaults, Snapshot};
+use tidegate_protocol::refusal::TooManyConnections;
 use tidegate_protocol::{
     CloseCode, CloseFrame, ConnectParams, ConnectionId, Dialect, Event, Refusal, RequestId, Scope, limits,
 };
@@ -16,8 +17,8 @@ use tidegate_trust::{Admission, Attempt, Principal, Session};
 use tokio::time::{Instant, timeout_at};
 
 use super::established::{Established, Peered};
-use super::{Arrival, frame};
-use crate::admission_slots::Stage;
+use super::{Arrival, frame, max_payload};
+use crate::admission_slots::{Stage, UnauthenticatedSlot};
 use crate::gateway::Gateway;
 use crate::hub::Outbox;
 use crate::now;
@@ -87,6 +88,10 @@ impl<T: Transport> Challenged<T> {
                 "the gateway is starting; try again".to_owned(),
             )));
         }
+        if inner.places.are_all_taken() && !matches!(self.arrival.origin, Origin::InProcess(_)) {
+            // Before anything is used up, such as a grant for one admission.
+            return Err(Refused::plain(Refusal::TooManyConnections(TooManyConnections::InAll)));
+        }
         let origin = self.arrival.origin.clone();
         let mut attempt = Attempt::new(self.id.clone(), origin, params, &self.nonce, now::wall());
         let mut looked = None;
@@ -139,6 +144,15 @@ impl<T: Transport> Challenged<T> {
     ) -> Option<Established<T>> {
         let inner = self.gateway.inner();
         let session = Arc::new(admitted.session);
+        let source = self.arrival.slot.as_ref().map(UnauthenticatedSlot::source);
+        let place = match inner.places.take(&session, source) {
+            Ok(place) => place,
+            Err(which) => {
+                inner.gatekeeper.forget_admission(&session, admitted.device_token.is_some());
+                let refusal = Refusal::TooManyConnections(which);
+                return self.refuse(id, &refusal, session.dialect(), Duration::ZERO).await;
+            }
+        };
         if let Err(error) = inner.gatekeeper.commit_admission(std::mem::take(&mut admitted.durable)).await {
             tracing::warn!(%error, "a device token could not be saved, so none is given out");
             admitted.device_token = None;
@@ -155,7 +169,7 @@ impl<T: Transport> Challenged<T> {
             (true, Some(hello)) => self.transport.send(hello).await.is_ok(),
             _ => false,
         };
-        let peer = Peered { gateway: self.gateway, session, outbox };
+        let peer = Peered { gateway: self.gateway, session, outbox, _place: place };
         let established = Established { transport: self.transport, queue, peer };
         if !sent {
             established.peer.leave();
@@ -245,7 +259,7 @@ async fn hello(
             device_token,
             issued_at_ms,
         },
-        policy: Policy::default(),
+        policy: Policy::with_max_payload(max_payload(session)),
     }
 }
 

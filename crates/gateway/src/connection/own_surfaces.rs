@@ -62,7 +62,7 @@ pub(crate) async fn serve_local<T: Transport>(
     drop(slot);
     let (outbox, queue) = Outbox::new();
     inner.hub.join(&session, &outbox, true);
-    Established { transport, queue, peer: Peered { gateway, session, outbox } }.serve().await;
+    Established { transport, queue, peer: Peered { gateway, session, outbox, _place: None } }.serve().await;
 }
 
 /// Serves a window of the desktop. The shell opened it, so there is nobody to be looked up.
@@ -82,7 +82,7 @@ pub(crate) async fn serve_window<T: Transport>(gateway: Gateway, mut transport: 
     let (outbox, queue) = Outbox::new();
     inner.hub.join(&session, &outbox, true);
     inner.hub.watch_all(session.connection());
-    Established { transport, queue, peer: Peered { gateway, session, outbox } }.serve().await;
+    Established { transport, queue, peer: Peered { gateway, session, outbox, _place: None } }.serve().await;
 }
 
 /// The first frame to a surface of the person.

@@ -13,7 +13,7 @@ use tidegate_testkit::identity::DeviceIdentity;
 use tokio::time::timeout;
 
 use crate::attacks::Scene;
-use crate::support::{Attacker as _, PATIENCE, World};
+use crate::support::{Attacker as _, NEVER_ANSWERED, PATIENCE, World};
 
 #[track_caller]
 fn refused(answer: Result<Value, ClientError>) -> Value {
@@ -160,6 +160,51 @@ async fn one_connection_has_sixty_four_unanswered_requests_and_no_more() {
 }
 
 #[tokio::test]
+async fn a_session_without_scopes_may_send_small_messages_only_and_is_told() {
+    let world = World::with_desktop().await;
+    world.let_in(1, &["operator.read"]).await;
+    for options in [ConnectOptions::default().token(&world.token), world.device(1, &[])] {
+        let mut client = GatewayClient::open(world.url()).await.unwrap();
+        let hello = client.connect(&options).await.unwrap();
+        assert_eq!(hello["policy"]["maxPayload"], json!(limits::MAX_PAYLOAD_WITHOUT_SCOPES));
+        assert!(client.request("health", json!({})).await.is_ok());
+        let large = json!({ "text": "x".repeat(limits::MAX_PAYLOAD_WITHOUT_SCOPES) });
+        assert!(client.request("system-event", large).await.is_err());
+        assert_eq!(client.closed().await.unwrap().code, Some(1009));
+    }
+    let mut reader = GatewayClient::open(world.url()).await.unwrap();
+    let hello = reader.connect(&world.device(1, &["operator.read"])).await.unwrap();
+    assert_eq!(hello["policy"]["maxPayload"], json!(limits::MAX_PAYLOAD));
+}
+
+#[tokio::test]
+async fn visitors_have_a_handful_of_connections_and_take_nobodys_place() {
+    let world = World::with_desktop().await;
+    let visitor = ConnectOptions::default().token(&world.token);
+    let mut visitors = Vec::new();
+    for _ in 0..limits::MAX_VISITORS_PER_USER {
+        visitors.push(world.connect(&visitor).await.unwrap());
+    }
+    let error = refused(world.connect(&visitor).await.map(|_| Value::Null));
+    assert_eq!(
+        (&error["code"], &error["retryable"], &error["details"]["code"]),
+        (&json!("UNAVAILABLE"), &json!(true), &json!("TOO_MANY_CONNECTIONS")),
+        "{error}"
+    );
+    assert!(world.let_in(1, &["operator.read"]).await.request("health", json!({})).await.is_ok());
+    let mut command_line = world.command_line().await;
+    assert!(command_line.call("health", json!({})).await.is_ok());
+
+    drop(visitors);
+    let mut changes = 0;
+    while world.connect(&visitor).await.is_err() {
+        changes += 1;
+        assert!(changes < 1000, "the places are not given back");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
 async fn what_a_client_writes_is_text_and_decides_nothing() {
     let scene = Scene::new().await;
     let mut writer = scene.world.let_in(5, &["operator.write"]).await;
@@ -266,10 +311,15 @@ async fn what_a_client_says_of_a_command_is_bounded() {
 }
 
 #[tokio::test]
-async fn what_a_revoked_client_has_in_line_is_dropped_and_nobody_elses() {
+async fn runs_of_a_revoked_client_are_stopped_and_nobody_elses() {
     let world = World::with_desktop().await;
     let mut leaving = world.let_in(1, &["operator.approvals", "operator.write"]).await;
     let mut staying = world.let_in(2, &["operator.write"]).await;
+    for (client, run) in [(&mut leaving, "leaving-works"), (&mut staying, "staying-works")] {
+        let message = json!({ "sessionKey": run, "message": NEVER_ANSWERED, "idempotencyKey": run });
+        client.request("chat.send", message).await.unwrap();
+    }
+    world.until_models_are_asked(2).await;
     world.desk().set_paused(true).await.unwrap();
     let send = |session: &str, run: &str| json!({ "sessionKey": session, "message": "hello", "idempotencyKey": run });
     for number in 0..3 {
@@ -290,6 +340,9 @@ async fn what_a_revoked_client_has_in_line_is_dropped_and_nobody_elses() {
         assert_eq!(ended(&world, &format!("leaving-{number}")).await, Outcome::Cancelled);
         assert_eq!(ended(&world, &format!("staying-{number}")).await, Outcome::Ok);
     }
+    assert_eq!(ended(&world, "leaving-works").await, Outcome::Cancelled);
+    let left: Vec<_> = world.runtime.active().into_iter().map(|active| active.run.to_string()).collect();
+    assert_eq!(left, ["staying-works"]);
     while !world.desk().commands().is_empty() {
         timeout(PATIENCE, changes.changed()).await.expect("its command is withdrawn").unwrap();
     }

@@ -101,7 +101,7 @@ async fn a_program_that_waits_gets_a_token_of_its_own_instead_of_a_grant() {
     let still = desk.requests().len();
     let token = desk.give_token(&request.id, &digest, "openclaw", Level::Full, true).await.unwrap();
 
-    assert_eq!((taken.err(), changed.err()), (Some(DeskError::Name), Some(DeskError::Changed)));
+    assert_eq!((taken.err(), changed.err()), (Some(DeskError::NameTaken), Some(DeskError::Changed)));
     assert_eq!((refused, still), (Err(DeskError::NeedsOwnToken), 1));
     assert!(desk.requests().is_empty(), "the request has ended");
     let own = ConnectOptions::default().token(token.reveal()).scopes(&["operator.admin", "operator.pairing"]);

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tidegate_agent::approval::{ApprovalAnswer, ApprovalGate as _, ApprovalPlan, ApprovalQuestion, ExecPlan};
+use tidegate_agent::message::Message;
 use tidegate_agent::model::{
     BoxFuture, Model, ModelDirectory, ModelEntry, ModelError, ModelName, ModelRequest, ModelStream,
     StopReason, StreamEvent,
@@ -39,6 +40,7 @@ use tidegate_trust::records::{ProgramIdentity, TrustRecords};
 use tidegate_trust::settings::{ProposedSetting, WebOrigin};
 use tidegate_trust::token::Token;
 use tokio::net::UnixStream;
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
@@ -106,7 +108,14 @@ impl PeerLookup for Peers {
     }
 }
 
-struct InstantModel;
+/// What the model has no answer to.
+pub(crate) const NEVER_ANSWERED: &str = "think for ever";
+
+/// Answers at once, except to [`NEVER_ANSWERED`].
+#[derive(Clone)]
+struct InstantModel {
+    thinking: Arc<Semaphore>,
+}
 
 fn model_name() -> ModelName {
     ModelName::parse("test/instant").unwrap()
@@ -117,21 +126,26 @@ impl Model for InstantModel {
         model_name()
     }
 
-    fn stream(&self, _: ModelRequest) -> BoxFuture<'_, Result<ModelStream, ModelError>> {
+    fn stream(&self, request: ModelRequest) -> BoxFuture<'_, Result<ModelStream, ModelError>> {
+        if matches!(request.messages.last(), Some(Message::User(text)) if text == NEVER_ANSWERED) {
+            self.thinking.add_permits(1);
+            return Box::pin(std::future::pending());
+        }
         let events = vec![Ok(StreamEvent::Text("yes".to_owned())), Ok(StreamEvent::Stop(StopReason::Stop))];
         Box::pin(async { Ok(Box::pin(futures_util::stream::iter(events)) as ModelStream) })
     }
 }
 
-struct Models;
+#[derive(Clone)]
+struct Models(InstantModel);
 
 impl ModelDirectory for Models {
     fn default_model(&self) -> BoxFuture<'_, Arc<dyn Model>> {
-        Box::pin(async { Arc::new(InstantModel) as Arc<dyn Model> })
+        Box::pin(async { Arc::new(self.0.clone()) as Arc<dyn Model> })
     }
 
     fn model(&self, _: &ModelName) -> BoxFuture<'_, Option<Arc<dyn Model>>> {
-        Box::pin(async { Some(Arc::new(InstantModel) as Arc<dyn Model>) })
+        Box::pin(async { Some(Arc::new(self.0.clone()) as Arc<dyn Model>) })
     }
 
     fn list(&self) -> BoxFuture<'_, Vec<ModelEntry>> {
@@ -146,6 +160,7 @@ pub(crate) struct World {
     pub(crate) host: Arc<StubHost>,
     pub(crate) peers: Arc<Peers>,
     pub(crate) token: String,
+    thinking: Arc<Semaphore>,
     desk: Option<Desk>,
     url: String,
     place: TempDir,
@@ -196,9 +211,10 @@ impl World {
             config_path: place.path().join("openclaw.json"),
         });
         let subagents = SubagentClient::new(gateway.clone(), &seed, "1.2.3");
+        let models = Models(InstantModel { thinking: Arc::new(Semaphore::new(0)) });
         let runtime = Runtime::new(RuntimeParts {
             store,
-            models: Arc::new(Models),
+            models: Arc::new(models.clone()),
             tools: Vec::new(),
             approvals: Arc::new(PersonGate::new(gateway.clone())),
             subagents: Arc::new(subagents.clone()),
@@ -207,7 +223,7 @@ impl World {
             workspace: place.path().to_owned(),
             boot: "boot".to_owned(),
         });
-        gateway.attach(runtime.clone(), Arc::new(Models));
+        gateway.attach(runtime.clone(), Arc::new(models.clone()));
         let stop = CancellationToken::new();
         let listener = bind_loopback(0).unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -221,6 +237,7 @@ impl World {
             subagents,
             host,
             peers,
+            thinking: models.0.thinking,
             token: token.reveal().to_owned(),
             url: format!("ws://127.0.0.1:{port}"),
             place,
@@ -254,6 +271,12 @@ impl World {
     /// A connection to the local socket that was not greeted yet.
     pub(crate) async fn local_socket(&self) -> LinesClient<UnixStream> {
         local_socket::connect(&self.place.path().join("control.sock")).await.unwrap()
+    }
+
+    /// Waits until so many runs have said [`NEVER_ANSWERED`] to the model.
+    pub(crate) async fn until_models_are_asked(&self, runs: u32) {
+        let asked = tokio::time::timeout(PATIENCE, self.thinking.acquire_many(runs)).await;
+        asked.expect("the model is asked").unwrap().forget();
     }
 
     /// Someone connects.

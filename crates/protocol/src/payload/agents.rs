@@ -55,7 +55,8 @@ payload! {
         context_window: Option<u32>,
         reasoning: bool,
         available: bool,
-        /// `default` is among them for the model that is used when nobody chooses.
+        /// `default` is among them for the model that is used when nobody chooses, `found` for one of
+        /// a server on this computer that was not taken into use: such a model is not available.
         tags: Vec<String>,
     }
     /// `models.list`.

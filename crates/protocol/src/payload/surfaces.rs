@@ -272,6 +272,8 @@ payload! {
     ModelsUseResult {
         ok: bool,
         model: String,
+        /// Who runs the server, where it was found on this computer and taken into use by this.
+        note: Option<String>,
     }
     /// `tidegate.models.test`.
     ModelsTestResult {

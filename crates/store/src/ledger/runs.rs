@@ -9,6 +9,7 @@ use super::sessions::{self, NewSession};
 use super::{inbox, transcript};
 use crate::open::FrameInbox;
 use crate::records::{BegunRun, NewRun, ParentEdge, RunRow, RunState, StartedRun};
+use crate::room::Room;
 use crate::rows::{self, Columns, integer, millis};
 use crate::{Store, StoreError, json, sql};
 
@@ -18,9 +19,11 @@ impl Store {
     ///
     /// # Errors
     /// When the store cannot be written; [`StoreError::Invalid`] when input or spec cannot be
-    /// stored.
+    /// stored; [`StoreError::TooManySessions`] or [`StoreError::NoRoomForMessages`] when there is no
+    /// room for it.
     pub async fn begin_run(&self, new: NewRun) -> Result<BegunRun, StoreError> {
-        self.write(move |connection| begin(connection, &new)).await
+        let room = self.room();
+        self.write(move |connection| begin(connection, &new, room)).await
     }
 
     /// Lets a queued run begin. What waits in its session's inbox is appended to the session's
@@ -106,10 +109,14 @@ fn join_tree(connection: &Connection, edge: &ParentEdge) -> Result<Result<RunId,
     Ok(Ok(root))
 }
 
-fn begin(connection: &Connection, new: &NewRun) -> Result<BegunRun, StoreError> {
+fn begin(connection: &Connection, new: &NewRun, room: Room) -> Result<BegunRun, StoreError> {
     if let Some(existing) = find(connection, &new.id)? {
         let same_session = existing.session == new.session;
         return Ok(if same_session { BegunRun::Existing(existing) } else { BegunRun::TakenElsewhere });
+    }
+    // A run without one reads results that are stored already.
+    if new.input.is_some() {
+        room.holds_a_message(connection)?;
     }
     let root = match &new.parent {
         None => new.id.clone(),
@@ -130,6 +137,7 @@ fn begin(connection: &Connection, new: &NewRun) -> Result<BegunRun, StoreError> 
             label: new.label.as_deref(),
             at: new.at,
         },
+        room,
     )?;
     rows::execute(connection, sql::SESSION_QUEUED, (new.session.as_str(), new.id.as_str(), millis(new.at)))?;
     let session = sessions::find(connection, &new.session)?.ok_or_else(|| sessions::gone(&new.session))?;

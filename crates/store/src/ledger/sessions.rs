@@ -4,6 +4,7 @@ use rusqlite::Connection;
 use tidegate_protocol::{SessionId, SessionKey, UnixMillis};
 
 use crate::records::{SessionFilter, SessionPatch, SessionRow};
+use crate::room::Room;
 use crate::rows::{self, integer, millis};
 use crate::{Store, StoreError, json, sql};
 
@@ -11,7 +12,8 @@ impl Store {
     /// The session of this key, made when it is missing; then `new_id` is its transcript.
     ///
     /// # Errors
-    /// When the store cannot be written; [`StoreError::Conflict`] when `new_id` is taken.
+    /// When the store cannot be written; [`StoreError::Conflict`] when `new_id` is taken;
+    /// [`StoreError::TooManySessions`] when there is no room for another.
     pub async fn ensure_session(
         &self,
         key: SessionKey,
@@ -22,10 +24,12 @@ impl Store {
         if let Some(session) = self.session(key.clone()).await? {
             return Ok(session);
         }
+        let room = self.room();
         self.write(move |connection| {
             make(
                 connection,
                 &NewSession { key: &key, id: &new_id, parent: None, depth: 0, label: None, at },
+                room,
             )?;
             find(connection, &key)?.ok_or_else(|| gone(&key))
         })
@@ -121,7 +125,7 @@ pub(super) struct NewSession<'a> {
 }
 
 /// Makes a session and its transcript unless the session exists.
-pub(super) fn make(connection: &Connection, new: &NewSession<'_>) -> Result<(), StoreError> {
+pub(super) fn make(connection: &Connection, new: &NewSession<'_>, room: Room) -> Result<(), StoreError> {
     let made = rows::execute(
         connection,
         sql::SESSION_INSERT,
@@ -136,6 +140,7 @@ pub(super) fn make(connection: &Connection, new: &NewSession<'_>) -> Result<(), 
         ),
     )?;
     if made > 0 {
+        room.holds_sessions(connection)?;
         rows::execute(
             connection,
             sql::TRANSCRIPT_INSERT,

@@ -2,7 +2,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use tidegate_store::{FILE_NAME, OpenError, OpenOptions, Outcome, Store, StoreError, StoreState};
+use tidegate_store::{FILE_NAME, NewRun, OpenError, OpenOptions, Outcome, Store, StoreError, StoreState};
 
 use crate::common::*;
 
@@ -203,6 +203,38 @@ async fn a_full_store_acknowledges_nothing_and_works_again_with_space() {
 
     let more = store.append(run_id("r1"), vec![user(&text)], at(212)).await.expect("works again");
     assert_eq!(more[0].seq, acknowledged as u64 + 1);
+}
+
+#[tokio::test]
+async fn new_messages_stop_while_answers_can_still_be_saved() {
+    let directory = tempfile::tempdir().expect("directory");
+    let small = OpenOptions { max_bytes: 1024 * 1024, ..options() };
+    let (store, _) = Store::open(directory.path(), small).expect("opened");
+    created(&store, new_run("works", MAIN)).await;
+    started(&store, "works").await;
+    let large = |number: usize| NewRun {
+        input: Some(user(&"x".repeat(40_000))),
+        ..new_run(&format!("r{number}"), &format!("agent:main:{number}"))
+    };
+    let mut accepted = 0;
+    let refused = loop {
+        match store.begin_run(large(accepted)).await {
+            Ok(_) => accepted += 1,
+            Err(error) => break error,
+        }
+        assert!(accepted < 100, "the limit is never reached");
+    };
+    assert_eq!(refused, StoreError::NoRoomForMessages);
+    assert!(refused.to_string().contains("`tidegate sessions delete`"));
+
+    store.append(run_id("works"), vec![user(&"y".repeat(20_000))], at(210)).await.expect("an answer");
+    store.settle_run(settlement("works", Outcome::Ok)).await.expect("its end");
+    store.set_flag("agent.paused", Some("true".to_owned())).await.expect("a decision");
+    for number in 0..2 {
+        store.settle_run(settlement(&format!("r{number}"), Outcome::Cancelled)).await.expect("settled");
+        store.delete_session(key(&format!("agent:main:{number}")), false).await.expect("space returns");
+    }
+    created(&store, large(accepted)).await;
 }
 
 /// A small file system of its own, where the machine lets us mount one.

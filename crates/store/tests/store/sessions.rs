@@ -1,6 +1,6 @@
 use serde_json::json;
 use tidegate_protocol::AgentId;
-use tidegate_store::{SessionFilter, SessionPatch, Store, StoreError};
+use tidegate_store::{OpenOptions, SessionFilter, SessionPatch, Store, StoreError};
 
 use crate::common::*;
 
@@ -20,6 +20,24 @@ async fn ensuring_a_session_twice_keeps_the_first() {
     assert_eq!(first, second);
     assert_eq!((first.session_id, first.depth, first.created_at), (session_id("a"), 0, at(5)));
     assert_eq!(store.count_sessions().await, Ok(1));
+}
+
+#[tokio::test]
+async fn one_session_too_many_is_refused_until_another_is_deleted() {
+    let directory = tempfile::tempdir().expect("directory");
+    let few = OpenOptions { max_sessions: 2, ..options() };
+    let (store, _) = Store::open(directory.path(), few).expect("opened");
+    store.ensure_session(key("agent:main:a"), session_id("a"), at(5)).await.expect("made");
+    created(&store, new_run("r1", "agent:main:b")).await;
+
+    let limit = Err(StoreError::TooManySessions { limit: 2 });
+    assert_eq!(store.ensure_session(key("agent:main:c"), session_id("c"), at(6)).await.map(|_| ()), limit);
+    assert_eq!(store.begin_run(new_run("r2", "agent:main:c")).await.map(|_| ()), limit);
+    assert_eq!(store.count_sessions().await, Ok(2), "nothing of it was kept");
+    created(&store, new_run("r3", "agent:main:b")).await;
+
+    assert_eq!(store.delete_session(key("agent:main:a"), false).await, Ok(true));
+    created(&store, new_run("r2", "agent:main:c")).await;
 }
 
 #[tokio::test]

@@ -67,6 +67,7 @@ impl Authority {
             has,
             from: attempt.origin.describe(),
             source: attempt.origin.source(),
+            user: attempt.origin.user(),
             known_name,
             unidentified: attempt.may_be_a_command(),
             fleeting: None,

@@ -114,6 +114,7 @@ impl Authority {
                     has,
                     from: attempt.origin.describe(),
                     source: attempt.origin.source(),
+                    user: attempt.origin.user(),
                     known_name: false,
                     unidentified: false,
                     fleeting: program.fleeting.map(crate::program::Fleeting::sentence),

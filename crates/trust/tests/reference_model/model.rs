@@ -383,9 +383,11 @@ impl Model {
             let id = request.id.clone();
             return if request.shown == shown { Outcome::Same(id) } else { Outcome::Wider(id) };
         }
-        let others = self.requests.iter().filter(|request| request.shown.subject != shown.subject);
-        let of_source = others.clone().filter(|request| request.source == source).count();
-        if others.count() >= 8 || of_source >= 2 {
+        let keeps_its_place = self
+            .requests
+            .iter()
+            .any(|request| request.shown.subject == shown.subject && request.source == source);
+        if !keeps_its_place && !self.has_place_for(&shown, source) {
             return Outcome::Full;
         }
         let old = self.requests.iter().position(|request| request.shown.subject == shown.subject);
@@ -399,6 +401,20 @@ impl Model {
             later: old.as_ref().is_some_and(|old| old.later),
         });
         Outcome::New { ends: old.map(|old| old.id) }
+    }
+
+    fn has_place_for(&self, shown: &Shown, source: &str) -> bool {
+        // All programs of the walk are of one user.
+        let is_local = |source: &str| source.starts_with("user ");
+        let others: Vec<_> =
+            self.requests.iter().filter(|request| request.shown.subject != shown.subject).collect();
+        let of_user = others.iter().filter(|request| is_local(&request.source)).count();
+        let places = if is_local(source) && of_user >= 7 { 0 } else { 8 };
+        match others.iter().filter(|request| request.source == source).count() {
+            0 => others.len() < places,
+            1 => others.len() < places.min(4),
+            _ => false,
+        }
     }
 
     /// What an approval would grant, and what is wrong with it.
