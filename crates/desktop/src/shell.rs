@@ -83,7 +83,8 @@ pub enum Input {
 pub enum Effect {
     /// Draw the tray like this.
     Tray(TrayMenu),
-    /// Show this notification, in place of the one before.
+    /// Show this notification, in place of the one before, until it is answered or taken away: a service
+    /// that is started later or again shows it, too.
     Notify(Notification),
     /// Take the notification away.
     CloseNotification,

@@ -10,6 +10,7 @@ use tidegate_trust::moment::Deadline;
 use super::Controller;
 use super::tasks::Decided;
 use super::waiting::{Ended, Key};
+use crate::dialog::ARM_AFTER;
 use crate::shell::{Effect, HostState, Notification, NotificationAnswer, NotificationId, Surface};
 
 /// How often a notification is shown at most.
@@ -52,6 +53,8 @@ struct Shown {
     /// What it told of, with the digests of that time. Empty when it only told what has happened.
     items: BTreeMap<Key, String>,
     decided: DecidedByClients,
+    /// Until then, a press of its button may have been meant for the one that it replaced.
+    replacing: Option<Deadline>,
 }
 
 impl Notifications {
@@ -77,23 +80,21 @@ impl Controller {
         *sum = sum.and(DecidedByClients { let_in, refused });
     }
 
-    /// Notifications began to work, or ceased to: what was shown is gone.
-    pub(super) fn notification_service_changed(&mut self, service: Surface) {
-        let is_back = service == Surface::Works && matches!(self.notification_service, Surface::Missing(_));
-        if is_back {
-            self.notifications.take_unseen();
-            self.notifications.told.clear();
-        }
-        self.notification_service = service;
-    }
-
     pub(super) fn notification_answered(
         &mut self,
         id: NotificationId,
         answer: NotificationAnswer,
+        now: Moment,
         effects: &mut Vec<Effect>,
     ) {
         let shown = self.notifications.shown.take_if(|shown| shown.id == id);
+        let was_replacing = shown.as_ref().and_then(|shown| shown.replacing);
+        let is_early = was_replacing.is_some_and(|replacing| !replacing.has_passed(now));
+        let answer = match answer {
+            // Nobody has read it yet, so the dialog asks.
+            NotificationAnswer::Deny if is_early => NotificationAnswer::Review,
+            answer => answer,
+        };
         match (answer, shown) {
             (NotificationAnswer::Closed, _) | (NotificationAnswer::Deny, None) => {}
             (NotificationAnswer::Deny, Some(shown)) => {
@@ -134,14 +135,15 @@ impl Controller {
         let items: BTreeMap<Key, String> =
             self.waiting.unasked().map(|entry| (entry.key.clone(), entry.digest.clone())).collect();
         // The one before may not have been seen yet, and this takes its place.
-        self.notifications.take_unseen();
+        let was_shown = self.notifications.take_unseen().is_some();
+        let replacing = was_shown.then(|| now.deadline(ARM_AFTER));
         let decided = std::mem::take(&mut self.notifications.decided);
         let id = self.numbers.notification();
         effects.push(Effect::Notify(notification(id, &items, decided, self.notifications.ended)));
         self.notifications.told.extend(items.keys().cloned());
         self.notifications.ended = Ended::default();
         self.notifications.gate = Some(now.deadline(NOTIFY_EVERY));
-        self.notifications.shown = Some(Shown { id, items, decided });
+        self.notifications.shown = Some(Shown { id, items, decided, replacing });
     }
 
     /// How long a notification still has to wait.
