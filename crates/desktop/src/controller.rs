@@ -7,6 +7,7 @@
 
 mod messages;
 mod notifications;
+mod presses;
 mod reviews;
 mod tasks;
 mod waiting;
@@ -144,7 +145,13 @@ impl Controller {
             Input::Notification { id, answer } => self.notification_answered(id, answer, now, &mut effects),
             Input::NotificationService(service) => self.notification_service = service,
             Input::TrayHost(host) => self.tray_host_changed(host, now),
-            Input::Dialog { id, outcome } => self.dialog_ended(id, outcome, now, &mut effects),
+            Input::Dialog { id, outcome, press } => {
+                if self.may_press(id, &outcome, press, &mut effects) {
+                    self.dialog_ended(id, outcome, now, &mut effects);
+                } else {
+                    self.press_refused(id, outcome, &mut effects);
+                }
+            }
             Input::Wish(wish) => self.wished(wish, now, &mut effects),
             Input::Done { task, result } => self.task_done(task, result, &mut effects),
             Input::SecondLaunch => effects.push(match self.has_window {
@@ -217,6 +224,7 @@ impl Controller {
             self.close_review(effects);
             self.close_notification(effects);
             self.work.running.clear();
+            self.work.commands_beyond_contained = 0;
         }
         if self.host == HostState::Stopping {
             self.is_quitting = true;

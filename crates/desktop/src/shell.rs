@@ -11,6 +11,7 @@ use tidegate_trust::pairing::PendingRequest;
 use tidegate_trust::settings::{Setting, ShownSetting};
 
 use crate::dialog::{Attention, Dialog, DialogId, DialogOutcome, Secret};
+use crate::press::{Press, Synthetic};
 use crate::tray_menu::{TrayCommand, TrayMenu};
 
 /// What a shell tells the controller. The time comes beside it.
@@ -42,6 +43,8 @@ pub enum Input {
         id: DialogId,
         /// How.
         outcome: DialogOutcome,
+        /// What pressed the button.
+        press: Press,
     },
     /// A window or the command line asks that a dialog is opened. That is a wish, never a decision.
     Wish(Wish),
@@ -198,6 +201,16 @@ pub enum Effect {
     /// Tell [`Input::Queue`] anew, soon: the gateway serves again, or the time of something in it
     /// was up.
     ReadQueue,
+    /// Record in the audit log that a program pressed an approving button. Comes before the effect
+    /// that carries the approval out.
+    AuditSyntheticPress {
+        /// What would be approved: the id of a request, or our own words.
+        about: String,
+        /// How it was pressed.
+        by: Synthetic,
+        /// Whether the press was allowed; if not, nothing was approved.
+        is_allowed: bool,
+    },
     /// Take a block away: the person was asked. Whoever it was has to ask like anyone else then.
     Unblock {
         /// Answered by [`Input::Done`].
@@ -276,6 +289,9 @@ pub struct Work {
     pub is_paused: bool,
     /// The titles of the runs at work; may be hostile text.
     pub running: Vec<String>,
+    /// How many commands of agents run that are not contained: such a command may reach the display,
+    /// and press what is on it.
+    pub commands_beyond_contained: usize,
 }
 
 /// What a surface of the desktop can do at the moment.

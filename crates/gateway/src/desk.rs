@@ -4,10 +4,11 @@
 //! The composition root takes the key from the new `Authority` (`take_desktop_key`), before that goes
 //! into the gateway, and hands the desk that it opens to the shell.
 
-use tidegate_protocol::limits;
 use tidegate_protocol::payload::surfaces::DesktopStatus;
+use tidegate_protocol::{limits, text};
 use tidegate_trust::Level;
 use tidegate_trust::approval::{Decision, ResolveError, WaitingCommand};
+use tidegate_trust::audit::{AuditEvent, Weight};
 use tidegate_trust::decision::{Decider, DecisionError, Verdict};
 use tidegate_trust::management::ManagementError;
 use tidegate_trust::origin::{DesktopKey, Origin};
@@ -21,6 +22,9 @@ use crate::gateway::Gateway;
 use crate::now;
 use crate::transport::{ChannelClient, channel};
 use crate::wishes::Wish;
+
+/// The most characters of what a press was about.
+const MAX_PRESS: usize = 120;
 
 /// The person's place at a desktop. Only whoever holds the [`DesktopKey`] gets one. A cheap handle.
 #[derive(Clone)]
@@ -316,6 +320,18 @@ impl Desk {
             digest,
             decision,
         )?)
+    }
+
+    /// Records that a program pressed an approving button in a dialog (`by`: how), whether or not
+    /// that was allowed. `about` is the id of what would be approved, or the shell's own words.
+    pub fn audit_synthetic_press(&self, about: &str, by: &str, is_allowed: bool) {
+        let (weight, kind) = match is_allowed {
+            true => (Weight::Info, "dialog.pressed-by-program"),
+            false => (Weight::Warn, "dialog.press-refused"),
+        };
+        let about = text::one_line(about, MAX_PRESS);
+        let line = format!("{kind} about={about} by={by}");
+        self.gateway.inner().gatekeeper.audit(AuditEvent::new(now::wall(), weight, kind, about, line));
     }
 
     /// Stops or resumes new work of agents.

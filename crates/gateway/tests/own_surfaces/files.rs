@@ -72,3 +72,16 @@ async fn a_refusal_and_too_much_that_waits_are_sentences_for_the_model() {
     assert_eq!(asked.await.unwrap(), ApprovalAnswer::Denied { reason: "a person refused it".to_owned() });
     audit_line(&world, "file.denied").await;
 }
+
+#[tokio::test]
+async fn a_programs_press_is_recorded_as_allowed_or_refused() {
+    let world = World::with_desktop().await;
+
+    world.desk().audit_synthetic_press("command-1\n\u{202e}", "xtest", false);
+    world.desk().audit_synthetic_press("command-1", "accessibility", true);
+
+    let refused = audit_line(&world, "dialog.press-refused").await;
+    assert!(refused.ends_with(" by=xtest") && !refused.contains('\n'), "{refused}");
+    let allowed = audit_line(&world, "dialog.pressed-by-program").await;
+    assert_eq!(allowed, "dialog.pressed-by-program about=command-1 by=accessibility");
+}
