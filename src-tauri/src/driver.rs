@@ -48,10 +48,14 @@ impl Served {
     }
 
     /// What clients decided since this was asked last.
-    fn new_decisions(&mut self) -> Option<Input> {
+    fn new_decisions(&mut self) -> Vec<Input> {
         let now = *self.decisions.borrow_and_update();
-        let ClientDecisions { let_in, refused } = now.since(std::mem::replace(&mut self.told_decisions, now));
-        (let_in > 0 || refused > 0).then_some(Input::DecidedByClients { let_in, refused })
+        let ClientDecisions { let_in, refused, approved, denied } =
+            now.since(std::mem::replace(&mut self.told_decisions, now));
+        let about_others = (let_in > 0 || refused > 0).then_some(Input::DecidedByClients { let_in, refused });
+        let for_agents =
+            (approved > 0 || denied > 0).then_some(Input::AgentRequestsDecidedByClients { approved, denied });
+        about_others.into_iter().chain(for_agents).collect()
     }
 }
 
@@ -192,7 +196,7 @@ impl Driver {
 
     /// Tells what clients decided and was not told yet.
     fn tell_decisions(&mut self, served: &mut Option<Served>) {
-        if let Some(decided) = served.as_mut().and_then(Served::new_decisions) {
+        for decided in served.as_mut().map(Served::new_decisions).unwrap_or_default() {
             self.tell(decided, served);
         }
     }

@@ -162,6 +162,9 @@ impl Controller {
             Input::Screen { is_locked } => self.is_locked = is_locked,
             Input::Autostart(starts_at_login) => self.starts_at_login = starts_at_login,
             Input::DecidedByClients { let_in, refused } => self.decided_by_clients(let_in, refused),
+            Input::AgentRequestsDecidedByClients { approved, denied } => {
+                self.agent_requests_decided_by_clients(approved, denied);
+            }
             Input::Wake => {}
         }
         if self.waiting.has_end_between(before.wall, now.wall) {

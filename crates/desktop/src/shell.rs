@@ -77,6 +77,14 @@ pub enum Input {
         /// How many they refused.
         refused: u64,
     },
+    /// Clients with permission to approve what agents ask for have decided so often since this was
+    /// told last.
+    AgentRequestsDecidedByClients {
+        /// How many they approved.
+        approved: u64,
+        /// How many they denied.
+        denied: u64,
+    },
     /// The moment of [`crate::controller::Controller::wake_at`] has come.
     Wake,
 }

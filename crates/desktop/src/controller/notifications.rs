@@ -30,11 +30,14 @@ pub(super) struct Notifications {
     decided: DecidedByClients,
 }
 
-/// How many clients let in and refused, without the person.
+/// What clients decided without the person: how many devices and programs they let in and refused, and
+/// how many requests of agents they approved and denied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct DecidedByClients {
     let_in: u64,
     refused: u64,
+    approved: u64,
+    denied: u64,
 }
 
 impl DecidedByClients {
@@ -42,6 +45,8 @@ impl DecidedByClients {
         Self {
             let_in: self.let_in.saturating_add(more.let_in),
             refused: self.refused.saturating_add(more.refused),
+            approved: self.approved.saturating_add(more.approved),
+            denied: self.denied.saturating_add(more.denied),
         }
     }
 }
@@ -77,7 +82,13 @@ impl Controller {
     /// Clients that may let others in did, or refused them.
     pub(super) fn decided_by_clients(&mut self, let_in: u64, refused: u64) {
         let sum = &mut self.notifications.decided;
-        *sum = sum.and(DecidedByClients { let_in, refused });
+        *sum = sum.and(DecidedByClients { let_in, refused, ..DecidedByClients::default() });
+    }
+
+    /// Clients with permission to approve what agents ask for did, or denied it.
+    pub(super) fn agent_requests_decided_by_clients(&mut self, approved: u64, denied: u64) {
+        let sum = &mut self.notifications.decided;
+        *sum = sum.and(DecidedByClients { approved, denied, ..DecidedByClients::default() });
     }
 
     pub(super) fn notification_answered(
@@ -180,9 +191,9 @@ fn notification(
     let commands = items.keys().filter(|key| matches!(key, Key::Command(_))).count();
     let settings = items.keys().filter(|key| matches!(key, Key::Setting(..))).count();
     let requests = items.len() - commands - settings;
-    let (decided, ended) = (decided_sentence(decided), ended_sentence(ended));
+    let (decided, ended) = (decided_sentences(decided), ended_sentence(ended));
     let title = match items.len() {
-        0 if decided.is_some() => "Tidegate: decided without you".to_owned(),
+        0 if !decided.is_empty() => "Tidegate: decided without you".to_owned(),
         0 => "Tidegate: while you were away".to_owned(),
         1 => "Tidegate: 1 decision waits".to_owned(),
         count => format!("Tidegate: {count} decisions wait"),
@@ -207,7 +218,25 @@ fn notification(
     Notification { id, title, body: sentences.join(" "), has_actions: !items.is_empty() }
 }
 
-fn decided_sentence(decided: DecidedByClients) -> Option<String> {
+fn decided_sentences(decided: DecidedByClients) -> Vec<String> {
+    pairing_sentence(decided).into_iter().chain(agent_requests_sentence(decided)).collect()
+}
+
+fn agent_requests_sentence(decided: DecidedByClients) -> Option<String> {
+    let counted = |count| match count {
+        1 => "1 request of an agent".to_owned(),
+        count => format!("{count} requests of agents"),
+    };
+    let what = match (decided.approved, decided.denied) {
+        (0, 0) => return None,
+        (0, denied) => format!("denied {}", counted(denied)),
+        (approved, 0) => format!("approved {}", counted(approved)),
+        (approved, denied) => format!("approved {} and denied {denied}", counted(approved)),
+    };
+    Some(format!("A client with permission to decide about commands {what}. Look at Requests."))
+}
+
+fn pairing_sentence(decided: DecidedByClients) -> Option<String> {
     let counted = |count| match count {
         1 => "1 device or program".to_owned(),
         count => format!("{count} devices or programs"),

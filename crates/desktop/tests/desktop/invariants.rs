@@ -43,6 +43,7 @@ enum Step {
     Windows(bool),
     Screen(bool),
     DecidedByClients(u64, u64),
+    AgentRequestsDecidedByClients(u64, u64),
 }
 
 /// Which dialog an outcome is for.
@@ -153,6 +154,8 @@ fn any_step() -> impl Strategy<Value = Step> {
         1 => any::<bool>().prop_map(Step::Windows),
         2 => any::<bool>().prop_map(Step::Screen),
         2 => (any_count(), any_count()).prop_map(|(let_in, refused)| Step::DecidedByClients(let_in, refused)),
+        1 => (any_count(), any_count())
+            .prop_map(|(approved, denied)| Step::AgentRequestsDecidedByClients(approved, denied)),
     ]
 }
 
@@ -288,6 +291,9 @@ impl World {
             Step::Windows(is_open) => Input::Windows { is_open },
             Step::Screen(is_locked) => Input::Screen { is_locked },
             Step::DecidedByClients(let_in, refused) => Input::DecidedByClients { let_in, refused },
+            Step::AgentRequestsDecidedByClients(approved, denied) => {
+                Input::AgentRequestsDecidedByClients { approved, denied }
+            }
         };
         self.input(input)
     }

@@ -401,6 +401,49 @@ fn two_hundred_requests_in_a_minute_lead_to_few_notifications_and_one_dialog() {
     assert!(dialogs <= 7, "{dialogs} in a minute");
 }
 
+fn agent_requests(desktop: &mut Desktop, approved: u64, denied: u64) -> Vec<Effect> {
+    desktop.on(Input::AgentRequestsDecidedByClients { approved, denied })
+}
+
+#[test]
+fn a_clients_decision_for_an_agent_is_notified() {
+    let cases = [
+        ((1, 0), "approved 1 request of an agent"),
+        ((0, 2), "denied 2 requests of agents"),
+        ((2, 1), "approved 2 requests of agents and denied 1"),
+    ];
+    for ((approved, denied), what) in cases {
+        let mut desktop = Desktop::ready();
+
+        let told = notified(&agent_requests(&mut desktop, approved, denied)).expect("it was shown");
+
+        let expected = Notification {
+            id: told.id,
+            title: "Tidegate: decided without you".to_owned(),
+            body: format!("A client with permission to decide about commands {what}. Look at Requests."),
+            has_actions: false,
+        };
+        assert_eq!(told, expected);
+    }
+}
+
+#[test]
+fn decisions_about_devices_and_agents_share_a_notification() {
+    let mut desktop = Desktop::ready();
+    let first = notified(&let_in(&mut desktop, 1)).expect("it was shown");
+    desktop.answer(first.id, NotificationAnswer::Closed);
+    agent_requests(&mut desktop, 1, 0);
+    let_in(&mut desktop, 1);
+
+    let told = notified(&desktop.wait(FIVE_SECONDS)).expect("it was shown");
+
+    assert_eq!(
+        told.body,
+        "Someone with the right to let others in has let in 1 device or program. Look at Devices. \
+         A client with permission to decide about commands approved 1 request of an agent. Look at Requests."
+    );
+}
+
 /// The notification about two devices, which took the place of the one about the first.
 fn replaced(desktop: &mut Desktop) -> Notification {
     let first = device(1, at(0));
