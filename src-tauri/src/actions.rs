@@ -89,6 +89,12 @@ impl Actions {
                 host.keep_model_key(&id, &base_url, &key).await?;
                 Ok(None)
             }),
+            Effect::AuditSyntheticPress { about, by, is_allowed } => {
+                // Without a gateway nothing is approved either.
+                if let Ok(desk) = self.host.desk() {
+                    desk.audit_synthetic_press(&about, by.name(), is_allowed);
+                }
+            }
             Effect::Unblock { task, id } => self.answer(task, |host| async move {
                 match host.desk()?.unblock(&id).await {
                     Ok(true) => Ok(None),

@@ -5,7 +5,6 @@ use std::future::pending;
 
 use tauri::AppHandle;
 use tidegate_desktop_core::controller::Controller;
-use tidegate_desktop_core::dialog::{DialogId, DialogOutcome};
 use tidegate_desktop_core::shell::{Effect, Input, Surface};
 use tidegate_gateway::{ClientDecisions, Desk, Wish, now};
 use tidegate_host::SupervisedState;
@@ -13,6 +12,7 @@ use tidegate_protocol::payload::surfaces::{DesktopStatus, DesktopSurface, Surfac
 use tokio::sync::{mpsc, watch};
 
 use crate::actions::Actions;
+use crate::dialog::Ended;
 use crate::host::{self, Host};
 use crate::inputs::Received;
 use crate::surfaces;
@@ -23,7 +23,7 @@ pub(crate) struct Driver {
     pub(crate) actions: Actions,
     pub(crate) inputs: Received,
     /// How dialogs ended.
-    pub(crate) outcomes: mpsc::UnboundedReceiver<(DialogId, DialogOutcome)>,
+    pub(crate) outcomes: mpsc::UnboundedReceiver<Ended>,
     pub(crate) host: Host,
 }
 
@@ -48,10 +48,14 @@ impl Served {
     }
 
     /// What clients decided since this was asked last.
-    fn new_decisions(&mut self) -> Option<Input> {
+    fn new_decisions(&mut self) -> Vec<Input> {
         let now = *self.decisions.borrow_and_update();
-        let ClientDecisions { let_in, refused } = now.since(std::mem::replace(&mut self.told_decisions, now));
-        (let_in > 0 || refused > 0).then_some(Input::DecidedByClients { let_in, refused })
+        let ClientDecisions { let_in, refused, approved, denied } =
+            now.since(std::mem::replace(&mut self.told_decisions, now));
+        let about_others = (let_in > 0 || refused > 0).then_some(Input::DecidedByClients { let_in, refused });
+        let for_agents =
+            (approved > 0 || denied > 0).then_some(Input::AgentRequestsDecidedByClients { approved, denied });
+        about_others.into_iter().chain(for_agents).collect()
     }
 }
 
@@ -114,6 +118,8 @@ impl Driver {
                     told.hear(&input, served.as_ref());
                     if let Input::Dialog { id, .. } = input {
                         self.actions.dialog_ended(id);
+                        // Whether a program's press counts depends on what runs at this moment.
+                        self.tell(Input::Work(self.host.work()), &mut served);
                     }
                     self.tell(input, &mut served);
                 }
@@ -157,7 +163,9 @@ impl Driver {
         tokio::select! {
             changed = states.changed() => if changed.is_ok() { Happening::Host } else { Happening::End },
             input = self.inputs.next() => input.map_or(Happening::End, Happening::Input),
-            Some((id, outcome)) = self.outcomes.recv() => Happening::Input(Input::Dialog { id, outcome }),
+            Some((id, outcome, press)) = self.outcomes.recv() => {
+                Happening::Input(Input::Dialog { id, outcome, press })
+            }
             happening = gateway => happening,
             () = wake => Happening::Wake,
         }
@@ -188,7 +196,7 @@ impl Driver {
 
     /// Tells what clients decided and was not told yet.
     fn tell_decisions(&mut self, served: &mut Option<Served>) {
-        if let Some(decided) = served.as_mut().and_then(Served::new_decisions) {
+        for decided in served.as_mut().map(Served::new_decisions).unwrap_or_default() {
             self.tell(decided, served);
         }
     }

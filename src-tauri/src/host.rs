@@ -56,7 +56,11 @@ impl Host {
         let runtime = host.runtime();
         let running = runtime.active().into_iter();
         let running = running.map(|run| run.label.unwrap_or_else(|| run.session.to_string())).collect();
-        Work { is_paused: runtime.is_paused(), running }
+        Work {
+            is_paused: runtime.is_paused(),
+            running,
+            commands_beyond_contained: host.commands_beyond_contained(),
+        }
     }
 
     /// Tries a model server's key and keeps it.

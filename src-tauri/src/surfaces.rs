@@ -25,7 +25,7 @@ pub(crate) struct Surfaces {
     app: AppHandle,
     inputs: Inputs,
     tray: Option<Tray>,
-    notifications: Box<dyn Notifications>,
+    notifications: Notifications,
     dialogs: Box<dyn NativeDialogs>,
     open_dialogs: BTreeSet<DialogId>,
 }

@@ -59,9 +59,9 @@ class Service:
         """The value of a property. On the service's thread."""
         raise NotImplementedError
 
-    def emit(self, signal, parameters):
-        """Sends a signal to everybody."""
-        self.connection.emit_signal(None, self._path, self._interface.name, signal, parameters)
+    def emit(self, signal, parameters, to=None):
+        """Sends a signal to everybody, or to one connection."""
+        self.connection.emit_signal(to, self._path, self._interface.name, signal, parameters)
         self.connection.flush_sync(None)
 
     def wait_for(self, condition, what, seconds=10):

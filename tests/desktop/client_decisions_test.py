@@ -1,8 +1,9 @@
 """What a device to which the person gave the right to let others in decides: the person hears of it."""
 
+from programs_and_commands_test import AgentCase
 from desktop_case import DesktopCase
-from waiting import never_within
-from words import ADMIN, PAIRING, READ
+from waiting import never_within, wait_until
+from words import ADMIN, APPROVALS, PAIRING, READ
 
 
 class Doorkeepers(DesktopCase):
@@ -41,5 +42,43 @@ class Doorkeepers(DesktopCase):
         # Longer than a notification is held back.
         never_within(
             lambda: [shown for shown in self.notifications.sent if "right to let others in" in shown.body],
+            "it was told", 6,
+        )
+
+
+class AgentRequests(AgentCase):
+    """A device that may decide about commands of agents."""
+
+    def setUp(self):
+        super().setUp()
+        self.start_until_ready()
+        self.client = self.device(displayName="Phone")
+        self.approve(self.client, READ, APPROVALS)
+        self.notifications.wait_until_empty()
+
+    def test_its_decisions_for_an_agent_are_notified(self):
+        for decision, word in (("allow-once", "approved"), ("deny", "denied")):
+            running = self.agent("/run true")
+            waiting = wait_until(lambda: self.client.call("exec.approval.list"), "the command waits")
+
+            self.client.call("exec.approval.resolve", id=waiting[0]["id"], decision=decision)
+
+            body = f"A client with permission to decide about commands {word} 1 request of an agent. Look at Requests."
+            told = self.notifications.wait_for(
+                lambda: [shown for shown in self.notifications.on_screen.values() if body in shown.body],
+                "it is told", 15,
+            )[0]
+            self.assertEqual((told.title, told.actions), ("Tidegate: decided without you", {}))
+            running.communicate(timeout=30)
+            self.notifications.expire(told)
+
+    def test_the_persons_decision_in_the_dialog_is_not_notified(self):
+        running = self.agent("/run true")
+
+        self.dialog("Tidegate: a command waits").press_and_close("Allow once")
+
+        running.communicate(timeout=30)
+        never_within(
+            lambda: [shown for shown in self.notifications.sent if "decide about commands" in shown.body],
             "it was told", 6,
         )

@@ -123,6 +123,11 @@ class Dialog:
         wait_until(lambda: self.is_live(label), f"{label!r} can be pressed", ARM_AFTER + 3)
         return self
 
+    def centre_of(self, label):
+        """Where the middle of a button is on the screen."""
+        extents = Atspi.Component.get_extents(self._button(label), Atspi.CoordType.SCREEN)
+        return extents.x + extents.width // 2, extents.y + extents.height // 2
+
     def press(self, label):
         """Presses a button. One that is dead takes it and does nothing."""
         Atspi.Action.do_action(self._button(label), 0)

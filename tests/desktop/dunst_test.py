@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import time
 import unittest
 from pathlib import Path
 
@@ -31,7 +32,7 @@ class Dunst(DesktopCase):
         self.configuration = configuration
 
     def dunst(self, pick):
-        process = subprocess.Popen(
+        self.process = process = subprocess.Popen(
             ["dunst", "-config", self.configuration], env=os.environ | {"PICK": pick},
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )
@@ -69,6 +70,66 @@ class Dunst(DesktopCase):
         self.ctl("context")
 
         self.wait_for_waiting(0)
+
+
+    def test_killed_and_restarted_it_notifies_and_its_action_works(self):
+        self.dunst("Review")
+        self.start_until_ready()
+        self.device().knock(READ)
+        wait_until(lambda: self.shown() == 1, "dunst shows the notification", 15)
+        self.review().press_and_close("Reject")
+
+        self.process.kill()
+        self.process.wait(5)
+        wait_until(lambda: self.state() == "missing", "status says that nobody shows notifications", 15)
+        self.dunst("Review")
+        wait_until(lambda: self.state() == "ok", "status says that it works", 15)
+        self.device(2).knock(READ)
+        wait_until(lambda: self.shown() == 1, "dunst shows the notification", 15)
+
+        self.ctl("context")
+
+        dialog = self.review()
+        # It comes so only when it is asked for.
+        wait_until(lambda: "active" in dialog.window_states(), "the dialog has the keyboard")
+        dialog.press_and_close("Reject")
+        wait_until(lambda: self.shown() == 0, "nothing is shown any more")
+
+    def test_killed_while_it_notifies_the_next_one_notifies(self):
+        self.dunst("Deny")
+        self.start_until_ready()
+        self.device().knock(READ)
+        wait_until(lambda: self.shown() == 1, "dunst shows the notification", 15)
+
+        self.process.kill()
+        self.process.wait(5)
+        self.dunst("Deny")
+
+        wait_until(lambda: self.shown() == 1, "the next dunst shows it", 15)
+        # Longer than a press may have been meant for the one before.
+        time.sleep(2)
+        self.ctl("context")
+        self.wait_for_waiting(0)
+
+    def test_a_stopped_one_blocks_nothing_and_continued_it_notifies(self):
+        self.dunst("Review")
+        self.start_until_ready()
+        self.process.send_signal(signal.SIGSTOP)
+        self.addCleanup(self.process.send_signal, signal.SIGCONT)
+        device = self.device()
+
+        device.knock(READ)
+        self.review()
+        wait_until(lambda: self.state() == "missing", "status says that it hangs", 15)
+        self.process.send_signal(signal.SIGCONT)
+
+        wait_until(lambda: self.shown() == 1, "dunst shows the notification", 15)
+        wait_until(lambda: self.state() == "ok", "status says that it works", 15)
+        self.review().press_and_close("Reject")
+        wait_until(lambda: self.shown() == 0, "nothing is shown any more")
+
+    def state(self):
+        return self.shell.json("status")["desktop"]["notifications"]["state"]
 
 
 if __name__ == "__main__":

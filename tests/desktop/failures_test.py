@@ -73,8 +73,99 @@ class NoNotificationService(DesktopCase):
         wait_until(lambda: self.state_of_notifications() == "missing", "status says that it hangs", 15)
         self.assertIn("does not answer", self.shell.json("status")["desktop"]["notifications"]["sentence"])
 
+    def test_one_that_hung_and_recovers_shows_what_waits(self):
+        hanging = NotificationService(hangs=True).start()
+        self.addCleanup(hanging.stop)
+        self.start_until_ready()
+        self.device().knock(READ)
+        wait_until(lambda: self.state_of_notifications() == "missing", "status says that it hangs", 15)
+
+        hanging.recover()
+
+        wait_until(lambda: self.state_of_notifications() == "ok", "status says that it works", 15)
+        hanging.press(hanging.wait_for_notification(), "Deny")
+        self.wait_for_waiting(0)
+
     def state_of_notifications(self):
         return self.shell.json("status")["desktop"]["notifications"]["state"]
+
+
+class StrictNotificationService(DesktopCase):
+    """A service that has to do only with the connection that asked for a notification, as GNOME's."""
+
+    has_notifications = False
+
+    def setUp(self):
+        super().setUp()
+        self.notifications = NotificationService(strict=True).start()
+        self.addCleanup(self.notifications.stop)
+
+    def test_it_is_replaced_in_place_answered_and_closed(self):
+        self.start_until_ready()
+        self.device().knock(READ)
+        first = self.notifications.wait_for_notification()
+        self.device(2).knock(READ)
+
+        second = self.notifications.wait_for_sent(2, 15)
+        self.assertEqual((second.replaces, second.title), (first.id, "Tidegate: 2 decisions wait"))
+        self.assertEqual(len(self.notifications.on_screen), 1)
+        # Longer than a press may have been meant for the one before.
+        time.sleep(2)
+        self.notifications.press(self.notifications.on_screen[second.id], "Deny")
+
+        self.wait_for_waiting(0)
+        self.device(3).knock(READ)
+        self.notifications.wait_for_notification(15)
+        self.review(15).press_and_close("Reject")
+        self.notifications.wait_until_empty()
+
+
+class EarlyPresses(DesktopCase):
+    """A service that tells a press before it has answered."""
+
+    has_notifications = False
+
+    def test_it_is_heard(self):
+        self.notifications = NotificationService(pressed_at_once="Deny").start()
+        self.addCleanup(self.notifications.stop)
+        self.start_until_ready()
+
+        self.device().knock(READ)
+
+        self.wait_for_waiting(0)
+        self.assertEqual(len(self.notifications.sent), 1)
+
+
+class IdleNotifications(DesktopCase):
+    """Nothing happens."""
+
+    def test_their_thread_sleeps_and_no_connection_is_held(self):
+        self.start_until_ready()
+        before = self.threads()
+        self.device().knock(READ)
+        self.notifications.wait_for_notification()
+        self.assertGreater(len(self.threads()), len(before), "the notification holds a connection")
+        self.review().press_and_close("Reject")
+        self.notifications.wait_until_empty()
+        wait_until(lambda: sorted(self.threads().values()) <= sorted(before.values()), "nothing of it is left", 15)
+
+        def sleeps():
+            woken = self.woken()
+            time.sleep(3)
+            return self.woken() == woken
+        wait_until(sleeps, "3 s without waking", 15)
+
+    def threads(self):
+        """The names of the threads that notifications need, by number."""
+        tasks = Path(f"/proc/{self.shell.process.pid}/task")
+        names = {task.name: (task / "comm").read_text().strip() for task in tasks.iterdir()}
+        return {task: name for task, name in names.items() if name == "notifications" or name.startswith("zbus")}
+
+    def woken(self):
+        """How often the thread of the notifications was woken."""
+        own = next(task for task, name in self.threads().items() if name == "notifications")
+        status = Path(f"/proc/{self.shell.process.pid}/task/{own}/status").read_text()
+        return [line for line in status.splitlines() if "ctxt_switches" in line]
 
 
 class Keyrings(DesktopCase):

@@ -3,7 +3,7 @@ person does, or not at all."""
 
 from dataclasses import dataclass, field
 
-from gi.repository import GLib
+from gi.repository import Gio, GLib
 
 from bus import Service, interface
 
@@ -52,11 +52,21 @@ class Shown:
 
 
 class NotificationService(Service):
-    """It answers at once; one that hangs takes calls and never answers."""
+    """It answers at once; one that hangs takes calls and answers when it recovers, if ever.
 
-    def __init__(self, hangs=False):
+    A `strict` one is as GNOME's: it tells answers only to the connection that asked for the notification, lets no
+    other replace or close it, and removes it when that connection ends. One with `pressed_at_once` tells that this
+    button was pressed before it answers the call.
+    """
+
+    def __init__(self, hangs=False, strict=False, pressed_at_once=None):
         super().__init__(NAME, "/org/freedesktop/Notifications", INTERFACE)
         self.hangs = hangs
+        self.strict = strict
+        self.pressed_at_once = pressed_at_once
+        self._unanswered = []
+        # Who asked for a notification, by its id.
+        self._owners = {}
         # All that were ever sent, and those that are on the screen, by id.
         self.sent = []
         self.on_screen = {}
@@ -87,38 +97,72 @@ class NotificationService(Service):
 
     def forge(self, number, key):
         """An answer that every program of the session can send: nobody pressed anything."""
-        self.emit("ActionInvoked", GLib.Variant("(us)", (number, key)))
+        self.emit("ActionInvoked", GLib.Variant("(us)", (number, key)), self._listener(number))
+
+    def recover(self):
+        """Answers what it was asked while it hung."""
+        self.hangs = False
+        for call in self._unanswered:
+            self._answer(*call)
 
     def called(self, sender, method, parameters, invocation):
         with self.changed:
             self.calls.append(method)
             self.changed.notify_all()
         if self.hangs:
-            return
+            self._unanswered.append((sender, method, parameters, invocation))
+        else:
+            self._answer(sender, method, parameters, invocation)
+
+    def _answer(self, sender, method, parameters, invocation):
+        if method in ("Notify", "CloseNotification") and self.strict:
+            number = parameters.unpack()[1 if method == "Notify" else 0]
+            if self._owners.get(number, sender) != sender:
+                invocation.return_dbus_error("org.freedesktop.DBus.Error.AccessDenied", "Invalid notification ID")
+                return
         if method == "GetCapabilities":
             invocation.return_value(GLib.Variant("(as)", (["actions", "body", "persistence"],)))
         elif method == "GetServerInformation":
             invocation.return_value(GLib.Variant("(ssss)", ("test", "test", "1", "1.2")))
         elif method == "Notify":
-            invocation.return_value(GLib.Variant("(u)", (self._show(parameters.unpack()),)))
+            number = self._show(sender, parameters.unpack())
+            if self.pressed_at_once:
+                self.press(self.on_screen[number], self.pressed_at_once)
+            invocation.return_value(GLib.Variant("(u)", (number,)))
         else:
             (number,) = parameters.unpack()
             invocation.return_value(None)
             self._close(number, CLOSED_BY_CALL)
 
-    def _show(self, parameters):
+    def _show(self, sender, parameters):
         _app, replaces, _icon, title, body, actions, hints, _timeout = parameters
         with self.changed:
             number = replaces or len(self.sent) + 1
             shown = Shown(number, replaces, title, body, dict(zip(actions[::2], actions[1::2])), hints)
             self.sent.append(shown)
             self.on_screen[number] = shown
+            is_known = sender in self._owners.values()
+            self._owners[number] = sender
             self.changed.notify_all()
+        if self.strict and not is_known:
+            Gio.bus_watch_name_on_connection(
+                self.connection, sender, Gio.BusNameWatcherFlags.NONE, None, lambda _, name: self._forget(name)
+            )
         return number
+
+    def _listener(self, number):
+        return self._owners.get(number) if self.strict else None
+
+    def _forget(self, sender):
+        with self.changed:
+            for number in [number for number, owner in self._owners.items() if owner == sender]:
+                del self._owners[number]
+                self.on_screen.pop(number, None)
+            self.changed.notify_all()
 
     def _close(self, number, reason):
         with self.changed:
             was_there = self.on_screen.pop(number, None)
             self.changed.notify_all()
         if was_there:
-            self.emit("NotificationClosed", GLib.Variant("(uu)", (number, reason)))
+            self.emit("NotificationClosed", GLib.Variant("(uu)", (number, reason)), self._listener(number))

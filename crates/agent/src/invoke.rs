@@ -55,7 +55,9 @@ impl Inner {
             self.now(),
             What::ToolStarted { call_id: id.clone(), name: name.clone(), arguments: arguments.clone() },
         );
+        handle.set_tool(Some(name.clone()));
         let mut invocation = self.run_tool(handle, call, arguments).await;
+        handle.set_tool(None);
         let hint = "ask for a smaller part";
         invocation.output.text = head_and_tail(&invocation.output.text, self.limits.tool_result_bytes, hint);
         let (text, is_error) = (invocation.output.text.clone(), invocation.output.is_error);

@@ -51,6 +51,8 @@ pub struct ActiveRun {
     pub depth: u32,
     /// What it is doing.
     pub activity: Activity,
+    /// The tool that it calls now. While that asks a person, the activity is [`Activity::Waiting`].
+    pub tool: Option<String>,
     /// When it was accepted.
     pub since: UnixMillis,
 }
@@ -75,6 +77,7 @@ pub(crate) struct RunHandle {
     pub(crate) model: OnceLock<ModelName>,
     pub(crate) done: watch::Sender<Option<Arc<RunRow>>>,
     activity: Mutex<Activity>,
+    tool: Mutex<Option<String>>,
     cause: OnceLock<StopCause>,
     /// Ends this run and everything below it.
     tree: CancellationToken,
@@ -103,6 +106,7 @@ impl RunHandle {
             model: OnceLock::new(),
             done: watch::Sender::new(None),
             activity: Mutex::new(Activity::Queued),
+            tool: Mutex::new(None),
             cause: OnceLock::new(),
             seq: Mutex::new(0),
             row,
@@ -176,6 +180,10 @@ impl RunHandle {
         *lock(&self.activity) = activity;
     }
 
+    pub(crate) fn set_tool(&self, tool: Option<String>) {
+        *lock(&self.tool) = tool;
+    }
+
     pub(crate) fn view(&self) -> ActiveRun {
         ActiveRun {
             run: self.id().clone(),
@@ -184,6 +192,7 @@ impl RunHandle {
             label: self.row.label.clone(),
             depth: self.depth,
             activity: self.activity(),
+            tool: lock(&self.tool).clone(),
             since: self.row.created_at,
         }
     }

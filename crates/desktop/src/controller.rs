@@ -7,6 +7,7 @@
 
 mod messages;
 mod notifications;
+mod presses;
 mod reviews;
 mod tasks;
 mod waiting;
@@ -141,10 +142,16 @@ impl Controller {
             Input::Queue(queue) => self.queue_changed(queue, now),
             Input::Work(work) => self.work_changed(work, &mut effects),
             Input::Tray(command) => self.tray_chosen(command, &mut effects),
-            Input::Notification { id, answer } => self.notification_answered(id, answer, &mut effects),
-            Input::NotificationService(service) => self.notification_service_changed(service),
+            Input::Notification { id, answer } => self.notification_answered(id, answer, now, &mut effects),
+            Input::NotificationService(service) => self.notification_service = service,
             Input::TrayHost(host) => self.tray_host_changed(host, now),
-            Input::Dialog { id, outcome } => self.dialog_ended(id, outcome, now, &mut effects),
+            Input::Dialog { id, outcome, press } => {
+                if self.may_press(id, &outcome, press, &mut effects) {
+                    self.dialog_ended(id, outcome, now, &mut effects);
+                } else {
+                    self.press_refused(id, outcome, &mut effects);
+                }
+            }
             Input::Wish(wish) => self.wished(wish, now, &mut effects),
             Input::Done { task, result } => self.task_done(task, result, &mut effects),
             Input::SecondLaunch => effects.push(match self.has_window {
@@ -155,6 +162,9 @@ impl Controller {
             Input::Screen { is_locked } => self.is_locked = is_locked,
             Input::Autostart(starts_at_login) => self.starts_at_login = starts_at_login,
             Input::DecidedByClients { let_in, refused } => self.decided_by_clients(let_in, refused),
+            Input::AgentRequestsDecidedByClients { approved, denied } => {
+                self.agent_requests_decided_by_clients(approved, denied);
+            }
             Input::Wake => {}
         }
         if self.waiting.has_end_between(before.wall, now.wall) {
@@ -217,6 +227,7 @@ impl Controller {
             self.close_review(effects);
             self.close_notification(effects);
             self.work.running.clear();
+            self.work.commands_beyond_contained = 0;
         }
         if self.host == HostState::Stopping {
             self.is_quitting = true;

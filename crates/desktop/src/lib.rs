@@ -5,6 +5,7 @@
 
 pub mod controller;
 pub mod dialog;
+pub mod press;
 pub mod review;
 pub mod scope_words;
 pub mod shell;

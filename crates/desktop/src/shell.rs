@@ -11,6 +11,7 @@ use tidegate_trust::pairing::PendingRequest;
 use tidegate_trust::settings::{Setting, ShownSetting};
 
 use crate::dialog::{Attention, Dialog, DialogId, DialogOutcome, Secret};
+use crate::press::{Press, Synthetic};
 use crate::tray_menu::{TrayCommand, TrayMenu};
 
 /// What a shell tells the controller. The time comes beside it.
@@ -42,6 +43,8 @@ pub enum Input {
         id: DialogId,
         /// How.
         outcome: DialogOutcome,
+        /// What pressed the button.
+        press: Press,
     },
     /// A window or the command line asks that a dialog is opened. That is a wish, never a decision.
     Wish(Wish),
@@ -74,6 +77,14 @@ pub enum Input {
         /// How many they refused.
         refused: u64,
     },
+    /// Clients with permission to approve what agents ask for have decided so often since this was
+    /// told last.
+    AgentRequestsDecidedByClients {
+        /// How many they approved.
+        approved: u64,
+        /// How many they denied.
+        denied: u64,
+    },
     /// The moment of [`crate::controller::Controller::wake_at`] has come.
     Wake,
 }
@@ -83,7 +94,8 @@ pub enum Input {
 pub enum Effect {
     /// Draw the tray like this.
     Tray(TrayMenu),
-    /// Show this notification, in place of the one before.
+    /// Show this notification, in place of the one before, until it is answered or taken away: a service
+    /// that is started later or again shows it, too.
     Notify(Notification),
     /// Take the notification away.
     CloseNotification,
@@ -197,6 +209,16 @@ pub enum Effect {
     /// Tell [`Input::Queue`] anew, soon: the gateway serves again, or the time of something in it
     /// was up.
     ReadQueue,
+    /// Record in the audit log that a program pressed an approving button. Comes before the effect
+    /// that carries the approval out.
+    AuditSyntheticPress {
+        /// What would be approved: the id of a request, or our own words.
+        about: String,
+        /// How it was pressed.
+        by: Synthetic,
+        /// Whether the press was allowed; if not, nothing was approved.
+        is_allowed: bool,
+    },
     /// Take a block away: the person was asked. Whoever it was has to ask like anyone else then.
     Unblock {
         /// Answered by [`Input::Done`].
@@ -275,6 +297,9 @@ pub struct Work {
     pub is_paused: bool,
     /// The titles of the runs at work; may be hostile text.
     pub running: Vec<String>,
+    /// How many commands of agents run that are not contained: such a command may reach the display,
+    /// and press what is on it.
+    pub commands_beyond_contained: usize,
 }
 
 /// What a surface of the desktop can do at the moment.

@@ -71,6 +71,10 @@ pub(crate) fn resolve(
         decision,
         now::moment(),
     )?;
+    // Whether a tool of that run lives is not asked: one that left its command behind would not be seen.
+    if session.principal().is_client() && resolved.waiting.requester == Requester::Run {
+        inner.gatekeeper.client_decided(decision);
+    }
     announce(inner, &resolved);
     Ok(())
 }

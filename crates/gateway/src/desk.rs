@@ -4,10 +4,11 @@
 //! The composition root takes the key from the new `Authority` (`take_desktop_key`), before that goes
 //! into the gateway, and hands the desk that it opens to the shell.
 
-use tidegate_protocol::limits;
 use tidegate_protocol::payload::surfaces::DesktopStatus;
+use tidegate_protocol::{limits, text};
 use tidegate_trust::Level;
 use tidegate_trust::approval::{Decision, ResolveError, WaitingCommand};
+use tidegate_trust::audit::{AuditEvent, Weight};
 use tidegate_trust::decision::{Decider, DecisionError, Verdict};
 use tidegate_trust::management::ManagementError;
 use tidegate_trust::origin::{DesktopKey, Origin};
@@ -22,6 +23,9 @@ use crate::now;
 use crate::transport::{ChannelClient, channel};
 use crate::wishes::Wish;
 
+/// The most characters of what a press was about.
+const MAX_PRESS: usize = 120;
+
 /// The person's place at a desktop. Only whoever holds the [`DesktopKey`] gets one. A cheap handle.
 #[derive(Clone)]
 pub struct Desk {
@@ -30,14 +34,18 @@ pub struct Desk {
     window: Origin,
 }
 
-/// How often clients to which the person gave the right to let others in (`operator.pairing`) have
-/// decided since the gateway started.
+/// How often clients to which the person gave the right to decide (`operator.pairing`,
+/// `operator.approvals`) have decided since the gateway started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ClientDecisions {
     /// How many they let in.
     pub let_in: u64,
     /// How many they refused.
     pub refused: u64,
+    /// How many requests of agents they approved.
+    pub approved: u64,
+    /// How many requests of agents they denied.
+    pub denied: u64,
 }
 
 impl ClientDecisions {
@@ -47,6 +55,8 @@ impl ClientDecisions {
         Self {
             let_in: self.let_in.saturating_sub(earlier.let_in),
             refused: self.refused.saturating_sub(earlier.refused),
+            approved: self.approved.saturating_sub(earlier.approved),
+            denied: self.denied.saturating_sub(earlier.denied),
         }
     }
 
@@ -56,6 +66,13 @@ impl ClientDecisions {
             Verdict::Reject | Verdict::Block => self.refused = self.refused.saturating_add(1),
             // It still waits for the person.
             Verdict::Later => {}
+        }
+    }
+
+    pub(crate) fn count_agent_request(&mut self, decision: Decision) {
+        match decision {
+            Decision::AllowOnce => self.approved = self.approved.saturating_add(1),
+            Decision::Deny => self.denied = self.denied.saturating_add(1),
         }
     }
 }
@@ -321,6 +338,18 @@ impl Desk {
             digest,
             decision,
         )?)
+    }
+
+    /// Records that a program pressed an approving button in a dialog (`by`: how), whether or not
+    /// that was allowed. `about` is the id of what would be approved, or the shell's own words.
+    pub fn audit_synthetic_press(&self, about: &str, by: &str, is_allowed: bool) {
+        let (weight, kind) = match is_allowed {
+            true => (Weight::Info, "dialog.pressed-by-program"),
+            false => (Weight::Warn, "dialog.press-refused"),
+        };
+        let about = text::one_line(about, MAX_PRESS);
+        let line = format!("{kind} about={about} by={by}");
+        self.gateway.inner().gatekeeper.audit(AuditEvent::new(now::wall(), weight, kind, about, line));
     }
 
     /// Stops or resumes new work of agents.

@@ -10,7 +10,7 @@ use tidegate_agent::Runtime;
 use tidegate_protocol::payload::surfaces::DesktopStatus;
 use tidegate_protocol::{ConnectionId, Event};
 use tidegate_store::{Store, StoreError};
-use tidegate_trust::approval::ApprovalQueue;
+use tidegate_trust::approval::{ApprovalQueue, Decision};
 use tidegate_trust::audit::{AuditEvent, Weight};
 use tidegate_trust::authority::Effect;
 use tidegate_trust::decision::{Decider, DecisionError, Desktop, Verdict};
@@ -108,6 +108,11 @@ impl Gatekeeper {
 
     pub(crate) fn client_decisions(&self) -> watch::Receiver<ClientDecisions> {
         self.client_decisions.subscribe()
+    }
+
+    /// A client decided about a request of an agent.
+    pub(crate) fn client_decided(&self, decision: Decision) {
+        self.client_decisions.send_modify(|decisions| decisions.count_agent_request(decision));
     }
 
     pub(crate) fn set_surfaces(&self, surfaces: DesktopStatus) {

@@ -29,6 +29,15 @@ pub enum Principal {
 }
 
 impl Principal {
+    /// Whether it is a client: neither Tidegate itself nor a surface of the person.
+    #[must_use]
+    pub fn is_client(&self) -> bool {
+        match self {
+            Self::SubagentClient | Self::CommandLine | Self::Window => false,
+            Self::Device(_) | Self::Program(_) | Self::ProgramToken(_) | Self::Visitor => true,
+        }
+    }
+
     /// The principal's name in the audit log.
     #[must_use]
     pub fn name(&self) -> String {

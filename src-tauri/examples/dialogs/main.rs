@@ -25,7 +25,7 @@ fn main() -> ExitCode {
     let (outcomes, mut ended) = mpsc::unbounded_channel();
     let dialogs: Arc<dyn NativeDialogs> = native_dialogs(outcomes).into();
     glib::MainContext::default().spawn_local(async move {
-        while let Some((id, outcome)) = ended.recv().await {
+        while let Some((id, outcome, _press)) = ended.recv().await {
             println!("{} {}", id.0, words(&outcome));
         }
     });

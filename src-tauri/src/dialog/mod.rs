@@ -7,11 +7,15 @@ mod linux;
 mod unavailable;
 
 use tidegate_desktop_core::dialog::{Attention, Dialog, DialogId, DialogOutcome};
+use tidegate_desktop_core::press::Press;
 use tidegate_protocol::UnixMillis;
 use tokio::sync::mpsc;
 
 /// Where the outcomes of dialogs arrive: one for each dialog that a person ended.
-pub type Outcomes = mpsc::UnboundedSender<(DialogId, DialogOutcome)>;
+pub type Outcomes = mpsc::UnboundedSender<Ended>;
+
+/// A dialog that a person ended: which, how, and what pressed the button.
+pub type Ended = (DialogId, DialogOutcome, Press);
 
 /// Whether this system's dialogs are written. Where they are not, the command line is the person's
 /// place, and the gateway has to be started so.

@@ -2,6 +2,7 @@
 //! decides.
 
 use tidegate_desktop_core::dialog::{Attention, Dialog, DialogId, DialogOutcome, ReviewOutcome};
+use tidegate_desktop_core::press::Press;
 use tidegate_protocol::UnixMillis;
 
 use super::{NativeDialogs, Outcomes};
@@ -29,7 +30,7 @@ impl NativeDialogs for NoDialogs {
             }
         };
         // Without a receiver the shell ends.
-        let _ = self.outcomes.send((id, outcome));
+        let _ = self.outcomes.send((id, outcome, Press::of(None)));
     }
 
     fn update(&self, _id: DialogId, _dialog: Dialog) {}

@@ -155,6 +155,8 @@ const AUDIT: Record<string, string | undefined> = {
   'file.allowed': 'File allowed once',
   'file.denied': 'File denied',
   'file.undecided': 'File not decided in time',
+  'dialog.pressed-by-program': 'A program pressed an approving button',
+  'dialog.press-refused': 'A program pressed an approving button: refused',
 };
 
 /** An entry of the audit log in words. */

@@ -75,6 +75,12 @@ impl Messages {
     pub(super) fn is_open(&self, id: DialogId) -> bool {
         self.open.iter().any(|open| open.id == id)
     }
+
+    /// What the question of this number asks to unblock, if it asks that.
+    pub(super) fn block_in(&self, id: DialogId) -> Option<&str> {
+        let asks = self.open.iter().any(|open| open.id == id && open.kind == Kind::Unblock);
+        self.unblock.as_deref().filter(|_| asks)
+    }
 }
 
 impl Controller {

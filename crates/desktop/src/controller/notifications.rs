@@ -10,6 +10,7 @@ use tidegate_trust::moment::Deadline;
 use super::Controller;
 use super::tasks::Decided;
 use super::waiting::{Ended, Key};
+use crate::dialog::ARM_AFTER;
 use crate::shell::{Effect, HostState, Notification, NotificationAnswer, NotificationId, Surface};
 
 /// How often a notification is shown at most.
@@ -29,11 +30,14 @@ pub(super) struct Notifications {
     decided: DecidedByClients,
 }
 
-/// How many clients let in and refused, without the person.
+/// What clients decided without the person: how many devices and programs they let in and refused, and
+/// how many requests of agents they approved and denied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct DecidedByClients {
     let_in: u64,
     refused: u64,
+    approved: u64,
+    denied: u64,
 }
 
 impl DecidedByClients {
@@ -41,6 +45,8 @@ impl DecidedByClients {
         Self {
             let_in: self.let_in.saturating_add(more.let_in),
             refused: self.refused.saturating_add(more.refused),
+            approved: self.approved.saturating_add(more.approved),
+            denied: self.denied.saturating_add(more.denied),
         }
     }
 }
@@ -52,6 +58,8 @@ struct Shown {
     /// What it told of, with the digests of that time. Empty when it only told what has happened.
     items: BTreeMap<Key, String>,
     decided: DecidedByClients,
+    /// Until then, a press of its button may have been meant for the one that it replaced.
+    replacing: Option<Deadline>,
 }
 
 impl Notifications {
@@ -74,26 +82,30 @@ impl Controller {
     /// Clients that may let others in did, or refused them.
     pub(super) fn decided_by_clients(&mut self, let_in: u64, refused: u64) {
         let sum = &mut self.notifications.decided;
-        *sum = sum.and(DecidedByClients { let_in, refused });
+        *sum = sum.and(DecidedByClients { let_in, refused, ..DecidedByClients::default() });
     }
 
-    /// Notifications began to work, or ceased to: what was shown is gone.
-    pub(super) fn notification_service_changed(&mut self, service: Surface) {
-        let is_back = service == Surface::Works && matches!(self.notification_service, Surface::Missing(_));
-        if is_back {
-            self.notifications.take_unseen();
-            self.notifications.told.clear();
-        }
-        self.notification_service = service;
+    /// Clients with permission to approve what agents ask for did, or denied it.
+    pub(super) fn agent_requests_decided_by_clients(&mut self, approved: u64, denied: u64) {
+        let sum = &mut self.notifications.decided;
+        *sum = sum.and(DecidedByClients { approved, denied, ..DecidedByClients::default() });
     }
 
     pub(super) fn notification_answered(
         &mut self,
         id: NotificationId,
         answer: NotificationAnswer,
+        now: Moment,
         effects: &mut Vec<Effect>,
     ) {
         let shown = self.notifications.shown.take_if(|shown| shown.id == id);
+        let was_replacing = shown.as_ref().and_then(|shown| shown.replacing);
+        let is_early = was_replacing.is_some_and(|replacing| !replacing.has_passed(now));
+        let answer = match answer {
+            // Nobody has read it yet, so the dialog asks.
+            NotificationAnswer::Deny if is_early => NotificationAnswer::Review,
+            answer => answer,
+        };
         match (answer, shown) {
             (NotificationAnswer::Closed, _) | (NotificationAnswer::Deny, None) => {}
             (NotificationAnswer::Deny, Some(shown)) => {
@@ -134,14 +146,15 @@ impl Controller {
         let items: BTreeMap<Key, String> =
             self.waiting.unasked().map(|entry| (entry.key.clone(), entry.digest.clone())).collect();
         // The one before may not have been seen yet, and this takes its place.
-        self.notifications.take_unseen();
+        let was_shown = self.notifications.take_unseen().is_some();
+        let replacing = was_shown.then(|| now.deadline(ARM_AFTER));
         let decided = std::mem::take(&mut self.notifications.decided);
         let id = self.numbers.notification();
         effects.push(Effect::Notify(notification(id, &items, decided, self.notifications.ended)));
         self.notifications.told.extend(items.keys().cloned());
         self.notifications.ended = Ended::default();
         self.notifications.gate = Some(now.deadline(NOTIFY_EVERY));
-        self.notifications.shown = Some(Shown { id, items, decided });
+        self.notifications.shown = Some(Shown { id, items, decided, replacing });
     }
 
     /// How long a notification still has to wait.
@@ -178,9 +191,9 @@ fn notification(
     let commands = items.keys().filter(|key| matches!(key, Key::Command(_))).count();
     let settings = items.keys().filter(|key| matches!(key, Key::Setting(..))).count();
     let requests = items.len() - commands - settings;
-    let (decided, ended) = (decided_sentence(decided), ended_sentence(ended));
+    let (decided, ended) = (decided_sentences(decided), ended_sentence(ended));
     let title = match items.len() {
-        0 if decided.is_some() => "Tidegate: decided without you".to_owned(),
+        0 if !decided.is_empty() => "Tidegate: decided without you".to_owned(),
         0 => "Tidegate: while you were away".to_owned(),
         1 => "Tidegate: 1 decision waits".to_owned(),
         count => format!("Tidegate: {count} decisions wait"),
@@ -205,7 +218,25 @@ fn notification(
     Notification { id, title, body: sentences.join(" "), has_actions: !items.is_empty() }
 }
 
-fn decided_sentence(decided: DecidedByClients) -> Option<String> {
+fn decided_sentences(decided: DecidedByClients) -> Vec<String> {
+    pairing_sentence(decided).into_iter().chain(agent_requests_sentence(decided)).collect()
+}
+
+fn agent_requests_sentence(decided: DecidedByClients) -> Option<String> {
+    let counted = |count| match count {
+        1 => "1 request of an agent".to_owned(),
+        count => format!("{count} requests of agents"),
+    };
+    let what = match (decided.approved, decided.denied) {
+        (0, 0) => return None,
+        (0, denied) => format!("denied {}", counted(denied)),
+        (approved, 0) => format!("approved {}", counted(approved)),
+        (approved, denied) => format!("approved {} and denied {denied}", counted(approved)),
+    };
+    Some(format!("A client with permission to decide about commands {what}. Look at Requests."))
+}
+
+fn pairing_sentence(decided: DecidedByClients) -> Option<String> {
     let counted = |count| match count {
         1 => "1 device or program".to_owned(),
         count => format!("{count} devices or programs"),

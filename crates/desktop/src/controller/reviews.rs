@@ -44,6 +44,11 @@ impl Reviews {
     pub(super) fn open_id(&self) -> Option<DialogId> {
         self.open.as_ref().map(|open| open.id)
     }
+
+    /// What the open dialog of this number is about.
+    pub(super) fn open_key(&self, id: DialogId) -> Option<&Key> {
+        self.open.as_ref().filter(|open| open.id == id).map(|open| &open.key)
+    }
 }
 
 impl Controller {
@@ -269,6 +274,13 @@ impl Controller {
     fn mark_decided(&mut self, key: &Key) {
         if let Some(entry) = self.waiting.get_mut(key) {
             entry.is_decided = true;
+        }
+    }
+
+    /// Shows what the open dialog was about again, and why what was done in it did not count.
+    pub(super) fn review_again(&mut self, problem: String) {
+        if let Some(open) = self.reviews.open.take() {
+            self.show_again(&open.key, problem);
         }
     }
 

@@ -163,7 +163,7 @@ impl Controller {
         self.say_done("The key works.", &sentence, effects);
     }
 
-    fn open_new_token(
+    pub(super) fn open_new_token(
         &mut self,
         heading: String,
         name: &str,

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use tidegate_desktop_core::dialog::{
     Dialog, DialogId, DialogOutcome, Extent, FieldStyle, ReviewDialog, ReviewOutcome, Selection,
 };
+use tidegate_desktop_core::press::Press;
 use tidegate_desktop_core::review::{self, MAX_BLOCK};
 use tidegate_desktop_core::shell::{Effect, Input, Wish, Work};
 use tidegate_desktop_core::tray_menu::TrayCommand;
@@ -122,7 +123,11 @@ fn no_words_from_outside_reach_a_notification() {
 #[test]
 fn titles_of_runs_cannot_break_out_of_their_line() {
     let mut desktop = Desktop::ready();
-    desktop.on(Input::Work(Work { is_paused: false, running: vec!["a\nb\u{202e}".to_owned()] }));
+    desktop.on(Input::Work(Work {
+        is_paused: false,
+        running: vec!["a\nb\u{202e}".to_owned()],
+        ..Work::default()
+    }));
 
     let (_, asked) = opened_one(&desktop.on(Input::Tray(TrayCommand::Quit)));
 
@@ -195,7 +200,7 @@ fn an_outcome_of_another_kind_of_dialog_decides_nothing() {
         let (open, ..) = opened_review(&desktop.tell(&[device(1, at(0))], &[]));
         desktop.millis += 1500;
 
-        let effects = desktop.on(Input::Dialog { id: open, outcome });
+        let effects = desktop.on(Input::Dialog { id: open, outcome, press: Press::Device });
 
         let approves = |effect: &Effect| {
             !matches!(effect, Effect::Decide { verdict: tidegate_trust::decision::Verdict::Later, .. })

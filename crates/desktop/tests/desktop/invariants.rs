@@ -9,6 +9,7 @@ use tidegate_desktop_core::dialog::{
     ARM_AFTER, Attention, Dialog, DialogId, DialogOutcome, Extent, ReviewDialog, ReviewOutcome, Secret,
     Selection,
 };
+use tidegate_desktop_core::press::{Press, Synthetic};
 use tidegate_desktop_core::shell::{
     Effect, HostState, Input, NotificationAnswer, NotificationId, Page, Queue, Surface, TaskId, Wish, Work,
 };
@@ -28,19 +29,21 @@ enum Step {
     Host(HostState),
     /// Which of the requests, commands and values of the configuration wait.
     Queue(Vec<u8>, Vec<u8>, Option<bool>),
-    Work(usize, bool),
+    /// How many runs are at work, whether new work is paused, and how many commands are not contained.
+    Work(usize, bool, usize),
     Tray(TrayCommand),
     Notification(u64, NotificationAnswer),
     Service(bool),
     TrayHost(bool),
-    Review(Target, ReviewOutcome),
-    Other(Target, DialogOutcome),
+    Review(Target, ReviewOutcome, Press),
+    Other(Target, DialogOutcome, Press),
     Wish(Wish),
     Done(u64, Option<bool>),
     SecondLaunch,
     Windows(bool),
     Screen(bool),
     DecidedByClients(u64, u64),
+    AgentRequestsDecidedByClients(u64, u64),
 }
 
 /// Which dialog an outcome is for.
@@ -104,6 +107,14 @@ fn any_count() -> impl Strategy<Value = u64> {
     prop_oneof![8 => 0_u64..3, 1 => Just(u64::MAX)]
 }
 
+fn any_press() -> impl Strategy<Value = Press> {
+    let synthetic = [Synthetic::TestDevice, Synthetic::SentEvent, Synthetic::NoEvent];
+    prop_oneof![
+        2 => Just(Press::Device),
+        1 => prop::sample::select(synthetic.to_vec()).prop_map(Press::Synthetic),
+    ]
+}
+
 fn any_step() -> impl Strategy<Value = Step> {
     let answers = prop_oneof![
         Just(NotificationAnswer::Review),
@@ -127,19 +138,24 @@ fn any_step() -> impl Strategy<Value = Step> {
         2 => any_host().prop_map(Step::Host),
         8 => (prop::collection::vec(0_u8..12, 0..6), prop::collection::vec(0_u8..6, 0..4), any::<Option<bool>>())
             .prop_map(|(requests, commands, setting)| Step::Queue(requests, commands, setting)),
-        1 => (0_usize..8, any::<bool>()).prop_map(|(running, is_paused)| Step::Work(running, is_paused)),
+        2 => (0_usize..8, any::<bool>(), 0_usize..2)
+            .prop_map(|(running, is_paused, commands)| Step::Work(running, is_paused, commands)),
         3 => prop::sample::select(tray).prop_map(Step::Tray),
         4 => (0_u64..60, answers).prop_map(|(id, answer)| Step::Notification(id, answer)),
         1 => any::<bool>().prop_map(Step::Service),
         1 => any::<bool>().prop_map(Step::TrayHost),
-        8 => (any_target(), any_outcome()).prop_map(|(target, outcome)| Step::Review(target, outcome)),
-        3 => (any_target(), others).prop_map(|(target, outcome)| Step::Other(target, outcome)),
+        8 => (any_target(), any_outcome(), any_press())
+            .prop_map(|(target, outcome, press)| Step::Review(target, outcome, press)),
+        3 => (any_target(), others, any_press())
+            .prop_map(|(target, outcome, press)| Step::Other(target, outcome, press)),
         3 => any_wish().prop_map(Step::Wish),
         3 => (0_u64..80, any::<Option<bool>>()).prop_map(|(task, result)| Step::Done(task, result)),
         1 => Just(Step::SecondLaunch),
         1 => any::<bool>().prop_map(Step::Windows),
         2 => any::<bool>().prop_map(Step::Screen),
         2 => (any_count(), any_count()).prop_map(|(let_in, refused)| Step::DecidedByClients(let_in, refused)),
+        1 => (any_count(), any_count())
+            .prop_map(|(approved, denied)| Step::AgentRequestsDecidedByClients(approved, denied)),
     ]
 }
 
@@ -151,8 +167,23 @@ struct World {
     /// For each review dialog on the screen, what it is about and the digest of what it shows.
     subjects: BTreeMap<String, String>,
     last_unasked: Option<u64>,
+    commands_beyond_contained: usize,
     last_notified: Option<u64>,
     used: BTreeSet<u64>,
+}
+
+/// Whether an effect approves something.
+fn approves(effect: &Effect) -> bool {
+    match effect {
+        Effect::Decide { verdict, .. } => matches!(verdict, Verdict::Approve { .. }),
+        Effect::Resolve { decision, .. } => *decision == Decision::AllowOnce,
+        Effect::GiveToken { .. }
+        | Effect::ConfirmSetting { .. }
+        | Effect::NewToken { .. }
+        | Effect::KeepModelKey { .. }
+        | Effect::Unblock { .. } => true,
+        _ => false,
+    }
 }
 
 /// Requests 0 to 11: six subjects with two asks each, so that some supersede others.
@@ -185,6 +216,7 @@ impl World {
                 .chain([false, true].map(setting_of).map(|shown| (shown.id(), shown.proposed.digest())))
                 .collect(),
             last_unasked: None,
+            commands_beyond_contained: 0,
             last_notified: None,
             used: BTreeSet::new(),
         };
@@ -229,19 +261,23 @@ impl World {
                     settings: setting.map(setting_of).into_iter().collect(),
                 })
             }
-            Step::Work(running, is_paused) => {
-                Input::Work(Work { is_paused, running: vec!["run\n\u{202e}".to_owned(); running] })
-            }
+            Step::Work(running, is_paused, commands_beyond_contained) => Input::Work(Work {
+                is_paused,
+                running: vec!["run\n\u{202e}".to_owned(); running],
+                commands_beyond_contained,
+            }),
             Step::Tray(command) => Input::Tray(command),
             Step::Notification(id, answer) => Input::Notification { id: NotificationId(id), answer },
             Step::Service(true) => Input::NotificationService(Surface::Works),
             Step::Service(false) => Input::NotificationService(Surface::Missing("gone".to_owned())),
             Step::TrayHost(true) => Input::TrayHost(Surface::Works),
             Step::TrayHost(false) => Input::TrayHost(Surface::Missing("gone".to_owned())),
-            Step::Review(target, outcome) => {
-                Input::Dialog { id: self.dialog_of(target), outcome: DialogOutcome::Review(outcome) }
+            Step::Review(target, outcome, press) => {
+                Input::Dialog { id: self.dialog_of(target), outcome: DialogOutcome::Review(outcome), press }
             }
-            Step::Other(target, outcome) => Input::Dialog { id: self.dialog_of(target), outcome },
+            Step::Other(target, outcome, press) => {
+                Input::Dialog { id: self.dialog_of(target), outcome, press }
+            }
             Step::Wish(wish) => Input::Wish(wish),
             Step::Done(task, None) => Input::Done { task: TaskId(task), result: Ok(None) },
             Step::Done(task, Some(true)) => {
@@ -255,6 +291,9 @@ impl World {
             Step::Windows(is_open) => Input::Windows { is_open },
             Step::Screen(is_locked) => Input::Screen { is_locked },
             Step::DecidedByClients(let_in, refused) => Input::DecidedByClients { let_in, refused },
+            Step::AgentRequestsDecidedByClients(approved, denied) => {
+                Input::AgentRequestsDecidedByClients { approved, denied }
+            }
         };
         self.input(input)
     }
@@ -262,10 +301,17 @@ impl World {
     fn input(&mut self, input: Input) -> Result<(), TestCaseError> {
         // A dialog that ends leaves the screen, whatever follows.
         let ended = match &input {
-            Input::Dialog { id, outcome } => self.open.remove(id).map(|open| (open, outcome.clone())),
+            Input::Dialog { id, outcome, .. } => self.open.remove(id).map(|open| (open, outcome.clone())),
             _ => None,
         };
+        match &input {
+            Input::Work(work) => self.commands_beyond_contained = work.commands_beyond_contained,
+            // Its commands end with it.
+            Input::Host(state) if *state != ready() => self.commands_beyond_contained = 0,
+            _ => {}
+        }
         let effects = self.controller.on(input.clone(), at(self.millis));
+        self.check_press(&input, &effects)?;
         for effect in effects {
             self.check_texts(&effect)?;
             self.check_decision(&input, ended.as_ref(), &effect)?;
@@ -273,6 +319,17 @@ impl World {
         }
         let reviews = self.open.values().filter(|(dialog, _)| matches!(dialog, Dialog::Review(_))).count();
         prop_assert!(reviews <= 1, "{reviews} review dialogs are open");
+        Ok(())
+    }
+
+    /// A program's press approves nothing while a command runs that is not contained, and is recorded
+    /// before what it approves.
+    fn check_press(&self, input: &Input, effects: &[Effect]) -> Result<(), TestCaseError> {
+        let Input::Dialog { press: Press::Synthetic(synthetic), .. } = input else { return Ok(()) };
+        let Some(approval) = effects.iter().position(approves) else { return Ok(()) };
+        prop_assert_eq!(self.commands_beyond_contained, 0, "{:?} led to {:?}", input, effects);
+        let is_recorded = |effect: &Effect| matches!(effect, Effect::AuditSyntheticPress { by, is_allowed: true, .. } if by == synthetic);
+        prop_assert!(effects[..approval].iter().any(is_recorded), "{effects:?}");
         Ok(())
     }
 

@@ -6,6 +6,7 @@ mod hostile_input;
 mod invariants;
 mod messages;
 mod notifications;
+mod presses;
 mod review_dialogs;
 mod reviews;
 mod settings;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tidegate_desktop_core::controller::{Controller, Launch, TRAY_GRACE};
 use tidegate_desktop_core::dialog::{Attention, Dialog, DialogId, DialogOutcome, MessageDialog, Selection};
+use tidegate_desktop_core::press::Press;
 use tidegate_desktop_core::shell::{Effect, HostState, Input, Page, Surface, Work};
 use tidegate_desktop_core::tray_menu::{TrayCommand, TrayIcon};
 
@@ -15,7 +16,7 @@ fn missing() -> Surface {
 
 fn working(titles: &[&str]) -> Input {
     let running = titles.iter().map(|&title| title.to_owned()).collect();
-    Input::Work(Work { is_paused: false, running })
+    Input::Work(Work { running, ..Work::default() })
 }
 
 fn message(effects: &[Effect]) -> (DialogId, MessageDialog) {
@@ -26,11 +27,11 @@ fn message(effects: &[Effect]) -> (DialogId, MessageDialog) {
 }
 
 fn proceed(desktop: &mut Desktop, id: DialogId) -> Vec<Effect> {
-    desktop.on(Input::Dialog { id, outcome: DialogOutcome::Proceed })
+    desktop.on(Input::Dialog { id, outcome: DialogOutcome::Proceed, press: Press::Device })
 }
 
 fn dismiss(desktop: &mut Desktop, id: DialogId) -> Vec<Effect> {
-    desktop.on(Input::Dialog { id, outcome: DialogOutcome::Dismissed })
+    desktop.on(Input::Dialog { id, outcome: DialogOutcome::Dismissed, press: Press::Device })
 }
 
 #[test]
@@ -198,7 +199,7 @@ fn a_port_that_is_taken_can_be_tried_again() {
     let taken = HostState::PortTaken { reason: "Port 18789 is in use.".to_owned(), free: 18_790 };
     let (id, _) = message(&desktop.on(Input::Host(taken)));
 
-    let effects = desktop.on(Input::Dialog { id, outcome: DialogOutcome::Other });
+    let effects = desktop.on(Input::Dialog { id, outcome: DialogOutcome::Other, press: Press::Device });
 
     assert_eq!(effects, [Effect::RestartGateway]);
 }
@@ -282,7 +283,7 @@ fn each_command_of_the_tray_does_what_it_says() {
         assert_eq!(Desktop::ready().on(Input::Tray(command)), [effect]);
     }
     let mut paused = Desktop::ready();
-    paused.on(Input::Work(Work { is_paused: true, running: Vec::new() }));
+    paused.on(Input::Work(Work { is_paused: true, ..Work::default() }));
     assert_eq!(paused.on(Input::Tray(TrayCommand::ResumeAgents)), [Effect::SetPaused(false)]);
     let mut chosen = Desktop::ready();
     chosen.on(Input::Autostart(true));

@@ -181,16 +181,16 @@ fn without_a_notification_service_the_dialog_comes_and_a_service_that_appears_is
 }
 
 #[test]
-fn a_service_that_was_restarted_is_told_anew() {
+fn a_service_that_was_restarted_has_the_same_notification() {
     let mut desktop = Desktop::ready();
     let old = notified(&desktop.tell(&[device(1, at(0))], &[])).expect("it was shown");
     desktop.millis += FIVE_SECONDS;
     desktop.on(Input::NotificationService(missing()));
 
-    let new = notified(&desktop.on(Input::NotificationService(Surface::Works))).expect("it is shown again");
+    let effects = desktop.on(Input::NotificationService(Surface::Works));
 
-    assert_ne!(new.id, old.id);
-    assert_eq!(desktop.answer(old.id, NotificationAnswer::Deny), []);
+    assert_eq!(notified(&effects), None, "the shell shows it until it is answered");
+    assert_eq!(decisions(&desktop.answer(old.id, NotificationAnswer::Deny)).len(), 1);
 }
 
 #[test]
@@ -356,20 +356,16 @@ fn what_a_client_decided_is_kept_while_the_screen_is_locked_and_while_the_servic
 }
 
 #[test]
-fn what_a_client_decided_outlives_a_notification_service_that_dies_and_the_gateway() {
+fn what_a_client_decided_outlives_the_gateway() {
     let mut desktop = Desktop::ready();
     let_in(&mut desktop, 1);
     desktop.wait(FIVE_SECONDS);
-    desktop.on(Input::NotificationService(missing()));
-    let again = notified(&desktop.on(Input::NotificationService(Surface::Works))).expect("it is told");
 
     let failed = desktop.on(Input::Host(HostState::Failed("out of file descriptors".to_owned())));
-    let after = notified(&desktop.wait(FIVE_SECONDS)).expect("it is told");
+    let after = notified(&failed).expect("it is told");
 
     assert!(failed.contains(&Effect::CloseNotification));
-    for told in [again, after] {
-        assert!(told.body.contains("has let in 1 device or program."), "{told:?}");
-    }
+    assert!(after.body.contains("has let in 1 device or program."), "{after:?}");
 }
 
 #[test]
@@ -403,4 +399,78 @@ fn two_hundred_requests_in_a_minute_lead_to_few_notifications_and_one_dialog() {
 
     assert!(notifications <= 13, "{notifications} in a minute");
     assert!(dialogs <= 7, "{dialogs} in a minute");
+}
+
+fn agent_requests(desktop: &mut Desktop, approved: u64, denied: u64) -> Vec<Effect> {
+    desktop.on(Input::AgentRequestsDecidedByClients { approved, denied })
+}
+
+#[test]
+fn a_clients_decision_for_an_agent_is_notified() {
+    let cases = [
+        ((1, 0), "approved 1 request of an agent"),
+        ((0, 2), "denied 2 requests of agents"),
+        ((2, 1), "approved 2 requests of agents and denied 1"),
+    ];
+    for ((approved, denied), what) in cases {
+        let mut desktop = Desktop::ready();
+
+        let told = notified(&agent_requests(&mut desktop, approved, denied)).expect("it was shown");
+
+        let expected = Notification {
+            id: told.id,
+            title: "Tidegate: decided without you".to_owned(),
+            body: format!("A client with permission to decide about commands {what}. Look at Requests."),
+            has_actions: false,
+        };
+        assert_eq!(told, expected);
+    }
+}
+
+#[test]
+fn decisions_about_devices_and_agents_share_a_notification() {
+    let mut desktop = Desktop::ready();
+    let first = notified(&let_in(&mut desktop, 1)).expect("it was shown");
+    desktop.answer(first.id, NotificationAnswer::Closed);
+    agent_requests(&mut desktop, 1, 0);
+    let_in(&mut desktop, 1);
+
+    let told = notified(&desktop.wait(FIVE_SECONDS)).expect("it was shown");
+
+    assert_eq!(
+        told.body,
+        "Someone with the right to let others in has let in 1 device or program. Look at Devices. \
+         A client with permission to decide about commands approved 1 request of an agent. Look at Requests."
+    );
+}
+
+/// The notification about two devices, which took the place of the one about the first.
+fn replaced(desktop: &mut Desktop) -> Notification {
+    let first = device(1, at(0));
+    desktop.tell(std::slice::from_ref(&first), &[]);
+    desktop.tell(&[first, device(2, at(1))], &[]);
+    notified(&desktop.wait(FIVE_SECONDS)).expect("it was shown")
+}
+
+#[test]
+fn deny_right_after_a_replacement_opens_the_dialog_instead() {
+    let mut desktop = Desktop::ready();
+    let shown = replaced(&mut desktop);
+    desktop.millis += 1499;
+
+    let effects = desktop.answer(shown.id, NotificationAnswer::Deny);
+
+    assert_eq!(decisions(&effects), [], "it may have been meant for the one before");
+    assert!(
+        effects.iter().any(|effect| matches!(effect, Effect::PresentDialog(_) | Effect::OpenDialog { .. }))
+    );
+}
+
+#[test]
+fn deny_counts_once_the_replacement_could_be_read() {
+    let mut desktop = Desktop::ready();
+    let shown = replaced(&mut desktop);
+    desktop.millis += 1500;
+
+    assert_eq!(decisions(&desktop.answer(shown.id, NotificationAnswer::Deny)).len(), 2);
 }

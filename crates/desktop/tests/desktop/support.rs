@@ -6,6 +6,7 @@ use tidegate_desktop_core::controller::{Controller, Launch};
 use tidegate_desktop_core::dialog::{
     Attention, Dialog, DialogId, DialogOutcome, ReviewDialog, ReviewOutcome, Selection,
 };
+use tidegate_desktop_core::press::Press;
 use tidegate_desktop_core::shell::{
     Effect, HostState, Input, Notification, NotificationAnswer, NotificationId, Queue, TaskId,
 };
@@ -191,7 +192,7 @@ impl Desktop {
     }
 
     pub(crate) fn review(&mut self, id: DialogId, outcome: ReviewOutcome) -> Vec<Effect> {
-        self.on(Input::Dialog { id, outcome: DialogOutcome::Review(outcome) })
+        self.on(Input::Dialog { id, outcome: DialogOutcome::Review(outcome), press: Press::Device })
     }
 
     /// Presses the approving button once it is armed.

@@ -3,6 +3,7 @@
 use tidegate_desktop_core::dialog::{
     Attention, Dialog, DialogId, DialogOutcome, ModelKeyDialog, NewTokenDialog, Secret,
 };
+use tidegate_desktop_core::press::Press;
 use tidegate_desktop_core::shell::{Effect, Input, Page, Wish};
 use tidegate_trust::Level;
 
@@ -19,7 +20,7 @@ fn model_key() -> Input {
 fn typed_token(id: DialogId) -> Input {
     let outcome =
         DialogOutcome::NewToken { name: " backup job ".to_owned(), level: Level::Read, pairing: false };
-    Input::Dialog { id, outcome }
+    Input::Dialog { id, outcome, press: Press::Device }
 }
 
 fn typed_key(id: DialogId) -> Input {
@@ -28,7 +29,7 @@ fn typed_key(id: DialogId) -> Input {
         base_url: "http://127.0.0.1:8080/v1".to_owned(),
         key: Secret::new("sk-1".to_owned()),
     };
-    Input::Dialog { id, outcome }
+    Input::Dialog { id, outcome, press: Press::Device }
 }
 
 #[test]
@@ -164,7 +165,8 @@ fn a_dialog_that_was_cancelled_does_nothing() {
     let mut desktop = Desktop::ready();
     let (dialog, _) = opened_one(&desktop.on(new_token("one")));
 
-    let effects = desktop.on(Input::Dialog { id: dialog, outcome: DialogOutcome::Dismissed });
+    let effects =
+        desktop.on(Input::Dialog { id: dialog, outcome: DialogOutcome::Dismissed, press: Press::Device });
 
     assert_eq!(effects, []);
 }
@@ -183,7 +185,8 @@ fn a_wish_to_unblock_is_a_question_and_only_its_answer_unblocks() {
     let Dialog::Message(shown) = shown else { panic!("{shown:#?}") };
     assert_eq!((shown.proceed.as_deref(), shown.dismiss), (Some("Unblock"), "Cancel"));
     assert!(shown.text.starts_with("It called itself: a\\u{a}b\n"), "{}", shown.text);
-    let answered = desktop.on(Input::Dialog { id: dialog, outcome: DialogOutcome::Proceed });
+    let answered =
+        desktop.on(Input::Dialog { id: dialog, outcome: DialogOutcome::Proceed, press: Press::Device });
     assert_eq!(answered, [Effect::Unblock { task: task(&answered), id: "b-1".to_owned() }]);
     let (_, problem) = opened_one(&desktop.fail(task(&answered), "it is not blocked"));
     assert!(matches!(problem, Dialog::Message(problem) if problem.text == "it is not blocked"));
@@ -196,7 +199,8 @@ fn a_question_about_one_block_never_turns_into_one_about_another() {
     desktop.millis += 1000;
 
     let further = desktop.on(unblock("b-2", "two"));
-    let answered = desktop.on(Input::Dialog { id: dialog, outcome: DialogOutcome::Proceed });
+    let answered =
+        desktop.on(Input::Dialog { id: dialog, outcome: DialogOutcome::Proceed, press: Press::Device });
 
     assert_eq!(further, [Effect::PresentDialog(dialog)]);
     assert!(matches!(&answered[..], [Effect::Unblock { id, .. }] if id == "b-1"));
@@ -207,5 +211,8 @@ fn a_question_that_was_cancelled_unblocks_nothing() {
     let mut desktop = Desktop::ready();
     let (dialog, _) = opened_one(&desktop.on(unblock("b-1", "one")));
 
-    assert_eq!(desktop.on(Input::Dialog { id: dialog, outcome: DialogOutcome::Dismissed }), []);
+    assert_eq!(
+        desktop.on(Input::Dialog { id: dialog, outcome: DialogOutcome::Dismissed, press: Press::Device }),
+        []
+    );
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::json;
 use tidegate_agent::approval::{ApprovalAnswer, ApprovalPlan, FilePlan};
+use tidegate_gateway::desk::ClientDecisions;
 use tidegate_trust::approval::{Decision, FileAccess, Operation};
 
 use crate::support::World;
@@ -84,4 +85,50 @@ async fn of_a_command_the_audit_log_has_the_program_and_the_digest_alone() {
     assert!(matches!(asked.await.unwrap(), ApprovalAnswer::Denied { .. }));
     let line = audit_line(&world, "command.denied").await;
     assert!(line.ends_with("command=rm") && line.contains(&drawn.command.digest), "{line}");
+}
+
+#[tokio::test]
+async fn only_a_clients_decision_for_an_agent_is_counted() {
+    let world = World::with_desktop().await;
+    let mut client = world.let_in(1, &["operator.approvals", "operator.read"]).await;
+    let mut asking = world.let_in(2, &["operator.approvals"]).await;
+    let mut decisions = world.desk().client_decisions();
+    decisions.mark_unchanged();
+
+    // The person and the person's surfaces, and a client about what another client asked.
+    let by_person = world.ask_for_a_run_about(plan()).await;
+    let drawn = world.desk().commands().pop().unwrap();
+    world.desk().resolve(&drawn.id, &drawn.command.digest, Decision::AllowOnce).unwrap();
+    by_person.await.unwrap();
+    let by_window = world.ask_for_a_run_about(plan()).await;
+    let deny = json!({ "id": world.desk().commands()[0].id, "decision": "deny" });
+    world.window().await.call("exec.approval.resolve", deny).await.unwrap();
+    by_window.await.unwrap();
+    let id = world.ask_command(&mut asking, std::time::Duration::from_secs(60)).await;
+    client.request("exec.approval.resolve", json!({ "id": id, "decision": "allow-once" })).await.unwrap();
+    assert!(!decisions.has_changed().unwrap(), "{:?}", *decisions.borrow());
+
+    for decision in ["allow-once", "deny"] {
+        let asked = world.ask_for_a_run_about(plan()).await;
+        let id = world.desk().commands()[0].id.clone();
+        client.request("exec.approval.resolve", json!({ "id": id, "decision": decision })).await.unwrap();
+        client.request("exec.approval.resolve", json!({ "id": id, "decision": decision })).await.unwrap_err();
+        asked.await.unwrap();
+    }
+
+    let expected = ClientDecisions { approved: 1, denied: 1, ..ClientDecisions::default() };
+    assert_eq!(*decisions.borrow_and_update(), expected);
+}
+
+#[tokio::test]
+async fn a_programs_press_is_recorded_as_allowed_or_refused() {
+    let world = World::with_desktop().await;
+
+    world.desk().audit_synthetic_press("command-1\n\u{202e}", "xtest", false);
+    world.desk().audit_synthetic_press("command-1", "accessibility", true);
+
+    let refused = audit_line(&world, "dialog.press-refused").await;
+    assert!(refused.ends_with(" by=xtest") && !refused.contains('\n'), "{refused}");
+    let allowed = audit_line(&world, "dialog.pressed-by-program").await;
+    assert_eq!(allowed, "dialog.pressed-by-program about=command-1 by=accessibility");
 }

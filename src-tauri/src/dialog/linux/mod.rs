@@ -5,6 +5,7 @@ mod content;
 mod message;
 mod model_key;
 mod new_token;
+mod press;
 mod review;
 mod style;
 mod token;
@@ -49,10 +50,10 @@ impl NativeDialogs for GtkDialogs {
                 }
                 return;
             }
-            let window = DialogWindow::open(dialog, attention, move |outcome| {
+            let window = DialogWindow::open(dialog, attention, move |outcome, press| {
                 forget(id);
                 // Without a receiver the shell ends.
-                let _ = outcomes.send((id, outcome));
+                let _ = outcomes.send((id, outcome, press));
             });
             OPEN.with_borrow_mut(|open| open.insert(id, window));
         });

@@ -7,13 +7,14 @@ use gtk::gdk;
 use gtk::glib::Propagation;
 use gtk::prelude::*;
 use tidegate_desktop_core::dialog::{Attention, Dialog, DialogOutcome, ReviewDialog};
+use tidegate_desktop_core::press::Press as PressedBy;
 use tidegate_protocol::UnixMillis;
 
 use super::arming::Arming;
 use super::content::{Choice, Content, Place};
 use super::review::status::Status;
 use super::widgets::{self, GAP, Look, NEAR, WIDE};
-use super::{message, model_key, new_token, review, style, token};
+use super::{message, model_key, new_token, press, review, style, token};
 
 /// How wide and high a window's content is at most, in logical pixels; less on a small screen.
 const MAX_SIZE: (i32, i32) = (640, 600);
@@ -21,7 +22,7 @@ const MAX_SIZE: (i32, i32) = (640, 600);
 const FRAME: (i32, i32) = (16, 60);
 
 type Press = Rc<dyn Fn() -> Option<DialogOutcome>>;
-type OnEnd = Box<dyn FnOnce(DialogOutcome)>;
+type OnEnd = Box<dyn FnOnce(DialogOutcome, PressedBy)>;
 
 /// A dialog on the screen.
 pub(super) struct DialogWindow {
@@ -35,6 +36,9 @@ pub(super) struct DialogWindow {
     on_end: RefCell<Option<OnEnd>>,
     /// Whether Enter or Space came too early and is still held down: its repetitions do nothing.
     is_held: Cell<bool>,
+    /// What pressed Space on the approving button and still holds it down: GTK presses the button in
+    /// an event's name only when it is released soon.
+    space: Cell<Option<PressedBy>>,
 }
 
 /// What is shown now.
@@ -50,7 +54,7 @@ impl DialogWindow {
     pub(super) fn open(
         dialog: Dialog,
         attention: Attention,
-        on_end: impl FnOnce(DialogOutcome) + 'static,
+        on_end: impl FnOnce(DialogOutcome, PressedBy) + 'static,
     ) -> Rc<Self> {
         style::load();
         let window = gtk::Window::new(gtk::WindowType::Toplevel);
@@ -88,6 +92,7 @@ impl DialogWindow {
             shown: RefCell::new(None),
             on_end: RefCell::new(Some(Box::new(on_end))),
             is_held: Cell::new(false),
+            space: Cell::new(None),
         });
         this.connect();
         this.fill(dialog);
@@ -167,6 +172,7 @@ impl DialogWindow {
                 && (is_enter(event) || is_space(event))
             {
                 this.is_held.set(false);
+                this.space.set(None);
             }
             Propagation::Proceed
         });
@@ -319,8 +325,11 @@ impl DialogWindow {
             self.is_held.set(true);
             return Propagation::Stop;
         }
-        if is_enter(event) && self.is_approve(focus.as_ref()) {
-            return Propagation::Stop;
+        if self.is_approve(focus.as_ref()) {
+            if is_enter(event) {
+                return Propagation::Stop;
+            }
+            self.space.set(is_space(event).then(|| press::of_event(event)));
         }
         let is_page = matches!(event.keyval(), key::Page_Up | key::Page_Down);
         if is_page && !focus.is_some_and(|focus| focus.is::<gtk::TextView>()) {
@@ -348,8 +357,9 @@ impl DialogWindow {
     fn end(&self, outcome: DialogOutcome) {
         let on_end = self.on_end.borrow_mut().take();
         if let Some(on_end) = on_end {
+            let pressed_by = press::now().or(self.space.get()).unwrap_or(PressedBy::of(None));
             self.take_down();
-            on_end(outcome);
+            on_end(outcome, pressed_by);
         }
     }
 
