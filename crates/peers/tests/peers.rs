@@ -109,7 +109,8 @@ fn end(mut child: Child) {
 
 /// A directory where no agent may write and that is not a temporary one.
 fn own_place() -> TempDir {
-    TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory")
+    let test = std::env::current_exe().expect("a path");
+    TempDir::new_in(test.parent().expect("a directory")).expect("a directory")
 }
 
 fn write_script(place: &Path, name: &str, text: &str) -> PathBuf {
@@ -249,39 +250,38 @@ fn a_process_beside_this_one_is_no_tool_and_its_script_is_found() {
     end(busy);
 }
 
-/// Needs root, who alone can start a process of another user.
-#[test]
-#[allow(clippy::print_stderr, reason = "a test that is skipped says why")]
-fn another_user_of_this_computer_is_known_as_such_and_no_tool() {
-    const NOBODY: u32 = 65_534;
-    if !rustix::process::geteuid().is_root() {
-        return eprintln!("skipped: only root starts processes of other users");
-    }
-    let listening = Listening::start();
-    let client = format!("setpriv --reuid={NOBODY} --clear-groups bash -c '{CONNECT}'");
-    let arrived = start_stranger(&listening, Path::new("/"), &client);
-    assert_eq!(KernelPeers::user(&arrived.socket), Some(NOBODY));
-    assert_eq!(ancestry(&arrived), Peer::NotATool);
-    match program_of(&arrived) {
-        Peer::Process { uid, same_user, .. } => assert_eq!((uid, same_user), (NOBODY, false)),
-        other => panic!("{other:?}"),
-    }
-}
+/// Only root starts processes of another user.
+mod as_root {
+    use super::*;
 
-/// The same, started by us: another user's clothes make a tool no stranger.
-#[test]
-#[allow(clippy::print_stderr, reason = "a test that is skipped says why")]
-fn a_tool_that_became_another_user_stays_a_tool() {
-    if !rustix::process::geteuid().is_root() {
-        return eprintln!("skipped: only root starts processes of other users");
+    const NOBODY: u32 = 65_534;
+
+    #[test]
+    #[ignore = "needs root"]
+    fn another_user_of_this_computer_is_known_as_such_and_no_tool() {
+        let listening = Listening::start();
+        let client = format!("setpriv --reuid={NOBODY} --clear-groups bash -c '{CONNECT}'");
+        let arrived = start_stranger(&listening, Path::new("/"), &client);
+        assert_eq!(KernelPeers::user(&arrived.socket), Some(NOBODY));
+        assert_eq!(ancestry(&arrived), Peer::NotATool);
+        match program_of(&arrived) {
+            Peer::Process { uid, same_user, .. } => assert_eq!((uid, same_user), (NOBODY, false)),
+            other => panic!("{other:?}"),
+        }
     }
-    adopt_orphans();
-    let listening = Listening::start();
-    let client = format!("setpriv --reuid=65534 --clear-groups bash -c '{CONNECT}'");
-    let double_fork = format!("setsid bash -c \"({client}) &\" & exit 0");
-    assert!(listening.bash(&double_fork).status().expect("bash").success());
-    let arrived = listening.arrived();
-    assert_tool(&ancestry(&arrived), "bash");
+
+    /// The same, started by us: another user's clothes make a tool no stranger.
+    #[test]
+    #[ignore = "needs root"]
+    fn a_tool_that_became_another_user_stays_a_tool() {
+        adopt_orphans();
+        let listening = Listening::start();
+        let client = format!("setpriv --reuid={NOBODY} --clear-groups bash -c '{CONNECT}'");
+        let double_fork = format!("setsid bash -c \"({client}) &\" & exit 0");
+        assert!(listening.bash(&double_fork).status().expect("bash").success());
+        let arrived = listening.arrived();
+        assert_tool(&ancestry(&arrived), "bash");
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use jsonschema::Validator;
 use serde_json::{Value, json};
@@ -12,12 +12,16 @@ use tidegate_protocol::hello::{Auth, Features, HelloOk, Policy, Server, SessionD
 use tidegate_protocol::refusal::{AuthReason, DeviceProofError, Refusal};
 use tidegate_protocol::{Dialect, Event, Method, Scope, UnixMillis, schema};
 
+fn package() -> PathBuf {
+    std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo says it").into()
+}
+
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+    package().join("../..")
 }
 
 fn lines(file: &str) -> Vec<Value> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/frames").join(file);
+    let path = package().join("tests/frames").join(file);
     let text = std::fs::read_to_string(path).expect("the recorded frames are here");
     text.lines().map(|line| serde_json::from_str(line).expect("one object a line")).collect()
 }

@@ -54,7 +54,7 @@ impl Mirror {
         assert!(made.status.success(), "{made:?}");
         let files = folder.path().join("mirror");
         std::fs::create_dir(&files).unwrap();
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/mirror.py");
+        let script = Path::new(&std::env::var("CARGO_MANIFEST_DIR").unwrap()).join("tests/mirror.py");
         let mut server = Command::new("python3")
             .arg(script)
             .args([&certificate, &key])

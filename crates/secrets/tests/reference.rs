@@ -58,19 +58,22 @@ async fn a_file_that_others_may_read_is_refused() {
     }
 }
 
-#[tokio::test]
-async fn a_file_of_another_user_is_refused() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("key");
-    private_file(&path, "abc");
-    if std::os::unix::fs::chown(&path, Some(65534), None).is_err() {
-        println!("skipped: only root can give a file to another user");
-        return;
+/// Only root gives a file to another user.
+mod as_root {
+    use super::*;
+
+    #[tokio::test]
+    #[ignore = "needs root"]
+    async fn a_file_of_another_user_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("key");
+        private_file(&path, "abc");
+        std::os::unix::fs::chown(&path, Some(65534), None).unwrap();
+
+        let error = file(&path).resolve(no_environment).await.unwrap_err();
+
+        assert!(matches!(error, ResolveError::ForeignOwner(_)), "{error}");
     }
-
-    let error = file(&path).resolve(no_environment).await.unwrap_err();
-
-    assert!(matches!(error, ResolveError::ForeignOwner(_)), "{error}");
 }
 
 #[tokio::test]

@@ -25,7 +25,9 @@ struct Recorded {
 }
 
 fn lines(file: &str) -> Vec<Value> {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../protocol/tests/frames").join(file);
+    let path = std::path::Path::new(&std::env::var("CARGO_MANIFEST_DIR").expect("cargo says it"))
+        .join("../protocol/tests/frames")
+        .join(file);
     let text = std::fs::read_to_string(path).expect("the recorded frames are here");
     text.lines().map(|line| serde_json::from_str(line).expect("one object a line")).collect()
 }

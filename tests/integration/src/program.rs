@@ -41,7 +41,18 @@ impl Ready {
     }
 }
 
-/// A command of the program for a place, in an environment that reaches nothing of whoever runs the
+/// Where a program of this package is. Asked for at run time: tests may run elsewhere than where they
+/// were built.
+///
+/// # Panics
+/// When cargo has built no program of this name for the test.
+#[must_use]
+pub fn built(name: &str) -> String {
+    let variable = format!("CARGO_BIN_EXE_{name}");
+    std::env::var(&variable).unwrap_or_else(|_| panic!("{variable} is not set"))
+}
+
+/// A command of the program `binary` for a place, in an environment that reaches nothing of whoever runs the
 /// tests: no keyring, no home directory, no model server.
 ///
 /// # Panics
@@ -52,7 +63,7 @@ pub fn command(binary: &str, place: &Place) -> Command {
     for directory in [&home, &temporary] {
         fs::create_dir_all(directory).unwrap();
     }
-    let mut command = Command::new(binary);
+    let mut command = Command::new(built(binary));
     command
         .env_clear()
         .env("PATH", "/usr/local/bin:/usr/bin:/bin")

@@ -21,7 +21,7 @@ use tidegate_testkit::client::{ConnectOptions, GatewayClient};
 use tidegate_testkit::identity::DeviceIdentity;
 use tidegate_trust::Change;
 
-const BINARY: &str = env!("CARGO_BIN_EXE_tidegate-under-test");
+const BINARY: &str = "tidegate-under-test";
 
 async fn cli(place: &Place, arguments: &[&str]) -> Value {
     let output = program::run(BINARY, place, &[arguments, &["--json"]].concat()).await;

@@ -20,7 +20,7 @@ use tidegate_testkit::identity::DeviceIdentity;
 use tidegate_trust::Change;
 use tokio::net::TcpStream;
 
-const BINARY: &str = env!("CARGO_BIN_EXE_tidegate-under-test");
+const BINARY: &str = "tidegate-under-test";
 
 /// The program under limits that `ulimit` sets, with devices 0 to 3 paired.
 async fn started(place: &Place, limits: &str) -> (Program, Ready) {
@@ -31,7 +31,7 @@ async fn started(place: &Place, limits: &str) -> (Program, Ready) {
     });
     device::commit(&place.state_dir(), paired.collect()).await;
     let script = place.outside().join("limited");
-    fs::write(&script, format!("#!/bin/sh\n{limits}\nexec {BINARY} \"$@\"\n")).unwrap();
+    fs::write(&script, format!("#!/bin/sh\n{limits}\nexec {} \"$@\"\n", program::built(BINARY))).unwrap();
     fs::set_permissions(&script, fs::Permissions::from_mode(0o700)).unwrap();
     let mut program = Program::start(script.to_str().unwrap(), place);
     let ready = program.ready().await;

@@ -16,7 +16,7 @@ use serde_json::Value;
 use tidegate_integration_tests::place::Place;
 use tidegate_integration_tests::program::{self, Program, choose_offline_model};
 
-const BINARY: &str = env!("CARGO_BIN_EXE_tidegate-under-test");
+const BINARY: &str = "tidegate-under-test";
 
 struct Scene {
     place: Arc<Place>,

@@ -217,41 +217,6 @@ async fn a_crowd_of_strangers_keeps_out_neither_the_person_nor_who_is_known() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[allow(clippy::print_stderr, reason = "a test that is skipped says why")]
-async fn on_a_full_disk_nobody_is_let_in_and_the_request_waits_on() {
-    let place = match Place::small_disk(2048) {
-        Ok(place) => place,
-        Err(reason) => return eprintln!("skipped: no small disk can be had: {reason}"),
-    };
-    let (served, mut owner) = serve(&place).await;
-    let stranger = DeviceIdentity::numbered(1);
-    let request = |error: Value| error["details"]["requestId"].as_str().unwrap().to_owned();
-    let knock =
-        || async { refused(served.connect(&stranger, &["operator.read"]).await.map(|_| Value::Null)) };
-    let id = request(knock().await);
-    let mut person = Control::open(&served).await;
-    let approve = json!({ "requestId": id, "verdict": "approve" });
-    place.fill();
-
-    for _ in 0..3 {
-        let error = person.call("tidegate.devices.decide", approve.clone()).await.unwrap_err();
-        assert_eq!((&error["code"], &error["retryable"]), (&json!("UNAVAILABLE"), &json!(true)), "{error}");
-        let words = "the decision could not be saved, so it does not count";
-        assert!(message(&error).starts_with(words), "{error}");
-        assert_eq!(request(knock().await), id, "it waits on under its id");
-    }
-    let send = json!({ "sessionKey": "main", "message": "hi", "idempotencyKey": "full" });
-    assert_eq!(refused(owner.request("chat.send", send.clone()).await)["code"], "UNAVAILABLE");
-    assert_eq!(owner.request("health", json!({})).await.unwrap()["ok"], true);
-
-    std::fs::remove_file(place.state_dir().join("ballast")).unwrap();
-    person.call("tidegate.devices.decide", approve).await.unwrap();
-    served.connect(&stranger, &["operator.read"]).await.unwrap();
-    assert_eq!(owner.request("chat.send", send).await.unwrap()["status"], "started");
-    served.host.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn hostile_names_and_labels_stay_text() {
     const LABEL: &str =
         "<b>{0}%s%n</b>\u{202e}evil\u{7}\n[security audit] \"quoted\" $(id) '; DROP TABLE sessions;--";
@@ -338,4 +303,45 @@ async fn a_model_server_that_breaks_off_gives_an_error_event_and_the_next_turn_w
         }
     }
     served.host.stop().await;
+}
+
+/// Only root mounts a small disk.
+mod as_root {
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    #[ignore = "needs root"]
+    async fn on_a_full_disk_nobody_is_let_in_and_the_request_waits_on() {
+        let place = Place::small_disk(2048);
+        let (served, mut owner) = serve(&place).await;
+        let stranger = DeviceIdentity::numbered(1);
+        let request = |error: Value| error["details"]["requestId"].as_str().unwrap().to_owned();
+        let knock =
+            || async { refused(served.connect(&stranger, &["operator.read"]).await.map(|_| Value::Null)) };
+        let id = request(knock().await);
+        let mut person = Control::open(&served).await;
+        let approve = json!({ "requestId": id, "verdict": "approve" });
+        place.fill();
+
+        for _ in 0..3 {
+            let error = person.call("tidegate.devices.decide", approve.clone()).await.unwrap_err();
+            assert_eq!(
+                (&error["code"], &error["retryable"]),
+                (&json!("UNAVAILABLE"), &json!(true)),
+                "{error}"
+            );
+            let words = "the decision could not be saved, so it does not count";
+            assert!(message(&error).starts_with(words), "{error}");
+            assert_eq!(request(knock().await), id, "it waits on under its id");
+        }
+        let send = json!({ "sessionKey": "main", "message": "hi", "idempotencyKey": "full" });
+        assert_eq!(refused(owner.request("chat.send", send.clone()).await)["code"], "UNAVAILABLE");
+        assert_eq!(owner.request("health", json!({})).await.unwrap()["ok"], true);
+
+        std::fs::remove_file(place.state_dir().join("ballast")).unwrap();
+        person.call("tidegate.devices.decide", approve).await.unwrap();
+        served.connect(&stranger, &["operator.read"]).await.unwrap();
+        assert_eq!(owner.request("chat.send", send).await.unwrap()["status"], "started");
+        served.host.stop().await;
+    }
 }

@@ -312,55 +312,6 @@ async fn with_a_corrupt_store() {
     spawn_in("truncated", &place, || keyring.store(), Disk::Writable).await;
 }
 
-/// A small disk with a used store on it, or a printed reason why there is none.
-#[allow(clippy::print_stderr, reason = "a test that is skipped says why")]
-async fn small_disk(keyring: &Keyring) -> Option<Place> {
-    match Place::small_disk(4096) {
-        Ok(place) => {
-            // The log of this process stays open where the first host ran, and keeps a disk busy.
-            used(&Place::new(), keyring).await;
-            used(&place, keyring).await;
-            Some(place)
-        }
-        Err(reason) => {
-            eprintln!("skipped: no small disk can be mounted here: {reason}");
-            None
-        }
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn with_a_read_only_state_directory() {
-    let keyring = Keyring::with_own_key();
-    let Some(place) = small_disk(&keyring).await else { return };
-    place.make_read_only().unwrap();
-    spawn_in("read-only", &place, || keyring.store(), Disk::Broken).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn with_a_full_disk() {
-    let keyring = Keyring::with_own_key();
-    let Some(place) = small_disk(&keyring).await else { return };
-    place.fill();
-    spawn_in("full", &place, || keyring.store(), Disk::Broken).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[allow(clippy::print_stderr, reason = "says what was done")]
-async fn with_a_disk_that_gets_full_while_the_host_runs() {
-    let keyring = Keyring::with_own_key();
-    let Some(place) = small_disk(&keyring).await else { return };
-    let mut random = Random::from_environment("gets full");
-    let host = host::start(&place.state_dir(), keyring.store()).await.unwrap();
-    spawn_with(&host, 1, &mut random, Disk::Writable).await;
-    place.fill();
-    let worked = spawn_with(&host, 3, &mut random, Disk::Broken).await;
-    eprintln!("gets full: {worked} of 3 spawns worked on the full disk");
-    std::fs::remove_file(place.state_dir().join("ballast")).unwrap();
-    spawn_with(&host, 1, &mut random, Disk::Writable).await;
-    host.stop().await;
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_two_starts_racing_for_one_state_directory() {
     let place = Place::new();
@@ -431,6 +382,55 @@ async fn our_own_client_is_let_in_soon_whatever_the_keyring_does() {
         let took = begun.elapsed();
         assert!(Handles::of(&host).own_client()["admittedAtMs"].is_u64());
         assert!(took < SOON, "{mood:?}: {took:?}");
+        host.stop().await;
+    }
+}
+
+/// Only root mounts a small disk.
+mod as_root {
+    use super::*;
+
+    /// A small disk with a used store on it.
+    async fn small_disk(keyring: &Keyring) -> Place {
+        let place = Place::small_disk(4096);
+        // The log of this process stays open where the first host ran, and keeps a disk busy.
+        used(&Place::new(), keyring).await;
+        used(&place, keyring).await;
+        place
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    #[ignore = "needs root"]
+    async fn with_a_read_only_state_directory() {
+        let keyring = Keyring::with_own_key();
+        let place = small_disk(&keyring).await;
+        place.make_read_only();
+        spawn_in("read-only", &place, || keyring.store(), Disk::Broken).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    #[ignore = "needs root"]
+    async fn with_a_full_disk() {
+        let keyring = Keyring::with_own_key();
+        let place = small_disk(&keyring).await;
+        place.fill();
+        spawn_in("full", &place, || keyring.store(), Disk::Broken).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    #[ignore = "needs root"]
+    #[allow(clippy::print_stderr, reason = "says what was done")]
+    async fn with_a_disk_that_gets_full_while_the_host_runs() {
+        let keyring = Keyring::with_own_key();
+        let place = small_disk(&keyring).await;
+        let mut random = Random::from_environment("gets full");
+        let host = host::start(&place.state_dir(), keyring.store()).await.unwrap();
+        spawn_with(&host, 1, &mut random, Disk::Writable).await;
+        place.fill();
+        let worked = spawn_with(&host, 3, &mut random, Disk::Broken).await;
+        eprintln!("gets full: {worked} of 3 spawns worked on the full disk");
+        std::fs::remove_file(place.state_dir().join("ballast")).unwrap();
+        spawn_with(&host, 1, &mut random, Disk::Writable).await;
         host.stop().await;
     }
 }

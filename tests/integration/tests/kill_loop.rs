@@ -25,7 +25,7 @@ use tidegate_testkit::identity::DeviceIdentity;
 use tidegate_trust::Change;
 use tokio::task::JoinHandle;
 
-const BINARY: &str = env!("CARGO_BIN_EXE_tidegate-under-test");
+const BINARY: &str = "tidegate-under-test";
 /// Cycles of the usual run.
 const CYCLES: usize = 40;
 /// The latest moment of a kill, after the clients are connected.

@@ -65,7 +65,8 @@ fn unauthorized(code: &str, reason: &str, message: &str, can_retry: bool, step: 
 
 /// What OpenClaw was recorded to answer in a case.
 fn recorded(case: &str) -> Value {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../crates/protocol/tests/frames/refusals.jsonl");
+    let path = "../../crates/protocol/tests/frames/refusals.jsonl";
+    let path = std::path::Path::new(&std::env::var("CARGO_MANIFEST_DIR").unwrap()).join(path);
     let text = std::fs::read_to_string(path).unwrap();
     let mut lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     lines.find(|line| line["case"] == case).unwrap_or_else(|| panic!("{case} was not recorded"))

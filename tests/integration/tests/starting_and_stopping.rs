@@ -20,7 +20,7 @@ use tidegate_protocol::Scope;
 use tidegate_secrets::SecretStore;
 use tidegate_testkit::identity::DeviceIdentity;
 
-const BINARY: &str = env!("CARGO_BIN_EXE_tidegate-under-test");
+const BINARY: &str = "tidegate-under-test";
 /// The longest that ending may take, and a margin for a busy machine.
 const DRAIN: Duration = Duration::from_millis(3_500);
 

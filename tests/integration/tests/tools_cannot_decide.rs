@@ -23,8 +23,8 @@ use tidegate_testkit::client::{ClientError, ConnectOptions, GatewayClient};
 use tidegate_testkit::identity::DeviceIdentity;
 use tidegate_trust::Change;
 
-const BINARY: &str = env!("CARGO_BIN_EXE_tidegate-under-test");
-const ATTEMPT: &str = env!("CARGO_BIN_EXE_forbidden-attempt");
+const BINARY: &str = "tidegate-under-test";
+const ATTEMPT: &str = "forbidden-attempt";
 
 /// The person's device, whose key the script knows, too.
 const PERSON: u64 = 0;
@@ -199,7 +199,7 @@ async fn a_script_in_its_sandbox_reaches_nobody() {
     let mut scene = Scene::new().await;
     // The programs lie where the sandbox has them; everything else must be out of reach.
     for (program, name) in [(BINARY, "tidegate"), (ATTEMPT, "attempt")] {
-        fs::copy(program, scene.workspace().join(name)).unwrap();
+        fs::copy(program::built(program), scene.workspace().join(name)).unwrap();
     }
     let script = format!("set -- inside-\n{}", attempts(&scene, ["./tidegate", "./attempt"]));
 
@@ -225,7 +225,8 @@ async fn a_script_in_its_sandbox_reaches_nobody() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_unconfined_script_is_recognised_and_decides_nothing() {
     let mut scene = Scene::new().await;
-    let script = format!("set -- direct-\n{}", attempts(&scene, [BINARY, ATTEMPT]));
+    let script =
+        format!("set -- direct-\n{}", attempts(&scene, [&program::built(BINARY), &program::built(ATTEMPT)]));
 
     scene.let_run_unconfined("agent:main:script", &script).await;
 
@@ -248,8 +249,11 @@ async fn an_orphan_in_a_session_of_its_own_decides_nothing() {
                 case $name in tidegate-*) break ;; esac\n\
                 done\n\
                 echo \"$name\" >orphan-parent\n";
-    fs::write(scene.workspace().join("orphan.sh"), format!("{wait}{}", attempts(&scene, [BINARY, ATTEMPT])))
-        .unwrap();
+    fs::write(
+        scene.workspace().join("orphan.sh"),
+        format!("{wait}{}", attempts(&scene, [&program::built(BINARY), &program::built(ATTEMPT)])),
+    )
+    .unwrap();
     let script = "( setsid sh ./orphan.sh orphan- & )\n\
                   tries=0\n\
                   while [ ! -e orphan-done ] && [ $tries -lt 120 ]; do sleep 0.1; tries=$((tries + 1)); done\n";

@@ -21,7 +21,7 @@ use tidegate_testkit::identity::DeviceIdentity;
 use tidegate_testkit::raw_socket::{RawSocket, TEXT, frame, upgrade_request};
 use tidegate_trust::Change;
 
-const BINARY: &str = env!("CARGO_BIN_EXE_tidegate-under-test");
+const BINARY: &str = "tidegate-under-test";
 const WRONG: &str = "canary-of-a-wrong-token-0123456789";
 /// Ends lines, moves a terminal's cursor, turns text round, and claims to be an audit line.
 const HOSTILE: &str =

@@ -37,6 +37,7 @@ impl Machine {
         machine.program("node", "exit 0");
         machine.program("npm", r#"echo "npm $*" >>"$HOME/calls""#);
         machine.program("rustc", "echo rustc 1.0");
+        machine.program("id", "echo 1000");
         machine.program("dpkg-query", "echo install ok installed");
         machine.program("apt-get", r#"echo "apt-get $*" >>"$HOME/calls""#);
         machine.program("sudo", r#"echo "sudo" >>"$HOME/calls"; [ "$1" != -n ] || shift; exec "$@""#);
@@ -52,6 +53,58 @@ impl Machine {
         let path = self.programs().join(name);
         fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    /// Root calls, and nobody made the user for the tests yet.
+    fn of_root() -> Self {
+        let machine = Self::new();
+        let home = machine.home.path().display();
+        machine.program(
+            "id",
+            r#"case "$*" in -u) echo 0;; *) [ ! -e "${0%/*}/../user" ] && exit 1; echo 1234;; esac"#,
+        );
+        machine.program("useradd", &format!(r#"echo "useradd $*" >>"$HOME/calls"; mkdir {home}/user"#));
+        machine.program("getent", &format!("echo tidegate-test:x:1234:1234::{home}/user:/bin/bash"));
+        machine.program(
+            "setpriv",
+            &format!(
+                r#"while [ "${{1#--}}" != "$1" ]; do shift; done
+                   echo "as the user in $PWD: $*" >>{home}/calls; exec "$@""#
+            ),
+        );
+        machine
+    }
+
+    /// Stand-ins that print what tests print: two of five in Rust fail, and one of five in the pages.
+    fn has_tests(&self) {
+        let home = self.home.path().display();
+        self.program(
+            "cargo",
+            r#"echo "cargo $*" >>"$HOME/calls"
+               case "$*" in
+               "nextest --version") ;;
+               "nextest archive"*) touch "$5";;
+               nextest*as_root*) echo "     Summary [   1.1s] 1 test run: 1 passed, 9 skipped" >&2;;
+               nextest*"not package"*) echo "     Summary [   1.1s] 5 tests run: 3 passed, 2 failed, 4 skipped" >&2; exit 100;;
+               nextest*) echo "     Summary [   1.1s] 7 tests run: 7 passed, 0 skipped" >&2;;
+               test*--doc*) echo "test result: ok. 2 passed; 0 failed; 0 ignored";;
+               clippy*) echo "clippy incremental=$CARGO_INCREMENTAL";;
+               esac"#,
+        );
+        self.program(
+            "cargo-nextest",
+            &format!(
+                r#"echo "cargo-nextest $*" >>{home}/calls
+                   case "$*" in
+                   *"not package"*) echo "     Summary [   1.1s] 5 tests run: 3 passed, 2 failed, 4 skipped" >&2; exit 100;;
+                   *) echo "     Summary [   1.1s] 7 tests run: 7 passed, 0 skipped" >&2;;
+                   esac"#
+            ),
+        );
+        self.program(
+            "npm",
+            r#"case "$*" in "--prefix ui test") echo "      Tests  1 failed | 4 passed (5)";; esac"#,
+        );
     }
 
     fn free_gib(&self, gib: u64) {
@@ -339,20 +392,7 @@ fn is_executable(path: &Path) -> bool {
 #[test]
 fn test_goes_through_all_phases_and_closes_with_the_sum() {
     let machine = Machine::new();
-    machine.program(
-        "cargo",
-        r#"case "$*" in
-           "nextest --version") ;;
-           nextest*package*not*|*"not package"*) echo "     Summary [   1.1s] 5 tests run: 3 passed, 2 failed, 4 skipped" >&2; exit 100;;
-           nextest*) echo "     Summary [   1.1s] 7 tests run: 7 passed, 0 skipped" >&2;;
-           test*--doc*) echo "test result: ok. 2 passed; 0 failed; 0 ignored";;
-           clippy*) echo "clippy incremental=$CARGO_INCREMENTAL";;
-           esac"#,
-    );
-    machine.program(
-        "npm",
-        r#"case "$*" in "--prefix ui test") echo "      Tests  1 failed | 4 passed (5)";; esac"#,
-    );
+    machine.has_tests();
 
     let output = machine.dev(&["test"]);
 
@@ -379,4 +419,87 @@ fn test_goes_through_all_phases_and_closes_with_the_sum() {
     // The stand-in for cargo builds no tray application to test.
     assert!(said.contains("-- desktop: FAILED"), "{said}");
     assert!(said.contains("\n23 passed, 3 failed\n"), "{said}");
+}
+
+#[test]
+fn where_root_calls_the_tests_run_as_an_ordinary_user() {
+    let machine = Machine::of_root();
+    machine.has_tests();
+
+    let first = text(&machine.dev(&["test"]));
+    let calls = machine.calls();
+    let again = text(&machine.dev(&["test"]));
+
+    assert!(first.contains("Making the user tidegate-test"), "{first}");
+    assert!(first.contains("-- tests: FAILED") && first.contains("-- tests of the shell: ok"), "{first}");
+    assert!(first.contains("-- tests as root: ok"), "{first}");
+    assert!(first.contains("\n24 passed, 3 failed\n"), "{first}");
+    let run = machine.home.path().join("user/run-").display().to_string();
+    let as_user: Vec<&str> = calls.lines().filter(|call| call.starts_with("as the user")).collect();
+    let tests = as_user.iter().filter(|call| call.contains("/cargo-nextest nextest run --archive-file"));
+    assert_eq!(tests.clone().count(), 2, "the tests and those of the shell: {calls}");
+    for call in tests {
+        assert!(call.starts_with(&format!("as the user in {run}")), "{call}");
+        assert!(call.contains("/checkout ") && call.contains(" env -i HOME="), "{call}");
+    }
+    let by_root = calls.lines().filter(|call| call.starts_with("cargo nextest run"));
+    assert_eq!(by_root.count(), 2, "those that need root and the rules of the workspace: {calls}");
+    assert_eq!(fs::read_dir(machine.home.path().join("user")).unwrap().count(), 0, "nothing is left");
+    assert!(!again.contains("Making the user"), "{again}");
+}
+
+#[test]
+fn the_tests_read_a_copy_of_the_checkout_that_the_user_can_read() {
+    let machine = Machine::of_root();
+    machine.has_tests();
+    let seen = machine.home.path().join("seen");
+    machine.program("cargo-nextest", &format!("ls -l checkout checkout/schemas >{}", seen.display()));
+
+    machine.dev(&["test"]);
+
+    let seen = fs::read_to_string(seen).unwrap();
+    assert!(seen.contains("protocol.json") && seen.contains("Cargo.toml"), "{seen}");
+    for line in seen.lines().filter(|line| line.starts_with('d')) {
+        assert_eq!(&line[7..10], "r-x", "{line}");
+    }
+}
+
+#[test]
+fn where_no_user_can_be_made_root_learns_what_to_do() {
+    let machine = Machine::of_root();
+    machine.has_tests();
+    machine.program("useradd", "exit 1");
+
+    let output = machine.dev(&["test"]);
+
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output).contains("call ./dev test as an ordinary user"), "{}", text(&output));
+    assert!(!machine.calls().contains("nextest run"), "{}", machine.calls());
+}
+
+#[test]
+fn an_ordinary_caller_runs_the_tests_and_learns_what_is_left_out() {
+    let machine = Machine::new();
+    machine.has_tests();
+
+    let said = text(&machine.dev(&["test"]));
+
+    assert!(said.contains("Left out: the tests in modules named as_root"), "{said}");
+    assert!(!said.contains("-- tests as root"), "{said}");
+    assert!(machine.calls().contains("cargo nextest run"), "{}", machine.calls());
+}
+
+#[test]
+fn the_sandbox_of_commands_is_installed_to_run_and_to_test() {
+    for command in ["run", "test"] {
+        let machine = Machine::new();
+        machine.has_tests();
+        machine
+            .program("dpkg-query", r#"case "$*" in *bubblewrap*) exit 1;; esac; echo install ok installed"#);
+
+        let said = text(&machine.dev(&[command]));
+
+        assert!(said.contains(": bubblewrap\n") && said.contains("commands of agents"), "{command}: {said}");
+        assert!(machine.calls().contains("install -q -y --no-install-recommends bubblewrap\n"), "{command}");
+    }
 }

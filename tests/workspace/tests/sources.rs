@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a failure in a test's own helper fails the test")]
 #![allow(clippy::print_stdout, reason = "a skipped test says so")]
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tidegate_workspace_tests::{Workspace, repository_files, root, rust_sources};
 
@@ -89,6 +89,73 @@ fn no_file_of_the_repository_names_a_machine() {
 
     assert!(files.len() > 50, "only {} files are listed", files.len());
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn tests_that_need_root_are_in_modules_named_as_root() {
+    let mut wrong = Vec::new();
+    for (path, text) in sources_of_tests() {
+        wrong.extend(outside_the_convention(&text).map(|line| format!("{}:{line}", path.display())));
+    }
+
+    assert!(wrong.is_empty(), "./dev test finds neither these nor who they need: {wrong:#?}");
+}
+
+/// All Rust sources of tests but our own, which name what is looked for.
+fn sources_of_tests() -> impl Iterator<Item = (PathBuf, String)> {
+    let directories = ["crates", "src-tauri", "tests"].into_iter();
+    let sources = directories.flat_map(|directory| rust_sources(Path::new(directory)).unwrap());
+    sources.filter(|(path, text)| {
+        let is_test = path.iter().any(|part| part == "tests") || text.contains("#[cfg(test)]");
+        is_test && !path.starts_with("tests/workspace")
+    })
+}
+
+/// The lines with a test that needs root outside of a module `as_root`, one within that everybody
+/// would run, and one that leaves itself out when root does not run it.
+fn outside_the_convention(text: &str) -> impl Iterator<Item = usize> {
+    let (mut end_of_module, mut is_ignored) = (None, true);
+    text.lines().enumerate().filter_map(move |(index, line)| {
+        let code = line.trim_start();
+        if code == "mod as_root {" {
+            end_of_module = Some(format!("{}}}", &line[..line.len() - code.len()]));
+        } else if end_of_module.as_deref() == Some(line) {
+            end_of_module = None;
+        }
+        let is_within = end_of_module.is_some();
+        let needs_root = code == "#[ignore = \"needs root\"]";
+        if code.starts_with("#[test]") || code.starts_with("#[tokio::test") {
+            is_ignored = false;
+        }
+        is_ignored |= needs_root;
+        let is_test = code.starts_with("fn ") || code.starts_with("async fn ");
+        let everybody_runs_it = is_within && is_test && !is_ignored;
+        is_ignored |= is_test;
+        let leaves_itself_out = code.contains("if !") && code.contains("is_root()");
+        (everybody_runs_it || leaves_itself_out || (needs_root && !is_within)).then_some(index + 1)
+    })
+}
+
+#[test]
+fn the_scan_for_tests_that_need_root_finds_each_mistake() {
+    let text = "#[test]\n#[ignore = \"needs root\"]\nfn outside() {}\n#[test]\nfn a() { if !is_root() {} }\n\
+                mod as_root {\n    fn helper() {}\n    #[test]\n    #[ignore = \"needs root\"]\n    fn right() {}\n\
+                    #[tokio::test]\n    async fn everybody_runs_it() {}\n}\n#[test]\nfn after() {}\n";
+
+    assert_eq!(outside_the_convention(text).collect::<Vec<_>>(), [2, 5, 12]);
+}
+
+/// They may run elsewhere, as somebody who cannot read the place where they were built.
+#[test]
+fn tests_learn_when_they_run_where_files_are() {
+    let variables = ["CARGO_MANIFEST_DIR", "CARGO_BIN_EXE_", "CARGO_TARGET_TMPDIR"];
+    let mut wrong = Vec::new();
+    for (path, text) in sources_of_tests().filter(|(path, _)| !path.starts_with("tests/bench")) {
+        let found = variables.iter().filter(|name| text.contains(&format!("env!(\"{name}")));
+        wrong.extend(found.map(|name| format!("{}: {name}", path.display())));
+    }
+
+    assert!(wrong.is_empty(), "ask std::env::var for these: {wrong:#?}");
 }
 
 /// Generated, and full of addresses that belong there.

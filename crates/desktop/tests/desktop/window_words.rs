@@ -42,7 +42,8 @@ fn words() -> String {
 
 #[test]
 fn the_windows_words_are_the_dialogs() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../ui/src/generated/words.json");
+    let path = Path::new(&std::env::var("CARGO_MANIFEST_DIR").expect("cargo says it"))
+        .join("../../ui/src/generated/words.json");
     let words = words();
     if std::env::var_os("UPDATE").is_some() {
         std::fs::write(&path, &words).expect("the file can be written");
