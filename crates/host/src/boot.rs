@@ -142,7 +142,7 @@ pub(crate) async fn build(foundation: Arc<Foundation>) -> Result<RunningHost, Bo
     // What was begun ends when this function does not come to its end.
     let unfinished = stop.clone().drop_guard();
     let own_key_state = Arc::new(OnceLock::new());
-    let launcher = settings::launcher(foundation.tool_runner.clone(), &place);
+    let launcher = settings::launcher(foundation.tool_runner.clone(), &place, foundation.commands.clone());
     let sandboxes = Arc::new(settings::sandboxes(&place));
     let control = Arc::new(Control {
         version: env!("CARGO_PKG_VERSION"),

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidegate_agent::{ActiveRun, Activity, Runtime};
+use tidegate_agent::Runtime;
 use tidegate_gateway::desk::Desk;
 use tidegate_gateway::{Gateway, SubagentClient};
 use tidegate_store::Store;
@@ -77,10 +77,7 @@ impl RunningHost {
     /// button counts only while there are none.
     #[must_use]
     pub fn commands_beyond_contained(&self) -> usize {
-        let runs_command =
-            |run: &&ActiveRun| run.activity == Activity::Working && run.tool.as_deref() == Some("exec");
-        // No command is known to be contained yet.
-        self.runtime.active().iter().filter(runs_command).count()
+        self.foundation.commands.beyond()
     }
 
     /// Our own client.

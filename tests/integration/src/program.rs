@@ -42,12 +42,15 @@ impl Ready {
 }
 
 /// Where a program of this package is. Asked for at run time: tests may run elsewhere than where they
-/// were built.
+/// were built. A path stays what it is.
 ///
 /// # Panics
 /// When cargo has built no program of this name for the test.
 #[must_use]
 pub fn built(name: &str) -> String {
+    if name.starts_with('/') {
+        return name.to_owned();
+    }
     let variable = format!("CARGO_BIN_EXE_{name}");
     std::env::var(&variable).unwrap_or_else(|_| panic!("{variable} is not set"))
 }

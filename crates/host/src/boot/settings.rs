@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidegate_agent::Limits;
-use tidegate_peers::commands::MARK;
+use tidegate_peers::commands::{MARK, RunningCommands};
 use tidegate_tools::{Launcher, Protected, Sandboxes, ToolEnvironment, ToolsConfig, User};
 
 use crate::config::Config;
@@ -41,8 +41,9 @@ pub(crate) fn keep_runs(config: &Config) -> Duration {
 }
 
 /// How commands are started.
-pub(crate) fn launcher(tool_runner: PathBuf, place: &Place) -> Launcher {
+pub(crate) fn launcher(tool_runner: PathBuf, place: &Place, commands: RunningCommands) -> Launcher {
     let mut launcher = Launcher::new(tool_runner);
+    launcher.commands = commands;
     launcher.arguments.push(mark(place).into());
     launcher
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
+use tidegate_peers::commands::{RUN_TOOL, Reach, RunningCommand, RunningCommands};
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::time::{Instant, sleep_until, timeout_at};
@@ -30,6 +31,8 @@ pub struct Launcher {
     pub executable: PathBuf,
     /// Its arguments: those by which it calls [`crate::run_tool`].
     pub arguments: Vec<OsString>,
+    /// Where each command is noted while it runs: who decides about peers has to know.
+    pub commands: RunningCommands,
 }
 
 /// How a command ended.
@@ -73,7 +76,7 @@ impl Launcher {
     /// `executable run-tool`.
     #[must_use]
     pub fn new(executable: PathBuf) -> Self {
-        Self { executable, arguments: vec!["run-tool".into()] }
+        Self { executable, arguments: vec![RUN_TOOL.into()], commands: RunningCommands::default() }
     }
 
     /// Runs the command to its end; on cancellation and after `timeout`, ends it. Returns when its
@@ -116,6 +119,8 @@ impl Launcher {
 
 /// A running `run-tool`.
 struct Supervised {
+    /// Until the child was waited for.
+    _running: RunningCommand,
     child: Child,
     /// Its lifeline: while this is open, the host lives.
     lifeline: Option<ChildStdin>,
@@ -133,6 +138,7 @@ impl Supervised {
     async fn start(launcher: &Launcher, plan: &Plan) -> Result<Self, LaunchError> {
         let mut line = serde_json::to_vec(plan).map_err(|error| LaunchError::Plan(error.into()))?;
         line.push(b'\n');
+        let running = launcher.commands.begin(reach(&plan.boundary));
         let mut child = Command::new(&launcher.executable)
             .args(&launcher.arguments)
             .env_clear()
@@ -142,6 +148,9 @@ impl Supervised {
             .stderr(Stdio::piped())
             .spawn()
             .map_err(|source| LaunchError::Start { program: launcher.executable.clone(), source })?;
+        if let Some(pid) = child.id() {
+            running.launched(pid);
+        }
         let mut lifeline = child.stdin.take();
         if let Some(pipe) = &mut lifeline {
             pipe.write_all(&line).await.map_err(LaunchError::Plan)?;
@@ -149,6 +158,7 @@ impl Supervised {
         let status = child.stdout.take().map(|pipe| BufReader::new(pipe.take(MAX_STATUS)).lines());
         let output_pipe = child.stderr.take();
         Ok(Self {
+            _running: running,
             child,
             lifeline,
             status,
@@ -254,6 +264,14 @@ impl Supervised {
             applied: self.started.map(|(_, applied)| applied),
             all_gone,
         })
+    }
+}
+
+/// How far a command behind this boundary gets.
+fn reach(boundary: &Boundary) -> Reach {
+    match boundary {
+        Boundary::Sandbox { .. } => Reach::Contained,
+        Boundary::Partial { .. } | Boundary::None => Reach::Beyond,
     }
 }
 

@@ -2,6 +2,8 @@
 
 mod approved;
 mod environment;
+mod git_identity;
+mod guards;
 mod launcher;
 mod output;
 mod plan;
@@ -16,6 +18,7 @@ use tidegate_agent::model::BoxFuture;
 use tidegate_agent::tool::{Tool, ToolContext, ToolDescription, ToolOutput};
 use tidegate_protocol::confinement::{CommandClass, Need};
 use tidegate_sandbox::Enforcement;
+use tidegate_triggers::Report;
 
 pub use environment::ToolEnvironment;
 pub use launcher::Launcher;
@@ -23,11 +26,15 @@ pub use sandboxes::Sandboxes;
 
 use crate::protected::Protected;
 use approved::{ApprovedPlan, NotApproved};
+use guards::{Guards, WatchError};
 use launcher::{End, Finished, LaunchError};
 use plan::{Planner, Request, RequestError};
 
 use crate::run_tool::network::{self, Network, PROXY_PORT};
 use crate::run_tool::protocol::{Applied, Boundary};
+
+/// Findings about trigger files that a result names.
+const MAX_FINDINGS: usize = 12;
 
 /// The tool.
 pub(crate) struct Exec {
@@ -36,6 +43,13 @@ pub(crate) struct Exec {
     temporary: PathBuf,
     environment: ToolEnvironment,
     sandboxes: Arc<Sandboxes>,
+    guards: Arc<Guards>,
+}
+
+/// A command that ran, and what became of trigger files meanwhile.
+struct Outcome {
+    finished: Finished,
+    triggers: Option<Report>,
 }
 
 /// Why a command gave no outcome of its own. The sentence goes to the model.
@@ -47,6 +61,8 @@ enum ExecError {
     NotApproved(#[from] NotApproved),
     #[error("the sandbox's own directories could not be made: {0}")]
     Directories(std::io::Error),
+    #[error(transparent)]
+    Watch(#[from] WatchError),
     #[error(transparent)]
     Launch(#[from] LaunchError),
 }
@@ -61,10 +77,10 @@ impl Exec {
         environment: ToolEnvironment,
         sandboxes: Arc<Sandboxes>,
     ) -> Self {
-        Self { launcher, protected, temporary, environment, sandboxes }
+        Self { launcher, protected, temporary, environment, sandboxes, guards: Arc::default() }
     }
 
-    async fn run(&self, context: &ToolContext, arguments: Value) -> Result<Finished, ExecError> {
+    async fn run(&self, context: &ToolContext, arguments: Value) -> Result<Outcome, ExecError> {
         let request = Request::parse(arguments)?;
         let timeout = request.timeout;
         let problem = self.sandboxes.report(&self.launcher).await.problem();
@@ -75,11 +91,32 @@ impl Exec {
             protected: self.protected.clone(),
             confinement,
         };
+        let confinement = planner.confinement.class;
         let approved = ApprovedPlan::obtain(context, planner.clone()).await?;
         let added = approved.plan().environment.clone();
         let (boundary, environment) = self.boundary(context, &planner)?;
         let environment = environment.with(added);
-        Ok(self.launcher.run(approved, environment, boundary, timeout, &context.cancelled).await?)
+        if confinement == CommandClass::Unconfined {
+            let launched = self.launcher.run(approved, environment, boundary, timeout, &context.cancelled);
+            return Ok(Outcome { finished: launched.await?, triggers: None });
+        }
+        let workspace = context.authority.workspace().to_owned();
+        let aside = self.sandboxes.aside();
+        let watch = self.guards.begin(workspace, aside, context.run.to_string()).await?;
+        let end = watch.end.clone();
+        let cancelled = context.cancelled.child_token();
+        let launched = self.launcher.run(approved, environment, boundary, timeout, &cancelled);
+        tokio::pin!(launched);
+        let finished = tokio::select! {
+            finished = &mut launched => finished,
+            () = end.cancelled() => {
+                cancelled.cancel();
+                launched.await
+            }
+        };
+        // Also where the command was not started: the watch has begun.
+        let triggers = watch.finish().await?;
+        Ok(Outcome { finished: finished?, triggers: Some(triggers) })
     }
 
     /// What lies between the command and the person, and the variables that go with it.
@@ -94,10 +131,17 @@ impl Exec {
             CommandClass::Contained => {
                 let mut spec = self.sandboxes.spec(workspace).map_err(ExecError::Directories)?;
                 spec.writable = planner.granted()?;
+                if confinement.needs.contains(&Need::Git) {
+                    spec.read_only = sandboxes::pinned(&spec.workspace, true);
+                }
                 spec.local_sockets = confinement.needs.contains(&Need::Sockets);
                 spec.proxy_port = Some(PROXY_PORT);
                 let variables = self.sandboxes.variables(self.environment.search_path(), confinement.pty);
                 let environment = self.environment.changed(variables.into_iter().chain(network::variables()));
+                let environment = match confinement.needs.contains(&Need::Git) {
+                    true => environment.changed(git_identity::variables(&self.sandboxes.user().home)),
+                    false => environment,
+                };
                 let user = self.sandboxes.user().clone();
                 let network =
                     Network { grants: planner.network_grants(), upstream: self.environment.proxy() };
@@ -142,8 +186,8 @@ impl Tool for Exec {
                     "needs": {
                         "type": "array", "items": {"type": "string"},
                         "description": "What it needs beyond the sandbox: network:HOST[:PORT], write:/PATH (a folder \
-                                        outside), sockets (socket files), or unconfined (no sandbox at all). A person \
-                                        decides.",
+                                        outside), git (commits in the workspace), sockets (socket files), or \
+                                        unconfined (no sandbox at all). A person decides.",
                     },
                     "reason": {"type": "string", "description": "Why it needs that, for the person."},
                     "pty": {"type": "boolean", "description": "Give it a terminal; for programs that want one."},
@@ -162,7 +206,7 @@ impl Tool for Exec {
                 return ToolOutput::error("this run may not use exec");
             }
             match self.run(&context, arguments).await {
-                Ok(finished) => describe(&finished),
+                Ok(outcome) => describe(&outcome),
                 Err(error) => ToolOutput::error(format!("exec did not run the command: {error}")),
             }
         })
@@ -170,7 +214,8 @@ impl Tool for Exec {
 }
 
 /// What the model is told about a command that ran.
-fn describe(finished: &Finished) -> ToolOutput {
+fn describe(outcome: &Outcome) -> ToolOutput {
+    let finished = &outcome.finished;
     let end = match &finished.end {
         End::Exited(code) => exit(*code, finished.applied),
         End::Signalled(signal) => format!("ended by signal {}", signal_name(*signal)),
@@ -191,8 +236,21 @@ fn describe(finished: &Finished) -> ToolOutput {
     let output = finished.output.render();
     let gap = if output.is_empty() || output.ends_with('\n') { "" } else { "\n" };
     let refused: String = finished.network.iter().map(|sentence| format!("[{sentence}]\n")).collect();
-    let text = format!("{output}{gap}{refused}[{end}{left}{confined}]");
+    let planted = outcome.triggers.as_ref().map(describe_triggers).unwrap_or_default();
+    let text = format!("{output}{gap}{refused}{planted}[{end}{left}{confined}]");
     ToolOutput { text, is_error: !matches!(finished.end, End::Exited(0)) }
+}
+
+/// What became of trigger files, one line each.
+fn describe_triggers(report: &Report) -> String {
+    let more = report.findings.len().saturating_sub(MAX_FINDINGS);
+    let findings = report.findings.iter().take(MAX_FINDINGS).map(ToString::to_string);
+    let more = (more > 0).then(|| format!("{more} more trigger files are not listed"));
+    let incomplete =
+        report.incomplete.as_ref().map(|why| format!("not every folder could be looked at: {why}"));
+    let end = report.end.as_ref().map(|reason| format!("the command was ended, because {reason}"));
+    let lines = findings.chain(more).chain(incomplete).chain(end);
+    lines.map(|line| format!("[{line}]\n")).collect()
 }
 
 /// An exit code, and the signal that a sandbox tells by it, as shells do.

@@ -45,6 +45,11 @@ pub(super) enum RequestError {
     Shell(std::io::Error),
     #[error("needs: {0}")]
     Need(#[from] NeedError),
+    #[error(
+        "git cannot be granted: the workspace has no .git folder of its own; `git init` needs nothing, and for a \
+         worktree or a submodule ask with needs [\"unconfined\"]"
+    )]
+    NoRepository,
     #[error("needs: {0}")]
     Network(#[from] NetworkGrantError),
     #[error("needs has {count} entries; at most {MAX_NEEDS} are allowed")]
@@ -119,7 +124,7 @@ impl Request {
 
     /// How the command runs on a computer where sandboxes hold, or where `problem` stands in their way.
     pub(super) fn confinement(&self, problem: Option<&str>) -> Result<Confinement, RequestError> {
-        let is_served = |need: &&Need| !matches!(need, Need::Git | Need::Listen(_));
+        let is_served = |need: &&Need| !matches!(need, Need::Listen(_));
         if let Some(need) = self.needs.iter().find(|need| !is_served(need)) {
             return Err(RequestError::NotServed { need: need.clone() });
         }
@@ -186,6 +191,7 @@ impl Planner {
     /// Makes the plan. Blocks on the file system.
     pub(super) fn prepare(&self) -> Result<PreparedPlan, RequestError> {
         self.check_workspace()?;
+        self.check_repository()?;
         let workspace = Workspace::open(self.authority.workspace())?;
         let directory =
             workspace.directory(self.request.workdir.as_deref().unwrap_or("."), &self.protected)?;
@@ -233,6 +239,14 @@ impl Planner {
             return Err(RequestError::Workspace { path: path.to_owned(), problem });
         }
         Ok(())
+    }
+
+    /// A repository can be granted where it lies in the workspace itself: a worktree's or a submodule's
+    /// lies elsewhere.
+    fn check_repository(&self) -> Result<(), RequestError> {
+        let is_elsewhere =
+            self.confinement.needs.contains(&Need::Git) && !self.authority.workspace().join(".git").is_dir();
+        if is_elsewhere { Err(RequestError::NoRepository) } else { Ok(()) }
     }
 
     /// A folder that a person may grant: it is there, is named without links, and holds nothing that

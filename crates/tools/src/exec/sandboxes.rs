@@ -97,6 +97,11 @@ impl Sandboxes {
         &self.directory
     }
 
+    /// Where trigger files that commands planted are kept.
+    pub(super) fn aside(&self) -> PathBuf {
+        self.directory.join("aside")
+    }
+
     pub(super) fn user(&self) -> &User {
         &self.user
     }
@@ -110,9 +115,10 @@ impl Sandboxes {
         let number = self.count.fetch_add(1, Ordering::Relaxed);
         let temporary = self.directory.join("tmp").join(format!("{}{number}", own_prefix()));
         let readable = self.toolchains().into_iter().filter(|path| !overlaps(path, &workspace)).collect();
+        let read_only = pinned(&workspace, false);
         Ok(Spec {
             workspace,
-            read_only: Vec::new(),
+            read_only,
             home: self.user.home.clone(),
             private_home,
             temporary,
@@ -153,6 +159,21 @@ impl Sandboxes {
 /// How names of directories of this process's commands begin.
 fn own_prefix() -> String {
     format!("{}-", std::process::id())
+}
+
+/// What lies directly in a workspace, runs when somebody looks at the folder, and is there now: mounts of
+/// their own, which a command can neither change nor move. With `git` the repository is written, but for
+/// its settings and hooks.
+pub(super) fn pinned(workspace: &Path, git: bool) -> Vec<PathBuf> {
+    const REPOSITORY: &str = ".git";
+    const GUARDED: &[&str] = &[".git/config", ".git/config.worktree", ".git/hooks"];
+    const OTHERS: &[&str] =
+        &[".envrc", ".env", "mise.toml", ".mise.toml", ".tool-versions", ".exrc", ".nvim.lua"];
+    let repository = if git { GUARDED } else { &[REPOSITORY] };
+    let is_plain = |path: &PathBuf| {
+        std::fs::symlink_metadata(path).is_ok_and(|metadata| !metadata.file_type().is_symlink())
+    };
+    repository.iter().chain(OTHERS).map(|name| workspace.join(name)).filter(is_plain).collect()
 }
 
 fn overlaps(one: &Path, other: &Path) -> bool {

@@ -1,0 +1,112 @@
+//! Watching over the trigger files of workspaces while commands use them.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use tidegate_triggers::{CommandId, Guard, GuardError, Notice, Report};
+use tokio_util::sync::CancellationToken;
+
+use super::sandboxes::make_private;
+
+/// Why a command cannot be watched over, so that it does not run.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum WatchError {
+    #[error("the folder for what is set aside could not be made: {0}")]
+    Aside(std::io::Error),
+    #[error("the workspace could not be opened: {0}")]
+    Workspace(std::io::Error),
+    #[error(transparent)]
+    Guard(#[from] GuardError),
+    #[error("the watch over the workspace stopped unexpectedly")]
+    Broken(#[from] tokio::task::JoinError),
+}
+
+/// The guards of workspaces in which commands run, one for each.
+#[derive(Default)]
+pub(super) struct Guards(Mutex<HashMap<PathBuf, Weak<Watched>>>);
+
+/// A workspace that is watched over, and the commands there that can be ended.
+struct Watched {
+    guard: Guard,
+    ends: Ends,
+}
+
+type Ends = Arc<Mutex<Vec<(String, CancellationToken)>>>;
+
+/// A command that is watched over.
+pub(super) struct Watch {
+    watched: Arc<Watched>,
+    command: CommandId,
+    /// Cancelled when the command planted too much.
+    pub(super) end: CancellationToken,
+}
+
+impl Guards {
+    /// Begins to watch over a command of a run, before anything of it is started. `aside` is where what
+    /// is set aside is kept.
+    pub(super) async fn begin(
+        self: &Arc<Self>,
+        workspace: PathBuf,
+        aside: PathBuf,
+        run: String,
+    ) -> Result<Watch, WatchError> {
+        let guards = Arc::clone(self);
+        tokio::task::spawn_blocking(move || guards.begin_blocking(&workspace, &aside, run)).await?
+    }
+
+    fn begin_blocking(&self, workspace: &Path, aside: &Path, run: String) -> Result<Watch, WatchError> {
+        let watched = self.watched(workspace, aside)?;
+        let end = CancellationToken::new();
+        held(&watched.ends).push((run.clone(), end.clone()));
+        let command = watched.guard.begin(&run, Vec::new())?;
+        Ok(Watch { watched, command, end })
+    }
+
+    fn watched(&self, workspace: &Path, aside: &Path) -> Result<Arc<Watched>, WatchError> {
+        let mut all = held(&self.0);
+        all.retain(|_, watched| watched.strong_count() > 0);
+        if let Some(watched) = all.get(workspace).and_then(Weak::upgrade) {
+            return Ok(watched);
+        }
+        make_private(aside).map_err(WatchError::Aside)?;
+        let aside = File::open(aside).map_err(WatchError::Aside)?;
+        let folder = File::open(workspace).map_err(WatchError::Workspace)?;
+        let ends = Ends::default();
+        let noticed = Arc::clone(&ends);
+        let notify = Arc::new(move |notice: Notice| note(&noticed, notice));
+        let guard = Guard::start(folder, workspace, aside, notify)?;
+        let watched = Arc::new(Watched { guard, ends });
+        all.insert(workspace.to_owned(), Arc::downgrade(&watched));
+        Ok(watched)
+    }
+}
+
+impl Watch {
+    /// The last look, when nothing of the command is left, and what it and others planted meanwhile.
+    pub(super) async fn finish(self) -> Result<Report, WatchError> {
+        tokio::task::spawn_blocking(move || {
+            // It needs no end any more.
+            self.end.cancel();
+            held(&self.watched.ends).retain(|(_, end)| !end.is_cancelled());
+            Ok(self.watched.guard.finish(self.command)?)
+        })
+        .await?
+    }
+}
+
+fn note(ends: &Ends, notice: Notice) {
+    match notice {
+        Notice::Finding(finding) => tracing::warn!(%finding, "a command touched a trigger file"),
+        Notice::Degraded(why) => tracing::warn!(%why, "a workspace is not watched as it should be"),
+        Notice::EndCommands { runs, reason } => {
+            tracing::warn!(%reason, "commands that plant trigger files are ended");
+            held(ends).iter().filter(|(run, _)| runs.contains(run)).for_each(|(_, end)| end.cancel());
+        }
+    }
+}
+
+fn held<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

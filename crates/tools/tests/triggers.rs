@@ -1,0 +1,113 @@
+//! Files by which text turns into the person's own commands later: what commands may do to them.
+#![cfg(target_os = "linux")]
+// Tests fail by panicking.
+#![allow(clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use std::process::Command;
+
+use common::Fixture;
+use serde_json::json;
+
+/// What the person's prompt does.
+fn look(fixture: &Fixture, folder: &str) {
+    let status = Command::new("git")
+        .args(["-C", &fixture.workspace().join(folder).display().to_string(), "status"])
+        .env("HOME", fixture.root.join("home"))
+        .env("GIT_CONFIG_NOSYSTEM", "1")
+        .output();
+    status.expect("git is installed");
+}
+
+fn git(fixture: &Fixture, arguments: &[&str]) {
+    let done = Command::new("git")
+        .arg("-C")
+        .arg(fixture.workspace())
+        .args(["-c", "user.name=a", "-c", "user.email=a@example.org"])
+        .args(arguments)
+        .env("HOME", fixture.root.join("home"))
+        .output()
+        .expect("git is installed");
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+}
+
+const PLANT: &str = "printf '#!/bin/sh\\ntouch ran\\n' > evil; chmod +x evil; mkdir sub; git init -q sub
+    git -C sub config core.fsmonitor \"$PWD/evil\"";
+
+#[tokio::test]
+async fn a_planted_setting_is_set_aside_and_the_model_is_told() {
+    let fixture = Fixture::new();
+    let output = fixture.call("exec", json!({"command": PLANT})).await;
+    assert!(output.text.contains("core.fsmonitor") && output.text.contains("set aside"), "{}", output.text);
+    look(&fixture, "sub");
+    assert!(!fixture.workspace().join("ran").exists() && !fixture.workspace().join("sub/ran").exists());
+    let kept = std::fs::read_dir(fixture.root.join("state/sandbox/aside")).expect("there").count();
+    assert_eq!(kept, 1, "a person can still look at it");
+}
+
+#[tokio::test]
+async fn ordinary_repositories_are_left_alone() {
+    let fixture = Fixture::new();
+    let command = "git init -q new && cd new && echo a > a && git add a &&
+        git -c user.name=a -c user.email=a@example.org commit -q -m first && git log --oneline | wc -l
+        cd .. && git clone -q new copy && ls copy";
+    let output = fixture.call("exec", json!({"command": command})).await;
+    assert!(output.text.starts_with("1\na\n[exit code 0"), "{}", output.text);
+}
+
+#[tokio::test]
+async fn the_workspaces_repository_is_read_only_unless_it_is_granted() {
+    let fixture = Fixture::new();
+    git(&fixture, &["init", "-q"]);
+    fixture.file("workspace/a", "a");
+    fixture.file("home/.gitconfig", "[user]\n\tname = Ada\n\temail = ada@example.org\n");
+    let attack = "git config core.fsmonitor ./evil; mv .git away; rm -rf .git; echo ../x > .git/commondir;
+        git add a && git commit -q -m first; git status --short";
+    let output = fixture.call("exec", json!({"command": attack})).await;
+    assert!(output.text.contains("?? a\n"), "{}", output.text);
+    let config = fixture.text("workspace/.git/config").expect("it is still there");
+    assert!(!config.contains("fsmonitor"), "{config}");
+
+    let commit = "git add a && git commit -q -m first && git log --format='%an <%ae>'";
+    let granted = json!({"command": commit, "needs": ["git"], "reason": "the work is done"});
+    let output = fixture.call("exec", granted).await;
+    assert!(output.text.starts_with("Ada <ada@example.org>\n[exit code 0"), "{}", output.text);
+}
+
+#[tokio::test]
+async fn a_granted_repository_keeps_its_settings_and_is_not_redirected() {
+    let fixture = Fixture::new();
+    git(&fixture, &["init", "-q"]);
+    fixture.file("workspace/evil/config", "[core]\n\tfsmonitor = touch ran\n");
+    let attack = "git config core.fsmonitor 'touch ran'; echo x > .git/hooks/post-checkout; mv .git away
+        echo ../evil > .git/commondir; echo done";
+    let granted = json!({"command": attack, "needs": ["git"], "reason": "it attacks"});
+    let output = fixture.call("exec", granted).await;
+    assert!(output.text.contains("done\n"), "{}", output.text);
+    look(&fixture, ".");
+    assert!(!fixture.workspace().join("ran").exists(), "{}", output.text);
+    assert!(!fixture.workspace().join(".git/commondir").exists(), "{}", output.text);
+    assert!(!fixture.workspace().join(".git/hooks/post-checkout").exists(), "{}", output.text);
+}
+
+#[tokio::test]
+async fn git_cannot_be_granted_where_the_repository_lies_elsewhere() {
+    let fixture = Fixture::new();
+    fixture.file("workspace/.git", "gitdir: ../elsewhere\n");
+    let refused =
+        fixture.refused("exec", json!({"command": "true", "needs": ["git"], "reason": "because"})).await;
+    assert!(refused.contains("no .git folder of its own"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_command_that_plants_again_is_ended() {
+    let fixture = Fixture::new();
+    let command = format!(
+        "{PLANT}; i=0; while [ $i -lt 2000 ]; do rm -rf sub; mkdir sub; git init -q sub
+         git -C sub config core.fsmonitor \"$PWD/evil\"; sleep 0.05; i=$((i + 1)); done; echo survived"
+    );
+    let output = fixture.call("exec", json!({"command": command, "timeoutSeconds": 100})).await;
+    assert!(output.text.contains("the command was ended, because"), "{}", output.text);
+    assert!(!output.text.contains("survived"), "{}", output.text);
+}
