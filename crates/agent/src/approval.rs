@@ -32,13 +32,16 @@ pub struct ExecPlan {
     pub confinement: Confinement,
 }
 
-/// A file outside the run's workspace, and what would be done with it.
+/// A file outside the run's workspace or a trigger file in it, and what would be done with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FilePlan {
     /// Where it is, absolute and without symbolic links.
     pub path: PathBuf,
     /// Whether it was there when the plan was made.
     pub exists: bool,
+    /// Whether it is in the workspace, and its text can run as the person's own commands later: because
+    /// a prompt, git, an editor or another agent reads it.
+    pub trigger: bool,
     /// What would be done.
     pub access: FileAccess,
 }
@@ -131,7 +134,7 @@ impl FilePlan {
     pub fn digest(&self) -> String {
         let mut parts = Parts(Sha256::new_with_prefix(b"file access"));
         parts.add(self.path.as_os_str().as_encoded_bytes());
-        parts.add(&[u8::from(self.exists)]);
+        parts.add(&[u8::from(self.exists), u8::from(self.trigger)]);
         parts.add(self.access.tool().as_bytes());
         match &self.access {
             FileAccess::Read => {}
@@ -205,7 +208,8 @@ mod tests {
             |old: &str, new: &str| FileAccess::Edit { old_text: old.to_owned(), new_text: new.to_owned() };
         let write = |content: &str| FileAccess::Write { content: content.to_owned() };
         let plan = |path: &str, exists, access| {
-            ApprovalPlan::File(FilePlan { path: PathBuf::from(path), exists, access }).digest()
+            ApprovalPlan::File(FilePlan { path: PathBuf::from(path), exists, trigger: false, access })
+                .digest()
         };
         let digests = [
             plan("/a", true, FileAccess::Read),

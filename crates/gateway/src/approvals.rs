@@ -177,13 +177,14 @@ pub(crate) fn payload(waiting: &WaitingCommand) -> Value {
             request["cwd"] = json!(cwd);
             request["env"] = json!(env.iter().cloned().collect::<std::collections::BTreeMap<_, _>>());
         }
-        Operation::File { path, exists, access } => {
+        Operation::File { path, exists, trigger, access } => {
             let texts = match access {
                 FileAccess::Read => vec![],
                 FileAccess::Write { content } => vec![("content", content)],
                 FileAccess::Edit { old_text, new_text } => vec![("oldText", old_text), ("newText", new_text)],
             };
-            let mut file = json!({ "action": access.tool(), "path": path, "exists": exists });
+            let mut file =
+                json!({ "action": access.tool(), "path": path, "exists": exists, "trigger": trigger });
             let mut argv = vec![access.tool(), path];
             let mut whole = command.operation.title();
             for (name, text) in texts {
@@ -241,6 +242,7 @@ impl PersonGate {
             ApprovalPlan::File(plan) => Operation::File {
                 path: plan.path.display().to_string(),
                 exists: plan.exists,
+                trigger: plan.trigger,
                 access: plan.access,
             },
         };

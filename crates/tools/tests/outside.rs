@@ -51,7 +51,7 @@ async fn allowing(fixture: &Fixture, tool: &str, arguments: Value) -> (ToolOutpu
 }
 
 fn plan(path: PathBuf, exists: bool, access: FileAccess) -> FilePlan {
-    FilePlan { path, exists, access }
+    FilePlan { path, exists, trigger: false, access }
 }
 
 #[tokio::test]

@@ -6,9 +6,11 @@
 mod common;
 
 use std::process::Command;
+use std::sync::{Arc, Mutex};
 
-use common::Fixture;
+use common::{Answer, Fixture};
 use serde_json::json;
+use tidegate_agent::approval::{ApprovalAnswer, ApprovalPlan, ApprovalQuestion, FilePlan};
 
 /// What the person's prompt does.
 fn look(fixture: &Fixture, folder: &str) {
@@ -110,4 +112,77 @@ async fn a_command_that_plants_again_is_ended() {
     let output = fixture.call("exec", json!({"command": command, "timeoutSeconds": 100})).await;
     assert!(output.text.contains("the command was ended, because"), "{}", output.text);
     assert!(!output.text.contains("survived"), "{}", output.text);
+}
+
+/// A gate that allows everything and remembers the files that it was asked about.
+fn remembering()
+-> (Arc<Mutex<Vec<FilePlan>>>, Answer<impl Fn(ApprovalQuestion) -> ApprovalAnswer + Send + Sync>) {
+    let seen: Arc<Mutex<Vec<FilePlan>>> = Arc::default();
+    let sink = Arc::clone(&seen);
+    let gate = Answer(move |question: ApprovalQuestion| {
+        let digest = question.plan.digest();
+        let ApprovalPlan::File(plan) = question.plan else { panic!("{digest}: no file") };
+        sink.lock().expect("unpoisoned").push(plan);
+        ApprovalAnswer::Allowed { digest }
+    });
+    (seen, gate)
+}
+
+#[tokio::test]
+async fn file_tools_ask_before_they_write_a_trigger_file() {
+    let fixture = Fixture::new();
+    fixture.file("workspace/AGENTS.md", "mine");
+    for path in [
+        ".git/config",
+        "sub/.git/hooks/post-checkout",
+        ".GIT/config",
+        ".envrc",
+        "sub/.envrc",
+        ".vscode/tasks.json",
+        ".mcp.json",
+        "AGENTS.md",
+    ] {
+        let refused = fixture.refused("write", json!({"path": path, "content": "evil"})).await;
+        assert!(refused.contains("can run commands of the person"), "{path}: {refused}");
+    }
+    assert_eq!(fixture.text("workspace/AGENTS.md").as_deref(), Some("mine"));
+    let left: Vec<_> = std::fs::read_dir(fixture.workspace()).expect("there").flatten().collect();
+    assert_eq!(left.len(), 1, "nothing is made on the way: {left:?}");
+    let ordinary = fixture.call("write", json!({"path": "src/main.rs", "content": "fn main() {}"})).await;
+    assert!(!ordinary.is_error, "{}", ordinary.text);
+}
+
+#[tokio::test]
+async fn an_allowed_trigger_file_is_written_as_it_was_shown() {
+    let fixture = Fixture::new();
+    let (seen, gate) = remembering();
+    let arguments = json!({"path": "sub/.envrc", "content": "export A=1"});
+    let output = fixture.call_in(fixture.context(gate), "write", arguments).await;
+    assert!(!output.is_error, "{}", output.text);
+    assert_eq!(fixture.text("workspace/sub/.envrc").as_deref(), Some("export A=1"));
+    let seen = seen.lock().expect("unpoisoned");
+    let [plan] = seen.as_slice() else { panic!("one question, not {}", seen.len()) };
+    assert!(plan.trigger && !plan.exists);
+    assert_eq!(plan.path, fixture.workspace().join("sub/.envrc"));
+}
+
+#[tokio::test]
+async fn the_last_piece_of_a_repository_is_asked_about() {
+    let fixture = Fixture::new();
+    for path in ["bare/objects/x", "bare/refs/x"] {
+        fixture.call("write", json!({"path": path, "content": "x"})).await;
+    }
+    let refused =
+        fixture.refused("write", json!({"path": "bare/HEAD", "content": "ref: refs/heads/main"})).await;
+    assert!(refused.contains("can run commands of the person"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_link_to_a_trigger_file_is_asked_about() {
+    let fixture = Fixture::new();
+    fixture.file("workspace/.git/config", "[core]");
+    std::os::unix::fs::symlink(".git", fixture.workspace().join("plain")).expect("linked");
+    let refused = fixture.refused("write", json!({"path": "plain/config", "content": "evil"})).await;
+    assert!(refused.contains("can run commands of the person"), "{refused}");
+    assert_eq!(fixture.text("workspace/.git/config").as_deref(), Some("[core]"));
 }

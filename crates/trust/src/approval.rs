@@ -59,12 +59,14 @@ pub enum Operation {
         /// How it is confined; unknown where a client runs it.
         confinement: Option<Confinement>,
     },
-    /// A file outside the run's workspace is used.
+    /// A file outside the run's workspace is used, or a trigger file in it is written.
     File {
         /// Where it is, without symbolic links.
         path: String,
         /// Whether it was there when the question was asked.
         exists: bool,
+        /// Whether it is in the workspace, and its text can run as the person's own commands later.
+        trigger: bool,
         /// What would be done with it.
         access: FileAccess,
     },

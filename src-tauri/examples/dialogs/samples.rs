@@ -266,7 +266,7 @@ fn command(line: &str) -> ReviewDialog {
 }
 
 fn file(path: &str, access: FileAccess) -> ReviewDialog {
-    asked(Operation::File { path: path.to_owned(), exists: true, access })
+    asked(Operation::File { path: path.to_owned(), exists: true, trigger: false, access })
 }
 
 /// What an agent wants to do, as the queue and the review make it.

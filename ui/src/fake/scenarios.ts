@@ -97,6 +97,7 @@ export function busy(world: World, now: number): World {
       action: 'write',
       path: '/home/ana/notes/today.md',
       exists: true,
+      trigger: false,
       content: 'Call the harbour master.\nAsk for the tide tables.\n',
     }),
   );
@@ -130,6 +131,7 @@ export function hostile(world: World, now: number): World {
       action: 'edit',
       path: `/home/ana/${name(0)}`,
       exists: true,
+      trigger: false,
       oldText: text,
       newText: text,
     }),

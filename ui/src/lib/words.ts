@@ -65,6 +65,7 @@ export function requestSentence(request: PendingDevice): string {
 
 /** What an agent wants to do, as a sentence. */
 export function operationSentence({ file }: ApprovalCommand): string {
+  if (file?.trigger) return 'An agent wants to change a file that can run commands as you.';
   switch (file?.action) {
     case undefined:
       return 'An agent wants to run a command.';

@@ -190,6 +190,10 @@ fn render_command(request: &Request) -> String {
 
 fn render_file(file: &ApprovalFile) -> String {
     let heading = match (file.action, file.exists) {
+        _ if file.trigger => {
+            "An agent wants to change this file. Its text can run as you, outside the sandbox, when the folder is \
+             looked at or opened."
+        }
         (FileAction::Read, _) => "An agent wants to read this file outside its workspace.",
         (FileAction::Write, true) => "An agent wants to replace this file outside its workspace.",
         (FileAction::Write, false) => "An agent wants to make this file outside its workspace.",
@@ -281,6 +285,7 @@ mod tests {
             action: FileAction::Write,
             path: "/home/a/notes\u{200b}".to_owned(),
             exists: true,
+            trigger: false,
             content: Some("first\n\u{202e}second".to_owned()),
             old_text: None,
             new_text: None,

@@ -12,6 +12,10 @@ use crate::dialog::{Field, FieldStyle, ReviewDialog};
 const MANY_LINES: usize = 8;
 /// How long a command may run when it does not say otherwise: not worth a line.
 const USUAL_TIMEOUT_SECONDS: u64 = 1800;
+/// What is said of a file in the workspace that a prompt, git, an editor or another agent reads.
+const TRIGGER_HEADING: &str = "An agent wants to change a file that can run commands as you.";
+const TRIGGER_CAUTION: &str =
+    "Text in this file can run as you, outside the sandbox, when the folder is looked at or opened.";
 /// The most runs above a run that are named.
 const MAX_ANCESTORS: usize = 16;
 
@@ -22,7 +26,7 @@ pub fn of_command(waiting: &WaitingCommand) -> Review {
         Operation::Exec { command, command_argv, cwd, env, confinement } => {
             exec(&waiting.requester, command, command_argv, cwd, env, confinement.as_ref())
         }
-        Operation::File { path, exists, access } => file(path, *exists, access),
+        Operation::File { path, exists, trigger, access } => file(path, *exists, *trigger, access),
     };
     let is_whole = shown.parts.iter().all(Part::is_whole);
     let dialog = ReviewDialog {
@@ -121,7 +125,7 @@ fn conditions(confinement: &Confinement) -> Vec<Part> {
     parts
 }
 
-fn file(path: &str, exists: bool, access: &FileAccess) -> Shown {
+fn file(path: &str, exists: bool, trigger: bool, access: &FileAccess) -> Shown {
     let block = |label, text: &str| match text.is_empty() {
         true => Part::Line(label, "(nothing)".to_owned()),
         false => Part::Block(label, Block::of(text)),
@@ -154,10 +158,12 @@ fn file(path: &str, exists: bool, access: &FileAccess) -> Shown {
         ),
     };
     let missing = missing.filter(|_| !exists).map(str::to_owned);
+    let heading = if trigger { TRIGGER_HEADING } else { heading };
+    let runs = trigger.then(|| TRIGGER_CAUTION.to_owned());
     Shown {
         title: "Tidegate: a file is asked for",
         heading,
-        cautions: missing.into_iter().chain(long).collect(),
+        cautions: runs.into_iter().chain(missing).chain(long).collect(),
         parts,
     }
 }

@@ -308,7 +308,7 @@ operation: Operation::Exec {
         new_text in any::<String>(),
     ) {
         let access = FileAccess::Edit { old_text, new_text };
-        let operation = Operation::File { path, exists, access };
+        let operation = Operation::File { path, exists, trigger: false, access };
         let command = Command { operation, ..crate::support::command_of("") };
         let dialog = review::of_command(&waiting(1, command, at(0))).dialog;
 

@@ -256,7 +256,7 @@ fn a_command_that_cannot_be_shown_whole_cannot_be_allowed() {
 }
 
 fn file(path: &str, exists: bool, access: FileAccess) -> review::Review {
-    let operation = Operation::File { path: path.to_owned(), exists, access };
+    let operation = Operation::File { path: path.to_owned(), exists, trigger: false, access };
     review::of_command(&waiting(1, Command { operation, ..command_of("") }, at(0)))
 }
 

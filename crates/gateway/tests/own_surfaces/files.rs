@@ -11,7 +11,12 @@ use crate::support::World;
 
 fn plan() -> ApprovalPlan {
     let access = FileAccess::Edit { old_text: "old\n".to_owned(), new_text: "new".to_owned() };
-    ApprovalPlan::File(FilePlan { path: PathBuf::from("/home/someone/notes"), exists: true, access })
+    ApprovalPlan::File(FilePlan {
+        path: PathBuf::from("/home/someone/notes"),
+        exists: true,
+        trigger: false,
+        access,
+    })
 }
 
 /// The line of the newest entry of this kind in the audit log.

@@ -28,12 +28,14 @@ pub enum FileAction {
 }
 
 payload! {
-    /// A file outside the workspace. The texts are whole.
+    /// A file outside the workspace, or a trigger file in it. The texts are whole.
     ApprovalFile {
         action: FileAction,
         path: String,
         /// Whether it was there when the question was asked.
         exists: bool,
+        /// Whether it is in the workspace, and its text can run as the person's own commands later.
+        trigger: bool,
         /// What `write` would put there.
         content: Option<String>,
         /// What `edit` would take away.

@@ -6,6 +6,7 @@ mod outside;
 mod read;
 mod regular;
 mod text;
+mod trigger;
 mod write;
 
 use std::marker::PhantomData;
@@ -19,12 +20,13 @@ use tidegate_agent::tool::{Tool, ToolContext, ToolDescription, ToolOutput};
 use tidegate_trust::approval::FileAccess;
 
 use crate::arguments::ArgumentError;
-use crate::protected::Protected;
+use crate::protected::{Protected, without_links};
 use crate::question::{self, NotAllowed};
 use crate::workspace::{MissingDirectories, PathError, Place, Workspace};
 use outside::{NotAsShown, Outside};
 pub(crate) use regular::{NotOpened, kind, open_regular};
 use text::{FileError, Replacement};
+use trigger::TriggerFile;
 
 /// Bytes that a file may have to be written or edited.
 pub(crate) const MAX_FILE: usize = 5 * 1024 * 1024;
@@ -47,13 +49,17 @@ enum FileToolError {
     #[error(transparent)]
     Edit(#[from] edit::EditError),
     #[error(
-        "the call has {bytes} bytes of text; outside the workspace at most {} are allowed, because a person must be \
+        "the call has {bytes} bytes of text; where a person is asked at most {} are allowed, because they must be \
          able to read them",
         outside::MAX_TEXT
     )]
     TooMuchToShow { bytes: usize },
     #[error("{path} is outside the workspace, so a person was asked: {reason}")]
     NotAllowed { path: String, reason: NotAllowed },
+    #[error("{path} can run commands of the person, so a person has to be asked")]
+    Trigger { path: String },
+    #[error("{path} can run commands of the person, so a person was asked: {reason}")]
+    TriggerNotAllowed { path: String, reason: NotAllowed },
     #[error(transparent)]
     NotAsShown(#[from] NotAsShown),
     #[error("it stopped unexpectedly")]
@@ -132,14 +138,37 @@ impl<R: FileRequest> FileTool<R> {
         let request = R::parse(arguments)?;
         let inside = {
             let (request, authority) = (request.clone(), context.authority.clone());
-            self.blocking(move |files| in_workspace(&request, files, &authority)).await
+            self.blocking(move |files| in_workspace(&request, files, &authority, None)).await
         };
         match inside {
+            Err(FileToolError::Trigger { path }) => self.trigger(context, request, path).await,
             Err(FileToolError::Path(PathError::Outside { path, .. })) => {
                 self.outside(context, request, path).await
             }
             done => done,
         }
+    }
+
+    /// Asks a person about a trigger file in the workspace, and acts when it is still what it was then.
+    async fn trigger(
+        &self,
+        context: &ToolContext,
+        request: R,
+        named: String,
+    ) -> Result<String, FileToolError> {
+        check_size(&request)?;
+        let shown = {
+            let (request, authority) = (request.clone(), context.authority.clone());
+            self.blocking(move |_| {
+                Ok(TriggerFile::find(authority.workspace(), request.path(), request.access()))
+            })
+            .await?
+        };
+        question::ask(context, ApprovalPlan::File(shown.plan.clone()))
+            .await
+            .map_err(|reason| FileToolError::TriggerNotAllowed { path: named, reason })?;
+        let authority = context.authority.clone();
+        self.blocking(move |files| in_workspace(&request, files, &authority, Some(&shown))).await
     }
 
     /// Asks a person about a path that leads out of the workspace, and acts when it still leads where
@@ -150,14 +179,7 @@ impl<R: FileRequest> FileTool<R> {
         request: R,
         named: String,
     ) -> Result<String, FileToolError> {
-        let bytes = match request.access() {
-            FileAccess::Read => 0,
-            FileAccess::Write { content } => content.len(),
-            FileAccess::Edit { old_text, new_text } => old_text.len() + new_text.len(),
-        };
-        if bytes > outside::MAX_TEXT {
-            return Err(FileToolError::TooMuchToShow { bytes });
-        }
+        check_size(&request)?;
         let shown = {
             let (request, authority) = (request.clone(), context.authority.clone());
             self.blocking(move |files| look(&request, files, &authority)).await?
@@ -183,13 +205,36 @@ impl<R: FileRequest> FileTool<R> {
     }
 }
 
+/// What a person is asked about must be readable as a whole.
+fn check_size<R: FileRequest>(request: &R) -> Result<(), FileToolError> {
+    let bytes = match request.access() {
+        FileAccess::Read => 0,
+        FileAccess::Write { content } => content.len(),
+        FileAccess::Edit { old_text, new_text } => old_text.len() + new_text.len(),
+    };
+    if bytes > outside::MAX_TEXT { Err(FileToolError::TooMuchToShow { bytes }) } else { Ok(()) }
+}
+
+/// Acts in the workspace. A trigger file is written only where it is the one that a person `allowed`.
 fn in_workspace<R: FileRequest>(
     request: &R,
     files: &Files,
     authority: &RunAuthority,
+    allowed: Option<&TriggerFile>,
 ) -> Result<String, FileToolError> {
     let workspace = Workspace::open(authority.workspace())?;
-    let place = workspace.place(request.path(), &files.protected, R::MISSING)?;
+    let writes = !matches!(request.access(), FileAccess::Read);
+    if writes && allowed.is_none() {
+        // By its name, before anything is made on the way to it.
+        trigger::check(&workspace, &without_links(&workspace.path().join(request.path())))?;
+    }
+    let mut place = workspace.place(request.path(), &files.protected, R::MISSING)?;
+    if let Some(shown) = allowed {
+        shown.expect_at(&mut place)?;
+    } else if writes {
+        // Once more by what was opened: a folder on the way may have been exchanged meanwhile.
+        trigger::check(&workspace, &trigger::path_of(&workspace, &place))?;
+    }
     request.act(files, &place)
 }
 

@@ -66,7 +66,12 @@ impl Outside {
         let identity = |metadata: std::io::Result<Metadata>| metadata.ok().as_ref().map(Identity::of);
         let directory = place.as_ref().and_then(|place| identity(place.directory.dir_metadata()));
         let file = place.as_ref().and_then(|place| identity(place.directory.symlink_metadata(&place.name)));
-        Ok(Self { plan: FilePlan { path, exists: file.is_some(), access }, directory, file, place })
+        Ok(Self {
+            plan: FilePlan { path, exists: file.is_some(), trigger: false, access },
+            directory,
+            file,
+            place,
+        })
     }
 
     /// The place to act on, when `self` is still what was `shown` to the person who allowed it.
