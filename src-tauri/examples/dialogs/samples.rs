@@ -9,7 +9,7 @@ use tidegate_desktop_core::dialog::{
 use tidegate_desktop_core::review;
 use tidegate_desktop_core::scope_words::scope_lines;
 use tidegate_gateway::now;
-use tidegate_protocol::confinement::{CommandClass, Confinement};
+use tidegate_protocol::confinement::{CommandClass, Confinement, Need};
 use tidegate_protocol::refusal::PairingReason;
 use tidegate_protocol::{Scope, UnixMillis};
 use tidegate_trust::approval::{ApprovalQueue, Command, FileAccess, Operation, Requester};
@@ -33,10 +33,13 @@ pub(crate) const KINDS: &[&str] = &[
     "expiring",
     "expired",
     "command",
+    "command-needs",
+    "command-unconfined",
     "long-command",
     "file-read",
     "file-write",
     "file-edit",
+    "file-trigger",
     "setting",
     "new-token",
     "empty-token",
@@ -62,6 +65,22 @@ pub(crate) fn sample(kind: &str) -> Option<Dialog> {
         "expiring" => review(ReviewDialog { expires_at: from_now(4), ..device() }),
         "expired" => review(ReviewDialog { expires_at: from_now(0), ..device() }),
         "command" => review(command("git -C /home/ada/notes push origin main")),
+        "command-needs" => review(command_with(
+            "npm install && npm test",
+            &[Need::Network { host: "registry.example.org".to_owned(), port: None }, Need::Sockets],
+            "The tests need the packages and start a server on a socket file.",
+        )),
+        "command-unconfined" => review(command_with(
+            "git push origin main",
+            &[Need::Unconfined],
+            "Pushing needs your SSH key.",
+        )),
+        "file-trigger" => review(asked(Operation::File {
+            path: "/home/ada/notes/.envrc".to_owned(),
+            exists: false,
+            trigger: true,
+            access: FileAccess::Write { content: "export EDITOR=vi\n".to_owned() },
+        })),
         "long-command" => review(command(&long_command())),
         "file-read" => review(file("/home/ada/letters/to the bank.txt", FileAccess::Read)),
         "file-write" => review(file("/home/ada/notes/today.md", FileAccess::Write { content: NOTES.to_owned() })),
@@ -262,6 +281,24 @@ fn command(line: &str) -> ReviewDialog {
         cwd: "/home/ada/notes".to_owned(),
         env: Vec::new(),
         confinement: Some(Confinement::plain(CommandClass::Contained, 1800)),
+    })
+}
+
+fn command_with(line: &str, needs: &[Need], reason: &str) -> ReviewDialog {
+    let class = match needs {
+        [Need::Unconfined] => CommandClass::Unconfined,
+        _ => CommandClass::Contained,
+    };
+    asked(Operation::Exec {
+        command: line.to_owned(),
+        command_argv: ["/usr/bin/dash", "-c", line].map(str::to_owned).to_vec(),
+        cwd: "/home/ada/notes".to_owned(),
+        env: Vec::new(),
+        confinement: Some(Confinement {
+            needs: needs.to_vec(),
+            reason: Some(reason.to_owned()),
+            ..Confinement::plain(class, 1800)
+        }),
     })
 }
 
