@@ -35,9 +35,9 @@ class Presses(AgentCase):
         for device in self.known:
             device.knock(READ)
 
-    def run_a_command(self):
-        """Has a command run that is not contained."""
-        self.agent("/run sleep 100")
+    def run_a_command(self, how="/needs unconfined"):
+        """Has a command run that is not contained, unless told otherwise."""
+        self.agent(f"{how} sleep 100")
         self.item.click(self.item.wait_for_label("1 question of an agent waits"))
         self.dialog(dialogs.COMMAND).press_and_close("Allow once")
         wait_until(self.commands, "the command runs", 20)
@@ -188,6 +188,15 @@ class WithoutACommand(Presses):
 
     def test_a_press_by_accessibility_approves_and_is_recorded(self):
         self.assertIn("by=accessibility", self.is_allowed(self.through_accessibility))
+
+    def test_beside_a_contained_command_a_click_with_xtest_approves(self):
+        self.run_a_command("/run")
+
+        self.is_allowed(self.click_with_xtest)
+
+        # The command itself was allowed by this test, through the accessibility interface.
+        pressed = sorted(record["line"].split(" by=")[1] for record in self.records("dialog.pressed-by-program"))
+        self.assertEqual(pressed, ["accessibility", "xtest"])
 
     def test_after_the_command_has_ended_it_approves(self):
         self.run_a_command()

@@ -55,8 +55,8 @@ def decides_nothing(report: Report, person: OpenClaw, directory: Path) -> None:
 
 
 def _let_run(gateway: Tidegate, command: str, log: Path) -> None:
-    """Has the built-in model run a command, which the person allows, and waits for its end."""
-    agent = ["agent", "--session", "agent:main:tools", "--model", "offline/demo", "--message", f"/run {command}"]
+    """Has the built-in model run a command unconfined (in its sandbox it reaches nobody), which the person allows, and waits for its end."""
+    agent = ["agent", "--session", "agent:main:tools", "--model", "offline/demo", "--message", f"/needs unconfined {command}"]
     running = Background([gateway.binary, "--state-dir", gateway.state, *agent], gateway.environment, log)
     try:
         waiting = running.wait_for(lambda: gateway.json("approvals", "list"), "the command waits", 30)

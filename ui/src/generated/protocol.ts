@@ -1121,7 +1121,7 @@ export interface Confinement {
   timeoutSeconds: number;
 }
 /**
- * A file outside the workspace. The texts are whole.
+ * A file outside the workspace, or a trigger file in it. The texts are whole.
  */
 export interface ApprovalFile {
   action: FileAction;
@@ -1142,6 +1142,10 @@ export interface ApprovalFile {
    */
   oldText?: string | null;
   path: string;
+  /**
+   * Whether it is in the workspace, and its text can run as the person's own commands later.
+   */
+  trigger: boolean;
 }
 /**
  * `exec.approval.resolve`.

@@ -162,16 +162,31 @@ describe('what an agent wants to do', () => {
 
   test('is said by kind, and a file that is not there is made', () => {
     const path = '/home/ana/x';
-    expect(operationSentence(asked({ action: 'read', path, exists: true, trigger: false }))).toContain('read a file');
-    expect(operationSentence(asked({ action: 'write', path, exists: true, trigger: false }))).toContain('replace a file');
-    expect(operationSentence(asked({ action: 'write', path, exists: false, trigger: false }))).toContain('make a file');
-    expect(operationSentence(asked({ action: 'edit', path, exists: true, trigger: false }))).toContain('change a file');
+    expect(operationSentence(asked({ action: 'read', path, exists: true, trigger: false }))).toContain(
+      'read a file',
+    );
+    expect(operationSentence(asked({ action: 'write', path, exists: true, trigger: false }))).toContain(
+      'replace a file',
+    );
+    expect(operationSentence(asked({ action: 'write', path, exists: false, trigger: false }))).toContain(
+      'make a file',
+    );
+    expect(operationSentence(asked({ action: 'edit', path, exists: true, trigger: false }))).toContain(
+      'change a file',
+    );
     const command = { ...asked({ action: 'read', path, exists: true, trigger: false }), file: null };
     expect(operationSentence(command)).toBe('An agent wants to run a command.');
   });
 
   test('is shown with every text, also an empty one', () => {
-    const edit = asked({ action: 'edit', path: '/x', exists: true, trigger: false, oldText: 'old', newText: '' });
+    const edit = asked({
+      action: 'edit',
+      path: '/x',
+      exists: true,
+      trigger: false,
+      oldText: 'old',
+      newText: '',
+    });
     expect(operationParts(edit)).toEqual([
       { label: 'Text that goes', text: 'old' },
       { label: 'Text that comes', text: '' },
