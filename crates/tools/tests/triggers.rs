@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 
 use common::{Answer, Fixture};
 use serde_json::json;
-use tidegate_agent::approval::{ApprovalAnswer, ApprovalPlan, ApprovalQuestion, FilePlan};
+use tidegate_agent::approval::{ApprovalAnswer, ApprovalGate, ApprovalPlan, ApprovalQuestion, FilePlan};
 
 /// What the person's prompt does.
 fn look(fixture: &Fixture, folder: &str) {
@@ -114,18 +114,17 @@ async fn a_command_that_plants_again_is_ended() {
     assert!(!output.text.contains("survived"), "{}", output.text);
 }
 
-/// A gate that allows everything and remembers the files that it was asked about.
-fn remembering()
--> (Arc<Mutex<Vec<FilePlan>>>, Answer<impl Fn(ApprovalQuestion) -> ApprovalAnswer + Send + Sync>) {
-    let seen: Arc<Mutex<Vec<FilePlan>>> = Arc::default();
-    let sink = Arc::clone(&seen);
-    let gate = Answer(move |question: ApprovalQuestion| {
+type Seen = Arc<Mutex<Vec<FilePlan>>>;
+
+/// A gate that allows every file and remembers what it was asked about.
+fn remembering(seen: &Seen) -> impl ApprovalGate + use<> {
+    let seen = Arc::clone(seen);
+    Answer(move |question: ApprovalQuestion| {
         let digest = question.plan.digest();
         let ApprovalPlan::File(plan) = question.plan else { panic!("{digest}: no file") };
-        sink.lock().expect("unpoisoned").push(plan);
+        seen.lock().expect("unpoisoned").push(plan);
         ApprovalAnswer::Allowed { digest }
-    });
-    (seen, gate)
+    })
 }
 
 #[tokio::test]
@@ -155,9 +154,9 @@ async fn file_tools_ask_before_they_write_a_trigger_file() {
 #[tokio::test]
 async fn an_allowed_trigger_file_is_written_as_it_was_shown() {
     let fixture = Fixture::new();
-    let (seen, gate) = remembering();
+    let seen = Seen::default();
     let arguments = json!({"path": "sub/.envrc", "content": "export A=1"});
-    let output = fixture.call_in(fixture.context(gate), "write", arguments).await;
+    let output = fixture.call_in(fixture.context(remembering(&seen)), "write", arguments).await;
     assert!(!output.is_error, "{}", output.text);
     assert_eq!(fixture.text("workspace/sub/.envrc").as_deref(), Some("export A=1"));
     let seen = seen.lock().expect("unpoisoned");
