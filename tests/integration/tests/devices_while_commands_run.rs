@@ -1,4 +1,4 @@
-//! While an agent's command runs, the person's other programs connect as at any other time.
+//! While commands of agents run, the person's other programs connect as at any other time.
 
 #![cfg(target_os = "linux")]
 #![allow(
@@ -20,8 +20,8 @@ use tidegate_testkit::identity::DeviceIdentity;
 use tidegate_trust::Change;
 
 const BINARY: &str = "tidegate-under-test";
-/// Connections while the command runs: one that comes in by chance proves nothing.
-const CONNECTIONS: usize = 10;
+/// Connections while the commands run: one that comes in by chance proves nothing.
+const CONNECTIONS: usize = 1000;
 
 async fn connect(ready: &Ready) -> Result<GatewayClient, ClientError> {
     let options = ConnectOptions::default()
@@ -33,22 +33,28 @@ async fn connect(ready: &Ready) -> Result<GatewayClient, ClientError> {
     Ok(client)
 }
 
-/// Asks for a command, allows it, and waits until it runs.
-async fn start_command(client: &mut GatewayClient, place: &Place) {
+/// Commands that run at the same time, each of its own session: as many as the runtime lets work at once.
+const COMMANDS: usize = 4;
+
+/// Asks for commands, allows them, and waits until all run.
+async fn start_commands(client: &mut GatewayClient, place: &Place) {
     let workspace = place.outside().join("state-workspace");
-    fs::write(workspace.join("script.sh"), "touch running; exec sleep 600\n").unwrap();
-    let message = json!({ "sessionKey": "main", "message": "/run sh ./script.sh", "idempotencyKey": "long" });
-    client.request("chat.send", message).await.unwrap();
-    let requested = client.event("exec.approval.requested").await.unwrap();
-    let allow = json!({ "id": requested["id"], "decision": "allow-once" });
-    client.request("exec.approval.resolve", allow).await.unwrap();
-    let running = workspace.join("running");
-    eventually("the command runs", || async { running.exists().then_some(()) }).await;
+    fs::write(workspace.join("script.sh"), "touch \"running-$1\"; exec sleep 600\n").unwrap();
+    for number in 0..COMMANDS {
+        let session = format!("agent:main:sleeper-{number}");
+        let command = format!("/run sh ./script.sh {number}");
+        let message = json!({ "sessionKey": session, "message": command, "idempotencyKey": session });
+        client.request("chat.send", message).await.unwrap();
+        let requested = client.event("exec.approval.requested").await.unwrap();
+        let allow = json!({ "id": requested["id"], "decision": "allow-once" });
+        client.request("exec.approval.resolve", allow).await.unwrap();
+        let running = workspace.join(format!("running-{number}"));
+        eventually("the command runs", || async { running.exists().then_some(()) }).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "run-tool's descriptors cannot be read by an ordinary user"]
-async fn a_known_device_connects_while_a_command_runs() {
+async fn a_known_device_connects_while_commands_run() {
     let place = Place::new();
     choose_offline_model(&place.state_dir());
     let scopes = [Scope::Admin, Scope::Approvals];
@@ -57,7 +63,7 @@ async fn a_known_device_connects_while_a_command_runs() {
     let mut program = Program::start(BINARY, &place);
     let ready = program.ready().await;
     let mut first = connect(&ready).await.unwrap();
-    start_command(&mut first, &place).await;
+    start_commands(&mut first, &place).await;
 
     let mut refused = Vec::new();
     for _ in 0..CONNECTIONS {

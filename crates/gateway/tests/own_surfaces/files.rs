@@ -42,7 +42,8 @@ async fn clients_see_the_whole_of_it_as_a_command_and_by_its_parts() {
     assert_eq!(request["commandArgv"], json!(["edit", "/home/someone/notes", "old\n", "new"]));
     assert_eq!(request["cwd"], "/home/someone");
     let file = json!({
-        "action": "edit", "path": "/home/someone/notes", "exists": true, "oldText": "old\n", "newText": "new",
+        "action": "edit", "path": "/home/someone/notes", "exists": true, "trigger": false,
+        "oldText": "old\n", "newText": "new",
     });
     assert_eq!(request["file"], file);
     assert_eq!(list[0]["request"], *request);
