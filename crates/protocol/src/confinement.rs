@@ -78,6 +78,10 @@ pub struct Confinement {
     pub timeout_seconds: u64,
 }
 
+/// What is said before the needs of a contained command.
+const CONTAINED_WITH_NEEDS: &str =
+    "It runs in a sandbox: it can change files in the workspace, and beyond that:";
+
 impl CommandClass {
     /// What a command of this class may do, as a sentence for the person who decides.
     #[must_use]
@@ -134,10 +138,12 @@ impl Confinement {
     /// What the command may do: a sentence about its class, and one for each need.
     #[must_use]
     pub fn sentences(&self) -> Vec<String> {
-        let needs = self.needs.iter().filter(|need| **need != Need::Unconfined).map(Need::sentence);
-        // What an unconfined command may do, it may do without being granted.
-        let needs = needs.filter(|_| self.class != CommandClass::Unconfined);
-        std::iter::once(self.class.sentence().to_owned()).chain(needs).collect()
+        if self.class != CommandClass::Contained || self.needs.is_empty() {
+            // What an unconfined command may do, it may do without being granted.
+            return vec![self.class.sentence().to_owned()];
+        }
+        let needs = self.needs.iter().map(Need::sentence);
+        std::iter::once(CONTAINED_WITH_NEEDS.to_owned()).chain(needs).collect()
     }
 }
 
@@ -291,6 +297,20 @@ mod tests {
         for path in ["", "/", "relative", "/a/../b", "/a/./b", "/a//b", "~/a", "/a\u{202e}b", "/a\nb"] {
             assert!(format!("write:{path}").parse::<Need>().is_err(), "{path:?}");
         }
+    }
+
+    #[test]
+    fn no_sentence_denies_what_another_one_grants() {
+        let network: Need = "network:example.org".parse().expect("a need");
+        let plain = Confinement::plain(CommandClass::Contained, 60);
+        assert!(plain.sentences()[0].contains("neither the network"));
+        let granted = Confinement { needs: vec![network.clone(), Need::Git], ..plain };
+        let sentences = granted.sentences();
+        assert_eq!(sentences.len(), 3);
+        assert!(!sentences[0].contains("network") && sentences[1].contains("example.org"), "{sentences:?}");
+        let unconfined =
+            Confinement { class: CommandClass::Unconfined, needs: vec![Need::Unconfined], ..granted };
+        assert_eq!(unconfined.sentences(), [CommandClass::Unconfined.sentence()]);
     }
 
     #[test]

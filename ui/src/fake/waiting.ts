@@ -93,7 +93,7 @@ export function waiting(now: number): WaitingResult {
             timeoutSeconds: 1800,
           },
           effects: [
-            'It runs in a sandbox: it can change files in the workspace, and reaches neither the network, nor your other files and programs.',
+            'It runs in a sandbox: it can change files in the workspace, and beyond that:',
             'It can change files below /home/ana/notes.',
           ],
         },
