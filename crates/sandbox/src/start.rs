@@ -253,7 +253,8 @@ fn isolation(bubblewrap: &Bubblewrap) -> Vec<OsString> {
 
 fn instructions(spec: &Spec, command: &Command) -> Result<Instructions, StartError> {
     let mut checked: Vec<&Path> = vec![&spec.workspace, &command.directory];
-    checked.extend(spec.writable.iter().chain(&spec.readable).map(PathBuf::as_path));
+    let folders = spec.writable.iter().chain(&spec.readable).chain(&spec.read_only);
+    checked.extend(folders.map(PathBuf::as_path));
     let mut identities = Vec::new();
     for path in checked {
         identities.push(identity(path, path)?);

@@ -506,6 +506,37 @@ async fn local_sockets_are_made_only_by_who_needs_them() {
 }
 
 #[tokio::test]
+async fn sockets_are_not_granted_where_a_program_listens() {
+    let fixture = Fixture::new();
+    let outside = fixture.root.join("outside");
+    let listener = std::os::unix::net::UnixListener::bind(outside.join("bus")).expect("bound");
+    let needs = json!(["sockets", format!("write:{}", outside.display())]);
+    let arguments = json!({"command": "true", "needs": needs, "reason": "the test serves one"});
+    let refused = fixture.refused("exec", arguments.clone()).await;
+    assert!(refused.contains("a program listens on") && refused.contains("outside/bus"), "{refused}");
+    drop(listener);
+    let output = fixture.call("exec", arguments).await;
+    assert!(!output.is_error, "{}", output.text);
+}
+
+#[tokio::test]
+async fn places_where_programs_meet_cannot_be_granted() {
+    let fixture = Fixture::new();
+    for place in ["/tmp", "/run", "/var", "/etc", "/home", "/tmp/.X11-unix", "/usr/local"] {
+        if !Path::new(place).is_dir() {
+            continue;
+        }
+        let needs = json!([format!("write:{place}")]);
+        let refused =
+            fixture.refused("exec", json!({"command": "true", "needs": needs, "reason": "because"})).await;
+        assert!(
+            refused.contains("programs of the person and of the system meet there"),
+            "{place}: {refused}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn an_unconfined_command_runs_as_the_person() {
     let fixture = Fixture::new();
     let command = format!("cat {}/outside/secret; grep NoNewPrivs /proc/self/status", fixture.root.display());

@@ -5,6 +5,7 @@ mod environment;
 mod git_identity;
 mod guards;
 mod launcher;
+mod local_sockets;
 mod output;
 mod plan;
 mod probe;
@@ -90,6 +91,7 @@ impl Exec {
             authority: context.authority.clone(),
             protected: self.protected.clone(),
             confinement,
+            toolchains: self.sandboxes.toolchains(),
         };
         let confinement = planner.confinement.class;
         let approved = ApprovedPlan::obtain(context, planner.clone()).await?;

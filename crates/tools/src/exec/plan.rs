@@ -12,6 +12,7 @@ use tidegate_proxy::NetworkGrant;
 use tidegate_proxy::grants::NetworkGrantError;
 
 use super::environment::{self, EnvironmentError};
+use super::local_sockets;
 use crate::arguments::{ArgumentError, Arguments};
 use crate::identity::Identity;
 use crate::protected::Protected;
@@ -50,6 +51,8 @@ pub(super) enum RequestError {
          worktree or a submodule ask with needs [\"unconfined\"]"
     )]
     NoRepository,
+    #[error("sockets cannot be granted: {0}; end that program or name other folders")]
+    Sockets(#[from] local_sockets::InReach),
     #[error("needs: {0}")]
     Network(#[from] NetworkGrantError),
     #[error("needs has {count} entries; at most {MAX_NEEDS} are allowed")]
@@ -185,6 +188,8 @@ pub(super) struct Planner {
     pub(super) authority: RunAuthority,
     pub(super) protected: Protected,
     pub(super) confinement: Confinement,
+    /// Folders that every sandbox can read.
+    pub(super) toolchains: Vec<PathBuf>,
 }
 
 impl Planner {
@@ -205,7 +210,11 @@ impl Planner {
             environment: self.request.environment.clone().into_iter().collect(),
             confinement: self.confinement.clone(),
         };
-        self.granted()?;
+        let granted = self.granted()?;
+        if self.confinement.needs.contains(&Need::Sockets) {
+            let workspace = self.authority.workspace().to_owned();
+            local_sockets::check(granted.iter().chain(&self.toolchains).chain([&workspace]))?;
+        }
         Ok(PreparedPlan { plan, directory: directory.identity, program: program_identity })
     }
 }
@@ -260,6 +269,11 @@ impl Planner {
         if !real.is_dir() {
             return Err(error("it is no directory".to_owned()));
         }
+        if is_shared(&real) {
+            return Err(error(
+                "programs of the person and of the system meet there; name a folder below it".to_owned(),
+            ));
+        }
         if self.protected.lies_in_or_around(&real) {
             return Err(error(
                 "it holds keys, files that start programs, or Tidegate's own files".to_owned(),
@@ -267,6 +281,23 @@ impl Planner {
         }
         Ok(real)
     }
+}
+
+/// Whether a folder is, or holds, a place in which other programs keep their sockets, or that belongs to
+/// the system.
+fn is_shared(folder: &Path) -> bool {
+    /// Nothing in these can be granted either.
+    const WHOLE: &[&str] = &["/run", "/dev", "/proc", "/sys", "/boot", "/etc", "/usr"];
+    /// Of these, folders below them can be.
+    const SHARED: &[&str] = &["/tmp", "/var/tmp", "/var", "/home", "/mnt", "/media", "/opt", "/srv"];
+    /// Where the display's sockets lie.
+    const DISPLAY: &[&str] = &["/tmp/.X11-unix", "/tmp/.ICE-unix"];
+    // Where removable media are mounted.
+    const MEDIA: &str = "/run/media";
+    let is_medium = folder.starts_with(MEDIA) && folder != Path::new(MEDIA);
+    let holds = |place: &&str| Path::new(place).starts_with(folder);
+    !is_medium && WHOLE.iter().chain(DISPLAY).any(|place| folder.starts_with(place))
+        || WHOLE.iter().chain(SHARED).chain(DISPLAY).any(|place| holds(&place))
 }
 
 /// A plan's digest is over its JSON, which has no place for other names.
