@@ -8,7 +8,7 @@ mod common;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 
-use common::{Answer, Fixture};
+use common::{Answer, Fixture, until};
 use serde_json::json;
 use tidegate_agent::approval::{ApprovalAnswer, ApprovalGate, ApprovalPlan, ApprovalQuestion, FilePlan};
 
@@ -184,4 +184,17 @@ async fn a_link_to_a_trigger_file_is_asked_about() {
     let refused = fixture.refused("write", json!({"path": "plain/config", "content": "evil"})).await;
     assert!(refused.contains("can run commands of the person"), "{refused}");
     assert_eq!(fixture.text("workspace/.git/config").as_deref(), Some("[core]"));
+}
+
+#[tokio::test]
+async fn what_an_abandoned_call_changed_is_restored() {
+    let fixture = Fixture::new();
+    fixture.file("workspace/AGENTS.md", "mine");
+    let call = fixture.call("exec", json!({"command": "echo evil > AGENTS.md; touch ready; exec sleep 600"}));
+    let ready = fixture.workspace().join("ready");
+    tokio::select! {
+        output = call => panic!("it ended by itself: {}", output.text),
+        () = until("the command has changed it", || ready.exists()) => {}
+    }
+    until("it is restored", || fixture.text("workspace/AGENTS.md").as_deref() == Some("mine")).await;
 }

@@ -13,6 +13,7 @@ mod sandboxes;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tidegate_agent::model::BoxFuture;
@@ -20,6 +21,7 @@ use tidegate_agent::tool::{Tool, ToolContext, ToolDescription, ToolOutput};
 use tidegate_protocol::confinement::{CommandClass, Need};
 use tidegate_sandbox::Enforcement;
 use tidegate_triggers::Report;
+use tokio_util::sync::CancellationToken;
 
 pub use environment::ToolEnvironment;
 pub use launcher::Launcher;
@@ -40,11 +42,17 @@ const MAX_FINDINGS: usize = 12;
 /// The tool.
 pub(crate) struct Exec {
     launcher: Launcher,
+    surroundings: Surroundings,
+    guards: Arc<Guards>,
+}
+
+/// What commands find around them.
+#[derive(Clone)]
+struct Surroundings {
     protected: Protected,
     temporary: PathBuf,
     environment: ToolEnvironment,
     sandboxes: Arc<Sandboxes>,
-    guards: Arc<Guards>,
 }
 
 /// A command that ran, and what became of trigger files meanwhile.
@@ -66,6 +74,8 @@ enum ExecError {
     Watch(#[from] WatchError),
     #[error(transparent)]
     Launch(#[from] LaunchError),
+    #[error("it stopped unexpectedly: {0}")]
+    Broken(#[from] tokio::task::JoinError),
 }
 
 impl Exec {
@@ -78,76 +88,118 @@ impl Exec {
         environment: ToolEnvironment,
         sandboxes: Arc<Sandboxes>,
     ) -> Self {
-        Self { launcher, protected, temporary, environment, sandboxes, guards: Arc::default() }
+        let surroundings = Surroundings { protected, temporary, environment, sandboxes };
+        Self { launcher, surroundings, guards: Arc::default() }
     }
 
     async fn run(&self, context: &ToolContext, arguments: Value) -> Result<Outcome, ExecError> {
         let request = Request::parse(arguments)?;
         let timeout = request.timeout;
-        let problem = self.sandboxes.report(&self.launcher).await.problem();
+        let Surroundings { protected, sandboxes, .. } = &self.surroundings;
+        let problem = sandboxes.report(&self.launcher).await.problem();
         let confinement = request.confinement(problem.as_deref())?;
         let planner = Planner {
             request,
             authority: context.authority.clone(),
-            protected: self.protected.clone(),
+            protected: protected.clone(),
             confinement,
-            toolchains: self.sandboxes.toolchains(),
+            sandboxes: Arc::clone(sandboxes),
         };
-        let confinement = planner.confinement.class;
         let approved = ApprovedPlan::obtain(context, planner.clone()).await?;
-        let added = approved.plan().environment.clone();
-        let (boundary, environment) = self.boundary(context, &planner)?;
-        let environment = environment.with(added);
-        if confinement == CommandClass::Unconfined {
-            let launched = self.launcher.run(approved, environment, boundary, timeout, &context.cancelled);
-            return Ok(Outcome { finished: launched.await?, triggers: None });
-        }
-        let workspace = context.authority.workspace().to_owned();
-        let aside = self.sandboxes.aside();
-        let watch = self.guards.begin(workspace, aside, context.run.to_string()).await?;
-        let end = watch.end.clone();
+        // A call that is given up ends its command, and the last look is taken all the same.
         let cancelled = context.cancelled.child_token();
-        let launched = self.launcher.run(approved, environment, boundary, timeout, &cancelled);
-        tokio::pin!(launched);
-        let finished = tokio::select! {
-            finished = &mut launched => finished,
-            () = end.cancelled() => {
-                cancelled.cancel();
-                launched.await
+        let _stop = cancelled.clone().drop_guard();
+        let launch = Launch {
+            launcher: self.launcher.clone(),
+            surroundings: self.surroundings.clone(),
+            guards: Arc::clone(&self.guards),
+            planner,
+            approved,
+            run: context.run.to_string(),
+            timeout,
+            cancelled,
+        };
+        tokio::spawn(launch.carry_out()).await?
+    }
+}
+
+/// An allowed command, with all that it takes to run it.
+struct Launch {
+    launcher: Launcher,
+    surroundings: Surroundings,
+    guards: Arc<Guards>,
+    planner: Planner,
+    approved: ApprovedPlan,
+    run: String,
+    timeout: Duration,
+    cancelled: CancellationToken,
+}
+
+impl Launch {
+    async fn carry_out(self) -> Result<Outcome, ExecError> {
+        let class = self.planner.confinement.class;
+        let workspace = self.planner.authority.workspace().to_owned();
+        let added = self.approved.plan().environment.clone();
+        let watch = match class {
+            CommandClass::Unconfined => None,
+            CommandClass::Contained | CommandClass::Partial => {
+                let aside = self.surroundings.sandboxes.aside();
+                Some(self.guards.begin(workspace, aside, self.run).await?)
+            }
+        };
+        let (planner, surroundings) = (self.planner, self.surroundings);
+        let built = tokio::task::spawn_blocking(move || surroundings.boundary(&planner)).await;
+        let finished = match built.map_err(ExecError::from).and_then(|built| built) {
+            Err(error) => Err(error),
+            Ok((boundary, environment)) => {
+                let environment = environment.with(added);
+                let launched =
+                    self.launcher.run(self.approved, environment, boundary, self.timeout, &self.cancelled);
+                let end = watch.as_ref().map(|watch| watch.end.clone()).unwrap_or_default();
+                tokio::pin!(launched);
+                let finished = tokio::select! {
+                    finished = &mut launched => finished,
+                    () = end.cancelled() => {
+                        self.cancelled.cancel();
+                        launched.await
+                    }
+                };
+                finished.map_err(ExecError::from)
             }
         };
         // Also where the command was not started: the watch has begun.
-        let triggers = watch.finish().await?;
-        Ok(Outcome { finished: finished?, triggers: Some(triggers) })
+        let triggers = match watch {
+            Some(watch) => Some(watch.finish().await?),
+            None => None,
+        };
+        Ok(Outcome { finished: finished?, triggers })
     }
+}
 
-    /// What lies between the command and the person, and the variables that go with it.
-    fn boundary(
-        &self,
-        context: &ToolContext,
-        planner: &Planner,
-    ) -> Result<(Boundary, ToolEnvironment), ExecError> {
-        let workspace = context.authority.workspace().to_owned();
+impl Surroundings {
+    /// What lies between the command and the person, and the variables that go with it. Blocks on the
+    /// file system.
+    fn boundary(&self, planner: &Planner) -> Result<(Boundary, ToolEnvironment), ExecError> {
+        let workspace = planner.authority.workspace().to_owned();
         let confinement = &planner.confinement;
         match confinement.class {
             CommandClass::Contained => {
-                let mut spec = self.sandboxes.spec(workspace).map_err(ExecError::Directories)?;
+                let git = confinement.needs.contains(&Need::Git);
+                let mut spec = self.sandboxes.spec(workspace, git).map_err(ExecError::Directories)?;
                 spec.writable = planner.granted()?;
-                if confinement.needs.contains(&Need::Git) {
-                    spec.read_only = sandboxes::pinned(&spec.workspace, true);
-                }
                 spec.local_sockets = confinement.needs.contains(&Need::Sockets);
                 spec.proxy_port = Some(PROXY_PORT);
-                let variables = self.sandboxes.variables(self.environment.search_path(), confinement.pty);
-                let environment = self.environment.changed(variables.into_iter().chain(network::variables()));
-                let environment = match confinement.needs.contains(&Need::Git) {
-                    true => environment.changed(git_identity::variables(&self.sandboxes.user().home)),
-                    false => environment,
+                let mut variables = self.sandboxes.variables(self.environment.search_path(), confinement.pty);
+                variables.extend(network::variables());
+                if git {
+                    variables.extend(git_identity::variables(&self.sandboxes.user().home));
+                }
+                let boundary = Boundary::Sandbox {
+                    spec: Box::new(spec),
+                    user: self.sandboxes.user().clone(),
+                    network: Network { grants: planner.network_grants(), upstream: self.environment.proxy() },
                 };
-                let user = self.sandboxes.user().clone();
-                let network =
-                    Network { grants: planner.network_grants(), upstream: self.environment.proxy() };
-                Ok((Boundary::Sandbox { spec: Box::new(spec), user, network }, environment))
+                Ok((boundary, self.environment.changed(variables)))
             }
             CommandClass::Partial => {
                 let boundary = Boundary::Partial {

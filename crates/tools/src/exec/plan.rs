@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -13,6 +14,7 @@ use tidegate_proxy::grants::NetworkGrantError;
 
 use super::environment::{self, EnvironmentError};
 use super::local_sockets;
+use super::sandboxes::Sandboxes;
 use crate::arguments::{ArgumentError, Arguments};
 use crate::identity::Identity;
 use crate::protected::Protected;
@@ -188,8 +190,7 @@ pub(super) struct Planner {
     pub(super) authority: RunAuthority,
     pub(super) protected: Protected,
     pub(super) confinement: Confinement,
-    /// Folders that every sandbox can read.
-    pub(super) toolchains: Vec<PathBuf>,
+    pub(super) sandboxes: Arc<Sandboxes>,
 }
 
 impl Planner {
@@ -213,7 +214,8 @@ impl Planner {
         let granted = self.granted()?;
         if self.confinement.needs.contains(&Need::Sockets) {
             let workspace = self.authority.workspace().to_owned();
-            local_sockets::check(granted.iter().chain(&self.toolchains).chain([&workspace]))?;
+            let toolchains = self.sandboxes.toolchains();
+            local_sockets::check(granted.iter().chain(&toolchains).chain([&workspace]))?;
         }
         Ok(PreparedPlan { plan, directory: directory.identity, program: program_identity })
     }

@@ -23,7 +23,7 @@ pub(super) async fn run(sandboxes: &Sandboxes, launcher: &Launcher) -> Report {
         Ok(trial) => trial,
         Err(error) => return Report::failed(format!("the probe could not be prepared: {error}")),
     };
-    let mut spec = match sandboxes.spec(trial.workspace()) {
+    let mut spec = match sandboxes.spec(trial.workspace(), false) {
         Ok(spec) => spec,
         Err(error) => return Report::failed(format!("the probe could not be prepared: {error}")),
     };

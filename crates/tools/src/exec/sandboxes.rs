@@ -106,8 +106,9 @@ impl Sandboxes {
         &self.user
     }
 
-    /// The plan of a sandbox for a workspace, with nothing beyond it. Makes the private home directory.
-    pub(super) fn spec(&self, workspace: PathBuf) -> std::io::Result<Spec> {
+    /// The plan of a sandbox for a workspace, with nothing beyond it but, with `git`, its repository.
+    /// Makes the private home directory.
+    pub(super) fn spec(&self, workspace: PathBuf, git: bool) -> std::io::Result<Spec> {
         let name = Sha256::digest(workspace.as_os_str().as_encoded_bytes());
         let name: String = name.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
         let private_home = self.directory.join("homes").join(name);
@@ -115,7 +116,7 @@ impl Sandboxes {
         let number = self.count.fetch_add(1, Ordering::Relaxed);
         let temporary = self.directory.join("tmp").join(format!("{}{number}", own_prefix()));
         let readable = self.toolchains().into_iter().filter(|path| !overlaps(path, &workspace)).collect();
-        let read_only = pinned(&workspace, false);
+        let read_only = pinned(&workspace, git);
         Ok(Spec {
             workspace,
             read_only,
@@ -164,7 +165,7 @@ fn own_prefix() -> String {
 /// What lies directly in a workspace, runs when somebody looks at the folder, and is there now: mounts of
 /// their own, which a command can neither change nor move. With `git` the repository is written, but for
 /// its settings and hooks.
-pub(super) fn pinned(workspace: &Path, git: bool) -> Vec<PathBuf> {
+fn pinned(workspace: &Path, git: bool) -> Vec<PathBuf> {
     const REPOSITORY: &str = ".git";
     const GUARDED: &[&str] = &[".git/config", ".git/config.worktree", ".git/hooks"];
     const OTHERS: &[&str] =
@@ -249,7 +250,7 @@ mod tests {
         }
         std::fs::create_dir(root.join(".bun")).expect("made");
         std::os::unix::fs::symlink(root.join("elsewhere"), root.join(".bun/bin")).expect("linked");
-        let spec = sandboxes(&root).spec(root.join("go")).expect("planned");
+        let spec = sandboxes(&root).spec(root.join("go"), false).expect("planned");
         assert_eq!(spec.readable, [root.join(".cargo/bin")]);
     }
 
@@ -257,7 +258,7 @@ mod tests {
     fn each_workspace_has_its_own_private_home() {
         let home = tempfile::tempdir().expect("a directory");
         let sandboxes = sandboxes(home.path());
-        let private = |name: &str| sandboxes.spec(PathBuf::from(name)).expect("planned").private_home;
+        let private = |name: &str| sandboxes.spec(PathBuf::from(name), false).expect("planned").private_home;
         assert_eq!(private("/a"), private("/a"));
         assert_ne!(private("/a"), private("/b"));
         use std::os::unix::fs::PermissionsExt as _;

@@ -49,7 +49,8 @@ pub(crate) use temporary::remove_left_over;
 
 /// Between the polite and the final signal, when the host asks for the end.
 const GRACE: Duration = Duration::from_secs(2);
-/// The same when the host has died: everything must be gone within a second.
+/// The same when the host has died: everything must be gone within a second. A sandbox ends at once,
+/// because nobody watches over the workspace any more.
 const GRACE_WITHOUT_HOST: Duration = Duration::from_millis(300);
 /// How often the final signal is repeated until nothing is left.
 const REPEAT: Duration = Duration::from_millis(10);
@@ -214,11 +215,12 @@ struct End {
     status: Option<WaitStatus>,
     grace: Duration,
     disk_full: bool,
+    host_gone: bool,
 }
 
 /// Waits until the command must end or has ended.
 fn wait_for_end(happened: &Receiver<Event>, interrupt: impl Fn()) -> End {
-    let end = |status, grace| End { status, grace, disk_full: false };
+    let end = |status, grace| End { status, grace, disk_full: false, host_gone: false };
     loop {
         return match happened.recv() {
             Ok(Event::Interrupt) => {
@@ -228,7 +230,7 @@ fn wait_for_end(happened: &Receiver<Event>, interrupt: impl Fn()) -> End {
             Ok(Event::Ended(status)) => end(Some(status), GRACE),
             Ok(Event::Stop | Event::NoneLeft) => end(None, GRACE),
             Ok(Event::DiskFull) => End { disk_full: true, ..end(None, GRACE_WITHOUT_HOST) },
-            Ok(Event::HostGone) | Err(_) => end(None, GRACE_WITHOUT_HOST),
+            Ok(Event::HostGone) | Err(_) => End { host_gone: true, ..end(None, GRACE_WITHOUT_HOST) },
         };
     }
 }
@@ -241,6 +243,9 @@ fn end_all(
     end: &End,
 ) -> Option<WaitStatus> {
     let mut status = end.status;
+    if end.host_gone {
+        running.kill();
+    }
     descendants.signal(Signal::TERM);
     let mut deadline = Instant::now() + end.grace;
     loop {
@@ -255,7 +260,10 @@ fn end_all(
         match happened.recv_timeout(wait) {
             Ok(Event::Ended(ended)) => status = Some(ended),
             Ok(Event::NoneLeft) | Err(RecvTimeoutError::Disconnected) => break,
-            Ok(Event::HostGone) => deadline = deadline.min(Instant::now() + GRACE_WITHOUT_HOST),
+            Ok(Event::HostGone) => {
+                running.kill();
+                deadline = deadline.min(Instant::now() + GRACE_WITHOUT_HOST);
+            }
             Ok(Event::Stop | Event::Interrupt | Event::DiskFull) | Err(RecvTimeoutError::Timeout) => {}
         }
     }
