@@ -11,7 +11,7 @@
 //! command can send anything to that host. What a host does with a name inside of TLS, such as a
 //! provider that serves many sites from one address, is not seen.
 //!
-//! hyper reads and writes HTTP on both sides, so that each request is framed anew and ends where we
+//! hyper reads and writes HTTP on both sides, so that each request is framed again and ends where we
 //! think that it ends: no second request, with a host that was not looked at, can hide in the first
 //! one's body. A connection serves one request.
 

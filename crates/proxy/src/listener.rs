@@ -19,7 +19,7 @@ pub enum ListenerError {
 }
 
 /// Takes over a listening socket that was made inside a sandbox, before anything foreign ran there.
-/// Whoever made it must close its own copy: the two share their settings.
+/// Its maker must close its own copy: the two share their settings.
 ///
 /// Must be called within a tokio runtime.
 ///

@@ -108,7 +108,7 @@ pub(crate) fn remove_connection_headers(headers: &mut HeaderMap) {
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
         .filter_map(|name| name.trim().parse().ok())
-        // Whoever names these wants the next server to see no host, or another length.
+        // A client that names these wants the next server to see no host, or another length.
         .filter(|name| *name != HOST && *name != hyper::header::CONTENT_LENGTH)
         .collect();
     let known = [CONNECTION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, EXPECT];

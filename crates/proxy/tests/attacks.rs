@@ -89,7 +89,7 @@ async fn a_name_that_leads_inside_is_not_connected_to() {
 async fn a_rebinding_name_is_connected_to_what_was_checked() {
     let server = Server::answering(ANSWER).await;
     let running = Setup::granting(&["network:example.com"]).start().await;
-    // Public for the check; this computer for whoever asks again.
+    // Public for the check; this computer when it is asked for again.
     running.internet.name("example.com", &[&[PUBLIC], &["127.0.0.1"]]);
     running.internet.route(PUBLIC, 80, server.address);
 

@@ -4,6 +4,8 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use serde::{Deserialize, Serialize};
+
 /// Where it is looked for: never where a person or an agent may write.
 const PLACES: [&str; 3] = ["/usr/bin/bwrap", "/usr/local/bin/bwrap", "/run/current-system/sw/bin/bwrap"];
 /// The oldest version that has every option without which there is no sandbox.
@@ -14,7 +16,7 @@ const FORBIDS_NAMESPACES: Version = Version(0, 8, 0);
 const SET_USER_ID: u32 = 0o4000;
 
 /// A version number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Version(pub u16, pub u16, pub u16);
 
 impl std::fmt::Display for Version {
@@ -24,7 +26,7 @@ impl std::fmt::Display for Version {
 }
 
 /// A bubblewrap that can be used.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bubblewrap {
     /// The program.
     pub path: PathBuf,
@@ -88,15 +90,7 @@ impl Bubblewrap {
     }
 
     fn at(path: &Path) -> Result<Self, BubblewrapError> {
-        let Ok(metadata) = std::fs::metadata(path) else { return Err(BubblewrapError::Missing) };
-        if metadata.mode() & SET_USER_ID != 0 {
-            return Err(BubblewrapError::SetUserId(path.to_owned()));
-        }
-        // Inside somebody's container the system's files may belong to nobody that is known there.
-        let overflow = 65534;
-        if metadata.uid() != 0 && metadata.uid() != overflow {
-            return Err(BubblewrapError::NotOfRoot(path.to_owned()));
-        }
+        check_file(path)?;
         let broken = |reason: String| BubblewrapError::Broken { path: path.to_owned(), reason };
         let output = Command::new(path)
             .arg("--version")
@@ -112,6 +106,14 @@ impl Bubblewrap {
         Ok(Self { path: path.to_owned(), version: found })
     }
 
+    /// Looks once more whether it may be used: it may have been exchanged since it was found.
+    ///
+    /// # Errors
+    /// When it is gone, or is one that is not used.
+    pub fn check(&self) -> Result<(), BubblewrapError> {
+        check_file(&self.path)
+    }
+
     /// Whether it can bound the size of file systems in memory.
     #[must_use]
     pub fn bounds_memory(&self) -> bool {
@@ -123,6 +125,19 @@ impl Bubblewrap {
     pub fn forbids_namespaces(&self) -> bool {
         self.version >= FORBIDS_NAMESPACES
     }
+}
+
+fn check_file(path: &Path) -> Result<(), BubblewrapError> {
+    let Ok(metadata) = std::fs::metadata(path) else { return Err(BubblewrapError::Missing) };
+    if metadata.mode() & SET_USER_ID != 0 {
+        return Err(BubblewrapError::SetUserId(path.to_owned()));
+    }
+    // Inside somebody's container the system's files may belong to nobody that is known there.
+    let overflow = 65534;
+    if metadata.uid() != 0 && metadata.uid() != overflow {
+        return Err(BubblewrapError::NotOfRoot(path.to_owned()));
+    }
+    Ok(())
 }
 
 /// Reads `bubblewrap 0.8.0`.

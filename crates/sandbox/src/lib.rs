@@ -10,7 +10,7 @@
 pub mod report;
 pub mod spec;
 
-#[cfg(target_os = "linux")]
+#[cfg(unix)]
 pub mod bubblewrap;
 #[cfg(target_os = "linux")]
 pub mod filter;

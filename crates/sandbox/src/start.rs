@@ -136,6 +136,7 @@ pub fn start(
     expected: &[ExpectedIdentity],
     streams: Streams,
 ) -> Result<Started, StartError> {
+    bubblewrap.check()?;
     let mut instructions = instructions(spec, command)?;
     instructions.identities.extend_from_slice(expected);
     let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;

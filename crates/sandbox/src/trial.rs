@@ -11,7 +11,7 @@ use tidegate_inside::{Enforcement, Finding, Layer, Layers, Targets};
 
 use crate::report::{LayerState, Report};
 
-/// Targets that live as long as this value, and what the probe is told about them.
+/// Targets that live as long as this value, and what the probe has to know about them.
 #[derive(Debug)]
 pub struct Trial {
     directory: PathBuf,
@@ -53,7 +53,7 @@ impl Trial {
         self.directory.join("workspace")
     }
 
-    /// What the probe is told, as JSON.
+    /// What the probe has to know, as JSON.
     #[must_use]
     pub fn targets(&self) -> String {
         serde_json::to_string(&self.targets).unwrap_or_default()

@@ -9,12 +9,12 @@ use std::io::Write as _;
 use std::os::unix::fs::{MetadataExt as _, symlink};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
-use common::{AllowAll, Answer, Fixture, SECRET, Silence, tool_host};
+use common::{AllowAll, Answer, Fixture, Remember, SECRET, Silence, tool_host};
 use serde_json::{Value, json};
-use tidegate_agent::approval::{ApprovalAnswer, ApprovalPlan, ApprovalQuestion, ExecPlan};
+use tidegate_agent::approval::{ApprovalAnswer, ApprovalPlan, ApprovalQuestion};
 use tidegate_protocol::confinement::{CommandClass, Need};
 
 fn allow(question: &ApprovalQuestion) -> ApprovalAnswer {
@@ -48,20 +48,12 @@ async fn the_person_sees_the_exact_bytes_directory_environment_and_program() {
     let fixture = Fixture::new();
     fixture.file("workspace/sub/file", "");
     symlink("sub", fixture.workspace().join("link")).expect("linked");
-    let seen: Arc<Mutex<Vec<ExecPlan>>> = Arc::default();
-    let sink = Arc::clone(&seen);
-    let gate = Answer(move |question: ApprovalQuestion| {
-        let answer = allow(&question);
-        let ApprovalPlan::Exec(plan) = question.plan else { panic!("{question:?}") };
-        sink.lock().expect("unpoisoned").push(plan);
-        answer
-    });
+    let gate = Remember::default();
     let command = "printf '%s' \"$B\"  \n#\u{202e}trailing \n ";
     let arguments = json!({"command": command, "workdir": "link", "env": {"B": "2", "A": "1"}});
-    let output = fixture.call_in(fixture.context(gate), "exec", arguments).await;
+    let output = fixture.call_in(fixture.context(gate.clone()), "exec", arguments).await;
     assert!(output.text.starts_with("2\n[exit code 0"), "{}", output.text);
-    let plans = seen.lock().expect("unpoisoned");
-    let [plan] = plans.as_slice() else { panic!("one question, not {}", plans.len()) };
+    let plan = gate.only_command();
     assert_eq!(plan.command, command);
     assert_eq!(plan.program, std::fs::canonicalize("/bin/sh").expect("a shell"));
     assert_eq!(plan.arguments, ["-c", command]);
@@ -461,19 +453,11 @@ async fn folders_that_hold_protected_files_cannot_be_granted() {
 #[tokio::test]
 async fn needs_are_shown_to_the_person_with_class_and_reason() {
     let fixture = Fixture::new();
-    let seen: Arc<Mutex<Vec<ExecPlan>>> = Arc::default();
-    let sink = Arc::clone(&seen);
-    let gate = Answer(move |question: ApprovalQuestion| {
-        let answer = allow(&question);
-        let ApprovalPlan::Exec(plan) = question.plan else { panic!("{question:?}") };
-        sink.lock().expect("unpoisoned").push(plan);
-        answer
-    });
+    let gate = Remember::default();
     let arguments = json!({"command": "true", "needs": ["sockets", "sockets"], "reason": "tests serve one"});
-    let output = fixture.call_in(fixture.context(gate), "exec", arguments).await;
+    let output = fixture.call_in(fixture.context(gate.clone()), "exec", arguments).await;
     assert!(!output.is_error, "{}", output.text);
-    let plans = seen.lock().expect("unpoisoned");
-    let [plan] = plans.as_slice() else { panic!("one question, not {}", plans.len()) };
+    let plan = gate.only_command();
     assert_eq!(plan.confinement.class, CommandClass::Contained);
     assert_eq!(plan.confinement.needs, [Need::Sockets]);
     assert_eq!(plan.confinement.reason.as_deref(), Some("tests serve one"));

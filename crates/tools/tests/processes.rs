@@ -112,7 +112,7 @@ async fn what_a_command_leaves_in_the_background_ends_with_it() {
     }
 }
 
-/// Chains of processes, each of which starts the next and ends at once: whoever looks for them one by
+/// Chains of processes, each of which starts the next and ends at once: a search for them one by
 /// one comes too late.
 const HOPPERS: &str = "import os, time
 open('hopping', 'w').close()

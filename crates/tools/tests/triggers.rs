@@ -6,11 +6,9 @@
 mod common;
 
 use std::process::Command;
-use std::sync::{Arc, Mutex};
 
-use common::{Answer, Fixture, until};
+use common::{Fixture, Remember, until};
 use serde_json::json;
-use tidegate_agent::approval::{ApprovalAnswer, ApprovalGate, ApprovalPlan, ApprovalQuestion, FilePlan};
 
 /// What the person's prompt does.
 fn look(fixture: &Fixture, folder: &str) {
@@ -114,19 +112,6 @@ async fn a_command_that_plants_again_is_ended() {
     assert!(!output.text.contains("survived"), "{}", output.text);
 }
 
-type Seen = Arc<Mutex<Vec<FilePlan>>>;
-
-/// A gate that allows every file and remembers what it was asked about.
-fn remembering(seen: &Seen) -> impl ApprovalGate + use<> {
-    let seen = Arc::clone(seen);
-    Answer(move |question: ApprovalQuestion| {
-        let digest = question.plan.digest();
-        let ApprovalPlan::File(plan) = question.plan else { panic!("{digest}: no file") };
-        seen.lock().expect("unpoisoned").push(plan);
-        ApprovalAnswer::Allowed { digest }
-    })
-}
-
 #[tokio::test]
 async fn file_tools_ask_before_they_write_a_trigger_file() {
     let fixture = Fixture::new();
@@ -154,13 +139,12 @@ async fn file_tools_ask_before_they_write_a_trigger_file() {
 #[tokio::test]
 async fn an_allowed_trigger_file_is_written_as_it_was_shown() {
     let fixture = Fixture::new();
-    let seen = Seen::default();
+    let gate = Remember::default();
     let arguments = json!({"path": "sub/.envrc", "content": "export A=1"});
-    let output = fixture.call_in(fixture.context(remembering(&seen)), "write", arguments).await;
+    let output = fixture.call_in(fixture.context(gate.clone()), "write", arguments).await;
     assert!(!output.is_error, "{}", output.text);
     assert_eq!(fixture.text("workspace/sub/.envrc").as_deref(), Some("export A=1"));
-    let seen = seen.lock().expect("unpoisoned");
-    let [plan] = seen.as_slice() else { panic!("one question, not {}", seen.len()) };
+    let plan = gate.only_file();
     assert!(plan.trigger && !plan.exists);
     assert_eq!(plan.path, fixture.workspace().join("sub/.envrc"));
 }

@@ -20,6 +20,7 @@ use tidegate_agent::model::BoxFuture;
 use tidegate_agent::tool::{Tool, ToolContext, ToolDescription, ToolOutput};
 use tidegate_protocol::confinement::{CommandClass, Need};
 use tidegate_sandbox::Enforcement;
+use tidegate_sandbox::bubblewrap::{Bubblewrap, BubblewrapError};
 use tidegate_triggers::Report;
 use tokio_util::sync::CancellationToken;
 
@@ -70,6 +71,8 @@ enum ExecError {
     NotApproved(#[from] NotApproved),
     #[error("the sandbox's own directories could not be made: {0}")]
     Directories(std::io::Error),
+    #[error(transparent)]
+    Bubblewrap(#[from] BubblewrapError),
     #[error(transparent)]
     Watch(#[from] WatchError),
     #[error(transparent)]
@@ -148,7 +151,8 @@ impl Launch {
             }
         };
         let (planner, surroundings) = (self.planner, self.surroundings);
-        let built = tokio::task::spawn_blocking(move || surroundings.boundary(&planner)).await;
+        let bubblewrap = surroundings.sandboxes.bubblewrap().await;
+        let built = tokio::task::spawn_blocking(move || surroundings.boundary(&planner, bubblewrap)).await;
         let finished = match built.map_err(ExecError::from).and_then(|built| built) {
             Err(error) => Err(error),
             Ok((boundary, environment)) => {
@@ -179,7 +183,11 @@ impl Launch {
 impl Surroundings {
     /// What lies between the command and the person, and the variables that go with it. Blocks on the
     /// file system.
-    fn boundary(&self, planner: &Planner) -> Result<(Boundary, ToolEnvironment), ExecError> {
+    fn boundary(
+        &self,
+        planner: &Planner,
+        bubblewrap: Result<Bubblewrap, BubblewrapError>,
+    ) -> Result<(Boundary, ToolEnvironment), ExecError> {
         let workspace = planner.authority.workspace().to_owned();
         let confinement = &planner.confinement;
         match confinement.class {
@@ -195,6 +203,7 @@ impl Surroundings {
                     variables.extend(git_identity::variables(&self.sandboxes.user().home));
                 }
                 let boundary = Boundary::Sandbox {
+                    bubblewrap: bubblewrap?,
                     spec: Box::new(spec),
                     user: self.sandboxes.user().clone(),
                     network: Network { grants: planner.network_grants(), upstream: self.environment.proxy() },
@@ -267,7 +276,7 @@ impl Tool for Exec {
     }
 }
 
-/// What the model is told about a command that ran.
+/// What the model reads about a command that ran.
 fn describe(outcome: &Outcome) -> ToolOutput {
     let finished = &outcome.finished;
     let end = match &finished.end {

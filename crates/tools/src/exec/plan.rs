@@ -299,7 +299,7 @@ fn is_shared(folder: &Path) -> bool {
     let is_medium = folder.starts_with(MEDIA) && folder != Path::new(MEDIA);
     let holds = |place: &&str| Path::new(place).starts_with(folder);
     !is_medium && WHOLE.iter().chain(DISPLAY).any(|place| folder.starts_with(place))
-        || WHOLE.iter().chain(SHARED).chain(DISPLAY).any(|place| holds(&place))
+        || WHOLE.iter().chain(SHARED).chain(DISPLAY).any(holds)
 }
 
 /// A plan's digest is over its JSON, which has no place for other names.

@@ -23,6 +23,10 @@ pub(super) async fn run(sandboxes: &Sandboxes, launcher: &Launcher) -> Report {
         Ok(trial) => trial,
         Err(error) => return Report::failed(format!("the probe could not be prepared: {error}")),
     };
+    let bubblewrap = match sandboxes.bubblewrap().await {
+        Ok(bubblewrap) => bubblewrap,
+        Err(error) => return Report::failed(error.to_string()),
+    };
     let mut spec = match sandboxes.spec(trial.workspace(), false) {
         Ok(spec) => spec,
         Err(error) => return Report::failed(format!("the probe could not be prepared: {error}")),
@@ -34,6 +38,7 @@ pub(super) async fn run(sandboxes: &Sandboxes, launcher: &Launcher) -> Report {
         work: Work::Probe { targets: trial.targets() },
         environment: Vec::new(),
         boundary: Boundary::Sandbox {
+            bubblewrap,
             spec: Box::new(spec),
             user: sandboxes.user().clone(),
             network: Network::default(),

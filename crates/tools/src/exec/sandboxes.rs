@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use sha2::{Digest as _, Sha256};
 use tidegate_sandbox::Limits;
+use tidegate_sandbox::bubblewrap::{Bubblewrap, BubblewrapError};
 use tidegate_sandbox::report::Report;
 use tidegate_sandbox::spec::{Spec, User};
 use tokio::sync::OnceCell;
@@ -51,6 +52,7 @@ const VERSIONED_PROGRAMS: &[&str] = &[".nvm/versions/node", ".pyenv/versions"];
 pub struct Sandboxes {
     directory: PathBuf,
     user: User,
+    bubblewrap: OnceCell<Result<Bubblewrap, BubblewrapError>>,
     report: OnceCell<Arc<Report>>,
     count: AtomicU64,
 }
@@ -64,19 +66,19 @@ impl Sandboxes {
         if user.home == Path::new("/") {
             user.home = PathBuf::from("/home/tidegate");
         }
-        Self { directory, user, report: OnceCell::new(), count: AtomicU64::new(0) }
+        Self {
+            directory,
+            user,
+            bubblewrap: OnceCell::new(),
+            report: OnceCell::new(),
+            count: AtomicU64::new(0),
+        }
     }
 
     /// What a trial of the sandbox found. The first call makes it, with a real command that tries what
     /// must be prevented; it takes some tens of milliseconds.
     pub async fn report(&self, launcher: &Launcher) -> Arc<Report> {
         Arc::clone(self.report.get_or_init(async || Arc::new(probe::run(self, launcher).await)).await)
-    }
-
-    /// What the trial found, when it was made.
-    #[must_use]
-    pub fn known_report(&self) -> Option<Arc<Report>> {
-        self.report.get().cloned()
     }
 
     /// Toolchains in the home directory that every sandbox has, read-only.
@@ -90,6 +92,15 @@ impl Sandboxes {
     /// Removes what commands of an earlier run of Tidegate left. Called before any is started.
     pub fn remove_left_over(&self) {
         crate::run_tool::remove_left_over(&self.directory.join("tmp"), &own_prefix());
+    }
+
+    /// The bubblewrap of the system, looked for once.
+    pub(super) async fn bubblewrap(&self) -> Result<Bubblewrap, BubblewrapError> {
+        let find = async || {
+            let found = tokio::task::spawn_blocking(Bubblewrap::find).await;
+            found.unwrap_or(Err(BubblewrapError::Missing))
+        };
+        self.bubblewrap.get_or_init(find).await.clone()
     }
 
     /// Where the sandboxes keep what only they see.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use tidegate_agent::approval::ExecPlan;
+use tidegate_sandbox::bubblewrap::Bubblewrap;
 use tidegate_sandbox::spec::{Spec, User};
 use tidegate_sandbox::{Enforcement, Layers};
 
@@ -55,6 +56,8 @@ pub(crate) enum Work {
 pub(crate) enum Boundary {
     /// A sandbox.
     Sandbox {
+        /// What makes it.
+        bubblewrap: Bubblewrap,
         /// What it holds. Its `temporary` directory is made and removed by `run-tool`.
         spec: Box<Spec>,
         /// Who the command seems to run as.

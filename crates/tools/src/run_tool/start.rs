@@ -72,7 +72,9 @@ pub(super) fn check(plan: &Plan) -> Result<Vec<ExpectedIdentity>, String> {
 pub(super) fn start(plan: &Plan, expected: &[ExpectedIdentity], streams: Streams) -> Result<Running, String> {
     match &plan.boundary {
         #[cfg(target_os = "linux")]
-        Boundary::Sandbox { spec, user, .. } => in_sandbox(plan, spec, user, expected, streams),
+        Boundary::Sandbox { bubblewrap, spec, user, .. } => {
+            in_sandbox(plan, bubblewrap, spec, user, expected, streams)
+        }
         #[cfg(not(target_os = "linux"))]
         Boundary::Sandbox { .. } => {
             let _ = expected;
@@ -104,12 +106,12 @@ impl Running {
 #[cfg(target_os = "linux")]
 fn in_sandbox(
     plan: &Plan,
+    bubblewrap: &tidegate_sandbox::bubblewrap::Bubblewrap,
     spec: &tidegate_sandbox::spec::Spec,
     user: &tidegate_sandbox::spec::User,
     expected: &[ExpectedIdentity],
     streams: Streams,
 ) -> Result<Running, String> {
-    use tidegate_sandbox::bubblewrap::Bubblewrap;
     use tidegate_sandbox::spec;
 
     let command = match &plan.work {
@@ -129,10 +131,9 @@ fn in_sandbox(
             terminal: false,
         },
     };
-    let bubblewrap = Bubblewrap::find().map_err(|error| error.to_string())?;
     let streams =
         tidegate_sandbox::Streams { input: streams.input, output: streams.output, errors: streams.errors };
-    let started = tidegate_sandbox::start(&bubblewrap, spec, user, &command, expected, streams)
+    let started = tidegate_sandbox::start(bubblewrap, spec, user, &command, expected, streams)
         .map_err(|error| error.to_string())?;
     Ok(Running {
         command: Pid::from_child(&started.process),

@@ -4,14 +4,16 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use rustix::fs::CWD;
 use serde_json::Value;
 use tempfile::TempDir;
-use tidegate_agent::approval::{ApprovalAnswer, ApprovalGate, ApprovalPlan, ApprovalQuestion};
+use tidegate_agent::approval::{
+    ApprovalAnswer, ApprovalGate, ApprovalPlan, ApprovalQuestion, ExecPlan, FilePlan,
+};
 use tidegate_agent::authority::{Owner, RunAuthority};
 use tidegate_agent::model::BoxFuture;
 use tidegate_agent::tool::{Tool, ToolContext, ToolOutput};
@@ -120,7 +122,7 @@ impl Fixture {
     }
 }
 
-/// Who commands seem to run as: whoever runs the tests, with a home directory of their own.
+/// Who commands seem to run as: the user who runs the tests, with a home directory of their own.
 pub(crate) fn person(root: &Path) -> tidegate_sandbox::spec::User {
     tidegate_sandbox::spec::User {
         uid: rustix::process::getuid().as_raw(),
@@ -160,6 +162,42 @@ impl<F: Fn(ApprovalQuestion) -> ApprovalAnswer + Send + Sync> ApprovalGate for A
     fn ask(&self, question: ApprovalQuestion) -> BoxFuture<'_, ApprovalAnswer> {
         let answer = (self.0)(question);
         Box::pin(async move { answer })
+    }
+}
+
+/// Allows exactly what it is shown, and remembers it.
+#[derive(Clone, Default)]
+pub(crate) struct Remember(Arc<Mutex<Vec<ApprovalPlan>>>);
+
+impl Remember {
+    /// The one plan that was shown.
+    pub(crate) fn only_plan(&self) -> ApprovalPlan {
+        let mut plans = self.0.lock().expect("unpoisoned");
+        assert_eq!(plans.len(), 1, "one question");
+        plans.remove(0)
+    }
+
+    /// The same, of a command.
+    pub(crate) fn only_command(&self) -> ExecPlan {
+        match self.only_plan() {
+            ApprovalPlan::Exec(plan) => plan,
+            ApprovalPlan::File(plan) => panic!("{plan:?} is no command"),
+        }
+    }
+
+    /// The same, of a file.
+    pub(crate) fn only_file(&self) -> FilePlan {
+        match self.only_plan() {
+            ApprovalPlan::File(plan) => plan,
+            ApprovalPlan::Exec(plan) => panic!("{plan:?} is no file"),
+        }
+    }
+}
+
+impl ApprovalGate for Remember {
+    fn ask(&self, question: ApprovalQuestion) -> BoxFuture<'_, ApprovalAnswer> {
+        self.0.lock().expect("unpoisoned").push(question.plan.clone());
+        AllowAll.ask(question)
     }
 }
 
