@@ -10,9 +10,9 @@ use crate::text;
 
 /// The most needs of one command.
 pub const MAX_NEEDS: usize = 16;
-/// Bytes of a need, and of a reason. A reason is shown whole.
+/// Bytes of a need.
 pub const MAX_NEED: usize = 1024;
-/// Bytes of the reason for which a command needs more.
+/// Bytes of the reason for which a command needs more: it is shown whole.
 pub const MAX_REASON: usize = 500;
 
 /// How far a command is confined.

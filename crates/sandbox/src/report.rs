@@ -80,7 +80,7 @@ impl Report {
         } else if says(&["Landlock"]) {
             "Use a kernel with Landlock (5.13 or later, enabled by lsm=landlock), then restart Tidegate."
         } else {
-            "Until then every command asks, and is confined only in part."
+            "The log of Tidegate says more. Until it is repaired, commands are confined only in part."
         };
         Some(remedy.to_owned())
     }
