@@ -124,7 +124,8 @@ impl KernelPeers {
     /// do anything. Each command begins in a session of its own, and no process can join another's,
     /// so children in ours are none. While a command is being started, its child is not known yet.
     fn strays(&self, below: &BTreeMap<u32, Stat>, launchers: &BTreeMap<u32, u64>) -> CommandsAlive {
-        let (own, session) = (processes::own_pid(), processes::own_session());
+        let own = processes::own_pid();
+        let Ok(session) = processes::own_session() else { return CommandsAlive::Beyond };
         let is_stray = |(pid, stat): &(&u32, &Stat)| {
             stat.parent == own
                 && stat.session != session

@@ -175,16 +175,20 @@ pub(crate) fn strays(known: &BTreeMap<u32, u64>) -> io::Result<usize> {
             table()?.into_iter().filter(|(_, stat)| stat.parent == own_pid()).map(|(pid, _)| pid).collect()
         }
     };
-    let session = own_session();
+    let session = own_session()?;
     let is_stray = |stat: Stat| !stat.is_dead && stat.session != session;
     // The number of a child that was not waited for is its own.
     let others = children.into_iter().filter(|pid| !known.contains_key(pid));
     Ok(others.filter(|pid| stat(*pid).is_ok_and(is_stray)).count())
 }
 
-/// Our own session.
-pub(crate) fn own_session() -> u32 {
-    rustix::process::getsid(None).map_or(0, |session| session.as_raw_nonzero().get().cast_unsigned())
+/// Our own session; 0 where that began outside of our PID namespace, as in some containers. Not asked of
+/// `rustix`, whose numbers are never 0.
+///
+/// # Errors
+/// When `/proc` cannot be read.
+pub(crate) fn own_session() -> io::Result<u32> {
+    Ok(stat(own_pid())?.session)
 }
 
 /// # Errors

@@ -6,5 +6,6 @@
 
 mod local_socket;
 mod orphans;
+mod sessions;
 mod support;
 mod tcp;
