@@ -133,6 +133,14 @@ pub(crate) struct Live {
     pub(crate) program_token: Option<String>,
 }
 
+/// The word of a person for whoever connects with a device's key next: for one admission, and for
+/// no more than they left of what was asked, however much the device itself has.
+#[derive(Debug, Clone)]
+pub(crate) struct Vouched {
+    pub(crate) until: Deadline,
+    pub(crate) scopes: ScopeSet,
+}
+
 /// A record of which only changed when it was last used.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Touched {
@@ -191,9 +199,8 @@ pub struct Authority {
     pub(crate) override_token: Option<TokenHash>,
     pub(crate) blocks: Vec<Block>,
     pub(crate) pending: PendingQueue,
-    /// Devices that a person approved while it could not be told who connects with their keys: each
-    /// is admitted so once, until then.
-    pub(crate) vouched: BTreeMap<DeviceId, Deadline>,
+    /// Devices that a person approved while it could not be told who connects with their keys.
+    pub(crate) vouched: BTreeMap<DeviceId, Vouched>,
     pub(crate) throttle: Throttle,
     pub(crate) live: HashMap<ConnectionId, Live>,
     pub(crate) touched: BTreeSet<Touched>,
@@ -354,7 +361,7 @@ impl Authority {
     pub fn tick(&mut self, now: Moment) -> Vec<Effect> {
         let ended = self.pending.expire(now);
         self.end_passed_grants(now);
-        self.vouched.retain(|_, until| !until.has_passed(now));
+        self.vouched.retain(|_, vouched| !vouched.until.has_passed(now));
         ended
             .into_iter()
             .map(|request| Effect::Ended { request: Box::new(request), how: Ended::Expired })

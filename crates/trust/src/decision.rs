@@ -4,7 +4,7 @@ use tidegate_protocol::{Scope, UnixMillis};
 
 use crate::admission::subject_name;
 use crate::audit::{AuditEvent, Weight};
-use crate::authority::{Authority, Effect, Entropy, Held, Lifetime};
+use crate::authority::{Authority, Effect, Entropy, Held, Lifetime, Vouched};
 use crate::decider::Who;
 use crate::management::Changed;
 use crate::moment::Moment;
@@ -109,6 +109,8 @@ pub struct Decided {
 #[derive(Debug)]
 struct Granted<T> {
     record: Box<T>,
+    /// What this decision gave, without what the record had before.
+    given: ScopeSet,
     lifetime: Lifetime,
     /// Whether it stands in the place of what was granted before, as a level does.
     replaces: bool,
@@ -216,7 +218,9 @@ impl Authority {
             let event = AuditEvent::new(now.wall, Weight::Warn, "pairing.overtaken", subject, line);
             return Changed { value: false, durable: undone, effects: vec![Effect::Audit(event)] };
         }
+        let mut is_vouched_for = request.ask.unidentified;
         if let Outcome::Device(granted) = &mut outcome {
+            is_vouched_for &= !self.was_revoked_meanwhile(granted);
             durable.extend(self.with_changes_meanwhile(granted));
         }
         let mut effects = vec![Effect::Audit(line)];
@@ -229,9 +233,10 @@ impl Authority {
         let subject = request.ask.subject.clone();
         let approved = matches!(outcome, Outcome::Device(_) | Outcome::Program(_));
         match outcome {
-            Outcome::Device(granted) => {
+            Outcome::Device(mut granted) => {
                 self.pending.unsilence(&subject);
                 let id = granted.record.id;
+                let given = std::mem::take(&mut granted.given);
                 effects.extend(self.end_wider_sessions(
                     &granted,
                     &Principal::Device(id),
@@ -239,8 +244,10 @@ impl Authority {
                 ));
                 let held = granted.onto(self.devices.remove(&id));
                 self.devices.insert(id, held);
-                if request.ask.unidentified {
-                    self.vouched.insert(id, now.deadline(limits::ONCE_LIFE));
+                if is_vouched_for {
+                    let until = now.deadline(limits::ONCE_LIFE);
+                    let scopes = given.within(&request.ask.asked);
+                    self.vouched.insert(id, Vouched { until, scopes });
                 }
             }
             Outcome::Program(granted) => {
@@ -258,7 +265,13 @@ impl Authority {
                 let known = known.map(|position| programs.remove(position));
                 programs.push(granted.onto(known));
             }
-            Outcome::Rejected => self.pending.silence(subject, now),
+            Outcome::Rejected => {
+                if let Subject::Device(device) = &subject {
+                    // What a person said before of the same key does not hold against this.
+                    self.vouched.remove(device);
+                }
+                self.pending.silence(subject, now);
+            }
             Outcome::Blocked(block) => effects.extend(self.put_block(block)),
             Outcome::Later => {}
         }
@@ -286,6 +299,14 @@ impl Authority {
             }
             _ => None,
         }
+    }
+
+    /// Whether the device's token was taken away while the decision about it was saved: the later word
+    /// counts.
+    fn was_revoked_meanwhile(&self, granted: &Granted<DeviceRecord>) -> bool {
+        let revoked = |record: &DeviceRecord| record.token.as_ref().and_then(|token| token.revoked_at);
+        let known = self.devices.get(&granted.record.id);
+        known.is_some_and(|held| revoked(&held.record) != revoked(&granted.record))
     }
 
     /// Takes over what was done to a known device while the decision about it was saved: it is not
@@ -341,6 +362,7 @@ impl Authority {
             Duration::Once => Lifetime::Once(now.deadline(limits::ONCE_LIFE)),
         };
         let replaces = matches!(choice, Choice::Level { .. });
+        let given = given(choice, &request.ask.asked);
         match &request.ask.subject {
             Subject::Device(device) => {
                 let held = self.devices.get(device);
@@ -364,7 +386,8 @@ impl Authority {
                     last_seen_from: known.and_then(|record| record.last_seen_from.clone()),
                 };
                 let durable = durable(lifetime, || Change::PutDevice(Box::new(record.clone())));
-                let granted = Granted { record: Box::new(record), lifetime, replaces, fleeting: false };
+                let record = Box::new(record);
+                let granted = Granted { record, given, lifetime, replaces, fleeting: false };
                 Ok((Outcome::Device(granted), durable))
             }
             Subject::Program(program) => {
@@ -395,7 +418,7 @@ impl Authority {
                     last_seen_at: None::<UnixMillis>,
                 };
                 let durable = durable(lifetime, || Change::PutProgram(Box::new(record.clone())));
-                let granted = Granted { record: Box::new(record), lifetime, replaces, fleeting };
+                let granted = Granted { record: Box::new(record), given, lifetime, replaces, fleeting };
                 Ok((Outcome::Program(granted), durable))
             }
         }
@@ -458,19 +481,30 @@ fn grant_of(
     let asked = &request.ask.asked;
     let before = known.cloned().unwrap_or_default();
     let shown = before.decided.union(asked);
+    let given = given(choice, asked);
     match choice {
-        Choice::All => Ok(Grant { decided: shown, granted: before.granted.union(asked) }),
+        Choice::All => Ok(Grant { decided: shown, granted: before.granted.union(&given) }),
         Choice::Scopes(scopes) => match scopes.iter().find(|scope| !asked.holds(scope)) {
             Some(scope) => Err(DecisionError::NotAsked(scope.clone())),
-            None => Ok(Grant { decided: shown, granted: before.granted.union(scopes) }),
+            None => Ok(Grant { decided: shown, granted: before.granted.union(&given) }),
         },
-        Choice::Level { level, pairing } => {
+        Choice::Level { pairing, .. } => {
             let shown_pairing = asked.names(&Scope::Pairing) || before.granted.names(&Scope::Pairing);
             if *pairing && !shown_pairing {
                 return Err(DecisionError::NotAsked(Scope::Pairing));
             }
-            let pairing: ScopeSet = pairing.then_some(Scope::Pairing).into_iter().collect();
-            Ok(Grant { decided: shown.union(&Level::decided()), granted: level.scopes().union(&pairing) })
+            Ok(Grant { decided: shown.union(&Level::decided()), granted: given })
+        }
+    }
+}
+
+/// What a choice gives by itself.
+fn given(choice: &Choice, asked: &ScopeSet) -> ScopeSet {
+    match choice {
+        Choice::All => asked.clone(),
+        Choice::Scopes(scopes) => scopes.clone(),
+        Choice::Level { level, pairing } => {
+            level.scopes().union(&pairing.then_some(Scope::Pairing).into_iter().collect())
         }
     }
 }

@@ -87,6 +87,7 @@ impl Authority {
     ) -> Result<Changed<()>, ManagementError> {
         self.may_manage(session, device, Manage::TakeAway, "device pairing removal")?;
         self.devices.remove(&device);
+        self.vouched.remove(&device);
         let mut effects: Vec<Effect> = self.end_sessions(&Principal::Device(device)).into_iter().collect();
         effects.push(Effect::Revoked { principal: Principal::Device(device) });
         effects.extend(self.overtake(&Subject::Device(device)));
@@ -182,6 +183,7 @@ impl Authority {
             }
         });
         let durable = stored(held);
+        self.vouched.remove(&device);
         let mut effects: Vec<Effect> = self.end_sessions(&Principal::Device(device)).into_iter().collect();
         effects.push(Effect::Revoked { principal: Principal::Device(device) });
         let line = format!("device token revoked device={device} role={role}");
@@ -282,6 +284,7 @@ impl Authority {
         let subject = match &block.subject {
             BlockedSubject::Device(device) => {
                 self.devices.remove(device);
+                self.vouched.remove(device);
                 effects.extend(self.end_sessions(&Principal::Device(*device)));
                 effects.push(Effect::Revoked { principal: Principal::Device(*device) });
                 Subject::Device(*device)

@@ -12,10 +12,11 @@ use support::{Client, World, audits, id, key, local_named, record, records, remo
 use tidegate_protocol::refusal::{AuthReason, PairingReason, Refusal};
 use tidegate_protocol::{Scope, limits};
 use tidegate_trust::Admission;
+use tidegate_trust::ScopeSet;
 use tidegate_trust::admission::LookUp;
 use tidegate_trust::decision::{Choice, Decider, DecisionError, Desktop, Duration as For, Verdict};
 use tidegate_trust::origin::{CommandsAlive, Origin, Peer};
-use tidegate_trust::records::TrustRecords;
+use tidegate_trust::records::{BlockedSubject, TrustRecords};
 use tidegate_trust::scopes::Level;
 
 const ALIVE: [CommandsAlive; 3] = [CommandsAlive::None, CommandsAlive::Contained, CommandsAlive::Beyond];
@@ -168,6 +169,157 @@ fn approval_of_an_unidentified_peer_admits_once_whatever_it_lasts() {
 
             assert!(matches!(again, Outcome::Asks(_)), "{duration:?}: {again:?}");
         }
+    }
+}
+
+fn has(world: &World) -> (bool, ScopeSet) {
+    let (device, _) = world.authority.devices().next().expect("known");
+    (device.grant.granted.names(&Scope::Admin), device.grant.granted.clone())
+}
+
+#[test]
+fn an_unidentified_device_is_admitted_with_what_was_left_ticked() {
+    for duration in [For::Once, For::UntilQuit, For::Always] {
+        let (mut world, _) = world(CommandsAlive::Beyond);
+        let client = Client::new(&key(3)).asks(&[Scope::Admin, Scope::Read]);
+        let before = has(&world);
+        let request = world.request(&unidentified(), &client);
+        world.approve(&request, Choice::Scopes(scopes([Scope::Read])), duration);
+
+        let session = world.admitted(&unidentified(), &client).session;
+
+        assert_eq!(session.scopes(), &scopes([Scope::Read]), "{duration:?}");
+        assert!(before.0 && has(&world).0, "the device itself keeps what it has");
+    }
+}
+
+#[test]
+fn an_approved_unidentified_device_gets_no_more_than_was_shown() {
+    let (mut world, _) = world(CommandsAlive::Beyond);
+    let request = world.request(&unidentified(), &Client::new(&key(3)).asks(&[Scope::Read]));
+    world.approve(&request, Choice::All, For::Always);
+
+    let session = world.admitted(&unidentified(), &admin()).session;
+
+    assert_eq!(session.scopes(), &scopes([Scope::Read]));
+}
+
+#[test]
+fn an_unidentified_device_is_admitted_with_the_level_chosen() {
+    let (mut world, _) = world(CommandsAlive::Beyond);
+    let request = world.request(&unidentified(), &admin());
+    world.approve(&request, Choice::Level { level: Level::Write, pairing: false }, For::Once);
+
+    let session = world.admitted(&unidentified(), &admin()).session;
+
+    assert!(session.scopes().covers(&Scope::Write) && !session.scopes().covers(&Scope::Approvals));
+}
+
+#[test]
+fn no_full_control_makes_up_for_pairing_that_was_not_left_ticked() {
+    let granted = scopes([Scope::Admin, Scope::Pairing]);
+    let known = record(&key(3), &granted);
+    let mut world = World::new(TrustRecords { devices: vec![known], ..records() });
+    world.commands = CommandsAlive::Beyond;
+    let client = Client::new(&key(3)).asks(&[Scope::Admin, Scope::Pairing]);
+    for left in [Scope::Admin, Scope::Pairing] {
+        let request = world.request(&unidentified(), &client);
+        world.approve(&request, Choice::Scopes(ScopeSet::from([left.clone()])), For::Always);
+
+        let session = world.admitted(&unidentified(), &client).session;
+
+        assert_eq!(session.scopes(), &ScopeSet::from([left]));
+    }
+}
+
+#[test]
+fn a_level_above_what_was_asked_admits_with_what_was_asked() {
+    let (mut world, _) = world(CommandsAlive::Beyond);
+    let request = world.request(&unidentified(), &Client::new(&key(3)).asks(&[Scope::Read]));
+    world.approve(&request, Choice::Level { level: Level::Full, pairing: false }, For::Always);
+
+    let session = world.admitted(&unidentified(), &admin()).session;
+
+    assert_eq!(session.scopes(), &scopes([Scope::Read]));
+}
+
+#[test]
+fn approval_of_an_unidentified_device_is_for_its_next_connection() {
+    let (mut world, _) = world(CommandsAlive::Beyond);
+    let request = world.request(&unidentified(), &admin());
+    world.approve(&request, Choice::All, For::Always);
+    // Whom the person meant comes when it can be told who it is.
+    world.admitted(&local_named("tui"), &admin());
+
+    let found = outcome(&mut world, &unidentified(), &admin());
+
+    assert_eq!(found, Outcome::Asks(PairingReason::Unidentified));
+}
+
+#[test]
+fn approval_of_an_unidentified_device_ends_with_a_rejection() {
+    let (mut world, _) = world(CommandsAlive::Beyond);
+    let request = world.request(&unidentified(), &admin());
+    world.approve(&request, Choice::All, For::Always);
+    let more = Client::new(&key(3)).asks(&[Scope::Admin, Scope::Pairing]);
+    let request = world.request(&unidentified(), &more);
+    world.decide(&support::person(), &request, &Verdict::Reject).expect("a person may decide");
+
+    let found = outcome(&mut world, &unidentified(), &admin());
+
+    assert_ne!(found, Outcome::Admitted);
+}
+
+#[test]
+fn a_token_revoked_while_an_approval_is_saved_lets_nobody_unidentified_in() {
+    let (mut world, _) = world(CommandsAlive::None);
+    // Gives it a token.
+    world.admitted(&unidentified(), &admin());
+    world.commands = CommandsAlive::Beyond;
+    let request = world.request(&unidentified(), &admin());
+    let (person, verdict, entropy) = (support::person(), approve(Choice::All, For::Always), world.entropy());
+    let decided = world.authority.decide(&person, &request, None, &verdict, &entropy, world.now);
+    let decided = decided.expect("a person may decide");
+    let session = support::command_line();
+    world.authority.revoke_token(&session, id(&key(3)), "operator", world.now).expect("a person may");
+    world.authority.complete(decided, world.now);
+
+    let found = outcome(&mut world, &unidentified(), &admin());
+
+    assert_eq!(found, Outcome::Asks(PairingReason::Unidentified));
+}
+
+#[test]
+fn approval_of_an_unidentified_device_ends_with_its_access() {
+    for end in ["remove", "block", "revoke its token"] {
+        let (mut world, _) = world(CommandsAlive::None);
+        // Gives it a token.
+        world.admitted(&unidentified(), &admin());
+        world.commands = CommandsAlive::Beyond;
+        let request = world.request(&unidentified(), &admin());
+        world.approve(&request, Choice::All, For::Always);
+        let (device, now) = (id(&key(3)), world.now);
+        let ended = match end {
+            "remove" => world.authority.remove_device(&support::command_line(), device, now).map(drop),
+            "block" => world.authority.block_device(device, now).map(drop),
+            _ => {
+                let session = support::command_line();
+                world.authority.revoke_token(&session, device, "operator", now).map(drop)
+            }
+        };
+        ended.expect("a person may");
+        if end == "block" {
+            let blocked = BlockedSubject::Device(device);
+            world.authority.unblock(&blocked, world.now).expect("it is blocked");
+        }
+        if end != "revoke its token" {
+            // Known again, by its owner's doing.
+            world.pair(&local_named("tui"), &admin());
+        }
+
+        let found = outcome(&mut world, &unidentified(), &admin());
+
+        assert_eq!(found, Outcome::Asks(PairingReason::Unidentified), "{end}");
     }
 }
 

@@ -38,18 +38,25 @@ impl Authority {
         let asked: ScopeSet = params.requested_scopes().into_iter().collect();
         let claims = Claims::of(&params.client);
         let record = self.devices.get(&device.id()).map(|held| &held.record);
-        let reason = match record {
-            None => Some(PairingReason::NotPaired),
-            Some(record) if platform_changed(record, &claims) => Some(PairingReason::MetadataUpgrade),
-            Some(record) if !all_decided(&record.grant, &asked) => Some(PairingReason::ScopeUpgrade),
-            Some(_) if attempt.may_be_a_command() && self.vouched.remove(&device.id()).is_none() => {
-                Some(PairingReason::Unidentified)
-            }
-            Some(_) => None,
+        let may = match record {
+            None => Err(PairingReason::NotPaired),
+            Some(record) if platform_changed(record, &claims) => Err(PairingReason::MetadataUpgrade),
+            Some(record) if !all_decided(&record.grant, &asked) => Err(PairingReason::ScopeUpgrade),
+            Some(record) => match (self.vouched.remove(&device.id()), attempt.may_be_a_command()) {
+                (Some(vouched), true) => Ok(record.grant.granted.within(&vouched.scopes)),
+                (None, true) => Err(PairingReason::Unidentified),
+                (_, false) => Ok(record.grant.granted.clone()),
+            },
         };
         let has = record.map(|record| record.grant.granted.clone()).unwrap_or_default();
-        let Some(reason) = reason else {
-            return Ok(self.admit_known_device(attempt, dialect, device, credential, &asked, entropy, now));
+        let reason = match may {
+            Ok(may) => {
+                let scopes = asked.under_grant(&may);
+                return Ok(
+                    self.admit_known_device(attempt, dialect, device, credential, scopes, entropy, now)
+                );
+            }
+            Err(reason) => reason,
         };
         if let Some(Peer::NotLookedUp | Peer::NotATool) = attempt.origin.peer() {
             return Err(Stop::LookUpPeer(LookUp::Program));
@@ -82,12 +89,12 @@ impl Authority {
         dialect: Dialect,
         device: VerifiedDevice,
         credential: &Credential,
-        asked: &ScopeSet,
+        scopes: ScopeSet,
         entropy: &Entropy,
         now: Moment,
     ) -> Box<Admitted> {
         let mut admitted = Admitted {
-            session: session(attempt, Principal::Device(device.id()), dialect, ScopeSet::none()),
+            session: session(attempt, Principal::Device(device.id()), dialect, scopes),
             method: credential.method(),
             uses_shared_token: matches!(credential, Credential::Shared),
             program_token: credential.program_token(),
@@ -98,8 +105,6 @@ impl Authority {
         let Some(held) = self.devices.get_mut(&device.id()) else {
             return Box::new(admitted);
         };
-        let scopes = asked.under_grant(&held.record.grant.granted);
-        admitted.session = session(attempt, Principal::Device(device.id()), dialect, scopes);
         let claims = Claims::of(&attempt.params.client);
         if held.record.claims != claims {
             let line =

@@ -112,6 +112,7 @@ pub(crate) enum Reason {
     New,
     Platform,
     Scope,
+    Unidentified,
 }
 
 /// What a person sees of a request.
@@ -119,6 +120,8 @@ pub(crate) enum Reason {
 pub(crate) struct Shown {
     pub(crate) subject: Subject,
     pub(crate) fleeting: bool,
+    /// Whether a command could be behind it.
+    pub(crate) unidentified: bool,
     pub(crate) reason: Reason,
     pub(crate) asked: Set,
     pub(crate) has: Set,
@@ -184,6 +187,10 @@ pub(crate) struct Knock {
     /// The program at the other end; `None` from afar.
     pub(crate) program: Option<usize>,
     pub(crate) fleeting: bool,
+    /// Whether it is local and nobody can tell who it is.
+    pub(crate) unidentified: bool,
+    /// Whether a command runs that is not contained.
+    pub(crate) beside_a_command: bool,
     pub(crate) source: String,
     pub(crate) asked: Set,
     pub(crate) platform: &'static str,
@@ -241,6 +248,8 @@ pub(crate) enum Problem {
 pub(crate) struct Model {
     pub(crate) now: Time,
     pub(crate) rows: Vec<Row>,
+    /// Devices whose unidentified client was approved: since when, and with what.
+    pub(crate) vouched: BTreeMap<usize, (Time, Set)>,
     pub(crate) requests: Vec<Request>,
     pub(crate) silenced: BTreeMap<Subject, Time>,
     pub(crate) blocked: BTreeSet<Subject>,
@@ -274,6 +283,7 @@ impl Model {
         let ended = ended.collect();
         self.requests.retain(|request| !is_over(request));
         self.rows.retain(|row| row.length != Length::Once || !row.begun.is_over(5 * MINUTE, now));
+        self.vouched.retain(|_, (since, _)| !since.is_over(5 * MINUTE, now));
         self.silenced.retain(|_, since| !since.is_over(10 * MINUTE, now));
         self.forget_tokens();
         ended
@@ -318,7 +328,10 @@ impl Model {
             (Some(device), _) => Subject::Device(device),
             (None, program) => {
                 if let Some(token) = self.own_token(&knock.credential) {
-                    let allowed = allowed(&knock.asked, &token.granted);
+                    let mut allowed = allowed(&knock.asked, &token.granted);
+                    if knock.may_be_a_command() {
+                        allowed.retain(|scope| covers("operator.write", scope));
+                    }
                     let actor = Actor::Token(token.id.clone());
                     return Outcome::Admitted { actor, allowed, by_shared_token, by_own_token, mints: false };
                 }
@@ -340,10 +353,34 @@ impl Model {
                 true => Reason::Scope,
                 false => Reason::New,
             },
-            Some(row) => return self.admit(knock, subject, &row.clone(), by_shared_token, by_own_token),
+            Some(row) => {
+                let vouched = match subject {
+                    Subject::Device(device) => self.vouched.remove(&device).map(|(_, left)| left),
+                    Subject::Program(_) => None,
+                };
+                let vouched = match is_device && knock.may_be_a_command() {
+                    true => vouched,
+                    false => Some(SCOPES.into()),
+                };
+                match vouched {
+                    Some(left) => {
+                        return self.admit(
+                            knock,
+                            subject,
+                            &row.clone(),
+                            &left,
+                            by_shared_token,
+                            by_own_token,
+                        );
+                    }
+                    None => Reason::Unidentified,
+                }
+            }
         };
         let (asked, platform, version) = (knock.asked.clone(), knock.platform, knock.version);
-        self.ask(Shown { subject, fleeting, reason, asked, has, platform, version }, &knock.source)
+        let unidentified = is_device && knock.may_be_a_command();
+        let shown = Shown { subject, fleeting, unidentified, reason, asked, has, platform, version };
+        self.ask(shown, &knock.source)
     }
 
     fn admit(
@@ -351,6 +388,7 @@ impl Model {
         knock: &Knock,
         subject: Subject,
         row: &Row,
+        left: &Set,
         by_shared_token: bool,
         by_own_token: Option<String>,
     ) -> Outcome {
@@ -369,7 +407,8 @@ impl Model {
             }
             Subject::Program(_) => (Actor::Program(row.id.clone()), false),
         };
-        let allowed = allowed(&knock.asked, &row.granted);
+        let mut allowed = allowed(&knock.asked, &row.granted);
+        allowed.retain(|scope| holds(left, scope));
         Outcome::Admitted { actor, allowed, by_shared_token, by_own_token, mints }
     }
 
@@ -484,7 +523,9 @@ impl Model {
         let (_, granted, problem) = self.grant(request, verdict);
         problems.extend(problem);
         if let Some(client) = decider {
-            let before = self.rows_of(subject, fleeting).filter(|row| row.length >= length);
+            // Who says that it is the device answers for all that the device has.
+            let counts = |row: &&Row| row.length >= length && !request.shown.unidentified;
+            let before = self.rows_of(subject, fleeting).filter(counts);
             let before =
                 before.min_by_key(|row| row.length).map(|row| row.granted.clone()).unwrap_or_default();
             let new = granted.iter().filter(|scope| !holds(&before, scope));
@@ -505,15 +546,31 @@ impl Model {
         }
         let (decided, granted, _) = self.grant(&self.requests[position], verdict);
         let request = self.requests.remove(position);
-        let Shown { subject, fleeting, platform, .. } = request.shown;
+        let Shown { subject, fleeting, unidentified, platform, .. } = request.shown;
         match verdict {
             Verdict::Reject => {
+                if let Subject::Device(device) = subject {
+                    self.vouched.remove(&device);
+                }
                 self.silenced.insert(subject, self.now);
                 BTreeSet::new()
             }
             Verdict::Block => self.block(subject),
             _ => {
                 self.silenced.remove(&subject);
+                if let (Subject::Device(device), true) = (subject, unidentified) {
+                    let asked = request.shown.asked;
+                    let left = match verdict {
+                        Verdict::Scopes(scopes, _) => scopes.clone(),
+                        // A level may be more than was asked.
+                        Verdict::Level(..) => {
+                            let both = allowed(&asked, &granted).into_iter();
+                            both.filter(|scope| *scope != PAIRING || asked.contains(PAIRING)).collect()
+                        }
+                        _ => asked,
+                    };
+                    self.vouched.insert(device, (self.now, left));
+                }
                 let length = verdict.length();
                 let id = self.row(subject, fleeting).map_or(fresh_id, |row| row.id.clone());
                 self.rows
@@ -554,7 +611,10 @@ impl Model {
         self.requests.retain(|request| request.shown.subject != subject);
         self.forget_tokens();
         match subject {
-            Subject::Device(device) => self.close(|connection| connection.actor == Actor::Device(device)),
+            Subject::Device(device) => {
+                self.vouched.remove(&device);
+                self.close(|connection| connection.actor == Actor::Device(device))
+            }
             Subject::Program(program) => self.close(|connection| {
                 matches!(connection.actor, Actor::Program(_)) && connection.program == Some(program)
             }),
@@ -600,6 +660,7 @@ impl Model {
     /// Takes a device's grants away.
     pub(crate) fn remove(&mut self, device: usize) -> BTreeSet<String> {
         self.rows.retain(|row| row.subject != Subject::Device(device));
+        self.vouched.remove(&device);
         self.forget_tokens();
         self.close(|connection| connection.actor == Actor::Device(device))
     }
@@ -616,6 +677,13 @@ impl Shown {
     fn takes_in(&self, other: &Self) -> bool {
         let same_but_for_scopes = Self { asked: self.asked.clone(), ..other.clone() };
         *self == same_but_for_scopes && holds_all(&self.asked, &other.asked)
+    }
+}
+
+impl Knock {
+    /// Whether a command could be behind it that has read a person's keys.
+    pub(crate) fn may_be_a_command(&self) -> bool {
+        self.unidentified && self.beside_a_command
     }
 }
 

@@ -14,12 +14,13 @@ use tidegate_protocol::{ConnectionId, DeviceId, Scope, UnixMillis};
 use tidegate_trust::admission::Admission;
 use tidegate_trust::authority::{Effect, Entropy, Lifetime};
 use tidegate_trust::decision::{self, Choice, Decider, DecisionError, Desktop};
+use tidegate_trust::origin::{CommandsAlive, Peer};
 use tidegate_trust::pairing::{self, Ended};
 use tidegate_trust::records::BlockedSubject;
 use tidegate_trust::{Change, Moment, Origin, Principal, ScopeSet, Session};
 
 use crate::model::{
-    Actor, Connection, Credential, DeviceToken, Knock, Length, Level, Model, Outcome, OwnToken, Problem,
+    Actor, Connection, Credential, DeviceToken, Knock, Length, Level, Model, Outcome, OwnToken, Problem, Row,
     SCOPES, Set, Subject, Time, Verdict,
 };
 use crate::support::{self, Client, World};
@@ -28,9 +29,11 @@ const DEVICES: usize = 12;
 const PROGRAMS: usize = 3;
 
 /// What a long walk must have met at least once.
-pub(crate) const OUTCOMES: [&str; 31] = [
+pub(crate) const OUTCOMES: [&str; 33] = [
     "admitted",
     "admitted once",
+    "admitted as vouched for",
+    "admitted a token with less than it has",
     "admitted our own client",
     "admitted a visitor",
     "admitted a program",
@@ -130,6 +133,7 @@ impl Walk {
         let model = Model {
             now: Time { wall: 0, monotonic: 0 },
             rows: Vec::new(),
+            vouched: BTreeMap::new(),
             requests: Vec::new(),
             silenced: BTreeMap::new(),
             blocked: BTreeSet::new(),

@@ -30,14 +30,18 @@ impl Walk {
     pub(super) fn draw_knock(&mut self) -> Knock {
         let device = (!self.one_in(4)).then(|| self.index(DEVICES));
         let program = (device.is_none() && !self.one_in(8) || self.one_in(3)).then(|| self.index(PROGRAMS));
+        let unidentified = program.is_none() && self.one_in(3);
         let source = match program {
             Some(program) => support::local(program_of(program, false)).source(),
+            None if unidentified => Origin::Loopback(Peer::Unknown).source(),
             None => format!("192.0.2.{}", self.draw(5)),
         };
         Knock {
             device,
             program,
             fleeting: self.one_in(4),
+            unidentified,
+            beside_a_command: !self.one_in(3),
             source,
             asked: self.scopes(),
             platform: if self.one_in(10) { "darwin" } else { "linux" },
@@ -53,9 +57,19 @@ impl Walk {
             self.repeat_a_request(&mut knock);
         } else if self.one_in(3) && !self.model.rows.is_empty() {
             self.come_back(&mut knock);
+        } else if self.one_in(8) && !self.model.own_tokens.is_empty() {
+            let index = self.index(self.model.own_tokens.len());
+            knock.credential = Credential::Token(self.model.own_tokens[index].text.clone());
+            knock.device = None;
+            knock.come_unidentified();
         }
+        self.world.commands = match knock.beside_a_command {
+            true => CommandsAlive::Beyond,
+            false => CommandsAlive::None,
+        };
         let origin = match knock.program {
             Some(program) => support::local(program_of(program, knock.fleeting)),
+            None if knock.unidentified => Origin::Loopback(Peer::Unknown),
             None => Origin::Remote { address: knock.source.parse().expect("an address") },
         };
         let mut client = match knock.device {
@@ -91,13 +105,24 @@ impl Walk {
     /// Makes a knock the return of someone who was let in.
     pub(super) fn come_back(&mut self, knock: &mut Knock) {
         let index = self.index(self.model.rows.len());
-        let row = self.model.rows[index].clone();
+        let mut row = self.model.rows[index].clone();
+        let vouched = |row: &&Row| match row.subject {
+            Subject::Device(device) => self.model.vouched.contains_key(&device),
+            Subject::Program(_) => false,
+        };
+        if let Some(vouched) = self.model.rows.iter().rev().find(vouched).cloned()
+            && self.one_in(3)
+        {
+            row = vouched;
+            knock.come_unidentified();
+        }
         match row.subject {
             Subject::Device(device) => knock.device = Some(device),
             Subject::Program(program) => {
                 knock.device = None;
                 knock.program = Some(program);
                 knock.fleeting = row.fleeting;
+                knock.unidentified = false;
                 knock.source = support::local(program_of(program, false)).source();
             }
         }
@@ -122,8 +147,12 @@ impl Walk {
                 knock.device = None;
                 knock.program = Some(program);
                 knock.fleeting = request.shown.fleeting;
+                knock.unidentified = false;
                 knock.source = support::local(program_of(program, false)).source();
             }
+        }
+        if request.shown.unidentified {
+            knock.come_unidentified();
         }
         knock.asked.clone_from(&request.shown.asked);
         if self.one_in(3) {
@@ -154,7 +183,13 @@ impl Walk {
                     by_own_token,
                     program: knock.program,
                 };
-                return self.admitted(*admitted, connection, mints, once);
+                let by = match (&connection.actor, knock.may_be_a_command()) {
+                    (Actor::Device(_), true) => Some("admitted as vouched for"),
+                    (Actor::Token(_), true) => Some("admitted a token with less than it has"),
+                    _ => None,
+                };
+                let what = self.admitted(*admitted, connection, mints, once);
+                return by.unwrap_or(what);
             }
             (Admission::Refused { refusal, effects, .. }, outcome) => {
                 return self.compare_refusal(&refusal, &effects, outcome);
@@ -280,5 +315,13 @@ impl Walk {
         let refused = matches!(refusal, Refusal::Unauthorized { reason: AuthReason::OwnKeyElsewhere, .. });
         self.expect("a stolen key is refused with an alarm", refused && support::alarms(&effects) == 1);
         "our own key from elsewhere"
+    }
+}
+
+impl Knock {
+    /// Makes it a knock of somebody local whom nobody can identify, while a command runs.
+    fn come_unidentified(&mut self) {
+        (self.program, self.unidentified, self.beside_a_command) = (None, true, true);
+        self.source = Origin::Loopback(Peer::Unknown).source();
     }
 }

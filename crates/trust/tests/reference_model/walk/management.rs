@@ -71,6 +71,7 @@ impl Walk {
             && let Some(token) = self.model.device_tokens.get_mut(&device)
         {
             token.revoked = true;
+            self.model.vouched.remove(&device);
         }
         self.expect_same("closed", &names(&support::closed(&effects)), &closes);
         self.ended.extend(closes);
