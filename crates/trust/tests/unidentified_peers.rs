@@ -14,6 +14,7 @@ use tidegate_protocol::{Scope, limits};
 use tidegate_trust::Admission;
 use tidegate_trust::ScopeSet;
 use tidegate_trust::admission::LookUp;
+use tidegate_trust::audit::Weight;
 use tidegate_trust::decision::{Choice, Decider, DecisionError, Desktop, Duration as For, Verdict};
 use tidegate_trust::origin::{CommandsAlive, Origin, Peer};
 use tidegate_trust::records::{BlockedSubject, TrustRecords};
@@ -117,6 +118,39 @@ fn every_kind_of_client_is_treated_as_the_table_says() {
             }
         }
     }
+}
+
+#[test]
+fn a_token_from_an_unidentified_peer_only_reads_beside_a_command() {
+    for (commands, writes) in
+        [(CommandsAlive::None, true), (CommandsAlive::Contained, true), (CommandsAlive::Beyond, false)]
+    {
+        let (mut world, token) = world(commands);
+        let client = Client::without_device().asks(&[Scope::Admin, Scope::Write]).token(&token);
+
+        let admitted = world.admitted(&unidentified(), &client);
+
+        let scopes = admitted.session.scopes();
+        assert!(scopes.covers(&Scope::Read), "{commands:?}");
+        assert_eq!(scopes.covers(&Scope::Write), writes, "{commands:?}");
+        let told = audits(&admitted.effects);
+        let told: Vec<_> = told.iter().map(|event| (event.kind.as_str(), event.weight)).collect();
+        let expected = [("program-token.unidentified", Weight::Warn)];
+        assert_eq!(told, if writes { &expected[..0] } else { &expected }, "{commands:?}");
+    }
+}
+
+#[test]
+fn the_event_of_a_limited_token_names_the_token_and_its_limit() {
+    let (mut world, token) = world(CommandsAlive::Beyond);
+    let client = Client::without_device().asks(&[Scope::Write]).token(&token);
+
+    let admitted = world.admitted(&unidentified(), &client);
+
+    let told = audits(&admitted.effects);
+    let [event] = told[..] else { panic!("one event: {told:?}") };
+    assert_eq!(event.subject, "ci");
+    assert!(event.line.contains("name=ci") && event.line.contains("scopes=operator.read"), "{event:?}");
 }
 
 #[test]

@@ -15,6 +15,7 @@ import {
 } from '../../src/lib/format';
 import { treeRows } from '../../src/lib/tree';
 import {
+  auditWords,
   levelSentence,
   operationParts,
   operationSentence,
@@ -120,6 +121,10 @@ describe('words', () => {
     const reasons = ['not-paired', 'scope-upgrade', 'role-upgrade', 'metadata-upgrade', 'unidentified'];
     const all = reasons.flatMap((reason) => [of(reason, 'abc'), of(reason, 'program:/x')]);
     expect(new Set(all).size).toBe(10);
+  });
+
+  test('a token that may only read has words in the log', () => {
+    expect(auditWords('program-token.unidentified')).toMatch(/could only read/);
   });
 
   test('what is known of a run at this moment goes before its last state', () => {

@@ -6,6 +6,7 @@ use tidegate_protocol::{ClientMode, Dialect, Scope};
 use super::asking::all_decided;
 use super::credential::Credential;
 use super::{Admitted, Attempt, LookUp, Stop, session, unauthorized};
+use crate::audit::{AuditEvent, Weight};
 use crate::authority::{Authority, Effect, Entropy, Lifetime, Touched};
 use crate::moment::Moment;
 use crate::origin::Peer;
@@ -37,7 +38,7 @@ impl Authority {
         let uses_shared_token = matches!(credential, Credential::Shared);
         let program_token = credential.program_token();
         let admitted = |principal, scopes| {
-            Ok(Box::new(Admitted {
+            Box::new(Admitted {
                 session: session(attempt, principal, dialect, scopes),
                 method: "token",
                 uses_shared_token,
@@ -45,24 +46,38 @@ impl Authority {
                 device_token: None,
                 durable: Vec::new(),
                 effects: Vec::new(),
-            }))
+            })
         };
         if asked.is_empty() || params.client.mode == ClientMode::Probe {
-            return admitted(Principal::Visitor, ScopeSet::none());
+            return Ok(admitted(Principal::Visitor, ScopeSet::none()));
         }
         if let Credential::ProgramToken { index, .. } = credential
             && let Some(token) = self.tokens.get(index)
         {
             let mut scopes = asked.under_grant(&token.granted());
+            let mut event = None;
             if attempt.may_be_a_command() {
-                // Nobody can be asked about a token, and a command may have read it: it decides nothing.
-                scopes = scopes.under_grant(&Level::Write.scopes());
+                // Nobody can be asked about a token, and a command may have read it: with it, the command
+                // would talk to agents that have more rights than itself.
+                scopes = scopes.under_grant(&Level::Read.scopes());
+                let line = format!(
+                    "security audit: a program that could not be identified used a token while a command \
+                     ran that is not contained, so it may only read name={} asked={} scopes={} conn={}",
+                    token.name,
+                    asked.to_csv(),
+                    scopes.to_csv(),
+                    attempt.connection
+                );
+                let kind = "program-token.unidentified";
+                event = Some(AuditEvent::new(now.wall, Weight::Warn, kind, token.name.clone(), line));
             }
             if scopes.names(&Scope::Pairing) && attempt.origin.peer() == Some(&Peer::NotATool) {
                 // Which program it is counts when it decides: never about its own request.
                 return Err(Stop::LookUpPeer(LookUp::Program));
             }
-            return admitted(Principal::ProgramToken(token.id.clone()), scopes);
+            let mut admitted = admitted(Principal::ProgramToken(token.id.clone()), scopes);
+            admitted.effects.extend(event.map(Effect::Audit));
+            return Ok(admitted);
         }
         let program = match attempt.origin.peer() {
             Some(Peer::NotLookedUp | Peer::NotATool) => return Err(Stop::LookUpPeer(LookUp::Program)),
@@ -95,7 +110,7 @@ impl Authority {
                 } else if program.fleeting.is_none() {
                     self.touched.insert(Touched::Program(id.clone()));
                 }
-                admitted(Principal::Program(id), asked.under_grant(&grant.granted))
+                Ok(admitted(Principal::Program(id), asked.under_grant(&grant.granted)))
             }
             _ => {
                 let has = grant.map(|grant| grant.granted).unwrap_or_default();

@@ -330,7 +330,7 @@ impl Model {
                 if let Some(token) = self.own_token(&knock.credential) {
                     let mut allowed = allowed(&knock.asked, &token.granted);
                     if knock.may_be_a_command() {
-                        allowed.retain(|scope| covers("operator.write", scope));
+                        allowed.retain(|scope| covers("operator.read", scope));
                     }
                     let actor = Actor::Token(token.id.clone());
                     return Outcome::Admitted { actor, allowed, by_shared_token, by_own_token, mints: false };

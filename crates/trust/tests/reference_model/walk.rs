@@ -33,7 +33,7 @@ pub(crate) const OUTCOMES: [&str; 33] = [
     "admitted",
     "admitted once",
     "admitted as vouched for",
-    "admitted a token with less than it has",
+    "admitted a token that may only read",
     "admitted our own client",
     "admitted a visitor",
     "admitted a program",

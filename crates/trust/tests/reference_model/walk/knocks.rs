@@ -185,9 +185,13 @@ impl Walk {
                 };
                 let by = match (&connection.actor, knock.may_be_a_command()) {
                     (Actor::Device(_), true) => Some("admitted as vouched for"),
-                    (Actor::Token(_), true) => Some("admitted a token with less than it has"),
+                    (Actor::Token(_), true) => Some("admitted a token that may only read"),
                     _ => None,
                 };
+                let told = support::audits(&admitted.effects);
+                let told = told.iter().any(|event| event.kind == "program-token.unidentified");
+                let is_limited = matches!((&connection.actor, by), (Actor::Token(_), Some(_)));
+                self.expect_same("told of a token of a peer that nobody knows", &told, &is_limited);
                 let what = self.admitted(*admitted, connection, mints, once);
                 return by.unwrap_or(what);
             }
