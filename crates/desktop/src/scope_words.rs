@@ -10,6 +10,10 @@ use tidegate_protocol::scope::MAX_SCOPE_LENGTH;
 use tidegate_protocol::{Scope, text};
 use tidegate_trust::{Level, ScopeSet};
 
+/// The caution for a request of which nobody can tell whether an agent's command is behind it.
+pub const UNIDENTIFIED: &str = "An agent's command is running that is not contained. It may have read the \
+    keys of your devices, so this may be the command. Approve only if you just started this client yourself.";
+
 /// One scope of a request as a person sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScopeLine {

@@ -1008,6 +1008,10 @@ export interface PendingDevice {
   silent: boolean;
   subject?: string | null;
   ts: UnixMillis;
+  /**
+   * Whether an agent's command could be behind it.
+   */
+  unidentified?: boolean | null;
   version?: string | null;
 }
 /**

@@ -100,6 +100,7 @@ export function cautions(request: PendingDevice): string[] {
   if (request.knownName) {
     found.push('You gave this name to another device. This one has a different key.');
   }
+  if (request.unidentified) found.push(words.cautions.unidentified);
   if (request.caution) found.push(oneLine(request.caution, 300));
   return found;
 }

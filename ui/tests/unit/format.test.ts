@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { asSentence, sentenceOf } from '../../src/backend/backend';
 import { entry } from '../../src/fake/sessions';
 import { fileAsked, pending } from '../../src/fake/waiting';
+import words from '../../src/generated/words.json';
 import {
   ago,
   duration,
@@ -16,6 +17,7 @@ import {
 import { treeRows } from '../../src/lib/tree';
 import {
   auditWords,
+  cautions,
   levelSentence,
   operationParts,
   operationSentence,
@@ -121,6 +123,22 @@ describe('words', () => {
     const reasons = ['not-paired', 'scope-upgrade', 'role-upgrade', 'metadata-upgrade', 'unidentified'];
     const all = reasons.flatMap((reason) => [of(reason, 'abc'), of(reason, 'program:/x')]);
     expect(new Set(all).size).toBe(10);
+  });
+
+  test('a command that could be behind a request is a caution, in the words of the dialog', () => {
+    const of = (unidentified?: boolean) =>
+      cautions(
+        pending({
+          requestId: 'x',
+          deviceId: 'abc',
+          scopes: [],
+          ts: 0,
+          ...(unidentified === undefined ? {} : { unidentified }),
+        }),
+      );
+    expect(of(true)).toEqual([words.cautions.unidentified]);
+    expect(of(false)).toEqual([]);
+    expect(of()).toEqual([]);
   });
 
   test('a token that may only read has words in the log', () => {

@@ -74,6 +74,21 @@ async fn a_request_is_shown_whole_with_full_control_first_and_nothing_hostile_ra
 }
 
 #[tokio::test]
+async fn a_command_that_could_be_behind_a_request_is_a_caution() {
+    for (unidentified, cautions) in [(true, 1), (false, 0)] {
+        let mut asked = request();
+        asked["knownName"] = json!(false);
+        asked["unidentified"] = json!(unidentified);
+        let stage = Stage::answering([("tidegate.devices.show", asked)]);
+
+        let outcome = stage.run(&["devices", "show", "3f2a9c1e"]).await;
+
+        assert_eq!(outcome.out.matches("Caution ").count(), cautions, "{}", outcome.out);
+        assert_eq!(outcome.out.matches("An agent's command is running").count(), cautions, "{}", outcome.out);
+    }
+}
+
+#[tokio::test]
 async fn approving_shows_first_then_asks_then_sends_the_digest_of_what_was_shown() {
     let outcome = stage().person(true).run(&["devices", "approve", "3f2a9c1e"]).await;
 

@@ -60,11 +60,7 @@ fn cautions(ask: &Ask) -> Vec<String> {
         );
     }
     if ask.unidentified {
-        cautions.push(
-            "An agent's command is running that is not contained. It may have read the keys of your \
-             devices, so this may be the command. Approve only if you just started this client yourself."
-                .to_owned(),
-        );
+        cautions.push(scope_words::UNIDENTIFIED.to_owned());
     }
     if ask.from.starts_with(ANOTHER_USER) {
         cautions.push("Another user of this computer runs it.".to_owned());

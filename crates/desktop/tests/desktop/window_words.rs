@@ -33,10 +33,12 @@ fn words() -> String {
         lines.join(",\n")
     };
     format!(
-        "{{\n  \"scopes\": {{\n{}\n  }},\n  \"levels\": {{\n{}\n  }},\n  \"levelLabels\": {{\n{}\n  }}\n}}\n",
+        "{{\n  \"scopes\": {{\n{}\n  }},\n  \"levels\": {{\n{}\n  }},\n  \"levelLabels\": {{\n{}\n  }},\n  \
+         \"cautions\": {{\n    \"unidentified\": {}\n  }}\n}}\n",
         scopes.join(",\n"),
         levels(scope_words::level_sentence),
         levels(scope_words::level_label),
+        quoted(scope_words::UNIDENTIFIED),
     )
 }
 

@@ -181,6 +181,7 @@ pub(crate) fn request_payload(request: &PendingRequest) -> Value {
         payload.insert("subject".to_owned(), json!(subject_id(&request.ask.subject)));
         payload.insert("version".to_owned(), json!(request.ask.claims.version));
         payload.insert("knownName".to_owned(), json!(request.ask.known_name));
+        payload.insert("unidentified".to_owned(), json!(request.ask.unidentified));
         payload.insert("caution".to_owned(), json!(request.ask.fleeting));
         payload.insert("later".to_owned(), json!(request.later));
         payload.insert("expiresAtMs".to_owned(), json!(request.expires_at()));

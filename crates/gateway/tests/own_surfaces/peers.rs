@@ -49,6 +49,18 @@ async fn a_known_device_asks_while_a_command_could_be_behind_it() {
 }
 
 #[tokio::test]
+async fn the_surfaces_are_told_that_a_command_could_be_behind_a_request() {
+    let world = unidentified(CommandsAlive::Beyond).await;
+    let request = world.knock(&world.device(1, &SCOPES)).await;
+    *world.peers.found.lock().unwrap() = None;
+    let mut window = world.window().await;
+
+    let shown = window.call("tidegate.devices.show", serde_json::json!({ "id": request.id })).await.unwrap();
+
+    assert_eq!(shown["unidentified"], true, "{shown}");
+}
+
+#[tokio::test]
 async fn a_connected_device_stays_when_a_command_starts() {
     let world = World::with_desktop().await;
     let mut client = world.let_in(1, &SCOPES).await;

@@ -38,6 +38,8 @@ payload! {
         version: Option<String>,
         /// Whether a person gave this name to another device.
         known_name: Option<bool>,
+        /// Whether an agent's command could be behind it.
+        unidentified: Option<bool>,
         caution: Option<String>,
         later: Option<bool>,
         expires_at_ms: Option<UnixMillis>,

@@ -122,6 +122,8 @@ struct ShownRequest {
     #[serde(default)]
     known_name: bool,
     #[serde(default)]
+    unidentified: bool,
+    #[serde(default)]
     caution: Option<String>,
     #[serde(default)]
     later: bool,

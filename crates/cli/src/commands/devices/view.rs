@@ -64,6 +64,9 @@ pub(super) fn request(request: &ShownRequest, now: UnixMillis) -> String {
     if request.known_name {
         fields.add("Caution", "You gave this name to another device. This one only claims it.");
     }
+    if request.unidentified {
+        fields.add("Caution", scope_words::UNIDENTIFIED);
+    }
     fields.add_some("Caution", request.caution.as_deref());
     let version = if request.version.is_empty() { String::new() } else { format!(" {}", request.version) };
     fields.add("Program", &format!("{}{version} (as it says)", client(row)));
