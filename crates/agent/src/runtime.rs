@@ -122,7 +122,7 @@ pub(crate) struct Schedule {
     pub(crate) lanes: Lanes,
     pub(crate) active: HashMap<RunId, Arc<RunHandle>>,
     pub(crate) accepting: bool,
-    /// Clients whose access was revoked and that have started nothing since.
+    /// Clients whose access was revoked and that were not admitted since.
     pub(crate) revoked: HashSet<String>,
 }
 
@@ -203,9 +203,9 @@ impl Runtime {
     }
 
     /// Stops what runs and waits for a client, subagents included: its access was revoked. Questions of
-    /// these runs are withdrawn, and no session wakes for it until it starts a run again, which it can
-    /// only after it was admitted anew. The runs settle as cancelled, so that nobody waits for them in
-    /// vain, and keep what they have said so far.
+    /// these runs are withdrawn. Until it is admitted again (see [`Self::admit_client`]) no session wakes
+    /// for it, and what it still has under way starts nothing. The runs settle as cancelled, so that
+    /// nobody waits for them in vain, and keep what they have said so far.
     pub fn stop_client(&self, client: &str) {
         let mut chosen: Vec<_> = {
             let mut schedule = self.0.schedule();
@@ -214,6 +214,11 @@ impl Runtime {
             schedule.active.values().filter(is_its).cloned().collect()
         };
         stop_queued_first(&mut chosen, StopCause::Revoked);
+    }
+
+    /// A client is admitted: what was revoked before does not hold against it any more.
+    pub fn admit_client(&self, client: &str) {
+        self.0.schedule().revoked.remove(client);
     }
 
     /// Stops a run and everything below it, whether the run itself has ended or not, and waits a

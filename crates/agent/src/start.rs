@@ -167,7 +167,6 @@ impl Runtime {
             expects_completion: false,
         };
         let (run, session, message, label) = (turn.run, turn.session, Some(turn.message), turn.label);
-        inner.schedule().revoked.remove(spec.authority.owner().name());
         inner.accept(Candidate { run, session, message, label, spec, parent: None }).await
     }
 

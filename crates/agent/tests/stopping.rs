@@ -246,6 +246,27 @@ async fn revoking_a_client_stops_the_subagents_of_its_earlier_runs() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_was_under_way_at_a_revocation_starts_nothing() {
+    let world = world(|_| vec![text("done")]);
+    world.runtime.stop_client("test");
+    for id in ["first", "second"] {
+        let row = world.say(id, "go").await;
+        assert_eq!(row.state, RunState::Terminal(Outcome::Cancelled), "{id}");
+        assert!(row.error.is_some_and(|error| error.contains("revoked")), "{id}");
+    }
+    assert_eq!(world.asks(), 0, "no model was asked");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_revoked_client_that_is_admitted_again_starts_runs() {
+    let world = world(|_| vec![text("done")]);
+    world.runtime.stop_client("test");
+    world.runtime.admit_client("test");
+    let row = world.say("r1", "go").await;
+    assert_eq!(row.state, RunState::Terminal(Outcome::Ok));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_session_does_not_wake_for_a_revoked_client() {
     let gate = Arc::new(Notify::new());
     let hold = Arc::clone(&gate);
@@ -262,6 +283,7 @@ async fn a_session_does_not_wake_for_a_revoked_client() {
     world.advance(Duration::from_secs(60)).await;
     world.advance(Duration::from_secs(60)).await;
     assert_eq!((world.asks(), world.runtime.active().len()), (asks, 0));
+    world.runtime.admit_client("test");
     let next = world.say("r2", "and?").await;
     assert_eq!(next.result.as_deref(), Some("read 1"), "the result was kept for the next run");
 }

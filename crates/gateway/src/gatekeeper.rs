@@ -97,6 +97,17 @@ impl Gatekeeper {
         let _ = self.runtime.set(runtime);
     }
 
+    /// A client is in, and may start runs again. Whoever was revoked since may not: its session is over
+    /// before the runtime hears of the revocation.
+    pub(crate) fn admitted(&self, session: &Session) {
+        let authority = self.authority();
+        if authority.is_live(session.connection())
+            && let Some(runtime) = self.runtime.get()
+        {
+            runtime.admit_client(&session.principal().name());
+        }
+    }
+
     /// What the person's surfaces show has changed.
     pub(crate) fn changed(&self) {
         self.changes.send_modify(|version| *version = version.wrapping_add(1));

@@ -106,6 +106,7 @@ impl<T: Transport> Challenged<T> {
             let admission = inner.gatekeeper.authority().admit(&attempt, &entropy, now::moment());
             match admission {
                 Admission::Admitted(mut admitted) => {
+                    inner.gatekeeper.admitted(&admitted.session);
                     inner.gatekeeper.apply(std::mem::take(&mut admitted.effects), None);
                     return Ok(admitted);
                 }

@@ -348,6 +348,22 @@ async fn runs_of_a_revoked_client_are_stopped_and_nobody_elses() {
     }
 }
 
+#[tokio::test]
+async fn a_revoked_client_that_is_let_in_again_starts_runs() {
+    let world = World::with_desktop().await;
+    let mut client = world.let_in(1, &["operator.write"]).await;
+    let mut window = world.window().await;
+    let device = DeviceIdentity::numbered(1).device_id();
+    window.call("tidegate.devices.revoke", json!({ "id": device })).await.unwrap();
+    client.closed().await.unwrap();
+    let mut client = world.let_in(1, &["operator.write"]).await;
+
+    let message = json!({ "sessionKey": "main", "message": "hello", "idempotencyKey": "again" });
+    client.request("chat.send", message).await.unwrap();
+
+    assert_eq!(ended(&world, "again").await, Outcome::Ok);
+}
+
 async fn ended(world: &World, run: &str) -> Outcome {
     let run = RunId::parse(run).unwrap();
     match world.runtime.wait(run, Duration::from_secs(20)).await.unwrap() {
