@@ -65,10 +65,10 @@ impl PeerLookup for KernelPeers {
     }
 
     fn ancestry(&self, _socket: &LocalSocket, _deadline: Instant) -> Peer {
-        Peer::Unknown
+        Peer::Unknown { uid: None }
     }
 
     fn program(&self, _socket: &LocalSocket, _deadline: Instant) -> Peer {
-        Peer::Unknown
+        Peer::Unknown { uid: None }
     }
 }

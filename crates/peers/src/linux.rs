@@ -86,12 +86,12 @@ impl KernelPeers {
             let is_childless = processes::is_childless();
             let socket = match tcp_sockets::connected(peer, local) {
                 Ok(Some(socket)) if socket.inode != 0 => socket,
-                _ => return Peer::Unknown,
+                _ => return Peer::Unknown { uid: None },
             };
             let mut commands = self.commands.alive();
             let mut is_hidden = false;
             if !is_childless {
-                let Ok(below) = processes::descendants() else { return Peer::Unknown };
+                let Ok(below) = processes::descendants() else { return Peer::Unknown { uid: None } };
                 let launchers = self.commands.launchers();
                 commands = commands.max(self.strays(&below, &launchers));
                 match search(&below, &launchers, socket) {
@@ -114,10 +114,10 @@ impl KernelPeers {
             }
             return match self.identify(socket, deadline) {
                 tool @ Peer::Tool { .. } => tool,
-                _ => Peer::Unknown,
+                _ => Peer::Unknown { uid: None },
             };
         }
-        Peer::Unknown
+        Peer::Unknown { uid: None }
     }
 
     /// What children stand for that no launcher knows of: processes that outlived their command, and may
@@ -139,14 +139,14 @@ impl KernelPeers {
     fn identify(&self, socket: TcpSocket, deadline: Instant) -> Peer {
         let same_user = socket.uid == own_user();
         let Ok(holders) = processes::holders(socket.inode, socket.uid, deadline) else {
-            return Peer::Unknown;
+            return Peer::Unknown { uid: None };
         };
         let kin: Vec<(u32, Kin)> = holders.into_iter().map(|pid| (pid, Kin::of(pid))).collect();
         if let Some((pid, _)) = kin.iter().find(|(_, kin)| *kin == Kin::Tool) {
             return Peer::Tool { command: kin::command(*pid) };
         }
         if same_user && (kin.is_empty() || kin.iter().any(|(_, kin)| *kin == Kin::Unidentified)) {
-            return Peer::Unknown;
+            return Peer::Unknown { uid: None };
         }
         match kin.as_slice() {
             [(pid, _)] => self.described(*pid, socket.uid, Depth::Program),
@@ -158,11 +158,11 @@ impl KernelPeers {
         let kin = Kin::of(peer.pid());
         let answer = match kin {
             Kin::Tool => Peer::Tool { command: kin::command(peer.pid()) },
-            Kin::Unidentified => Peer::Unknown,
+            Kin::Unidentified => Peer::Unknown { uid: None },
             Kin::None => self.described(peer.pid(), peer.uid(), depth),
         };
         // Asked last: what was read before is the peer's then.
-        if peer.is_there() { answer } else { Peer::Unknown }
+        if peer.is_there() { answer } else { Peer::Unknown { uid: None } }
     }
 
     fn described(&self, pid: u32, uid: u32, depth: Depth) -> Peer {

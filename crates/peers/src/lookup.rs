@@ -22,7 +22,8 @@ pub enum LocalSocket {
 }
 
 /// Looks peers up. The calls block (they read `/proc`), so they run off the async workers, a few at a
-/// time. What is not known at the deadline is [`Peer::Unknown`].
+/// time. What is not known at the deadline is [`Peer::Unknown`], of whom [`crate::KernelPeers::user`] may
+/// still know the user.
 pub trait PeerLookup: Send + Sync + 'static {
     /// Which commands of agents may be alive. Does not block for long: nothing but our own children
     /// is read.

@@ -185,8 +185,8 @@ fn a_tool_that_is_gone_when_it_is_looked_up_is_not_cleared_by_that() {
     let hit_and_run = "exec 3<>/dev/tcp/127.0.0.1/$PORT; echo hello >&3";
     assert!(listening.bash(hit_and_run).status().expect("bash").success());
     let arrived = listening.arrived();
-    assert_eq!(ancestry(&arrived), Peer::Unknown);
-    assert_eq!(program_of(&arrived), Peer::Unknown);
+    assert_eq!(ancestry(&arrived), Peer::Unknown { uid: None });
+    assert_eq!(program_of(&arrived), Peer::Unknown { uid: None });
 }
 
 #[test]
@@ -228,8 +228,8 @@ fn a_connection_that_nobody_has_is_unknown() {
         peer: ([127, 0, 0, 1], 1).into(),
         local: listening.listener.local_addr().expect("an address"),
     };
-    assert_eq!(peers().ancestry(&nobody, later()), Peer::Unknown);
-    assert_eq!(peers().program(&nobody, later()), Peer::Unknown);
+    assert_eq!(peers().ancestry(&nobody, later()), Peer::Unknown { uid: None });
+    assert_eq!(peers().program(&nobody, later()), Peer::Unknown { uid: None });
     assert_eq!(KernelPeers::user(&nobody), None);
 }
 

@@ -73,7 +73,7 @@ impl<'a> Attempt<'a> {
     /// Whether a command could be behind it that has reached a person's keys: then a key or token
     /// alone is no proof.
     fn may_be_a_command(&self) -> bool {
-        self.commands == CommandsAlive::Beyond && self.origin.peer() == Some(&Peer::Unknown)
+        self.commands == CommandsAlive::Beyond && matches!(self.origin.peer(), Some(Peer::Unknown { .. }))
     }
 }
 
@@ -296,7 +296,7 @@ impl Authority {
                 return Err(Stop::LookUpPeer(LookUp::Ancestry));
             }
             (_, Some(Peer::Tool { command })) => program_of(command),
-            (Origin::LocalSocket(_), Some(Peer::Unknown | Peer::NotLookedUp)) => {
+            (Origin::LocalSocket(_), Some(Peer::Unknown { .. } | Peer::NotLookedUp)) => {
                 return Err(unauthorized(AuthReason::PeerUnknown));
             }
             _ => return Ok(()),

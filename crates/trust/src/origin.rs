@@ -108,7 +108,10 @@ pub enum Peer {
     NotATool,
     /// It could not be identified: the process is gone, the kernel does not tell, or a command of an
     /// agent could have put the socket into its hands.
-    Unknown,
+    Unknown {
+        /// Its user, where the kernel told that much.
+        uid: Option<u32>,
+    },
     /// A process that an agent started: a tool.
     Tool {
         /// The tool's command line, cleaned.
@@ -155,7 +158,12 @@ impl Origin {
             Self::InProcess(_) | Self::Window(_) => "inside Tidegate".to_owned(),
             Self::LocalSocket(peer) | Self::Loopback(peer) => match peer {
                 Peer::NotLookedUp | Peer::NotATool => "this computer".to_owned(),
-                Peer::Unknown => "this computer, a program that could not be identified".to_owned(),
+                Peer::Unknown { uid: None } => {
+                    "this computer, a program that could not be identified".to_owned()
+                }
+                Peer::Unknown { uid: Some(uid) } => {
+                    format!("this computer, a program of user {uid} that could not be identified")
+                }
                 Peer::Tool { command } => {
                     format!("this computer, started by the agent: {}", program_of(command))
                 }
@@ -177,9 +185,11 @@ impl Origin {
             Self::InProcess(_) => "in-process".to_owned(),
             Self::Window(_) => "window".to_owned(),
             Self::LocalSocket(peer) | Self::Loopback(peer) => match peer {
-                Peer::NotLookedUp | Peer::NotATool | Peer::Unknown => "loopback".to_owned(),
+                Peer::NotLookedUp | Peer::NotATool | Peer::Unknown { uid: None } => "loopback".to_owned(),
                 Peer::Tool { .. } => "tool".to_owned(),
-                Peer::Process { uid, program: None, .. } => format!("user {uid}"),
+                Peer::Unknown { uid: Some(uid) } | Peer::Process { uid, program: None, .. } => {
+                    format!("user {uid}")
+                }
                 Peer::Process { uid, program: Some(program), .. } => {
                     format!("user {uid} {}", program.describe())
                 }
@@ -192,7 +202,7 @@ impl Origin {
     #[must_use]
     pub fn user(&self) -> String {
         match self.peer() {
-            Some(Peer::Process { uid, .. }) => format!("user {uid}"),
+            Some(Peer::Process { uid, .. } | Peer::Unknown { uid: Some(uid) }) => format!("user {uid}"),
             _ => self.source(),
         }
     }

@@ -151,7 +151,7 @@ fn peers() -> impl Strategy<Value = Peer> {
     prop_oneof![
         1 => Just(Peer::NotLookedUp),
         1 => Just(Peer::NotATool),
-        1 => Just(Peer::Unknown),
+        1 => prop::option::of(Just(1000)).prop_map(|uid| Peer::Unknown { uid }),
         1 => Just(Peer::Tool { command: "sh -c evil".to_owned() }),
         4 => process,
     ]
@@ -209,7 +209,7 @@ fn check_admitted(identity: Identity, origin: &Origin, client: &Client, admitted
     assert_eq!(identity, Identity::None, "no key that nobody approved is let in: {session:?}");
     assert!(admitted.durable.is_empty() && admitted.device_token.is_none());
     assert!(!matches!(origin.peer(), Some(Peer::NotLookedUp | Peer::Tool { .. })));
-    assert!(!matches!(origin, Origin::LocalSocket(Peer::Unknown)));
+    assert!(!matches!(origin, Origin::LocalSocket(Peer::Unknown { .. })));
     match session.principal() {
         Principal::Visitor => {
             assert!(sends(client, SHARED) || sends(client, PROGRAMS_TOKEN));

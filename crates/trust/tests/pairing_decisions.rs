@@ -485,7 +485,7 @@ fn the_command_line_is_a_person_only_on_the_local_socket_as_our_user_and_no_tool
         (Origin::LocalSocket(process(true)), true),
         (Origin::LocalSocket(process(false)), false),
         (Origin::LocalSocket(tool), false),
-        (Origin::LocalSocket(Peer::Unknown), false),
+        (Origin::LocalSocket(Peer::Unknown { uid: None }), false),
         (Origin::LocalSocket(Peer::NotLookedUp), false),
         (Origin::LocalSocket(Peer::NotATool), false),
         (Origin::Loopback(process(true)), false),

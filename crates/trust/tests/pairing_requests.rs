@@ -167,6 +167,21 @@ fn copies_without_end_leave_a_place_to_another_user() {
 }
 
 #[test]
+fn programs_that_nobody_can_identify_count_as_their_user() {
+    let mut world = World::new(records());
+    let of = |uid| Origin::Loopback(Peer::Unknown { uid: Some(uid) });
+    for copy in 0..100 {
+        world.refused(&of(1001), &asks(100 + copy, &Scope::Read));
+    }
+
+    world.request(&of(1000), &asks(3, &Scope::Read));
+
+    let identified = Origin::Loopback(Peer::Process { uid: 1001, same_user: false, program: None });
+    let required = world.asks_a_person(&identified, &asks(4, &Scope::Read));
+    assert_eq!(required.request_id, None, "the room of that user is taken");
+}
+
+#[test]
 fn a_second_request_that_changes_keeps_its_place() {
     let mut world = World::new(records());
     world.request(&remote(1), &asks(3, &Scope::Read));

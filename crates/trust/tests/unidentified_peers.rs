@@ -23,7 +23,7 @@ use tidegate_trust::scopes::Level;
 const ALIVE: [CommandsAlive; 3] = [CommandsAlive::None, CommandsAlive::Contained, CommandsAlive::Beyond];
 
 fn unidentified() -> Origin {
-    Origin::Loopback(Peer::Unknown)
+    Origin::Loopback(Peer::Unknown { uid: None })
 }
 
 fn admin() -> Client {
@@ -84,11 +84,11 @@ fn expected(who: &str, peer: &Peer, commands: CommandsAlive) -> Outcome {
         ("known key", Peer::NotLookedUp, None) => Outcome::Admitted,
         ("new key", Peer::NotLookedUp, None) => Outcome::LooksUp(LookUp::Program),
         (_, Peer::NotLookedUp, _) => Outcome::LooksUp(LookUp::Ancestry),
-        ("known key", Peer::Unknown, Beyond) => Outcome::Asks(PairingReason::Unidentified),
+        ("known key", Peer::Unknown { .. }, Beyond) => Outcome::Asks(PairingReason::Unidentified),
         ("known key", ..) => Outcome::Admitted,
         ("new key", Peer::NotATool, _) => Outcome::LooksUp(LookUp::Program),
         ("new key", ..) => Outcome::Asks(PairingReason::NotPaired),
-        ("token of its own", Peer::Unknown, Beyond) => Outcome::Narrowed,
+        ("token of its own", Peer::Unknown { .. }, Beyond) => Outcome::Narrowed,
         ("token of its own", ..) => Outcome::Admitted,
         ("shared token", Peer::NotATool, _) => Outcome::LooksUp(LookUp::Program),
         ("shared token", Peer::Process { program: Some(_), .. }, _) => {
@@ -103,7 +103,9 @@ fn expected(who: &str, peer: &Peer, commands: CommandsAlive) -> Outcome {
 fn every_kind_of_client_is_treated_as_the_table_says() {
     let Origin::Loopback(identified) = local_named("tui") else { panic!("loopback") };
     let tool = Peer::Tool { command: "sh".to_owned() };
-    for peer in [Peer::NotLookedUp, Peer::NotATool, Peer::Unknown, tool, identified] {
+    let of_a_user = Peer::Unknown { uid: Some(1000) };
+    let nobodys = Peer::Unknown { uid: None };
+    for peer in [Peer::NotLookedUp, Peer::NotATool, nobodys, of_a_user, tool, identified] {
         for commands in ALIVE {
             let (_, token) = world(commands);
             for (who, client) in [
@@ -184,7 +186,7 @@ fn an_unidentified_peer_is_not_accused_in_the_audit() {
 fn the_local_socket_is_closed_to_unidentified_peers() {
     for commands in ALIVE {
         let (mut world, _) = world(commands);
-        let origin = Origin::LocalSocket(Peer::Unknown);
+        let origin = Origin::LocalSocket(Peer::Unknown { uid: None });
         assert_eq!(outcome(&mut world, &origin, &admin()), Outcome::RefusedAsUnknown);
     }
 }

@@ -207,7 +207,7 @@ impl World {
             0 => self.in_process.origin(),
             1 => Origin::Remote { address: IpAddr::V4(Ipv4Addr::new(192, 0, 2, input.int_in_range(1..=3)?)) },
             2 => Origin::Loopback(Peer::Tool { command: "sh".to_owned() }),
-            3 => Origin::Loopback(Peer::Unknown),
+            3 => Origin::Loopback(Peer::Unknown { uid: None }),
             4 => Origin::LocalSocket(process),
             5 => Origin::Loopback(Peer::NotATool),
             6 => Origin::Loopback(Peer::NotLookedUp),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidegate_peers::LocalSocket;
+use tidegate_peers::{KernelPeers, LocalSocket};
 use tidegate_protocol::device::Nonce;
 use tidegate_protocol::frame::{EventFrame, RequestFrame, ResponseFrame};
 use tidegate_protocol::hello::{Auth, Features, HelloOk, Policy, Server, SessionDefaults, Snapshot};
@@ -122,7 +122,7 @@ impl<T: Transport> Challenged<T> {
                     inner.gatekeeper.apply(effects, None);
                     // A look-up that answers nothing new must not be asked for again.
                     let peer = if looked == Some(depth) {
-                        Peer::Unknown
+                        unidentified(self.arrival.socket.as_ref())
                     } else {
                         look_up(&self.gateway, self.arrival.socket.as_ref(), depth).await
                     };
@@ -268,17 +268,18 @@ async fn hello(
 const LOOK_UP_TIME: Duration = Duration::from_secs(3);
 
 /// Looks a peer up, off the async workers and a few at a time. Whoever is not known in time is
-/// unknown.
+/// unknown, but for the user.
 pub(super) async fn look_up(gateway: &Gateway, socket: Option<&LocalSocket>, depth: LookUp) -> Peer {
     let inner = gateway.inner();
-    let Some(socket) = socket.cloned() else { return Peer::Unknown };
+    let unidentified = unidentified(socket);
+    let Some(socket) = socket.cloned() else { return unidentified };
     let deadline = Instant::now() + LOOK_UP_TIME;
     let permits = match socket {
         LocalSocket::Tcp { .. } => &inner.look_ups,
         LocalSocket::Unix(_) => &inner.local_look_ups,
     };
     let Ok(Ok(permit)) = timeout_at(deadline, permits.clone().acquire_owned()).await else {
-        return Peer::Unknown;
+        return unidentified;
     };
     let peers = inner.peers.clone();
     let found = tokio::task::spawn_blocking(move || {
@@ -289,7 +290,15 @@ pub(super) async fn look_up(gateway: &Gateway, socket: Option<&LocalSocket>, dep
             LookUp::Program => peers.program(&socket, deadline.into_std()),
         }
     });
-    timeout_at(deadline, found).await.ok().and_then(Result::ok).unwrap_or(Peer::Unknown)
+    match timeout_at(deadline, found).await {
+        Ok(Ok(Peer::Unknown { .. }) | Err(_)) | Err(_) => unidentified,
+        Ok(Ok(known)) => known,
+    }
+}
+
+/// Somebody of whom no more is known than what the kernel tells at once.
+pub(super) fn unidentified(socket: Option<&LocalSocket>) -> Peer {
+    Peer::Unknown { uid: socket.and_then(KernelPeers::user) }
 }
 
 struct Refused {

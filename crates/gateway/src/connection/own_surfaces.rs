@@ -9,13 +9,13 @@ use tidegate_protocol::{ClientId, ClientInfo, ClientMode, CloseCode, CloseFrame,
 use tidegate_trust::admission::LookUp;
 use tidegate_trust::audit::{AuditEvent, Weight};
 use tidegate_trust::decision::Desktop;
-use tidegate_trust::origin::{Origin, Peer};
+use tidegate_trust::origin::Origin;
 use tidegate_trust::principal::{command_line_session, window_session};
 use tokio::time::{Instant, timeout_at};
 
 use super::established::{Established, Peered};
 use super::frame;
-use super::handshake::look_up;
+use super::handshake::{look_up, unidentified};
 use crate::admission_slots::UnauthenticatedSlot;
 use crate::gateway::Gateway;
 use crate::hub::Outbox;
@@ -32,7 +32,7 @@ pub(crate) async fn serve_local<T: Transport>(
     slot: UnauthenticatedSlot,
 ) {
     let looked_up = timeout_at(deadline, look_up(&gateway, Some(&socket), LookUp::Program)).await;
-    let peer = looked_up.unwrap_or(Peer::Unknown);
+    let peer = looked_up.unwrap_or_else(|_| unidentified(Some(&socket)));
     let origin = Origin::LocalSocket(peer);
     let Some(id) = now::nonce().ok().and_then(|nonce| ConnectionId::parse(nonce.as_str()).ok()) else {
         return;

@@ -18,7 +18,7 @@ const SCOPES: [&str; 2] = ["operator.admin", "operator.approvals"];
 async fn unidentified(commands: CommandsAlive) -> World {
     let world = World::with_desktop().await;
     drop(world.let_in(1, &SCOPES).await);
-    *world.peers.found.lock().unwrap() = Some(Peer::Unknown);
+    *world.peers.found.lock().unwrap() = Some(Peer::Unknown { uid: None });
     *world.peers.commands.lock().unwrap() = commands;
     world.peers.look_ups.store(0, Ordering::Relaxed);
     world
@@ -61,6 +61,16 @@ async fn the_surfaces_are_told_that_a_command_could_be_behind_a_request() {
 }
 
 #[tokio::test]
+async fn a_request_of_an_unidentified_program_counts_as_its_users() {
+    let world = unidentified(CommandsAlive::Beyond).await;
+
+    let request = world.knock(&world.device(1, &SCOPES)).await;
+
+    let own = format!("user {}", rustix::process::geteuid().as_raw());
+    assert_eq!((request.ask.user, request.ask.source), (own.clone(), own));
+}
+
+#[tokio::test]
 async fn a_connected_device_stays_when_a_command_starts() {
     let world = World::with_desktop().await;
     let mut client = world.let_in(1, &SCOPES).await;
@@ -72,7 +82,7 @@ async fn a_connected_device_stays_when_a_command_starts() {
 async fn an_unidentified_program_gets_no_local_socket() {
     for desktop in [Desktop::Running, Desktop::Absent] {
         let world = World::start(desktop).await;
-        *world.peers.found.lock().unwrap() = Some(Peer::Unknown);
+        *world.peers.found.lock().unwrap() = Some(Peer::Unknown { uid: None });
 
         assert_refused(&world).await;
     }

@@ -38,9 +38,11 @@ pub(crate) fn connected(own: SocketAddr, other: SocketAddr) -> io::Result<Option
     })
 }
 
-/// The user of such a socket, if the kernel tells without reading a table.
+/// The user of such a socket, if the kernel tells without reading a table. A socket that no process has
+/// open any more has none: the kernel gives it to root.
 pub(crate) fn user(own: SocketAddr, other: SocketAddr) -> Option<u32> {
-    Some(ask_kernel(canonical(own), canonical(other)).ok()??.uid)
+    let socket = ask_kernel(canonical(own), canonical(other)).ok()??;
+    (socket.inode != 0).then_some(socket.uid)
 }
 
 /// The sockets that listen on a port of loopback or of every address.

@@ -54,11 +54,11 @@ fn a_process_that_is_gone_is_unidentified_on_the_local_socket() {
     gone.0.wait().expect("it ends");
     let (stream, pid) = local.accepted();
     for peer in [UnixPeer::at_accept(&stream, pid, own_user()), UnixPeer::without_handle(pid, own_user())] {
-        assert_eq!(quiet().program(&LocalSocket::Unix(peer), later()), Peer::Unknown);
+        assert_eq!(quiet().program(&LocalSocket::Unix(peer), later()), Peer::Unknown { uid: None });
     }
     for number in [0, u32::MAX] {
         let peer = LocalSocket::Unix(UnixPeer::without_handle(number, own_user()));
-        assert_eq!(quiet().program(&peer, later()), Peer::Unknown);
+        assert_eq!(quiet().program(&peer, later()), Peer::Unknown { uid: None });
     }
 }
 
@@ -91,7 +91,7 @@ mod as_root {
             let itself = LocalSocket::Unix(UnixPeer::without_handle(pid, own_user()));
             assert_eq!(quiet().ancestry(&itself, later()), Peer::NotATool);
             for peer in [before, UnixPeer::at_accept(&stream, pid, own_user())] {
-                assert_eq!(quiet().program(&LocalSocket::Unix(peer), later()), Peer::Unknown);
+                assert_eq!(quiet().program(&LocalSocket::Unix(peer), later()), Peer::Unknown { uid: None });
             }
             return;
         }

@@ -57,7 +57,7 @@ fn a_client_beside_a_command_that_is_not_contained_is_unidentified() {
     let (socket, _stream) = listening.arrived();
     let (peers, running) = beside(Reach::Beyond, None);
     assert_eq!(peers.commands(), CommandsAlive::Beyond);
-    assert_eq!(peers.ancestry(&socket, later()), Peer::Unknown);
+    assert_eq!(peers.ancestry(&socket, later()), Peer::Unknown { uid: None });
 
     drop(running);
 
@@ -87,7 +87,7 @@ fn a_client_beside_a_child_that_nobody_noted_is_unidentified() {
     let _stray = Running::start(&["leave", "stay"]);
     eventually("it leaves", || quiet().commands() == CommandsAlive::Beyond);
 
-    assert_eq!(quiet().ancestry(&socket, later()), Peer::Unknown);
+    assert_eq!(quiet().ancestry(&socket, later()), Peer::Unknown { uid: None });
 }
 
 #[test]
@@ -104,8 +104,8 @@ fn a_socket_parked_with_another_program_clears_nobody() {
     let (noted, _running) = beside(Reach::Beyond, Some(&command));
 
     for peers in [&quiet(), &noted] {
-        assert_eq!(peers.ancestry(&socket, later()), Peer::Unknown);
-        assert_eq!(peers.program(&socket, later()), Peer::Unknown);
+        assert_eq!(peers.ancestry(&socket, later()), Peer::Unknown { uid: None });
+        assert_eq!(peers.program(&socket, later()), Peer::Unknown { uid: None });
     }
 }
 
@@ -119,8 +119,8 @@ fn a_socket_that_lies_in_a_queue_clears_nobody() {
     let (noted, _running) = beside(Reach::Beyond, Some(&command));
 
     for peers in [&quiet(), &noted] {
-        assert_eq!(peers.ancestry(&socket, later()), Peer::Unknown);
-        assert_eq!(peers.program(&socket, later()), Peer::Unknown);
+        assert_eq!(peers.ancestry(&socket, later()), Peer::Unknown { uid: None });
+        assert_eq!(peers.program(&socket, later()), Peer::Unknown { uid: None });
     }
 }
 
@@ -129,7 +129,7 @@ fn a_socket_that_nobody_has_open_is_unidentified_without_commands() {
     let listening = Listening::start();
     let _stranger = Stranger::start(&["queue", &listening.port()]);
     let (socket, _stream) = listening.arrived();
-    eventually("nobody has it open", || quiet().program(&socket, later()) == Peer::Unknown);
+    eventually("nobody has it open", || quiet().program(&socket, later()) == Peer::Unknown { uid: None });
 }
 
 #[test]
@@ -156,7 +156,7 @@ fn a_command_that_shields_itself_is_cleared_by_nobody() {
     let found = peers.program(&socket, later());
 
     // Root sees that it has the socket.
-    assert!(matches!(found, Peer::Unknown | Peer::Tool { .. }), "{found:?}");
+    assert!(matches!(found, Peer::Unknown { .. } | Peer::Tool { .. }), "{found:?}");
     assert_eq!(own_user() == 0, matches!(found, Peer::Tool { .. }), "{found:?}");
 }
 
@@ -177,11 +177,11 @@ fn a_program_without_new_privileges_is_unidentified_and_no_tool() {
     let (listening, local) = (Listening::start(), LocalListening::start());
     let _client = Stranger::start(&["no-new-privs", "connect", &listening.port()]);
     let (socket, _stream) = listening.arrived();
-    assert_eq!(quiet().program(&socket, later()), Peer::Unknown);
+    assert_eq!(quiet().program(&socket, later()), Peer::Unknown { uid: None });
 
     let _on_the_socket = Stranger::start(&["no-new-privs", "unix", local.path()]);
     let (socket, _stream) = local.arrived();
-    assert_eq!(quiet().program(&socket, later()), Peer::Unknown);
+    assert_eq!(quiet().program(&socket, later()), Peer::Unknown { uid: None });
 }
 
 #[test]
@@ -189,7 +189,7 @@ fn what_a_program_without_new_privileges_started_is_unidentified() {
     let local = LocalListening::start();
     let _client = Stranger::start(&["no-new-privs", "plain", "unix", local.path()]);
     let (socket, _stream) = local.arrived();
-    assert_eq!(quiet().program(&socket, later()), Peer::Unknown);
+    assert_eq!(quiet().program(&socket, later()), Peer::Unknown { uid: None });
 }
 
 #[test]
@@ -197,5 +197,5 @@ fn what_is_not_known_at_the_deadline_is_unidentified() {
     let listening = Listening::start();
     let _client = Stranger::start(&["connect", &listening.port()]);
     let (socket, _stream) = listening.arrived();
-    assert_eq!(quiet().program(&socket, Instant::now()), Peer::Unknown);
+    assert_eq!(quiet().program(&socket, Instant::now()), Peer::Unknown { uid: None });
 }

@@ -33,7 +33,7 @@ impl Walk {
         let unidentified = program.is_none() && self.one_in(3);
         let source = match program {
             Some(program) => support::local(program_of(program, false)).source(),
-            None if unidentified => Origin::Loopback(Peer::Unknown).source(),
+            None if unidentified => Origin::Loopback(Peer::Unknown { uid: None }).source(),
             None => format!("192.0.2.{}", self.draw(5)),
         };
         Knock {
@@ -69,7 +69,7 @@ impl Walk {
         };
         let origin = match knock.program {
             Some(program) => support::local(program_of(program, knock.fleeting)),
-            None if knock.unidentified => Origin::Loopback(Peer::Unknown),
+            None if knock.unidentified => Origin::Loopback(Peer::Unknown { uid: None }),
             None => Origin::Remote { address: knock.source.parse().expect("an address") },
         };
         let mut client = match knock.device {
@@ -326,6 +326,6 @@ impl Knock {
     /// Makes it a knock of somebody local whom nobody can identify, while a command runs.
     fn come_unidentified(&mut self) {
         (self.program, self.unidentified, self.beside_a_command) = (None, true, true);
-        self.source = Origin::Loopback(Peer::Unknown).source();
+        self.source = Origin::Loopback(Peer::Unknown { uid: None }).source();
     }
 }
