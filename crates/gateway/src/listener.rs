@@ -397,7 +397,7 @@ pub fn bind_loopback(port: u16) -> Result<TcpListener, BindError> {
         TcpListener::from_std(listener)
     };
     bind().map_err(|source| match source.kind() {
-        io::ErrorKind::AddrInUse => BindError::InUse { port, owner: port_owner::find(port) },
+        io::ErrorKind::AddrInUse => BindError::InUse { port, owner: port_owner::find(port).ok().flatten() },
         _ => BindError::Refused { port, source },
     })
 }

@@ -1,6 +1,6 @@
 //! Who runs a model server on this computer, as the process table tells.
 
-use tidegate_peers::port_owner;
+use tidegate_peers::port_owner::{self, Kin, PortOwner};
 use tidegate_providers::local::{ServerOwner, ServerOwners, Standing};
 
 /// The users below this number are the system's: services have them, people do not (`login.defs(5)`,
@@ -13,91 +13,140 @@ pub(crate) struct ProcessTable;
 
 impl ServerOwners for ProcessTable {
     fn owner(&self, port: u16) -> Option<ServerOwner> {
-        let owner = port_owner::find(port)?;
-        let standing = standing(owner.user, own_user(), owner.pid.map(is_started_by_us));
-        Some(ServerOwner { user: owner.user, words: owner.to_string(), standing })
+        let owner = port_owner::find(port).ok().flatten()?;
+        Some(ServerOwner { user: owner.user, words: owner.to_string(), standing: standing(&owner) })
     }
 }
 
-/// `is_tool` tells whether one of our tools listens; `None` when the process is not known. Other
-/// users' processes cannot be seen, and no tool is one: tools run as our own user.
-fn standing(user: u32, own: u32, is_tool: Option<bool>) -> Standing {
-    match is_tool {
-        Some(true) => Standing::Tool,
-        Some(false) if user == own => Standing::OwnUser,
-        None if user == own => Standing::Unidentified,
-        _ if user < FIRST_PERSON => Standing::SystemAccount,
-        _ => Standing::OtherUser,
+fn standing(owner: &PortOwner) -> Standing {
+    match owner.kin {
+        Kin::Tool => Standing::Tool,
+        Kin::Unidentified => Standing::Unidentified,
+        Kin::None if owner.is_own_user => Standing::OwnUser,
+        Kin::None if owner.user < FIRST_PERSON => Standing::SystemAccount,
+        Kin::None => Standing::OtherUser,
     }
-}
-
-#[cfg(unix)]
-fn own_user() -> u32 {
-    rustix::process::geteuid().as_raw()
-}
-
-#[cfg(not(unix))]
-fn own_user() -> u32 {
-    // No owner is found on such a system.
-    u32::MAX
-}
-
-/// Whether a process was started by this one, directly or not. What tools leave behind becomes a child
-/// of ours when its parent ends, because we are a child subreaper.
-fn is_started_by_us(pid: u32) -> bool {
-    let own = std::process::id();
-    let mut process = pid;
-    // No line of parents is longer; one that is was changed while it was read.
-    for _ in 0..1024 {
-        match parent(process) {
-            Some(parent) if parent == own => return true,
-            Some(parent) if parent > 1 => process = parent,
-            _ => return false,
-        }
-    }
-    true
-}
-
-/// The fourth field of `/proc/PID/stat` (proc_pid_stat(5)).
-fn parent(pid: u32) -> Option<u32> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name in parentheses may hold anything, so what follows its last end counts.
-    stat.get(stat.rfind(')')? + 1..)?.split_ascii_whitespace().nth(1)?.parse().ok()
 }
 
 #[cfg(all(test, target_os = "linux"))]
+#[allow(clippy::expect_used, reason = "a test that cannot go on has failed")]
 mod tests {
+    use std::io::{BufRead as _, BufReader};
+    use std::net::TcpListener;
+    use std::os::fd::OwnedFd;
+    use std::os::unix::net::UnixStream;
+    use std::process::{Command, Stdio};
+
     use super::*;
 
     #[test]
     fn own_and_system_programs_are_told_from_others() {
-        for (user, is_tool, expected) in [
-            (1000, Some(false), Standing::OwnUser),
-            (1000, Some(true), Standing::Tool),
-            (1000, None, Standing::Unidentified),
-            (998, None, Standing::SystemAccount),
-            (0, None, Standing::SystemAccount),
-            (1001, None, Standing::OtherUser),
-            (65_534, None, Standing::OtherUser),
+        for (user, is_own_user, kin, expected) in [
+            (1000, true, Kin::None, Standing::OwnUser),
+            (1000, true, Kin::Tool, Standing::Tool),
+            (1000, true, Kin::Unidentified, Standing::Unidentified),
+            (998, false, Kin::None, Standing::SystemAccount),
+            (0, false, Kin::None, Standing::SystemAccount),
+            (0, true, Kin::None, Standing::OwnUser),
+            (1001, false, Kin::None, Standing::OtherUser),
+            (65_534, false, Kin::None, Standing::OtherUser),
+            (998, false, Kin::Unidentified, Standing::Unidentified),
+            (1001, false, Kin::Tool, Standing::Tool),
         ] {
-            assert_eq!(standing(user, 1000, is_tool), expected, "{user} {is_tool:?}");
+            let owner = PortOwner { program: None, pid: None, user, is_own_user, kin };
+            assert_eq!(standing(&owner), expected, "{owner:?}");
         }
+    }
+
+    /// Keeps a listening socket open, as its standard input, until this is dropped.
+    struct Listener {
+        program: std::process::Child,
+        /// What it reads from; its end ends it.
+        _line: UnixStream,
+    }
+
+    impl Drop for Listener {
+        fn drop(&mut self) {
+            self.program.kill().expect("killed");
+            self.program.wait().expect("ended");
+        }
+    }
+
+    impl Listener {
+        /// `script` is bash's; by its first word it tells that it is ready, then it waits.
+        fn start(socket: &TcpListener, script: &str) -> Self {
+            let (line, theirs) = UnixStream::pair().expect("a pair");
+            let socket = socket.try_clone().expect("a copy");
+            let program = Command::new("bash")
+                .args(["-c", &format!("{script}; echo ready; read -u 1 -r")])
+                .stdin(Stdio::from(OwnedFd::from(socket)))
+                .stdout(Stdio::from(OwnedFd::from(theirs)))
+                .spawn()
+                .expect("bash");
+            let mut word = String::new();
+            BufReader::new(&line).read_line(&mut word).expect("a word");
+            assert_eq!(word, "ready\n");
+            Self { program, _line: line }
+        }
+    }
+
+    fn listening_at(address: &str) -> (TcpListener, u16) {
+        let socket = TcpListener::bind(address).expect("a port");
+        let port = socket.local_addr().expect("an address").port();
+        (socket, port)
+    }
+
+    fn standing_of(port: u16) -> Standing {
+        ProcessTable.owner(port).expect("an owner").standing
     }
 
     #[test]
     fn a_server_that_a_tool_opens_is_a_tools() {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-        let port = listener.local_addr().expect("an address").port();
+        let (socket, port) = listening_at("127.0.0.1:0");
         let own = ProcessTable.owner(port).expect("an owner");
-        assert_eq!((own.user, own.standing), (own_user(), Standing::OwnUser));
+        assert_eq!(own.standing, Standing::OwnUser);
 
-        // The child holds the socket as its standard input, and we do not any more.
-        let stdin = std::os::fd::OwnedFd::from(listener);
-        let mut child = std::process::Command::new("sleep").arg("60").stdin(stdin).spawn().expect("started");
-        let tool = ProcessTable.owner(port).expect("an owner");
-        child.kill().expect("killed");
-        child.wait().expect("ended");
-        assert_eq!(tool.standing, Standing::Tool, "{tool}");
-        assert!(tool.to_string().contains(&format!("process {}", child.id())), "{tool}");
+        let tool = Listener::start(&socket, ":");
+        drop(socket);
+
+        let found = ProcessTable.owner(port).expect("an owner");
+        assert_eq!(found.standing, Standing::Tool, "{found}");
+        assert!(found.to_string().contains(&format!("process {}", tool.program.id())), "{found}");
+    }
+
+    #[test]
+    fn a_tool_whose_name_is_no_text_is_a_tool() {
+        let (socket, port) = listening_at("127.0.0.1:0");
+        let _tool = Listener::start(&socket, r"printf '\377' > /proc/$$/comm");
+        drop(socket);
+
+        assert_eq!(standing_of(port), Standing::Tool);
+    }
+
+    #[test]
+    fn a_tool_that_shares_the_socket_is_a_tool() {
+        let (socket, port) = listening_at("127.0.0.1:0");
+        let _tool = Listener::start(&socket, ":");
+
+        assert_eq!(standing_of(port), Standing::Tool);
+    }
+
+    #[test]
+    fn a_tool_beside_another_server_on_the_port_is_a_tool() {
+        let (_other, port) = listening_at("127.0.0.1:0");
+        let (socket, _) = listening_at(&format!("[::1]:{port}"));
+        let _tool = Listener::start(&socket, ":");
+        drop(socket);
+
+        assert_eq!(standing_of(port), Standing::Tool);
+    }
+
+    #[test]
+    fn a_tool_that_listens_at_a_mapped_address_is_a_tool() {
+        let (socket, port) = listening_at("[::ffff:127.0.0.1]:0");
+        let _tool = Listener::start(&socket, ":");
+        drop(socket);
+
+        assert_eq!(standing_of(port), Standing::Tool);
     }
 }

@@ -4,6 +4,7 @@
 //! ```text
 //! peer_attacker stay                       nothing
 //! peer_attacker connect PORT               a connection, plainly
+//! peer_attacker listen PORT                a server on the port
 //! peer_attacker queue PORT                 the connection lies in a queue, and no process has it open
 //! peer_attacker park PORT KEEPER           the connection is in the hands of the program behind the socket KEEPER
 //! peer_attacker keep KEEPER                that program, which takes what it is given
@@ -20,7 +21,7 @@
 
 use std::io::{IoSlice, IoSliceMut, Write as _};
 use std::mem::MaybeUninit;
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::{Child, Command};
@@ -43,6 +44,10 @@ fn perform(trick: &[&str]) -> Result<(), Failure> {
         ["stay"] => stay(),
         ["connect", port] => {
             let _socket = connect(port)?;
+            stay()
+        }
+        ["listen", port] => {
+            let _socket = TcpListener::bind(("127.0.0.1", port.parse()?))?;
             stay()
         }
         ["queue", port] => {

@@ -5,6 +5,7 @@
 //! so, being found elsewhere clears nobody.
 
 mod kin;
+mod listening;
 pub(crate) mod orphans;
 mod processes;
 mod program;
@@ -16,16 +17,15 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use tidegate_protocol::text;
 use tidegate_trust::origin::{CommandsAlive, Peer};
 
 use crate::commands::RunningCommands;
 use crate::lookup::{LocalSocket, PeerLookup};
-use crate::port_owner::PortOwner;
-use kin::Kin;
+use crate::port_owner::Kin;
 use processes::{Holding, Stat};
 use tcp_sockets::TcpSocket;
 
+pub(crate) use listening::port_owner;
 pub use unix_peer::UnixPeer;
 
 /// How often a look-up is repeated while processes come and go.
@@ -138,7 +138,7 @@ impl KernelPeers {
     /// Who has a socket open.
     fn identify(&self, socket: TcpSocket, deadline: Instant) -> Peer {
         let same_user = socket.uid == own_user();
-        let Ok(holders) = processes::holders(socket.inode, socket.uid, deadline) else {
+        let Ok(holders) = processes::holders(socket.inode, Some(socket.uid), deadline) else {
             return Peer::Unknown { uid: None };
         };
         let kin: Vec<(u32, Kin)> = holders.into_iter().map(|pid| (pid, Kin::of(pid))).collect();
@@ -202,18 +202,6 @@ impl PeerLookup for KernelPeers {
 /// When a process started, in clock ticks since boot.
 pub(crate) fn started(pid: u32) -> Option<u64> {
     processes::stat(pid).ok().map(|stat| stat.started)
-}
-
-/// The owner of the socket that listens on a port.
-pub(crate) fn port_owner(port: u16) -> Option<PortOwner> {
-    let socket = *tcp_sockets::listening(port).ok()?.first()?;
-    let deadline = Instant::now() + crate::port_owner::PATIENCE;
-    let holders = processes::holders(socket.inode, socket.uid, deadline).unwrap_or_default();
-    let pid = holders.first().copied();
-    let program = pid
-        .and_then(|pid| processes::link(pid, "exe").ok())
-        .map(|path| text::one_line(&path.display().to_string(), 200));
-    Some(PortOwner { program, pid, user: socket.uid })
 }
 
 fn own_user() -> u32 {

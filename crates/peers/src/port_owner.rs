@@ -1,12 +1,24 @@
 //! Who listens on a port, as the process table tells. Nobody is connected to.
 
-use std::fmt;
 #[cfg(target_os = "linux")]
 use std::time::Duration;
+use std::{fmt, io};
 
 /// How long the owner of a port is looked for.
 #[cfg(target_os = "linux")]
 pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What a process is to us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kin {
+    /// Nothing speaks for a tool.
+    None,
+    /// It is gone, its parents come and go, or it has the mark that tools share with programs in other
+    /// sandboxes.
+    Unidentified,
+    /// An agent started it.
+    Tool,
+}
 
 /// The owner of a listening port.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +29,11 @@ pub struct PortOwner {
     pub pid: Option<u32>,
     /// The user.
     pub user: u32,
+    /// Whether that is our own user.
+    pub is_own_user: bool,
+    /// What it is to us. Tools run as our own user, so another user's program that is not shown to us
+    /// is none.
+    pub kin: Kin,
 }
 
 impl fmt::Display for PortOwner {
@@ -30,15 +47,18 @@ impl fmt::Display for PortOwner {
 }
 
 /// The owner of the socket that listens on a TCP port of loopback or of every address; `None` where
-/// the system does not tell.
-#[must_use]
-pub fn find(port: u16) -> Option<PortOwner> {
+/// nobody listens. Of several sockets, and several processes that have one open, the one counts that
+/// is to be trusted least. Blocks, for a few milliseconds as a rule.
+///
+/// # Errors
+/// When the system does not tell.
+pub fn find(port: u16) -> io::Result<Option<PortOwner>> {
     #[cfg(target_os = "linux")]
     let owner = crate::linux::port_owner(port);
     #[cfg(not(target_os = "linux"))]
     let owner = {
         let _ = port;
-        None
+        Err(io::ErrorKind::Unsupported.into())
     };
     owner
 }

@@ -6,6 +6,7 @@ use tidegate_protocol::text;
 
 use super::processes::{self, Stat};
 use crate::commands::{PROGRAM_PREFIX, RUN_TOOL, SCOPE_PREFIX};
+use crate::port_owner::Kin;
 
 /// How often a chain of parents is followed again that changed meanwhile.
 const ROUNDS: usize = 5;
@@ -13,18 +14,6 @@ const ROUNDS: usize = 5;
 const MAX_GENERATIONS: usize = 1000;
 /// Characters of a tool's command line.
 const MAX_COMMAND: usize = 200;
-
-/// What a process is to us.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kin {
-    /// An agent started it.
-    Tool,
-    /// It is gone, its parents come and go, or it has the mark that tools share with programs in other
-    /// sandboxes.
-    Unidentified,
-    /// Nothing speaks for a tool.
-    None,
-}
 
 impl Kin {
     pub(super) fn of(pid: u32) -> Self {

@@ -250,18 +250,19 @@ fn has_link(directory: &Path, wanted: &str) -> io::Result<bool> {
     Ok(false)
 }
 
-/// The processes of a user that have a socket open.
+/// The processes that have a socket open, those of a user or all that are shown to us.
 ///
 /// # Errors
 /// When `/proc` cannot be read, or not before the deadline.
-pub(crate) fn holders(inode: u64, uid: u32, deadline: Instant) -> io::Result<Vec<u32>> {
+pub(crate) fn holders(inode: u64, uid: Option<u32>, deadline: Instant) -> io::Result<Vec<u32>> {
     let wanted = format!("socket:[{inode}]");
+    let is_meant = |pid| uid.is_none_or(|uid| user(pid).is_ok_and(|user| user == uid));
     let mut holders = Vec::new();
     for pid in all()? {
         if Instant::now() >= deadline {
             return Err(io::ErrorKind::TimedOut.into());
         }
-        if user(pid).is_ok_and(|user| user == uid) && has_link(&entry(pid, "fd"), &wanted).unwrap_or(false) {
+        if is_meant(pid) && has_link(&entry(pid, "fd"), &wanted).unwrap_or(false) {
             holders.push(pid);
         }
     }

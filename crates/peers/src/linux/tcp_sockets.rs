@@ -51,7 +51,7 @@ pub(crate) fn user(own: SocketAddr, other: SocketAddr) -> Option<u32> {
 /// When the kernel does not tell.
 pub(crate) fn listening(port: u16) -> io::Result<Vec<TcpSocket>> {
     let is_ours = |row: &TcpNetEntry| {
-        let ip = row.local_address.ip();
+        let ip = row.local_address.ip().to_canonical();
         row.state == TcpState::Listen
             && row.local_address.port() == port
             && (ip.is_loopback() || ip.is_unspecified())

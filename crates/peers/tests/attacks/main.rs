@@ -6,6 +6,7 @@
 
 mod local_socket;
 mod orphans;
+mod port;
 mod sessions;
 mod support;
 mod tcp;
