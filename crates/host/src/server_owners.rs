@@ -1,7 +1,7 @@
 //! Who runs a model server on this computer, as the process table tells.
 
 use tidegate_peers::port_owner::{self, Kin, PortOwner};
-use tidegate_providers::local::{ServerOwner, ServerOwners, Standing};
+use tidegate_providers::local::{Owner, ServerOwner, ServerOwners, Standing};
 
 /// The users below this number are the system's: services have them, people do not (`login.defs(5)`,
 /// `SYS_UID_MAX`).
@@ -12,9 +12,19 @@ const FIRST_PERSON: u32 = 1000;
 pub(crate) struct ProcessTable;
 
 impl ServerOwners for ProcessTable {
-    fn owner(&self, port: u16) -> Option<ServerOwner> {
-        let owner = port_owner::find(port).ok().flatten()?;
-        Some(ServerOwner { user: owner.user, words: owner.to_string(), standing: standing(&owner) })
+    fn owner(&self, port: u16) -> Owner {
+        match port_owner::find(port) {
+            Ok(Some(owner)) => Owner::Is(ServerOwner {
+                user: owner.user,
+                words: owner.to_string(),
+                standing: standing(&owner),
+            }),
+            Ok(None) => Owner::Nobody,
+            Err(error) => {
+                tracing::warn!(%error, port, "the system does not tell who listens on a port");
+                Owner::Unknown
+            }
+        }
     }
 }
 
@@ -96,20 +106,27 @@ mod tests {
         (socket, port)
     }
 
+    fn owner_of(port: u16) -> ServerOwner {
+        match ProcessTable.owner(port) {
+            Owner::Is(owner) => owner,
+            other => panic!("no owner: {other:?}"),
+        }
+    }
+
     fn standing_of(port: u16) -> Standing {
-        ProcessTable.owner(port).expect("an owner").standing
+        owner_of(port).standing
     }
 
     #[test]
     fn a_server_that_a_tool_opens_is_a_tools() {
         let (socket, port) = listening_at("127.0.0.1:0");
-        let own = ProcessTable.owner(port).expect("an owner");
+        let own = owner_of(port);
         assert_eq!(own.standing, Standing::OwnUser);
 
         let tool = Listener::start(&socket, ":");
         drop(socket);
 
-        let found = ProcessTable.owner(port).expect("an owner");
+        let found = owner_of(port);
         assert_eq!(found.standing, Standing::Tool, "{found}");
         assert!(found.to_string().contains(&format!("process {}", tool.program.id())), "{found}");
     }

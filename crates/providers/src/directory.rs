@@ -16,8 +16,8 @@ use tokio::time::{Instant, timeout};
 use crate::base_url::BaseUrl;
 use crate::http::{Endpoint, Http};
 use crate::key::{KeyError, KeySource, KeyStore};
-use crate::local::{LocalAddress, LocalServer, ServerOwner, ServerOwners, detect, owner_of};
-use crate::local_model::{FoundServer, LocalModel, UsedServer, refused};
+use crate::local::{LocalAddress, LocalServer, Owner, ServerOwner, ServerOwners, detect, owner_of};
+use crate::local_model::{FoundServer, LocalModel, UsedServer, refused, unknown};
 use crate::offline::OfflineModel;
 use crate::openai::{OpenAiModel, ask};
 
@@ -155,8 +155,12 @@ impl Directory {
             return Ok(None);
         };
         let provider = &name.provider;
-        let Some(owner) = owner_of(&self.owners, at.address.port()).await else {
-            return Err(format!("nothing listens on {}; start {provider}, then try again", at.address));
+        let owner = match owner_of(&self.owners, at.address.port()).await {
+            Owner::Nobody => {
+                return Err(format!("nothing listens on {}; start {provider}, then try again", at.address));
+            }
+            Owner::Unknown => return Err(unknown(provider, at.address.port())),
+            Owner::Is(owner) => owner,
         };
         if let Some(why) = owner.standing.refusal() {
             return Err(refused(provider, &owner, why));

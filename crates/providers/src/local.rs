@@ -115,17 +115,27 @@ impl fmt::Display for ServerOwner {
     }
 }
 
+/// What is known of who listens on a port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Owner {
+    /// Nobody listens.
+    Nobody,
+    /// The system does not tell. It may be anybody, so nothing is sent there.
+    Unknown,
+    /// This program listens.
+    Is(ServerOwner),
+}
+
 /// Looks up who listens.
 pub trait ServerOwners: Send + Sync + 'static {
-    /// Who listens on a port of loopback; `None` when nobody does, or the system does not tell. May
-    /// take some milliseconds and blocks.
-    fn owner(&self, port: u16) -> Option<ServerOwner>;
+    /// Who listens on a port of loopback. May take some milliseconds and blocks.
+    fn owner(&self, port: u16) -> Owner;
 }
 
 /// Looks up who listens, without blocking the caller.
-pub(crate) async fn owner_of(owners: &Arc<dyn ServerOwners>, port: u16) -> Option<ServerOwner> {
+pub(crate) async fn owner_of(owners: &Arc<dyn ServerOwners>, port: u16) -> Owner {
     let owners = Arc::clone(owners);
-    tokio::task::spawn_blocking(move || owners.owner(port)).await.ok().flatten()
+    tokio::task::spawn_blocking(move || owners.owner(port)).await.unwrap_or(Owner::Unknown)
 }
 
 /// A server that was found.
@@ -173,8 +183,10 @@ pub async fn detect(
 
 async fn detect_one(http: &Http, at: LocalAddress, owners: &Arc<dyn ServerOwners>) -> Option<LocalServer> {
     let base = BaseUrl::of_local_server(at.address)?;
-    let owner =
-        owner_of(owners, at.address.port()).await.filter(|owner| owner.standing.refusal().is_none())?;
+    let Owner::Is(owner) = owner_of(owners, at.address.port()).await else { return None };
+    if owner.standing.refusal().is_some() {
+        return None;
+    }
     let mut response = http.get(&Endpoint::open(base.clone()), "/models").await.ok()?;
     if !response.status().is_success() {
         return None;

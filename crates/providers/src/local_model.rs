@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tidegate_agent::model::{BoxFuture, Model, ModelError, ModelName, ModelRequest, ModelStream};
 
-use crate::local::{LocalServer, LocalServerKind, ServerOwner, ServerOwners, owner_of};
+use crate::local::{LocalServer, LocalServerKind, Owner, ServerOwner, ServerOwners, owner_of};
 use crate::openai::OpenAiModel;
 
 /// A server on this computer that a person took into use: the program that was expected, as run by
@@ -44,8 +44,12 @@ impl LocalModel {
         let Some(user) = self.user else {
             return Err(format!("{} on this computer is not in use; {how}", name.provider));
         };
-        // Where nobody listens, asking says so.
-        let Some(owner) = owner_of(&self.owners, self.port).await else { return Ok(()) };
+        let owner = match owner_of(&self.owners, self.port).await {
+            // Asking says so.
+            Owner::Nobody => return Ok(()),
+            Owner::Unknown => return Err(unknown(&name.provider, self.port)),
+            Owner::Is(owner) => owner,
+        };
         if let Some(why) = owner.standing.refusal() {
             return Err(refused(&name.provider, &owner, why));
         }
@@ -80,6 +84,14 @@ impl Model for LocalModel {
             self.model.stream(request).await
         })
     }
+}
+
+/// Why nothing is sent to a port where it is not known who listens.
+pub(crate) fn unknown(provider: &str, port: u16) -> String {
+    format!(
+        "{provider} is not used: the system does not tell which program listens on its port {port}. If it is the \
+         right one, `tidegate models add` adds it"
+    )
 }
 
 /// Why a program that listens where a server is expected is not used.

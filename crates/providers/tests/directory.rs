@@ -14,7 +14,7 @@ use tidegate_providers::directory::{
     Config, DETECTION_AGE, DETECTION_WAIT, Directory, ModelConfig, ProviderConfig,
 };
 use tidegate_providers::key::{BoundKey, KeyError, KeySource, KeyStore};
-use tidegate_providers::local::{LocalAddress, LocalServerKind, ServerOwner, ServerOwners, Standing};
+use tidegate_providers::local::{LocalAddress, LocalServerKind, Owner, ServerOwner, ServerOwners, Standing};
 use tidegate_providers::local_model::UsedServer;
 use tidegate_testkit::model_server::{Answer, Script, ScriptedModel};
 use tokio::net::TcpListener;
@@ -52,12 +52,12 @@ fn no_keys() -> Arc<Keys> {
 }
 
 /// Says of every port who listens there.
-struct Owners(Mutex<ServerOwner>);
+struct Owners(Mutex<Owner>);
 
 impl Owners {
     fn are(user: u32, standing: Standing) -> Arc<Self> {
         let words = format!("/usr/bin/server (process 812, user {user})");
-        Arc::new(Self(Mutex::new(ServerOwner { user, words, standing })))
+        Arc::new(Self(Mutex::new(Owner::Is(ServerOwner { user, words, standing }))))
     }
 
     fn change(&self, user: u32, standing: Standing) {
@@ -67,8 +67,8 @@ impl Owners {
 }
 
 impl ServerOwners for Owners {
-    fn owner(&self, _: u16) -> Option<ServerOwner> {
-        Some(self.0.lock().unwrap().clone())
+    fn owner(&self, _: u16) -> Owner {
+        self.0.lock().unwrap().clone()
     }
 }
 
@@ -193,6 +193,27 @@ async fn a_port_that_changed_hands_hears_no_question() {
         let error = answer(model.clone()).await.unwrap_err();
         assert!(matches!(&error, ModelError::NotInUse { .. }), "{error:?}");
         assert!(error.to_string().contains(&format!("process 812, user {user}")), "{error}");
+    }
+    assert_eq!(running.requests().len(), asked);
+}
+
+#[tokio::test]
+async fn where_the_system_does_not_tell_who_listens_nobody_is_asked() {
+    let running = server(&["qwen3:8b"]).await;
+    let config = Config { local: ollama(running.address()), used: ollama_of(1000), ..Config::default() };
+    let owners = anyone();
+    let directory = Directory::new(config, no_keys(), owners.clone());
+    let model = directory.model(&name("ollama/qwen3:8b")).await.unwrap();
+    answer(model.clone()).await.unwrap();
+    let asked = running.requests().len();
+
+    *owners.0.lock().unwrap() = Owner::Unknown;
+
+    let error = answer(model).await.unwrap_err();
+    assert!(matches!(&error, ModelError::NotInUse { .. }), "{error:?}");
+    let port = running.address().port().to_string();
+    for text in [error.to_string(), directory.taken_into_use(&name("ollama/qwen3:8b")).await.unwrap_err()] {
+        assert!(text.contains("the system does not tell") && text.contains(&port), "{text}");
     }
     assert_eq!(running.requests().len(), asked);
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use tidegate_providers::http::Http;
 use tidegate_providers::local::{
-    DETECTION_TIMEOUT, LocalAddress, LocalServerKind, ServerOwner, ServerOwners, Standing, detect,
+    DETECTION_TIMEOUT, LocalAddress, LocalServerKind, Owner, ServerOwner, ServerOwners, Standing, detect,
 };
 use tidegate_testkit::model_server::{Answer, Script, ScriptedModel};
 use tokio::io::AsyncWriteExt;
@@ -26,8 +26,8 @@ async fn model_server(models: &[&str]) -> ScriptedModel {
 struct Anyone;
 
 impl ServerOwners for Anyone {
-    fn owner(&self, _: u16) -> Option<ServerOwner> {
-        Some(ServerOwner { user: 1000, words: "a program".to_owned(), standing: Standing::OwnUser })
+    fn owner(&self, _: u16) -> Owner {
+        Owner::Is(ServerOwner { user: 1000, words: "a program".to_owned(), standing: Standing::OwnUser })
     }
 }
 
