@@ -1,6 +1,7 @@
 //! Commands of agents that the process before left running: found and ended before anybody is let in.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tidegate_gateway::now;
@@ -10,6 +11,7 @@ use tidegate_protocol::text;
 use tidegate_store::Store;
 use tidegate_trust::Change;
 use tidegate_trust::audit::{AuditEvent, Weight};
+use tokio::task::JoinError;
 
 use crate::foundation::{Foundation, Place};
 use crate::options::Announcement;
@@ -17,16 +19,19 @@ use crate::options::Announcement;
 /// How long a start waits for their end. A command whose host was killed ends within a second by
 /// itself.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// How long is waited between attempts to end what is left.
-const PAUSE: Duration = Duration::from_secs(1);
+/// How long is waited before what is left is looked for again, at first and at most. What is stuck in
+/// the kernel may stay for long, and each look reads the whole process table.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// Characters of a list of them.
 const MAX_NAMES: usize = 400;
 
 /// What was found at a start.
 pub(crate) struct Survivors {
     state_dir: PathBuf,
-    found: Orphans,
-    /// As long as some are left, a client may be one of them.
+    /// `None` when looking failed, so that some may be left.
+    found: Option<Orphans>,
+    /// As long as some may be left, a client may be one of them.
     running: Option<RunningCommand>,
 }
 
@@ -42,26 +47,35 @@ impl Survivors {
         let commands = commands.clone();
         async move {
             let found = match looking {
-                Some(looking) => looking.await.unwrap_or_default(),
-                None => Orphans::default(),
+                Some(looking) => known(looking.await),
+                None => Some(Orphans::default()),
             };
-            let running = (!found.left.is_empty()).then(|| commands.begin(Reach::Beyond));
-            Self { state_dir, found, running }
+            Self::new(state_dir, found, &commands)
         }
     }
 
-    pub(crate) fn ended(&self) -> &[Orphan] {
-        &self.found.ended
+    fn new(state_dir: PathBuf, found: Option<Orphans>, commands: &RunningCommands) -> Self {
+        let running = are_left(found.as_ref()).then(|| commands.begin(Reach::Beyond));
+        Self { state_dir, found, running }
     }
 
+    pub(crate) fn ended(&self) -> &[Orphan] {
+        self.found.as_ref().map_or(&[], |found| &found.ended)
+    }
+
+    /// Whether some are left, as far as is known.
     pub(crate) fn are_left(&self) -> bool {
-        !self.found.left.is_empty()
+        are_left(self.found.as_ref())
+    }
+
+    fn left(&self) -> &[Orphan] {
+        self.found.as_ref().map_or(&[], |found| &found.left)
     }
 
     /// Writes down what was found, and tells the person.
     pub(crate) async fn tell(&self, store: &Store, foundation: &Foundation) {
         let mut events = Vec::new();
-        for (orphans, kind) in [(&self.found.ended, "orphans.ended"), (&self.found.left, "orphans.left")] {
+        for (orphans, kind) in [(self.ended(), "orphans.ended"), (self.left(), "orphans.left")] {
             if !orphans.is_empty() {
                 let names = names(orphans);
                 let line = format!("security audit: commands outlived Tidegate kind={kind} commands={names}");
@@ -76,33 +90,56 @@ impl Survivors {
         if let Err(error) = store.commit_trust(events).await {
             tracing::warn!(%error, "audit events could not be saved; they are in the log file");
         }
-        if !self.found.ended.is_empty() {
-            let commands = self.found.ended.iter().map(|orphan| orphan.command.clone()).collect();
+        if !self.ended().is_empty() {
+            let commands = self.ended().iter().map(|orphan| orphan.command.clone()).collect();
             foundation.announce(&Announcement::OrphansEnded { commands });
         }
     }
 
     /// Why there is no local socket.
     pub(crate) fn sentence(&self) -> String {
+        if self.found.is_none() {
+            return "it could not find out whether commands of agents from before the start are still running. It \
+                    goes on looking, and the command line works once there are none."
+                .to_owned();
+        }
         format!(
             "commands of agents from before the start are still running and could not be ended: {}. End \
              them or restart the computer; the command line works once they are gone.",
-            names(&self.found.left)
+            names(self.left())
         )
     }
 
     /// Goes on ending what is left until nothing is.
     pub(crate) async fn gone(self) {
-        let _running = self.running;
-        loop {
-            tokio::time::sleep(PAUSE).await;
-            let state_dir = self.state_dir.clone();
-            let looking = tokio::task::spawn_blocking(move || orphans::end(&state_dir, PAUSE));
-            if looking.await.is_ok_and(|found| found.left.is_empty()) {
-                tracing::info!("the commands that outlived Tidegate are gone");
-                return;
-            }
+        let Self { state_dir, running: _running, .. } = self;
+        until_gone(move || orphans::end(&state_dir, Duration::ZERO)).await;
+        tracing::info!("the commands that outlived Tidegate are gone");
+    }
+}
+
+/// What was found; `None` when looking panicked.
+fn known(looked: Result<Orphans, JoinError>) -> Option<Orphans> {
+    looked
+        .inspect_err(|error| tracing::error!(%error, "looking for commands that outlived Tidegate failed"))
+        .ok()
+}
+
+fn are_left(found: Option<&Orphans>) -> bool {
+    found.is_none_or(|found| !found.left.is_empty())
+}
+
+/// Passes again and again, ever more rarely, until nothing is left.
+async fn until_gone(pass: impl Fn() -> Orphans + Send + Sync + 'static) {
+    let pass = Arc::new(pass);
+    let mut pause = FIRST_PAUSE;
+    loop {
+        tokio::time::sleep(pause).await;
+        let pass = Arc::clone(&pass);
+        if !are_left(known(tokio::task::spawn_blocking(move || pass()).await).as_ref()) {
+            return;
         }
+        pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }
 
@@ -111,4 +148,48 @@ pub(crate) fn names(orphans: &[Orphan]) -> String {
     let names: Vec<String> =
         orphans.iter().map(|orphan| format!("{} (process {})", orphan.command, orphan.pid)).collect();
     text::one_line(&names.join("; "), MAX_NAMES)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tidegate_trust::origin::CommandsAlive;
+    use tokio::time::Instant;
+
+    use super::*;
+
+    fn stuck() -> Orphans {
+        let orphan = Orphan { pid: 4242, command: "dd".to_owned() };
+        Orphans { ended: Vec::new(), left: vec![orphan] }
+    }
+
+    #[tokio::test]
+    async fn when_looking_fails_some_may_be_left() {
+        let commands = RunningCommands::default();
+        let looked = tokio::task::spawn_blocking(|| panic!("a fault")).await;
+
+        let survivors = Survivors::new(PathBuf::new(), known(looked), &commands);
+
+        assert!(survivors.are_left());
+        assert_eq!(commands.alive(), CommandsAlive::Beyond);
+        assert!(survivors.sentence().starts_with("it could not find out"), "{}", survivors.sentence());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_stays_is_looked_for_ever_more_rarely_until_it_is_gone() {
+        let passes = Arc::new(AtomicUsize::new(0));
+        let counted = passes.clone();
+        let begun = Instant::now();
+
+        until_gone(move || match counted.fetch_add(1, Ordering::Relaxed) {
+            2 => panic!("a fault"),
+            0..7 => stuck(),
+            _ => Orphans::default(),
+        })
+        .await;
+
+        assert_eq!(passes.load(Ordering::Relaxed), 8);
+        assert_eq!(begun.elapsed().as_secs(), 1 + 2 + 4 + 8 + 16 + 30 + 30 + 30);
+    }
 }

@@ -25,15 +25,15 @@ pub(crate) fn end(state_dir: &Path, patience: Duration) -> Orphans {
             seen.entry((*pid, stat.started))
                 .or_insert_with(|| Orphan { pid: *pid, command: kin::command(*pid) });
         }
-        let is_over = found.all().next().is_none() || Instant::now() >= deadline;
-        if is_over {
+        // Also at the deadline: without patience, this is the only attempt.
+        found.kill();
+        if found.all().next().is_none() || Instant::now() >= deadline {
             let left: BTreeSet<(u32, u64)> = found.all().map(|(pid, stat)| (*pid, stat.started)).collect();
             let (left, ended): (Vec<_>, Vec<_>) = seen.into_iter().partition(|(key, _)| left.contains(key));
             let orphans =
                 |all: Vec<((u32, u64), Orphan)>| all.into_iter().map(|(_, orphan)| orphan).collect();
             return Orphans { ended: orphans(ended), left: orphans(left) };
         }
-        found.kill();
         sleep(REPEAT);
     }
 }

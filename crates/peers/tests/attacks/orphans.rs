@@ -2,11 +2,14 @@
 
 use std::io::Read as _;
 use std::path::Path;
+use std::time::Duration;
 
 use tempfile::TempDir;
 use tidegate_peers::{PeerLookup as _, orphans};
 
-use crate::support::{Listening, PATIENCE, Running, Stranger, adopt_orphans, assert_tool, later, quiet};
+use crate::support::{
+    Listening, PATIENCE, Running, Stranger, adopt_orphans, assert_tool, eventually, later, quiet,
+};
 
 #[test]
 fn orphans_of_the_same_state_directory_are_ended_with_what_is_below() {
@@ -49,6 +52,22 @@ fn marked_commands_are_ended_and_others_with_the_variable_are_not() {
     let ended: Vec<u32> = found.ended.iter().map(|orphan| orphan.pid).collect();
     assert_eq!((ended, found.left), (vec![marked.0], vec![]));
     assert!(Path::new(&format!("/proc/{}", innocent.0)).exists());
+}
+
+#[test]
+fn one_pass_is_made_without_patience() {
+    let place = TempDir::new().expect("a directory");
+    let listening = Listening::start();
+    let marked =
+        Stranger::with("sleeper", &["no-new-privs", "connect", &listening.port()], Some(place.path()));
+    let (_, mut connection) = listening.arrived();
+    connection.set_nonblocking(true).expect("it is set");
+
+    let found = orphans::end(place.path(), Duration::ZERO);
+
+    let left: Vec<u32> = found.left.iter().map(|orphan| orphan.pid).collect();
+    assert_eq!((found.ended, left), (vec![], vec![marked.0]));
+    eventually("its connection ends with it", || matches!(connection.read(&mut [0; 8]), Ok(0)));
 }
 
 #[test]
