@@ -64,6 +64,10 @@ impl PeerLookup for KernelPeers {
         self.commands.alive()
     }
 
+    fn commands_at_once(&self) -> Option<CommandsAlive> {
+        Some(self.commands.alive())
+    }
+
     fn ancestry(&self, _socket: &LocalSocket, _deadline: Instant) -> Peer {
         Peer::Unknown { uid: None }
     }

@@ -179,15 +179,20 @@ impl KernelPeers {
 
 impl PeerLookup for KernelPeers {
     fn commands(&self) -> CommandsAlive {
-        let noted = self.commands.alive();
-        if noted == CommandsAlive::Beyond || processes::is_childless() {
-            return noted;
+        if let Some(known) = self.commands_at_once() {
+            return known;
         }
+        let noted = self.commands.alive();
         let launchers = self.commands.launchers();
         match processes::strays(&launchers) {
             Ok(strays) if strays <= self.commands.launching() => noted,
             _ => CommandsAlive::Beyond,
         }
+    }
+
+    fn commands_at_once(&self) -> Option<CommandsAlive> {
+        let noted = self.commands.alive();
+        (noted == CommandsAlive::Beyond || processes::is_childless()).then_some(noted)
     }
 
     fn ancestry(&self, socket: &LocalSocket, deadline: Instant) -> Peer {

@@ -25,10 +25,15 @@ pub enum LocalSocket {
 /// time. What is not known at the deadline is [`Peer::Unknown`], of whom [`crate::KernelPeers::user`] may
 /// still know the user.
 pub trait PeerLookup: Send + Sync + 'static {
-    /// Which commands of agents may be alive. Does not block for long: nothing but our own children
-    /// is read.
+    /// Which commands of agents may be alive. Reads no more than our own children, unless they change
+    /// meanwhile.
     fn commands(&self) -> CommandsAlive {
         CommandsAlive::None
+    }
+
+    /// The same, where it is known without reading anything. Does not block.
+    fn commands_at_once(&self) -> Option<CommandsAlive> {
+        None
     }
 
     /// Whether an agent started the peer: [`Peer::Tool`], [`Peer::NotATool`], or [`Peer::Unknown`]

@@ -12,7 +12,7 @@ use tidegate_protocol::{
     CloseCode, CloseFrame, ConnectParams, ConnectionId, Dialect, Event, Refusal, RequestId, Scope, limits,
 };
 use tidegate_trust::admission::{Admitted, LookUp};
-use tidegate_trust::origin::{Origin, Peer};
+use tidegate_trust::origin::{CommandsAlive, Origin, Peer};
 use tidegate_trust::{Admission, Attempt, Principal, Session};
 use tokio::time::{Instant, timeout_at};
 
@@ -94,15 +94,16 @@ impl<T: Transport> Challenged<T> {
         }
         let origin = self.arrival.origin.clone();
         let mut attempt = Attempt::new(self.id.clone(), origin, params, &self.nonce, now::wall());
+        if self.arrival.socket.is_some() {
+            // Once is enough: a command that starts later did not send what has been received already.
+            attempt = attempt.during(commands_alive(&self.gateway).await);
+        }
         let mut looked = None;
         loop {
             let Ok(entropy) = now::entropy() else {
                 let message = "the operating system gives no random bytes".to_owned();
                 return Err(Refused::plain(Refusal::InvalidHandshake(message)));
             };
-            if self.arrival.socket.is_some() {
-                attempt = attempt.during(inner.peers.commands());
-            }
             let admission = inner.gatekeeper.authority().admit(&attempt, &entropy, now::moment());
             match admission {
                 Admission::Admitted(mut admitted) => {
@@ -262,6 +263,16 @@ async fn hello(
         },
         policy: Policy::with_max_payload(max_payload(session)),
     }
+}
+
+/// Which commands of agents may be alive. What has to be read is read off the async workers; where that
+/// fails, any may be.
+async fn commands_alive(gateway: &Gateway) -> CommandsAlive {
+    let peers = gateway.inner().peers.clone();
+    if let Some(known) = peers.commands_at_once() {
+        return known;
+    }
+    tokio::task::spawn_blocking(move || peers.commands()).await.unwrap_or(CommandsAlive::Beyond)
 }
 
 /// How long a look-up may take, from when it is asked for.

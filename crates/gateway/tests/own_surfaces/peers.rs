@@ -35,6 +35,19 @@ async fn a_known_device_is_looked_up_only_while_commands_may_be_alive() {
     }
 }
 
+/// The test's own thread is the only async worker.
+#[tokio::test]
+async fn what_runs_is_read_once_in_a_handshake_off_the_async_workers() {
+    let world = unidentified(CommandsAlive::Contained).await;
+    world.peers.readers.lock().unwrap().clear();
+
+    world.connect(&world.device(1, &SCOPES)).await.unwrap();
+
+    let readers = world.peers.readers.lock().unwrap().clone();
+    assert_eq!(readers.len(), 1);
+    assert_ne!(readers[0], std::thread::current().id());
+}
+
 #[tokio::test]
 async fn a_known_device_asks_while_a_command_could_be_behind_it() {
     let world = unidentified(CommandsAlive::Beyond).await;

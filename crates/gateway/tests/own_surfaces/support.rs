@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -71,6 +72,8 @@ pub(crate) struct Peers {
     /// What everyone is instead.
     pub(crate) found: Mutex<Option<Peer>>,
     pub(crate) commands: Mutex<CommandsAlive>,
+    /// The threads that asked for them.
+    pub(crate) readers: Mutex<Vec<ThreadId>>,
     /// How often someone was looked up.
     pub(crate) look_ups: AtomicUsize,
     /// While this is held, no look-up ends.
@@ -87,6 +90,7 @@ impl Peers {
 
 impl PeerLookup for Peers {
     fn commands(&self) -> CommandsAlive {
+        self.readers.lock().unwrap().push(std::thread::current().id());
         *self.commands.lock().unwrap()
     }
 

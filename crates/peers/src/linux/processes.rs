@@ -5,7 +5,7 @@
 //! only as UTF-8, though the process looked at writes them; lists of descriptors, for each of which it
 //! opens and stats what one `readlink` tells; and lists of children, which it does not know.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, Read as _};
@@ -164,14 +164,16 @@ pub(crate) fn below(table: &BTreeMap<u32, Stat>, roots: impl IntoIterator<Item =
 }
 
 /// How many living children this process has in other sessions beside the `known` ones: by the kernel's
-/// own lists, which cost nothing that grows with the number of processes, else by the table.
+/// own lists, which cost nothing that grows with the number of processes, else by the table. From a list
+/// that is read while children end, living ones may be missing (proc_pid_task_tid_children(5)), so it
+/// counts only when it is read twice and the same.
 ///
 /// # Errors
 /// When `/proc` cannot be read.
 pub(crate) fn strays(known: &BTreeMap<u32, u64>) -> io::Result<usize> {
-    let children = match listed_children() {
-        Ok(children) => children,
-        Err(_) => {
+    let children = match settled(listed_children) {
+        Some(children) => children,
+        None => {
             table()?.into_iter().filter(|(_, stat)| stat.parent == own_pid()).map(|(pid, _)| pid).collect()
         }
     };
@@ -191,10 +193,16 @@ pub(crate) fn own_session() -> io::Result<u32> {
     Ok(stat(own_pid())?.session)
 }
 
+/// What two readings agree on.
+fn settled(read: impl Fn() -> io::Result<BTreeSet<u32>>) -> Option<BTreeSet<u32>> {
+    let first = read().ok()?;
+    (read().ok()? == first).then_some(first)
+}
+
 /// # Errors
 /// When the kernel keeps no such lists.
-fn listed_children() -> io::Result<Vec<u32>> {
-    let mut children = Vec::new();
+fn listed_children() -> io::Result<BTreeSet<u32>> {
+    let mut children = BTreeSet::new();
     for thread in fs::read_dir("/proc/self/task")?.flatten() {
         match fs::read_to_string(thread.path().join("children")) {
             Ok(list) => {
@@ -375,6 +383,21 @@ mod tests {
         child.wait().expect("it is reaped");
         beside.kill().expect("killed");
         beside.wait().expect("it is reaped");
+    }
+
+    #[test]
+    fn a_list_of_children_that_changes_while_it_is_read_counts_for_nothing() {
+        let readings = |lists: [Option<&[u32]>; 2]| {
+            let lists = std::cell::RefCell::new(lists.into_iter());
+            settled(|| {
+                let list = lists.borrow_mut().next().flatten();
+                list.map(|list| list.iter().copied().collect()).ok_or(io::ErrorKind::NotFound.into())
+            })
+        };
+        assert_eq!(readings([Some(&[7, 8]), Some(&[8, 7])]), Some(BTreeSet::from([7, 8])));
+        assert_eq!(readings([Some(&[7]), Some(&[7, 8])]), None);
+        assert_eq!(readings([Some(&[7]), None]), None);
+        assert_eq!(readings([None, Some(&[7])]), None);
     }
 
     fn row(parent: u32) -> Stat {
