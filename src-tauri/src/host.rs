@@ -59,7 +59,7 @@ impl Host {
         Work {
             is_paused: runtime.is_paused(),
             running,
-            commands_beyond_contained: host.commands_beyond_contained(),
+            commands_beyond_contained: usize::from(host.has_commands_beyond_contained()),
         }
     }
 

@@ -13,7 +13,7 @@ use tidegate_protocol::{ErrorShape, Event, Method, limits};
 use tidegate_store::Store;
 use tidegate_trust::Authority;
 use tidegate_trust::decision::Desktop;
-use tidegate_trust::origin::{InProcessKey, Origin, Peer};
+use tidegate_trust::origin::{CommandsAlive, InProcessKey, Origin, Peer};
 use tidegate_trust::settings::{Setting, ShownSetting};
 use tidegate_trust::token::Token;
 use tokio::sync::Semaphore;
@@ -190,6 +190,13 @@ impl Gateway {
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.0.ready.load(Ordering::Acquire) && !self.0.stop.is_cancelled()
+    }
+
+    /// Which commands of agents may be alive, processes that outlived theirs among them. Reads the list
+    /// of our own children.
+    #[must_use]
+    pub fn commands_alive(&self) -> CommandsAlive {
+        self.0.peers.commands()
     }
 
     /// Opens a connection inside this process. What it may do is decided like for any other: only

@@ -8,6 +8,7 @@ use tidegate_agent::Runtime;
 use tidegate_gateway::desk::Desk;
 use tidegate_gateway::{Gateway, SubagentClient};
 use tidegate_store::Store;
+use tidegate_trust::origin::CommandsAlive;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
@@ -73,11 +74,12 @@ impl RunningHost {
         &self.runtime
     }
 
-    /// How many commands of agents run that are not contained. A program's press of an approving
-    /// button counts only while there are none.
+    /// Whether a command of an agent may run that is not contained, or a process that outlived one. A
+    /// program's press of an approving button counts only while there is none. Reads the list of our
+    /// own children.
     #[must_use]
-    pub fn commands_beyond_contained(&self) -> usize {
-        self.foundation.commands.beyond()
+    pub fn has_commands_beyond_contained(&self) -> bool {
+        self.gateway.commands_alive() == CommandsAlive::Beyond
     }
 
     /// Our own client.

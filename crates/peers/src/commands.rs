@@ -72,12 +72,6 @@ impl RunningCommands {
         }
     }
 
-    /// How many commands run that can get beyond [`Reach::Contained`].
-    #[must_use]
-    pub fn beyond(&self) -> usize {
-        self.table().running.values().filter(|entry| entry.reach == Reach::Beyond).count()
-    }
-
     /// The launcher's children, with their start times.
     #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "no process is looked into"))]
     pub(crate) fn launchers(&self) -> BTreeMap<u32, u64> {
@@ -133,7 +127,6 @@ mod tests {
         let contained = commands.begin(Reach::Contained);
         assert_eq!(commands.alive(), CommandsAlive::Contained);
         let beyond = commands.clone().begin(Reach::Beyond);
-        assert_eq!(commands.beyond(), 1);
         assert_eq!(commands.alive(), CommandsAlive::Beyond);
         drop(beyond);
         assert_eq!(commands.alive(), CommandsAlive::Contained);
