@@ -104,7 +104,7 @@ impl DesktopKey {
 pub enum Peer {
     /// Nobody looked yet. Looking costs time, so it happens only where it decides something.
     NotLookedUp,
-    /// It is no descendant of this process. More was not looked up.
+    /// No agent started it. More was not looked up.
     NotATool,
     /// It could not be identified: the process is gone, the kernel does not tell, or a command of an
     /// agent could have put the socket into its hands.

@@ -89,7 +89,8 @@ impl<T: Transport> Challenged<T> {
             )));
         }
         if inner.places.are_all_taken() && !matches!(self.arrival.origin, Origin::InProcess(_)) {
-            // Before anything is used up, such as a grant for one admission.
+            // Here nothing is used up yet, such as a grant for one admission. The last place may still be
+            // taken meanwhile, so it is asked again when one is needed.
             return Err(Refused::plain(Refusal::TooManyConnections(TooManyConnections::InAll)));
         }
         let origin = self.arrival.origin.clone();
