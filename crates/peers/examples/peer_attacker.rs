@@ -17,7 +17,7 @@
 //! peer_attacker no-new-privs TRICK...      the trick, with the mark that commands have for good
 //! ```
 
-#![allow(clippy::print_stdout, reason = "what was done is told to the test that waits for it")]
+#![allow(clippy::print_stdout, reason = "the test waits for what is printed")]
 
 use std::io::{IoSlice, IoSliceMut, Write as _};
 use std::mem::MaybeUninit;
@@ -98,7 +98,7 @@ fn perform(trick: &[&str]) -> Result<(), Failure> {
     }
 }
 
-/// Connects and says hello, as whoever listens waits for that.
+/// Connects and says hello, which the server waits for.
 fn connect(port: &str) -> Result<TcpStream, Failure> {
     let mut socket = TcpStream::connect(("127.0.0.1", port.parse()?))?;
     socket.write_all(b"hello\n")?;

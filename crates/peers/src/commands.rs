@@ -1,6 +1,6 @@
-//! Which commands of agents run in this process's care, told by the launcher. Whoever asks about peers
-//! needs it twice: while a command runs that is not contained, a socket in somebody's hands says
-//! little; and the launcher's own children, which shield themselves, are known to be no clients.
+//! Which commands of agents run under this process, as the launcher notes them. Looking up peers needs it
+//! twice: while a command runs that is not contained, it says little which process has a socket open; and
+//! the launcher's own children, which shield themselves, are known to be no clients.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

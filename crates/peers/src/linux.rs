@@ -1,6 +1,6 @@
 //! Peers on Linux: sockets from the kernel's tables, processes from `/proc`.
 //!
-//! Whoever is looked up may work against it, so every doubt is [`Peer::Unknown`]. A socket can be put
+//! A peer may work against being looked up, so every doubt is [`Peer::Unknown`]. A socket can be put
 //! into the hands of another process, or into none for a while, so while something runs that may do
 //! so, being found elsewhere clears nobody.
 
@@ -82,7 +82,7 @@ impl KernelPeers {
             if Instant::now() >= deadline {
                 break;
             }
-            // Asked before the socket is: whoever has it open then was not a child before.
+            // Asked before the socket is: without children by then, no process that has it open is one.
             let is_childless = processes::is_childless();
             let socket = match tcp_sockets::connected(peer, local) {
                 Ok(Some(socket)) if socket.inode != 0 => socket,
@@ -109,7 +109,7 @@ impl KernelPeers {
                 };
             }
             if processes::holds_socket(processes::own_pid(), socket.inode) == Holding::Yes {
-                // Nobody puts anything into our hands.
+                // Nobody can make us open it.
                 return self.described(processes::own_pid(), socket.uid, depth);
             }
             return match self.identify(socket, deadline) {

@@ -373,7 +373,7 @@ fn a_script_that_overwrote_its_command_line_and_was_started_otherwise_gets_no_la
 #[test]
 fn who_has_a_port_is_named() {
     let listening = Listening::start();
-    let owner = tidegate_peers::port_owner::find(listening.port()).expect("it is told").expect("an owner");
+    let owner = tidegate_peers::port_owner::find(listening.port()).expect("an answer").expect("an owner");
     assert_eq!(owner.pid, Some(std::process::id()));
     assert_eq!(owner.user, rustix::process::geteuid().as_raw());
     let program = std::env::current_exe().expect("a path").display().to_string();

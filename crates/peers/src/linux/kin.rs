@@ -62,7 +62,7 @@ fn is_same(now: Stat, before: Stat) -> bool {
 }
 
 /// Whether a process is `tidegate run-tool`, as far as its command line tells: it shields itself, so
-/// its file is not shown. Whoever imitates it is called a tool and gains nothing.
+/// its file is not shown. A program that imitates it is taken for a tool, and gains nothing.
 pub(super) fn supervises_a_command(pid: u32) -> bool {
     let words = processes::command_line(pid).unwrap_or_default();
     words.get(1).is_some_and(|word| word == RUN_TOOL) && is_named_like_us(words.first())

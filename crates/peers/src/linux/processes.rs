@@ -131,7 +131,7 @@ pub(crate) fn all() -> io::Result<Vec<u32>> {
 /// # Errors
 /// When `/proc` cannot be read.
 pub(crate) fn table() -> io::Result<BTreeMap<u32, Stat>> {
-    // Whoever is gone by now is not there any more.
+    // A process that has ended meanwhile is left out.
     Ok(all()?.into_iter().filter_map(|pid| Some((pid, stat(pid).ok()?))).collect())
 }
 

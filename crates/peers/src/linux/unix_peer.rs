@@ -30,7 +30,7 @@ impl UnixPeer {
     }
 
     /// What [`Self::at_accept`] gives on a kernel without process descriptors for peers. Start times are
-    /// told in hundredths of a second, which is less than it takes to get round all numbers.
+    /// in hundredths of a second, and using up all numbers takes longer.
     #[must_use]
     pub fn without_handle(pid: u32, uid: u32) -> Self {
         Self { pid, uid, handle: None, started: processes::stat(pid).ok().map(|stat| stat.started) }

@@ -78,8 +78,8 @@ mod as_root {
             let (stream, pid) = local.accepted();
             let before = UnixPeer::without_handle(pid, own_user());
             gone.0.wait().expect("it ends");
-            // Start times are told in hundredths of a second: without a handle, two that started in the
-            // same one are told apart by nothing, and nobody but root gets round all numbers so fast.
+            // Start times are in hundredths of a second: without a handle, two that started in the
+            // same one cannot be told apart, but nobody except root uses up all numbers so fast.
             std::thread::sleep(Duration::from_millis(30));
             // The next number is that of the shell which starts the other one.
             fs::write(LAST_NUMBER, (pid - 2).to_string()).expect("root may");
@@ -87,7 +87,7 @@ mod as_root {
             if other.0 != pid {
                 continue;
             }
-            // Whoever has the number now is identified, if it is asked about as itself.
+            // The process that has the number now is identified when it is asked about as itself.
             let itself = LocalSocket::Unix(UnixPeer::without_handle(pid, own_user()));
             assert_eq!(quiet().ancestry(&itself, later()), Peer::NotATool);
             for peer in [before, UnixPeer::at_accept(&stream, pid, own_user())] {

@@ -14,7 +14,7 @@ fn owner_of(name: &str, trick: &[&str]) -> PortOwner {
     let _server = Stranger::with(name, &[trick, &["listen", &port.to_string()]].concat(), None);
     let mut found = None;
     eventually("it listens", || {
-        found = port_owner::find(port).expect("it is told");
+        found = port_owner::find(port).expect("an answer");
         found.is_some()
     });
     found.expect("an owner")
@@ -43,5 +43,5 @@ fn a_port_where_nobody_listens_has_no_owner() {
     let free = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = free.local_addr().expect("an address").port();
     drop(free);
-    assert_eq!(port_owner::find(port).expect("it is told"), None);
+    assert_eq!(port_owner::find(port).expect("an answer"), None);
 }
