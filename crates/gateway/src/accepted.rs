@@ -5,6 +5,7 @@ use tidegate_peers::LocalSocket;
 use crate::connection::{Arrival, serve, serve_local};
 use crate::gateway::Gateway;
 use crate::listener::{Accepted, Connections};
+use crate::receive_budget::ReceiveBudget;
 use crate::transport::Transport;
 
 impl Connections for Gateway {
@@ -14,6 +15,10 @@ impl Connections for Gateway {
 
     fn allows_origin(&self, origin: &str) -> bool {
         self.inner().gatekeeper.authority().allows_origin(origin)
+    }
+
+    fn receive_budget(&self) -> ReceiveBudget {
+        self.inner().receive_budget.clone()
     }
 
     async fn serve<T: Transport>(&self, transport: T, accepted: Accepted) {

@@ -10,8 +10,8 @@ use tidegate_trust::{Principal, Session};
 
 use crate::admission_slots::Source;
 
-/// How many connections there may be. The person's own surfaces and our own client are not counted
-/// and never refused.
+/// How many connections there may be. Windows and our own client, which need no descriptors, are not
+/// counted and never refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ConnectionCaps {
     /// In all, visitors included.
@@ -22,6 +22,8 @@ pub(crate) struct ConnectionCaps {
     pub(crate) visitors: usize,
     /// Of the visitors of one user or address.
     pub(crate) of_visitor: usize,
+    /// Of the person's command line. They take no place of others, nor others one of theirs.
+    pub(crate) command_line: usize,
 }
 
 impl ConnectionCaps {
@@ -40,6 +42,8 @@ impl ConnectionCaps {
             of_client: limits::MAX_CONNECTIONS_PER_CLIENT.min(in_all.div_ceil(2)),
             visitors,
             of_visitor: limits::MAX_VISITORS_PER_USER.min(visitors.div_ceil(2)),
+            // Out of the reserve.
+            command_line: limits::MAX_COMMAND_LINES.min(reserved.div_ceil(4)).max(1),
         }
     }
 }
@@ -51,6 +55,18 @@ enum Client {
     Named(String),
     /// A visitor, by user or address.
     Visitor(Option<Source>),
+    /// The person's command line.
+    CommandLine,
+}
+
+impl Client {
+    fn is_visitor(&self) -> bool {
+        matches!(self, Self::Visitor(_))
+    }
+
+    fn counts_in_all(&self) -> bool {
+        !matches!(self, Self::CommandLine)
+    }
 }
 
 /// The places of open connections. Clones share them.
@@ -84,24 +100,29 @@ impl ConnectionPlaces {
         source: Option<Source>,
     ) -> Result<Option<ConnectionPlace>, TooManyConnections> {
         let client = match session.principal() {
-            Principal::SubagentClient | Principal::CommandLine | Principal::Window => return Ok(None),
+            Principal::SubagentClient | Principal::Window => return Ok(None),
+            Principal::CommandLine => Client::CommandLine,
             Principal::Visitor => Client::Visitor(source),
             other => Client::Named(other.name()),
         };
-        let is_visitor = matches!(client, Client::Visitor(_));
         let mut taken = self.lock();
         let own = taken.of.get(&client).copied().unwrap_or(0);
-        if is_visitor && (taken.visitors >= self.caps.visitors || own >= self.caps.of_visitor) {
+        let limit = match client {
+            Client::Named(_) => self.caps.of_client,
+            Client::Visitor(_) => self.caps.of_visitor,
+            Client::CommandLine => self.caps.command_line,
+        };
+        if client.is_visitor() && (taken.visitors >= self.caps.visitors || own >= limit) {
             return Err(TooManyConnections::OfVisitors);
         }
-        if !is_visitor && own >= self.caps.of_client {
-            return Err(TooManyConnections::OfClient { limit: self.caps.of_client });
+        if own >= limit {
+            return Err(TooManyConnections::OfClient { limit });
         }
-        if taken.in_all >= self.caps.in_all {
+        if client.counts_in_all() && taken.in_all >= self.caps.in_all {
             return Err(TooManyConnections::InAll);
         }
-        taken.in_all += 1;
-        taken.visitors += usize::from(is_visitor);
+        taken.in_all += usize::from(client.counts_in_all());
+        taken.visitors += usize::from(client.is_visitor());
         *taken.of.entry(client.clone()).or_default() += 1;
         drop(taken);
         Ok(Some(ConnectionPlace { client, places: self.clone() }))
@@ -122,8 +143,8 @@ pub(crate) struct ConnectionPlace {
 impl Drop for ConnectionPlace {
     fn drop(&mut self) {
         let mut taken = self.places.lock();
-        taken.in_all -= 1;
-        taken.visitors -= usize::from(matches!(self.client, Client::Visitor(_)));
+        taken.in_all -= usize::from(self.client.counts_in_all());
+        taken.visitors -= usize::from(self.client.is_visitor());
         if let Some(count) = taken.of.get_mut(&self.client) {
             *count -= 1;
             if *count == 0 {
@@ -145,6 +166,7 @@ mod tests {
         assert_eq!(caps.in_all, limits::MAX_CONNECTIONS);
         assert_eq!(caps.of_client, limits::MAX_CONNECTIONS_PER_CLIENT);
         assert_eq!((caps.visitors, caps.of_visitor), (limits::MAX_VISITORS, limits::MAX_VISITORS_PER_USER));
+        assert_eq!(caps.command_line, limits::MAX_COMMAND_LINES);
     }
 
     proptest! {
@@ -155,6 +177,7 @@ mod tests {
             let reserved = limits::RESERVED_DESCRIPTORS.min(descriptors / 4);
             prop_assert!(caps.in_all == 0 || held + reserved <= descriptors);
             prop_assert!(caps.visitors <= caps.in_all / 4 && caps.of_visitor <= caps.visitors);
+            prop_assert!((1..=reserved.div_ceil(4).max(1)).contains(&caps.command_line), "{caps:?}");
             prop_assert!(caps.of_client < caps.in_all.max(2), "another client finds a place: {caps:?}");
         }
     }

@@ -26,6 +26,7 @@ use crate::descriptors;
 use crate::gatekeeper::Gatekeeper;
 use crate::hub::{Audience, Hub};
 use crate::now;
+use crate::receive_budget::ReceiveBudget;
 use crate::transport::{ChannelClient, channel};
 use crate::unsaved::UnsavedChanges;
 use crate::wishes::Wishes;
@@ -93,6 +94,7 @@ pub(crate) struct Inner {
     pub(crate) look_ups: Arc<Semaphore>,
     pub(crate) local_look_ups: Arc<Semaphore>,
     pub(crate) places: ConnectionPlaces,
+    pub(crate) receive_budget: ReceiveBudget,
     pub(crate) host: Arc<dyn Host>,
     pub(crate) runtime: OnceLock<Runtime>,
     pub(crate) models: OnceLock<Arc<dyn ModelDirectory>>,
@@ -136,6 +138,7 @@ impl Gateway {
             look_ups: Arc::new(Semaphore::new(LOOK_UPS)),
             local_look_ups: Arc::new(Semaphore::new(LOCAL_LOOK_UPS)),
             places: ConnectionPlaces::new(ConnectionCaps::within(descriptors::limit())),
+            receive_budget: ReceiveBudget::new(limits::MAX_UNFINISHED_BYTES),
             host: parts.host,
             runtime: OnceLock::new(),
             models: OnceLock::new(),

@@ -15,6 +15,7 @@ use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use crate::admission_slots::Eviction;
 use crate::frame_meter::Violation;
+use crate::receive_budget::{NoRoom, ReceiveBudget, ReceiveShare};
 use crate::transport::{Gone, Received, Transport};
 
 /// How long the other end may take nothing of what is sent to it.
@@ -47,6 +48,10 @@ impl Lines {
         self.buffer.is_empty()
     }
 
+    fn len(&self) -> usize {
+        self.buffer.len()
+    }
+
     /// The next whole line without its end.
     fn next(&mut self, limit: usize) -> Result<Option<BytesMut>, TooLong> {
         let Some(found) = self.buffer[self.searched..].iter().position(|byte| *byte == b'\n') else {
@@ -60,9 +65,9 @@ impl Lines {
         let mut line = self.buffer.split_to(end);
         self.buffer.advance(1);
         self.searched = 0;
-        if self.buffer.is_empty() {
-            // A connection at rest holds no buffer.
-            self.buffer = BytesMut::new();
+        if self.buffer.is_empty() || end > READ_SIZE {
+            // A connection at rest holds no buffer, and what is left no more than it needs.
+            self.buffer = BytesMut::from(&self.buffer[..]);
         }
         if line.last() == Some(&b'\r') {
             line.truncate(line.len() - 1);
@@ -95,6 +100,8 @@ pub struct LinesTransport<IO> {
     /// What is being written. Kept here, so that a dropped `send` tears no line.
     unsent: BytesMut,
     eviction: Option<Eviction>,
+    /// What the line that is not complete takes of the memory for all.
+    share: Option<ReceiveShare>,
 }
 
 impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> LinesTransport<IO> {
@@ -109,7 +116,15 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> LinesTransport<IO> {
             line_deadline: None,
             unsent: BytesMut::new(),
             eviction: None,
+            share: None,
         }
+    }
+
+    /// The same, with lines that are not complete counted in a budget.
+    #[must_use]
+    pub fn with_budget(mut self, budget: &ReceiveBudget) -> Self {
+        self.share = Some(budget.share());
+        self
     }
 
     /// The same, ending when the slot that it came in on is taken from it.
@@ -117,6 +132,10 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> LinesTransport<IO> {
     pub fn with_eviction(mut self, eviction: Eviction) -> Self {
         self.eviction = Some(eviction);
         self
+    }
+
+    fn hold(&mut self, bytes: usize) -> Result<(), NoRoom> {
+        self.share.as_mut().map_or(Ok(()), |share| share.hold(bytes))
     }
 
     fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Received> {
@@ -131,7 +150,12 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> LinesTransport<IO> {
             match self.lines.next(self.limit) {
                 Ok(Some(line)) => {
                     self.line_deadline = None;
+                    // What is left came with the last read, which is small. Holding less always succeeds.
+                    let _ = self.hold(0);
                     return Poll::Ready(received(&line));
+                }
+                Ok(None) if self.hold(self.lines.len()).is_err() => {
+                    return Poll::Ready(Received::Refused(Violation::NoRoom.close_frame()));
                 }
                 Ok(None) => {}
                 Err(TooLong) => {

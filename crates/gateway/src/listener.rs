@@ -19,7 +19,7 @@ use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tidegate_peers::port_owner::{self, PortOwner};
 use tidegate_peers::{KernelPeers, LocalSocket};
-use tidegate_protocol::limits::{HANDSHAKE_TIMEOUT, MAX_LINGERING, MAX_UNFINISHED_BYTES};
+use tidegate_protocol::limits::{HANDSHAKE_TIMEOUT, MAX_LINGERING};
 use tidegate_protocol::text;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -58,6 +58,9 @@ pub trait Connections: Clone + Send + Sync + 'static {
     fn allows_origin(&self, _origin: &str) -> bool {
         false
     }
+
+    /// The memory for unfinished messages, which the connections of all listeners share.
+    fn receive_budget(&self) -> ReceiveBudget;
 
     /// Serves a connection until it ends.
     fn serve<T: Transport>(&self, transport: T, accepted: Accepted) -> impl Future<Output = ()> + Send;
@@ -121,12 +124,12 @@ pub async fn serve_with(
     stop: CancellationToken,
 ) {
     let acceptor = Acceptor {
+        budget: connections.receive_budget(),
         connections,
         rules: Arc::new(rules),
         limits,
         slots: AdmissionSlots::new(limits.slots),
         lingering: Arc::new(Semaphore::new(MAX_LINGERING)),
-        budget: ReceiveBudget::new(MAX_UNFINISHED_BYTES),
     };
     let tasks = ConnectionTasks::default();
     let mut pause = AcceptPause::default();

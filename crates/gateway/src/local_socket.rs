@@ -19,6 +19,7 @@ use crate::admission_slots::{AdmissionSlots, SlotRules, Source, Stage};
 use crate::connection_tasks::ConnectionTasks;
 use crate::lines::{LinesClient, LinesTransport};
 use crate::listener::{AcceptPause, Accepted, Connections};
+use crate::receive_budget::ReceiveBudget;
 
 /// The most bytes of the socket's path, as `sockaddr_un` has 108 with the end mark.
 pub const MAX_PATH_BYTES: usize = 107;
@@ -170,6 +171,7 @@ async fn remove_stale(path: &Path) -> Result<(), LocalSocketError> {
 /// connecting is closed unheard.
 pub async fn serve(listener: LocalListener, connections: impl Connections, stop: CancellationToken) {
     let slots = AdmissionSlots::new(SlotRules::default());
+    let budget = connections.receive_budget();
     let tasks = ConnectionTasks::default();
     let mut pause = AcceptPause::default();
     loop {
@@ -179,7 +181,7 @@ pub async fn serve(listener: LocalListener, connections: impl Connections, stop:
             accepted = listener.listener.accept() => match accepted {
                 Ok((stream, _)) => {
                     pause = AcceptPause::default();
-                    start(stream, &connections, &slots, &tasks);
+                    start(stream, &connections, &slots, &budget, &tasks);
                 }
                 Err(error) => if let Some(pause) = pause.after(&error) {
                     tracing::warn!(%error, ?pause, "cannot accept on the local socket; trying again");
@@ -200,6 +202,7 @@ fn start(
     stream: UnixStream,
     connections: &impl Connections,
     slots: &AdmissionSlots,
+    budget: &ReceiveBudget,
     tasks: &ConnectionTasks,
 ) {
     let Ok(credentials) = stream.peer_cred() else { return };
@@ -214,7 +217,7 @@ fn start(
     let Ok(slot) = slots.take(Source::User(uid), now) else { return };
     // There is no request here: a connection begins with the handshake.
     slot.reached(Stage::Handshake);
-    let transport = LinesTransport::new(stream).with_eviction(slot.eviction());
+    let transport = LinesTransport::new(stream).with_budget(budget).with_eviction(slot.eviction());
     let accepted = Accepted {
         socket: Some(socket),
         remote: ([127, 0, 0, 1], 0).into(),

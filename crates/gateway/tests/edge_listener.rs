@@ -11,9 +11,11 @@ use tidegate_gateway::admission_slots::SlotRules;
 use tidegate_gateway::listener::{
     Accepted, BindError, Connections, ListenerLimits, bind_loopback, serve_with,
 };
+use tidegate_gateway::receive_budget::ReceiveBudget;
 use tidegate_gateway::transport::{Received, Transport};
 use tidegate_gateway::upgrade::UpgradeRules;
 use tidegate_peers::LocalSocket;
+use tidegate_protocol::limits::MAX_UNFINISHED_BYTES;
 use tidegate_protocol::{CloseCode, CloseFrame};
 use tidegate_testkit::client::{ClientError, GatewayClient};
 use tidegate_testkit::raw_socket::{RawSocket, TEXT, frame, header, upgrade_request};
@@ -26,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 struct Echo {
     arrivals: mpsc::UnboundedSender<(Option<LocalSocket>, Option<String>)>,
     open: Arc<AtomicUsize>,
+    budget: ReceiveBudget,
 }
 
 struct Open(Arc<AtomicUsize>);
@@ -39,6 +42,10 @@ impl Drop for Open {
 impl Connections for Echo {
     fn is_ready(&self) -> bool {
         false
+    }
+
+    fn receive_budget(&self) -> ReceiveBudget {
+        self.budget.clone()
     }
 
     async fn serve<T: Transport>(&self, mut transport: T, accepted: Accepted) {
@@ -82,7 +89,8 @@ impl TestListener {
         let listener = bind_loopback(0).expect("a free port");
         let address = listener.local_addr().expect("an address");
         let (sender, arrivals) = mpsc::unbounded_channel();
-        let echo = Echo { arrivals: sender, open: Arc::default() };
+        let budget = ReceiveBudget::new(MAX_UNFINISHED_BYTES);
+        let echo = Echo { arrivals: sender, open: Arc::default(), budget };
         let open = Arc::clone(&echo.open);
         let stop = CancellationToken::new();
         let rules = UpgradeRules::loopback(address.port());

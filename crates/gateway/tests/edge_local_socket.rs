@@ -13,8 +13,10 @@ use tempfile::TempDir;
 use tidegate_gateway::lines::{LineReceived, LinesClient, LinesTransport};
 use tidegate_gateway::listener::{Accepted, Connections};
 use tidegate_gateway::local_socket::{LocalListener, LocalSocketError, MAX_PATH_BYTES, connect, serve};
+use tidegate_gateway::receive_budget::ReceiveBudget;
 use tidegate_gateway::transport::{Received, Transport};
 use tidegate_peers::LocalSocket;
+use tidegate_protocol::limits::{MAX_PAYLOAD, MAX_UNFINISHED_BYTES};
 use tidegate_protocol::{CloseCode, CloseFrame};
 use tokio::io::AsyncWriteExt as _;
 use tokio::time::Instant;
@@ -22,11 +24,21 @@ use tokio_util::sync::CancellationToken;
 
 /// Tells who connected, says back what it hears, and closes when asked to.
 #[derive(Clone)]
-struct Echo;
+struct Echo(ReceiveBudget);
+
+impl Echo {
+    fn new() -> Self {
+        Self(ReceiveBudget::new(MAX_UNFINISHED_BYTES))
+    }
+}
 
 impl Connections for Echo {
     fn is_ready(&self) -> bool {
         true
+    }
+
+    fn receive_budget(&self) -> ReceiveBudget {
+        self.0.clone()
     }
 
     async fn serve<T: Transport>(&self, mut transport: T, accepted: Accepted) {
@@ -66,7 +78,7 @@ async fn a_client_of_this_user_is_known_by_its_process_and_heard() {
     let mode = fs::metadata(&path).expect("a socket").permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     let stop = CancellationToken::new();
-    let serving = tokio::spawn(serve(listener, Echo, stop.clone()));
+    let serving = tokio::spawn(serve(listener, Echo::new(), stop.clone()));
     let mut client = connect(&path).await.expect("connected");
     let who = format!("{{\"pid\":{},\"uid\":{}}}", std::process::id(), rustix::process::geteuid().as_raw());
     assert_eq!(client.receive().await, LineReceived::Text(who));
@@ -84,7 +96,7 @@ async fn stopping_ends_clients_that_were_not_let_in() {
     let (_place, path) = private_place();
     let listener = LocalListener::bind(&path).await.expect("bound");
     let stop = CancellationToken::new();
-    let serving = tokio::spawn(serve(listener, Echo, stop.clone()));
+    let serving = tokio::spawn(serve(listener, Echo::new(), stop.clone()));
     let mut client = connect(&path).await.expect("connected");
     client.receive().await;
     stop.cancel();
@@ -176,6 +188,40 @@ async fn lines_are_bounded_while_they_are_read() {
         }
         other => panic!("not refused: {other:?}"),
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn unfinished_lines_share_a_budget_that_leaves_room_for_small_ones() {
+    let budget = ReceiveBudget::new(300_000);
+    let pair = || {
+        let (server, client) = tokio::io::duplex(1 << 20);
+        let mut transport = LinesTransport::new(server).with_budget(&budget);
+        transport.set_limit(MAX_PAYLOAD);
+        (transport, client)
+    };
+    let mut held = Vec::new();
+    let refused = loop {
+        let (mut transport, mut client) = pair();
+        client.write_all(&[b'x'; 60_000]).await.expect("sent");
+        match tokio::time::timeout(Duration::from_millis(1), transport.receive()).await {
+            Ok(Received::Refused(frame)) => break frame,
+            Ok(other) => panic!("not refused: {other:?}"),
+            Err(_) => held.push((transport, client)),
+        }
+    };
+    assert_eq!(refused.code, CloseCode::TryLater, "{}", refused.reason);
+    assert!(held.len() >= 2 && budget.held() <= 300_000, "{} with {} bytes", held.len(), budget.held());
+
+    let (mut transport, mut client) = pair();
+    client.write_all(b"small\n").await.expect("sent");
+    assert!(matches!(transport.receive().await, Received::Text(text) if text == "small"));
+    let (mut first, mut client) = held.swap_remove(0);
+    let before = budget.held();
+    client.write_all(b"end\n").await.expect("sent");
+    assert!(matches!(first.receive().await, Received::Text(text) if text.len() == 60_003));
+    assert!(budget.held() + 60_000 <= before, "a whole line is not counted");
+    drop(held);
+    assert_eq!(budget.held(), 0);
 }
 
 #[tokio::test(start_paused = true)]

@@ -36,8 +36,10 @@ pub const MAX_CONNECTIONS_PER_CLIENT: usize = 512;
 pub const MAX_VISITORS: usize = 32;
 /// The same of one user or address.
 pub const MAX_VISITORS_PER_USER: usize = 8;
-/// Descriptors that connections never take: they are for the local socket, for look-ups of peers, and
-/// for files, models and commands.
+/// Connections of the person's command line that may be open, beside [`MAX_CONNECTIONS`].
+pub const MAX_COMMAND_LINES: usize = RESERVED_DESCRIPTORS / 4;
+/// Descriptors that connections over TCP never take: they are for the local socket, for look-ups of
+/// peers, and for files, models and commands.
 pub const RESERVED_DESCRIPTORS: usize = 256;
 /// Requests of one connection that may be unanswered at once.
 pub const MAX_OUTSTANDING: usize = 64;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tidegate_peers::LocalSocket;
-use tidegate_protocol::{ClientId, ClientInfo, ClientMode, CloseCode, CloseFrame, ConnectionId};
+use tidegate_protocol::{ClientId, ClientInfo, ClientMode, CloseCode, CloseFrame, ConnectionId, Refusal};
+use tidegate_trust::Session;
 use tidegate_trust::admission::LookUp;
 use tidegate_trust::audit::{AuditEvent, Weight};
 use tidegate_trust::decision::Desktop;
@@ -17,6 +18,7 @@ use super::established::{Established, Peered};
 use super::frame;
 use super::handshake::{look_up, unidentified};
 use crate::admission_slots::UnauthenticatedSlot;
+use crate::connection_places::ConnectionPlace;
 use crate::gateway::Gateway;
 use crate::hub::Outbox;
 use crate::now;
@@ -26,17 +28,42 @@ use crate::transport::Transport;
 /// kernel tells whose process it is, and a tool is turned away before anything is answered.
 pub(crate) async fn serve_local<T: Transport>(
     gateway: Gateway,
-    mut transport: T,
+    transport: T,
     socket: LocalSocket,
     deadline: Instant,
     slot: UnauthenticatedSlot,
 ) {
-    let looked_up = timeout_at(deadline, look_up(&gateway, Some(&socket), LookUp::Program)).await;
+    // Nothing is received before the greeting, so the transport does not notice an eviction itself.
+    let eviction = slot.eviction();
+    let greeted = tokio::select! {
+        greeted = greet(&gateway, transport, socket, deadline) => greeted,
+        () = eviction.evicted() => None,
+    };
+    let Some(Greeted { transport, session, place }) = greeted else { return };
+    drop(slot);
+    let (outbox, queue) = Outbox::new();
+    gateway.inner().hub.join(&session, &outbox, true);
+    Established { transport, queue, peer: Peered { gateway, session, outbox, _place: place } }.serve().await;
+}
+
+/// A command line that was let in.
+struct Greeted<T> {
+    transport: T,
+    session: Arc<Session>,
+    place: Option<ConnectionPlace>,
+}
+
+/// Greets a command line; anything else is told why not, and closed.
+async fn greet<T: Transport>(
+    gateway: &Gateway,
+    mut transport: T,
+    socket: LocalSocket,
+    deadline: Instant,
+) -> Option<Greeted<T>> {
+    let looked_up = timeout_at(deadline, look_up(gateway, Some(&socket), LookUp::Program)).await;
     let peer = looked_up.unwrap_or_else(|_| unidentified(Some(&socket)));
     let origin = Origin::LocalSocket(peer);
-    let Some(id) = now::nonce().ok().and_then(|nonce| ConnectionId::parse(nonce.as_str()).ok()) else {
-        return;
-    };
+    let id = ConnectionId::parse(now::nonce().ok()?.as_str()).ok()?;
     let inner = gateway.inner();
     let session = match command_line_session(id, &origin, command_line_client(inner.version)) {
         Ok(session) => Arc::new(session),
@@ -44,25 +71,35 @@ pub(crate) async fn serve_local<T: Transport>(
             let line = format!("security audit: control refused from={} reason={reason}", origin.describe());
             let event = AuditEvent::new(now::wall(), Weight::Warn, "control.refused", origin.source(), line);
             inner.gatekeeper.audit(event);
-            let refused = serde_json::json!({
-                "type": "event", "event": "tidegate.refused", "payload": { "reason": reason },
-            });
-            if let Some(refused) = frame(&refused) {
-                // Whoever it is may be gone; the close below notices.
-                let _ = transport.send(refused).await;
-            }
-            transport.close(CloseFrame::new(CloseCode::Policy, reason)).await;
-            return;
+            refuse(transport, reason, CloseFrame::new(CloseCode::Policy, reason)).await;
+            return None;
         }
     };
-    let Some(welcome) = welcome(inner.version, inner.gatekeeper.desktop) else { return };
-    if !matches!(timeout_at(deadline, transport.send(welcome)).await, Ok(Ok(()))) {
-        return;
+    let place = match inner.places.take(&session, None) {
+        Ok(place) => place,
+        Err(which) => {
+            let (error, close) = Refusal::TooManyConnections(which).answer(session.dialect());
+            tracing::warn!(reason = %error.message, "a command line is refused");
+            refuse(transport, &error.message, close).await;
+            return None;
+        }
+    };
+    let welcome = welcome(inner.version, inner.gatekeeper.desktop)?;
+    match timeout_at(deadline, transport.send(welcome)).await {
+        Ok(Ok(())) => Some(Greeted { transport, session, place }),
+        _ => None,
     }
-    drop(slot);
-    let (outbox, queue) = Outbox::new();
-    inner.hub.join(&session, &outbox, true);
-    Established { transport, queue, peer: Peered { gateway, session, outbox, _place: None } }.serve().await;
+}
+
+async fn refuse<T: Transport>(mut transport: T, reason: &str, close: CloseFrame) {
+    let refused = serde_json::json!({
+        "type": "event", "event": "tidegate.refused", "payload": { "reason": reason },
+    });
+    if let Some(refused) = frame(&refused) {
+        // The program may be gone; the close below notices.
+        let _ = transport.send(refused).await;
+    }
+    transport.close(close).await;
 }
 
 /// Serves a window of the desktop. The shell opened it, so there is nobody to be looked up.

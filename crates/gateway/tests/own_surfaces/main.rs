@@ -11,6 +11,7 @@
 
 mod attacks;
 mod clients;
+mod command_lines;
 mod configuration;
 mod desk;
 mod files;

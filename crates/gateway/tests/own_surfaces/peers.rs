@@ -113,13 +113,13 @@ async fn assert_refused(world: &World) {
 }
 
 /// As long as this lasts, no look-up ends.
-struct Stuck {
+pub(crate) struct Stuck {
     release: Sender<()>,
     holder: JoinHandle<()>,
 }
 
 impl Stuck {
-    fn begin(peers: &Arc<Peers>) -> Self {
+    pub(crate) fn begin(peers: &Arc<Peers>) -> Self {
         let (release, released) = channel();
         let (begun, has_begun) = channel();
         let peers = peers.clone();
@@ -133,7 +133,7 @@ impl Stuck {
         Self { release, holder }
     }
 
-    fn end(self) {
+    pub(crate) fn end(self) {
         drop(self.release);
         self.holder.join().unwrap();
     }

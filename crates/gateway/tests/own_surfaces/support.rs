@@ -277,6 +277,11 @@ impl World {
         local_socket::connect(&self.place.path().join("control.sock")).await.unwrap()
     }
 
+    /// The same, byte by byte.
+    pub(crate) async fn local_stream(&self) -> UnixStream {
+        local_socket::connect_stream(&self.place.path().join("control.sock")).await.unwrap()
+    }
+
     /// Waits until so many runs have said [`NEVER_ANSWERED`] to the model.
     pub(crate) async fn until_models_are_asked(&self, runs: u32) {
         let asked = tokio::time::timeout(PATIENCE, self.thinking.acquire_many(runs)).await;
