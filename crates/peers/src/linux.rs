@@ -95,6 +95,8 @@ impl KernelPeers {
                 let launchers = self.commands.launchers();
                 commands = commands.max(self.strays(&below, &launchers));
                 match search(&below, &launchers, socket) {
+                    // A child has all that we have open until it runs its program.
+                    Search::Found(_) if is_ours(socket) => return self.ours(socket, depth),
                     Search::Found(pid) => return Peer::Tool { command: kin::command(pid) },
                     Search::Hidden => is_hidden = true,
                     Search::Changed => continue,
@@ -108,9 +110,8 @@ impl KernelPeers {
                     Depth::Program => self.identify(socket, deadline),
                 };
             }
-            if processes::holds_socket(processes::own_pid(), socket.inode) == Holding::Yes {
-                // Nobody can make us open it.
-                return self.described(processes::own_pid(), socket.uid, depth);
+            if is_ours(socket) {
+                return self.ours(socket, depth);
             }
             return match self.identify(socket, deadline) {
                 tool @ Peer::Tool { .. } => tool,
@@ -137,6 +138,9 @@ impl KernelPeers {
 
     /// Who has a socket open.
     fn identify(&self, socket: TcpSocket, deadline: Instant) -> Peer {
+        if is_ours(socket) {
+            return self.ours(socket, Depth::Program);
+        }
         let same_user = socket.uid == own_user();
         let Ok(holders) = processes::holders(socket.inode, Some(socket.uid), deadline) else {
             return Peer::Unknown { uid: None };
@@ -152,6 +156,11 @@ impl KernelPeers {
             [(pid, _)] => self.described(*pid, socket.uid, Depth::Program),
             _ => Peer::Process { uid: socket.uid, same_user, program: None },
         }
+    }
+
+    /// A connection of this process to itself.
+    fn ours(&self, socket: TcpSocket, depth: Depth) -> Peer {
+        self.described(processes::own_pid(), socket.uid, depth)
     }
 
     fn unix(&self, peer: &UnixPeer, depth: Depth) -> Peer {
@@ -207,6 +216,12 @@ impl PeerLookup for KernelPeers {
 /// When a process started, in clock ticks since boot.
 pub(crate) fn started(pid: u32) -> Option<u64> {
     processes::stat(pid).ok().map(|stat| stat.started)
+}
+
+/// Whether this process has a socket open. Nobody can make us open one, so whoever else has it got it
+/// from us.
+fn is_ours(socket: TcpSocket) -> bool {
+    processes::holds_socket(processes::own_pid(), socket.inode) == Holding::Yes
 }
 
 fn own_user() -> u32 {

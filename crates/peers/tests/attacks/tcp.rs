@@ -1,8 +1,11 @@
 //! Connections over loopback beside commands, and of commands that hide them.
 
 use std::fs;
+use std::io::Write as _;
 use std::net::TcpStream;
+use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::process::Command;
 use std::time::Instant;
 
 use tempfile::TempDir;
@@ -65,6 +68,22 @@ fn a_client_beside_a_contained_command_is_identified() {
 fn is_shielded(pid: u32) -> bool {
     use std::os::unix::fs::MetadataExt as _;
     own_user() == 0 || fs::metadata(format!("/proc/{pid}/fd")).is_ok_and(|entry| entry.uid() == 0)
+}
+
+/// A child has copies of all that this process has open until it runs its program.
+#[test]
+fn a_connection_of_ours_that_a_child_has_too_is_ours() {
+    let listening = Listening::start();
+    let mut ours = TcpStream::connect(format!("127.0.0.1:{}", listening.port())).expect("connected");
+    ours.write_all(b"hello\n").expect("written");
+    let (socket, _stream) = listening.arrived();
+    adopt_orphans();
+    let mut child = Command::new("sleep");
+    let child = child.arg("1000").stdin(OwnedFd::from(ours.try_clone().expect("a copy"))).spawn();
+    let _child = Running(child.expect("sleep"));
+
+    assert_eq!(quiet().ancestry(&socket, later()), Peer::NotATool);
+    assert_identified(&quiet().program(&socket, later()));
 }
 
 #[test]
