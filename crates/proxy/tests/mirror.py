@@ -1,7 +1,7 @@
 """A mirror for package tools: a Python index, an npm registry and a git repository, made in the
-current directory and served over HTTP and TLS on two ports, which are printed.
+current directory and served over HTTP and, with a certificate, over TLS. The ports are printed.
 
-Arguments: certificate, key.
+Arguments: none, or certificate and key.
 """
 
 import base64
@@ -18,6 +18,7 @@ import threading
 import zipfile
 
 WHEEL = "tiny-1.0-py3-none-any.whl"
+SCHEME = "https" if sys.argv[1:] else "http"
 
 
 def make_python_index():
@@ -49,7 +50,7 @@ def make_npm_registry():
     version = {
         "name": "tiny",
         "version": "1.0.0",
-        "dist": {"tarball": "https://mirror.example.com/tiny-1.0.0.tgz", "integrity": integrity},
+        "dist": {"tarball": f"{SCHEME}://mirror.example.com/tiny-1.0.0.tgz", "integrity": integrity},
     }
     package = {"name": "tiny", "dist-tags": {"latest": "1.0.0"}, "versions": {"1.0.0": version}}
     pathlib.Path("tiny").write_text(json.dumps(package))
@@ -82,8 +83,11 @@ def serve(context):
 make_python_index()
 make_npm_registry()
 make_git_repository()
-context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-context.load_cert_chain(sys.argv[1], sys.argv[2])
-print(serve(None), serve(context), flush=True)
+ports = [serve(None)]
+if sys.argv[1:]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(sys.argv[1], sys.argv[2])
+    ports.append(serve(context))
+print(*ports, flush=True)
 # Until whoever started it closes the other end, or ends.
 sys.stdin.read()

@@ -99,6 +99,18 @@ pub(crate) fn processor_seconds(process: u32) -> anyhow::Result<f64> {
     Ok((ticks(11)? + ticks(12)?) / TICKS_PER_SECOND)
 }
 
+/// Whether a process has children.
+pub(crate) fn has_children(process: u32) -> anyhow::Result<bool> {
+    for thread in fs::read_dir(format!("/proc/{process}/task"))? {
+        // A thread may have ended meanwhile.
+        let children = fs::read_to_string(thread?.path().join("children")).unwrap_or_default();
+        if !children.trim().is_empty() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// The memory of a process in bytes, shared pages counted in proportion (PSS).
 pub(crate) fn memory_bytes(process: u32) -> anyhow::Result<f64> {
     let path = format!("/proc/{process}/smaps_rollup");

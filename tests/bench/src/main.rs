@@ -5,6 +5,7 @@
 mod crowd;
 mod figures;
 mod machine;
+mod ordinary_user;
 mod report;
 mod server;
 mod setting;
@@ -52,6 +53,9 @@ enum Part {
     /// Start a host in this process and tell how its own client got in
     #[command(hide = true)]
     OwnClient(figures::own_client::Arguments),
+    /// Run commands and tell how long they took
+    #[command(hide = true)]
+    CommandTimes(figures::commands::Arguments),
     /// Start a host in this process and tell how long spawns took
     #[command(hide = true)]
     SpawnTimes(figures::spawn::Arguments),
@@ -63,6 +67,7 @@ fn main() -> anyhow::Result<()> {
     match arguments.part {
         Some(Part::Crowd(crowd)) => runtime.block_on(crowd::run(crowd)),
         Some(Part::OwnClient(own)) => runtime.block_on(figures::own_client::run_once(own)),
+        Some(Part::CommandTimes(commands)) => runtime.block_on(figures::commands::run_once(commands)),
         Some(Part::SpawnTimes(spawn)) => runtime.block_on(figures::spawn::run_once(spawn)),
         None => {
             let setting = Setting {

@@ -13,6 +13,7 @@ use tidegate_testkit::load::{LoadConnection, LoadDevice};
 use tokio::time::sleep;
 
 use crate::machine;
+use crate::ordinary_user::OrdinaryUser;
 use crate::setting::Setting;
 use crate::state;
 
@@ -29,7 +30,7 @@ pub(crate) enum Processors {
 }
 
 impl Processors {
-    fn list(self) -> anyhow::Result<String> {
+    pub(crate) fn list(self) -> anyhow::Result<String> {
         let online = fs::read_to_string("/sys/devices/system/cpu/online")?.trim().to_owned();
         if self == Self::All || online == "0" {
             return Ok(online);
@@ -38,11 +39,18 @@ impl Processors {
     }
 }
 
+/// Where a server keeps what it writes; removed with it.
+enum Directory {
+    None,
+    State(TempDir),
+    OrdinaryUser(#[expect(dead_code, reason = "it is only removed")] OrdinaryUser),
+}
+
 /// A running server, killed when it is dropped.
 pub(crate) struct Server {
     child: Child,
     port: u16,
-    state: Option<TempDir>,
+    directory: Directory,
     started: Instant,
 }
 
@@ -70,6 +78,30 @@ impl Server {
         Ok(server)
     }
 
+    /// The same with `devices` known devices, started as an ordinary user in their directory, where the
+    /// agent's workspace is `state-workspace`.
+    pub(crate) async fn tidegate_as(
+        user: OrdinaryUser,
+        setting: &Setting,
+        processors: Processors,
+        devices: u64,
+    ) -> anyhow::Result<Self> {
+        let (state_dir, home) = (user.directory().join("state"), user.directory().join("home"));
+        state::prepare(&state_dir, devices, &state::offline_model()).await?;
+        std::fs::create_dir_all(home)?;
+        let program = user.program(&setting.tidegate)?;
+        user.hand_over()?;
+        let port = free_port()?;
+        let mut command = Command::new("taskset");
+        command.args(["-c", &processors.list()?]).arg(program).arg("--state-dir").arg(state_dir);
+        command.args(["serve", "--quiet", "--port", &port.to_string()]);
+        let mut command = user.run(&mut command);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let server = Self::spawn(command, port, Directory::OrdinaryUser(user))?;
+        server.first_connection().await?.close().await;
+        Ok(server)
+    }
+
     /// Starts Tidegate on a state directory and waits for nothing.
     pub(crate) fn start_tidegate(
         setting: &Setting,
@@ -80,7 +112,7 @@ impl Server {
         let mut command = pinned(&setting.tidegate, processors)?;
         command.arg("--state-dir").arg(state.path().join("state"));
         command.args(["serve", "--quiet", "--port", &port.to_string()]);
-        Self::spawn(command, port, Some(state))
+        Self::spawn(command, port, Directory::State(state))
     }
 
     /// Starts the bare server, and waits until it lets someone in.
@@ -92,15 +124,15 @@ impl Server {
         let port = free_port()?;
         let mut command = pinned(&setting.bare_server, processors)?;
         command.args([port.to_string(), sizes.hello.to_string(), sizes.health.to_string()]);
-        let server = Self::spawn(command, port, None)?;
+        let server = Self::spawn(command, port, Directory::None)?;
         server.first_connection().await?.close().await;
         Ok(server)
     }
 
-    fn spawn(mut command: Command, port: u16, state: Option<TempDir>) -> anyhow::Result<Self> {
+    fn spawn(mut command: Command, port: u16, directory: Directory) -> anyhow::Result<Self> {
         let started = Instant::now();
         let child = command.spawn().context("the server could not be started")?;
-        Ok(Self { child, port, state, started })
+        Ok(Self { child, port, directory, started })
     }
 
     /// Connects device 0 as soon as the server lets it in.
@@ -130,6 +162,11 @@ impl Server {
         machine::processor_seconds(self.child.id())
     }
 
+    /// Whether it has processes below it.
+    pub(crate) fn has_children(&self) -> anyhow::Result<bool> {
+        machine::has_children(self.child.id())
+    }
+
     pub(crate) fn memory_bytes(&self) -> anyhow::Result<f64> {
         machine::memory_bytes(self.child.id())
     }
@@ -147,7 +184,10 @@ impl Server {
             anyhow::ensure!(Instant::now() < deadline, "the server does not stop");
             sleep(Duration::from_millis(5)).await;
         }
-        Ok(self.state.take())
+        match std::mem::replace(&mut self.directory, Directory::None) {
+            Directory::State(state) => Ok(Some(state)),
+            Directory::None | Directory::OrdinaryUser(_) => Ok(None),
+        }
     }
 }
 

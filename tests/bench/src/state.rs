@@ -13,7 +13,7 @@ use tidegate_trust::scopes::ScopeSet;
 use tidegate_trust::token::TokenHash;
 
 /// The scopes that every device was granted.
-const GRANTED: [Scope; 3] = [Scope::Admin, Scope::Pairing, Scope::Read];
+const GRANTED: [Scope; 4] = [Scope::Admin, Scope::Approvals, Scope::Pairing, Scope::Read];
 
 /// Approves devices number 0 to `devices` - 1, as a person would have: their records are written
 /// into the store before the program starts. Each has its token, so that none is made while it is
@@ -36,6 +36,11 @@ pub(crate) async fn prepare(
 /// A configuration that leaves everything as it is.
 pub(crate) fn defaults() -> serde_json::Value {
     json!({})
+}
+
+/// A configuration in which the built-in model answers.
+pub(crate) fn offline_model() -> serde_json::Value {
+    json!({ "agents": { "defaults": { "model": { "primary": "offline/demo" } } } })
 }
 
 fn record(number: u64) -> anyhow::Result<DeviceRecord> {

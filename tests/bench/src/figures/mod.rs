@@ -1,5 +1,6 @@
 //! The figures, one module each or for a few that belong together.
 
+pub(crate) mod commands;
 mod hostile;
 mod idle;
 mod memory;
@@ -10,6 +11,7 @@ pub(crate) mod spawn;
 mod speed;
 mod start;
 mod subagents;
+mod triggers;
 
 use clap::ValueEnum;
 
@@ -41,12 +43,18 @@ pub(crate) enum Figure {
     Revoke,
     /// Processor time and disk writes of doing nothing
     Idle,
+    /// A contained command, and eight at once
+    Commands,
+    /// Watcher and walk of trigger files
+    Triggers,
+    /// Processor time of a signed handshake while commands run
+    HandshakeBesideCommands,
     /// The size of the program
     Size,
 }
 
 impl Figure {
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::Start,
         Self::OwnClient,
         Self::IdleMemory,
@@ -58,6 +66,9 @@ impl Figure {
         Self::Hostile,
         Self::Revoke,
         Self::Idle,
+        Self::Commands,
+        Self::Triggers,
+        Self::HandshakeBesideCommands,
         Self::Size,
     ];
 
@@ -80,6 +91,9 @@ impl Figure {
             Self::Hostile => hostile::crowd(setting).await,
             Self::Revoke => revoke::sockets_closed(setting).await,
             Self::Idle => idle::doing_nothing(setting).await,
+            Self::Commands => commands::contained(setting).await,
+            Self::Triggers => tokio::task::spawn_blocking(triggers::guard).await?,
+            Self::HandshakeBesideCommands => speed::handshake_beside_commands(setting).await,
             Self::Size => size::program(setting),
         }
     }

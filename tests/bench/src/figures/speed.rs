@@ -1,12 +1,16 @@
 //! Processor time per operation, against the bare server.
 
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use serde_json::json;
 use tidegate_testkit::bare_server::ReplySizes;
-use tidegate_testkit::client::ConnectOptions;
+use tidegate_testkit::client::{ConnectOptions, GatewayClient};
 use tidegate_testkit::load::{self, AnswerSize, LoadConnection, LoadDevice, connect_all};
 use tokio::time::sleep;
 
+use crate::ordinary_user::OrdinaryUser;
 use crate::report::Row;
 use crate::server::{Processors, Server};
 use crate::setting::Setting;
@@ -17,6 +21,8 @@ const DEVICES: u64 = 64;
 /// Handshakes at once: enough to keep the server busy, few enough not to crowd the gate.
 const AT_ONCE: usize = 8;
 const CONNECTIONS: usize = 64;
+/// How long commands may take to start, or to end.
+const PATIENCE: Duration = Duration::from_secs(20);
 /// The closing of the last connections is over by then.
 const SETTLE: Duration = Duration::from_millis(100);
 
@@ -91,6 +97,83 @@ pub(super) async fn handshake(setting: &Setting) -> anyhow::Result<Vec<Row>> {
     );
     let row = row("signed handshake, processor time", &our_costs, &bare_costs, &more).limits(2.5, 1.4);
     Ok(vec![row])
+}
+
+pub(super) async fn handshake_beside_commands(setting: &Setting) -> anyhow::Result<Vec<Row>> {
+    let count = if setting.full { 10_000 } else { 3_000 };
+    let user = OrdinaryUser::new()?;
+    let workspace = user.directory().join("state-workspace");
+    let server = Server::tidegate_as(user, setting, Processors::One, DEVICES).await?;
+    let devices = devices();
+    load::handshakes(server.port(), &devices, count / 10, AT_ONCE).await?;
+    let (mut beside, mut without) = (Costs::default(), Costs::default());
+    for round in 0..ROUNDS {
+        without.add(&server, count, load::handshakes(server.port(), &devices, count, AT_ONCE)).await?;
+        let commands = SleepingCommands::start(&server, &workspace, round).await?;
+        beside.add(&server, count, load::handshakes(server.port(), &devices, count, AT_ONCE)).await?;
+        commands.end(&server).await?;
+    }
+    let ratios: Vec<f64> =
+        beside.processor.iter().zip(&without.processor).map(|(beside, without)| beside / without).collect();
+    let note = format!(
+        "as an ordinary user, while {COMMANDS} contained commands sleep: {:.1} us of processor time each, without \
+         commands {:.1} us; {count} a round, {AT_ONCE} at a time, none refused.",
+        median(&beside.processor),
+        median(&without.processor),
+    );
+    let name = "signed handshake beside 8 commands, processor time";
+    Ok(vec![Row::sample(name, &ratios, "x without").limits(1.1, None).note(note)])
+}
+
+/// As many as run at once: four of sessions that a person talks to, and four of subagents.
+const COMMANDS: usize = 8;
+
+/// Commands of agents that sleep until they are told to end.
+struct SleepingCommands {
+    client: GatewayClient,
+    go_on: PathBuf,
+}
+
+impl SleepingCommands {
+    async fn start(server: &Server, workspace: &Path, round: usize) -> anyhow::Result<Self> {
+        let mut client = GatewayClient::open(&format!("ws://127.0.0.1:{}", server.port())).await?;
+        let scopes = ["operator.admin", "operator.approvals"];
+        client.connect(&LoadDevice::numbered(0).options(&scopes)).await?;
+        let go_on = workspace.join(format!("go-on-{round}"));
+        let script = format!("touch \"running-$1\"; until [ -e go-on-{round} ]; do sleep 1; done\n");
+        fs::create_dir_all(workspace)?;
+        fs::write(workspace.join("sleep.sh"), script)?;
+        for number in 0..COMMANDS {
+            let session = format!("agent:main:sleeper-{round}-{number}");
+            let run = format!("/run sh ./sleep.sh {round}-{number}");
+            let said = if number % 2 == 0 { format!("/spawn sleeper: {run}") } else { run };
+            let message = json!({ "sessionKey": session, "message": said, "idempotencyKey": session });
+            client.request("chat.send", message).await?;
+            let requested = client.event("exec.approval.requested").await?;
+            let allow = json!({ "id": requested["id"], "decision": "allow-once" });
+            client.request("exec.approval.resolve", allow).await?;
+            let running = workspace.join(format!("running-{round}-{number}"));
+            until(|| running.exists()).await?;
+        }
+        Ok(Self { client, go_on })
+    }
+
+    /// Lets them end, and waits until the server has no process below it.
+    async fn end(self, server: &Server) -> anyhow::Result<()> {
+        fs::write(&self.go_on, "")?;
+        until(|| server.has_children().is_ok_and(|any| !any)).await?;
+        self.client.close().await?;
+        Ok(())
+    }
+}
+
+async fn until(holds: impl Fn() -> bool) -> anyhow::Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    while !holds() {
+        anyhow::ensure!(Instant::now() < deadline, "the commands neither start nor end");
+        sleep(Duration::from_millis(5)).await;
+    }
+    Ok(())
 }
 
 pub(super) async fn health(setting: &Setting) -> anyhow::Result<Vec<Row>> {

@@ -1,0 +1,181 @@
+//! Commands that want to outlive their end, again and again, and what many commands leave behind. The
+//! long forms: TIDEGATE_ENDINGS and TIDEGATE_COMMANDS tell how many there are.
+#![cfg(target_os = "linux")]
+// Tests fail by panicking.
+#![allow(clippy::expect_used, clippy::panic, clippy::print_stdout)]
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use common::{AllowAll, Fixture, tool_host, until};
+use serde_json::json;
+
+/// Ways to stay: chains of processes that replace themselves, forks of forks, sessions of their own,
+/// and stopped processes.
+const STAYING: [&str; 4] = [
+    "import os, time
+for chain in range(6):
+    if os.fork() == 0:
+        os.setsid()
+        end = time.time() + 600
+        while time.time() < end:
+            if os.fork() != 0:
+                os._exit(0)
+",
+    "import os, time
+for _ in range(8):
+    if os.fork() == 0 and os.fork() == 0:
+        time.sleep(600)
+",
+    "import os, signal, time
+for _ in range(8):
+    if os.fork() == 0:
+        os.setsid()
+        for number in range(1, 65):
+            try: signal.signal(number, signal.SIG_IGN)
+            except (OSError, ValueError): pass
+        time.sleep(600)
+",
+    "import os, signal, time
+for _ in range(8):
+    if os.fork() == 0:
+        os.setsid()
+        os.kill(os.getpid(), signal.SIGSTOP)
+",
+];
+
+/// How many, unless a long form says otherwise.
+fn number(variable: &str, otherwise: usize) -> usize {
+    std::env::var(variable).map_or(otherwise, |text| text.parse().expect("a number"))
+}
+
+/// The processes that are at work in a directory.
+fn processes_in(directory: &Path) -> Vec<String> {
+    let all = fs::read_dir("/proc").expect("processes").flatten();
+    let within =
+        all.filter(|entry| fs::read_link(entry.path().join("cwd")).is_ok_and(|cwd| cwd == directory));
+    within.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+}
+
+/// A command that stays in one of the ways, tells of it by a file, and then does as `then` says.
+fn command(fixture: &Fixture, way: usize, then: &str) -> String {
+    fixture.file("workspace/stay.py", STAYING[way % STAYING.len()]);
+    let started = fixture.workspace().join("started");
+    let _ = fs::remove_file(started);
+    format!("python3 stay.py & touch started; {then}")
+}
+
+#[tokio::test]
+async fn what_wants_to_stay_ends_with_its_command() {
+    let fixture = Fixture::new();
+    for way in 0..number("TIDEGATE_ENDINGS", 50) {
+        let command = command(&fixture, way, "sleep 0.02; exit 4");
+
+        let output = fixture.call("exec", json!({"command": command, "timeoutSeconds": 10})).await;
+
+        assert!(output.text.contains("[exit code 4"), "{}", output.text);
+        assert_eq!(processes_in(&fixture.workspace()), [""; 0], "after the command's end, round {way}");
+    }
+}
+
+#[tokio::test]
+async fn what_wants_to_stay_ends_with_a_cancelled_command() {
+    let fixture = Fixture::new();
+    for way in 0..number("TIDEGATE_ENDINGS", 20) {
+        let command = command(&fixture, way, "sleep 600");
+        let context = fixture.context(AllowAll);
+        let cancelled = context.cancelled.clone();
+        let call = fixture.call_in(context, "exec", json!({"command": command}));
+        let cancel = async {
+            until("it stays", || fixture.workspace().join("started").exists()).await;
+            cancelled.cancel();
+        };
+
+        let (output, ()) = tokio::join!(call, cancel);
+
+        assert!(output.text.contains("[cancelled and ended"), "{}", output.text);
+        assert_eq!(processes_in(&fixture.workspace()), [""; 0], "after it was cancelled, round {way}");
+    }
+}
+
+#[tokio::test]
+async fn what_wants_to_stay_ends_with_a_killed_host() {
+    let fixture = Fixture::new();
+    let mut longest = Duration::ZERO;
+    for way in 0..number("TIDEGATE_ENDINGS", 30) {
+        let arguments = json!({"command": command(&fixture, way, "sleep 600")}).to_string();
+        let mut host = Command::new(tool_host())
+            .args([fixture.root.as_os_str(), "exec".as_ref(), arguments.as_ref()])
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("started");
+        until("it stays", || fixture.workspace().join("started").exists()).await;
+
+        host.kill().expect("killed with SIGKILL");
+        let since = Instant::now();
+        host.wait().expect("collected");
+
+        until("everything is gone", || processes_in(&fixture.workspace()).is_empty()).await;
+        longest = longest.max(since.elapsed());
+    }
+    println!("after a killed host everything was gone within {longest:?}");
+}
+
+/// What is counted before and after.
+fn belongings(fixture: &Fixture) -> BTreeMap<&'static str, usize> {
+    let entries = |path: &Path| fs::read_dir(path).expect("a directory").count();
+    let children = fs::read_dir("/proc/self/task").expect("threads").flatten().map(|thread| {
+        let list = fs::read_to_string(thread.path().join("children")).unwrap_or_default();
+        list.split_ascii_whitespace().count()
+    });
+    BTreeMap::from([
+        ("children", children.sum()),
+        ("processes in the workspace", processes_in(&fixture.workspace()).len()),
+        ("descriptors", entries(Path::new("/proc/self/fd"))),
+        ("mounts", fs::read_to_string("/proc/self/mountinfo").expect("mounts").lines().count()),
+        ("files in the workspace", files_below(&fixture.workspace())),
+        ("temporary files", files_below(&fixture.root.join("temporary"))),
+        ("files in the state directory", files_below(&fixture.root.join("state"))),
+        ("control groups", control_groups()),
+    ])
+}
+
+fn files_below(directory: &Path) -> usize {
+    let entries = fs::read_dir(directory).expect("a directory").flatten();
+    let below = |entry: fs::DirEntry| match entry.file_type() {
+        Ok(kind) if kind.is_dir() => 1 + files_below(&entry.path()),
+        _ => 1,
+    };
+    entries.map(below).sum()
+}
+
+/// Those below our own.
+fn control_groups() -> usize {
+    let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let own = own.lines().find_map(|line| line.strip_prefix("0::/")).unwrap_or_default();
+    let entries = fs::read_dir(Path::new("/sys/fs/cgroup").join(own)).into_iter().flatten().flatten();
+    entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).count()
+}
+
+#[tokio::test]
+async fn many_commands_leave_nothing_behind() {
+    let fixture = Fixture::new();
+    // The first make what is kept: a home directory for the workspace, threads, a watcher.
+    for _ in 0..2 {
+        fixture.call("exec", json!({"command": "echo warm"})).await;
+    }
+    let before = belongings(&fixture);
+
+    for round in 0..number("TIDEGATE_COMMANDS", 30) {
+        let command = "echo $$ > /tmp/file; mkfifo /dev/shm/pipe; sleep 600 & true";
+        let output = fixture.call("exec", json!({"command": command})).await;
+        assert!(output.text.contains("[exit code 0"), "round {round}: {}", output.text);
+    }
+
+    assert_eq!(belongings(&fixture), before);
+}
