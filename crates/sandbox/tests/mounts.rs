@@ -3,86 +3,14 @@
 // Tests fail by panicking.
 #![allow(clippy::expect_used, clippy::panic)]
 
-use std::fs::File;
-use std::io::{Read as _, Seek as _};
+mod common;
+
 use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use tempfile::TempDir;
-use tidegate_sandbox::bubblewrap::Bubblewrap;
-use tidegate_sandbox::spec::{Command, Spec, User};
-use tidegate_sandbox::{Limits, StartError, Streams, start};
-
-const SECRET: &str = "a secret outside the workspace";
-
-struct Place {
-    _directory: TempDir,
-    root: PathBuf,
-}
-
-impl Place {
-    fn new() -> Self {
-        let directory = tempfile::tempdir().expect("a directory");
-        let root = directory.path().canonicalize().expect("canonical");
-        for name in ["workspace", "home", "private-home", "temporary", "outside"] {
-            std::fs::create_dir(root.join(name)).expect("made");
-        }
-        std::fs::write(root.join("outside/secret"), SECRET).expect("written");
-        Self { _directory: directory, root }
-    }
-
-    fn spec(&self) -> Spec {
-        Spec {
-            workspace: self.root.join("workspace"),
-            read_only: Vec::new(),
-            home: self.root.join("home"),
-            private_home: self.root.join("private-home"),
-            temporary: self.root.join("temporary"),
-            readable: Vec::new(),
-            writable: Vec::new(),
-            local_sockets: false,
-            proxy_port: None,
-            limits: Limits {
-                processes: 256,
-                open_files: 256,
-                data: 1 << 30,
-                file_size: 1 << 30,
-                inotify_instances: 8,
-            },
-        }
-    }
-
-    /// Runs a command and gives what it printed.
-    fn run(&self, spec: &Spec, command: &str) -> Result<String, StartError> {
-        let mut output = tempfile::tempfile().expect("a file");
-        let copy = || File::from(std::os::fd::OwnedFd::from(output.try_clone().expect("cloned")));
-        let streams = Streams {
-            input: File::open("/dev/null").expect("there").into(),
-            output: copy().into(),
-            errors: copy().into(),
-        };
-        let user = User {
-            uid: rustix::process::getuid().as_raw(),
-            gid: rustix::process::getgid().as_raw(),
-            name: "person".to_owned(),
-            home: spec.home.clone(),
-        };
-        let command = Command {
-            program: "/bin/sh".into(),
-            arguments: ["sh", "-c", command].map(str::to_owned).into(),
-            environment: Vec::new(),
-            directory: spec.workspace.clone(),
-            terminal: false,
-        };
-        let bubblewrap = Bubblewrap::find().expect("bubblewrap is installed");
-        let mut started = start(&bubblewrap, spec, &user, &command, &[], streams)?;
-        started.process.wait().expect("it ends");
-        output.rewind().expect("from the start");
-        let mut text = String::new();
-        output.read_to_string(&mut text).expect("text");
-        Ok(text)
-    }
-}
+use common::Place;
+use tidegate_sandbox::StartError;
+use tidegate_sandbox::spec::Spec;
 
 fn assert_replaced(result: Result<String, StartError>, path: &Path) {
     match result {
