@@ -1,0 +1,130 @@
+"""The tray application under Wayland: sway without a screen."""
+
+import json
+import os
+import subprocess
+import unittest
+from pathlib import Path
+
+import dialogs
+from dark_test import DARK, LIGHT, Portal
+from desktop_case import DesktopCase
+from waiting import wait_until
+from words import READ, WRITE
+
+SCREEN = (1280, 800)
+# Colours that no empty screen has.
+DRAWN = 40
+SWAY = f"output HEADLESS-1 resolution {SCREEN[0]}x{SCREEN[1]}\nxwayland disable\n"
+
+
+class Sway:
+    """A compositor that draws into memory; `with` ends it."""
+
+    def __init__(self):
+        self._runtime = Path(os.environ["XDG_RUNTIME_DIR"])
+        configuration = self._runtime / "sway.conf"
+        configuration.write_text(SWAY)
+        self._socket = self._runtime / "sway.sock"
+        before = self._displays()
+        hidden = ("DISPLAY", "WAYLAND_DISPLAY")
+        environment = {name: value for name, value in os.environ.items() if name not in hidden} | {
+            "WLR_BACKENDS": "headless", "WLR_LIBINPUT_NO_DEVICES": "1", "WLR_RENDERER": "pixman",
+            "SWAYSOCK": str(self._socket),
+        }
+        # As root, sway wants a setting; everybody else needs none.
+        self._process = subprocess.Popen(
+            ["sway", "--unsupported-gpu", "--config", str(configuration)], env=environment,
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )
+        self.display = wait_until(lambda: next(iter(self._displays() - before), None), "sway gives a display", 20)
+        wait_until(self._socket.exists, "sway can be asked", 20)
+
+    def _displays(self):
+        return {path.name for path in self._runtime.glob("wayland-*") if path.suffix != ".lock"}
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._process.terminate()
+        self._process.wait(10)
+
+    def windows(self):
+        """The titles of the windows on the screen."""
+        asked = subprocess.run(
+            ["swaymsg", "--socket", self._socket, "--raw", "--type", "get_tree"],
+            capture_output=True, text=True, check=True, timeout=10,
+        )
+        return list(_titles(json.loads(asked.stdout)))
+
+    def picture(self, *words):
+        """What is on the screen, as `grim` writes it."""
+        environment = os.environ | {"WAYLAND_DISPLAY": self.display}
+        taken = subprocess.run(["grim", *words], env=environment, capture_output=True, check=True, timeout=20)
+        return taken.stdout
+
+    def colours(self):
+        """How many colours are on the screen, below a title: an empty window has few, text has many."""
+        height = SCREEN[1] // 2
+        area = f"0,{SCREEN[1] - height} {SCREEN[0]}x{height}"
+        pixels = self.picture("-t", "ppm", "-g", area, "-")[-3 * SCREEN[0] * height:]
+        return len(set(zip(pixels[0::3], pixels[1::3], pixels[2::3])))
+
+
+def _titles(node):
+    if node.get("pid") and node.get("visible"):
+        yield node["name"]
+    for inner in (*node["nodes"], *node["floating_nodes"]):
+        yield from _titles(inner)
+
+
+class OnWayland(DesktopCase):
+    """What a person needs is there, light as the desktop is."""
+
+    scheme = LIGHT
+
+    def setUp(self):
+        super().setUp()
+        portal = Portal(self.scheme).start()
+        self.addCleanup(portal.stop)
+        self.sway = self.enterContext(Sway())
+        self.environment = {"DISPLAY": None, "WAYLAND_DISPLAY": self.sway.display, "GDK_BACKEND": "wayland"}
+
+    def wait_until_drawn(self, name):
+        """Something is on the screen that can be read; where pictures are wanted, one of it is kept."""
+        wait_until(lambda: self.sway.colours() > DRAWN, "something is drawn", 20)
+        if directory := os.environ.get("TIDEGATE_PICTURES"):
+            self.sway.picture(Path(directory) / f"{name}-{'dark' if self.scheme == DARK else 'light'}.png")
+
+    def test_a_request_comes_up_as_a_dialog_and_is_approved(self):
+        item = self.start_until_ready(**self.environment)
+        self.assertIn("Ready on port", " ".join(item.texts()))
+        device = self.device(displayName="Kitchen tablet")
+
+        device.knock(READ, WRITE)
+        dialog = self.review()
+        wait_until(lambda: dialogs.REVIEW in self.sway.windows(), "sway shows the dialog")
+        dialog.says("Kitchen tablet")
+        self.wait_until_drawn("request")
+        dialog.approve()
+
+        self.assertEqual(device.connect_when_let_in(READ, WRITE)["auth"]["scopes"], [READ, WRITE])
+        wait_until(lambda: dialogs.REVIEW not in self.sway.windows(), "the dialog is gone")
+
+    def test_the_first_start_opens_the_window(self):
+        self.has_run_before = False
+        self.start_until_ready(**self.environment)
+
+        wait_until(lambda: any("Tidegate" in (title or "") for title in self.sway.windows()), "the window", 20)
+        self.wait_until_drawn("window")
+
+
+class OnWaylandInTheDark(OnWayland):
+    """The same, dark."""
+
+    scheme = DARK
+
+
+if __name__ == "__main__":
+    unittest.main()
