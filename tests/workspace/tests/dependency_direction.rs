@@ -44,7 +44,10 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         (DESKTOP, vec![PROTOCOL, TRUST]),
         ("tidegate-desktop", vec![PROTOCOL, TRUST, TOOLS, GATEWAY, HOST, DESKTOP]),
         ("tidegate-testkit", vec![PROTOCOL, TRUST, STORE, SECRETS, AGENT, PROVIDERS, TOOLS, GATEWAY, HOST]),
-        ("tidegate-bench", vec![PROTOCOL, TRUST, STORE, SECRETS, AGENT, HOST, "tidegate-testkit"]),
+        (
+            "tidegate-bench",
+            vec![PROTOCOL, TRUST, STORE, SECRETS, AGENT, TOOLS, SANDBOX, TRIGGERS, HOST, "tidegate-testkit"],
+        ),
         ("tidegate-fuzz", vec![PROTOCOL, TRUST, AGENT, PROVIDERS, GATEWAY, HOST, PROXY, TRIGGERS]),
         (
             "tidegate-integration-tests",
