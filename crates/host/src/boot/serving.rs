@@ -8,6 +8,7 @@ use tidegate_gateway::listener;
 use tidegate_gateway::local_socket::{self, LocalListener};
 use tidegate_gateway::upgrade::UpgradeRules;
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use crate::control::Control;
@@ -38,6 +39,11 @@ pub(crate) async fn local(
     survivors: Survivors,
     stop: &CancellationToken,
 ) {
+    // Before anything that may fail: whether or not there is a socket, what is left is ended.
+    let left = survivors.are_left().then(|| {
+        let sentence = survivors.sentence();
+        (sentence, in_background(parts, survivors.gone(), stop.clone()))
+    });
     let missing = |control: &Control, reason: &str| {
         tracing::error!(%reason, "there is no local socket");
         *held(&control.local_socket) = Some(format!("The command line cannot reach Tidegate: {reason}"));
@@ -50,16 +56,19 @@ pub(crate) async fn local(
         Err(error) => return missing(control, &format!("{error}.")),
     };
     let (control, gateway, stop) = (control.clone(), gateway.clone(), stop.clone());
-    if !survivors.are_left() {
+    let Some((sentence, gone)) = left else {
         return match bind(&path).await {
             Ok(listener) => parts.spawn("local socket", local_socket::serve(listener, gateway, stop)),
             Err(reason) => missing(&control, &reason),
         };
-    }
-    missing(&control, &survivors.sentence());
+    };
+    missing(&control, &sentence);
     parts.spawn("local socket", async move {
-        if stop.run_until_cancelled(survivors.gone()).await.is_none() {
-            return;
+        match stop.run_until_cancelled(gone).await {
+            Some(Ok(())) => {}
+            // They are not gone, and nobody ends them any more.
+            Some(Err(_)) => return stop.cancelled().await,
+            None => return,
         }
         match bind(&path).await {
             Ok(listener) => {
@@ -75,9 +84,67 @@ pub(crate) async fn local(
     });
 }
 
+/// Goes on ending what the process before left, as a part of its own: also when nobody waits for the answer,
+/// which comes when nothing is left.
+fn in_background(
+    parts: &Parts,
+    gone: impl Future<Output = ()> + Send + 'static,
+    stop: CancellationToken,
+) -> oneshot::Receiver<()> {
+    let (tell, told) = oneshot::channel();
+    parts.spawn("ending of earlier commands", async move {
+        if stop.run_until_cancelled(gone).await.is_some() {
+            // Nobody waits where there can be no socket.
+            let _ = tell.send(());
+            stop.cancelled().await;
+        }
+    });
+    told
+}
+
 async fn bind(path: &Path) -> Result<LocalListener, String> {
     if let Some(parent) = path.parent() {
         make_private(parent).map_err(|error| error.to_string())?;
     }
     LocalListener::bind(path).await.map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn earlier_commands_are_ended_when_no_socket_waits_for_it() {
+        let place = tempfile::tempdir().expect("a directory");
+        let parts = Parts::new(place.path().to_owned());
+        let (stop, may_end) = (CancellationToken::new(), CancellationToken::new());
+        let (ended, is_ended) = oneshot::channel();
+        let gone = {
+            let may_end = may_end.clone();
+            async move {
+                may_end.cancelled().await;
+                let _ = ended.send(());
+            }
+        };
+
+        drop(in_background(&parts, gone, stop.clone()));
+        may_end.cancel();
+
+        assert_eq!(is_ended.await, Ok(()), "it went on");
+        stop.cancel();
+        parts.all_ended().await;
+    }
+
+    #[tokio::test]
+    async fn the_answer_comes_when_the_earlier_commands_are_gone() {
+        let place = tempfile::tempdir().expect("a directory");
+        let parts = Parts::new(place.path().to_owned());
+        let stop = CancellationToken::new();
+
+        let answer = in_background(&parts, async {}, stop.clone()).await;
+
+        assert_eq!(answer, Ok(()));
+        stop.cancel();
+        parts.all_ended().await;
+    }
 }
