@@ -163,6 +163,7 @@ pub(crate) async fn build(foundation: Arc<Foundation>) -> Result<RunningHost, Bo
         started,
         stop: stop.clone(),
         parts: OnceLock::new(),
+        applying: tokio::sync::Mutex::new(()),
         own_key: own_key_state.clone(),
     });
     let seed = own_key.settle(own_key_state).await;

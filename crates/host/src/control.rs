@@ -55,6 +55,9 @@ pub(crate) struct Control {
     pub(crate) started: Instant,
     pub(crate) stop: CancellationToken,
     pub(crate) parts: OnceLock<Parts>,
+    /// Held while what counts of the configuration file is applied, so that what was decided last is
+    /// applied last.
+    pub(crate) applying: tokio::sync::Mutex<()>,
     /// Whether our own key is the keyring's, in a sentence.
     pub(crate) own_key: Arc<OnceLock<String>>,
 }
@@ -240,6 +243,8 @@ impl Host for Control {
     fn settings_changed(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {
             let Some(parts) = self.parts.get() else { return };
+            // The values are read under it: they may change while one waits.
+            let _applying = self.applying.lock().await;
             let workspace = self.workspaces.choose(parts.gateway.confirmed_value(Setting::Workspace)).await;
             parts.runtime.set_workspace(workspace);
             let model = self.loaded.config.default_model(parts.gateway.confirmed_value(Setting::Model));

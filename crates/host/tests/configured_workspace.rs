@@ -177,3 +177,30 @@ async fn a_model_counts_from_its_confirmation_and_the_built_in_one_at_once() {
     assert_eq!(ask(&host, "tidegate.status").await["models"]["default"], "offline/demo");
     host.stop().await;
 }
+
+/// A rejection comes while a confirmation is still being applied.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rejection_during_a_confirmation_counts_as_the_last_word() {
+    let place = Place::new();
+    let project = place.real.join("project");
+    fs::create_dir(&project).unwrap();
+    place.configure(json!({ "workspace": project }));
+    let host = place.start().await;
+    let digest = waiting(&host)[0].proposed.digest();
+
+    for _ in 0..200 {
+        let confirming = tokio::spawn({
+            let (desk, digest) = (host.desk().unwrap(), digest.clone());
+            async move { desk.confirm_setting(Setting::Workspace, &digest).await }
+        });
+        while host.gateway().confirmed_value(Setting::Workspace).is_none() {
+            tokio::task::yield_now().await;
+        }
+        host.desk().unwrap().reject_setting(Setting::Workspace, &digest).await.unwrap();
+        confirming.await.unwrap().unwrap();
+
+        assert_eq!(host.gateway().confirmed_value(Setting::Workspace), None);
+        assert_eq!(host.runtime().workspace(), place.own());
+    }
+    host.stop().await;
+}
