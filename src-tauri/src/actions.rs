@@ -104,6 +104,10 @@ impl Actions {
                     Err(error) => Err(error.to_string()),
                 }
             }),
+            Effect::TakeServer { task, model, owner } => self.answer(task, |host| async move {
+                let taken = host.desk()?.take_server(&model, &owner).await;
+                taken.map(|()| None).map_err(|error| error.to_string())
+            }),
             Effect::CopyConnectionLines => {
                 let app = self.app.clone();
                 self.attempt(|host| async move {

@@ -10,6 +10,7 @@ use tidegate_gateway::transport::{ChannelClient, ClientReceived};
 use tidegate_gateway::{Desk, Wish as GatewayWish};
 use tidegate_host::{Supervised, SupervisedState};
 use tidegate_protocol::Method;
+use tidegate_protocol::payload::surfaces::FoundServer;
 
 /// The gateway that is kept running. A cheap handle.
 #[derive(Debug, Clone)]
@@ -117,6 +118,9 @@ pub(crate) fn wish(wish: GatewayWish) -> Wish {
         GatewayWish::NewToken { name, level, pairing } => Wish::NewToken { name, level, pairing },
         GatewayWish::ModelKey { id, base_url } => Wish::ModelKey { id, base_url },
         GatewayWish::Unblock { id, name } => Wish::Unblock { id, name },
+        GatewayWish::TakeServer(FoundServer { model, owner, user, address }) => {
+            Wish::TakeServer { model, owner, user, address }
+        }
     }
 }
 

@@ -226,6 +226,15 @@ pub enum Effect {
         /// The block's short id.
         id: String,
     },
+    /// Take a model server on this computer into use, and have its model answer: the person was asked.
+    TakeServer {
+        /// Answered by [`Input::Done`].
+        task: TaskId,
+        /// The model.
+        model: String,
+        /// Who ran the server when the person was asked. If that changed, nothing is done.
+        owner: String,
+    },
     /// Open the window at a page, or show that page in it and bring it to the front.
     OpenWindow(Page),
     /// Bring the open window to the front as it is.
@@ -373,6 +382,17 @@ pub enum Wish {
         id: String,
         /// The name it had; hostile text.
         name: String,
+    },
+    /// The question whether to take a model server on this computer into use.
+    TakeServer {
+        /// The model that was chosen; hostile text.
+        model: String,
+        /// Its program, process and user; hostile text.
+        owner: String,
+        /// Whose user that is; our own words.
+        user: String,
+        /// Where it listens.
+        address: String,
     },
     /// A page of the window.
     Window(Page),

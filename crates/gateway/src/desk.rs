@@ -4,6 +4,7 @@
 //! The composition root takes the key from the new `Authority` (`take_desktop_key`), before that goes
 //! into the gateway, and hands the desk that it opens to the shell.
 
+use serde_json::json;
 use tidegate_protocol::payload::surfaces::DesktopStatus;
 use tidegate_protocol::{limits, text};
 use tidegate_trust::Level;
@@ -107,6 +108,9 @@ pub enum DeskError {
     /// It is not blocked.
     #[error("This is not blocked any longer.")]
     NotBlocked,
+    /// A model server was not taken into use; the sentence says why.
+    #[error("The model server is not in use: {0}.")]
+    ServerNotTaken(String),
     /// It could not be saved, so it does not count.
     #[error("This could not be saved, so it does not count: {0}.")]
     NotSaved(String),
@@ -324,6 +328,17 @@ impl Desk {
         };
         let ((), saved) = gatekeeper.settle(changed, None).await;
         Ok(saved)
+    }
+
+    /// Takes a model server on this computer into use and has its model answer, if it is still run by
+    /// whom [`Wish::TakeServer`] named.
+    ///
+    /// # Errors
+    /// A sentence for the person. Nothing changed then.
+    pub async fn take_server(&self, model: &str, owner: &str) -> Result<(), DeskError> {
+        let params = json!({ "model": model, "owner": owner });
+        let taken = crate::methods::desktop::take_server(&self.gateway, params).await;
+        taken.map(|_| ()).map_err(|error| DeskError::ServerNotTaken(error.message))
     }
 
     /// Allows or denies a command, bound to what was drawn.

@@ -82,6 +82,8 @@ pub(crate) fn is_slow(method: Method) -> bool {
             | Method::TidegateDoctor
             | Method::TidegateModelsTest
             | Method::TidegateModelsAdd
+            | Method::TidegateModelsUse
+            | Method::TidegateModelsTake
             | Method::TidegateSelfTest
             | Method::ModelsList
     )
@@ -175,6 +177,7 @@ async fn answer(caller: &Caller, method: Method, request: &RequestFrame) -> Resu
         M::TidegateModelsWish => {
             parse(method, request).and_then(|params| desktop::models_wish(caller, params))
         }
+        M::TidegateModelsTake => desktop::take_server(&caller.gateway, parse(method, request)?).await,
         M::TidegateConfigList => {
             let mut list = host(caller, method, request).await?;
             settings::add(caller, &mut list);

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use tidegate_agent::Runtime;
 use tidegate_agent::model::ModelDirectory;
 use tidegate_peers::{LocalSocket, PeerLookup};
+use tidegate_protocol::payload::surfaces::FoundServer;
 use tidegate_protocol::{ErrorShape, Event, Method, limits};
 use tidegate_store::Store;
 use tidegate_trust::Authority;
@@ -42,6 +43,9 @@ pub trait Host: Send + Sync + 'static {
 
     /// Keeps a new shared token where it can be shown again, when there is such a place.
     fn keep_shared_token<'a>(&'a self, token: &'a Token) -> BoxFuture<'a, ()>;
+
+    /// The server of a model, where it was found on this computer, as a person is asked about it.
+    fn found_server<'a>(&'a self, model: &'a str) -> BoxFuture<'a, Result<FoundServer, ErrorShape>>;
 
     /// Takes over what counts of the configuration file since a person decided about a value of it.
     /// The answer to the decision waits for this.

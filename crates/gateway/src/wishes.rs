@@ -3,6 +3,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use tidegate_protocol::payload::surfaces::FoundServer;
 use tidegate_protocol::{ErrorShape, text};
 use tidegate_trust::Level;
 use tidegate_trust::decision::Desktop;
@@ -14,9 +15,11 @@ use tokio::sync::mpsc::error::TrySendError;
 const MAX_WISHES: usize = 16;
 /// The most characters of a URL that a wish carries.
 const MAX_URL: usize = 2048;
+/// The most characters of one thing about a model server.
+const MAX_SERVER: usize = 300;
 
 /// What is wished to be opened. Its texts are from outside: cleaned and bounded, and no more.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Wish {
     /// The dialog of one request, command or value of the configuration by its whole id, or of the
     /// first that waits.
@@ -44,6 +47,9 @@ pub enum Wish {
         /// The name it had.
         name: String,
     },
+    /// A question whether to take a model server on this computer into use, for
+    /// [`crate::Desk::take_server`].
+    TakeServer(FoundServer),
 }
 
 impl Wish {
@@ -58,6 +64,15 @@ impl Wish {
                 Self::ModelKey { id: name(id), base_url: text::one_line(base_url.trim(), MAX_URL) }
             }
             Self::Unblock { id, name: wished } => Self::Unblock { id, name: name(wished) },
+            Self::TakeServer(FoundServer { model, owner, user, address }) => {
+                let line = |text: String| text::one_line(text.trim(), MAX_SERVER);
+                Self::TakeServer(FoundServer {
+                    model: line(model),
+                    owner: line(owner),
+                    user: line(user),
+                    address: line(address),
+                })
+            }
         }
     }
 }

@@ -13,6 +13,8 @@ use tidegate_gateway::gateway::BoxFuture;
 use tidegate_gateway::{Gateway, Host};
 use tidegate_peers::orphans::Orphan;
 use tidegate_protocol::params::{ListOptions, LogsTail};
+use tidegate_protocol::payload::surface_params::TakeServer;
+use tidegate_protocol::payload::surfaces::FoundServer;
 use tidegate_protocol::{ErrorShape, Method, text};
 use tidegate_secrets::{Kept, SecretName, SecretState, SecretStore, SecretText};
 use tidegate_store::Store;
@@ -23,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::boot::store::StoreCondition;
 use crate::config::{self, Loaded};
-use crate::models::{Models, NewProvider};
+use crate::models::{Models, NewProvider, NotChosen};
 use crate::private_files::Repairs;
 use crate::workspaces::Workspaces;
 use crate::{conditions, doctor, log_tail, sandbox, selftest};
@@ -94,8 +96,17 @@ impl Control {
             Method::TidegateModelsUse => {
                 let chosen =
                     model_name(method, params)?.ok_or_else(|| ErrorShape::invalid("give a model"))?;
-                let note = self.models.choose(&chosen).await.map_err(ErrorShape::invalid)?;
+                let note = self.models.choose(&chosen).await.map_err(not_chosen)?;
                 Ok(json!({ "ok": true, "model": chosen.to_string(), "note": note }))
+            }
+            Method::TidegateModelsTake => {
+                let TakeServer { model, owner } = parse(method, params)?;
+                let name = parse_model_name(&model)?;
+                let owner = owner.ok_or_else(|| {
+                    ErrorShape::invalid("give `owner`: who runs the server, as `tidegate.models.use` told it")
+                })?;
+                let note = self.models.take(&name, &owner).await.map_err(ErrorShape::invalid)?;
+                Ok(json!({ "ok": true, "model": name.to_string(), "note": note }))
             }
             Method::TidegateModelsTest => {
                 let name = match model_name(method, params)? {
@@ -240,6 +251,13 @@ impl Host for Control {
         Box::pin(keep_shared_token(&self.secrets, token))
     }
 
+    fn found_server<'a>(&'a self, model: &'a str) -> BoxFuture<'a, Result<FoundServer, ErrorShape>> {
+        Box::pin(async move {
+            let name = parse_model_name(model)?;
+            self.models.found_server(&name).await.map_err(ErrorShape::invalid)
+        })
+    }
+
     fn settings_changed(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {
             let Some(parts) = self.parts.get() else { return };
@@ -291,15 +309,28 @@ struct ModelParam {
 
 fn model_name(method: Method, params: Value) -> Result<Option<ModelName>, ErrorShape> {
     let params: ModelParam = parse(method, params)?;
-    params
-        .model
-        .map(|name| {
-            ModelName::parse(&name).ok_or_else(|| {
-                let shown = text::one_line(&name, 128);
-                ErrorShape::invalid(format!("{shown:?} is not a model name; write provider/model"))
-            })
-        })
-        .transpose()
+    params.model.map(|name| parse_model_name(&name)).transpose()
+}
+
+fn parse_model_name(name: &str) -> Result<ModelName, ErrorShape> {
+    ModelName::parse(name).ok_or_else(|| {
+        let shown = text::one_line(name, 128);
+        ErrorShape::invalid(format!("{shown:?} is not a model name; write provider/model"))
+    })
+}
+
+fn not_chosen(error: NotChosen) -> ErrorShape {
+    match error {
+        NotChosen::Refused(sentence) => ErrorShape::invalid(sentence),
+        NotChosen::NotInUse(server) => ErrorShape::invalid(format!(
+            "the server of {} was found on this computer and is not in use: {} listens on {}; \
+             tidegate.models.take takes it into use",
+            text::one_line(&server.model, 128),
+            server.owner,
+            server.address
+        ))
+        .with_details(json!({ "reason": "SERVER_NOT_IN_USE", "server": server })),
+    }
 }
 
 fn parse<T: DeserializeOwned>(method: Method, params: Value) -> Result<T, ErrorShape> {

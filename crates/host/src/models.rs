@@ -4,11 +4,12 @@ use std::sync::{Arc, Mutex};
 
 use serde::{Deserialize, Serialize};
 use tidegate_agent::model::{BoxFuture, ModelName};
+use tidegate_protocol::payload::surfaces::FoundServer;
 use tidegate_protocol::text;
 use tidegate_providers::base_url::BaseUrl;
 use tidegate_providers::directory::{Config, Directory, ModelConfig, ProviderConfig};
 use tidegate_providers::key::{BoundKey, KeyError, KeySource, KeyStore};
-use tidegate_providers::local::{LocalAddress, LocalServerKind};
+use tidegate_providers::local::{LocalAddress, LocalServerKind, Standing};
 use tidegate_providers::local_model::UsedServer;
 use tidegate_secrets::{Kept, SecretName, SecretReference, SecretStore, SecretText};
 use tidegate_store::Store;
@@ -19,6 +20,8 @@ use crate::server_owners::ProcessTable;
 
 /// The store's flag that holds the providers.
 const FLAG: &str = "models";
+/// The most characters of who runs a server. A wish carries as many.
+const MAX_OWNER: usize = 300;
 
 /// What is stored. Keys are not: only where they are.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -82,6 +85,29 @@ impl std::fmt::Debug for SecretInput {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str("[secret]")
     }
+}
+
+/// Why a model was not chosen.
+#[derive(Debug, PartialEq)]
+pub(crate) enum NotChosen {
+    /// Its server was found on this computer, and no person took it into use yet.
+    NotInUse(Box<FoundServer>),
+    /// The sentence says why.
+    Refused(String),
+}
+
+impl From<String> for NotChosen {
+    fn from(sentence: String) -> Self {
+        Self::Refused(sentence)
+    }
+}
+
+/// A server that was found on this computer.
+struct Found {
+    /// What is kept when it is taken into use.
+    server: StoredServer,
+    /// What the person is shown of it.
+    shown: FoundServer,
 }
 
 /// The models of this installation.
@@ -182,28 +208,70 @@ impl Models {
         Ok(note)
     }
 
-    /// Chooses the default model. Where that is one of a server found on this computer, the server is
-    /// taken into use by it, as its present user runs it; the answer then says who runs it.
-    pub(crate) async fn choose(&self, name: &ModelName) -> Result<Option<String>, String> {
+    /// Chooses the default model. One of a server that was found on this computer can be chosen once
+    /// that is in use, as its present user runs it; the answer then says who runs it.
+    pub(crate) async fn choose(&self, name: &ModelName) -> Result<Option<String>, NotChosen> {
         use tidegate_agent::model::ModelDirectory as _;
-        if let Some((used, owner)) = self.directory.taken_into_use(name).await? {
-            let server = StoredServer { provider: used.kind.provider_id().to_owned(), user: used.user };
-            let note = format!("{} is run by {owner}.", server.provider);
-            self.change(|stored| {
-                stored.default = Some(name.to_string());
-                stored.used.retain(|known| known.provider != server.provider);
-                stored.used.push(server);
-            })
-            .await?;
-            tracing::info!(model = %name, %owner, "a model server on this computer was taken into use");
+        if let Some(found) = self.found(name).await? {
+            if !self.stored.lock().await.used.contains(&found.server) {
+                return Err(NotChosen::NotInUse(Box::new(found.shown)));
+            }
+            let note = format!("{} is run by {}.", found.server.provider, found.shown.owner);
+            self.change(|stored| stored.default = Some(name.to_string())).await?;
             return Ok(Some(note));
         }
         if self.directory.model(name).await.is_none() {
             let shown = text::one_line(&name.to_string(), 128);
-            return Err(format!("there is no model {shown:?}; `tidegate models list` shows them"));
+            return Err(NotChosen::Refused(format!(
+                "there is no model {shown:?}; `tidegate models list` shows them"
+            )));
         }
         self.change(|stored| stored.default = Some(name.to_string())).await?;
         Ok(None)
+    }
+
+    /// The server of a model, where it was found on this computer, as a person is asked about it.
+    pub(crate) async fn found_server(&self, name: &ModelName) -> Result<FoundServer, String> {
+        self.found(name).await?.map(|found| found.shown).ok_or_else(|| nowhere_found(name))
+    }
+
+    /// Takes the server of a model into use and chooses the model, if the server is still run by `owner`,
+    /// whom the person was shown. The answer says who runs it.
+    pub(crate) async fn take(&self, name: &ModelName, owner: &str) -> Result<String, String> {
+        let Some(Found { server, shown }) = self.found(name).await? else {
+            return Err(nowhere_found(name));
+        };
+        if shown.owner != owner {
+            return Err(format!("who runs it changed since it was shown; now it is {}", shown.owner));
+        }
+        let note = format!("{} is run by {owner}.", server.provider);
+        self.change(|stored| {
+            stored.default = Some(name.to_string());
+            stored.used.retain(|known| known.provider != server.provider);
+            stored.used.push(server);
+        })
+        .await?;
+        tracing::info!(model = %name, %owner, "a model server on this computer was taken into use");
+        Ok(note)
+    }
+
+    /// The server of a model that is looked for on this computer, as it is at this moment.
+    async fn found(&self, name: &ModelName) -> Result<Option<Found>, String> {
+        let Some((used, owner)) = self.directory.taken_into_use(name).await? else { return Ok(None) };
+        let server = StoredServer { provider: used.kind.provider_id().to_owned(), user: used.user };
+        let at = self.local.iter().find(|local| local.kind == used.kind);
+        let user = match owner.standing {
+            Standing::OwnUser => "your own account",
+            Standing::SystemAccount => "a system account, as used by services",
+            Standing::OtherUser | Standing::Tool | Standing::Unidentified => "not known",
+        };
+        let shown = FoundServer {
+            model: name.to_string(),
+            owner: text::one_line(&owner.words, MAX_OWNER),
+            user: user.to_owned(),
+            address: at.map(|at| at.address.to_string()).unwrap_or_default(),
+        };
+        Ok(Some(Found { server, shown }))
     }
 
     async fn change(&self, change: impl FnOnce(&mut Stored)) -> Result<(), String> {
@@ -221,6 +289,14 @@ impl Models {
         let default = held(&self.configured_default).clone();
         self.directory.reconfigure(config(stored, default.as_ref(), &self.local));
     }
+}
+
+fn nowhere_found(name: &ModelName) -> String {
+    let shown = text::one_line(&name.to_string(), 128);
+    format!(
+        "{shown:?} is not a model of a server that is looked for on this computer; `tidegate models use` \
+         chooses any other"
+    )
 }
 
 fn key_name(provider: &str) -> Result<SecretName, String> {
@@ -304,3 +380,6 @@ impl KeyStore for Keys {
         Box::pin(self.read(source, base))
     }
 }
+
+#[cfg(test)]
+mod tests;

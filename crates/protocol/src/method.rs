@@ -228,8 +228,10 @@ methods! {
     TidegateAudit = "tidegate.audit", OwnSurfaces, Look;
     /// Add a model provider.
     TidegateModelsAdd = "tidegate.models.add", OwnSurfaces, Administer;
-    /// Choose the model.
+    /// Choose the model, unless its server was only found on this computer.
     TidegateModelsUse = "tidegate.models.use", OwnSurfaces, Work;
+    /// Take a server that was found on this computer into use, and choose its model.
+    TidegateModelsTake = "tidegate.models.take", OwnSurfaces, Widen;
     /// Ask a model one small question.
     TidegateModelsTest = "tidegate.models.test", OwnSurfaces, Work;
     /// No new model call or tool.

@@ -88,6 +88,7 @@ fn parameters(method: Method) -> Option<Reference> {
         M::TidegateTokenWish => of::<surface_params::TokenWish>,
         M::TidegateModelsWish => of::<surface_params::ModelsWish>,
         M::TidegateModelsUse | M::TidegateModelsTest => of::<surface_params::ModelChoice>,
+        M::TidegateModelsTake => of::<surface_params::TakeServer>,
         M::TidegateConfigConfirm => of::<surface_params::ConfirmSetting>,
         M::TidegateConfigReject => of::<surface_params::RejectSetting>,
         M::TidegateAudit => of::<surface_params::Audit>,
@@ -158,7 +159,7 @@ fn result(method: Method) -> Option<Reference> {
         M::TidegateConfigConfirm | M::TidegateConfigReject => of::<surfaces::SettingDecidedResult>,
         M::TidegateAudit => of::<surfaces::AuditResult>,
         M::TidegatePause | M::TidegateResume => of::<surfaces::PausedResult>,
-        M::TidegateModelsUse => of::<surfaces::ModelsUseResult>,
+        M::TidegateModelsUse | M::TidegateModelsTake => of::<surfaces::ModelsUseResult>,
         M::TidegateModelsTest => of::<surfaces::ModelsTestResult>,
         _ => return None,
     })

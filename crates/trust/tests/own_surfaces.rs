@@ -68,8 +68,14 @@ fn what_decides_or_lets_in_is_known_by_name() {
     };
     assert_eq!(
         named(Power::Widen),
-        ["device.pair.approve", "tidegate.config.confirm", "tidegate.devices.unblock", "tidegate.token.new"]
-            .into()
+        [
+            "device.pair.approve",
+            "tidegate.config.confirm",
+            "tidegate.devices.unblock",
+            "tidegate.models.take",
+            "tidegate.token.new",
+        ]
+        .into()
     );
     assert_eq!(named(Power::Decide), ["exec.approval.resolve", "tidegate.devices.decide"].into());
 }

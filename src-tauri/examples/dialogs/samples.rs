@@ -48,6 +48,7 @@ pub(crate) const KINDS: &[&str] = &[
     "model-problem",
     "message",
     "question",
+    "model-server",
     "port-taken",
 ];
 
@@ -113,6 +114,17 @@ pub(crate) fn sample(kind: &str) -> Option<Dialog> {
             heading: "Quit while 2 runs are at work?".to_owned(),
             text: "They are told to stop and get 3 seconds to save.\n\u{2022} Summarise the meeting notes\n\u{2022} Sort the photos of August".to_owned(),
             proceed: Some("Quit".into()),
+            other: None,
+            dismiss: "Cancel",
+        }),
+        "model-server" => Dialog::Message(MessageDialog {
+            heading: "Use this model server?".to_owned(),
+            text: "Model: ollama/qwen3:8b\nProgram: /usr/local/bin/ollama (process 4711, user 998)\n\
+                   User: a system account, as used by services\nAddress: 127.0.0.1:11434, on this computer\n\n\
+                   Everything that is said to agents and what their tools find is sent to it, and agents act on \
+                   its answers. Use it only if you know this program."
+                .to_owned(),
+            proceed: Some("Use it".into()),
             other: None,
             dismiss: "Cancel",
         }),

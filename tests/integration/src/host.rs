@@ -144,7 +144,9 @@ impl Served {
         let is_found = |model: &&Value| model["tags"] == json!(["found"]);
         let model = list["models"].as_array().unwrap().iter().find(is_found).expect("a found model");
         let name = format!("{}/{}", model["provider"].as_str().unwrap(), model["id"].as_str().unwrap());
-        control.call("tidegate.models.use", json!({ "model": name })).await.unwrap();
+        let error = control.call("tidegate.models.use", json!({ "model": name })).await.unwrap_err();
+        let owner = &error["details"]["server"]["owner"];
+        control.call("tidegate.models.take", json!({ "model": name, "owner": owner })).await.unwrap();
     }
 
     /// Where clients connect.

@@ -24,6 +24,7 @@ const DECIDED_ELSEWHERE = new Set([
   'tidegate.token.rotate',
   'tidegate.token.show',
   'tidegate.models.add',
+  'tidegate.models.take',
   'tidegate.stop',
   'exec.approval.request',
   'sessions.patch',
@@ -97,7 +98,10 @@ export class FakeGateway {
 
   #call(method: string, params: Record<string, unknown>): unknown {
     const { world } = this;
-    if (method === 'tidegate.devices.unblock' && world.blocked.some((one) => one.id === params['id'])) {
+    const isQuestion =
+      method === 'tidegate.models.take' ||
+      (method === 'tidegate.devices.unblock' && world.blocked.some((one) => one.id === params['id']));
+    if (isQuestion) {
       throw new Refusal('FORBIDDEN', "Tidegate's dialog was opened; decide there", {
         reason: 'DESKTOP_DECIDES',
         opened: true,

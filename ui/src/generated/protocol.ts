@@ -323,6 +323,10 @@ export interface Methods {
     params: Empty;
     result: DoctorResult;
   };
+  'tidegate.models.take': {
+    params: TakeServer;
+    result: ModelsUseResult;
+  };
   'tidegate.models.test': {
     params: ModelChoice;
     result: ModelsTestResult;
@@ -1729,6 +1733,24 @@ export interface DoctorCheck {
   todo?: string | null;
 }
 /**
+ * `tidegate.models.take`: `provider/model`, and who runs the server, as it was shown.
+ */
+export interface TakeServer {
+  model: string;
+  owner?: string | null;
+}
+/**
+ * `tidegate.models.use` and `tidegate.models.take`.
+ */
+export interface ModelsUseResult {
+  model: string;
+  /**
+   * Who runs the server, where it was found on this computer.
+   */
+  note?: string | null;
+  ok: boolean;
+}
+/**
  * `tidegate.models.use`, `tidegate.models.test`: `provider/model`.
  */
 export interface ModelChoice {
@@ -1744,17 +1766,6 @@ export interface ModelsTestResult {
   ok: boolean;
   text?: string | null;
   totalMs?: number | null;
-}
-/**
- * `tidegate.models.use`.
- */
-export interface ModelsUseResult {
-  model: string;
-  /**
-   * Who runs the server, where it was found on this computer and taken into use by this.
-   */
-  note?: string | null;
-  ok: boolean;
 }
 /**
  * `tidegate.models.wish`.

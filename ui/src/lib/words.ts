@@ -153,6 +153,7 @@ const AUDIT: Record<string, string | undefined> = {
   'program-token.made': 'New token for a program',
   'program-token.revoked': 'Token of a program revoked',
   'program-token.unidentified': 'A program that could not be identified used a token, and could only read',
+  'model-server.taken': 'Model server taken into use',
   'tool.refused': 'A tool of an agent was refused',
   'command.allowed': 'Command allowed once',
   'command.denied': 'Command denied',

@@ -29,11 +29,19 @@ pub enum ModelsCommand {
         model: Option<String>,
     },
     /// Choose the model
-    #[command(after_help = "Example: tidegate models use ollama/qwen3")]
+    #[command(
+        long_about = "Choose the model.\n\nThe first model of a server that was found on this computer takes \
+            that server into use: who runs it is shown, and you are asked before, in a terminal. When a \
+            desktop is running, its dialog asks instead.",
+        after_help = "Example: tidegate models use ollama/qwen3"
+    )]
     Use {
         /// The model
         #[arg(value_name = "PROVIDER/MODEL")]
         model: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
     },
 }
 

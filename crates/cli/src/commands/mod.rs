@@ -147,23 +147,28 @@ impl<W: Wire> Context<'_, W> {
         })
     }
 
+    /// Shows what is about to be decided about something that waits, and asks.
+    async fn confirm(&mut self, shown: &str, question: &str, yes: bool) -> Result<(), Failure> {
+        match self.ask(shown, question, yes).await? {
+            true => Ok(()),
+            false => Err(Failure::Failed("Nothing was decided; it still waits.".to_owned())),
+        }
+    }
+
     /// Shows what is about to be decided, and asks. With JSON wanted, the standard output stays
     /// free for the answer. A desktop decides itself, so nobody is asked twice.
-    async fn confirm(&mut self, shown: &str, question: &str, yes: bool) -> Result<(), Failure> {
+    async fn ask(&mut self, shown: &str, question: &str, yes: bool) -> Result<bool, Failure> {
         if self.is_json() {
             self.output().note(shown)?;
         } else {
             self.output().text(shown)?;
         }
         if yes || self.client.greeting().desktop {
-            return Ok(());
+            return Ok(true);
         }
         let (person, question) = (self.surroundings.person.clone(), question.to_owned());
         let answer = self.client.meanwhile(move || person.confirm(&question)).await?;
-        match answer.map_err(Failure::Input)? {
-            true => Ok(()),
-            false => Err(Failure::Failed("Nothing was decided; it still waits.".to_owned())),
-        }
+        answer.map_err(Failure::Input)
     }
 }
 

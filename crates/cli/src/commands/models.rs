@@ -8,7 +8,7 @@ use tidegate_protocol::text::one_line;
 use super::{Context, nothing};
 use crate::arguments::{AddModelArguments, ModelsCommand};
 use crate::client::{Wire, read};
-use crate::failure::Failure;
+use crate::failure::{Failure, ServerError};
 use crate::layout::Table;
 
 pub(super) async fn run<W: Wire>(
@@ -19,13 +19,62 @@ pub(super) async fn run<W: Wire>(
         ModelsCommand::List => list(context).await,
         ModelsCommand::Add(arguments) => add(context, arguments).await,
         ModelsCommand::Test { model } => test(context, model.as_deref()).await,
-        ModelsCommand::Use { model } => {
-            let answer = context.client.call(Method::TidegateModelsUse, json!({ "model": model })).await?;
-            context.done(
-                &answer,
-                &format!("{model} answers from now on, where a session did not choose another."),
-            )
-        }
+        ModelsCommand::Use { model, yes } => use_model(context, model, *yes).await,
+    }
+}
+
+/// Chooses the model. Where its server was only found on this computer, the person is shown who runs it,
+/// and asked.
+async fn use_model<W: Wire>(context: &mut Context<'_, W>, model: &str, yes: bool) -> Result<(), Failure> {
+    let done = format!("{model} answers from now on, where a session did not choose another.");
+    let error = match context.client.call(Method::TidegateModelsUse, json!({ "model": model })).await {
+        Err(Failure::Answered(error)) => error,
+        answer => return context.done(&answer?, &done),
+    };
+    let Some(server) = server_not_in_use(&error) else { return Err(Failure::Answered(error)) };
+    let has_desktop = context.client.greeting().desktop;
+    if !yes && !has_desktop && !context.surroundings.person.is_present() {
+        return Err(Failure::Usage(format!(
+            "The server of {model} was found on this computer and is not in use, and there is no terminal to \
+             ask in. `tidegate doctor` says who runs it; pass --yes to take it into use without being asked."
+        )));
+    }
+    if !context.ask(&server.shown(), "Take it into use?", yes).await? {
+        return Err(Failure::Failed("It was not taken into use.".to_owned()));
+    }
+    let params = json!({ "model": model, "owner": server.owner });
+    let answer = context.client.call(Method::TidegateModelsTake, params).await?;
+    context.done(&answer, &done)
+}
+
+/// The server that a refusal to use its model is about.
+fn server_not_in_use(error: &ServerError) -> Option<FoundServer> {
+    let is_it = error.details.get("reason").and_then(Value::as_str) == Some("SERVER_NOT_IN_USE");
+    let server = error.details.get("server").filter(|_| is_it)?;
+    serde_json::from_value(server.clone()).ok()
+}
+
+/// A server that was found on this computer.
+#[derive(Debug, Deserialize)]
+struct FoundServer {
+    model: String,
+    owner: String,
+    user: String,
+    address: String,
+}
+
+impl FoundServer {
+    fn shown(&self) -> String {
+        let line = |text: &str| one_line(text, 300);
+        format!(
+            "This server was found on this computer and is not in use:\n  Model    {}\n  Program  {}\n  User     \
+             {}\n  Address  {}\nEverything that is said to agents and what their tools find is sent to it, and \
+             agents act on its answers.\n",
+            line(&self.model),
+            line(&self.owner),
+            line(&self.user),
+            line(&self.address)
+        )
     }
 }
 

@@ -339,3 +339,65 @@ async fn events_between_request_and_answer_disturb_nothing() {
 
     assert_eq!(outcome.code, 0, "{}", outcome.err);
 }
+
+/// A gateway whose Ollama was found, and is not in use.
+fn found_server() -> Stage {
+    Stage::scripted(|method, _, id| match method {
+        "tidegate.models.use" => Reply::Frames(vec![json!({
+            "type": "res", "id": id, "ok": false,
+            "error": {
+                "code": "INVALID_REQUEST",
+                "message": "the server of ollama/q is not in use",
+                "details": {
+                    "reason": "SERVER_NOT_IN_USE",
+                    "server": {
+                        "model": "ollama/q", "owner": "/usr/bin/ollama\u{1b} (process 12, user 998)",
+                        "user": "a system account", "address": "127.0.0.1:11434",
+                    },
+                },
+            },
+        })]),
+        _ => Reply::ok(id, json!({ "ok": true, "model": "ollama/q", "note": null })),
+    })
+}
+
+const OWNER: &str = "/usr/bin/ollama\u{1b} (process 12, user 998)";
+
+#[tokio::test]
+async fn a_found_server_is_shown_and_taken_into_use_on_a_yes() {
+    let outcome = found_server().person(true).run(&["models", "use", "ollama/q"]).await;
+
+    assert_eq!(outcome.code, 0, "{}", outcome.err);
+    assert_eq!(outcome.questions, ["Take it into use?"]);
+    for line in [
+        "  Model    ollama/q\n",
+        "  Program  /usr/bin/ollama\\u{1b} (process 12, user 998)\n",
+        "  User     a system account\n",
+        "  Address  127.0.0.1:11434\n",
+    ] {
+        assert!(outcome.out.contains(line), "{}", outcome.out);
+    }
+    assert_eq!(outcome.sent("tidegate.models.take"), &json!({ "model": "ollama/q", "owner": OWNER }));
+    assert!(outcome.out.contains("ollama/q answers from now on"), "{}", outcome.out);
+}
+
+#[tokio::test]
+async fn a_found_server_is_not_taken_into_use_without_a_yes() {
+    let no = found_server().person(false).run(&["models", "use", "ollama/q"]).await;
+    let nobody = found_server().run(&["models", "use", "ollama/q"]).await;
+    let told = found_server().run(&["models", "use", "ollama/q", "--yes"]).await;
+
+    assert_eq!((no.code, no.err.as_str()), (1, "tidegate: It was not taken into use.\n"));
+    assert_eq!(nobody.code, 2);
+    assert!(nobody.err.contains("pass --yes to take it into use"), "{}", nobody.err);
+    assert!(!no.was_called("tidegate.models.take") && !nobody.was_called("tidegate.models.take"));
+    assert!(told.was_called("tidegate.models.take") && told.questions.is_empty());
+}
+
+#[tokio::test]
+async fn beside_a_desktop_its_dialog_asks_about_a_found_server() {
+    let outcome = found_server().with_desktop().person(true).run(&["models", "use", "ollama/q"]).await;
+
+    assert!(outcome.was_called("tidegate.models.take"), "it opens the dialog");
+    assert!(outcome.questions.is_empty(), "nobody is asked twice");
+}

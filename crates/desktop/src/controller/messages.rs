@@ -21,6 +21,8 @@ const MAX_NAMED: usize = 5;
 const MAX_TITLE: usize = 80;
 /// The most characters of a sentence from the host.
 const MAX_SENTENCE: usize = 480;
+/// The most characters of a line about a model server.
+const MAX_OWNER: usize = 240;
 
 const QUIT: &str = "Quit";
 
@@ -29,8 +31,6 @@ const QUIT: &str = "Quit";
 pub(super) struct Messages {
     /// At most one of a kind.
     open: Vec<Open>,
-    /// What the open question asks to unblock.
-    unblock: Option<String>,
     /// Why Tidegate does not run, and the port that is offered instead; not shown yet.
     failure: Option<(String, Option<u16>)>,
     /// When the window is opened because there is no tray.
@@ -44,6 +44,17 @@ struct Open {
     id: DialogId,
     kind: Kind,
     shown: MessageDialog,
+    /// What its button approves, if anything.
+    approval: Option<Approval>,
+}
+
+/// What a question asks to be approved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Approval {
+    /// A block by its short id is taken away.
+    Unblock { block: String },
+    /// A model server is taken into use, as this owner runs it.
+    TakeServer { model: String, owner: String },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,21 +76,28 @@ enum Kind {
     },
     /// Unblock something?
     Unblock,
+    /// Take a model server into use?
+    TakeServer,
 }
 
 impl Messages {
     pub(super) fn new(was_opened: bool) -> Self {
-        Self { open: Vec::new(), unblock: None, failure: None, tray_grace: None, was_opened }
+        Self { open: Vec::new(), failure: None, tray_grace: None, was_opened }
     }
 
     pub(super) fn is_open(&self, id: DialogId) -> bool {
         self.open.iter().any(|open| open.id == id)
     }
 
-    /// What the question of this number asks to unblock, if it asks that.
-    pub(super) fn block_in(&self, id: DialogId) -> Option<&str> {
-        let asks = self.open.iter().any(|open| open.id == id && open.kind == Kind::Unblock);
-        self.unblock.as_deref().filter(|_| asks)
+    /// What the button of the question of this number approves, in the words of the audit log.
+    pub(super) fn approved_by(&self, id: DialogId) -> Option<String> {
+        let open = self.open.iter().find(|open| open.id == id)?;
+        Some(match open.approval.as_ref()? {
+            Approval::Unblock { block } => format!("unblock {block}"),
+            Approval::TakeServer { model, .. } => {
+                format!("model server of {}", text::one_line(model, MAX_TITLE))
+            }
+        })
     }
 }
 
@@ -98,15 +116,20 @@ impl Controller {
         }
     }
 
-    /// The question about one block stays until it is answered: it never turns into one about another.
     pub(super) fn asked_to_unblock(&mut self, block: String, name: &str, effects: &mut Vec<Effect>) {
-        match self.messages.open.iter().find(|open| open.kind == Kind::Unblock) {
-            Some(open) => effects.push(Effect::PresentDialog(open.id)),
-            None => {
-                self.say(Kind::Unblock, unblock_question(name), Attention::Asked, effects);
-                self.messages.unblock = Some(block);
-            }
-        }
+        self.ask_once(Kind::Unblock, unblock_question(name), Approval::Unblock { block }, effects);
+    }
+
+    pub(super) fn asked_to_take_server(
+        &mut self,
+        model: String,
+        owner: String,
+        user: &str,
+        address: &str,
+        effects: &mut Vec<Effect>,
+    ) {
+        let question = take_server_question(&model, &owner, user, address);
+        self.ask_once(Kind::TakeServer, question, Approval::TakeServer { model, owner }, effects);
     }
 
     pub(super) fn say_problem(&mut self, sentence: &str, effects: &mut Vec<Effect>) {
@@ -137,14 +160,17 @@ impl Controller {
             }
             (Kind::Restart | Kind::Failed { .. }, DialogOutcome::Proceed)
             | (Kind::Failed { .. }, DialogOutcome::Other) => effects.push(Effect::RestartGateway),
-            (Kind::Unblock, outcome) => {
-                if let Some(id) = self.messages.unblock.take()
-                    && *outcome == DialogOutcome::Proceed
-                {
+            (Kind::Unblock | Kind::TakeServer, DialogOutcome::Proceed) => match open.approval {
+                Some(Approval::Unblock { block: id }) => {
                     let task = self.begin(Task::Unblock);
                     effects.push(Effect::Unblock { task, id });
                 }
-            }
+                Some(Approval::TakeServer { model, owner }) => {
+                    let task = self.begin(Task::TakeServer { model: model.clone() });
+                    effects.push(Effect::TakeServer { task, model, owner });
+                }
+                None => {}
+            },
             // It was shown so because nothing could be seen of the process.
             (Kind::Failed { .. }, _) if open.shown.dismiss == QUIT => self.quit(effects),
             _ => {}
@@ -248,11 +274,28 @@ impl Controller {
         matches!(self.tray_host, Surface::Missing(_)) && !self.has_window
     }
 
+    /// A question about one thing stays until it is answered: it never turns into one about another.
+    fn ask_once(
+        &mut self,
+        kind: Kind,
+        question: MessageDialog,
+        approval: Approval,
+        effects: &mut Vec<Effect>,
+    ) {
+        if let Some(open) = self.messages.open.iter().find(|open| open.kind == kind) {
+            return effects.push(Effect::PresentDialog(open.id));
+        }
+        self.say(kind, question, Attention::Asked, effects);
+        for open in self.messages.open.iter_mut().filter(|open| open.kind == kind) {
+            open.approval = Some(approval.clone());
+        }
+    }
+
     fn say(&mut self, kind: Kind, message: MessageDialog, attention: Attention, effects: &mut Vec<Effect>) {
         let Some(open) = self.messages.open.iter_mut().find(|open| open.kind == kind) else {
             let id = self.numbers.dialog();
             effects.push(Effect::OpenDialog { id, dialog: Dialog::Message(message.clone()), attention });
-            self.messages.open.push(Open { id, kind, shown: message });
+            self.messages.open.push(Open { id, kind, shown: message, approval: None });
             return;
         };
         if open.shown != message {
@@ -317,6 +360,25 @@ fn unblock_question(name: &str) -> MessageDialog {
             false => format!("It called itself: {name}\nIt can ask to be let in again then, and you decide."),
         },
         proceed: Some("Unblock".into()),
+        other: None,
+        dismiss: "Cancel",
+    }
+}
+
+fn take_server_question(model: &str, owner: &str, user: &str, address: &str) -> MessageDialog {
+    let line = |text: &str| text::one_line(text.trim(), MAX_OWNER);
+    MessageDialog {
+        heading: "Use this model server?".to_owned(),
+        text: format!(
+            "Model: {}\nProgram: {}\nUser: {}\nAddress: {}, on this computer\n\nEverything that is said to \
+             agents and what their tools find is sent to it, and agents act on its answers. Use it only if you \
+             know this program.",
+            line(model),
+            line(owner),
+            line(user),
+            line(address)
+        ),
+        proceed: Some("Use it".into()),
         other: None,
         dismiss: "Cancel",
     }

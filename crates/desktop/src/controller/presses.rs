@@ -62,7 +62,7 @@ impl Controller {
             DialogOutcome::ModelKey { id: server, .. } if self.wishes.is_open(id) => {
                 Some(format!("model key {}", text::one_line(server, MAX_NAME)))
             }
-            DialogOutcome::Proceed => self.messages.block_in(id).map(|block| format!("unblock {block}")),
+            DialogOutcome::Proceed => self.messages.approved_by(id),
             _ => None,
         }
     }

@@ -23,6 +23,8 @@ pub(super) enum Task {
     KeepModelKey { id: String, base_url: String },
     /// Something is blocked no longer.
     Unblock,
+    /// A model server on this computer is in use.
+    TakeServer { model: String },
 }
 
 /// What was decided.
@@ -53,7 +55,8 @@ impl Controller {
         let result = result.map_err(|sentence| text::one_line(&sentence, MAX_SENTENCE));
         match (task, result) {
             (Task::Decide { .. } | Task::Unblock, Ok(_)) => {}
-            (Task::Unblock, Err(problem)) => self.say_problem(&problem, effects),
+            (Task::TakeServer { model }, Ok(_)) => self.say_server_taken(&model, effects),
+            (Task::Unblock | Task::TakeServer { .. }, Err(problem)) => self.say_problem(&problem, effects),
             (Task::Decide { key, decided }, Err(problem)) => {
                 self.decision_failed(&key, decided, problem, effects);
             }

@@ -78,6 +78,9 @@ impl Controller {
                 self.open_model_key(String::new(), &id, &base_url, effects);
             }
             Wish::Unblock { id, name } => self.asked_to_unblock(id, &name, effects),
+            Wish::TakeServer { model, owner, user, address } => {
+                self.asked_to_take_server(model, owner, &user, &address, effects);
+            }
             Wish::Window(page) => effects.push(Effect::OpenWindow(page)),
         }
     }
@@ -163,6 +166,12 @@ impl Controller {
         self.say_done("The key works.", &sentence, effects);
     }
 
+    pub(super) fn say_server_taken(&mut self, model: &str, effects: &mut Vec<Effect>) {
+        let model = text::one_line(model, MAX_NAME);
+        let sentence = format!("{model} answers from now on, where a session did not choose another model.");
+        self.say_done("The model server is in use.", &sentence, effects);
+    }
+
     pub(super) fn open_new_token(
         &mut self,
         heading: String,
@@ -200,7 +209,7 @@ impl Controller {
 }
 
 /// How many kinds of wishes there are.
-const KINDS: usize = 5;
+const KINDS: usize = 6;
 
 /// The kind of a wish, as the place of its gate.
 fn kind(wish: &Wish) -> usize {
@@ -210,5 +219,6 @@ fn kind(wish: &Wish) -> usize {
         Wish::ModelKey { .. } => 2,
         Wish::Unblock { .. } => 3,
         Wish::Window(_) => 4,
+        Wish::TakeServer { .. } => 5,
     }
 }

@@ -86,6 +86,12 @@ fn any_wish() -> impl Strategy<Value = Wish> {
         Just(Wish::NewToken { name: "a\u{202e}\n%s".to_owned(), level: Level::Full, pairing: true }),
         Just(Wish::ModelKey { id: "\u{0}".to_owned(), base_url: "http://x/\u{7}".to_owned() }),
         (0_u8..3).prop_map(|block| Wish::Unblock { id: block.to_string(), name: "\u{202e}\n".to_owned() }),
+        (0_u8..3).prop_map(|server| Wish::TakeServer {
+            model: format!("ollama/{server}\u{202e}"),
+            owner: "/tmp/x\n (process 1, user 1)".to_owned(),
+            user: "1".to_owned(),
+            address: "127.0.0.1:11434".to_owned(),
+        }),
         Just(Wish::Window(Page::Chat)),
     ]
 }
@@ -181,7 +187,8 @@ fn approves(effect: &Effect) -> bool {
         | Effect::ConfirmSetting { .. }
         | Effect::NewToken { .. }
         | Effect::KeepModelKey { .. }
-        | Effect::Unblock { .. } => true,
+        | Effect::Unblock { .. }
+        | Effect::TakeServer { .. } => true,
         _ => false,
     }
 }
@@ -370,6 +377,14 @@ impl World {
                 let is_its = matches!(ended, Some(((Dialog::Message(shown), _), DialogOutcome::Proceed))
                     if shown.proceed.as_deref() == Some("Unblock"));
                 prop_assert!(is_its, "unblocked without its question: {input:?}");
+                return Ok(());
+            }
+            Effect::TakeServer { model, .. } => {
+                let number = &model["ollama/".len()..="ollama/".len()];
+                let is_its = matches!(ended, Some(((Dialog::Message(shown), _), DialogOutcome::Proceed))
+                    if shown.proceed.as_deref() == Some("Use it")
+                        && shown.text.starts_with(&format!("Model: ollama/{number}")));
+                prop_assert!(is_its, "taken into use without its question: {input:?}");
                 return Ok(());
             }
             _ => return Ok(()),

@@ -154,3 +154,23 @@ fn a_synthetic_press_unblocks_nothing_beside_a_command() {
     assert!(matches!(told, Dialog::Message(told) if told.text.starts_with(REASON)));
     assert!(!effects.iter().any(|effect| matches!(effect, Effect::Unblock { .. })));
 }
+
+#[test]
+fn a_synthetic_press_takes_no_server_into_use_beside_a_command() {
+    let mut desktop = Desktop::ready();
+    let wish = Wish::TakeServer {
+        model: "ollama/qwen3".to_owned(),
+        owner: "/usr/bin/ollama (process 12, user 998)".to_owned(),
+        user: "a system account".to_owned(),
+        address: "127.0.0.1:11434".to_owned(),
+    };
+    let (dialog, _) = opened_one(&desktop.on(Input::Wish(wish)));
+    commands_beyond_contained(&mut desktop, 1);
+
+    let effects = press(&mut desktop, dialog, DialogOutcome::Proceed, BY_PROGRAM);
+
+    assert_eq!(effects[0], recorded("model server of ollama/qwen3", false));
+    let (_, told) = opened_one(&effects);
+    assert!(matches!(told, Dialog::Message(told) if told.text.starts_with(REASON)));
+    assert!(!effects.iter().any(|effect| matches!(effect, Effect::TakeServer { .. })));
+}

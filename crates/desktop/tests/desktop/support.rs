@@ -284,7 +284,8 @@ pub(crate) fn task(effects: &[Effect]) -> TaskId {
             | Effect::GiveToken { task, .. }
             | Effect::NewToken { task, .. }
             | Effect::KeepModelKey { task, .. }
-            | Effect::Unblock { task, .. } => Some(*task),
+            | Effect::Unblock { task, .. }
+            | Effect::TakeServer { task, .. } => Some(*task),
             _ => None,
         })
         .collect();

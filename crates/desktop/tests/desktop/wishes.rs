@@ -216,3 +216,65 @@ fn a_question_that_was_cancelled_unblocks_nothing() {
         []
     );
 }
+
+fn take_server(model: &str, owner: &str) -> Input {
+    Input::Wish(Wish::TakeServer {
+        model: model.to_owned(),
+        owner: owner.to_owned(),
+        user: "a system account".to_owned(),
+        address: "127.0.0.1:11434".to_owned(),
+    })
+}
+
+const OLLAMA: &str = "/usr/bin/ollama (process 12, user 998)";
+
+#[test]
+fn a_wish_for_a_model_server_is_a_question_that_names_it() {
+    let mut desktop = Desktop::ready();
+
+    let asked = desktop.on(take_server("ollama/qwen3\n", OLLAMA));
+
+    let (dialog, shown) = opened_one(&asked);
+    let Dialog::Message(shown) = shown else { panic!("{shown:#?}") };
+    assert_eq!((shown.proceed.as_deref(), shown.dismiss), (Some("Use it"), "Cancel"));
+    assert!(
+        shown.text.starts_with(
+            "Model: ollama/qwen3\nProgram: /usr/bin/ollama (process 12, user 998)\nUser: a system account\n\
+             Address: 127.0.0.1:11434, on this computer\n"
+        ),
+        "{}",
+        shown.text
+    );
+    let answered =
+        desktop.on(Input::Dialog { id: dialog, outcome: DialogOutcome::Proceed, press: Press::Device });
+    let (model, owner) = ("ollama/qwen3\n".to_owned(), OLLAMA.to_owned());
+    assert_eq!(answered, [Effect::TakeServer { task: task(&answered), model, owner }]);
+    let (_, problem) = opened_one(&desktop.fail(task(&answered), "it changed"));
+    assert!(matches!(problem, Dialog::Message(problem) if problem.text == "it changed"));
+}
+
+#[test]
+fn a_question_about_one_server_never_turns_into_one_about_another() {
+    let mut desktop = Desktop::ready();
+    let (dialog, _) = opened_one(&desktop.on(take_server("ollama/one", OLLAMA)));
+    desktop.millis += 1000;
+
+    let further = desktop.on(take_server("lmstudio/two", "another"));
+    let answered =
+        desktop.on(Input::Dialog { id: dialog, outcome: DialogOutcome::Proceed, press: Press::Device });
+
+    assert_eq!(further, [Effect::PresentDialog(dialog)]);
+    assert!(matches!(&answered[..], [Effect::TakeServer { model, owner, .. }]
+        if model == "ollama/one" && owner == OLLAMA));
+}
+
+#[test]
+fn a_server_is_not_taken_into_use_when_the_question_is_cancelled() {
+    let mut desktop = Desktop::ready();
+    let (dialog, _) = opened_one(&desktop.on(take_server("ollama/one", OLLAMA)));
+
+    assert_eq!(
+        desktop.on(Input::Dialog { id: dialog, outcome: DialogOutcome::Dismissed, press: Press::Device }),
+        []
+    );
+}

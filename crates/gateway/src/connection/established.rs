@@ -13,6 +13,7 @@ use crate::connection_places::ConnectionPlace;
 use crate::dispatch::{self, Caller, Reply};
 use crate::gateway::Gateway;
 use crate::hub::{Outbox, Outgoing};
+use crate::methods::desktop::instead_of;
 use crate::transport::{Received, Transport};
 
 /// A connection that was let in.
@@ -89,8 +90,8 @@ impl Peered {
         if self.outbox.is_revoked() {
             return;
         }
-        let method = match self.authorize(&request) {
-            Ok(method) => method,
+        let (method, is_wish) = match self.authorize(&request) {
+            Ok(authorized) => authorized,
             Err(error) => return self.answer(request.id.as_str(), Reply::error(error)),
         };
         if self.gateway.inner().stop.is_cancelled() {
@@ -110,23 +111,28 @@ impl Peered {
             outbox: self.outbox.clone(),
             id: request.id.clone(),
         };
+        let call = async move |caller: &Caller| match is_wish {
+            true => Reply::error(instead_of(&caller.gateway, method, &request).await),
+            false => dispatch::call(caller, method, &request).await,
+        };
         if dispatch::is_slow(method) {
             self.gateway.inner().waiting.spawn(async move {
-                let reply = dispatch::call(&caller, method, &request).await;
+                let reply = call(&caller).await;
                 caller.answer(reply);
                 drop(permit);
             });
         } else {
-            let reply = dispatch::call(&caller, method, &request).await;
+            let reply = call(&caller).await;
             caller.answer(reply);
             // Who took their own rights away has heard it now.
             self.outbox.answered();
         }
     }
 
-    /// The method of a request, if the session may call it. Someone who lacks the scope learns that
-    /// before they learn whether a method exists (protocol section 12).
-    fn authorize(&self, request: &RequestFrame) -> Result<Method, ErrorShape> {
+    /// The method of a request, if the session may call it, and whether it only opens the dialog that does
+    /// it. A session that lacks the scope learns that before it learns whether a method exists (protocol
+    /// section 12).
+    fn authorize(&self, request: &RequestFrame) -> Result<(Method, bool), ErrorShape> {
         let (session, name) = (&self.session, request.method.as_str());
         if name == "connect" {
             return Err(ErrorShape::invalid("connect is only valid as the first request"));
@@ -137,10 +143,8 @@ impl Peered {
         };
         let Some(method) = Method::parse(name) else { return Err(unknown()) };
         match session.authorize(method, self.gateway.inner().gatekeeper.desktop) {
-            Ok(()) => Ok(method),
-            Err(Denied::DesktopDecides) => {
-                Err(crate::methods::desktop::instead_of(&self.gateway, method, request))
-            }
+            Ok(()) => Ok((method, false)),
+            Err(Denied::DesktopDecides) => Ok((method, true)),
             // To everyone else it does not exist, so it is answered like what does not.
             Err(Denied::LocalOnly) => Err(unknown()),
             Err(denied) => Err(denied.answer(session.dialect(), name)),

@@ -4,8 +4,10 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tidegate_protocol::frame::RequestFrame;
-use tidegate_protocol::{ErrorCode, ErrorShape, Method, params};
+use tidegate_protocol::payload::surface_params::TakeServer;
+use tidegate_protocol::{ErrorCode, ErrorShape, Method, params, text};
 use tidegate_trust::Level;
+use tidegate_trust::audit::{AuditEvent, Weight};
 use tidegate_trust::principal::desktop_decides;
 use tidegate_trust::settings::{Setting, ShownSetting};
 
@@ -13,10 +15,13 @@ use super::local::{ById, TokenNew, request_payload};
 use super::settings::Confirm;
 use crate::dispatch::{Caller, parse};
 use crate::gateway::{Gateway, Inner};
+use crate::now;
 use crate::wishes::Wish;
 
 /// The fewest characters of an id that name something that waits.
 const MIN_PREFIX: usize = 8;
+/// The most characters of a model or an owner in the audit log.
+const MAX_AUDIT: usize = 200;
 
 /// `tidegate.devices.waiting`: everything that waits for the person, oldest first.
 pub(crate) fn waiting(caller: &Caller) -> Value {
@@ -88,12 +93,28 @@ pub(crate) fn models_wish(caller: &Caller, params: ModelsWish) -> Result<Value, 
     opened(caller.gateway.inner(), Wish::ModelKey { id, base_url })
 }
 
+/// `tidegate.models.take`, where the person may: the host checks that the server is still run by whom
+/// the person was shown.
+pub(crate) async fn take_server(gateway: &Gateway, params: Value) -> Result<Value, ErrorShape> {
+    let inner = gateway.inner();
+    let answer = inner.host.call(Method::TidegateModelsTake, params.clone()).await?;
+    let named = |field: &str| {
+        let text = params.get(field).and_then(Value::as_str).unwrap_or_default();
+        text::one_line(text, MAX_AUDIT)
+    };
+    let (model, owner) = (named("model"), named("owner"));
+    let line = format!("model server taken into use model={model} owner={owner}");
+    inner.gatekeeper.audit(AuditEvent::new(now::wall(), Weight::Info, "model-server.taken", model, line));
+    inner.gatekeeper.changed();
+    Ok(answer)
+}
+
 fn opened(inner: &Inner, wish: Wish) -> Result<Value, ErrorShape> {
     inner.wishes.make(wish).map(|()| json!({ "opened": true }))
 }
 
 /// The answer to a method that only the dialog can do: it is refused, and wished for.
-pub(crate) fn instead_of(gateway: &Gateway, method: Method, request: &RequestFrame) -> ErrorShape {
+pub(crate) async fn instead_of(gateway: &Gateway, method: Method, request: &RequestFrame) -> ErrorShape {
     let inner = gateway.inner();
     let wish = match method {
         Method::DevicePairApprove => parse(method, request).map(|params: params::RequestId| {
@@ -116,6 +137,13 @@ pub(crate) fn instead_of(gateway: &Gateway, method: Method, request: &RequestFra
             }
             id.map(Some).map(Wish::Review)
         }),
+        Method::TidegateModelsTake => match parse::<TakeServer>(method, request) {
+            Ok(params) => match inner.host.found_server(&params.model).await {
+                Ok(server) => Ok(Some(Wish::TakeServer(server))),
+                Err(error) => Err(error),
+            },
+            Err(error) => Err(error),
+        },
         _ => Ok(None),
     };
     match wish {

@@ -102,6 +102,8 @@ impl Scene {
             json!({ "deviceId": device, "role": "operator" }),
             json!({ "deviceId": device, "role": "operator", "scopes": all }),
             json!({ "id": "mine", "baseUrl": "http://127.0.0.1:9", "key": "k" }),
+            json!({ "model": "ollama/mine" }),
+            json!({ "model": "ollama/mine", "owner": "/usr/bin/ollama (process 12, user 998)" }),
             json!({ "key": "agent:main:main", "execPolicy": "allow", "elevatedLevel": "full" }),
         ];
         attempts.extend([
@@ -190,9 +192,13 @@ async fn a_window_that_was_taken_over_lets_nobody_in_and_learns_no_secret() {
         assert!(!text.contains(&scene.world.token) && !text.contains("\"tg_"), "{method:?} told a token");
     }
     let called = scene.world.host.called.lock().unwrap().clone();
-    for method in
-        [Method::TidegateTokenShow, Method::TidegateModelsAdd, Method::TidegateSelfTest, Method::TidegateStop]
-    {
+    for method in [
+        Method::TidegateTokenShow,
+        Method::TidegateModelsAdd,
+        Method::TidegateModelsTake,
+        Method::TidegateSelfTest,
+        Method::TidegateStop,
+    ] {
         assert!(!called.contains(&method), "{method:?} reached the host");
     }
     assert!(scene.world.page("https://ui.example").await.is_err(), "its own page is not let in");
@@ -212,6 +218,8 @@ async fn a_program_that_starts_the_command_line_beside_a_desktop_lets_nobody_in(
         .filter(|(method, _)| matches!(method.power(), Power::Widen | Power::Decide))
         .collect();
     assert!(widened.is_empty(), "{widened:?}");
+    let called = scene.world.host.called.lock().unwrap().clone();
+    assert!(!called.contains(&Method::TidegateModelsTake), "it reached the host");
 }
 
 #[tokio::test]

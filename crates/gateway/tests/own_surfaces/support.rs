@@ -28,6 +28,7 @@ use tidegate_gateway::upgrade::UpgradeRules;
 use tidegate_gateway::{Gateway, GatewayParts, Host, PersonGate, SubagentClient, UnsavedChanges, now};
 use tidegate_peers::{LocalSocket, PeerLookup};
 use tidegate_protocol::confinement::{CommandClass, Confinement};
+use tidegate_protocol::payload::surfaces::FoundServer;
 use tidegate_protocol::{ErrorShape, Method, RunId, SessionKey};
 use tidegate_store::Store;
 use tidegate_testkit::client::{ClientError, ConnectOptions, GatewayClient};
@@ -59,6 +60,17 @@ impl Host for StubHost {
     fn call(&self, method: Method, _: Value) -> BoxFuture<'_, Result<Value, ErrorShape>> {
         self.called.lock().unwrap().push(method);
         Box::pin(async { Ok(json!({ "url": "ws://127.0.0.1:18789" })) })
+    }
+
+    fn found_server<'a>(&'a self, model: &'a str) -> BoxFuture<'a, Result<FoundServer, ErrorShape>> {
+        Box::pin(async move {
+            Ok(FoundServer {
+                model: model.to_owned(),
+                owner: "/usr/bin/ollama\n (process 12, user 998)".to_owned(),
+                user: "a system account".to_owned(),
+                address: "127.0.0.1:11434".to_owned(),
+            })
+        })
     }
 
     fn keep_shared_token<'a>(&'a self, _: &'a Token) -> BoxFuture<'a, ()> {

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tidegate_gateway::Wish;
+use tidegate_protocol::Method;
+use tidegate_protocol::payload::surfaces::FoundServer;
 use tidegate_trust::Level;
 
 use crate::support::World;
@@ -63,6 +65,30 @@ fn is_the_dialogs(error: &Value) {
     assert_eq!(error["details"], json!({ "reason": "DESKTOP_DECIDES", "opened": true }));
 }
 
+fn ollama(model: &str) -> Wish {
+    Wish::TakeServer(FoundServer {
+        model: model.to_owned(),
+        owner: "/usr/bin/ollama\\u{a} (process 12, user 998)".to_owned(),
+        user: "a system account".to_owned(),
+        address: "127.0.0.1:11434".to_owned(),
+    })
+}
+
+#[tokio::test]
+async fn a_window_that_takes_a_model_server_into_use_opens_the_dialog() {
+    let world = World::with_desktop().await;
+    let mut wishes = world.desk().wishes().unwrap();
+    let mut window = world.window().await;
+
+    let refused = window.call("tidegate.models.take", json!({ "model": "ollama/q" })).await.unwrap_err();
+
+    is_the_dialogs(&refused);
+    assert_eq!(wishes.try_recv().unwrap(), ollama("ollama/q"));
+    assert!(!world.host.called.lock().unwrap().contains(&Method::TidegateModelsTake));
+    world.desk().take_server("ollama/q", "ollama").await.unwrap();
+    assert!(world.host.called.lock().unwrap().contains(&Method::TidegateModelsTake), "the dialog may");
+}
+
 #[tokio::test]
 async fn beside_a_desktop_what_the_command_line_may_not_decide_opens_the_dialog() {
     let world = World::with_desktop().await;
@@ -102,6 +128,7 @@ async fn beside_a_desktop_what_the_command_line_may_not_decide_opens_the_dialog(
             json!({ "id": block }),
             Wish::Unblock { id: block.clone(), name: "Anna's phone".to_owned() },
         ),
+        ("tidegate.models.take", json!({ "model": "ollama/\nq" }), ollama("ollama/\\u{a}q")),
     ] {
         is_the_dialogs(&command_line.call(method, params).await.unwrap_err());
         assert_eq!(wishes.try_recv().unwrap(), wish, "{method}");

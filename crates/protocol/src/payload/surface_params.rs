@@ -81,6 +81,11 @@ payload! {
     ModelChoice {
         #[serde(skip_serializing_if = "Option::is_none")] model: Option<String>,
     }
+    /// `tidegate.models.take`: `provider/model`, and who runs the server, as it was shown.
+    TakeServer {
+        model: String,
+        #[serde(skip_serializing_if = "Option::is_none")] owner: Option<String>,
+    }
     /// `tidegate.config.confirm`.
     ConfirmSetting {
         /// Where it stands in the file.

@@ -268,12 +268,24 @@ payload! {
     PausedResult {
         paused: bool,
     }
-    /// `tidegate.models.use`.
+    /// `tidegate.models.use` and `tidegate.models.take`.
     ModelsUseResult {
         ok: bool,
         model: String,
-        /// Who runs the server, where it was found on this computer and taken into use by this.
+        /// Who runs the server, where it was found on this computer.
         note: Option<String>,
+    }
+    /// A model server that was found on this computer, as a person is asked about it: `server` in the
+    /// details of the error with which `tidegate.models.use` refuses one that is not in use.
+    FoundServer {
+        /// `provider/model`.
+        model: String,
+        /// Program, process and user, in one line.
+        owner: String,
+        /// Whose user that is, in words.
+        user: String,
+        /// Address and port.
+        address: String,
     }
     /// `tidegate.models.test`.
     ModelsTestResult {
