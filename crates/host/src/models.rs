@@ -122,7 +122,7 @@ pub(crate) struct Models {
 }
 
 impl Models {
-    /// Loads what is stored. A default in the configuration file comes before the stored one.
+    /// Loads what is stored. The model that a person chose comes before the configuration file's.
     pub(crate) async fn load(
         store: Store,
         secrets: SecretStore,
@@ -332,7 +332,7 @@ fn config(stored: &Stored, configured_default: Option<&ModelName>, local: &[Loca
     let chosen = stored.default.as_deref().and_then(ModelName::parse);
     Config {
         providers: providers.collect(),
-        default: configured_default.cloned().or(chosen),
+        default: chosen.or_else(|| configured_default.cloned()),
         local: local.to_vec(),
         used: stored.used.iter().filter_map(used).collect(),
     }

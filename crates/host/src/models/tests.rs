@@ -54,3 +54,17 @@ async fn a_server_that_another_program_runs_by_now_is_not_taken() {
     assert_eq!(default_of(&models).await, "offline/demo");
     assert!(models.take(&name("offline/demo"), &found.owner).await.is_err(), "it is no server");
 }
+
+#[tokio::test]
+async fn the_chosen_model_comes_before_the_configured_one() {
+    let server = server().await;
+    let models = models(&server, Some("offline/demo")).await;
+    let found = models.found_server(&name("ollama/q")).await.expect("found");
+    assert_eq!(default_of(&models).await, "offline/demo", "nothing was chosen yet");
+
+    models.take(&name("ollama/q"), &found.owner).await.expect("taken");
+
+    assert_eq!(default_of(&models).await, "ollama/q");
+    models.set_configured_default(Some(name("ollama/r"))).await;
+    assert_eq!(default_of(&models).await, "ollama/q", "a later default of the file does not replace it");
+}
