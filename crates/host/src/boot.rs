@@ -24,6 +24,7 @@ use tidegate_trust::token::Token;
 use tokio_util::sync::CancellationToken;
 
 use crate::boot::own_key::LoadingOwnKey;
+use crate::bounded;
 use crate::config;
 use crate::control::{self, Control, keep_shared_token};
 use crate::environment;
@@ -245,8 +246,13 @@ pub(crate) async fn build(foundation: Arc<Foundation>) -> Result<RunningHost, Bo
 /// Reads the configuration off the async workers: its file may lie on a disk that does not answer.
 async fn load_config(place: &Place) -> config::Loaded {
     let path = place.config.clone();
-    let read = tokio::task::spawn_blocking(move || config::load(&path)).await;
-    read.unwrap_or_else(|error| config::Loaded::unreadable(error.to_string()))
+    let problem = match bounded::blocking(move || config::load(&path)).await {
+        Ok(loaded) => return loaded,
+        Err(error) => error.to_string(),
+    };
+    let (path, reason) = (place.config.clone(), problem.clone());
+    let last_good = bounded::blocking(move || config::load_last_good(&path, reason)).await;
+    last_good.unwrap_or_else(|_| config::Loaded::unreadable(problem))
 }
 
 /// Takes the shared token from the environment, or makes one where there is none yet. Says whether

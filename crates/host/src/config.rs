@@ -75,6 +75,11 @@ pub const FILE: &str = "openclaw.json";
 /// The most bytes of the file.
 const MAX_BYTES: u64 = 1024 * 1024;
 
+/// What counts where the file cannot be read, and why that is. Blocks: call it off the async workers.
+pub(crate) fn load_last_good(path: &Path, problem: String) -> Loaded {
+    fall_back(path, None, vec![problem])
+}
+
 /// Reads the configuration. A broken file changes nothing: the last good copy is used, and the
 /// problems are told. Blocks: call it off the async workers.
 #[must_use]

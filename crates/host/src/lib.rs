@@ -2,6 +2,7 @@
 //! order. Used by the command line and by the desktop shell.
 
 mod boot;
+mod bounded;
 mod conditions;
 pub mod config;
 mod control;

@@ -11,6 +11,7 @@ use tidegate_trust::settings::{ProposedSetting, Setting};
 use tidegate_trust::workspace::ReservedPlaces;
 
 use crate::boot::BootError;
+use crate::bounded::{self, BlockingError};
 use crate::config::{Policy, RefusedValue};
 use crate::environment;
 use crate::foundation::{Place, held};
@@ -22,75 +23,113 @@ pub(crate) struct Workspaces {
     own: PathBuf,
     /// What the file names, without symbolic links, whether or not it counts.
     proposed: Option<PathBuf>,
-    reserved: ReservedPlaces,
+    /// `None` where they could not be looked at: then no folder but our own is used.
+    reserved: Option<ReservedPlaces>,
+    /// Why nothing could be proposed though the file names a folder.
+    unreachable: Option<String>,
     /// Why the folder that a person confirmed is not in use.
     problem: Mutex<Option<String>>,
 }
 
 impl Workspaces {
-    /// Makes our own folder, and proposes the one that the file names, or refuses it.
+    /// Makes our own folder, and proposes the one that the file names, or refuses it. A folder that does
+    /// not answer is neither proposed nor refused; [`Self::problem`] says so.
     pub(crate) async fn prepare(
         place: &Place,
         tool_runner: &Path,
         policy: &mut Policy,
     ) -> Result<Self, BootError> {
+        Self::prepare_with(place, tool_runner, policy, look_at).await
+    }
+
+    async fn prepare_with(
+        place: &Place,
+        tool_runner: &Path,
+        policy: &mut Policy,
+        look_at: impl FnOnce(&Path, &ReservedPlaces) -> Looked + Send + 'static,
+    ) -> Result<Self, BootError> {
         let (state_dir, may_write) = (place.state_dir.clone(), place.may_write);
-        let (named, tool_runner) = (policy.workspace.clone(), tool_runner.to_owned());
-        let looked = tokio::task::spawn_blocking(move || {
-            let reserved = reserved(&state_dir, &tool_runner);
-            let found = named.map(|named| look_at(&named, &reserved));
-            (own(&state_dir, may_write), reserved, found)
-        });
-        let failed = |error: tokio::task::JoinError| BootError::StateDir {
+        let own = bounded::blocking(move || own(&state_dir, may_write));
+        let (state_dir, tool_runner) = (place.state_dir.clone(), tool_runner.to_owned());
+        let reserved = bounded::blocking(move || reserved(&state_dir, &tool_runner));
+        let (own, reserved) = tokio::join!(own, reserved);
+        let failed = |error: BlockingError| BootError::StateDir {
             path: place.state_dir.clone(),
             reason: error.to_string(),
         };
-        let (own, reserved, found) = looked.await.map_err(failed)?;
-        let own = own?;
-        let mut proposed = None;
-        match found {
-            None => {}
-            Some(Ok((folder, setting))) => {
-                proposed = Some(folder);
+        let own = own.map_err(failed)??;
+        let mut this = Self {
+            own,
+            proposed: None,
+            reserved: reserved.ok(),
+            unreachable: None,
+            problem: Mutex::new(None),
+        };
+        let Some(named) = policy.workspace.clone() else { return Ok(this) };
+        match this.on_disk(&named, look_at).await {
+            Ok(Ok((folder, setting))) => {
+                this.proposed = Some(folder);
                 policy.proposed.push(setting);
             }
-            Some(Err(reason)) => {
+            Ok(Err(reason)) => {
                 tracing::warn!(%reason, "the workspace in the configuration is refused");
                 policy
                     .refused
                     .push(RefusedValue { path: Setting::Workspace.path(), reason: Cow::Owned(reason) });
             }
+            Err(reason) => this.unreachable = Some(not_in_use(&named, &reason)),
         }
-        Ok(Self { own, proposed, reserved, problem: Mutex::new(None) })
+        Ok(this)
     }
 
     /// The folder that is used, given what counts of the one in the file. It is made when it is missing.
     /// Where it cannot be used, our own is, and [`Self::problem`] says why.
     pub(crate) async fn choose(&self, confirmed: Option<String>) -> PathBuf {
+        self.choose_with(confirmed, take).await
+    }
+
+    async fn choose_with(
+        &self,
+        confirmed: Option<String>,
+        take: impl FnOnce(&Path, &ReservedPlaces) -> Result<(), String> + Send + 'static,
+    ) -> PathBuf {
         let Some(confirmed) = confirmed.map(PathBuf::from) else {
             *held(&self.problem) = None;
             return self.own.clone();
         };
-        let (folder, reserved) = (confirmed.clone(), self.reserved.clone());
-        let taken = tokio::task::spawn_blocking(move || take(&folder, &reserved)).await;
-        match taken.unwrap_or_else(|error| Err(error.to_string())) {
+        match self.on_disk(&confirmed, take).await.flatten() {
             Ok(()) => {
                 *held(&self.problem) = None;
                 confirmed
             }
             Err(reason) => {
-                let folder = text::one_line(&confirmed.to_string_lossy(), 200);
-                let sentence = format!("The workspace {folder} is not in use: {reason}");
-                tracing::error!(problem = %sentence, "agents work in Tidegate's own folder");
-                *held(&self.problem) = Some(sentence);
+                *held(&self.problem) = Some(not_in_use(&confirmed, &reason));
                 self.own.clone()
             }
         }
     }
 
-    /// Why the folder that a person confirmed is not in use.
+    /// Looks at a folder that may not answer, beside the places that it must not contain.
+    async fn on_disk<T: Send + 'static>(
+        &self,
+        folder: &Path,
+        look: impl FnOnce(&Path, &ReservedPlaces) -> T + Send + 'static,
+    ) -> Result<T, String> {
+        let Some(reserved) = self.reserved.clone() else {
+            return Err(
+                "Tidegate could not look at the home directory or the search path, which a workspace \
+                        must not contain. Make them reachable, then restart Tidegate."
+                    .to_owned(),
+            );
+        };
+        let folder = folder.to_owned();
+        let looked = bounded::blocking(move || look(&folder, &reserved)).await;
+        looked.map_err(|error| format!("{error}. Make the folder reachable, then restart Tidegate."))
+    }
+
+    /// Why the folder that the file names or a person confirmed is not in use.
     pub(crate) fn problem(&self) -> Option<String> {
-        held(&self.problem).clone()
+        held(&self.problem).clone().or_else(|| self.unreachable.clone())
     }
 
     /// Where agents may have written, now or once it is confirmed: a script there is nobody's.
@@ -98,6 +137,13 @@ impl Workspaces {
         let folders = [self.own.clone(), std::env::temp_dir()];
         folders.into_iter().chain(self.proposed.clone()).collect()
     }
+}
+
+fn not_in_use(folder: &Path, reason: &str) -> String {
+    let folder = text::one_line(&folder.to_string_lossy(), 200);
+    let sentence = format!("The workspace {folder} is not in use: {reason}");
+    tracing::error!(problem = %sentence, "agents work in Tidegate's own folder");
+    sentence
 }
 
 /// Our own folder.
@@ -151,7 +197,9 @@ fn reserved(state_dir: &Path, tool_runner: &Path) -> ReservedPlaces {
 }
 
 /// The real folder behind a name, and what is proposed for it.
-fn look_at(named: &Path, reserved: &ReservedPlaces) -> Result<(PathBuf, ProposedSetting), String> {
+type Looked = Result<(PathBuf, ProposedSetting), String>;
+
+fn look_at(named: &Path, reserved: &ReservedPlaces) -> Looked {
     let folder = resolve(named).map_err(|error| format!("It cannot be looked at: {error}."))?;
     if folder.exists() && !folder.is_dir() {
         return Err("It is not a folder. Name a folder.".to_owned());
@@ -197,6 +245,7 @@ fn resolve(path: &Path) -> io::Result<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bounded::{LIMIT, dead_share};
 
     #[test]
     fn a_folder_is_known_by_its_real_name() {
@@ -227,5 +276,61 @@ mod tests {
         assert!(take(&folder, &ReservedPlaces::default()).is_err());
         let home = ReservedPlaces { home: vec![elsewhere.clone()], ..ReservedPlaces::default() };
         assert!(take(&elsewhere, &home).is_err_and(|reason| reason.starts_with("It is your home")));
+    }
+
+    fn place(root: &Path) -> Place {
+        std::fs::create_dir_all(root.join("state")).expect("made");
+        Place { state_dir: root.join("state"), config: root.join("state/openclaw.json"), may_write: true }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_named_folder_on_a_dead_share_does_not_hold_up_a_start() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let root = directory.path().canonicalize().expect("real");
+        let (alive, hang) = dead_share();
+        let mut policy = Policy { workspace: Some("/share/project".into()), ..Policy::default() };
+        let (begun, has_begun) = tokio::sync::oneshot::channel();
+        let look = move |_: &Path, _: &ReservedPlaces| -> Looked {
+            let _ = begun.send(());
+            hang();
+            Err("never reached in time".to_owned())
+        };
+
+        let place = place(&root);
+        let prepare = Workspaces::prepare_with(&place, Path::new("/none"), &mut policy, look);
+        let pass = async {
+            has_begun.await.expect("it is looked at");
+            tokio::time::advance(LIMIT).await;
+        };
+        let (workspaces, ()) = tokio::join!(prepare, pass);
+
+        let workspaces = workspaces.expect("it starts");
+        assert_eq!((policy.proposed, policy.refused), (Vec::new(), Vec::new()));
+        assert_eq!(workspaces.choose(None).await, root.join("state-workspace"));
+        let problem = workspaces.problem().expect("a problem");
+        assert!(problem.starts_with("The workspace /share/project is not in use: "), "{problem}");
+        assert!(problem.contains("did not answer within 3 seconds"), "{problem}");
+        drop(alive);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_confirmed_folder_on_a_dead_share_gives_way_to_our_own() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let root = directory.path().canonicalize().expect("real");
+        let prepared = Workspaces::prepare(&place(&root), Path::new("/none"), &mut Policy::default()).await;
+        let workspaces = prepared.expect("prepared");
+        let (alive, hang) = dead_share();
+        let take = move |_: &Path, _: &ReservedPlaces| {
+            hang();
+            Ok(())
+        };
+
+        let choose = workspaces.choose_with(Some("/share/project".to_owned()), take);
+        let (chosen, ()) = tokio::join!(choose, tokio::time::advance(LIMIT));
+
+        assert_eq!(chosen, root.join("state-workspace"));
+        let problem = workspaces.problem().expect("a problem");
+        assert!(problem.contains("did not answer within 3 seconds"), "{problem}");
+        drop(alive);
     }
 }
