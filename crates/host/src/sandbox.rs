@@ -26,7 +26,7 @@ pub(crate) async fn status(sandboxes: &Sandboxes, launcher: &Launcher) -> Sandbo
         None => "Commands of agents run in a sandbox.".to_owned(),
         Some(problem) => format!("Commands of agents are confined only in part: {problem}."),
     };
-    let toolchains = sandboxes.toolchains();
+    let toolchains = sandboxes.shown_toolchains().await;
     SandboxStatus {
         contained: report.is_contained(),
         sentence,

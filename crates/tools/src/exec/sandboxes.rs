@@ -54,6 +54,7 @@ pub struct Sandboxes {
     user: User,
     bubblewrap: OnceCell<Result<Bubblewrap, BubblewrapError>>,
     report: OnceCell<Arc<Report>>,
+    shown_toolchains: OnceCell<Vec<PathBuf>>,
     count: AtomicU64,
 }
 
@@ -71,6 +72,7 @@ impl Sandboxes {
             user,
             bubblewrap: OnceCell::new(),
             report: OnceCell::new(),
+            shown_toolchains: OnceCell::new(),
             count: AtomicU64::new(0),
         }
     }
@@ -81,15 +83,22 @@ impl Sandboxes {
         Arc::clone(self.report.get_or_init(async || Arc::new(probe::run(self, launcher).await)).await)
     }
 
-    /// Toolchains in the home directory that every sandbox has, read-only.
-    #[must_use]
-    pub fn toolchains(&self) -> Vec<PathBuf> {
-        let below_home = TOOLCHAINS.iter().map(|name| self.user.home.join(name));
-        // A link would be followed to where nobody looked.
-        below_home.filter(|path| path.canonicalize().is_ok_and(|real| real == *path)).collect()
+    /// Toolchains in the home directory that every sandbox has, read-only, as they are now. Blocks: call
+    /// it off the async workers.
+    pub(super) fn toolchains(&self) -> Vec<PathBuf> {
+        toolchains(&self.user.home)
     }
 
-    /// Removes what commands of an earlier run of Tidegate left. Called before any is started.
+    /// The toolchains as they were at the first call, for a person who looks.
+    pub async fn shown_toolchains(&self) -> &[PathBuf] {
+        let look = async || {
+            let home = self.user.home.clone();
+            tokio::task::spawn_blocking(move || toolchains(&home)).await.unwrap_or_default()
+        };
+        self.shown_toolchains.get_or_init(look).await
+    }
+
+    /// Removes what commands of an earlier run of Tidegate left; those of this run may be running already.
     pub fn remove_left_over(&self) {
         crate::run_tool::remove_left_over(&self.directory.join("tmp"), &own_prefix());
     }
@@ -166,6 +175,12 @@ impl Sandboxes {
         }
         variables
     }
+}
+
+fn toolchains(home: &Path) -> Vec<PathBuf> {
+    let below_home = TOOLCHAINS.iter().map(|name| home.join(name));
+    // A link would be followed to where nobody looked.
+    below_home.filter(|path| path.canonicalize().is_ok_and(|real| real == *path)).collect()
 }
 
 /// How names of directories of this process's commands begin.
