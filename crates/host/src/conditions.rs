@@ -24,7 +24,7 @@ pub(crate) fn degraded(control: &Control, store: &Store) -> Vec<String> {
     if let Some(error) = store.trouble().borrow().as_ref() {
         sentences.push(sentence(&error.to_string()));
     }
-    sentences.extend(held(&control.local_socket).clone());
+    sentences.extend(held(&control.local_socket).as_ref().map(|missing| missing.sentence.clone()));
     sentences.extend(tool_runner(control));
     sentences.extend(control.workspaces.problem());
     sentences.extend(control.repairs.sentences());

@@ -33,6 +33,14 @@ use crate::{conditions, doctor, log_tail, sandbox, selftest};
 /// The keyring's record of the shared token.
 const SHARED_TOKEN: &str = "shared-token";
 
+/// Why there is no local socket.
+#[derive(Debug, Clone)]
+pub(crate) struct NoLocalSocket {
+    pub(crate) sentence: String,
+    /// What to do, where the sentence does not say it itself.
+    pub(crate) todo: Option<&'static str>,
+}
+
 /// What the host knows of itself. The parts that need the gateway are set once it is built.
 pub(crate) struct Control {
     pub(crate) version: &'static str,
@@ -46,7 +54,7 @@ pub(crate) struct Control {
     pub(crate) launcher: Launcher,
     pub(crate) sandboxes: Arc<Sandboxes>,
     /// Why there is no local socket; `None` when there is one.
-    pub(crate) local_socket: Mutex<Option<String>>,
+    pub(crate) local_socket: Mutex<Option<NoLocalSocket>>,
     /// Commands that the process before left, and that were ended at the start.
     pub(crate) orphans: Vec<Orphan>,
     pub(crate) secrets: SecretStore,

@@ -75,8 +75,8 @@ pub(crate) async fn checks(control: &Control) -> Value {
         );
         add("commands", "warn", sentence, None);
     }
-    if let Some(sentence) = held(&control.local_socket).clone() {
-        add("local socket", "fail", sentence, Some("Restart Tidegate once that is repaired.".to_owned()));
+    if let Some(missing) = held(&control.local_socket).clone() {
+        add("local socket", "fail", missing.sentence, missing.todo.map(str::to_owned));
     }
     for sentence in control.repairs.sentences() {
         add("files", "warn", sentence, Some("Find out what changed it, then restart Tidegate.".to_owned()));

@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use crate::control::Control;
+use crate::control::{Control, NoLocalSocket};
 use crate::foundation::{Place, held};
 use crate::parts::Parts;
 use crate::state_dir::{control_socket, make_private};
@@ -44,25 +44,28 @@ pub(crate) async fn local(
         let sentence = survivors.sentence();
         (sentence, in_background(parts, survivors.gone(), stop.clone()))
     });
-    let missing = |control: &Control, reason: &str| {
+    let missing = |control: &Control, reason: &str, todo: Option<&'static str>| {
         tracing::error!(%reason, "there is no local socket");
-        *held(&control.local_socket) = Some(format!("The command line cannot reach Tidegate: {reason}"));
+        let sentence = format!("The command line cannot reach Tidegate: {reason}");
+        *held(&control.local_socket) = Some(NoLocalSocket { sentence, todo });
     };
+    let restart = Some("Restart Tidegate once that is repaired.");
     if !place.may_write {
-        return missing(control, "its directory cannot be written.");
+        return missing(control, "its directory cannot be written.", restart);
     }
     let path = match control_socket(&place.state_dir) {
         Ok(path) => path,
-        Err(error) => return missing(control, &format!("{error}.")),
+        Err(error) => return missing(control, &format!("{error}."), restart),
     };
     let (control, gateway, stop) = (control.clone(), gateway.clone(), stop.clone());
     let Some((sentence, gone)) = left else {
         return match bind(&path).await {
             Ok(listener) => parts.spawn("local socket", local_socket::serve(listener, gateway, stop)),
-            Err(reason) => missing(&control, &reason),
+            Err(reason) => missing(&control, &reason, restart),
         };
     };
-    missing(&control, &sentence);
+    // A restart would not help: the sentence says what does.
+    missing(&control, &sentence, None);
     parts.spawn("local socket", async move {
         match stop.run_until_cancelled(gone).await {
             Some(Ok(())) => {}
@@ -76,7 +79,7 @@ pub(crate) async fn local(
                 local_socket::serve(listener, gateway, stop).await;
             }
             Err(reason) => {
-                missing(&control, &reason);
+                missing(&control, &reason, restart);
                 // The rest is served, as it would be without a socket from the start.
                 stop.cancelled().await;
             }
