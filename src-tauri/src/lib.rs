@@ -131,9 +131,7 @@ fn start(
     let log_file = state_dir.map(tidegate_host::log_file).unwrap_or_default();
     let supervised = tauri::async_runtime::block_on(async { tidegate_host::supervise(arguments.into()) });
     // Only now is the log open.
-    if let Err(error) = prepared {
-        tracing::warn!(%error, "commands of agents may read this process, or outlive it");
-    }
+    prepared.log();
     if let Err(error) = directory {
         tracing::warn!(%error, "there is no private directory for pictures and pages");
     }

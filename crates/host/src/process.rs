@@ -1,12 +1,33 @@
 //! What makes the process fit to start tools.
 
-/// Makes the process one that its tools cannot read, and that inherits what they leave behind.
-///
-/// # Errors
-/// When the system refuses.
-pub fn prepare() -> std::io::Result<()> {
-    // Where the system refuses, the gateway takes fewer connections.
-    let _ = tidegate_gateway::descriptors::raise_limit();
+/// What the system refused when the process was prepared, each as an error and what follows from it.
+#[derive(Debug)]
+#[must_use = "it is logged once the log is open"]
+pub struct Prepared(Vec<(std::io::Error, &'static str)>);
+
+impl Prepared {
+    /// Writes it to the log.
+    pub fn log(self) {
+        for (error, effect) in self.0 {
+            tracing::warn!(%error, "{effect}");
+        }
+    }
+}
+
+/// Makes the process one that its tools cannot read, and that inherits what they leave behind. To be
+/// called at the start of the process; the log may not be open yet.
+pub fn prepare() -> Prepared {
+    let steps = [
+        (
+            tidegate_gateway::descriptors::raise_limit(),
+            "the limit of open files could not be raised, so fewer connections are accepted",
+        ),
+        (contain_tools(), "commands of agents may read this process, or outlive it"),
+    ];
+    Prepared(steps.into_iter().filter_map(|(step, effect)| Some((step.err()?, effect))).collect())
+}
+
+fn contain_tools() -> std::io::Result<()> {
     tidegate_tools::shield_process()?;
     #[cfg(target_os = "linux")]
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;

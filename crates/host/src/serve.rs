@@ -37,9 +37,7 @@ pub fn serve(options: ServeOptions) -> Result<ExitReason, ServeError> {
         // Listened for before anything is announced: whoever hears that Tidegate is ready may end it.
         let mut signal = std::pin::pin!(process::told_to_end());
         let supervised = supervise(options);
-        if let Err(error) = prepared {
-            tracing::warn!(%error, "commands of agents may read this process, or outlive it");
-        }
+        prepared.log();
         let mut states = supervised.states();
         let is_over = |state: &SupervisedState| {
             matches!(state, SupervisedState::Failed { .. } | SupervisedState::Stopped)
