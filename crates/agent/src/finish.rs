@@ -192,7 +192,7 @@ impl Inner {
         };
         let spec: RunSpec = serde_json::from_value(before.spec).map_err(|error| error.to_string())?;
         if self.schedule().revoked.contains(spec.authority.owner().name()) {
-            // The results stay in the inbox: whoever writes there next reads them.
+            // The results stay in the inbox, and the session's next run reads them.
             return Ok(());
         }
         let candidate = Candidate {

@@ -252,7 +252,7 @@ impl Runtime {
         *self.0.paused.borrow()
     }
 
-    /// Everything that happens from now on. A listener that falls too far behind is told how much
+    /// Everything that happens from now on. A listener that falls too far behind learns how much
     /// it missed; the store has it all.
     #[must_use]
     pub fn events(&self) -> broadcast::Receiver<Arc<RuntimeEvent>> {

@@ -1,5 +1,5 @@
-//! Finds model servers on this computer. Whoever listens on a well-known port is not by that the
-//! server that a person knows: who listens is looked up first.
+//! Finds model servers on this computer. A program that listens on a well-known port need not be the
+//! server that the person knows, so the program and its user are looked up first.
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
