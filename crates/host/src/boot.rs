@@ -144,7 +144,7 @@ pub(crate) async fn build(foundation: Arc<Foundation>) -> Result<RunningHost, Bo
     let unfinished = stop.clone().drop_guard();
     let own_key_state = Arc::new(OnceLock::new());
     let launcher = settings::launcher(foundation.tool_runner.clone(), &place, foundation.commands.clone());
-    let sandboxes = Arc::new(settings::sandboxes(&place));
+    let sandboxes = Arc::new(settings::sandboxes(&place, &loaded, port));
     let control = Arc::new(Control {
         version: env!("CARGO_PKG_VERSION"),
         state_dir: place.state_dir.clone(),

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{IoSlice, IoSliceMut, Read as _, Seek as _};
 use std::net::{Ipv4Addr, TcpListener};
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, ExitCode};
@@ -15,7 +15,10 @@ use rustix::net::{
 };
 use rustix::process::{Resource, Rlimit, setrlimit};
 use rustix::thread::{CapabilitySet, CapabilitySets};
-use tidegate_inside::{ExpectedIdentity, Handed, Instructions, Layers, Limits, Report, VERSION};
+use tidegate_inside::{
+    ExpectedIdentity, Handed, Instructions, Layers, Limits, MAX_HANDED_OUT, MAX_LOOPBACK_SOCKETS, Report,
+    VERSION,
+};
 
 use crate::file_rules;
 
@@ -35,11 +38,11 @@ pub(crate) fn main() -> ExitCode {
         Err(error) => format!("the sandbox got no instructions: {error}"),
         Ok((channel, instructions, streams)) => {
             let Err(reason) = become_command(&channel, &instructions, streams);
-            let _ = tell(&channel, &Report::Refused { reason }, None);
+            let _ = tell(&channel, &Report::Refused { reason }, &[]);
             return ExitCode::from(NOT_STARTED);
         }
     };
-    let _ = tell(std::io::stdin(), &Report::Refused { reason }, None);
+    let _ = tell(std::io::stdin(), &Report::Refused { reason }, &[]);
     ExitCode::from(NOT_STARTED)
 }
 
@@ -91,6 +94,7 @@ fn become_command(channel: &OwnedFd, instructions: &Instructions, streams: Strea
     enter(&instructions.directory)?;
     instructions.identities.iter().try_for_each(check)?;
     let listener = instructions.proxy_port.map(listen).transpose()?;
+    let sockets = loopback_sockets(instructions.loopback_sockets)?;
     let inotify = limit_inotify(instructions.limits.inotify_instances);
     let _ = std::fs::write("/proc/self/oom_score_adj", "1000");
     connect(streams, instructions.terminal)
@@ -103,8 +107,10 @@ fn become_command(channel: &OwnedFd, instructions: &Instructions, streams: Strea
     let scopes = file_rules::scope().map_err(landlock)?;
     let file_rules = file_rules::enforce(&instructions.file_rules).map_err(landlock)?;
     let ready = Report::Ready(Layers { file_rules, scopes, inotify });
-    tell(channel, &ready, listener.as_ref()).map_err(|error| format!("run-tool does not listen: {error}"))?;
-    drop(listener);
+    let handed: Vec<_> =
+        listener.iter().map(|listener| listener.as_fd()).chain(sockets.iter().map(|it| it.as_fd())).collect();
+    tell(channel, &ready, &handed).map_err(|error| format!("run-tool does not listen: {error}"))?;
+    drop((listener, sockets));
     close_fds::set_fds_cloexec(3, &[]);
     let error = Command::new(&instructions.program)
         .arg0(instructions.arguments.first().map_or("sh", String::as_str))
@@ -115,18 +121,13 @@ fn become_command(channel: &OwnedFd, instructions: &Instructions, streams: Strea
     Err(format!("{} could not be started: {error}", instructions.program.display()))
 }
 
-/// Sends a line, and the socket on which the host accepts.
-fn tell(
-    channel: impl std::os::fd::AsFd,
-    line: &Report,
-    listener: Option<&TcpListener>,
-) -> std::io::Result<()> {
+/// Sends a line, and the sockets that the host serves.
+fn tell(channel: impl std::os::fd::AsFd, line: &Report, handed: &[BorrowedFd<'_>]) -> std::io::Result<()> {
     let mut bytes = serde_json::to_vec(line)?;
     bytes.push(b'\n');
-    let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_HANDED_OUT))];
     let mut control = SendAncillaryBuffer::new(&mut space);
-    let handed = listener.map(|listener| [listener.as_fd()]);
-    if let Some(handed) = &handed {
+    if !handed.is_empty() {
         control.push(SendAncillaryMessage::ScmRights(handed));
     }
     sendmsg(channel, &[IoSlice::new(&bytes)], &mut control, SendFlags::NOSIGNAL)?;
@@ -165,6 +166,22 @@ fn listen(port: u16) -> Result<TcpListener, String> {
         Ok(TcpListener::from(socket))
     };
     make().map_err(|error| format!("the proxy's port {port} could not be opened: {error}"))
+}
+
+/// Sockets of the sandbox's own network that are not connected: the host connects them to servers of the
+/// command, and the command never gets at them.
+fn loopback_sockets(pairs: u16) -> Result<Vec<OwnedFd>, String> {
+    let pairs = usize::from(pairs).min(MAX_LOOPBACK_SOCKETS);
+    let make = |family| {
+        let kind = rustix::net::SocketType::STREAM;
+        let make = || rustix::net::socket_with(family, kind, rustix::net::SocketFlags::CLOEXEC, None);
+        std::iter::repeat_with(make).take(pairs).collect::<Result<Vec<_>, _>>()
+    };
+    let mut sockets = make(rustix::net::AddressFamily::INET)
+        .map_err(|error| format!("the sockets to its servers could not be made: {error}"))?;
+    // A kernel may have no IPv6.
+    sockets.extend(make(rustix::net::AddressFamily::INET6).unwrap_or_default());
+    Ok(sockets)
 }
 
 /// Limits inotify and fanotify apart from the person's own instances, where this process got the

@@ -9,7 +9,11 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 /// The version of these messages. Both ends come from the same build.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
+/// Pairs of [`Instructions::loopback_sockets`] that can be handed out at most.
+pub const MAX_LOOPBACK_SOCKETS: usize = 32;
+/// Descriptors that go out with [`Report::Ready`] at most.
+pub const MAX_HANDED_OUT: usize = 1 + 2 * MAX_LOOPBACK_SOCKETS;
 
 /// What the program does. Its standard input is a stream socket, on which it first receives one byte
 /// with [`Handed`] descriptors in order; the first of them holds this as JSON.
@@ -23,6 +27,10 @@ pub struct Instructions {
     /// The port on 127.0.0.1 on which the command finds the host's proxy. The listening socket is
     /// handed out with [`Report::Ready`].
     pub proxy_port: Option<u16>,
+    /// How many pairs of sockets, one for IPv4 and one for IPv6, are handed out that are not connected
+    /// yet: through them the host reaches servers of the command. They come after the proxy's, all
+    /// for IPv4 first; those for IPv6 are left out where the kernel has none.
+    pub loopback_sockets: u16,
     /// Paths that must be what they were when the sandbox was planned.
     pub identities: Vec<ExpectedIdentity>,
     /// What the command may do with files, beside what mounts and modes say.

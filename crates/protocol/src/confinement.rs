@@ -121,7 +121,9 @@ impl Need {
                     .to_owned()
             }
             Self::Listen(port) => {
-                format!("Programs on this computer can open its server on port {port} until it ends.")
+                format!(
+                    "Every program and browser on this computer can open its server at http://127.0.0.1:{port} until it ends."
+                )
             }
             Self::Unconfined => CommandClass::Unconfined.sentence().to_owned(),
         }

@@ -27,6 +27,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         local_sockets: false,
         proxy_port: None,
         limits: tidegate_inside::Limits {
+        loopback_sockets: 0,
             processes: 2048,
             open_files: 4096,
             data: 4 << 30,

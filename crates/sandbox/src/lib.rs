@@ -22,5 +22,5 @@ mod start;
 pub mod trial;
 
 #[cfg(target_os = "linux")]
-pub use start::{StartError, Started, Streams, start};
+pub use start::{LoopbackSockets, StartError, Started, Streams, start};
 pub use tidegate_inside::{Enforcement, ExpectedIdentity, Layers, Limits};

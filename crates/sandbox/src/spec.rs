@@ -29,6 +29,8 @@ pub struct Spec {
     pub proxy_port: Option<u16>,
     /// What the command may use up.
     pub limits: tidegate_inside::Limits,
+    /// How many connections at a time the host can make to servers of the command.
+    pub loopback_sockets: u16,
 }
 
 /// Who the command seems to run as; its name stands in the sandbox's own list of users, because the

@@ -17,7 +17,7 @@ use rustix::net::{
     SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
 };
 use rustix::process::{Resource, Rlimit, setrlimit};
-use tidegate_inside::{ExpectedIdentity, Handed, Instructions, Layers, Report, VERSION};
+use tidegate_inside::{ExpectedIdentity, Handed, Instructions, Layers, MAX_HANDED_OUT, Report, VERSION};
 
 use crate::bubblewrap::{Bubblewrap, BubblewrapError};
 use crate::filter::{self, FilterOptions};
@@ -51,9 +51,20 @@ pub struct Started {
     pub layers: Layers,
     /// The socket on which the host serves its proxy.
     pub proxy: Option<TcpListener>,
+    /// The sockets through which the host reaches servers of the command.
+    pub loopback: Vec<LoopbackSockets>,
     said: File,
     channel: OwnedFd,
     _lifeline: OwnedFd,
+}
+
+/// A socket of each family in the sandbox's own network, not connected yet.
+#[derive(Debug)]
+pub struct LoopbackSockets {
+    /// For 127.0.0.1 of the sandbox.
+    pub ipv4: OwnedFd,
+    /// For `::1` of the sandbox, where the kernel has IPv6.
+    pub ipv6: Option<OwnedFd>,
 }
 
 /// Why a command does not run. Sentences for people and models.
@@ -113,6 +124,16 @@ impl Started {
             Report::Refused { reason } => Some(one_line(&reason)),
             Report::Ready(_) => None,
         }
+    }
+
+    /// Takes the sockets that came out of the sandbox before anything of the command ran there.
+    fn take_over(&mut self, mut handed: Vec<OwnedFd>, instructions: &Instructions) {
+        if instructions.proxy_port.is_some() && !handed.is_empty() {
+            self.proxy = Some(TcpListener::from(handed.remove(0)));
+        }
+        let pairs = usize::from(instructions.loopback_sockets).min(handed.len());
+        let mut ipv6 = handed.split_off(pairs).into_iter();
+        self.loopback = handed.into_iter().map(|ipv4| LoopbackSockets { ipv4, ipv6: ipv6.next() }).collect();
     }
 
     /// What bubblewrap said, if anything: at the end, when it failed.
@@ -185,6 +206,7 @@ pub fn start(
         process,
         layers: NOTHING,
         proxy: None,
+        loopback: Vec::new(),
         said: File::from(said),
         channel: ours,
         _lifeline: hung_up,
@@ -266,6 +288,7 @@ fn instructions(spec: &Spec, command: &Command) -> Result<Instructions, StartErr
         version: VERSION,
         terminal: command.terminal,
         proxy_port: spec.proxy_port,
+        loopback_sockets: spec.loopback_sockets,
         identities,
         file_rules: mounts::file_rules(spec),
         limits: spec.limits,
@@ -308,7 +331,7 @@ fn hand_over(
 
     set_socket_timeout(&started.channel, Timeout::Recv, Some(PATIENCE))?;
     let mut line = Vec::new();
-    let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_HANDED_OUT))];
     while !line.ends_with(b"\n") {
         let mut bytes = vec![0; 4096];
         let mut control = RecvAncillaryBuffer::new(&mut space);
@@ -324,8 +347,8 @@ fn hand_over(
             Err(error) => return Err(error.into()),
         };
         for message in control.drain() {
-            if let RecvAncillaryMessage::ScmRights(mut descriptors) = message {
-                started.proxy = descriptors.next().map(TcpListener::from);
+            if let RecvAncillaryMessage::ScmRights(descriptors) = message {
+                started.take_over(descriptors.collect(), instructions);
             }
         }
         if received == 0 || line.len() > usize::try_from(MAX_SAID).unwrap_or(usize::MAX) {

@@ -117,6 +117,16 @@ async fn a_granted_host_opens_no_other_way() {
 }
 
 #[tokio::test]
+async fn a_port_into_the_sandbox_opens_no_way_out() {
+    let outside = Outside::new();
+    let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port");
+    let output = outside.attack(&[&format!("listen:{}", free.port())], "").await;
+    assert_eq!(fallen(&output.text), [""; 0], "{}", output.text);
+    assert!(output.text.contains("\ndone\n"), "{}", output.text);
+    outside.assert_untouched();
+}
+
+#[tokio::test]
 async fn the_attacks_succeed_where_nothing_confines_them() {
     let outside = Outside::new();
     let command = format!("python3 attacks.py '{}' reach", outside.arguments);

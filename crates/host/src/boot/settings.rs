@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use tidegate_agent::Limits;
 use tidegate_peers::commands::{MARK, RunningCommands};
-use tidegate_tools::{Launcher, Protected, Sandboxes, ToolEnvironment, ToolsConfig, User};
+use tidegate_tools::{Launcher, Protected, SandboxOptions, Sandboxes, ToolEnvironment, ToolsConfig, User};
 
-use crate::config::Config;
+use crate::config::{Config, Loaded};
 use crate::environment;
 use crate::foundation::Place;
 use crate::state_dir::control_socket;
@@ -79,12 +79,15 @@ pub(crate) fn tools(launcher: Launcher, sandboxes: Arc<Sandboxes>, place: &Place
 }
 
 /// The sandboxes of commands. What only they see lies in the state directory.
-pub(crate) fn sandboxes(place: &Place) -> Sandboxes {
+/// `port` is the gateway's.
+pub(crate) fn sandboxes(place: &Place, loaded: &Loaded, port: u16) -> Sandboxes {
     let user = User {
         uid: rustix::process::getuid().as_raw(),
         gid: rustix::process::getgid().as_raw(),
         name: environment::lookup("USER").unwrap_or_else(|| "person".to_owned()),
         home: environment::home().unwrap_or_else(|| PathBuf::from("/")),
     };
-    Sandboxes::new(place.state_dir.join("sandbox"), user)
+    let reserved_ports =
+        std::iter::once(port).chain(loaded.config.port).chain(loaded.policy.page_ports()).collect();
+    Sandboxes::new(place.state_dir.join("sandbox"), user).with_options(SandboxOptions { reserved_ports })
 }

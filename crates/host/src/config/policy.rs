@@ -21,6 +21,15 @@ pub struct Policy {
     pub refused: Vec<RefusedValue>,
 }
 
+impl Policy {
+    /// Ports of the web pages that the file names: who answers there would be taken for them.
+    pub(crate) fn page_ports(&self) -> impl Iterator<Item = u16> {
+        let parts = self.proposed.iter().flat_map(|proposed| &proposed.value);
+        let origins = parts.filter_map(|part| WebOrigin::parse(part.as_str()).ok());
+        origins.filter_map(|origin| origin.as_str().rsplit_once(':')?.1.parse().ok())
+    }
+}
+
 /// A value that Tidegate does not honour.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RefusedValue {

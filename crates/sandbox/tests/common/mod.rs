@@ -42,6 +42,7 @@ impl Place {
             writable: Vec::new(),
             local_sockets: false,
             proxy_port: None,
+            loopback_sockets: 0,
             limits: Limits {
                 processes: 256,
                 open_files: 256,

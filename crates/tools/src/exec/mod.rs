@@ -5,6 +5,7 @@ mod environment;
 mod git_identity;
 mod guards;
 mod launcher;
+mod listen;
 mod local_sockets;
 mod output;
 mod plan;
@@ -26,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use environment::ToolEnvironment;
 pub use launcher::Launcher;
-pub use sandboxes::Sandboxes;
+pub use sandboxes::{SandboxOptions, Sandboxes};
 
 use crate::protected::Protected;
 use approved::{ApprovedPlan, NotApproved};
@@ -35,6 +36,7 @@ use launcher::{End, Finished, LaunchError};
 use plan::{Planner, Request, RequestError};
 
 use crate::run_tool::network::{self, Network, PROXY_PORT};
+use crate::run_tool::listen::CONNECTIONS;
 use crate::run_tool::protocol::{Applied, Boundary};
 
 /// Findings about trigger files that a result names.
@@ -198,6 +200,8 @@ impl Surroundings {
                 spec.local_sockets = confinement.needs.contains(&Need::Sockets);
                 spec.proxy_port = Some(PROXY_PORT);
                 let mut variables = self.sandboxes.variables(self.environment.search_path(), confinement.pty);
+                let listen = planner.listen();
+                spec.loopback_sockets = if listen.is_empty() { 0 } else { CONNECTIONS };
                 variables.extend(network::variables());
                 if git {
                     variables.extend(git_identity::variables(&self.sandboxes.user().home));
@@ -206,7 +210,11 @@ impl Surroundings {
                     bubblewrap: bubblewrap?,
                     spec: Box::new(spec),
                     user: self.sandboxes.user().clone(),
-                    network: Network { grants: planner.network_grants(), upstream: self.environment.proxy() },
+                    network: Network {
+                        grants: planner.network_grants(),
+                        listen,
+                        upstream: self.environment.proxy(),
+                    },
                 };
                 Ok((boundary, self.environment.changed(variables)))
             }
@@ -249,8 +257,9 @@ impl Tool for Exec {
                     "needs": {
                         "type": "array", "items": {"type": "string"},
                         "description": "What it needs beyond the sandbox: network:HOST[:PORT], write:/PATH (a folder \
-                                        outside), git (commits in the workspace), sockets (socket files), or \
-                                        unconfined (no sandbox at all). A person decides.",
+                                        outside), git (commits in the workspace), sockets (socket files), \
+                                        listen:PORT (a server of it that the person opens at \
+                                        127.0.0.1:PORT while it runs), or unconfined (no sandbox at all). A person decides.",
                     },
                     "reason": {"type": "string", "description": "Why it needs that, for the person."},
                     "pty": {"type": "boolean", "description": "Give it a terminal; for programs that want one."},

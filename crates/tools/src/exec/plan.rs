@@ -13,8 +13,9 @@ use tidegate_proxy::NetworkGrant;
 use tidegate_proxy::grants::NetworkGrantError;
 
 use super::environment::{self, EnvironmentError};
-use super::local_sockets;
+
 use super::sandboxes::Sandboxes;
+use super::{listen, local_sockets};
 use crate::arguments::{ArgumentError, Arguments};
 use crate::identity::Identity;
 use crate::protected::Protected;
@@ -68,10 +69,8 @@ pub(super) enum RequestError {
          needs [\"unconfined\"]"
     )]
     NeedsSandbox { need: Need, problem: String },
-    #[error(
-        "{need} cannot be granted by this version of Tidegate; leave it out, or ask with needs [\"unconfined\"]"
-    )]
-    NotServed { need: Need },
+    #[error(transparent)]
+    Port(#[from] listen::PortRefused),
     #[error("the workspace {path} cannot hold commands: {problem}; choose another folder")]
     Workspace { path: PathBuf, problem: &'static str },
     #[error("write:{path} cannot be granted: {problem}")]
@@ -129,10 +128,6 @@ impl Request {
 
     /// How the command runs on a computer where sandboxes hold, or where `problem` stands in their way.
     pub(super) fn confinement(&self, problem: Option<&str>) -> Result<Confinement, RequestError> {
-        let is_served = |need: &&Need| !matches!(need, Need::Listen(_));
-        if let Some(need) = self.needs.iter().find(|need| !is_served(need)) {
-            return Err(RequestError::NotServed { need: need.clone() });
-        }
         let class = match problem {
             _ if self.needs.contains(&Need::Unconfined) => CommandClass::Unconfined,
             None => CommandClass::Contained,
@@ -216,6 +211,8 @@ impl Planner {
             let workspace = self.authority.workspace().to_owned();
             let toolchains = self.sandboxes.toolchains();
             local_sockets::check(granted.iter().chain(&toolchains).chain([&workspace]))?;
+        let reserved = self.sandboxes.reserved_ports();
+        self.listen().into_iter().try_for_each(|port| listen::check(port, reserved))?;
         }
         Ok(PreparedPlan { plan, directory: directory.identity, program: program_identity })
     }
@@ -232,6 +229,14 @@ impl Planner {
             _ => None,
         });
         writes.collect()
+    }
+    /// The ports of this computer that lead to the command's servers.
+    pub(super) fn listen(&self) -> Vec<u16> {
+        if self.confinement.class != CommandClass::Contained {
+            return Vec::new();
+        }
+        let needs = self.confinement.needs.iter();
+        needs.filter_map(|need| if let Need::Listen(port) = need { Some(*port) } else { None }).collect()
     }
 
     /// Where the command may connect.

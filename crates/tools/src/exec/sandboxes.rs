@@ -47,11 +47,20 @@ const PROGRAMS: &[&str] = &[".cargo/bin", "go/bin", ".bun/bin", ".deno/bin", ".l
 /// And where each version has its own, in `bin`.
 const VERSIONED_PROGRAMS: &[&str] = &[".nvm/versions/node", ".pyenv/versions"];
 
+/// What is set for all sandboxes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SandboxOptions {
+    /// Ports of this computer that never lead to a command: the gateway's own, and those of web pages
+    /// that it answers.
+    pub reserved_ports: Vec<u16>,
+}
+
 /// Makes the plans of sandboxes, and knows whether they hold on this computer.
 #[derive(Debug)]
 pub struct Sandboxes {
     directory: PathBuf,
     user: User,
+    options: SandboxOptions,
     bubblewrap: OnceCell<Result<Bubblewrap, BubblewrapError>>,
     report: OnceCell<Arc<Report>>,
     shown_toolchains: OnceCell<Vec<PathBuf>>,
@@ -70,11 +79,18 @@ impl Sandboxes {
         Self {
             directory,
             user,
+            options: SandboxOptions::default(),
             bubblewrap: OnceCell::new(),
             report: OnceCell::new(),
             shown_toolchains: OnceCell::new(),
             count: AtomicU64::new(0),
         }
+    }
+
+    /// The same with options.
+    #[must_use]
+    pub fn with_options(self, options: SandboxOptions) -> Self {
+        Self { options, ..self }
     }
 
     /// What a trial of the sandbox found. The first call makes it, with a real command that tries what
@@ -122,6 +138,11 @@ impl Sandboxes {
         self.directory.join("aside")
     }
 
+    /// Ports that never lead to a command.
+    pub(super) fn reserved_ports(&self) -> &[u16] {
+        &self.options.reserved_ports
+    }
+
     pub(super) fn user(&self) -> &User {
         &self.user
     }
@@ -148,6 +169,7 @@ impl Sandboxes {
             local_sockets: false,
             proxy_port: None,
             limits: limits(),
+            loopback_sockets: 0,
         })
     }
 

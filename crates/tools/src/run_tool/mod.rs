@@ -18,6 +18,7 @@ mod descendants;
 #[path = "group.rs"]
 mod descendants;
 mod disk;
+pub(crate) mod listen;
 pub(crate) mod network;
 #[cfg(target_os = "linux")]
 mod partial;
@@ -39,6 +40,7 @@ use rustix::process::{Pid, Signal, WaitOptions, WaitStatus};
 
 use descendants::Descendants;
 use disk::DiskReserve;
+use listen::Ports;
 use network::{NetworkPorts, Serving};
 use protocol::{Boundary, INTERRUPT, MAX_PLAN, Plan, STOP, Status, VERSION};
 use start::Running;
@@ -141,7 +143,9 @@ fn run(plan: &Plan, ports: NetworkPorts) -> Result<(), String> {
     thread::spawn(move || watch_host(&watcher));
     let (streams, terminal) =
         Streams::of(plan).map_err(|error| format!("the output cannot be connected: {error}"))?;
+    let listening = Ports::take(&plan.boundary)?;
     let mut running = start::start(plan, &expected, streams)?;
+    let listening = listening.serve(running.loopback_sockets());
     let proxy = match (&plan.boundary, running.proxy_listener()) {
         (Boundary::Sandbox { network, .. }, Some(listener)) => {
             Some(Serving::start(network, ports, listener).inspect_err(|_| running.kill())?)
@@ -160,6 +164,7 @@ fn run(plan: &Plan, ports: NetworkPorts) -> Result<(), String> {
         None => descendants.signal(Signal::INT),
     });
     let status = end_all(&running, &descendants, &happened, &end);
+    drop(listening);
     let network = proxy.map(Serving::finish).unwrap_or_default();
     if let Some(terminal) = terminal {
         terminal.finish();

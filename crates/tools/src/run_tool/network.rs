@@ -16,11 +16,13 @@ pub(crate) const PROXY_PORT: u16 = 3128;
 /// Sentences about refused connections that a tool's result has.
 const MAX_SENTENCES: usize = 12;
 
-/// Where a command may connect.
+/// Where a command may connect, and where it may be connected to.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Network {
     /// Needs for network, as they were granted.
     pub(crate) grants: Vec<String>,
+    /// Ports of this computer that lead to the command's servers.
+    pub(crate) listen: Vec<u16>,
     /// The proxy that the host's own programs use.
     pub(crate) upstream: Option<String>,
 }

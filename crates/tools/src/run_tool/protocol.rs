@@ -13,7 +13,7 @@ use crate::identity::Identity;
 
 /// The version of these messages. Both ends come from the same build unless the program's file was
 /// replaced while it ran.
-pub(crate) const VERSION: u32 = 2;
+pub(crate) const VERSION: u32 = 3;
 /// Bytes that the plan's line may have.
 pub(crate) const MAX_PLAN: u64 = 2 * 1024 * 1024;
 /// The byte on the lifeline by which the host asks for the end.
@@ -62,7 +62,7 @@ pub(crate) enum Boundary {
         spec: Box<Spec>,
         /// Who the command seems to run as.
         user: User,
-        /// Where the command may connect.
+        /// Where the command may connect, and where it may be connected to.
         network: Network,
     },
     /// The system call filter and Landlock.

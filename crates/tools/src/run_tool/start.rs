@@ -47,6 +47,18 @@ impl Running {
         None
     }
 
+    /// The sockets through which this computer's ports lead to the command's servers.
+    pub(super) fn loopback_sockets(&mut self) -> Vec<super::listen::LoopbackSockets> {
+        #[cfg(target_os = "linux")]
+        return self
+            .sandbox
+            .as_mut()
+            .map(|sandbox| std::mem::take(&mut sandbox.loopback))
+            .unwrap_or_default();
+        #[cfg(not(target_os = "linux"))]
+        Vec::new()
+    }
+
     /// Why the command's program did not run after all, when everything has ended.
     pub(super) fn failure(&mut self) -> Option<String> {
         #[cfg(target_os = "linux")]
