@@ -54,6 +54,9 @@ fn allowed(access: FileAccess) -> BitFlags<AccessFs> {
         FileAccess::Read => read,
         FileAccess::Devices => read | change | AccessFs::IoctlDev,
         FileAccess::Folder => private & !(AccessFs::MakeSock | AccessFs::MakeFifo),
+        FileAccess::FolderWithoutLinks => {
+            private & !(AccessFs::MakeSock | AccessFs::MakeFifo | AccessFs::MakeSym)
+        }
         FileAccess::FolderWithSockets => private & !AccessFs::MakeFifo,
         FileAccess::Private => private,
     }

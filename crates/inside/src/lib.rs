@@ -100,7 +100,9 @@ pub enum FileAccess {
     /// Everything in a person's folder: files, directories and links, but no named pipes, sockets or
     /// devices.
     Folder,
-    /// The same, and sockets.
+    /// The same, but no symbolic links: programs outside follow them.
+    FolderWithoutLinks,
+    /// The same as [`Self::Folder`], and sockets.
     FolderWithSockets,
     /// Everything but devices.
     Private,

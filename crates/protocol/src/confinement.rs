@@ -113,8 +113,11 @@ impl Need {
                 format!("It can connect to {}{port} and send anything there.", text::one_line(host, 255))
             }
             Self::Write(path) => format!("It can change files below {}.", text::one_line(path, MAX_NEED)),
-            Self::Git => "It can change the repository of the workspace. Do not use git there until it ends."
-                .to_owned(),
+            Self::Git => {
+                "It can change the repository of the workspace (commits, branches, stashes), also where it \
+                          lies in another folder. Do not use git there until it ends."
+                    .to_owned()
+            }
             Self::Sockets => {
                 "It can make local sockets, and reach programs that listen on a socket file in its \
                               folders."

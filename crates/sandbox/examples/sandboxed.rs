@@ -24,10 +24,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         temporary: scratch.join("tmp"),
         readable: Vec::new(),
         writable: Vec::new(),
+        repositories: Vec::new(),
         local_sockets: false,
         proxy_port: None,
-        limits: tidegate_inside::Limits {
         loopback_sockets: 0,
+        limits: tidegate_inside::Limits {
             processes: 2048,
             open_files: 4096,
             data: 4 << 30,

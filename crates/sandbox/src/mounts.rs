@@ -91,9 +91,13 @@ pub fn arguments(spec: &Spec, layout: &SystemLayout, files: OwnFiles) -> Vec<OsS
     for folder in &spec.writable {
         all.path(["--bind"], [folder, folder]);
     }
-    all.path(["--bind"], [&spec.workspace, &spec.workspace]);
-    for path in &spec.read_only {
-        all.path(["--ro-bind-try"], [path, path]);
+    // One may lie in another, and the inner one holds there.
+    let written = std::iter::once(&spec.workspace).chain(&spec.repositories).map(|path| (path, "--bind"));
+    let mut inner: Vec<_> =
+        written.chain(spec.read_only.iter().map(|path| (path, "--ro-bind-try"))).collect();
+    inner.sort();
+    for (path, kind) in inner {
+        all.path([kind], [path, path]);
     }
     all.words(["--remount-ro", "/"]);
     all.list
@@ -107,7 +111,11 @@ pub fn file_rules(spec: &Spec) -> Vec<FileRule> {
     let is_below = |above: &Path| {
         std::iter::once(&spec.workspace).chain(&spec.writable).any(|path| path.starts_with(above))
     };
-    let private = |path: &Path| if is_below(path) { folder } else { FileAccess::Private };
+    let private = |path: &Path| match () {
+        () if spec.repositories.iter().any(|below| below.starts_with(path)) => FileAccess::FolderWithoutLinks,
+        () if is_below(path) => folder,
+        () => FileAccess::Private,
+    };
     let rule = |path: &Path, access| FileRule { path: path.to_owned(), access };
     let mut rules = vec![
         rule(Path::new("/"), FileAccess::Read),
@@ -119,6 +127,7 @@ pub fn file_rules(spec: &Spec) -> Vec<FileRule> {
         rule(&spec.workspace, folder),
     ];
     rules.extend(spec.writable.iter().map(|path| rule(path, folder)));
+    rules.extend(spec.repositories.iter().map(|path| rule(path, FileAccess::FolderWithoutLinks)));
     rules
 }
 

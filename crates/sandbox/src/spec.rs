@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub struct Spec {
     /// The folder in which the command works.
     pub workspace: PathBuf,
-    /// Names directly in the workspace that the command can neither change, move nor remove.
+    /// Names in the workspace or in the repositories that the command can neither change, move nor remove.
     pub read_only: Vec<PathBuf>,
     /// The person's home directory, as programs name it.
     pub home: PathBuf,
@@ -22,15 +22,17 @@ pub struct Spec {
     pub readable: Vec<PathBuf>,
     /// Folders outside that the command may write as well.
     pub writable: Vec<PathBuf>,
+    /// Folders of a repository outside that the command may write, without making symbolic links there.
+    pub repositories: Vec<PathBuf>,
     /// Whether the command may make sockets that are bound to files in its folders.
     pub local_sockets: bool,
     /// The port on 127.0.0.1 inside at which the host's proxy is offered, when the command may use the
     /// network.
     pub proxy_port: Option<u16>,
-    /// What the command may use up.
-    pub limits: tidegate_inside::Limits,
     /// How many connections at a time the host can make to servers of the command.
     pub loopback_sockets: u16,
+    /// What the command may use up.
+    pub limits: tidegate_inside::Limits,
 }
 
 /// Who the command seems to run as; its name stands in the sandbox's own list of users, because the

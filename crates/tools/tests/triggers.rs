@@ -92,15 +92,6 @@ async fn a_granted_repository_keeps_its_settings_and_is_not_redirected() {
 }
 
 #[tokio::test]
-async fn git_cannot_be_granted_where_the_repository_lies_elsewhere() {
-    let fixture = Fixture::new();
-    fixture.file("workspace/.git", "gitdir: ../elsewhere\n");
-    let refused =
-        fixture.refused("exec", json!({"command": "true", "needs": ["git"], "reason": "because"})).await;
-    assert!(refused.contains("no .git folder of its own"), "{refused}");
-}
-
-#[tokio::test]
 async fn a_command_that_plants_again_is_ended() {
     let fixture = Fixture::new();
     let command = format!(

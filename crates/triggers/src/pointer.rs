@@ -34,8 +34,7 @@ pub enum Unusual {
 /// # Errors
 /// When the file is not as git writes it, or leads out of the workspace.
 pub fn gitfile_target(content: &[u8], folder: &Path, workspace: &Path) -> Result<PathBuf, Unusual> {
-    let path = content.strip_prefix(b"gitdir: ").and_then(single_line).ok_or(Unusual::Form)?;
-    let path = Path::new(path);
+    let path = named_by_gitfile(content).ok_or(Unusual::Form)?;
     let outside = || Unusual::Outside(one_line(&path.to_string_lossy(), SHOWN));
     let (mut target, rest) = match path.strip_prefix(workspace) {
         Ok(rest) => (PathBuf::new(), rest),
@@ -75,8 +74,15 @@ pub fn is_usual_gitdir(content: &[u8]) -> bool {
     single_line(content).is_some_and(|path| path.ends_with("/.git"))
 }
 
+/// The path in a gitfile, as it is written; `None` when it is not as git writes it.
+#[must_use]
+pub fn named_by_gitfile(content: &[u8]) -> Option<&Path> {
+    content.strip_prefix(b"gitdir: ").and_then(single_line).map(Path::new)
+}
+
 /// The one line of a file without its end.
-fn single_line(content: &[u8]) -> Option<&str> {
+#[must_use]
+pub fn single_line(content: &[u8]) -> Option<&str> {
     if content.len() > MAX_POINTER {
         return None;
     }

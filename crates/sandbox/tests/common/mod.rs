@@ -40,6 +40,7 @@ impl Place {
             temporary: self.root.join("temporary"),
             readable: Vec::new(),
             writable: Vec::new(),
+            repositories: Vec::new(),
             local_sockets: false,
             proxy_port: None,
             loopback_sockets: 0,

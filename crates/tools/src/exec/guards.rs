@@ -37,31 +37,41 @@ type Ends = Arc<Mutex<Vec<(String, CancellationToken)>>>;
 
 /// A command that is watched over.
 pub(super) struct Watch {
-    watched: Arc<Watched>,
-    command: CommandId,
+    places: Vec<(Arc<Watched>, CommandId)>,
     /// Cancelled when the command planted too much.
     pub(super) end: CancellationToken,
 }
 
 impl Guards {
-    /// Begins to watch over a command of a run, before anything of it is started. `aside` is where what
-    /// is set aside is kept.
+    /// Begins to watch over a command of a run, before anything of it is started: over its workspace, and
+    /// what else `folders` names. `aside` is where what is set aside is kept.
     pub(super) async fn begin(
         self: &Arc<Self>,
-        workspace: PathBuf,
+        folders: impl FnOnce() -> Vec<PathBuf> + Send + 'static,
         aside: PathBuf,
         run: String,
     ) -> Result<Watch, WatchError> {
         let guards = Arc::clone(self);
-        tokio::task::spawn_blocking(move || guards.begin_blocking(&workspace, &aside, run)).await?
+        tokio::task::spawn_blocking(move || guards.begin_blocking(&folders(), &aside, &run)).await?
     }
 
-    fn begin_blocking(&self, workspace: &Path, aside: &Path, run: String) -> Result<Watch, WatchError> {
-        let watched = self.watched(workspace, aside)?;
-        let end = CancellationToken::new();
-        held(&watched.ends).push((run.clone(), end.clone()));
-        let command = watched.guard.begin(&run, Vec::new())?;
-        Ok(Watch { watched, command, end })
+    fn begin_blocking(&self, folders: &[PathBuf], aside: &Path, run: &str) -> Result<Watch, WatchError> {
+        let mut watch = Watch { places: Vec::new(), end: CancellationToken::new() };
+        for folder in folders {
+            let begun = self.watched(folder, aside).and_then(|watched| {
+                held(&watched.ends).push((run.to_owned(), watch.end.clone()));
+                let command = watched.guard.begin(run, Vec::new())?;
+                Ok((watched, command))
+            });
+            match begun {
+                Ok(place) => watch.places.push(place),
+                Err(error) => {
+                    let _ = watch.finish_blocking();
+                    return Err(error);
+                }
+            }
+        }
+        Ok(watch)
     }
 
     fn watched(&self, workspace: &Path, aside: &Path) -> Result<Arc<Watched>, WatchError> {
@@ -86,14 +96,29 @@ impl Guards {
 impl Watch {
     /// The last look, when nothing of the command is left, and what it and others planted meanwhile.
     pub(super) async fn finish(self) -> Result<Report, WatchError> {
-        tokio::task::spawn_blocking(move || {
-            // It needs no end any more.
-            self.end.cancel();
-            held(&self.watched.ends).retain(|(_, end)| !end.is_cancelled());
-            Ok(self.watched.guard.finish(self.command)?)
-        })
-        .await?
+        tokio::task::spawn_blocking(move || self.finish_blocking()).await?
     }
+
+    fn finish_blocking(self) -> Result<Report, WatchError> {
+        // It needs no end any more.
+        self.end.cancel();
+        let mut all = Ok(Report::default());
+        for (watched, command) in self.places {
+            held(&watched.ends).retain(|(_, end)| !end.is_cancelled());
+            let report = watched.guard.finish(command);
+            // Also where one failed: each is to be finished.
+            all = all.and_then(|all| Ok(joined(all, report?)));
+        }
+        all
+    }
+}
+
+fn joined(mut all: Report, report: Report) -> Report {
+    all.findings.extend(report.findings);
+    all.incomplete = all.incomplete.or(report.incomplete);
+    all.degraded = all.degraded.or(report.degraded);
+    all.end = all.end.or(report.end);
+    all
 }
 
 fn note(ends: &Ends, notice: Notice) {

@@ -10,6 +10,7 @@ mod local_sockets;
 mod output;
 mod plan;
 mod probe;
+mod repository;
 mod sandboxes;
 
 use std::path::PathBuf;
@@ -35,8 +36,8 @@ use guards::{Guards, WatchError};
 use launcher::{End, Finished, LaunchError};
 use plan::{Planner, Request, RequestError};
 
-use crate::run_tool::network::{self, Network, PROXY_PORT};
 use crate::run_tool::listen::CONNECTIONS;
+use crate::run_tool::network::{self, Network, PROXY_PORT};
 use crate::run_tool::protocol::{Applied, Boundary};
 
 /// Findings about trigger files that a result names.
@@ -143,13 +144,13 @@ struct Launch {
 impl Launch {
     async fn carry_out(self) -> Result<Outcome, ExecError> {
         let class = self.planner.confinement.class;
-        let workspace = self.planner.authority.workspace().to_owned();
         let added = self.approved.plan().environment.clone();
         let watch = match class {
             CommandClass::Unconfined => None,
             CommandClass::Contained | CommandClass::Partial => {
                 let aside = self.surroundings.sandboxes.aside();
-                Some(self.guards.begin(workspace, aside, self.run).await?)
+                let planner = self.planner.clone();
+                Some(self.guards.begin(move || planner.watched(), aside, self.run).await?)
             }
         };
         let (planner, surroundings) = (self.planner, self.surroundings);
@@ -199,10 +200,12 @@ impl Surroundings {
                 spec.writable = planner.granted()?;
                 spec.local_sockets = confinement.needs.contains(&Need::Sockets);
                 spec.proxy_port = Some(PROXY_PORT);
-                let mut variables = self.sandboxes.variables(self.environment.search_path(), confinement.pty);
                 let listen = planner.listen();
                 spec.loopback_sockets = if listen.is_empty() { 0 } else { CONNECTIONS };
+                let mut variables = self.sandboxes.variables(self.environment.search_path(), confinement.pty);
                 variables.extend(network::variables());
+                let repository = planner.repository();
+                repository.add_to(&mut spec, git);
                 if git {
                     variables.extend(git_identity::variables(&self.sandboxes.user().home));
                 }

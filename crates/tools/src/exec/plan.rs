@@ -13,7 +13,7 @@ use tidegate_proxy::NetworkGrant;
 use tidegate_proxy::grants::NetworkGrantError;
 
 use super::environment::{self, EnvironmentError};
-
+use super::repository::{self, NotOwn, Repository};
 use super::sandboxes::Sandboxes;
 use super::{listen, local_sockets};
 use crate::arguments::{ArgumentError, Arguments};
@@ -49,11 +49,10 @@ pub(super) enum RequestError {
     Shell(std::io::Error),
     #[error("needs: {0}")]
     Need(#[from] NeedError),
-    #[error(
-        "git cannot be granted: the workspace has no .git folder of its own; `git init` needs nothing, and for a \
-         worktree or a submodule ask with needs [\"unconfined\"]"
-    )]
+    #[error("git cannot be granted: the workspace has no repository; `git init` needs nothing")]
     NoRepository,
+    #[error("git cannot be granted: {0}")]
+    Repository(#[from] NotOwn),
     #[error("sockets cannot be granted: {0}; end that program or name other folders")]
     Sockets(#[from] local_sockets::InReach),
     #[error("needs: {0}")]
@@ -211,9 +210,9 @@ impl Planner {
             let workspace = self.authority.workspace().to_owned();
             let toolchains = self.sandboxes.toolchains();
             local_sockets::check(granted.iter().chain(&toolchains).chain([&workspace]))?;
+        }
         let reserved = self.sandboxes.reserved_ports();
         self.listen().into_iter().try_for_each(|port| listen::check(port, reserved))?;
-        }
         Ok(PreparedPlan { plan, directory: directory.identity, program: program_identity })
     }
 }
@@ -230,6 +229,7 @@ impl Planner {
         });
         writes.collect()
     }
+
     /// The ports of this computer that lead to the command's servers.
     pub(super) fn listen(&self) -> Vec<u16> {
         if self.confinement.class != CommandClass::Contained {
@@ -257,12 +257,29 @@ impl Planner {
         Ok(())
     }
 
-    /// A repository can be granted where it lies in the workspace itself: a worktree's or a submodule's
-    /// lies elsewhere.
+    /// A repository can be granted where it is this workspace's own.
     fn check_repository(&self) -> Result<(), RequestError> {
-        let is_elsewhere =
-            self.confinement.needs.contains(&Need::Git) && !self.authority.workspace().join(".git").is_dir();
-        if is_elsewhere { Err(RequestError::NoRepository) } else { Ok(()) }
+        if !self.confinement.needs.contains(&Need::Git) {
+            return Ok(());
+        }
+        match repository::find(self.authority.workspace(), &self.protected)? {
+            Repository::None => Err(RequestError::NoRepository),
+            _ => Ok(()),
+        }
+    }
+
+    /// The repository of the workspace, as it is now.
+    pub(super) fn repository(&self) -> Repository {
+        repository::find(self.authority.workspace(), &self.protected).unwrap_or(Repository::None)
+    }
+
+    /// The folders in which trigger files are watched over while the command runs.
+    pub(super) fn watched(&self) -> Vec<PathBuf> {
+        let mut folders = vec![self.authority.workspace().to_owned()];
+        if self.confinement.needs.contains(&Need::Git) {
+            folders.extend(self.repository().watched().map(Path::to_owned));
+        }
+        folders
     }
 
     /// A folder that a person may grant: it is there, is named without links, and holds nothing that

@@ -166,10 +166,11 @@ impl Sandboxes {
             temporary,
             readable,
             writable: Vec::new(),
+            repositories: Vec::new(),
             local_sockets: false,
             proxy_port: None,
-            limits: limits(),
             loopback_sockets: 0,
+            limits: limits(),
         })
     }
 
@@ -218,7 +219,8 @@ fn pinned(workspace: &Path, git: bool) -> Vec<PathBuf> {
     const GUARDED: &[&str] = &[".git/config", ".git/config.worktree", ".git/hooks"];
     const OTHERS: &[&str] =
         &[".envrc", ".env", "mise.toml", ".mise.toml", ".tool-versions", ".exrc", ".nvim.lua"];
-    let repository = if git { GUARDED } else { &[REPOSITORY] };
+    // A file leads to where the repository is, and stays what it was.
+    let repository = if git && workspace.join(REPOSITORY).is_dir() { GUARDED } else { &[REPOSITORY] };
     let is_plain = |path: &PathBuf| {
         std::fs::symlink_metadata(path).is_ok_and(|metadata| !metadata.file_type().is_symlink())
     };

@@ -22,7 +22,7 @@ impl DiskReserve {
         let places = match boundary {
             Boundary::Sandbox { spec, .. } => {
                 let own = [&spec.workspace, &spec.temporary, &spec.private_home];
-                own.into_iter().chain(&spec.writable).cloned().collect()
+                own.into_iter().chain(&spec.writable).chain(&spec.repositories).cloned().collect()
             }
             Boundary::Partial { writable, .. } => writable.clone(),
             Boundary::None => Vec::new(),
