@@ -140,6 +140,18 @@ impl Folder {
         )
     }
 
+    /// The same for what commands leave, in a folder that is the workspace's top or not. Below it tools
+    /// write files named `.env` in ordinary work, for programs that they start.
+    #[must_use]
+    pub fn entry_left(self, name: &str, is_directory: bool, is_workspace_top: bool) -> Option<Trigger> {
+        match self {
+            _ if is_workspace_top || name != ".env" || self.is_inside_repository() => {}
+            Self::Within(trigger) => return Some(trigger),
+            _ => return None,
+        }
+        self.entry(name, is_directory)
+    }
+
     fn enter_ordinary(self, name: &str) -> Self {
         match (self, name) {
             (_, ".config") => Self::Config,

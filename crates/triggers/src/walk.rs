@@ -147,7 +147,9 @@ fn visit(frame: &Frame, folder: OwnedFd, names: &Names, waiting: &mut Vec<Frame>
         if counts_only_everywhere && !may_count_everywhere(bytes) {
             continue;
         }
-        if let Some(trigger) = with_folded(bytes, |folded| kind.entry(folded, name.kind == Kind::Folder)) {
+        let is_top = frame.path.as_os_str().is_empty();
+        let trigger = with_folded(bytes, |folded| kind.entry_left(folded, name.kind == Kind::Folder, is_top));
+        if let Some(trigger) = trigger {
             if trigger == Trigger::RepositoryFile {
                 continue;
             }

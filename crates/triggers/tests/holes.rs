@@ -142,9 +142,14 @@ fn a_hostile_repository_moved_in_place_loses_its_setting() {
 
 #[test]
 fn included_settings_and_redirected_hooks_are_taken_out() {
-    for setting in
-        ["include.path ../../evil-settings", "core.hooksPath ../hooks", "core.worktree ../x", "alias.st !x"]
-    {
+    for setting in [
+        "include.path ../../evil-settings",
+        "includeIf.gitdir:/.path ../../evil-settings",
+        "includeIf.onbranch:main.path ../../evil-settings",
+        "core.hooksPath ../hooks",
+        "core.worktree ../x",
+        "alias.st !x",
+    ] {
         let fixture = Fixture::new();
         let place = fixture.place();
         let command = fixture.guard.begin("run", Vec::new()).expect("begun");

@@ -132,3 +132,17 @@ fn python_environments_are_made_and_removed() {
         "rm -r .venv; mkdir -p venv/bin other/bin; echo x > venv/pyvenv.cfg; ln -s /usr/bin/python3 venv/bin/python",
     );
 }
+
+#[test]
+fn files_named_env_below_the_top_are_left() {
+    let fixture = nothing_is_found(
+        |place| {
+            place.write("app/.env", "A=1");
+            place.write("old/.env", "A=1");
+        },
+        "echo B=2 >> app/.env; mkdir -p packages/web; echo A=1 > packages/web/.env; rm old/.env
+         git init -q new; echo A=1 > new/.env; mkdir -p node_modules/x; echo A=1 > node_modules/x/.env",
+    );
+    assert_eq!(fixture.place().read("app/.env"), "A=1B=2\n");
+    assert!(fixture.place().path("packages/web/.env").exists());
+}

@@ -75,6 +75,21 @@ fn new_files_that_are_read_in_a_folder_are_set_aside() {
 }
 
 #[test]
+fn a_file_named_env_at_the_top_and_local_settings_below_count() {
+    let fixture = Fixture::prepared(|place| place.write(".env", "A=1"));
+
+    let report = run(
+        &fixture,
+        "echo evil >> .env; mkdir -p a/.mise; for f in a/.envrc a/mise.toml a/.mise/.env; do echo x > $f; done",
+    );
+
+    assert_eq!(fixture.place().read(".env"), "A=1");
+    for name in ["a/.envrc", "a/mise.toml", "a/.mise/.env"] {
+        assert_eq!(at(&report, name).action, Action::SetAside, "{name}");
+    }
+}
+
+#[test]
 fn what_a_person_allowed_to_write_stays() {
     let fixture = Fixture::new();
     let place = fixture.place();

@@ -147,8 +147,8 @@ impl Watch {
             self.take(&found);
             return;
         }
-        let Some(trigger) = kind.entry(&folded, false).filter(|trigger| *trigger != Trigger::RepositoryFile)
-        else {
+        let trigger = kind.entry_left(&folded, false, folder.as_os_str().is_empty());
+        let Some(trigger) = trigger.filter(|trigger| *trigger != Trigger::RepositoryFile) else {
             self.is_stale |= self.matters(folder, name);
             return;
         };
