@@ -131,7 +131,8 @@ fn obeyed(folder: &Path) -> Vec<(PathBuf, Option<Vec<u8>>)> {
     let counts = |entry: &walkdir::DirEntry| {
         entry.path_is_symlink() || NAMES.iter().any(|name| entry.file_name() == *name)
     };
-    let read = entries.filter(counts).map(|entry| (entry.path().to_owned(), std::fs::read(entry.path()).ok()));
+    let read =
+        entries.filter(counts).map(|entry| (entry.path().to_owned(), std::fs::read(entry.path()).ok()));
     // The plain part of settings that were set aside is left, and there is none.
     read.filter(|(_, content)| content.as_ref().is_none_or(|content| !content.is_empty())).collect()
 }

@@ -16,7 +16,7 @@ use crate::handle::{Kind, list, look, open_folder, open_parent};
 use crate::list::{Folder, Shape, Trigger};
 use crate::name::fold;
 use crate::object::{FileState, Identity, Object};
-use crate::repository::{is_absent, read, read_config, read_others};
+use crate::repository::{Reader, is_absent, read, read_config, read_others, read_written};
 use crate::respond::{replace, set_aside, sha256};
 use crate::walk::{Found, FoundFile, Incomplete, Start, enter, inner_form, walk};
 
@@ -217,7 +217,12 @@ impl Engine {
         };
         let mut findings = Vec::new();
         // What git obeys first is put in order before anything else is looked at.
-        for read in [read_config, read_others] {
+        let mut readers: Vec<Reader> = vec![read_config, read_others];
+        // Nobody but a person writes there through git, and does not while a command has the repository.
+        if at_end {
+            readers.push(read_written);
+        }
+        for read in readers {
             match read(&repository) {
                 Ok(files) => self.check_settings(&repository, path, form, at_end, files, &mut findings),
                 Err(error) if is_absent(&error) => {}

@@ -126,7 +126,8 @@ pub(crate) fn identity(status: &Stat) -> Identity {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Folder,
-    /// A file, a link or anything else.
+    Link,
+    /// A file or anything else.
     Other,
 }
 
@@ -141,13 +142,15 @@ pub(crate) fn list(
         if name == b"." || name == b".." {
             return;
         }
+        // Some file systems do not say.
+        let status = || statat(folder, name, AtFlags::SYMLINK_NOFOLLOW).ok();
+        let kind = match kind {
+            FileType::Unknown => status().map_or(kind, |status| FileType::from_raw_mode(status.st_mode)),
+            kind => kind,
+        };
         let kind = match kind {
             FileType::Directory => Kind::Folder,
-            // Some file systems do not say.
-            FileType::Unknown => match statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
-                Ok(status) if FileType::from_raw_mode(status.st_mode) == FileType::Directory => Kind::Folder,
-                _ => Kind::Other,
-            },
+            FileType::Symlink => Kind::Link,
             _ => Kind::Other,
         };
         each(name, kind, inode);

@@ -1,12 +1,12 @@
 //! The files of a repository's folder that run something or send git elsewhere.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::handle::{list, look, open_folder_in};
+use crate::handle::{Kind, list, look, open_folder_in};
 use crate::object::Object;
 
 /// Hooks of one repository that are looked at.
@@ -18,11 +18,57 @@ const IN_OBJECTS_INFO: &[&str] = &["alternates", "http-alternates"];
 /// What must not be a link: folders, and files that git reads.
 const NOT_LINKS: &[&str] = &["HEAD", "index", "objects", "refs", "hooks", "info", "modules", "worktrees"];
 
+/// Folders of the logs that are looked at, in each other and in all.
+const MAX_LOG_DEPTH: usize = 32;
+const MAX_LOG_FOLDERS: usize = 10_000;
+
+/// Reads some of what matters of a repository's folder.
+pub(crate) type Reader = fn(&OwnedFd) -> io::Result<Vec<(PathBuf, Object)>>;
+
 /// Reads what matters of a repository's folder. Paths are relative to it.
 pub(crate) fn read(repository: &OwnedFd) -> io::Result<Vec<(PathBuf, Object)>> {
     let mut read = read_config(repository)?;
     read.extend(read_others(repository)?);
+    read.extend(read_written(repository)?);
     Ok(read)
+}
+
+/// Reads the links in place of files that git writes: messages in the repository's folder, and the logs of
+/// references. Git would write to where they lead, what a command chose.
+pub(crate) fn read_written(repository: &OwnedFd) -> io::Result<Vec<(PathBuf, Object)>> {
+    let mut read = Vec::new();
+    links_in(repository, Path::new(""), &mut read)?;
+    read.retain(|(path, _)| !NOT_LINKS.iter().chain(FILES).any(|known| path == Path::new(known)));
+    read.retain(|(path, _)| path != Path::new("config"));
+    let mut waiting: Vec<_> =
+        inner(repository, "logs")?.map(|logs| (PathBuf::from("logs"), logs, 1)).into_iter().collect();
+    let mut left = MAX_LOG_FOLDERS;
+    while let Some((path, folder, depth)) = waiting.pop() {
+        left -= 1;
+        for name in links_in(&folder, &path, &mut read)? {
+            let is_within = depth < MAX_LOG_DEPTH && waiting.len() < left;
+            if let Some(next) = is_within.then(|| open_folder_in(&folder, name.as_os_str()).ok()).flatten() {
+                waiting.push((path.join(name), next, depth + 1));
+            }
+        }
+    }
+    Ok(read)
+}
+
+/// Adds the links in a folder; gives the names of the folders in it.
+fn links_in(folder: &OwnedFd, at: &Path, read: &mut Vec<(PathBuf, Object)>) -> io::Result<Vec<OsString>> {
+    let (mut links, mut folders) = (Vec::new(), Vec::new());
+    list(folder, &mut Vec::new(), |name, kind, _| match kind {
+        Kind::Link => links.push(OsStr::from_bytes(name).to_owned()),
+        Kind::Folder => folders.push(OsStr::from_bytes(name).to_owned()),
+        Kind::Other => {}
+    })?;
+    for name in links {
+        if let Some(link @ Object::Link(_)) = look(folder, &name)? {
+            read.push((at.join(name), link));
+        }
+    }
+    Ok(folders)
 }
 
 /// Reads the configuration, which is what git obeys first.

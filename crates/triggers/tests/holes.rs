@@ -269,6 +269,32 @@ fn links_in_place_of_what_git_reads_are_set_aside() {
 }
 
 #[test]
+fn links_in_place_of_what_git_writes_are_set_aside() {
+    let attack = "git init -q n; git -C n commit -q --allow-empty -m x; git -C n branch side/x
+        rm -f n/.git/COMMIT_EDITMSG n/.git/logs/HEAD n/.git/logs/refs/heads/side/x
+        for name in COMMIT_EDITMSG logs/HEAD logs/refs/heads/side/x; do ln -s $PWD/../home/rc n/.git/$name; done
+        echo 'echo ran' > n/.git/MERGE_MSG";
+    let write = |place: &Place| {
+        place.git_in("n", &["commit", "--allow-empty", "-m", "mine"]);
+        place.git_in("n", &["checkout", "-B", "side/x"]);
+        place.path("../home/rc").exists()
+    };
+    let alone = Fixture::new();
+    alone.place().shell(attack);
+    assert!(write(&alone.place()), "the attack proves nothing");
+
+    let fixture = Fixture::new();
+    let place = fixture.place();
+    let command = fixture.guard.begin("run", Vec::new()).expect("begun");
+    place.shell(attack);
+    let report = fixture.guard.finish(command).expect("finished");
+
+    assert_eq!(report.findings.len(), 3, "{report:?}");
+    assert!(report.findings.iter().all(|finding| finding.action == Action::SetAside), "{report:?}");
+    assert!(!write(&place));
+}
+
+#[test]
 fn a_repositorys_shape_hides_no_trigger_files() {
     let fixture = Fixture::prepared(|place| {
         place.write("src/file", "");
