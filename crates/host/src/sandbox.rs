@@ -23,7 +23,13 @@ pub(crate) async fn try_out(sandboxes: Arc<Sandboxes>, launcher: Launcher, stop:
 pub(crate) async fn status(sandboxes: &Sandboxes, launcher: &Launcher) -> SandboxStatus {
     let report = sandboxes.report(launcher).await;
     let sentence = match report.problem() {
-        None => "Commands of agents run in a sandbox.".to_owned(),
+        None => {
+            let losses = report.losses();
+            std::iter::once("Commands of agents run in a sandbox.".to_owned())
+                .chain(losses)
+                .collect::<Vec<_>>()
+                .join(" ")
+        }
         Some(problem) => format!("Commands of agents are confined only in part: {problem}."),
     };
     let toolchains = sandboxes.shown_toolchains().await;

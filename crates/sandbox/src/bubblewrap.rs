@@ -32,6 +32,9 @@ pub struct Bubblewrap {
     pub path: PathBuf,
     /// Its version.
     pub version: Version,
+    /// Whether it is asked to give the first program inside the capability by which inotify is limited. A
+    /// system may refuse that (AppArmor), and is not asked again.
+    pub gives_capability: bool,
 }
 
 /// Why none can be used. Sentences for people.
@@ -103,7 +106,7 @@ impl Bubblewrap {
         if found < OLDEST {
             return Err(BubblewrapError::Old { path: path.to_owned(), found });
         }
-        Ok(Self { path: path.to_owned(), version: found })
+        Ok(Self { path: path.to_owned(), version: found, gives_capability: true })
     }
 
     /// Looks once more whether it may be used: it may have been exchanged since it was found.

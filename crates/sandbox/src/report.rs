@@ -64,6 +64,25 @@ impl Report {
         Some(missing.unwrap_or_else(|| "not every layer was tried".to_owned()))
     }
 
+    /// What commands can do where a layer is missing without which there is a sandbox all the same, as
+    /// sentences.
+    #[must_use]
+    pub fn losses(&self) -> Vec<String> {
+        let missing = self.layers.iter().filter_map(|(layer, state)| match state {
+            LayerState::Missing { reason } if !layer.is_required() => Some((layer, reason)),
+            _ => None,
+        });
+        let loss = |layer: &Layer| match layer {
+            Layer::Inotify => {
+                "a command can use up your inotify instances, and your editors then miss changes of files"
+            }
+            _ => "namespaces alone keep commands from signals and abstract sockets",
+        };
+        missing
+            .map(|(layer, reason)| format!("Without the {} ({reason}), {}.", layer.name(), loss(layer)))
+            .collect()
+    }
+
     /// What a person can do about it, when something required is missing.
     #[must_use]
     pub fn remedy(&self) -> Option<String> {
@@ -113,6 +132,17 @@ mod tests {
         let report = Report { layers: Vec::new(), failure: None };
         assert!(!report.is_contained());
         assert!(report.problem().is_some() && report.remedy().is_some());
+    }
+
+    #[test]
+    fn what_is_lost_with_an_optional_layer_is_said() {
+        assert_eq!(report(&[]).losses(), [""; 0]);
+        let losses = report(&[Layer::Inotify, Layer::Filter]).losses();
+        assert_eq!(losses.len(), 1);
+        assert!(
+            losses[0].starts_with("Without the inotify limit (it was off), a command can use up"),
+            "{losses:?}"
+        );
     }
 
     #[test]

@@ -1,23 +1,23 @@
 //! Making a sandbox and starting a command in it.
 
+mod hand_over;
+
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{IoSlice, IoSliceMut, Read as _, Seek as _, Write as _};
+use std::io::{IoSliceMut, Read as _, Seek as _, Write as _};
 use std::net::TcpListener;
-use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command as Process, Stdio};
 use std::time::Duration;
 
 use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::io::FdFlags;
-use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{
-    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
-    SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
+    AddressFamily, RecvAncillaryBuffer, RecvFlags, SocketFlags, SocketType, recvmsg, socketpair,
 };
 use rustix::process::{Resource, Rlimit, setrlimit};
-use tidegate_inside::{ExpectedIdentity, Handed, Instructions, Layers, MAX_HANDED_OUT, Report, VERSION};
+use tidegate_inside::{ExpectedIdentity, Instructions, Layers, Report, VERSION};
 
 use crate::bubblewrap::{Bubblewrap, BubblewrapError};
 use crate::filter::{self, FilterOptions};
@@ -42,6 +42,13 @@ pub struct Streams {
     pub errors: OwnedFd,
 }
 
+impl Streams {
+    fn try_clone(&self) -> std::io::Result<Self> {
+        let Self { input, output, errors } = self;
+        Ok(Self { input: input.try_clone()?, output: output.try_clone()?, errors: errors.try_clone()? })
+    }
+}
+
 /// A command in its sandbox.
 #[derive(Debug)]
 pub struct Started {
@@ -53,6 +60,8 @@ pub struct Started {
     pub proxy: Option<TcpListener>,
     /// The sockets through which the host reaches servers of the command.
     pub loopback: Vec<LoopbackSockets>,
+    /// Whether the system refused the capability by which inotify is limited, so that it is not.
+    pub capability_refused: bool,
     said: File,
     channel: OwnedFd,
     _lifeline: OwnedFd,
@@ -126,16 +135,6 @@ impl Started {
         }
     }
 
-    /// Takes the sockets that came out of the sandbox before anything of the command ran there.
-    fn take_over(&mut self, mut handed: Vec<OwnedFd>, instructions: &Instructions) {
-        if instructions.proxy_port.is_some() && !handed.is_empty() {
-            self.proxy = Some(TcpListener::from(handed.remove(0)));
-        }
-        let pairs = usize::from(instructions.loopback_sockets).min(handed.len());
-        let mut ipv6 = handed.split_off(pairs).into_iter();
-        self.loopback = handed.into_iter().map(|ipv4| LoopbackSockets { ipv4, ipv6: ipv6.next() }).collect();
-    }
-
     /// What bubblewrap said, if anything: at the end, when it failed.
     #[must_use]
     pub fn said(&mut self) -> String {
@@ -160,6 +159,27 @@ pub fn start(
     bubblewrap.check()?;
     let mut instructions = instructions(spec, command)?;
     instructions.identities.extend_from_slice(expected);
+    if !bubblewrap.gives_capability {
+        return attempt(bubblewrap, spec, user, &instructions, streams);
+    }
+    let first = attempt(bubblewrap, spec, user, &instructions, streams.try_clone()?);
+    let Err(StartError::Refused { said }) = first else { return first };
+    // What the system has against it is not always said in the same words. Where it was something else, it
+    // fails again.
+    let plain = Bubblewrap { gives_capability: false, ..bubblewrap.clone() };
+    match attempt(&plain, spec, user, &instructions, streams) {
+        Ok(started) => Ok(Started { capability_refused: true, ..started }),
+        Err(_) => Err(StartError::Refused { said }),
+    }
+}
+
+fn attempt(
+    bubblewrap: &Bubblewrap,
+    spec: &Spec,
+    user: &User,
+    instructions: &Instructions,
+    streams: Streams,
+) -> Result<Started, StartError> {
     let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
     let (lifeline, hung_up) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
     let (said, says) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
@@ -207,11 +227,12 @@ pub fn start(
         layers: NOTHING,
         proxy: None,
         loopback: Vec::new(),
+        capability_refused: false,
         said: File::from(said),
         channel: ours,
         _lifeline: hung_up,
     };
-    match hand_over(&mut started, &instructions, &lifeline, streams) {
+    match hand_over::hand_over(&mut started, instructions, &lifeline, streams) {
         Ok(()) => Ok(started),
         Err(error) => {
             let _ = started.process.kill();
@@ -264,10 +285,11 @@ fn isolation(bubblewrap: &Bubblewrap) -> Vec<OsString> {
         "--new-session",
         "--cap-drop",
         "ALL",
-        // For the limit of inotify instances; given up before the command starts.
-        "--cap-add",
-        "CAP_SYS_RESOURCE",
     ];
+    if bubblewrap.gives_capability {
+        // For the limit of inotify instances; given up before the command starts.
+        words.extend(["--cap-add", "CAP_SYS_RESOURCE"]);
+    }
     if bubblewrap.forbids_namespaces() {
         words.push("--disable-userns");
     }
@@ -276,7 +298,7 @@ fn isolation(bubblewrap: &Bubblewrap) -> Vec<OsString> {
 
 fn instructions(spec: &Spec, command: &Command) -> Result<Instructions, StartError> {
     let mut checked: Vec<&Path> = vec![&spec.workspace, &command.directory];
-    let folders = spec.writable.iter().chain(&spec.readable).chain(&spec.read_only);
+    let folders = spec.writable.iter().chain(&spec.repositories).chain(&spec.readable).chain(&spec.read_only);
     checked.extend(folders.map(PathBuf::as_path));
     let mut identities = Vec::new();
     for path in checked {
@@ -305,66 +327,6 @@ fn identity(path: &Path, inside: &Path) -> Result<ExpectedIdentity, StartError> 
         |error: rustix::io::Errno| StartError::Folder { path: path.to_owned(), source: error.into() };
     let found = rustix::fs::lstat(path).map_err(folder)?;
     Ok(ExpectedIdentity { path: inside.to_owned(), device: found.st_dev, inode: found.st_ino })
-}
-
-/// Gives the first program what it needs, and waits until it is ready.
-fn hand_over(
-    started: &mut Started,
-    instructions: &Instructions,
-    lifeline: &OwnedFd,
-    streams: Streams,
-) -> Result<(), StartError> {
-    let json = serde_json::to_vec(instructions).map_err(std::io::Error::from)?;
-    let json = memory("instructions", &json)?;
-    let handed = [
-        json.as_fd(),
-        lifeline.as_fd(),
-        streams.input.as_fd(),
-        streams.output.as_fd(),
-        streams.errors.as_fd(),
-    ];
-    let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(Handed::COUNT))];
-    let mut control = SendAncillaryBuffer::new(&mut space);
-    control.push(SendAncillaryMessage::ScmRights(&handed));
-    sendmsg(&started.channel, &[IoSlice::new(&[1])], &mut control, SendFlags::NOSIGNAL)?;
-    drop(streams);
-
-    set_socket_timeout(&started.channel, Timeout::Recv, Some(PATIENCE))?;
-    let mut line = Vec::new();
-    let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_HANDED_OUT))];
-    while !line.ends_with(b"\n") {
-        let mut bytes = vec![0; 4096];
-        let mut control = RecvAncillaryBuffer::new(&mut space);
-        let received = match recvmsg(
-            &started.channel,
-            &mut [IoSliceMut::new(&mut bytes)],
-            &mut control,
-            RecvFlags::CMSG_CLOEXEC,
-        ) {
-            Ok(received) => received.bytes,
-            Err(rustix::io::Errno::AGAIN) => return Err(StartError::Slow),
-            Err(rustix::io::Errno::INTR) => continue,
-            Err(error) => return Err(error.into()),
-        };
-        for message in control.drain() {
-            if let RecvAncillaryMessage::ScmRights(descriptors) = message {
-                started.take_over(descriptors.collect(), instructions);
-            }
-        }
-        if received == 0 || line.len() > usize::try_from(MAX_SAID).unwrap_or(usize::MAX) {
-            return Err(std::io::Error::from(std::io::ErrorKind::UnexpectedEof).into());
-        }
-        line.extend_from_slice(&bytes[..received]);
-    }
-    // A second line may have come with the first: that the program could not be run.
-    let first = line.split(|&byte| byte == b'\n').next().unwrap_or_default();
-    match serde_json::from_slice(first).map_err(std::io::Error::from)? {
-        Report::Ready(layers) => {
-            started.layers = layers;
-            Ok(())
-        }
-        Report::Refused { reason } => Err(StartError::Inside { reason: one_line(&reason) }),
-    }
 }
 
 /// A file that is only in memory, read from its start.

@@ -59,14 +59,15 @@ impl Trial {
         serde_json::to_string(&self.targets).unwrap_or_default()
     }
 
-    /// Reads what the probe printed, beside what the first program told.
+    /// Reads what the probe printed, beside what the first program told, and whether the system refused
+    /// bubblewrap a capability.
     #[must_use]
-    pub fn judge(&self, layers: Layers, printed: &str) -> Report {
+    pub fn judge(&self, layers: Layers, capability_refused: bool, printed: &str) -> Report {
         let parsed = printed.lines().rev().find_map(|line| serde_json::from_str::<Vec<Finding>>(line).ok());
         let Some(findings) = parsed else {
             return Report::failed("the probe in the sandbox printed nothing that can be read");
         };
-        judge(layers, &findings)
+        judge(layers, capability_refused, &findings)
     }
 }
 
@@ -86,7 +87,7 @@ fn bind(path: &Path) -> io::Result<UnixListener> {
     UnixListener::bind(Path::new("/proc/self/fd").join(directory.as_raw_fd().to_string()).join(name))
 }
 
-fn judge(layers: Layers, findings: &[Finding]) -> Report {
+fn judge(layers: Layers, capability_refused: bool, findings: &[Finding]) -> Report {
     let broken = findings.iter().find(|finding| finding.layer.is_none() && !finding.is_right);
     let works = findings.iter().any(|finding| finding.layer.is_none());
     let failure = match broken {
@@ -107,6 +108,9 @@ fn judge(layers: Layers, findings: &[Finding]) -> Report {
             }
             Layer::Scopes => return LayerState::Holds,
             Layer::Inotify if layers.inotify => return LayerState::Holds,
+            Layer::Inotify if capability_refused => {
+                Some("the system does not let bubblewrap give the capability for it")
+            }
             Layer::Inotify => Some("the system does not let it be set"),
             _ if of_layer.peek().is_none() => Some("it was not tried"),
             _ => None,
@@ -142,11 +146,11 @@ mod tests {
         for layer in [Layer::Namespaces, Layer::Mounts, Layer::Filter, Layer::FileRules] {
             let mut findings = all_right();
             findings.push(finding(Some(layer), false));
-            let report = judge(FULL, &findings);
+            let report = judge(FULL, false, &findings);
             assert!(!report.holds(layer) && !report.is_contained(), "{layer:?}");
             assert!(report.problem().is_some_and(|problem| problem.contains(layer.name())));
         }
-        assert!(judge(FULL, &all_right()).is_contained());
+        assert!(judge(FULL, false, &all_right()).is_contained());
     }
 
     #[test]
@@ -154,7 +158,7 @@ mod tests {
         for layer in [Layer::Namespaces, Layer::Mounts, Layer::Filter, Layer::FileRules] {
             let findings: Vec<_> =
                 all_right().into_iter().filter(|finding| finding.layer != Some(layer)).collect();
-            assert!(!judge(FULL, &findings).is_contained(), "{layer:?}");
+            assert!(!judge(FULL, false, &findings).is_contained(), "{layer:?}");
         }
     }
 
@@ -162,17 +166,17 @@ mod tests {
     fn ordinary_work_that_fails_or_was_not_tried_is_a_failure() {
         let mut findings = all_right();
         findings.push(finding(None, false));
-        let failure = judge(FULL, &findings).failure;
+        let failure = judge(FULL, false, &findings).failure;
         assert_eq!(failure.as_deref(), Some("a command in the sandbox failed to try it: said"));
         findings.retain(|finding| finding.layer.is_some());
-        assert!(!judge(FULL, &findings).is_contained());
+        assert!(!judge(FULL, false, &findings).is_contained());
     }
 
     #[test]
     fn a_kernel_without_landlock_contains_nothing_and_one_without_scopes_does() {
         let none = Layers { file_rules: Enforcement::None, ..FULL };
-        assert!(!judge(none, &all_right()).is_contained());
+        assert!(!judge(none, false, &all_right()).is_contained());
         let old = Layers { scopes: Enforcement::None, inotify: false, ..FULL };
-        assert!(judge(old, &all_right()).is_contained());
+        assert!(judge(old, false, &all_right()).is_contained());
     }
 }

@@ -19,7 +19,7 @@ fn trial(bubblewrap: &Bubblewrap) -> Report {
     spec.workspace = trial.workspace();
     let arguments = vec!["tidegate-inside".to_owned(), "probe".to_owned(), trial.targets()];
     match place.run_program(bubblewrap, &spec, "/proc/self/exe", arguments) {
-        Ok((layers, printed)) => trial.judge(layers, &printed),
+        Ok((layers, printed)) => trial.judge(layers, false, &printed),
         Err(error) => Report::failed(error.to_string()),
     }
 }

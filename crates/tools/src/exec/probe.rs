@@ -48,7 +48,10 @@ pub(super) async fn run(sandboxes: &Sandboxes, launcher: &Launcher) -> Report {
     match launcher.carry_out(&plan, PATIENCE, &never).await {
         Err(error) => Report::failed(error.to_string()),
         Ok(finished) => match finished.applied {
-            Some(Applied::Sandbox { layers }) => trial.judge(layers, &finished.output.render()),
+            Some(Applied::Sandbox { layers, capability_refused }) => {
+                sandboxes.remember_refusal(capability_refused);
+                trial.judge(layers, capability_refused, &finished.output.render())
+            }
             _ => Report::failed("the probe did not run in a sandbox"),
         },
     }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use sha2::{Digest as _, Sha256};
 use tidegate_sandbox::Limits;
@@ -55,6 +55,13 @@ pub struct SandboxOptions {
     pub reserved_ports: Vec<u16>,
 }
 
+    /// Bytes of memory that the processes of a command may use together, instead of three quarters of the
+    /// computer's.
+    pub memory: Option<u64>,
+    /// Folders of toolchains that no sandbox has, with all below them.
+    pub without_toolchains: Vec<PathBuf>,
+    /// Where bubblewrap is, instead of where systems keep it.
+    pub bubblewrap: Option<PathBuf>,
 /// Makes the plans of sandboxes, and knows whether they hold on this computer.
 #[derive(Debug)]
 pub struct Sandboxes {
@@ -65,6 +72,8 @@ pub struct Sandboxes {
     report: OnceCell<Arc<Report>>,
     shown_toolchains: OnceCell<Vec<PathBuf>>,
     count: AtomicU64,
+    /// Whether the system refused bubblewrap a capability, so that it is not asked again.
+    refuses_capability: AtomicBool,
 }
 
 impl Sandboxes {
@@ -84,6 +93,7 @@ impl Sandboxes {
             report: OnceCell::new(),
             shown_toolchains: OnceCell::new(),
             count: AtomicU64::new(0),
+            refuses_capability: AtomicBool::new(false),
         }
     }
 
@@ -125,11 +135,24 @@ impl Sandboxes {
             let found = tokio::task::spawn_blocking(Bubblewrap::find).await;
             found.unwrap_or(Err(BubblewrapError::Missing))
         };
-        self.bubblewrap.get_or_init(find).await.clone()
+        let found = self.bubblewrap.get_or_init(find).await.clone()?;
+        let gives_capability = !self.refuses_capability.load(Ordering::Relaxed);
+        Ok(Bubblewrap { gives_capability, ..found })
+    }
+
+    /// Takes note of whether the system refused bubblewrap the capability.
+    pub(super) fn remember_refusal(&self, refused: bool) {
+        self.refuses_capability.store(refused, Ordering::Relaxed);
+    }
+
+    /// Bytes of memory that the processes of a command may use together.
+    pub(super) fn memory(&self) -> u64 {
+        self.options.memory.unwrap_or_else(|| (memory() / 4 * 3).max(LEAST_MEMORY))
     }
 
     /// Where the sandboxes keep what only they see.
     pub(super) fn directory(&self) -> &Path {
+        let own = self.options.bubblewrap.clone();
         &self.directory
     }
 

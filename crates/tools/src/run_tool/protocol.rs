@@ -112,7 +112,12 @@ pub(crate) enum Status {
 #[serde(rename_all = "camelCase", tag = "by")]
 pub(crate) enum Applied {
     /// A sandbox, with what its first program told.
-    Sandbox { layers: Layers },
+    Sandbox {
+        /// What is in force.
+        layers: Layers,
+        /// Whether the system refused the capability by which inotify is limited.
+        capability_refused: bool,
+    },
     /// The system call filter, and Landlock this far.
     Partial { file_rules: Enforcement },
     /// Nothing.

@@ -149,7 +149,7 @@ fn in_sandbox(
         .map_err(|error| error.to_string())?;
     Ok(Running {
         command: Pid::from_child(&started.process),
-        applied: Applied::Sandbox { layers: started.layers },
+        applied: Applied::Sandbox { layers: started.layers, capability_refused: started.capability_refused },
         sandbox: Some(started),
     })
 }
