@@ -55,8 +55,12 @@ impl Dialer {
         Self { resolver, connector, upstream, resolve, connect, lookups: Semaphore::new(MAX_LOOKUPS) }
     }
 
-    pub(crate) fn route(&self) -> Route {
-        if self.upstream.is_some() { Route::Upstream } else { Route::Direct }
+    pub(crate) fn route(&self, destination: &Destination) -> Route {
+        if self.upstream_for(destination).is_some() { Route::Upstream } else { Route::Direct }
+    }
+
+    fn upstream_for(&self, destination: &Destination) -> Option<&UpstreamProxy> {
+        self.upstream.as_ref().filter(|upstream| upstream.is_for(destination))
     }
 
     /// Connects to a destination that was granted.
@@ -65,7 +69,7 @@ impl Dialer {
         destination: &Destination,
         traffic: Arc<Traffic>,
     ) -> Result<Outbound, DialError> {
-        match &self.upstream {
+        match self.upstream_for(destination) {
             Some(upstream) => self.through(upstream, destination, traffic).await.map_err(DialError::Failed),
             None => self.direct(destination, traffic).await,
         }

@@ -26,6 +26,7 @@ use crate::record::{
     Checked, ConnectionRecord, Failure, Outcome, Place, Recorder, Refusal, failure_sentence, refusal_sentence,
 };
 use crate::request::{Destination, ProxyRequest, RejectedRequest, read_request, remove_connection_headers};
+use crate::socks;
 use crate::tunnel::{self, Tunnel};
 
 /// Bytes of a request's head.
@@ -48,6 +49,12 @@ pub(crate) struct Exchanges {
 /// Serves one connection until it ends.
 pub(crate) async fn serve(exchanges: &Exchanges, stream: TcpStream) {
     let _ = stream.set_nodelay(true);
+    let mut first = [0];
+    match timeout(exchanges.limits.head, stream.peek(&mut first)).await {
+        Ok(Ok(1)) if first[0] == socks::VERSION => return socks::serve(exchanges, stream).await,
+        Ok(Ok(1)) => {}
+        _ => return,
+    }
     let work = Work::default();
     // Boxed, because the connection is driven by hand below.
     let service = service_fn(|request| Box::pin(exchanges.answer(request, &work)));
@@ -164,8 +171,8 @@ impl Exchanges {
         Attempt { recorder, host, port, traffic: Arc::default(), outcome: None }
     }
 
-    pub(crate) fn connected(&self, checked: Checked) -> Outcome {
-        Outcome::Connected { route: self.dialer.route(), checked }
+    pub(crate) fn connected(&self, destination: &Destination, checked: Checked) -> Outcome {
+        Outcome::Connected { route: self.dialer.route(destination), checked }
     }
 
     async fn answer(&self, request: Request<Incoming>, work: &Work) -> Result<Response<Body>, Infallible> {
@@ -185,13 +192,16 @@ impl Exchanges {
 
     async fn tunnel(&self, destination: Destination, work: &Work) -> Result<Response<Body>, Response<Body>> {
         let (outbound, mut attempt) = self.open(&destination).await?;
-        attempt.set(self.connected(Checked::NameOnly));
+        attempt.set(self.connected(&destination, Checked::NameOnly));
         work.with(|state| state.tunnel = Some(Tunnel { destination, outbound, attempt }));
         Ok(Response::new(Body::Left(Full::default())))
     }
 
     /// Connects where it is granted; else the answer that says why not.
-    async fn open(&self, destination: &Destination) -> Result<(Outbound, Attempt), Response<Body>> {
+    pub(crate) async fn open(
+        &self,
+        destination: &Destination,
+    ) -> Result<(Outbound, Attempt), Response<Body>> {
         let Destination { host, port } = destination;
         let attempt = self.attempt(host.as_str(), *port);
         if let Err(missing) = self.grants.check(host, *port) {
@@ -221,7 +231,7 @@ impl Exchanges {
         mut attempt: Attempt,
         work: &Work,
     ) -> Result<Response<Body>, Response<Body>> {
-        attempt.set(self.connected(Checked::Http));
+        attempt.set(self.connected(destination, Checked::Http));
         let Some(request) = for_the_host(request, destination) else {
             return Err(refuse(attempt, Refusal::NotAProxyRequest));
         };

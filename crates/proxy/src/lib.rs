@@ -2,7 +2,8 @@
 //! granted, by name.
 //!
 //! A command has no network of its own. A listening socket from inside its sandbox is handed out,
-//! and [`Proxy`] serves it: requests in absolute form for `http`, and tunnels (`CONNECT`).
+//! and [`Proxy`] serves it: requests in absolute form for `http`, tunnels (`CONNECT`), and the same for
+//! SOCKS 5.
 //!
 //! A name is checked before it is resolved, so that resolving tells nobody anything; it is resolved
 //! here, and the connection goes to the very address that was checked ([`address`]). What a tunnel
@@ -22,11 +23,13 @@ mod exchange;
 pub mod grants;
 pub mod host_name;
 pub mod listener;
+mod no_proxy;
 mod outbound;
 pub mod ports;
 mod proxy;
 pub mod record;
 pub mod request;
+mod socks;
 mod tunnel;
 pub mod upstream;
 mod variables;

@@ -118,7 +118,10 @@ pub(crate) fn remove_connection_headers(headers: &mut HeaderMap) {
 }
 
 /// Splits `HOST[:PORT]`.
-fn read_authority(authority: &str, default_port: Option<u16>) -> Result<Destination, RejectedRequest> {
+pub(crate) fn read_authority(
+    authority: &str,
+    default_port: Option<u16>,
+) -> Result<Destination, RejectedRequest> {
     let reject = |port, refusal| Err(RejectedRequest { host: shown(authority), port, refusal });
     if authority.contains('@') {
         return reject(0, Refusal::UserInfo);

@@ -111,7 +111,7 @@ async fn tls(exchanges: &Exchanges, client: &mut TcpStream, early: &[u8], tunnel
     };
     match checked {
         Ok(checked) => {
-            attempt.set(exchanges.connected(checked));
+            attempt.set(exchanges.connected(&destination, checked));
             let tunnel = Tunnel { destination, outbound, attempt };
             relay(client, &reader.into_bytes(), tunnel).await;
         }

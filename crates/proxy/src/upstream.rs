@@ -8,6 +8,7 @@ use percent_encoding::percent_decode_str;
 use url::{Host, Url};
 use zeroize::Zeroizing;
 
+use crate::no_proxy::NoProxy;
 use crate::request::Destination;
 
 /// The most bytes of the URL of a proxy.
@@ -24,6 +25,7 @@ pub struct UpstreamProxy {
     port: u16,
     /// The value of `Proxy-Authorization`.
     authorization: Option<Zeroizing<String>>,
+    without: NoProxy,
 }
 
 /// Why a text names no [`UpstreamProxy`]. It never repeats the text, which may hold a password.
@@ -64,7 +66,19 @@ impl UpstreamProxy {
             Host::Ipv6(address) => address.to_string(),
         };
         let port = url.port_or_known_default().ok_or(UpstreamProxyError::NotAUrl)?;
-        Ok(Self { host, port, authorization: authorization(&url) })
+        Ok(Self { host, port, authorization: authorization(&url), without: NoProxy::default() })
+    }
+
+    /// The same, but not for hosts that `NO_PROXY` names: those are connected to as they are without a
+    /// proxy, and only at public addresses.
+    #[must_use]
+    pub fn except(self, no_proxy: &str) -> Self {
+        Self { without: NoProxy::parse(no_proxy), ..self }
+    }
+
+    /// Whether connections to a host go through it.
+    pub(crate) fn is_for(&self, destination: &Destination) -> bool {
+        !self.without.names(destination)
     }
 
     /// Its name or address.

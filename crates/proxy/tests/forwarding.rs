@@ -231,6 +231,21 @@ async fn an_upstream_proxy_is_asked_for_the_name() {
 }
 
 #[tokio::test]
+async fn hosts_without_the_upstream_proxy_are_resolved_and_checked() {
+    let mut setup = Setup::granting(&["network:example.com", "network:other.example"]);
+    setup.upstream = Some(UpstreamProxy::parse("127.0.0.1:1").unwrap().except("localhost, .example.com"));
+    let running = setup.start().await;
+    running.internet.name("example.com", &[&["10.0.0.1"]]);
+
+    let direct = running.exchange("GET http://example.com/ HTTP/1.1\r\nHost: example.com\r\n\r\n").await;
+    let through = running.exchange("CONNECT other.example:443 HTTP/1.1\r\n\r\n").await;
+
+    assert!(direct.starts_with("HTTP/1.1 403"), "{direct}");
+    assert!(through.starts_with("HTTP/1.1 502"), "{through}");
+    assert_eq!(running.internet.looked_up(), ["example.com"]);
+}
+
+#[tokio::test]
 async fn an_upstream_proxy_that_refuses_is_a_failure() {
     let (port, _proxy) = company_proxy("HTTP/1.1 407 Authenticate\r\n\r\n").await;
     let mut setup = Setup::granting(&["network:example.com"]);

@@ -30,6 +30,8 @@ const SESSION: &[&str] = &[
 
 /// Variables that name the proxy of a company's network. Commands never see it: it may hold a password.
 const PROXY: &[&str] = &["HTTPS_PROXY", "https_proxy"];
+/// Variables that name the hosts which are reached without it.
+const NO_PROXY: &[&str] = &["NO_PROXY", "no_proxy"];
 
 /// Variables that a call cannot set: they choose or load code, change who the command seems to be
 /// for, or reach the person's session.
@@ -143,6 +145,7 @@ pub struct ToolEnvironment {
     common: BTreeMap<String, String>,
     session: BTreeMap<String, String>,
     proxy: Option<String>,
+    no_proxy: Option<String>,
 }
 
 impl ToolEnvironment {
@@ -156,12 +159,15 @@ impl ToolEnvironment {
             .into_iter()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .filter(|(_, value)| !value.contains('\0'));
-        let (mut kept, mut session, mut proxy) = (BTreeMap::new(), BTreeMap::new(), None);
+        let (mut kept, mut session) = (BTreeMap::new(), BTreeMap::new());
+        let (mut proxy, mut no_proxy) = (None, None);
         for (name, value) in texts {
             if is_inherited(&name) {
                 kept.insert(name, value);
             } else if PROXY.contains(&name.as_str()) && !value.is_empty() {
                 proxy = Some(value);
+            } else if NO_PROXY.contains(&name.as_str()) && !value.is_empty() {
+                no_proxy = Some(value);
             } else if SESSION.contains(&name.as_str()) {
                 session.insert(name, value);
             }
@@ -169,12 +175,17 @@ impl ToolEnvironment {
         kept.insert("PATH".to_owned(), SEARCH_PATH.to_owned());
         kept.insert("TERM".to_owned(), "dumb".to_owned());
         kept.extend(temporary.to_str().map(|path| ("TMPDIR".to_owned(), path.to_owned())));
-        Self { common: kept, session, proxy }
+        Self { common: kept, session, proxy, no_proxy }
     }
 
     /// The proxy through which the host's own programs reach the network.
     pub(super) fn proxy(&self) -> Option<String> {
         self.proxy.clone()
+    }
+
+    /// The hosts that they reach without it.
+    pub(super) fn no_proxy(&self) -> Option<String> {
+        self.no_proxy.clone()
     }
 
     /// Where commands look for the system's programs.

@@ -217,6 +217,7 @@ impl Surroundings {
                         grants: planner.network_grants(),
                         listen,
                         upstream: self.environment.proxy(),
+                        no_proxy: self.environment.no_proxy(),
                     },
                 };
                 Ok((boundary, self.environment.changed(variables)))

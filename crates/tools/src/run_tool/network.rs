@@ -25,6 +25,8 @@ pub(crate) struct Network {
     pub(crate) listen: Vec<u16>,
     /// The proxy that the host's own programs use.
     pub(crate) upstream: Option<String>,
+    /// The hosts that they reach without it.
+    pub(crate) no_proxy: Option<String>,
 }
 
 /// How the proxy looks names up and connects.
@@ -63,12 +65,15 @@ impl Serving {
         let grants: Result<Vec<NetworkGrant>, _> = network.grants.iter().map(|need| need.parse()).collect();
         let grants =
             Grants::new(grants.map_err(|error| error.to_string())?).map_err(|error| error.to_string())?;
-        let upstream = network.upstream.as_deref().map(UpstreamProxy::parse).transpose();
+        // A command that reaches nobody starts whatever the proxy is.
+        let upstream = network.upstream.as_deref().filter(|_| !network.grants.is_empty());
+        let upstream = upstream.map(UpstreamProxy::parse).transpose().map_err(|error| error.to_string())?;
+        let no_proxy = network.no_proxy.as_deref().unwrap_or_default();
         let proxy = Proxy::new(ProxyParts {
             grants,
             resolver: ports.resolver,
             connector: ports.connector,
-            upstream: upstream.map_err(|error| error.to_string())?,
+            upstream: upstream.map(|upstream| upstream.except(no_proxy)),
             limits: Limits::default(),
             slots: ConnectionSlots::default(),
         });
