@@ -13,7 +13,7 @@ use std::path::Path;
 use serde_json::Value;
 use tidegate_agent::model::ModelName;
 
-use self::fields::{number, small};
+use self::fields::{folders, number, small};
 pub use self::policy::{Policy, RefusedValue};
 pub(crate) use self::shown::REDACTED;
 pub use self::shown::config_get;
@@ -38,6 +38,11 @@ pub struct Config {
     pub subagent_timeout_seconds: Option<u64>,
     /// `agents.defaults.runs.keepDays`: how many days the rows of ended runs are kept; Tidegate's own.
     pub keep_runs_days: Option<u64>,
+    /// `tools.exec.memoryMiB`: memory that the processes of a command may use together; Tidegate's own.
+    pub command_memory_mib: Option<u64>,
+    /// `tools.exec.withoutToolchains`: folders, absolute or beginning with `~/`, of toolchains that commands do
+    /// not see; Tidegate's own.
+    pub without_toolchains: Vec<String>,
 }
 
 impl Config {
@@ -146,6 +151,8 @@ fn read(value: &Value) -> Result<(Config, Policy), Vec<String>> {
             &mut problems,
         ),
         keep_runs_days: number(value, "/agents/defaults/runs/keepDays", 1, 3_650, &mut problems),
+        command_memory_mib: number(value, "/tools/exec/memoryMiB", 256, 16_777_216, &mut problems),
+        without_toolchains: folders(value, "/tools/exec/withoutToolchains", &mut problems),
     };
     if problems.is_empty() { Ok((config, policy)) } else { Err(problems) }
 }

@@ -154,7 +154,7 @@ async fn a_port_that_is_not_free_for_it_is_refused_unasked() {
     let mut fixture = Fixture::new();
     let reserved = free_port();
     let sandboxes = Sandboxes::new(fixture.root.join("state/sandbox"), common::person(&fixture.root));
-    let options = SandboxOptions { reserved_ports: vec![reserved] };
+    let options = SandboxOptions { reserved_ports: vec![reserved], ..SandboxOptions::default() };
     fixture.sandboxes = std::sync::Arc::new(sandboxes.with_options(options));
     let used = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
     let everywhere = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).expect("a port");

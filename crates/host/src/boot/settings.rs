@@ -87,7 +87,16 @@ pub(crate) fn sandboxes(place: &Place, loaded: &Loaded, port: u16) -> Sandboxes 
         name: environment::lookup("USER").unwrap_or_else(|| "person".to_owned()),
         home: environment::home().unwrap_or_else(|| PathBuf::from("/")),
     };
-    let reserved_ports =
-        std::iter::once(port).chain(loaded.config.port).chain(loaded.policy.page_ports()).collect();
-    Sandboxes::new(place.state_dir.join("sandbox"), user).with_options(SandboxOptions { reserved_ports })
+    let config = &loaded.config;
+    let folder = |text: &String| match text.strip_prefix("~/") {
+        Some(rest) => user.home.join(rest),
+        None => PathBuf::from(text),
+    };
+    let options = SandboxOptions {
+        reserved_ports: std::iter::once(port).chain(config.port).chain(loaded.policy.page_ports()).collect(),
+        memory: config.command_memory_mib.map(|mebibytes| mebibytes << 20),
+        without_toolchains: config.without_toolchains.iter().map(folder).collect(),
+        bubblewrap: None,
+    };
+    Sandboxes::new(place.state_dir.join("sandbox"), user).with_options(options)
 }

@@ -53,6 +53,28 @@ pub(super) fn text_at(value: &Value, pointer: &str, problems: &mut Vec<String>) 
     }
 }
 
+/// Folders that are named whole: absolute, or below the home directory by `~/`.
+pub(super) fn folders(value: &Value, pointer: &str, problems: &mut Vec<String>) -> Vec<String> {
+    const MOST: usize = 64;
+    let Some(set) = value.pointer(pointer) else { return Vec::new() };
+    let is_whole = |text: &&str| {
+        text.len() <= 4096
+            && (text.starts_with('/') || text.starts_with("~/"))
+            && text.split('/').all(|part| !matches!(part, "." | ".."))
+    };
+    let entries = set.as_array().filter(|entries| entries.len() <= MOST);
+    let read: Option<Vec<String>> = entries.and_then(|entries| {
+        entries.iter().map(|entry| entry.as_str().filter(is_whole).map(str::to_owned)).collect()
+    });
+    read.unwrap_or_else(|| {
+        problems.push(format!(
+            "{} must be a list of at most {MOST} folders, each absolute or beginning with ~/",
+            dotted(pointer)
+        ));
+        Vec::new()
+    })
+}
+
 fn dotted(pointer: &str) -> String {
     pointer.trim_start_matches('/').replace('/', ".")
 }

@@ -29,6 +29,7 @@ enum Form {
     /// Shown as scheme, host and port.
     Url,
     Origins,
+    Folders,
 }
 
 /// The keys whose values are shown.
@@ -50,6 +51,8 @@ const HARMLESS: &[(&str, Form)] = &[
     ("agents.defaults.subagents.maxDescendants", Form::Number),
     ("agents.defaults.subagents.runTimeoutSeconds", Form::Number),
     ("agents.defaults.runs.keepDays", Form::Number),
+    ("tools.exec.memoryMiB", Form::Number),
+    ("tools.exec.withoutToolchains", Form::Folders),
     ("tools.exec.ask", Form::Word(&["off", "on-miss", "always"])),
 ];
 
@@ -108,6 +111,15 @@ impl Form {
                 (is_plain && ModelName::parse(name).is_some()).then(|| value.clone())
             }
             (Self::Url, Value::String(url)) => address(url).map(Value::String),
+            (Self::Folders, Value::Array(entries)) => {
+                let folder = |entry: &Value| match entry.as_str() {
+                    Some(path) if path.starts_with('/') || path.starts_with("~/") => {
+                        json!(text::one_line(path, MAX_PATH))
+                    }
+                    _ => json!(REDACTED),
+                };
+                Some(Value::Array(entries.iter().map(folder).collect()))
+            }
             (Self::Origins, Value::Array(entries)) => {
                 let origin = |entry: &Value| match entry.as_str().map(WebOrigin::parse) {
                     Some(Ok(origin)) => json!(origin),

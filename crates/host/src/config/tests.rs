@@ -21,6 +21,23 @@ fn openclaws_keys_are_read_from_json5() {
 }
 
 #[test]
+fn limits_and_toolchains_of_commands_are_read() {
+    let text = "{tools:{exec:{memoryMiB:2048,withoutToolchains:['~/.nvm','/opt/x']}}}";
+    let config = parse(text).expect("valid").0;
+    assert_eq!(config.command_memory_mib, Some(2048));
+    assert_eq!(config.without_toolchains, ["~/.nvm", "/opt/x"]);
+    for wrong in [
+        "memoryMiB:1",
+        "withoutToolchains:'~/.nvm'",
+        "withoutToolchains:['.nvm']",
+        "withoutToolchains:['~/../x']",
+    ] {
+        let problems = parse(&format!("{{tools:{{exec:{{{wrong}}}}}}}")).expect_err("invalid");
+        assert!(problems.len() == 1 && problems[0].starts_with("tools.exec."), "{wrong}: {problems:?}");
+    }
+}
+
+#[test]
 fn every_problem_is_named_at_once() {
     let problems =
         parse("{gateway:{port:'x'},agents:{defaults:{workspace:'w',subagents:{maxSpawnDepth:99}}}}")

@@ -44,6 +44,8 @@ pub(super) enum End {
     Cancelled,
     /// The disk was nearly full.
     DiskFull,
+    /// Its processes together used more than this many bytes of memory.
+    OutOfMemory(u64),
     /// `run-tool` was killed, so that nobody knows.
     Lost,
 }
@@ -130,6 +132,7 @@ struct Supervised {
     started: Option<(i32, Applied)>,
     ended: Option<(Option<i32>, Option<i32>)>,
     disk_full: bool,
+    memory: Option<u64>,
     network: Vec<String>,
     refused: Option<String>,
 }
@@ -167,6 +170,7 @@ impl Supervised {
             started: None,
             ended: None,
             disk_full: false,
+            memory: None,
             network: Vec::new(),
             refused: None,
         })
@@ -197,10 +201,11 @@ impl Supervised {
                 tracing::debug!(process, ?applied, "a command was started");
                 self.started = Some((process, applied));
             }
-            Ok(Status::Ended { code, signal, disk_full, network }) => {
+            Ok(Status::Ended { code, signal, disk_full, memory, network }) => {
                 self.network = network;
                 self.ended = Some((code, signal));
                 self.disk_full = disk_full;
+                self.memory = memory;
             }
             Ok(Status::Refused { reason }) => self.refused = Some(reason),
             Err(error) => tracing::warn!(%error, "run-tool sent a line that is not a status"),
@@ -253,6 +258,7 @@ impl Supervised {
         let end = match (asked_to_end, self.ended) {
             (Some(end), _) => end,
             (None, _) if self.disk_full => End::DiskFull,
+            (None, _) if self.memory.is_some() => End::OutOfMemory(self.memory.unwrap_or_default()),
             (None, Some((Some(code), _))) => End::Exited(code),
             (None, Some((None, Some(signal)))) => End::Signalled(signal),
             (None, Some((None, None)) | None) => End::Lost,

@@ -219,6 +219,7 @@ impl Surroundings {
                         upstream: self.environment.proxy(),
                         no_proxy: self.environment.no_proxy(),
                     },
+                    memory: self.sandboxes.memory(),
                 };
                 Ok((boundary, self.environment.changed(variables)))
             }
@@ -297,6 +298,11 @@ fn describe(outcome: &Outcome) -> ToolOutput {
         End::Signalled(signal) => format!("ended by signal {}", signal_name(*signal)),
         End::TimedOut(limit) => format!("timed out after {} s and was ended", limit.as_secs()),
         End::Cancelled => "cancelled and ended".to_owned(),
+        End::OutOfMemory(bytes) => format!(
+            "ended, because its processes together used more than {} MiB of memory, the limit of a command; use \
+             less at a time, or ask the person to raise tools.exec.memoryMiB",
+            bytes >> 20
+        ),
         End::DiskFull => "ended, because the disk was nearly full".to_owned(),
         End::Lost => {
             "its supervisor was killed, so the outcome is unknown; what could be found was ended".to_owned()

@@ -42,6 +42,7 @@ pub(super) async fn run(sandboxes: &Sandboxes, launcher: &Launcher) -> Report {
             spec: Box::new(spec),
             user: sandboxes.user().clone(),
             network: Network::default(),
+            memory: sandboxes.memory(),
         },
     };
     let never = tokio_util::sync::CancellationToken::new();

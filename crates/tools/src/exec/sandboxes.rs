@@ -22,6 +22,8 @@ const INOTIFY_INSTANCES: u32 = 32;
 /// Bytes of memory of one process: half of the computer's, between these.
 const LEAST_DATA: u64 = 2 << 30;
 const MOST_DATA: u64 = 16 << 30;
+/// Bytes of memory of all processes of a command, at least.
+const LEAST_MEMORY: u64 = 1 << 30;
 
 /// Below the home directory: programs and libraries of toolchains that people install for themselves.
 /// None of them holds credentials.
@@ -53,8 +55,6 @@ pub struct SandboxOptions {
     /// Ports of this computer that never lead to a command: the gateway's own, and those of web pages
     /// that it answers.
     pub reserved_ports: Vec<u16>,
-}
-
     /// Bytes of memory that the processes of a command may use together, instead of three quarters of the
     /// computer's.
     pub memory: Option<u64>,
@@ -62,6 +62,8 @@ pub struct SandboxOptions {
     pub without_toolchains: Vec<PathBuf>,
     /// Where bubblewrap is, instead of where systems keep it.
     pub bubblewrap: Option<PathBuf>,
+}
+
 /// Makes the plans of sandboxes, and knows whether they hold on this computer.
 #[derive(Debug)]
 pub struct Sandboxes {
@@ -69,11 +71,11 @@ pub struct Sandboxes {
     user: User,
     options: SandboxOptions,
     bubblewrap: OnceCell<Result<Bubblewrap, BubblewrapError>>,
+    /// Whether the system refused bubblewrap a capability, so that it is not asked again.
+    refuses_capability: AtomicBool,
     report: OnceCell<Arc<Report>>,
     shown_toolchains: OnceCell<Vec<PathBuf>>,
     count: AtomicU64,
-    /// Whether the system refused bubblewrap a capability, so that it is not asked again.
-    refuses_capability: AtomicBool,
 }
 
 impl Sandboxes {
@@ -90,10 +92,10 @@ impl Sandboxes {
             user,
             options: SandboxOptions::default(),
             bubblewrap: OnceCell::new(),
+            refuses_capability: AtomicBool::new(false),
             report: OnceCell::new(),
             shown_toolchains: OnceCell::new(),
             count: AtomicU64::new(0),
-            refuses_capability: AtomicBool::new(false),
         }
     }
 
@@ -112,14 +114,19 @@ impl Sandboxes {
     /// Toolchains in the home directory that every sandbox has, read-only, as they are now. Blocks: call
     /// it off the async workers.
     pub(super) fn toolchains(&self) -> Vec<PathBuf> {
-        toolchains(&self.user.home)
+        toolchains(&self.user.home, &self.options.without_toolchains)
+    }
+
+    /// Whether a person took a toolchain, or a part of it, away.
+    fn is_left_out(&self, path: &Path) -> bool {
+        is_left_out(path, &self.options.without_toolchains)
     }
 
     /// The toolchains as they were at the first call, for a person who looks.
     pub async fn shown_toolchains(&self) -> &[PathBuf] {
         let look = async || {
-            let home = self.user.home.clone();
-            tokio::task::spawn_blocking(move || toolchains(&home)).await.unwrap_or_default()
+            let (home, left_out) = (self.user.home.clone(), self.options.without_toolchains.clone());
+            tokio::task::spawn_blocking(move || toolchains(&home, &left_out)).await.unwrap_or_default()
         };
         self.shown_toolchains.get_or_init(look).await
     }
@@ -131,9 +138,13 @@ impl Sandboxes {
 
     /// The bubblewrap of the system, looked for once.
     pub(super) async fn bubblewrap(&self) -> Result<Bubblewrap, BubblewrapError> {
+        let own = self.options.bubblewrap.clone();
         let find = async || {
-            let found = tokio::task::spawn_blocking(Bubblewrap::find).await;
-            found.unwrap_or(Err(BubblewrapError::Missing))
+            let found = tokio::task::spawn_blocking(move || match own {
+                Some(own) => Bubblewrap::find_in([own.as_path()]),
+                None => Bubblewrap::find(),
+            });
+            found.await.unwrap_or(Err(BubblewrapError::Missing))
         };
         let found = self.bubblewrap.get_or_init(find).await.clone()?;
         let gives_capability = !self.refuses_capability.load(Ordering::Relaxed);
@@ -152,7 +163,6 @@ impl Sandboxes {
 
     /// Where the sandboxes keep what only they see.
     pub(super) fn directory(&self) -> &Path {
-        let own = self.options.bubblewrap.clone();
         &self.directory
     }
 
@@ -193,7 +203,7 @@ impl Sandboxes {
             local_sockets: false,
             proxy_port: None,
             loopback_sockets: 0,
-            limits: limits(),
+            limits: limits(self.options.memory),
         })
     }
 
@@ -205,7 +215,10 @@ impl Sandboxes {
             programs
                 .extend(newest_first(&home.join(versions)).into_iter().map(|version| version.join("bin")));
         }
-        let programs = programs.iter().filter(|path| path.is_dir()).filter_map(|path| path.to_str());
+        let programs = programs
+            .iter()
+            .filter(|path| path.is_dir() && !self.is_left_out(path))
+            .filter_map(|path| path.to_str());
         // A colon would be two places.
         let mut places: Vec<&str> = programs.filter(|path| !path.contains(':')).collect();
         places.push(search_path);
@@ -223,10 +236,16 @@ impl Sandboxes {
     }
 }
 
-fn toolchains(home: &Path) -> Vec<PathBuf> {
+fn toolchains(home: &Path, left_out: &[PathBuf]) -> Vec<PathBuf> {
     let below_home = TOOLCHAINS.iter().map(|name| home.join(name));
     // A link would be followed to where nobody looked.
-    below_home.filter(|path| path.canonicalize().is_ok_and(|real| real == *path)).collect()
+    let is_plain = |path: &PathBuf| path.canonicalize().is_ok_and(|real| real == *path);
+    below_home.filter(|path| !is_left_out(path, left_out)).filter(is_plain).collect()
+}
+
+/// Whether a toolchain, or a part of it, is among the folders that a person took away.
+fn is_left_out(path: &Path, left_out: &[PathBuf]) -> bool {
+    left_out.iter().any(|folder| overlaps(folder, path))
 }
 
 /// How names of directories of this process's commands begin.
@@ -270,11 +289,11 @@ pub(super) fn make_private(path: &Path) -> std::io::Result<()> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
-fn limits() -> Limits {
+fn limits(of_command: Option<u64>) -> Limits {
     Limits {
         processes: PROCESSES,
         open_files: OPEN_FILES,
-        data: (memory() / 2).clamp(LEAST_DATA, MOST_DATA),
+        data: (memory() / 2).clamp(LEAST_DATA, MOST_DATA).min(of_command.unwrap_or(u64::MAX)),
         file_size: FILE_SIZE,
         inotify_instances: INOTIFY_INSTANCES,
     }
@@ -325,6 +344,22 @@ mod tests {
         std::os::unix::fs::symlink(root.join("elsewhere"), root.join(".bun/bin")).expect("linked");
         let spec = sandboxes(&root).spec(root.join("go"), false).expect("planned");
         assert_eq!(spec.readable, [root.join(".cargo/bin")]);
+    }
+
+    #[test]
+    fn a_toolchain_that_a_person_took_away_is_left_out() {
+        let home = tempfile::tempdir().expect("a directory");
+        let root = home.path().canonicalize().expect("canonical");
+        for name in ["go/bin", ".cargo/bin", ".cargo/registry", ".nvm/versions/node/v1/bin"] {
+            std::fs::create_dir_all(root.join(name)).expect("made");
+        }
+        let without_toolchains = vec![root.join(".cargo"), root.join(".nvm/versions/node/v1")];
+        let options = SandboxOptions { without_toolchains, ..SandboxOptions::default() };
+        let sandboxes = sandboxes(&root).with_options(options);
+        assert_eq!(sandboxes.toolchains(), [root.join("go/bin")]);
+        let variables = sandboxes.variables("/usr/bin", false);
+        let path = variables.iter().find(|(name, _)| name == "PATH").map(|(_, value)| value.clone());
+        assert_eq!(path, Some(format!("{}:/usr/bin", root.join("go/bin").display())));
     }
 
     #[test]

@@ -75,6 +75,20 @@ pub(crate) fn end_session(session: i32, _command: Option<i32>) {
     }
 }
 
+/// The numbers of all processes below `command`, and its own.
+pub(super) fn below(command: Pid) -> HashSet<i32> {
+    let table = process_table();
+    let mut below = HashSet::from([command.as_raw_nonzero().get()]);
+    loop {
+        let more = table.iter().filter(|(id, entry)| below.contains(&entry.parent) && !below.contains(id));
+        let more: Vec<i32> = more.map(|(id, _)| *id).collect();
+        if more.is_empty() {
+            return below;
+        }
+        below.extend(more);
+    }
+}
+
 /// Signals the process, unless its number belongs to another one by now.
 fn send(id: i32, entry: &Entry, signal: Signal) {
     let Some(pid) = Pid::from_raw(id) else { return };

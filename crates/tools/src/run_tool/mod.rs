@@ -19,6 +19,7 @@ mod descendants;
 mod descendants;
 mod disk;
 pub(crate) mod listen;
+mod memory;
 pub(crate) mod network;
 #[cfg(target_os = "linux")]
 mod partial;
@@ -41,6 +42,7 @@ use rustix::process::{Pid, Signal, WaitOptions, WaitStatus};
 use descendants::Descendants;
 use disk::DiskReserve;
 use listen::Ports;
+use memory::MemoryLimit;
 use network::{NetworkPorts, Serving};
 use protocol::{Boundary, INTERRUPT, MAX_PLAN, Plan, STOP, Status, VERSION};
 use start::Running;
@@ -94,6 +96,8 @@ enum Event {
     Interrupt,
     /// The disk is nearly full.
     DiskFull,
+    /// Its processes together use more than this many bytes of memory.
+    MemoryFull(u64),
     /// The host died.
     HostGone,
 }
@@ -157,6 +161,10 @@ fn run(plan: &Plan, ports: NetworkPorts) -> Result<(), String> {
     let disk = events.clone();
     thread::spawn(move || reserve.watch(|| disk.send(Event::DiskFull).is_ok()));
     let command = running.command;
+    if let Some(limit) = MemoryLimit::of(&plan.boundary, command) {
+        let memory = events.clone();
+        thread::spawn(move || limit.watch(|bytes| memory.send(Event::MemoryFull(bytes)).is_ok()));
+    }
     thread::spawn(move || reap(command, &events));
     let descendants = Descendants::of(command, running.is_sandbox());
     let end = wait_for_end(&happened, || match &terminal {
@@ -176,6 +184,7 @@ fn run(plan: &Plan, ports: NetworkPorts) -> Result<(), String> {
         code: status.and_then(WaitStatus::exit_status),
         signal: status.and_then(WaitStatus::terminating_signal),
         disk_full: end.disk_full,
+        memory: end.memory,
         network,
     });
     Ok(())
@@ -220,12 +229,13 @@ struct End {
     status: Option<WaitStatus>,
     grace: Duration,
     disk_full: bool,
+    memory: Option<u64>,
     host_gone: bool,
 }
 
 /// Waits until the command must end or has ended.
 fn wait_for_end(happened: &Receiver<Event>, interrupt: impl Fn()) -> End {
-    let end = |status, grace| End { status, grace, disk_full: false, host_gone: false };
+    let end = |status, grace| End { status, grace, disk_full: false, memory: None, host_gone: false };
     loop {
         return match happened.recv() {
             Ok(Event::Interrupt) => {
@@ -235,6 +245,7 @@ fn wait_for_end(happened: &Receiver<Event>, interrupt: impl Fn()) -> End {
             Ok(Event::Ended(status)) => end(Some(status), GRACE),
             Ok(Event::Stop | Event::NoneLeft) => end(None, GRACE),
             Ok(Event::DiskFull) => End { disk_full: true, ..end(None, GRACE_WITHOUT_HOST) },
+            Ok(Event::MemoryFull(bytes)) => End { memory: Some(bytes), ..end(None, Duration::ZERO) },
             Ok(Event::HostGone) | Err(_) => End { host_gone: true, ..end(None, GRACE_WITHOUT_HOST) },
         };
     }
@@ -248,7 +259,7 @@ fn end_all(
     end: &End,
 ) -> Option<WaitStatus> {
     let mut status = end.status;
-    if end.host_gone {
+    if end.host_gone || end.memory.is_some() {
         running.kill();
     }
     descendants.signal(Signal::TERM);
@@ -269,7 +280,8 @@ fn end_all(
                 running.kill();
                 deadline = deadline.min(Instant::now() + GRACE_WITHOUT_HOST);
             }
-            Ok(Event::Stop | Event::Interrupt | Event::DiskFull) | Err(RecvTimeoutError::Timeout) => {}
+            Ok(Event::Stop | Event::Interrupt | Event::DiskFull | Event::MemoryFull(_))
+            | Err(RecvTimeoutError::Timeout) => {}
         }
     }
     descendants.signal(Signal::KILL);

@@ -64,6 +64,8 @@ pub(crate) enum Boundary {
         user: User,
         /// Where the command may connect, and where it may be connected to.
         network: Network,
+        /// Bytes of memory that its processes may use together.
+        memory: u64,
     },
     /// The system call filter and Landlock.
     Partial {
@@ -102,6 +104,8 @@ pub(crate) enum Status {
         signal: Option<i32>,
         /// Whether it was ended because the disk was nearly full.
         disk_full: bool,
+        /// The limit of memory that it was ended for.
+        memory: Option<u64>,
         /// What became of connections that were refused or failed, in sentences.
         network: Vec<String>,
     },

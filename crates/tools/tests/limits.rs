@@ -1,0 +1,123 @@
+//! What a command may use up, and what the system may refuse the sandbox.
+#![cfg(target_os = "linux")]
+// Tests fail by panicking.
+#![allow(clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use common::{Fixture, person};
+use serde_json::json;
+use tidegate_sandbox::report::Layer;
+use tidegate_tools::{Launcher, SandboxOptions, Sandboxes};
+
+const MEBIBYTE: u64 = 1 << 20;
+
+fn with_options(options: SandboxOptions) -> Fixture {
+    let mut fixture = Fixture::new();
+    let sandboxes = Sandboxes::new(fixture.root.join("state/sandbox"), person(&fixture.root));
+    fixture.sandboxes = Arc::new(sandboxes.with_options(options));
+    fixture
+}
+
+fn with_memory(mebibytes: u64) -> Fixture {
+    with_options(SandboxOptions { memory: Some(mebibytes * MEBIBYTE), ..SandboxOptions::default() })
+}
+
+const HOLD: &str = "import sys, time
+held = bytearray(int(sys.argv[1]) << 20)
+for at in range(0, len(held), 4096): held[at] = 1
+print('holds', flush=True)
+time.sleep(100)";
+
+#[tokio::test]
+async fn many_processes_together_do_not_exceed_the_memory_of_a_command() {
+    let fixture = with_memory(256);
+    fixture.file("workspace/hold.py", HOLD);
+    // Each alone is far below the limit, and one left its session.
+    let command = "for i in 1 2 3 4 5 6; do setsid python3 hold.py 60 & done; wait; echo survived";
+    let output = fixture.call("exec", json!({"command": command})).await;
+    assert!(output.is_error && !output.text.contains("survived"), "{}", output.text);
+    assert!(output.text.contains("together used more than 256 MiB of memory"), "{}", output.text);
+    assert!(output.text.contains("tools.exec.memoryMiB"), "{}", output.text);
+}
+
+#[tokio::test]
+async fn memory_that_processes_share_counts_once() {
+    let fixture = with_memory(256);
+    // Twelve times 64 MiB in the cheap accounts, and looked at more than once.
+    let command = "python3 -c '
+import os, time
+held = bytearray(64 << 20)
+for at in range(0, len(held), 4096): held[at] = 1
+for _ in range(12):
+    if os.fork() == 0:
+        time.sleep(3)
+        os._exit(0)
+for _ in range(12): os.wait()
+print(\"done\")'";
+    let output = fixture.call("exec", json!({"command": command})).await;
+    assert!(output.text.starts_with("done\n[exit code 0"), "{}", output.text);
+}
+
+/// A bubblewrap that refuses what some systems refuse, and otherwise is the system's. Only one that belongs
+/// to root is used.
+fn refusing(fixture: &Fixture) -> Option<PathBuf> {
+    let script = "#!/bin/sh
+[ \"$1\" = --version ] && { echo bubblewrap 0.8.0; exit; }
+echo start >> \"$(dirname \"$0\")/starts\"
+if grep -qa CAP_SYS_RESOURCE \"/proc/self/fd/$2\"; then
+    echo 'bwrap: capset failed: Operation not permitted' >&2
+    exit 1
+fi
+exec /usr/bin/bwrap \"$@\"
+";
+    let path = fixture.file("outside/bwrap", script);
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("changed");
+    (std::fs::metadata(&path).expect("there").uid() == 0).then_some(path)
+}
+
+#[tokio::test]
+async fn a_capability_that_is_refused_is_done_without_and_not_asked_again() {
+    let mut fixture = Fixture::new();
+    let Some(bubblewrap) = refusing(&fixture) else { return };
+    let options = SandboxOptions { bubblewrap: Some(bubblewrap), ..SandboxOptions::default() };
+    let sandboxes = Sandboxes::new(fixture.root.join("state/sandbox"), person(&fixture.root));
+    fixture.sandboxes = Arc::new(sandboxes.with_options(options));
+
+    let report = fixture.sandboxes.report(&Launcher::new(common::tool_host())).await;
+    let after_the_trial = fixture.text("outside/starts").unwrap_or_default().lines().count();
+    let output = fixture.call("exec", json!({"command": "echo ran"})).await;
+    let after_a_command = fixture.text("outside/starts").unwrap_or_default().lines().count();
+
+    assert!(report.is_contained() && !report.holds(Layer::Inotify), "{report:?}");
+    let losses = report.losses();
+    assert!(
+        losses.len() == 1 && losses[0].contains("does not let bubblewrap give the capability"),
+        "{losses:?}"
+    );
+    assert!(output.text.starts_with("ran\n[exit code 0"), "{}", output.text);
+    assert_eq!((after_the_trial, after_a_command), (2, 3));
+}
+
+#[tokio::test]
+async fn a_refusal_for_another_reason_runs_nothing() {
+    let mut fixture = Fixture::new();
+    if refusing(&fixture).is_none() {
+        return;
+    }
+    let script = "#!/bin/sh
+[ \"$1\" = --version ] && { echo bubblewrap 0.8.0; exit; }
+echo 'bwrap: No permissions to create new namespace' >&2
+exit 1
+";
+    let bubblewrap = Some(fixture.file("outside/bwrap", script));
+    let sandboxes = Sandboxes::new(fixture.root.join("state/sandbox"), person(&fixture.root));
+    let options = SandboxOptions { bubblewrap, ..SandboxOptions::default() };
+    fixture.sandboxes = Arc::new(sandboxes.with_options(options));
+    let report = fixture.sandboxes.report(&Launcher::new(common::tool_host())).await;
+    assert!(report.problem().is_some_and(|problem| problem.contains("No permissions")), "{report:?}");
+}
