@@ -227,3 +227,16 @@ async fn a_repository_among_protected_files_is_not_given() {
     let text = run(&fixture, &fixture.workspace(), "git status", &[]).await;
     assert!(text.contains("not a git repository"), "{text}");
 }
+
+#[tokio::test]
+async fn a_socket_in_the_repository_elsewhere_is_in_reach_too() {
+    let fixture = Fixture::new();
+    let main = worktree(&fixture);
+    // Where git's own daemon listens.
+    let socket =
+        std::os::unix::net::UnixListener::bind(main.join(".git/fsmonitor--daemon.ipc")).expect("bound");
+    let refused =
+        fixture.refused("exec", json!({"command": "true", "needs": ["sockets"], "reason": "because"})).await;
+    assert!(refused.contains("fsmonitor--daemon.ipc"), "{refused}");
+    drop(socket);
+}

@@ -209,7 +209,8 @@ impl Planner {
         if self.confinement.needs.contains(&Need::Sockets) {
             let workspace = self.authority.workspace().to_owned();
             let toolchains = self.sandboxes.toolchains();
-            local_sockets::check(granted.iter().chain(&toolchains).chain([&workspace]))?;
+            let repository = self.repository().folder().map(Path::to_owned);
+            local_sockets::check(granted.iter().chain(&toolchains).chain(&repository).chain([&workspace]))?;
         }
         let reserved = self.sandboxes.reserved_ports();
         self.listen().into_iter().try_for_each(|port| listen::check(port, reserved))?;
@@ -277,7 +278,7 @@ impl Planner {
     pub(super) fn watched(&self) -> Vec<PathBuf> {
         let mut folders = vec![self.authority.workspace().to_owned()];
         if self.confinement.needs.contains(&Need::Git) {
-            folders.extend(self.repository().watched().map(Path::to_owned));
+            folders.extend(self.repository().folder().map(Path::to_owned));
         }
         folders
     }

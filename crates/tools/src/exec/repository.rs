@@ -97,17 +97,12 @@ fn submodule(own: PathBuf, workspace: &Path) -> Option<Repository> {
 
 impl Repository {
     /// The whole of it, where it lies outside of the workspace.
-    fn folder(&self) -> Option<&Path> {
+    pub(super) fn folder(&self) -> Option<&Path> {
         match self {
             Self::None | Self::Inside => None,
             Self::Worktree { common, .. } => Some(common),
             Self::Submodule(own) => Some(own),
         }
-    }
-
-    /// The folder in which trigger files are watched over while it is granted.
-    pub(super) fn watched(&self) -> Option<&Path> {
-        self.folder()
     }
 
     /// Adds what lies outside of the workspace: to be read, as a repository in the workspace is; with
