@@ -13,7 +13,7 @@ use std::path::Path;
 use serde_json::Value;
 use tidegate_agent::model::ModelName;
 
-use self::fields::{folders, number, small};
+use self::fields::{folders, number, small, switch};
 pub use self::policy::{Policy, RefusedValue};
 pub(crate) use self::shown::REDACTED;
 pub use self::shown::config_get;
@@ -40,6 +40,9 @@ pub struct Config {
     pub keep_runs_days: Option<u64>,
     /// `tools.exec.memoryMiB`: memory that the processes of a command may use together; Tidegate's own.
     pub command_memory_mib: Option<u64>,
+    /// `tools.exec.memoryScope`: whether each sandbox gets a control group from the person's service manager;
+    /// Tidegate's own.
+    pub command_memory_scope: bool,
     /// `tools.exec.withoutToolchains`: folders, absolute or beginning with `~/`, of toolchains that commands do
     /// not see; Tidegate's own.
     pub without_toolchains: Vec<String>,
@@ -152,6 +155,7 @@ fn read(value: &Value) -> Result<(Config, Policy), Vec<String>> {
         ),
         keep_runs_days: number(value, "/agents/defaults/runs/keepDays", 1, 3_650, &mut problems),
         command_memory_mib: number(value, "/tools/exec/memoryMiB", 256, 16_777_216, &mut problems),
+        command_memory_scope: switch(value, "/tools/exec/memoryScope", &mut problems),
         without_toolchains: folders(value, "/tools/exec/withoutToolchains", &mut problems),
     };
     if problems.is_empty() { Ok((config, policy)) } else { Err(problems) }

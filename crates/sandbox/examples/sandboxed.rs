@@ -28,6 +28,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         local_sockets: false,
         proxy_port: None,
         loopback_sockets: 0,
+        scope: None,
         limits: tidegate_inside::Limits {
             processes: 2048,
             open_files: 4096,

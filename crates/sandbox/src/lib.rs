@@ -16,6 +16,8 @@ pub mod bubblewrap;
 pub mod filter;
 #[cfg(target_os = "linux")]
 pub mod mounts;
+#[cfg(unix)]
+pub mod scope;
 #[cfg(target_os = "linux")]
 mod start;
 #[cfg(target_os = "linux")]

@@ -31,6 +31,9 @@ pub struct Spec {
     pub proxy_port: Option<u16>,
     /// How many connections at a time the host can make to servers of the command.
     pub loopback_sockets: u16,
+    /// A control group around the whole sandbox, where the person wants one.
+    #[cfg(unix)]
+    pub scope: Option<crate::scope::MemoryScope>,
     /// What the command may use up.
     pub limits: tidegate_inside::Limits,
 }

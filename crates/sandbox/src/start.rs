@@ -210,17 +210,27 @@ fn attempt(
     // Limits that the filter forbids to change inside. A limit of one byte is the only one by which the
     // kernel does not hand a crashed process to a program outside.
     setrlimit(Resource::Core, Rlimit { current: Some(1), maximum: Some(1) })?;
-    let process = Process::new(&bubblewrap.path)
+    let mut process = match &spec.scope {
+        Some(scope) => scope.command(&bubblewrap.path),
+        None => {
+            let mut process = Process::new(&bubblewrap.path);
+            process.env_clear();
+            process
+        }
+    };
+    let spawned = process
         .arg("--args")
         .arg(list.as_raw_fd().to_string())
         .arg("--")
         .arg(format!("/proc/self/fd/{}", inherited.inside.as_raw_fd()))
-        .env_clear()
         .current_dir("/")
         .stdin(Stdio::from(theirs))
         .stdout(Stdio::from(says.try_clone()?))
         .stderr(Stdio::from(says))
-        .spawn()?;
+        .spawn();
+    // It holds the other end of the channel, whose end is to be noticed.
+    drop(process);
+    let process = spawned?;
     drop(inherited);
     let mut started = Started {
         process,

@@ -6,6 +6,7 @@
 mod common;
 
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -78,6 +79,55 @@ exec /usr/bin/bwrap \"$@\"
     let path = fixture.file("outside/bwrap", script);
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("changed");
     (std::fs::metadata(&path).expect("there").uid() == 0).then_some(path)
+}
+
+/// A service manager that takes note of what it is asked, and does it without a control group.
+fn service_manager(fixture: &Fixture) -> Option<(PathBuf, UnixListener)> {
+    let script = "#!/bin/sh
+printf '%s\\n' \"$XDG_RUNTIME_DIR\" \"$@\" > \"$(dirname \"$0\")/asked\"
+while [ \"$1\" != -- ]; do shift; done
+shift
+exec \"$@\"
+";
+    let path = fixture.file("outside/systemd-run", script);
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("changed");
+    std::fs::create_dir_all(fixture.root.join("outside/runtime/systemd")).expect("made");
+    let listener = UnixListener::bind(fixture.root.join("outside/runtime/systemd/private")).expect("bound");
+    (std::fs::metadata(&path).expect("there").uid() == 0).then_some((path, listener))
+}
+
+#[tokio::test]
+async fn a_sandbox_begins_in_a_scope_where_the_person_wants_one() {
+    let mut fixture = Fixture::new();
+    let Some((systemd_run, _listener)) = service_manager(&fixture) else { return };
+    let runtime = fixture.root.join("outside/runtime");
+    fixture.variables = vec![("XDG_RUNTIME_DIR".into(), runtime.clone().into())];
+    let options = SandboxOptions {
+        memory_scope: true,
+        memory: Some(512 * MEBIBYTE),
+        systemd_run: Some(systemd_run),
+        ..SandboxOptions::default()
+    };
+    let sandboxes = Sandboxes::new(fixture.root.join("state/sandbox"), person(&fixture.root));
+    fixture.sandboxes = Arc::new(sandboxes.with_options(options));
+
+    let command = "echo $XDG_RUNTIME_DIR; sleep 60 & exit 3";
+    let output = fixture.call("exec", json!({"command": command})).await;
+
+    assert!(output.text.starts_with("\n[exit code 3"), "{}", output.text);
+    let asked = fixture.text("outside/asked").expect("it was asked");
+    for line in [&*runtime.to_string_lossy(), "--user", "--scope", "--property=MemoryMax=536870912", "-i"] {
+        assert!(asked.lines().any(|asked| asked == line), "{line}: {asked}");
+    }
+}
+
+#[tokio::test]
+async fn a_scope_that_cannot_be_made_is_a_sentence() {
+    let options = SandboxOptions { memory_scope: true, ..SandboxOptions::default() };
+    let fixture = with_options(options);
+    let refused = fixture.refused("exec", json!({"command": "touch ran"})).await;
+    assert!(refused.contains("tools.exec.memoryScope is set"), "{refused}");
+    assert!(!fixture.workspace().join("ran").exists());
 }
 
 #[tokio::test]

@@ -96,6 +96,8 @@ pub(crate) fn sandboxes(place: &Place, loaded: &Loaded, port: u16) -> Sandboxes 
         reserved_ports: std::iter::once(port).chain(config.port).chain(loaded.policy.page_ports()).collect(),
         memory: config.command_memory_mib.map(|mebibytes| mebibytes << 20),
         without_toolchains: config.without_toolchains.iter().map(folder).collect(),
+        memory_scope: config.command_memory_scope,
+        systemd_run: None,
         bubblewrap: None,
     };
     Sandboxes::new(place.state_dir.join("sandbox"), user).with_options(options)

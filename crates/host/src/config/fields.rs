@@ -53,6 +53,18 @@ pub(super) fn text_at(value: &Value, pointer: &str, problems: &mut Vec<String>) 
     }
 }
 
+/// Whether something is on; it is off where nothing is said.
+pub(super) fn switch(value: &Value, pointer: &str, problems: &mut Vec<String>) -> bool {
+    match value.pointer(pointer) {
+        None => false,
+        Some(Value::Bool(on)) => *on,
+        Some(_) => {
+            problems.push(format!("{} must be true or false", dotted(pointer)));
+            false
+        }
+    }
+}
+
 /// Folders that are named whole: absolute, or below the home directory by `~/`.
 pub(super) fn folders(value: &Value, pointer: &str, problems: &mut Vec<String>) -> Vec<String> {
     const MOST: usize = 64;

@@ -52,6 +52,7 @@ const HARMLESS: &[(&str, Form)] = &[
     ("agents.defaults.subagents.runTimeoutSeconds", Form::Number),
     ("agents.defaults.runs.keepDays", Form::Number),
     ("tools.exec.memoryMiB", Form::Number),
+    ("tools.exec.memoryScope", Form::Switch),
     ("tools.exec.withoutToolchains", Form::Folders),
     ("tools.exec.ask", Form::Word(&["off", "on-miss", "always"])),
 ];

@@ -22,12 +22,14 @@ fn openclaws_keys_are_read_from_json5() {
 
 #[test]
 fn limits_and_toolchains_of_commands_are_read() {
-    let text = "{tools:{exec:{memoryMiB:2048,withoutToolchains:['~/.nvm','/opt/x']}}}";
+    let text = "{tools:{exec:{memoryMiB:2048,memoryScope:true,withoutToolchains:['~/.nvm','/opt/x']}}}";
     let config = parse(text).expect("valid").0;
     assert_eq!(config.command_memory_mib, Some(2048));
+    assert!(config.command_memory_scope);
     assert_eq!(config.without_toolchains, ["~/.nvm", "/opt/x"]);
     for wrong in [
         "memoryMiB:1",
+        "memoryScope:1",
         "withoutToolchains:'~/.nvm'",
         "withoutToolchains:['.nvm']",
         "withoutToolchains:['~/../x']",

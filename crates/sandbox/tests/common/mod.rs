@@ -44,6 +44,7 @@ impl Place {
             local_sockets: false,
             proxy_port: None,
             loopback_sockets: 0,
+            scope: None,
             limits: Limits {
                 processes: 256,
                 open_files: 256,

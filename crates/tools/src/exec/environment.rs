@@ -188,6 +188,11 @@ impl ToolEnvironment {
         self.no_proxy.clone()
     }
 
+    /// The person's runtime directory.
+    pub(super) fn runtime_directory(&self) -> Option<&str> {
+        self.session.get("XDG_RUNTIME_DIR").map(String::as_str)
+    }
+
     /// Where commands look for the system's programs.
     pub(super) fn search_path(&self) -> &'static str {
         SEARCH_PATH

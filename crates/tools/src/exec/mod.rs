@@ -23,6 +23,7 @@ use tidegate_agent::tool::{Tool, ToolContext, ToolDescription, ToolOutput};
 use tidegate_protocol::confinement::{CommandClass, Need};
 use tidegate_sandbox::Enforcement;
 use tidegate_sandbox::bubblewrap::{Bubblewrap, BubblewrapError};
+use tidegate_sandbox::scope::ScopeError;
 use tidegate_triggers::Report;
 use tokio_util::sync::CancellationToken;
 
@@ -76,6 +77,8 @@ enum ExecError {
     Directories(std::io::Error),
     #[error(transparent)]
     Bubblewrap(#[from] BubblewrapError),
+    #[error("tools.exec.memoryScope is set, and {0}; the person can take the setting away")]
+    Scope(#[from] ScopeError),
     #[error(transparent)]
     Watch(#[from] WatchError),
     #[error(transparent)]
@@ -200,6 +203,7 @@ impl Surroundings {
                 spec.writable = planner.granted()?;
                 spec.local_sockets = confinement.needs.contains(&Need::Sockets);
                 spec.proxy_port = Some(PROXY_PORT);
+                spec.scope = self.sandboxes.scope(self.environment.runtime_directory())?;
                 let listen = planner.listen();
                 spec.loopback_sockets = if listen.is_empty() { 0 } else { CONNECTIONS };
                 let mut variables = self.sandboxes.variables(self.environment.search_path(), confinement.pty);

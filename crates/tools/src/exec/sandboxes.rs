@@ -8,6 +8,7 @@ use sha2::{Digest as _, Sha256};
 use tidegate_sandbox::Limits;
 use tidegate_sandbox::bubblewrap::{Bubblewrap, BubblewrapError};
 use tidegate_sandbox::report::Report;
+use tidegate_sandbox::scope::{self, MemoryScope, ScopeError};
 use tidegate_sandbox::spec::{Spec, User};
 use tokio::sync::OnceCell;
 
@@ -60,6 +61,10 @@ pub struct SandboxOptions {
     pub memory: Option<u64>,
     /// Folders of toolchains that no sandbox has, with all below them.
     pub without_toolchains: Vec<PathBuf>,
+    /// Whether each sandbox gets a control group from the person's service manager.
+    pub memory_scope: bool,
+    /// `systemd-run`, instead of the system's.
+    pub systemd_run: Option<PathBuf>,
     /// Where bubblewrap is, instead of where systems keep it.
     pub bubblewrap: Option<PathBuf>,
 }
@@ -156,6 +161,16 @@ impl Sandboxes {
         self.refuses_capability.store(refused, Ordering::Relaxed);
     }
 
+    /// The control group of a sandbox, where a person wants one. `runtime_directory` is the person's.
+    pub(super) fn scope(&self, runtime_directory: Option<&str>) -> Result<Option<MemoryScope>, ScopeError> {
+        if !self.options.memory_scope {
+            return Ok(None);
+        }
+        let program = self.options.systemd_run.as_deref().unwrap_or(Path::new(scope::PROGRAM));
+        let directory = Path::new(runtime_directory.unwrap_or("/nonexistent"));
+        MemoryScope::find(program, directory, self.memory(), PROCESSES).map(Some)
+    }
+
     /// Bytes of memory that the processes of a command may use together.
     pub(super) fn memory(&self) -> u64 {
         self.options.memory.unwrap_or_else(|| (memory() / 4 * 3).max(LEAST_MEMORY))
@@ -203,6 +218,7 @@ impl Sandboxes {
             local_sockets: false,
             proxy_port: None,
             loopback_sockets: 0,
+            scope: None,
             limits: limits(self.options.memory),
         })
     }

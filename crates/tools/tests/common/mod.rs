@@ -2,6 +2,7 @@
 #![allow(dead_code)]
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,6 +33,8 @@ pub(crate) struct Fixture {
     pub(crate) root: PathBuf,
     pub(crate) protected: Protected,
     pub(crate) sandboxes: Arc<Sandboxes>,
+    /// Variables of the host, beside the real ones.
+    pub(crate) variables: Vec<(OsString, OsString)>,
     /// The server that every public name leads to.
     pub(crate) server: Option<SocketAddr>,
 }
@@ -49,7 +52,7 @@ impl Fixture {
         let protected =
             Protected::for_home(&root.join("home"), &root.join("state"), &root.join("config.json"));
         let sandboxes = Arc::new(Sandboxes::new(root.join("state/sandbox"), person(&root)));
-        Self { _directory: directory, root, protected, sandboxes, server: None }
+        Self { _directory: directory, root, protected, sandboxes, variables: Vec::new(), server: None }
     }
 
     pub(crate) fn workspace(&self) -> PathBuf {
@@ -75,7 +78,10 @@ impl Fixture {
         standard_tools(ToolsConfig {
             launcher,
             protected: self.protected.clone(),
-            environment: ToolEnvironment::from_host(std::env::vars_os(), &temporary),
+            environment: ToolEnvironment::from_host(
+                std::env::vars_os().chain(self.variables.clone()),
+                &temporary,
+            ),
             temporary,
             sandboxes: Arc::clone(&self.sandboxes),
         })
