@@ -49,6 +49,15 @@ pub enum What {
         /// The arguments.
         arguments: Value,
     },
+    /// A tool call works; what there is of its answer. It may be lost, and the next one replaces it.
+    ToolUpdated {
+        /// The call.
+        call_id: String,
+        /// The tool.
+        name: String,
+        /// Its answer so far, or the end of it.
+        text: String,
+    },
     /// A tool call ended.
     ToolEnded {
         /// The call.

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use futures_util::FutureExt;
 use serde_json::Value;
@@ -15,7 +15,7 @@ use crate::model::BoxFuture;
 use crate::own_tools::OwnTool;
 use crate::run::{Activity, RunHandle, lock};
 use crate::runtime::Inner;
-use crate::tool::{Tool, ToolContext, ToolOutput};
+use crate::tool::{Tool, ToolContext, ToolOutput, ToolUpdates};
 use crate::transcript::Author;
 use crate::untrusted::head_and_tail;
 
@@ -115,6 +115,7 @@ impl Inner {
         let Some(tool) = self.tools.iter().find(|tool| tool.description().name == call.name) else {
             return Invocation::ours(ToolOutput::error(format!("There is no tool {} here.", call.name)));
         };
+        let updates = Updates::of(self, handle, call);
         let context = ToolContext {
             run: handle.id().clone(),
             session: handle.session().clone(),
@@ -123,6 +124,8 @@ impl Inner {
             approvals: Arc::new(RunApprovals { inner: Arc::clone(self), handle: Arc::clone(handle) }),
             cancelled: handle.token().clone(),
             call_id: call.id.clone(),
+            updates: updates.sink(),
+            commands: self.commands.clone(),
         };
         let mut answer = Box::pin(AssertUnwindSafe(tool.call(context, arguments)).catch_unwind());
         let answered = tokio::select! {
@@ -130,6 +133,8 @@ impl Inner {
             // The tool sees the same token and ends its processes: it needs to be polled for that.
             () = handle.token().cancelled() => tokio::time::timeout(self.limits.stop_grace, &mut answer).await.ok(),
         };
+        // A tool that was given up may go on for a moment.
+        updates.end();
         match answered {
             Some(Ok(output)) => Invocation { output, author: Author::Tool },
             Some(Err(_)) => Invocation::ours(crashed(&call.name)),
@@ -181,6 +186,37 @@ impl Inner {
             self.take_place(handle).await;
         }
         answer
+    }
+}
+
+/// What a call tells while it works, and no longer: its end is told last.
+#[derive(Clone)]
+struct Updates(Arc<Mutex<Option<Emit>>>);
+
+type Emit = Box<dyn Fn(String) + Send + Sync>;
+
+impl Updates {
+    fn of(inner: &Arc<Inner>, handle: &Arc<RunHandle>, call: &ToolCall) -> Self {
+        let (inner, handle) = (Arc::clone(inner), Arc::clone(handle));
+        let (call_id, name) = (call.id.clone(), call.name.clone());
+        let emit = move |text| {
+            let (call_id, name) = (call_id.clone(), name.clone());
+            handle.emit(inner.now(), What::ToolUpdated { call_id, name, text });
+        };
+        Self(Arc::new(Mutex::new(Some(Box::new(emit)))))
+    }
+
+    fn sink(&self) -> ToolUpdates {
+        let Self(shared) = self.clone();
+        ToolUpdates::new(move |text| {
+            if let Some(emit) = &*lock(&shared) {
+                emit(text);
+            }
+        })
+    }
+
+    fn end(&self) {
+        *lock(&self.0) = None;
     }
 }
 

@@ -24,6 +24,7 @@ mod turn;
 pub mod approval;
 pub mod authority;
 pub mod clock;
+pub mod command;
 pub mod event;
 pub mod limits;
 pub mod message;

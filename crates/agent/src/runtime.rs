@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::approval::ApprovalGate;
 use crate::clock::Clock;
+use crate::command::ActiveCommands;
 use crate::event::RuntimeEvent;
 use crate::handoff::Handoffs;
 use crate::lanes::Lanes;
@@ -112,6 +113,7 @@ pub(crate) struct Inner {
     pub(crate) main_places: Arc<Semaphore>,
     pub(crate) subagent_places: Arc<Semaphore>,
     pub(crate) paused: watch::Sender<bool>,
+    pub(crate) commands: ActiveCommands,
     workspace: Mutex<PathBuf>,
     clock: Arc<dyn Clock>,
     schedule: Mutex<Schedule>,
@@ -149,6 +151,7 @@ impl Runtime {
             tasks: TaskTracker::new(),
             paused: watch::Sender::new(false),
             workspace: Mutex::new(parts.workspace),
+            commands: ActiveCommands::new(Arc::clone(&parts.clock)),
             clock: parts.clock,
             schedule: Mutex::new(Schedule {
                 lanes: Lanes::default(),
@@ -275,6 +278,12 @@ impl Runtime {
     /// they are.
     pub fn set_workspace(&self, workspace: PathBuf) {
         *lock(&self.0.workspace) = workspace;
+    }
+
+    /// The commands that tools run now.
+    #[must_use]
+    pub fn commands(&self) -> &ActiveCommands {
+        &self.0.commands
     }
 
     /// What waits or runs, oldest first.

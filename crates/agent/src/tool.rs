@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::approval::ApprovalGate;
 use crate::authority::RunAuthority;
+use crate::command::ActiveCommands;
 use crate::model::BoxFuture;
 
 /// A tool as the model sees it.
@@ -43,6 +44,34 @@ pub struct ToolContext {
     pub cancelled: CancellationToken,
     /// The id of this call.
     pub call_id: String,
+    /// Takes what there is of the answer while the tool works.
+    pub updates: ToolUpdates,
+    /// Where it lists the command that it runs.
+    pub commands: ActiveCommands,
+}
+
+/// Takes the text of a call's answer as far as it is known. Each update replaces the one before; it
+/// decides nothing, and any of them may be lost. The tool bounds their size and number.
+#[derive(Clone)]
+pub struct ToolUpdates(Arc<dyn Fn(String) + Send + Sync>);
+
+impl ToolUpdates {
+    /// Gives them to a function, which must not block.
+    #[must_use]
+    pub fn new(take: impl Fn(String) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(take))
+    }
+
+    /// Nobody listens.
+    #[must_use]
+    pub fn ignored() -> Self {
+        Self::new(drop)
+    }
+
+    /// The answer so far.
+    pub fn send(&self, text: String) {
+        (self.0)(text);
+    }
 }
 
 /// What a tool answered.

@@ -5,7 +5,7 @@
 //! its own frame. Besides, whatever looks like a frame's tag inside the text is made harmless.
 
 use sha2::{Digest, Sha256};
-use tidegate_protocol::text::{is_invisible, one_line, truncate_bytes};
+use tidegate_protocol::text::{is_control_in_text, is_invisible, one_line, truncate_bytes};
 
 /// The name of the tags around untrusted text.
 pub const TAG: &str = "untrusted-data";
@@ -44,7 +44,7 @@ fn defuse(text: &str) -> String {
     for (position, character) in text.char_indices() {
         if looks_like_angle(character) && opens_our_tag(&text[position + character.len_utf8()..]) {
             clean.push_str("&lt;");
-        } else if character.is_control() && !matches!(character, '\n' | '\r' | '\t') {
+        } else if is_control_in_text(character) {
             clean.push('\u{fffd}');
         } else {
             clean.push(character);

@@ -2,6 +2,8 @@
 
 mod common;
 
+use std::time::Duration;
+
 use common::{Step, call, main_session, model_name, raw_call, run, text, world, world_with};
 use serde_json::json;
 use tidegate_agent::event::What;
@@ -55,6 +57,29 @@ async fn tools_run_in_order_and_the_model_reads_framed_results() {
         ["user", "assistant", "toolResult", "toolResult", "assistant"]
     );
     assert_eq!(world.tool_calls.lock().expect("lock").len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_tool_tells_comes_between_its_start_and_its_end() {
+    let mut world = world(|ask| match ask.last_is_result() {
+        true => vec![text("both")],
+        false => vec![call("a", "probe", &json!({"do": "tell"}))],
+    });
+    world.say("r1", "go").await;
+    world.until_ended(&main_session()).await;
+    world.advance(Duration::from_secs(2)).await;
+    world.say("r2", "again").await;
+    world.until_ended(&main_session()).await;
+
+    let step = |what: &What| match what {
+        What::ToolStarted { call_id, .. } => Some(format!("{call_id} starts")),
+        What::ToolUpdated { call_id, name, text } => Some(format!("{call_id} {name}: {text}")),
+        What::ToolEnded { call_id, text, .. } => Some(format!("{call_id} ends: {text}")),
+        _ => None,
+    };
+    let steps: Vec<_> = world.seen.iter().filter_map(|event| step(&event.what)).collect();
+    let once = ["a starts", "a probe: half", "a ends: whole"];
+    assert_eq!(steps, [once, once].concat());
 }
 
 #[tokio::test(start_paused = true)]

@@ -15,7 +15,7 @@ use crate::connection::frame;
 use crate::gateway::Gateway;
 use crate::hub::Outbox;
 use crate::methods::{
-    agents, approvals, chat, desktop, devices, history, lists, local, sessions, settings, system,
+    agents, approvals, chat, commands, desktop, devices, history, lists, local, sessions, settings, system,
 };
 
 /// Whoever called a method.
@@ -185,6 +185,8 @@ async fn answer(caller: &Caller, method: Method, request: &RequestFrame) -> Resu
         }
         M::TidegateConfigConfirm => settings::confirm(caller, parse(method, request)?).await,
         M::TidegateConfigReject => settings::reject(caller, parse(method, request)?).await,
+        M::TidegateCommandsList => parse(method, request).and_then(|_: Empty| commands::list(caller)),
+        M::TidegateCommandsInterrupt => commands::interrupt(caller, parse(method, request)?).await,
         M::TidegateAudit => local::audit(caller, parse(method, request)?).await,
         M::TidegatePause => local::pause(&caller.gateway, true).await,
         M::TidegateResume => local::pause(&caller.gateway, false).await,

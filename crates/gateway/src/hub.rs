@@ -64,9 +64,10 @@ impl Outbox {
         }
     }
 
-    /// Queues a frame that nobody misses.
+    /// Queues a frame that nobody misses, unless the reader is behind.
     fn send_if_idle(&self, frame: Bytes) {
-        if self.buffered.load(Ordering::Relaxed) < limits::MAX_BUFFERED_BYTES / 4 {
+        let has_room = self.frames.capacity() > limits::MAX_BUFFERED_FRAMES / 2;
+        if has_room && self.buffered.load(Ordering::Relaxed) < limits::MAX_BUFFERED_BYTES / 4 {
             self.send(frame);
         }
     }
@@ -301,6 +302,20 @@ impl Hub {
 
     /// Sends an event to everyone whom it is for.
     pub(crate) fn publish(&self, event: Event, payload: &impl Serialize, audience: Audience<'_>) {
+        self.deliver(
+            event,
+            payload,
+            audience,
+            matches!(event, Event::Presence | Event::Tick | Event::Health),
+        );
+    }
+
+    /// The same for an event that a slow reader can do without.
+    pub(crate) fn publish_droppable(&self, event: Event, payload: &impl Serialize, audience: Audience<'_>) {
+        self.deliver(event, payload, audience, true);
+    }
+
+    fn deliver(&self, event: Event, payload: &impl Serialize, audience: Audience<'_>, is_droppable: bool) {
         let mut state = self.lock();
         if state.entries.is_empty() {
             return;
@@ -330,9 +345,9 @@ impl Hub {
         };
         let text = Bytes::from(text);
         for entry in recipients {
-            match event {
-                Event::Presence | Event::Tick | Event::Health => entry.outbox.send_if_idle(text.clone()),
-                _ => entry.outbox.send(text.clone()),
+            match is_droppable {
+                true => entry.outbox.send_if_idle(text.clone()),
+                false => entry.outbox.send(text.clone()),
             }
         }
     }
@@ -397,4 +412,37 @@ fn is_shown(session: &Session) -> bool {
             session.principal(),
             Principal::SubagentClient | Principal::CommandLine | Principal::Window | Principal::Visitor
         )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slow_reader_loses_droppable_frames_and_stays_connected() {
+        let (outbox, mut queue) = Outbox::new();
+        for _ in 0..10 * limits::MAX_BUFFERED_FRAMES {
+            outbox.send_if_idle(Bytes::from_static(b"update"));
+        }
+        outbox.send(Bytes::from_static(b"result"));
+
+        let mut frames = Vec::new();
+        while let Ok(Outgoing::Frame(frame)) = queue.try_recv() {
+            frames.push(frame);
+        }
+        assert_eq!(frames.last().map(|frame| &frame[..]), Some(&b"result"[..]));
+        assert!(frames.len() <= limits::MAX_BUFFERED_FRAMES / 2 + 1, "{} frames", frames.len());
+        assert!(outbox.closing.lock().is_ok_and(|closing| closing.is_none()));
+    }
+
+    #[test]
+    fn large_droppable_frames_stay_below_a_quarter_of_the_limit() {
+        let (outbox, _queue) = Outbox::new();
+        let update = Bytes::from(vec![b'y'; 8 * 1024]);
+        for _ in 0..limits::MAX_BUFFERED_FRAMES {
+            outbox.send_if_idle(update.clone());
+        }
+        let buffered = outbox.buffered.load(Ordering::Relaxed);
+        assert!(buffered <= limits::MAX_BUFFERED_BYTES / 4 + update.len(), "{buffered} bytes");
+    }
 }

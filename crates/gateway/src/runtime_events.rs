@@ -97,6 +97,12 @@ async fn forward_one(
             let data = json!({ "phase": "start", "name": name, "toolCallId": call_id, "args": arguments });
             tool(inner, event, data);
         }
+        What::ToolUpdated { call_id, name, text } => {
+            let so_far = json!({ "content": [{ "type": "text", "text": text }] });
+            let data =
+                json!({ "phase": "update", "name": name, "toolCallId": call_id, "partialResult": so_far });
+            tool_update(inner, event, data);
+        }
         What::ToolEnded { call_id, name, text, is_error } => {
             let result = json!({ "content": [{ "type": "text", "text": text }] });
             let data = json!({
@@ -242,6 +248,13 @@ fn tool(inner: &Inner, event: &RuntimeEvent, data: Value) {
     let payload = agent_payload(event, "tool", data);
     inner.hub.publish(Event::Agent, &payload, Audience::ToolEvents);
     inner.hub.publish(Event::SessionTool, &payload, Audience::Watchers(&event.session));
+}
+
+/// To the same, but for those who fall behind: the next update and the result say it all.
+fn tool_update(inner: &Inner, event: &RuntimeEvent, data: Value) {
+    let payload = agent_payload(event, "tool", data);
+    inner.hub.publish_droppable(Event::Agent, &payload, Audience::ToolEvents);
+    inner.hub.publish_droppable(Event::SessionTool, &payload, Audience::Watchers(&event.session));
 }
 
 async fn session_event(gateway: &Gateway, session: &SessionKey, more: Value) {

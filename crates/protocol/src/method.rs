@@ -224,6 +224,10 @@ methods! {
     TidegateConfigConfirm = "tidegate.config.confirm", OwnSurfaces, Widen;
     /// Refuse it, or take it back.
     TidegateConfigReject = "tidegate.config.reject", OwnSurfaces, Narrow;
+    /// The commands of agents that run now.
+    TidegateCommandsList = "tidegate.commands.list", OwnSurfaces, Look;
+    /// Interrupt one, as Ctrl-C does.
+    TidegateCommandsInterrupt = "tidegate.commands.interrupt", OwnSurfaces, Narrow;
     /// The audit log.
     TidegateAudit = "tidegate.audit", OwnSurfaces, Look;
     /// Add a model provider.

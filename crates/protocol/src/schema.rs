@@ -75,6 +75,7 @@ fn parameters(method: Method) -> Option<Reference> {
         | M::TidegateConnect
         | M::TidegateConfigList
         | M::TidegateTokenList
+        | M::TidegateCommandsList
         | M::TidegatePause
         | M::TidegateResume => of::<params::Empty>,
         M::TidegateTokenRevoke
@@ -91,6 +92,7 @@ fn parameters(method: Method) -> Option<Reference> {
         M::TidegateModelsTake => of::<surface_params::TakeServer>,
         M::TidegateConfigConfirm => of::<surface_params::ConfirmSetting>,
         M::TidegateConfigReject => of::<surface_params::RejectSetting>,
+        M::TidegateCommandsInterrupt => of::<surface_params::InterruptCommand>,
         M::TidegateAudit => of::<surface_params::Audit>,
         _ => return None,
     })
@@ -157,6 +159,8 @@ fn result(method: Method) -> Option<Reference> {
         M::TidegateDevicesDecide => of::<surfaces::DecidedResult>,
         M::TidegateConfigList => of::<surfaces::ConfigListResult>,
         M::TidegateConfigConfirm | M::TidegateConfigReject => of::<surfaces::SettingDecidedResult>,
+        M::TidegateCommandsList => of::<surfaces::RunningCommandsResult>,
+        M::TidegateCommandsInterrupt => of::<surfaces::InterruptedResult>,
         M::TidegateAudit => of::<surfaces::AuditResult>,
         M::TidegatePause | M::TidegateResume => of::<surfaces::PausedResult>,
         M::TidegateModelsUse | M::TidegateModelsTake => of::<surfaces::ModelsUseResult>,

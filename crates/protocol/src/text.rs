@@ -80,6 +80,13 @@ pub fn one_line(text: &str, limit: usize) -> String {
     line
 }
 
+/// Whether a character of a longer text only steers a terminal: every control character but tab and line
+/// ends. Where such a text is shown or framed, U+FFFD stands for it.
+#[must_use]
+pub fn is_control_in_text(character: char) -> bool {
+    character.is_control() && !matches!(character, '\n' | '\r' | '\t')
+}
+
 /// The start of `text`, at most `limit` bytes long and cut between characters.
 #[must_use]
 pub fn truncate_bytes(text: &str, limit: usize) -> &str {

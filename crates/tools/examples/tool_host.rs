@@ -12,10 +12,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use tidegate_agent::SystemClock;
 use tidegate_agent::approval::{ApprovalAnswer, ApprovalGate, ApprovalQuestion};
 use tidegate_agent::authority::{Owner, RunAuthority};
+use tidegate_agent::command::ActiveCommands;
 use tidegate_agent::model::BoxFuture;
-use tidegate_agent::tool::{ToolContext, ToolOutput};
+use tidegate_agent::tool::{ToolContext, ToolOutput, ToolUpdates};
 use tidegate_protocol::{AgentId, RunId, SessionKey};
 use tidegate_proxy::ports::{ConnectError, Connector, LookupName, Resolver};
 use tidegate_sandbox::spec::User;
@@ -76,6 +78,8 @@ async fn call(root: &Path, tool: &str, arguments: &str) -> Result<ToolOutput, Bo
         approvals: Arc::new(AllowAll),
         cancelled: CancellationToken::new(),
         call_id: "call-1".to_owned(),
+        updates: ToolUpdates::ignored(),
+        commands: ActiveCommands::new(Arc::new(SystemClock)),
     };
     Ok(tool.call(context, serde_json::from_str(arguments)?).await)
 }

@@ -87,6 +87,10 @@ export type ApprovalDecision = 'allow-once' | 'deny';
  */
 export type AuditWeight = 'info' | 'warn' | 'alarm';
 /**
+ * How far a command is confined.
+ */
+export type CommandClass = 'contained' | 'partial' | 'unconfined';
+/**
  * A ready-made choice of scopes.
  */
 export type LevelName = 'read' | 'write' | 'full';
@@ -278,6 +282,14 @@ export interface Methods {
   'tidegate.audit': {
     params: Audit;
     result: AuditResult;
+  };
+  'tidegate.commands.interrupt': {
+    params: InterruptCommand;
+    result: InterruptedResult;
+  };
+  'tidegate.commands.list': {
+    params: Empty;
+    result: RunningCommandsResult;
   };
   'tidegate.config.confirm': {
     params: ConfirmSetting;
@@ -1534,6 +1546,55 @@ export interface AuditEntry {
   weight: AuditWeight;
 }
 /**
+ * `tidegate.commands.interrupt`: the command of a tool call.
+ */
+export interface InterruptCommand {
+  /**
+   * Needed only where commands of several runs have the same tool call id.
+   */
+  runId?: RunId | null;
+  toolCallId: string;
+}
+/**
+ * `tidegate.commands.interrupt`.
+ */
+export interface InterruptedResult {
+  /**
+   * How often a person has interrupted it, this time included.
+   */
+  interrupts: number;
+  runId: RunId;
+  toolCallId: string;
+}
+/**
+ * `tidegate.commands.list`, oldest first.
+ */
+export interface RunningCommandsResult {
+  commands: RunningCommandEntry[];
+}
+/**
+ * A command of an agent that runs now.
+ */
+export interface RunningCommandEntry {
+  class: CommandClass;
+  /**
+   * The command on one line, cut when it is long.
+   */
+  command: string;
+  /**
+   * How often a person has interrupted it.
+   */
+  interrupts: number;
+  /**
+   * Whether it has a terminal.
+   */
+  pty: boolean;
+  runId: RunId;
+  sessionKey: SessionKey;
+  sinceMs: UnixMillis;
+  toolCallId: string;
+}
+/**
  * `tidegate.config.confirm`.
  */
 export interface ConfirmSetting {
@@ -2068,7 +2129,12 @@ export interface AgentData {
   model?: string | null;
   name?: string | null;
   /**
-   * `start`, `model`, `end` or `error`; `start` or `result` of a tool.
+   * With `update`: the end of what there is of the result, in the place of what the update before
+   * said.
+   */
+  partialResult?: ToolResult | null;
+  /**
+   * `start`, `model`, `end` or `error`; `start`, `update` or `result` of a tool.
    */
   phase?: string | null;
   provider?: string | null;

@@ -266,6 +266,15 @@ impl Tool for Probe {
                         ApprovalAnswer::Denied { reason } => ToolOutput::error(reason),
                     }
                 }
+                "tell" => {
+                    let updates = context.updates.clone();
+                    updates.send("half".to_owned());
+                    tokio::spawn(async move {
+                        tokio::time::sleep(Duration::from_secs(1)).await;
+                        updates.send("too late".to_owned());
+                    });
+                    ToolOutput::ok("whole")
+                }
                 "say" => ToolOutput::ok(arguments["text"].as_str().unwrap_or_default()),
                 _ => ToolOutput::ok("done"),
             }

@@ -3,6 +3,7 @@
 pub(crate) mod agents;
 pub(crate) mod approvals;
 pub(crate) mod chat;
+pub(crate) mod commands;
 pub(crate) mod desktop;
 pub(crate) mod devices;
 pub(crate) mod history;

@@ -69,7 +69,7 @@ payload! {
     }
     /// What happened; which fields there are depends on the stream and the phase.
     AgentData {
-        /// `start`, `model`, `end` or `error`; `start` or `result` of a tool.
+        /// `start`, `model`, `end` or `error`; `start`, `update` or `result` of a tool.
         phase: Option<String>,
         text: Option<String>,
         delta: Option<String>,
@@ -86,6 +86,9 @@ payload! {
         args: Option<Value>,
         is_error: Option<bool>,
         result: Option<ToolResult>,
+        /// With `update`: the end of what there is of the result, in the place of what the update before
+        /// said.
+        partial_result: Option<ToolResult>,
     }
     /// What a tool answered.
     ToolResult {

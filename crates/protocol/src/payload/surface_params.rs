@@ -4,7 +4,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::Scope;
+use crate::{RunId, Scope};
 
 /// A ready-made choice of scopes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -98,6 +98,12 @@ payload! {
         key: String,
         /// Of what was shown; it is not rejected when it is something else now.
         #[serde(skip_serializing_if = "Option::is_none")] digest: Option<String>,
+    }
+    /// `tidegate.commands.interrupt`: the command of a tool call.
+    InterruptCommand {
+        tool_call_id: String,
+        /// Needed only where commands of several runs have the same tool call id.
+        #[serde(skip_serializing_if = "Option::is_none")] run_id: Option<RunId>,
     }
     /// `tidegate.audit`.
     Audit {

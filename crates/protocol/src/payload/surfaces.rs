@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::approvals::WaitingApproval;
 use super::devices::{BlockedEntry, PairedDevice, PendingDevice};
 use super::surface_params::LevelName;
+use crate::confinement::CommandClass;
 use crate::{DeviceId, RunId, Scope, SessionKey, UnixMillis};
 
 /// Whether a part of the desktop does what it should.
@@ -263,6 +264,31 @@ payload! {
     /// `tidegate.audit`.
     AuditResult {
         events: Vec<AuditEntry>,
+    }
+    /// A command of an agent that runs now.
+    RunningCommandEntry {
+        run_id: RunId,
+        session_key: SessionKey,
+        tool_call_id: String,
+        /// The command on one line, cut when it is long.
+        command: String,
+        class: CommandClass,
+        /// Whether it has a terminal.
+        pty: bool,
+        since_ms: UnixMillis,
+        /// How often a person has interrupted it.
+        interrupts: u32,
+    }
+    /// `tidegate.commands.list`, oldest first.
+    RunningCommandsResult {
+        commands: Vec<RunningCommandEntry>,
+    }
+    /// `tidegate.commands.interrupt`.
+    InterruptedResult {
+        run_id: RunId,
+        tool_call_id: String,
+        /// How often a person has interrupted it, this time included.
+        interrupts: u32,
     }
     /// `tidegate.pause` and `tidegate.resume`.
     PausedResult {

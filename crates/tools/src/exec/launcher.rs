@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
+use tidegate_agent::command::Interrupt;
 use tidegate_peers::commands::{RUN_TOOL, Reach, RunningCommand, RunningCommands};
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
@@ -12,9 +13,10 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::approved::ApprovedPlan;
+use super::live::Live;
 use super::output::Output;
 use crate::run_tool::end_session;
-use crate::run_tool::protocol::{Applied, Boundary, Plan, STOP, Status, VERSION, Work};
+use crate::run_tool::protocol::{Applied, Boundary, INTERRUPT, Plan, STOP, Status, VERSION, Work};
 
 /// How long `run-tool` may take to end everything politely before its lifeline is cut, and again
 /// before it is killed itself.
@@ -61,6 +63,8 @@ pub(super) struct Finished {
     pub(super) applied: Option<Applied>,
     /// Whether all its processes are known to be gone.
     pub(super) all_gone: bool,
+    /// How often a person interrupted it.
+    pub(super) interrupts: u32,
 }
 
 /// Why a command was not started.
@@ -81,8 +85,8 @@ impl Launcher {
         Self { executable, arguments: vec![RUN_TOOL.into()], commands: RunningCommands::default() }
     }
 
-    /// Runs the command to its end; on cancellation and after `timeout`, ends it. Returns when its
-    /// processes are gone. Dropping the future ends them too.
+    /// Runs the command to its end; on cancellation and after `timeout`, ends it. Meanwhile `live` is told
+    /// what it prints, and interrupts it. Returns when its processes are gone. Dropping the future ends them too.
     pub(super) async fn run(
         &self,
         approved: ApprovedPlan,
@@ -90,22 +94,24 @@ impl Launcher {
         boundary: Boundary,
         timeout: Duration,
         cancelled: &CancellationToken,
+        live: Live,
     ) -> Result<Finished, LaunchError> {
         let prepared = approved.into_prepared();
         let work =
             Work::Command { exec: prepared.plan, directory: prepared.directory, program: prepared.program };
         let plan = Plan { version: VERSION, work, environment, boundary };
-        self.carry_out(&plan, timeout, cancelled).await
+        self.carry_out(&plan, timeout, cancelled, Some(live)).await
     }
 
-    /// The same for a plan that no person has to allow: only the probe's is one.
+    /// The same for a plan that no person has to allow: only the probe's is one, and nobody looks on.
     pub(super) async fn carry_out(
         &self,
         plan: &Plan,
         timeout: Duration,
         cancelled: &CancellationToken,
+        live: Option<Live>,
     ) -> Result<Finished, LaunchError> {
-        let mut supervised = Supervised::start(self, plan).await?;
+        let mut supervised = Supervised::start(self, plan, live).await?;
         let ask_to_end = tokio::select! {
             biased;
             () = supervised.follow() => None,
@@ -129,6 +135,8 @@ struct Supervised {
     status: Option<Lines<BufReader<tokio::io::Take<ChildStdout>>>>,
     output_pipe: Option<ChildStderr>,
     output: Output,
+    live: Option<Live>,
+    interrupts: u32,
     started: Option<(i32, Applied)>,
     ended: Option<(Option<i32>, Option<i32>)>,
     disk_full: bool,
@@ -138,7 +146,7 @@ struct Supervised {
 }
 
 impl Supervised {
-    async fn start(launcher: &Launcher, plan: &Plan) -> Result<Self, LaunchError> {
+    async fn start(launcher: &Launcher, plan: &Plan, live: Option<Live>) -> Result<Self, LaunchError> {
         let mut line = serde_json::to_vec(plan).map_err(|error| LaunchError::Plan(error.into()))?;
         line.push(b'\n');
         let running = launcher.commands.begin(reach(&plan.boundary));
@@ -167,6 +175,8 @@ impl Supervised {
             status,
             output_pipe,
             output: Output::default(),
+            live,
+            interrupts: 0,
             started: None,
             ended: None,
             disk_full: false,
@@ -187,11 +197,25 @@ impl Supervised {
                 },
                 read = read_some(self.output_pipe.as_mut(), &mut buffer) => {
                     self.output.push(&buffer);
+                    if let Some(live) = &mut self.live {
+                        live.push(&buffer);
+                    }
                     if read == 0 {
                         self.output_pipe = None;
                     }
                 }
+                interrupt = interrupted(self.live.as_mut()) => self.interrupt(interrupt).await,
             }
+        }
+    }
+
+    /// Passes it on, unless there is nobody left to take it.
+    async fn interrupt(&mut self, interrupt: Interrupt) {
+        if let Some(lifeline) = &mut self.lifeline
+            && lifeline.write_all(&[INTERRUPT]).await.is_ok()
+        {
+            self.interrupts = self.interrupts.saturating_add(1);
+            interrupt.delivered();
         }
     }
 
@@ -214,6 +238,8 @@ impl Supervised {
 
     /// Asks for the end, then demands it, then enforces it.
     async fn end(&mut self) {
+        // Nobody interrupts it from now on, and nothing more of it is told before its result.
+        self.live = None;
         if let Some(lifeline) = &mut self.lifeline {
             let _ = lifeline.write_all(&[STOP]).await;
         }
@@ -269,6 +295,7 @@ impl Supervised {
             end,
             applied: self.started.map(|(_, applied)| applied),
             all_gone,
+            interrupts: self.interrupts,
         })
     }
 }
@@ -278,6 +305,14 @@ fn reach(boundary: &Boundary) -> Reach {
     match boundary {
         Boundary::Sandbox { .. } => Reach::Contained,
         Boundary::Partial { .. } | Boundary::None => Reach::Beyond,
+    }
+}
+
+/// Waits until a person interrupts the command, for ever where nobody can.
+async fn interrupted(live: Option<&mut Live>) -> Interrupt {
+    match live {
+        Some(live) => live.interrupted().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -6,12 +6,14 @@ mod git_identity;
 mod guards;
 mod launcher;
 mod listen;
+mod live;
 mod local_sockets;
 mod output;
 mod plan;
 mod probe;
 mod repository;
 mod sandboxes;
+mod tail;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -35,6 +37,7 @@ use crate::protected::Protected;
 use approved::{ApprovedPlan, NotApproved};
 use guards::{Guards, WatchError};
 use launcher::{End, Finished, LaunchError};
+use live::Live;
 use plan::{Planner, Request, RequestError};
 
 use crate::run_tool::listen::CONNECTIONS;
@@ -124,7 +127,7 @@ impl Exec {
             guards: Arc::clone(&self.guards),
             planner,
             approved,
-            run: context.run.to_string(),
+            context: context.clone(),
             timeout,
             cancelled,
         };
@@ -139,7 +142,7 @@ struct Launch {
     guards: Arc<Guards>,
     planner: Planner,
     approved: ApprovedPlan,
-    run: String,
+    context: ToolContext,
     timeout: Duration,
     cancelled: CancellationToken,
 }
@@ -148,12 +151,13 @@ impl Launch {
     async fn carry_out(self) -> Result<Outcome, ExecError> {
         let class = self.planner.confinement.class;
         let added = self.approved.plan().environment.clone();
+        let run = self.context.run.to_string();
         let watch = match class {
             CommandClass::Unconfined => None,
             CommandClass::Contained | CommandClass::Partial => {
                 let aside = self.surroundings.sandboxes.aside();
                 let planner = self.planner.clone();
-                Some(self.guards.begin(move || planner.watched(), aside, self.run).await?)
+                Some(self.guards.begin(move || planner.watched(), aside, run).await?)
             }
         };
         let (planner, surroundings) = (self.planner, self.surroundings);
@@ -163,8 +167,15 @@ impl Launch {
             Err(error) => Err(error),
             Ok((boundary, environment)) => {
                 let environment = environment.with(added);
-                let launched =
-                    self.launcher.run(self.approved, environment, boundary, self.timeout, &self.cancelled);
+                let live = Live::of(&self.context, self.approved.plan());
+                let launched = self.launcher.run(
+                    self.approved,
+                    environment,
+                    boundary,
+                    self.timeout,
+                    &self.cancelled,
+                    live,
+                );
                 let end = watch.as_ref().map(|watch| watch.end.clone()).unwrap_or_default();
                 tokio::pin!(launched);
                 let finished = tokio::select! {
@@ -323,8 +334,18 @@ fn describe(outcome: &Outcome) -> ToolOutput {
     let gap = if output.is_empty() || output.ends_with('\n') { "" } else { "\n" };
     let refused: String = finished.network.iter().map(|sentence| format!("[{sentence}]\n")).collect();
     let planted = outcome.triggers.as_ref().map(describe_triggers).unwrap_or_default();
-    let text = format!("{output}{gap}{refused}{planted}[{end}{left}{confined}]");
+    let interrupted = describe_interrupts(finished.interrupts);
+    let text = format!("{output}{gap}{refused}{planted}[{interrupted}{end}{left}{confined}]");
     ToolOutput { text, is_error: !matches!(finished.end, End::Exited(0)) }
+}
+
+/// That a person interrupted the command: how it ended may come of that.
+fn describe_interrupts(count: u32) -> String {
+    match count {
+        0 => String::new(),
+        1 => "interrupted by a person with Ctrl-C; ".to_owned(),
+        count => format!("interrupted by a person with Ctrl-C, {count} times; "),
+    }
 }
 
 /// What became of trigger files, one line each.

@@ -46,7 +46,7 @@ pub(super) async fn run(sandboxes: &Sandboxes, launcher: &Launcher) -> Report {
         },
     };
     let never = tokio_util::sync::CancellationToken::new();
-    match launcher.carry_out(&plan, PATIENCE, &never).await {
+    match launcher.carry_out(&plan, PATIENCE, &never, None).await {
         Err(error) => Report::failed(error.to_string()),
         Ok(finished) => match finished.applied {
             Some(Applied::Sandbox { layers, capability_refused }) => {

@@ -53,6 +53,28 @@ impl Descendants {
             send(id, &table[&id], signal);
         }
     }
+
+    /// Interrupts the command's own process group, as Ctrl-C does in a terminal: what the command started
+    /// in the background, in groups or sessions of its own, is left alone.
+    pub(super) fn interrupt(&self) {
+        // All of the group at once: a shell that hears of it after its child has died goes on with its next
+        // command.
+        if let Some(group) = self.command_group(&process_table()).and_then(Pid::from_raw) {
+            let _ = rustix::process::kill_process_group(group, Signal::INT);
+        }
+    }
+
+    /// The process group that the command leads. In a sandbox that is the first session which the
+    /// sandbox's first process has below it; orphans of the command, which it adopts, are younger.
+    fn command_group(&self, table: &HashMap<i32, Entry>) -> Option<i32> {
+        let outermost = self.command.as_raw_nonzero().get();
+        if !self.is_sandbox {
+            return Some(outermost);
+        }
+        let first = table.iter().find(|(_, entry)| entry.parent == outermost).map(|(id, _)| *id)?;
+        let leaders = table.iter().filter(|(id, entry)| entry.parent == first && entry.session == **id);
+        leaders.min_by_key(|(id, entry)| (entry.started, **id)).map(|(id, _)| *id)
+    }
 }
 
 /// Ends what is left of the session that a `run-tool` led, after it was killed itself. Processes that

@@ -13,6 +13,11 @@ impl Descendants {
         Self { group: command }
     }
 
+    /// Interrupts the command, as Ctrl-C does.
+    pub(super) fn interrupt(&self) {
+        self.signal(Signal::INT);
+    }
+
     /// Sends a signal to all of them.
     pub(super) fn signal(&self, signal: Signal) {
         let _ = kill_process_group(self.group, signal);

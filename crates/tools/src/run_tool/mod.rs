@@ -169,7 +169,7 @@ fn run(plan: &Plan, ports: NetworkPorts) -> Result<(), String> {
     let descendants = Descendants::of(command, running.is_sandbox());
     let end = wait_for_end(&happened, || match &terminal {
         Some(terminal) => terminal.interrupt(),
-        None => descendants.signal(Signal::INT),
+        None => descendants.interrupt(),
     });
     let status = end_all(&running, &descendants, &happened, &end);
     drop(listening);

@@ -12,12 +12,14 @@ use std::time::{Duration, Instant};
 use rustix::fs::CWD;
 use serde_json::Value;
 use tempfile::TempDir;
+use tidegate_agent::SystemClock;
 use tidegate_agent::approval::{
     ApprovalAnswer, ApprovalGate, ApprovalPlan, ApprovalQuestion, ExecPlan, FilePlan,
 };
 use tidegate_agent::authority::{Owner, RunAuthority};
+use tidegate_agent::command::ActiveCommands;
 use tidegate_agent::model::BoxFuture;
-use tidegate_agent::tool::{Tool, ToolContext, ToolOutput};
+use tidegate_agent::tool::{Tool, ToolContext, ToolOutput, ToolUpdates};
 use tidegate_protocol::{AgentId, RunId, SessionKey};
 use tidegate_tools::{Launcher, Protected, Sandboxes, ToolEnvironment, ToolsConfig, standard_tools};
 use tokio_util::sync::CancellationToken;
@@ -106,6 +108,8 @@ impl Fixture {
             approvals: Arc::new(gate),
             cancelled: CancellationToken::new(),
             call_id: "call-1".to_owned(),
+            updates: ToolUpdates::ignored(),
+            commands: ActiveCommands::new(Arc::new(SystemClock)),
         }
     }
 
