@@ -7,7 +7,7 @@ mod values;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use tidegate_protocol::SessionKey;
+use tidegate_protocol::{RunId, SessionKey};
 use tidegate_trust::Level;
 
 pub use devices::{ApproveArguments, DeviceReference, DevicesCommand};
@@ -134,6 +134,14 @@ pub enum ControlCommand {
         after_help = "Example: tidegate approvals show 3f2a9c1e"
     )]
     Approvals(ApprovalsCommand),
+    /// List and interrupt commands of agents that run now
+    #[command(
+        subcommand,
+        long_about = "List and interrupt commands of agents that run now.\n\nTo interrupt one is to press Ctrl-C \
+            for it: the agent goes on, and reads that you did. `tidegate sessions cancel` stops the agent too.",
+        after_help = "Example: tidegate commands list"
+    )]
+    Commands(CommandsCommand),
     /// Decide which values of the configuration may open something
     #[command(
         subcommand,
@@ -281,6 +289,27 @@ pub enum ApprovalsCommand {
     Deny {
         /// Its id, or the first 4 characters of it or more
         id: String,
+    },
+}
+
+/// What to do with commands that run now.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum CommandsCommand {
+    /// List the commands that run now, the oldest first
+    #[command(after_help = "Example: tidegate commands list")]
+    List,
+    /// Send Ctrl-C to a command
+    #[command(
+        long_about = "Send Ctrl-C to a command: to what runs in the foreground of its terminal, or to its process \
+            group where it has none. A command can ignore it.",
+        after_help = "Example: tidegate commands interrupt call_1"
+    )]
+    Interrupt {
+        /// The command's id, as `tidegate commands list` shows it
+        id: String,
+        /// The run, where commands of several runs have the same id
+        #[arg(long, value_name = "RUN", value_parser = values::run_id)]
+        run: Option<RunId>,
     },
 }
 

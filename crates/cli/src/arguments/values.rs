@@ -3,7 +3,7 @@
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use tidegate_desktop_core::scope_words;
 use tidegate_protocol::ids::IdError;
-use tidegate_protocol::{Scope, SessionKey};
+use tidegate_protocol::{RunId, Scope, SessionKey};
 use tidegate_trust::Level;
 
 const LEVELS: [Level; 3] = [Level::Read, Level::Write, Level::Full];
@@ -25,6 +25,11 @@ pub(super) fn scope(text: &str) -> Result<Scope, IdError> {
 /// A session's key, canonical.
 pub(super) fn session_key(text: &str) -> Result<SessionKey, IdError> {
     SessionKey::parse(text)
+}
+
+/// A run's id.
+pub(super) fn run_id(text: &str) -> Result<RunId, IdError> {
+    RunId::parse(text)
 }
 
 /// A reference to a secret: `{env:NAME}` or `{file:PATH}`. What it refers to is read by the

@@ -9,6 +9,7 @@ mod connect;
 mod devices;
 mod logs;
 mod models;
+mod running;
 mod sessions;
 mod state;
 mod token;
@@ -63,6 +64,7 @@ pub async fn run<W: Wire>(
         ControlCommand::Token(arguments) => token::run(context, arguments.command.as_ref()).await,
         ControlCommand::Devices(command) => devices::run(context, command).await,
         ControlCommand::Approvals(command) => approvals::run(context, command).await,
+        ControlCommand::Commands(command) => running::run(context, command).await,
         ControlCommand::Config(command) => config::run(context, command).await,
         ControlCommand::Models(command) => models::run(context, command).await,
         ControlCommand::Agent(arguments) => agent::run(context, arguments).await,

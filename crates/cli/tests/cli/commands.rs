@@ -39,6 +39,18 @@ async fn simple_commands_ask_one_thing_and_confirm_it() {
         (vec!["approvals", "list"], "exec.approval.list", json!([]), "Nothing waits."),
         (vec!["sessions", "list"], "sessions.list", json!({ "sessions": [] }), "There is no session yet."),
         (vec!["models", "list"], "models.list", json!({ "models": [] }), "There is no model."),
+        (
+            vec!["commands", "list"],
+            "tidegate.commands.list",
+            json!({ "commands": [] }),
+            "No command runs now.",
+        ),
+        (
+            vec!["commands", "interrupt", "call-1"],
+            "tidegate.commands.interrupt",
+            json!({ "runId": "r", "toolCallId": "call-1", "interrupts": 1 }),
+            "Sent Ctrl-C.",
+        ),
         (vec!["logs"], "logs.tail", json!({ "lines": ["line"], "cursor": 4 }), "line"),
     ] {
         let outcome = Stage::answering([(method, answer)]).run(&words).await;
@@ -278,6 +290,28 @@ async fn a_session_that_is_not_there_is_said_so() {
         assert_eq!(outcome.code, 1);
         assert!(outcome.err.contains("There is no session agent:main:x."), "{}", outcome.err);
     }
+}
+
+#[tokio::test]
+async fn running_commands_are_listed_with_what_interrupts_them() {
+    let list = json!({ "commands": [{
+        "runId": "run-1", "sessionKey": "agent:main:main", "toolCallId": "call-1", "command": "make all",
+        "class": "contained", "pty": false, "sinceMs": NOW - 60_000, "interrupts": 0,
+    }] });
+    let listed = Stage::answering([("tidegate.commands.list", list)]).run(&["commands", "list"]).await;
+    assert_eq!(
+        listed.out,
+        "STARTED    CLASS      ID      RUN    SESSION          COMMAND\n\
+         1 min ago  contained  call-1  run-1  agent:main:main  make all\n"
+    );
+
+    let answer = json!({ "runId": "run-1", "toolCallId": "call-1", "interrupts": 1 });
+    let interrupted = Stage::answering([("tidegate.commands.interrupt", answer)]);
+    let interrupted = interrupted.run(&["commands", "interrupt", "call-1", "--run", "run-1"]).await;
+    assert_eq!(
+        interrupted.sent("tidegate.commands.interrupt"),
+        &json!({ "toolCallId": "call-1", "runId": "run-1" })
+    );
 }
 
 #[tokio::test]

@@ -46,6 +46,8 @@ fn every_command_line_of_the_manual_is_understood() {
         "approvals show 3f2a",
         "approvals allow 3f2a --yes",
         "approvals deny 3f2a",
+        "commands list",
+        "commands interrupt call-1 --run run-1",
         "config list",
         "config confirm gateway.controlUi.allowedOrigins --yes",
         "config reject gateway.controlUi.allowedOrigins",
