@@ -198,6 +198,11 @@ export class FakeGateway {
     const { world } = this;
     return {
       'tidegate.pause': () => this.#pause(true),
+      'tidegate.commands.interrupt': ({ toolCallId, runId }) => ({
+        runId: runId ?? 'run',
+        toolCallId,
+        interrupts: 1,
+      }),
       'device.pair.reject': ({ requestId }) => {
         const request = world.waiting.requests.find((one) => one.requestId === requestId);
         this.#forget(request?.deviceId ?? '');

@@ -6,6 +6,8 @@ import { oneLine } from './format';
 
 export interface ToolCall {
   id: string;
+  /** The run that made the call. */
+  runId: string;
   name: string;
   /** What it was called with, as readable text. */
   input: string;
@@ -81,7 +83,7 @@ export function readConversation(
       items.push({ kind: 'user', key, text, at });
     } else if (message.role === 'assistant') {
       const run = message.__openclaw?.runId ?? '';
-      const tools = toolCalls(message).map((call) => readCall(call, results, live, isRunning(run)));
+      const tools = toolCalls(message).map((call) => readCall(call, run, results, live, isRunning(run)));
       const problem = problemOf(message);
       if (!text && tools.length === 0 && !problem) continue;
       const model = message.model ? `${message.provider ?? ''}/${message.model}`.replace(/^\//, '') : '';
@@ -129,6 +131,7 @@ function toolCalls(message: ChatMessage): CallBlock[] {
 
 function readCall(
   call: CallBlock,
+  runId: string,
   results: ReadonlyMap<string, ChatMessage>,
   live: ReadonlyMap<string, LiveTool>,
   isRunning: boolean,
@@ -138,6 +141,7 @@ function readCall(
   const outcome = result ? { output: plainText(result.content), isError: result.isError === true } : early;
   return {
     id: call.id,
+    runId,
     name: oneLine(call.name, 60) || 'tool',
     input: readable(call.arguments),
     summary: summary(call.arguments),

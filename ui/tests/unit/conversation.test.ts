@@ -31,6 +31,7 @@ describe('tool calls', () => {
     expect(items).toHaveLength(1);
     expect(toolOf([call, result(false)], false)).toEqual({
       id: 'c1',
+      runId: 'run',
       name: 'exec',
       input: 'command: echo hi',
       summary: 'echo hi',
