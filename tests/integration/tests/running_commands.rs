@@ -1,0 +1,174 @@
+//! A command while it runs: clients see what it prints, and the person interrupts it at the command line.
+
+#![cfg(target_os = "linux")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a failure in a test's own helper fails the test"
+)]
+
+use std::fs;
+
+use serde_json::{Value, json};
+use tidegate_integration_tests::device::{self, record};
+use tidegate_integration_tests::place::Place;
+use tidegate_integration_tests::program::{self, Program, Ready, TOKEN, choose_offline_model};
+use tidegate_protocol::Scope;
+use tidegate_testkit::client::{ClientError, ConnectOptions, GatewayClient};
+use tidegate_testkit::identity::DeviceIdentity;
+use tidegate_trust::Change;
+
+const BINARY: &str = "tidegate-under-test";
+/// Bytes of text that an update has at most.
+const MAX_UPDATE: usize = 8 * 1024;
+/// Milliseconds between two updates of one command at least.
+const INTERVAL: u64 = 250;
+const SESSION: &str = "agent:main:main";
+
+struct Scene {
+    place: Place,
+    _program: Program,
+    ready: Ready,
+    /// A client that draws tool calls.
+    client: GatewayClient,
+}
+
+impl Scene {
+    async fn new() -> Self {
+        let place = Place::new();
+        choose_offline_model(&place.state_dir());
+        let scopes = [Scope::Admin, Scope::Approvals];
+        let person = record(device::public_key(&DeviceIdentity::numbered(0)), "person", &scopes);
+        device::commit(&place.state_dir(), vec![Change::PutDevice(Box::new(person))]).await;
+        let mut program = Program::start(BINARY, &place);
+        let ready = program.ready().await;
+        let client = connect(&ready, &["tool-events"]).await;
+        Self { place, _program: program, ready, client }
+    }
+
+    /// Has the demo model run a script, allows that, and waits for the beginning of the call.
+    async fn start(&mut self, script: &str) -> Value {
+        fs::write(self.place.outside().join("state-workspace/script.sh"), script).unwrap();
+        let message =
+            json!({ "sessionKey": SESSION, "message": "/run sh ./script.sh", "idempotencyKey": "the-run" });
+        self.client.request("chat.send", message).await.unwrap();
+        let requested = self.client.event("exec.approval.requested").await.unwrap();
+        let allow = json!({ "id": requested["id"], "decision": "allow-once" });
+        self.client.request("exec.approval.resolve", allow).await.unwrap();
+        self.tool("start").await
+    }
+
+    /// The next event of the tool call in this phase.
+    async fn tool(&mut self, phase: &str) -> Value {
+        let phase = phase.to_owned();
+        let fits = move |frame: &Value| {
+            let payload = &frame["payload"];
+            frame["event"] == "agent"
+                && payload["stream"] == "tool"
+                && payload["data"]["phase"] == phase.as_str()
+        };
+        self.client.wait("a tool event", fits).await.unwrap()["payload"].take()
+    }
+
+    async fn cli(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
+        let output = program::run(BINARY, &self.place, arguments).await;
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    }
+
+    async fn interrupt(&self, call: &Value) {
+        let id = call["data"]["toolCallId"].as_str().unwrap();
+        let (code, _, told) = self.cli(&["commands", "interrupt", id]).await;
+        assert_eq!(code, Some(0), "{told}");
+    }
+}
+
+async fn connect(ready: &Ready, caps: &[&str]) -> GatewayClient {
+    let options = ConnectOptions::default()
+        .device(&DeviceIdentity::numbered(0))
+        .token(TOKEN)
+        .caps(caps)
+        .scopes(&["operator.admin", "operator.approvals"]);
+    let mut client = GatewayClient::open(&ready.url()).await.unwrap();
+    client.connect(&options).await.unwrap();
+    client
+}
+
+fn text_of(result: &Value) -> String {
+    result["content"][0]["text"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn output_is_sent_while_a_command_runs_and_it_is_interrupted() {
+    let mut scene = Scene::new().await;
+    let mut other = connect(&scene.ready, &[]).await;
+    let started = scene.start("echo first; sleep 600; echo never").await;
+
+    let update = scene.tool("update").await;
+    for (field, value) in [("runId", "the-run"), ("sessionKey", SESSION)] {
+        assert_eq!(update[field], value, "{update}");
+    }
+    assert_eq!(update["data"]["toolCallId"], started["data"]["toolCallId"]);
+    assert_eq!(update["data"]["name"], "exec");
+    assert_eq!(text_of(&update["data"]["partialResult"]), "first\n");
+
+    let (code, listed, _) = scene.cli(&["commands", "list", "--json"]).await;
+    let listed: Value = serde_json::from_str(&listed).unwrap();
+    assert_eq!((code, listed["commands"].as_array().map(Vec::len)), (Some(0), Some(1)), "{listed}");
+    let command = &listed["commands"][0];
+    assert_eq!(command["command"], "sh ./script.sh");
+    assert_eq!((&command["runId"], &command["sessionKey"]), (&json!("the-run"), &json!(SESSION)));
+
+    // No client has this power, whatever its scopes are.
+    let id = started["data"]["toolCallId"].clone();
+    let refused = other.request("tidegate.commands.interrupt", json!({ "toolCallId": id })).await;
+    assert!(matches!(refused, Err(ClientError::Answer(_))), "{refused:?}");
+
+    scene.interrupt(&started).await;
+    let result = scene.tool("result").await;
+    let text = text_of(&result["data"]["result"]);
+    assert!(text.starts_with("first\n[interrupted by a person with Ctrl-C; exit code 130"), "{text}");
+    assert_eq!(result["data"]["isError"], true);
+    let waited = json!({ "runId": "the-run", "timeoutMs": 14_000 });
+    assert_eq!(scene.client.request("agent.wait", waited).await.unwrap()["status"], "ok");
+
+    let (code, _, told) = scene.cli(&["commands", "interrupt", id.as_str().unwrap()]).await;
+    assert_eq!(code, Some(1));
+    assert!(told.contains("it has not started, or it has ended"), "{told}");
+
+    // Who does not draw tool calls is told nothing of them, as before.
+    other.request("health", json!({})).await.unwrap();
+    let is_tool = |frame: &Value| frame["payload"]["stream"] == "tool";
+    assert!(!other.take_kept().iter().any(is_tool));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flood_of_output_is_a_few_bounded_events() {
+    let mut scene = Scene::new().await;
+    let started = scene.start("yes | cat -n").await;
+    let mut updates = Vec::new();
+    for _ in 0..5 {
+        updates.push(scene.tool("update").await);
+    }
+    scene.interrupt(&started).await;
+    let result = scene.tool("result").await;
+    let is_update = |frame: &Value| frame["payload"]["data"]["phase"] == "update";
+    updates.extend(
+        scene
+            .client
+            .take_kept()
+            .iter()
+            .filter(|&frame| is_update(frame))
+            .map(|frame| frame["payload"].clone()),
+    );
+
+    for update in &updates {
+        let text = text_of(&update["data"]["partialResult"]);
+        assert!(text.len() <= MAX_UPDATE, "{} bytes", text.len());
+    }
+    let at = |event: &Value| event["ts"].as_u64().unwrap();
+    let span = at(&result) - at(&started);
+    assert!(updates.len() as u64 <= span / INTERVAL + 2, "{} updates in {span} ms", updates.len());
+    let text = text_of(&result["data"]["result"]);
+    assert!(text.len() < 66 * 1024 && text.contains("interrupted by a person"), "{} bytes", text.len());
+}
