@@ -113,18 +113,21 @@ async fn an_interrupted_command_ends_with_its_output_so_far() {
 #[tokio::test]
 async fn an_unconfined_command_is_interrupted_too() {
     let fixture = Fixture::new();
-    let arguments =
-        json!({ "command": "echo ready; sleep 600", "needs": ["unconfined"], "reason": "a test" });
-    let (output, class, _) = run_while(&fixture, arguments, async |watched| {
-        watched.until("ready").await;
-        let class = watched.commands.list()[0].start.class;
-        watched.interrupt().await;
-        class
-    })
-    .await;
-    assert_eq!(class, CommandClass::Unconfined);
-    let expected = "ready\n[interrupted by a person with Ctrl-C; ended by signal SIGINT";
-    assert!(output.is_error && output.text.starts_with(expected), "{}", output.text);
+    for pty in [false, true] {
+        let arguments = json!({
+            "command": "echo ready; sleep 600", "needs": ["unconfined"], "reason": "a test", "pty": pty,
+        });
+        let (output, class, _) = run_while(&fixture, arguments, async |watched| {
+            watched.until("ready").await;
+            let class = watched.commands.list()[0].start.class;
+            watched.interrupt().await;
+            class
+        })
+        .await;
+        assert_eq!(class, CommandClass::Unconfined);
+        let expected = "\n[interrupted by a person with Ctrl-C; ended by signal SIGINT";
+        assert!(output.is_error && output.text.contains(expected), "{}", output.text);
+    }
 }
 
 #[tokio::test]

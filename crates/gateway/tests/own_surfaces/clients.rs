@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tidegate_agent::WaitOutcome;
+use tidegate_agent::subagent::SubagentGateway as _;
 use tidegate_protocol::method::Access;
 use tidegate_protocol::{Method, RunId, Scope, limits};
 use tidegate_store::{Outcome, RunState};
@@ -91,6 +92,28 @@ async fn a_device_of_full_control_that_may_not_let_others_in_lets_nobody_in() {
     }
 
     assert_eq!(scene.granted().await, before);
+}
+
+#[tokio::test]
+async fn our_own_client_cannot_interrupt_commands_and_a_window_can() {
+    let world = World::with_desktop().await;
+    let mut window = world.window().await;
+    for (method, params) in [
+        ("tidegate.commands.list", json!({})),
+        ("tidegate.commands.interrupt", json!({ "toolCallId": "call-1" })),
+    ] {
+        let refused = world.subagents.call(method, params).await.expect_err(method).to_string();
+        assert!(refused.contains("unknown method"), "{refused}");
+    }
+
+    let listed = window.call("tidegate.commands.list", json!({})).await.unwrap();
+    assert_eq!(listed, json!({ "commands": [] }));
+    let params = json!({ "toolCallId": "call-1\u{1b}[2J" });
+    let refused = window.call("tidegate.commands.interrupt", params).await.unwrap_err();
+    assert_eq!(refused["code"], "INVALID_REQUEST");
+    let sentence = "call-1\\u{1b}[2J: no command runs for this tool call: it has not started, or it has ended; \
+                    `tidegate commands list` shows what runs";
+    assert_eq!(refused["message"], sentence);
 }
 
 #[tokio::test]

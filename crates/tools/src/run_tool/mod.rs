@@ -167,7 +167,9 @@ fn run(plan: &Plan, ports: NetworkPorts) -> Result<(), String> {
     }
     thread::spawn(move || reap(command, &events));
     let descendants = Descendants::of(command, running.is_sandbox());
-    let end = wait_for_end(&happened, || match &terminal {
+    // Only a sandbox makes the terminal the one that its keys reach the command by.
+    let controlling = terminal.as_ref().filter(|_| running.is_sandbox());
+    let end = wait_for_end(&happened, || match controlling {
         Some(terminal) => terminal.interrupt(),
         None => descendants.interrupt(),
     });
