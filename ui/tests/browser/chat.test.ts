@@ -98,6 +98,43 @@ describe('chat', () => {
       expect(await input(opened).inputValue()).toBe('half a thought');
     }));
 
+  test('a command that runs is interrupted, and one that has ended is not', () =>
+    inWindow({ page: 'chat/agent%3Amain%3Achat-7b1d' }, async ({ page }) => {
+      await page.getByText('chart datum').waitFor();
+      expect(await page.getByRole('button', { name: 'Interrupt' }).count()).toBe(0);
+      await page.evaluate(() => {
+        const shell = (window as unknown as { __fake: FakeShell }).__fake;
+        const key = 'agent:main:chat-7b1d';
+        const session = shell.world.sessions.find((one) => one.key === key);
+        const running = { ...session, status: 'running', lastRunId: 'run-x' };
+        shell.emit('sessions.changed', { sessionKey: key, runId: 'run-x', session: running });
+        shell.emit('session.message', {
+          sessionKey: key,
+          message: {
+            role: 'assistant',
+            content: [{ type: 'toolCall', id: 'call-x', name: 'exec', arguments: { command: 'make' } }],
+            __openclaw: { id: 'mx', seq: 9, runId: 'run-x' },
+          },
+        });
+      });
+      await page.getByRole('button', { name: 'Interrupt' }).click();
+      await page.waitForFunction(() =>
+        (window as unknown as { __fake: FakeShell }).__fake.requests.some(
+          (request) => request.method === 'tidegate.commands.interrupt',
+        ),
+      );
+      const [sent] = await requestsOf(page, 'tidegate.commands.interrupt');
+      expect(sent?.params).toEqual({ toolCallId: 'call-x', runId: 'run-x' });
+      await page.evaluate(() => {
+        const shell = (window as unknown as { __fake: FakeShell }).__fake;
+        shell.emit('session.tool', {
+          sessionKey: 'agent:main:chat-7b1d',
+          data: { phase: 'result', toolCallId: 'call-x', isError: true, result: { content: [] } },
+        });
+      });
+      await page.getByRole('button', { name: 'Interrupt' }).waitFor({ state: 'detached' });
+    }));
+
   test('tool calls and the results of subagents are folded, and unfold', () =>
     inWindow({ page: 'chat' }, async ({ page }) => {
       const tool = page.locator('summary', { hasText: 'docs/missing.md' });
