@@ -171,7 +171,7 @@ pub struct Interrupt(oneshot::Sender<()>);
 impl Interrupt {
     /// It was handed to the command.
     pub fn delivered(self) {
-        // Whoever asked may have gone.
+        // The caller may have gone.
         let _ = self.0.send(());
     }
 }

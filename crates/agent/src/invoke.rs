@@ -189,7 +189,7 @@ impl Inner {
     }
 }
 
-/// What a call tells while it works, and no longer: its end is told last.
+/// What a call tells while it works, and no longer: its end is the last event.
 #[derive(Clone)]
 struct Updates(Arc<Mutex<Option<Emit>>>);
 

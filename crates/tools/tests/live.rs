@@ -1,4 +1,4 @@
-//! A command while it runs: what it prints is told, and a person interrupts it.
+//! A command while it runs: what it prints is sent, and a person interrupts it.
 #![cfg(target_os = "linux")]
 // Tests fail by panicking.
 #![allow(clippy::expect_used, clippy::panic, clippy::print_stdout)]
@@ -19,7 +19,7 @@ use tokio::sync::mpsc;
 const MAX_UPDATE: usize = 8 * 1024;
 const INTERVAL: Duration = Duration::from_millis(250);
 
-/// What is told about a command, and the way to it.
+/// The updates of a command, and the list to interrupt it by.
 struct Watched {
     updates: mpsc::UnboundedReceiver<(Instant, String)>,
     commands: ActiveCommands,
@@ -38,7 +38,7 @@ impl Watched {
     async fn until(&mut self, part: &str) -> String {
         loop {
             let next = tokio::time::timeout(common::DEADLINE, self.updates.recv()).await;
-            let (_, text) = next.expect("it is told in time").expect("the command runs");
+            let (_, text) = next.expect("it is sent in time").expect("the command runs");
             if text.contains(part) {
                 return text;
             }
@@ -67,7 +67,7 @@ fn create(fixture: &Fixture, name: &str) {
 }
 
 #[tokio::test]
-async fn output_is_told_before_the_command_ends() {
+async fn output_is_sent_before_the_command_ends() {
     let fixture = Fixture::new();
     let command = "echo first; until [ -e go ]; do sleep 0.05; done; echo last";
     let (output, told, _) = run_while(&fixture, json!({ "command": command }), async |watched| {
@@ -204,7 +204,7 @@ async fn a_command_is_listed_while_it_runs_and_no_longer() {
 }
 
 #[tokio::test]
-async fn a_flood_of_output_is_told_in_few_bounded_pieces() {
+async fn a_flood_of_output_is_sent_in_few_bounded_pieces() {
     let fixture = Fixture::new();
     let began = Instant::now();
     let (output, first, mut watched) =

@@ -136,7 +136,7 @@ async fn output_is_sent_while_a_command_runs_and_it_is_interrupted() {
     assert_eq!(code, Some(1));
     assert!(told.contains("it has not started, or it has ended"), "{told}");
 
-    // Who does not draw tool calls is told nothing of them, as before.
+    // A client without the capability gets no tool events, as before.
     other.request("health", json!({})).await.unwrap();
     let is_tool = |frame: &Value| frame["payload"]["stream"] == "tool";
     assert!(!other.take_kept().iter().any(is_tool));

@@ -85,7 +85,7 @@ impl Launcher {
         Self { executable, arguments: vec![RUN_TOOL.into()], commands: RunningCommands::default() }
     }
 
-    /// Runs the command to its end; on cancellation and after `timeout`, ends it. Meanwhile `live` is told
+    /// Runs the command to its end; on cancellation and after `timeout`, ends it. Meanwhile `live` gets
     /// what it prints, and interrupts it. Returns when its processes are gone. Dropping the future ends them too.
     pub(super) async fn run(
         &self,
@@ -238,7 +238,7 @@ impl Supervised {
 
     /// Asks for the end, then demands it, then enforces it.
     async fn end(&mut self) {
-        // Nobody interrupts it from now on, and nothing more of it is told before its result.
+        // Nobody interrupts it from now on, and no update of it is sent before its result.
         self.live = None;
         if let Some(lifeline) = &mut self.lifeline {
             let _ = lifeline.write_all(&[STOP]).await;

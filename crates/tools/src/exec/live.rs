@@ -1,4 +1,4 @@
-//! A command's call while the command runs: what it prints is told, and a person may interrupt it.
+//! A command's call while the command runs: what it prints is sent, and a person may interrupt it.
 
 use std::time::Duration;
 
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_came_too_early_is_told_in_time_without_more_output() {
+    async fn what_came_too_early_is_sent_in_time_without_more_output() {
         let (_commands, mut live, told) = live();
         live.push(b"first\n");
         sleep(Duration::from_millis(10)).await;

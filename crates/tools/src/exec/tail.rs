@@ -9,7 +9,7 @@ pub(super) const MAX_UPDATE: usize = 8 * 1024;
 /// Time between two updates of one command at least.
 pub(super) const INTERVAL: Duration = Duration::from_millis(250);
 
-/// The end of the output, and when it may be told next. Times count from one moment, whichever.
+/// The end of the output, and when it may be sent next. Times count from one moment, whichever.
 #[derive(Debug, Default)]
 pub(super) struct Tail {
     bytes: Vec<u8>,
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_output_is_told_at_once() {
+    fn the_first_output_is_sent_at_once() {
         let mut tail = Tail::default();
         assert_eq!((tail.due(), tail.take(Duration::ZERO)), (None, None));
         tail.push(b"a");
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn later_output_waits_for_its_time_and_is_told_together() {
+    fn later_output_waits_for_its_time_and_is_sent_together() {
         let mut tail = Tail::default();
         tail.push(b"a");
         assert!(tail.take(Duration::ZERO).is_some());
@@ -162,7 +162,7 @@ mod tests {
         }
 
         #[test]
-        fn of_long_output_the_end_is_told_with_whole_characters(
+        fn of_long_output_the_end_is_sent_with_whole_characters(
             count in 0_usize..20_000,
             character in prop::sample::select(vec!['x', 'ä', '€', '𝄞']),
         ) {
