@@ -13,10 +13,12 @@ use std::time::Instant;
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use tidegate_agent::SystemClock;
 use tidegate_agent::approval::{ApprovalAnswer, ApprovalGate, ApprovalQuestion};
 use tidegate_agent::authority::{Owner, RunAuthority};
+use tidegate_agent::command::ActiveCommands;
 use tidegate_agent::model::BoxFuture;
-use tidegate_agent::tool::{Tool, ToolContext};
+use tidegate_agent::tool::{Tool, ToolContext, ToolUpdates};
 use tidegate_protocol::{AgentId, RunId, SessionKey};
 use tidegate_sandbox::spec::User;
 use tidegate_tools::{Launcher, Protected, Sandboxes, ToolEnvironment, ToolsConfig, standard_tools};
@@ -114,6 +116,8 @@ async fn ours(tool: &dyn Tool, workspace: &Path) -> anyhow::Result<()> {
         approvals: Arc::new(AllowAll),
         cancelled: CancellationToken::new(),
         call_id: "call-1".to_owned(),
+        updates: ToolUpdates::ignored(),
+        commands: ActiveCommands::new(Arc::new(SystemClock)),
     };
     let output = tool.call(context, json!({ "command": "echo done" })).await;
     anyhow::ensure!(!output.is_error && output.text.contains("done"), "the command failed: {}", output.text);
