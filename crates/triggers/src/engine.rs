@@ -12,7 +12,7 @@ use tidegate_protocol::text::one_line;
 
 use crate::decide::{Decision, RepositoryForm, git_entry, other_file, repository_file};
 use crate::finding::{Action, Finding};
-use crate::handle::{Kind, list, look, open_folder, open_parent};
+use crate::handle::{Kind, list, look, open_folder, open_parent, with_names_writable};
 use crate::list::{Folder, Shape, Trigger};
 use crate::name::fold;
 use crate::object::{FileState, Identity, Object};
@@ -346,9 +346,11 @@ impl Engine {
         };
         let stored = self.stored_name();
         let aside = self.aside.as_fd();
-        let done = open_parent(at.base, at.within).and_then(|(folder, name)| match &new {
-            None => set_aside(folder.as_fd(), name, aside, &stored, at.whole).map(Some),
-            Some(new) => replace(folder.as_fd(), name, new, aside, &stored, at.whole),
+        let done = open_parent(at.base, at.within).and_then(|(folder, name)| {
+            with_names_writable(folder.as_fd(), || match &new {
+                None => set_aside(folder.as_fd(), name, aside, &stored, at.whole).map(Some),
+                Some(new) => replace(folder.as_fd(), name, new, aside, &stored, at.whole),
+            })
         });
         let mut finding = Finding::new(at.whole, trigger, action, &reason);
         match done {

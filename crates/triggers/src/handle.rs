@@ -24,14 +24,70 @@ pub(crate) fn open_folder_in(folder: impl AsFd, name: impl rustix::path::Arg) ->
     Ok(openat(folder, name, FOLDER, Mode::empty())?)
 }
 
-/// Opens the folder at `path` below `root`.
+/// Opens a folder in another to see what is in it. What its owner may enter but not list, git enters
+/// too: there the owner is allowed to list it.
+pub(crate) fn open_listable_in(
+    folder: impl AsFd,
+    name: impl rustix::path::Arg + Copy,
+) -> io::Result<OwnedFd> {
+    let folder = folder.as_fd();
+    match openat(folder, name, FOLDER, Mode::empty()) {
+        Err(Errno::ACCESS) => Ok(make_listable(folder, name)?),
+        opened => Ok(opened?),
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn make_listable(folder: BorrowedFd<'_>, name: impl rustix::path::Arg) -> rustix::io::Result<OwnedFd> {
+    use std::os::fd::AsRawFd as _;
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let entered = openat(folder, name, flags, Mode::empty())?;
+    let mode = permissions(&fstat(&entered)?);
+    if mode.contains(Mode::RUSR) || !mode.contains(Mode::XUSR) {
+        return Err(Errno::ACCESS);
+    }
+    // Through the handle, which is of the very folder that was looked at.
+    rustix::fs::chmod(format!("/proc/self/fd/{}", entered.as_raw_fd()), mode | Mode::RUSR)?;
+    openat(&entered, ".", FOLDER, Mode::empty())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn make_listable(_: BorrowedFd<'_>, _: impl rustix::path::Arg) -> rustix::io::Result<OwnedFd> {
+    Err(Errno::ACCESS)
+}
+
+/// Does `change` to the names in a folder, also where its owner must not write there.
+pub(crate) fn with_names_writable<T>(
+    folder: BorrowedFd<'_>,
+    mut change: impl FnMut() -> io::Result<T>,
+) -> io::Result<T> {
+    let denied = match change() {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => error,
+        changed => return changed,
+    };
+    let mode = permissions(&fstat(folder)?);
+    let needed = Mode::WUSR | Mode::XUSR;
+    if mode.contains(needed) || rustix::fs::fchmod(folder, mode | needed).is_err() {
+        return Err(denied);
+    }
+    let changed = change();
+    rustix::fs::fchmod(folder, mode)?;
+    changed
+}
+
+fn permissions(status: &Stat) -> Mode {
+    Mode::from_raw_mode(status.st_mode)
+        & (Mode::RWXU | Mode::RWXG | Mode::RWXO | Mode::SUID | Mode::SGID | Mode::SVTX)
+}
+
+/// Opens the folder at `path` below `root`, to see what is in it.
 pub(crate) fn open_folder(root: BorrowedFd<'_>, path: &Path) -> io::Result<OwnedFd> {
-    let mut folder = open_folder_in(root, ".")?;
+    let mut folder = open_listable_in(root, ".")?;
     for component in path.components() {
         let Component::Normal(name) = component else {
             return Err(io::Error::from(io::ErrorKind::InvalidInput));
         };
-        folder = open_folder_in(&folder, name)?;
+        folder = open_listable_in(&folder, name)?;
     }
     Ok(folder)
 }

@@ -10,7 +10,7 @@ use tidegate_protocol::text::one_line;
 
 use crate::engine::Engine;
 use crate::finding::{Action, Finding};
-use crate::handle::{open_folder, open_parent};
+use crate::handle::{open_folder, open_parent, with_names_writable};
 use crate::list::{Folder, Trigger};
 use crate::repository::is_absent;
 use crate::respond::{open_or_make, put_back, replace};
@@ -49,7 +49,9 @@ impl Engine {
                 continue;
             }
             let done = open_or_make(self.root(), above, FOLDERS_MADE).and_then(|folder| {
-                put_back(folder.as_fd(), path.file_name().unwrap_or_default(), &known.object)
+                with_names_writable(folder.as_fd(), || {
+                    put_back(folder.as_fd(), path.file_name().unwrap_or_default(), &known.object)
+                })
             });
             let reason = format!("{} was removed or renamed", one_line(&path.to_string_lossy(), 160));
             let action = match done {
@@ -76,7 +78,9 @@ impl Engine {
             }
             let stored = self.stored_name();
             let done = open_parent(self.root(), path).and_then(|(folder, name)| {
-                replace(folder.as_fd(), name, &known.object, self.aside(), &stored, path)
+                with_names_writable(folder.as_fd(), || {
+                    replace(folder.as_fd(), name, &known.object, self.aside(), &stored, path)
+                })
             });
             let reason = format!("{} was changed", one_line(&path.to_string_lossy(), 160));
             let action = match &done {

@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::handle::{Kind, list, look, open_folder_in};
+use crate::handle::{Kind, list, look, open_listable_in};
 use crate::object::Object;
 
 /// Hooks of one repository that are looked at.
@@ -47,7 +47,7 @@ pub(crate) fn read_written(repository: &OwnedFd) -> io::Result<Vec<(PathBuf, Obj
         left -= 1;
         for name in links_in(&folder, &path, &mut read)? {
             let is_within = depth < MAX_LOG_DEPTH && waiting.len() < left;
-            if let Some(next) = is_within.then(|| open_folder_in(&folder, name.as_os_str()).ok()).flatten() {
+            if let Some(next) = is_within.then(|| open_listable_in(&folder, name.as_os_str()).ok()).flatten() {
                 waiting.push((path.join(name), next, depth + 1));
             }
         }
@@ -129,7 +129,7 @@ fn add(folder: &OwnedFd, at: &Path, names: &[&str], read: &mut Vec<(PathBuf, Obj
 }
 
 fn inner(folder: &OwnedFd, name: &str) -> io::Result<Option<OwnedFd>> {
-    match open_folder_in(folder, name) {
+    match open_listable_in(folder, name) {
         Ok(folder) => Ok(Some(folder)),
         Err(error) if is_absent(&error) => Ok(None),
         Err(error) => Err(error),

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use crate::decide::RepositoryForm;
-use crate::handle::{Kind, list, open_folder_in};
+use crate::handle::{Kind, list, open_listable_in};
 use crate::list::{Folder, Shape, Trigger};
 use crate::name::fold;
 
@@ -95,7 +95,7 @@ pub(crate) fn walk(start: Start, mut opened: impl FnMut(BorrowedFd<'_>, u64, &Pa
     let mut waiting = vec![first];
     while let Some(frame) = waiting.pop() {
         let Some(above) = &frame.above else { continue };
-        let folder = match open_folder_in(above, frame.name.as_os_str()) {
+        let folder = match open_listable_in(above, frame.name.as_os_str()) {
             Ok(folder) => folder,
             // Gone, or replaced by something else.
             Err(error)

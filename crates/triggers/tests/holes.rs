@@ -6,6 +6,7 @@
 mod common;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 
 use common::{Fixture, Place};
 use tidegate_triggers::{Action, EndReason, Finding, Notice};
@@ -362,4 +363,57 @@ fn a_changed_envrc_is_restored_while_the_command_runs() {
     assert_eq!(finding.action, Action::Restored);
     assert_eq!(place.read("sub/.envrc"), "the person's");
     fixture.guard.finish(command).expect("finished");
+}
+
+#[test]
+fn a_folder_that_its_owner_cannot_list_hides_nothing() {
+    for (prepare, victim) in [("mkdir -m 333 q", "q/r"), ("chmod 333 .", "r")] {
+        let fixture = Fixture::new();
+        let place = fixture.place();
+        let command = fixture.guard.begin("run", Vec::new()).expect("begun");
+        place.shell(&format!(
+            "{prepare}; git init -q {victim}; git -C {victim} config core.fsmonitor \"$EVIL\""
+        ));
+        let report = fixture.guard.finish(command).expect("finished");
+        place.git_in(victim, &["status"]);
+
+        assert_eq!(place.marks(), 0, "{prepare}: {report:?}");
+        assert_eq!(report.incomplete, None, "{prepare}");
+        assert!(report.findings.iter().any(|finding| finding.action == Action::PlainPartKept), "{report:?}");
+    }
+}
+
+#[test]
+fn hooks_in_a_folder_that_cannot_be_listed_are_set_aside() {
+    let fixture = Fixture::new();
+    let place = fixture.place();
+    let command = fixture.guard.begin("run", Vec::new()).expect("begun");
+    place.shell(
+        "git init -q n; rm -r n/.git/hooks; mkdir -m 333 n/.git/hooks; cp \"$EVIL\" n/.git/hooks/post-index-change",
+    );
+    fixture.guard.finish(command).expect("finished");
+    place.write("n/file", "content");
+    place.git("n", &["add", "file"]);
+
+    assert_eq!(place.marks(), 0);
+    assert!(!place.path("n/.git/hooks/post-index-change").exists());
+}
+
+#[test]
+fn a_setting_in_a_folder_that_cannot_be_written_is_taken_out() {
+    let fixture = Fixture::new();
+    let place = fixture.place();
+    let command = fixture.guard.begin("run", Vec::new()).expect("begun");
+    place.shell(
+        "mkdir -p n/.git/objects n/.git/refs; echo 'ref: refs/heads/main' > n/.git/HEAD; exec 3> n/.git/config; \
+         chmod 555 n/.git; printf '[core]\\n fsmonitor = %s\\n' \"$EVIL\" >&3",
+    );
+    fixture.guard.finish(command).expect("finished");
+    place.git_in("n", &["status"]);
+
+    let mode = fs::metadata(place.path("n/.git")).expect("there").permissions().mode();
+    // So that the test can be cleaned up.
+    place.shell("chmod 755 n/.git");
+    assert_eq!(mode & 0o777, 0o555, "the folder is as it was");
+    assert_eq!(place.marks(), 0);
 }
