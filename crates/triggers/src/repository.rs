@@ -9,8 +9,39 @@ use std::path::{Path, PathBuf};
 use crate::handle::{Kind, list, look, open_listable_in};
 use crate::object::Object;
 
-/// Hooks of one repository that are looked at.
+/// Files in the hooks of one repository that are looked at besides those that git runs.
 const MAX_HOOKS: usize = 256;
+/// What git runs in `hooks`, however many other files lie there.
+const HOOKS: &[&[u8]] = &[
+    b"applypatch-msg",
+    b"commit-msg",
+    b"fsmonitor-watchman",
+    b"p4-changelist",
+    b"p4-post-changelist",
+    b"p4-pre-submit",
+    b"p4-prepare-changelist",
+    b"post-applypatch",
+    b"post-checkout",
+    b"post-commit",
+    b"post-index-change",
+    b"post-merge",
+    b"post-receive",
+    b"post-rewrite",
+    b"post-update",
+    b"pre-applypatch",
+    b"pre-auto-gc",
+    b"pre-commit",
+    b"pre-merge-commit",
+    b"pre-push",
+    b"pre-rebase",
+    b"pre-receive",
+    b"prepare-commit-msg",
+    b"proc-receive",
+    b"push-to-checkout",
+    b"reference-transaction",
+    b"sendemail-validate",
+    b"update",
+];
 /// Files that count by being there.
 const FILES: &[&str] = &["config.worktree", "commondir", "gitdir"];
 const IN_INFO: &[&str] = &["attributes", "grafts"];
@@ -103,8 +134,12 @@ pub(crate) fn read_others(repository: &OwnedFd) -> io::Result<Vec<(PathBuf, Obje
     }
     if let Some(hooks) = inner(repository, "hooks")? {
         let mut names: Vec<Vec<u8>> = Vec::new();
+        let mut others = 0;
         list(&hooks, &mut Vec::new(), |name, _, _| {
-            if !name.ends_with(b".sample") && names.len() < MAX_HOOKS {
+            let is_run = HOOKS.iter().any(|hook| hook.eq_ignore_ascii_case(name));
+            let is_other = !is_run && !name.ends_with(b".sample") && others < MAX_HOOKS;
+            others += usize::from(is_other);
+            if is_run || is_other {
                 names.push(name.to_vec());
             }
         })?;

@@ -417,3 +417,20 @@ fn a_setting_in_a_folder_that_cannot_be_written_is_taken_out() {
     assert_eq!(mode & 0o777, 0o555, "the folder is as it was");
     assert_eq!(place.marks(), 0);
 }
+
+#[test]
+fn a_hook_among_many_files_is_set_aside() {
+    let fixture = Fixture::new();
+    let place = fixture.place();
+    let command = fixture.guard.begin("run", Vec::new()).expect("begun");
+    place.shell(
+        "git init -q n; mkdir h; cd h; seq 1200 | xargs touch; cp \"$EVIL\" post-index-change; seq 2001 3200 | xargs touch; \
+         cd ..; rm -r n/.git/hooks; mv h n/.git/hooks",
+    );
+    fixture.guard.finish(command).expect("finished");
+    place.write("n/file", "content");
+    place.git("n", &["add", "file"]);
+
+    assert_eq!(place.marks(), 0);
+    assert!(!place.path("n/.git/hooks/post-index-change").exists());
+}
