@@ -16,6 +16,8 @@ use crate::name::fold;
 const MAX_DEPTH: usize = 256;
 /// Trigger files and repositories of one workspace.
 const MAX_FOUND: usize = 20_000;
+/// Interpreters among them. Anyone may make more, which must not hide anything else.
+const MAX_INTERPRETERS: usize = 1_000;
 
 /// A trigger file.
 #[derive(Debug, Clone)]
@@ -42,6 +44,7 @@ pub(crate) struct Found {
     pub(crate) repositories: Vec<FoundRepository>,
     /// The inodes of all folders outside of repositories.
     pub(crate) folders: Vec<u64>,
+    interpreters: usize,
     pub(crate) entries: u64,
     /// Why something was not looked at.
     pub(crate) incomplete: Option<Incomplete>,
@@ -153,6 +156,13 @@ fn visit(frame: &Frame, folder: OwnedFd, names: &Names, waiting: &mut Vec<Frame>
             if trigger == Trigger::RepositoryFile {
                 continue;
             }
+            if trigger == Trigger::Interpreter {
+                found.interpreters += 1;
+                if found.interpreters > MAX_INTERPRETERS {
+                    found.incomplete = Some(Incomplete::Number);
+                    continue;
+                }
+            }
             let path = frame.path.join(OsStr::from_bytes(bytes));
             found.files.push(FoundFile { path, trigger, kind: name.kind, top });
         }
@@ -163,6 +173,7 @@ fn visit(frame: &Frame, folder: OwnedFd, names: &Names, waiting: &mut Vec<Frame>
         return;
     }
     let folder = Rc::new(folder);
+    let mut first = Vec::new();
     for name in names.other.iter().filter(|name| name.kind == Kind::Folder) {
         let bytes = names.bytes(name);
         let inner = with_folded(bytes, |folded| enter(kind, is_shaped, folded));
@@ -173,7 +184,7 @@ fn visit(frame: &Frame, folder: OwnedFd, names: &Names, waiting: &mut Vec<Frame>
             found.incomplete = Some(Incomplete::Depth);
             break;
         }
-        waiting.push(Frame {
+        let inner_frame = Frame {
             above: Some(Rc::clone(&folder)),
             name: OsStr::from_bytes(bytes).to_owned(),
             path: frame.path.join(OsStr::from_bytes(bytes)),
@@ -182,8 +193,15 @@ fn visit(frame: &Frame, folder: OwnedFd, names: &Names, waiting: &mut Vec<Frame>
             form: inner_form(kind, is_shaped, frame.form, bytes),
             top,
             depth: frame.depth + 1,
-        });
+        };
+        // What counts here is looked at before all that may lie deeper.
+        let is_ordinary = matches!(
+            inner,
+            Folder::Ordinary | Folder::Dependencies | Folder::Environment | Folder::EnvironmentPrograms
+        );
+        if is_ordinary { waiting.push(inner_frame) } else { first.push(inner_frame) }
     }
+    waiting.append(&mut first);
 }
 
 /// The folder named `name` (folded) in a folder of `kind`.

@@ -434,3 +434,19 @@ fn a_hook_among_many_files_is_set_aside() {
     assert_eq!(place.marks(), 0);
     assert!(!place.path("n/.git/hooks/post-index-change").exists());
 }
+
+#[test]
+fn many_interpreters_and_repositories_hide_no_settings() {
+    let fixture = Fixture::new();
+    let place = fixture.place();
+    let command = fixture.guard.begin("run", Vec::new()).expect("begun");
+    place.shell(
+        "mkdir -p .venv/bin env/bin .idea .vscode .zed; (cd .venv/bin; seq -f python%g 1200 | xargs touch); \
+         (cd env/bin; seq -f python%g 20100 | xargs touch); echo evil | tee .idea/a .vscode/tasks.json > .zed/tasks.json",
+    );
+    let report = fixture.guard.finish(command).expect("finished");
+
+    for file in [".idea/a", ".vscode/tasks.json", ".zed/tasks.json"] {
+        assert!(!place.path(file).exists(), "{file} is left: {report:?}");
+    }
+}
