@@ -27,7 +27,7 @@ pub enum Trigger {
     Repository,
     /// Something inside a repository's folder.
     RepositoryFile,
-    /// Read by shells, prompts and editors in the folder: `.envrc`, `mise.toml`, `.exrc`.
+    /// Read by shells, prompts and editors in the folder: `.envrc`, `mise.toml`, `.exrc`, `.hg/hgrc`.
     Local,
     /// Settings by which editors and agents run things or are instructed.
     Opening,
@@ -65,6 +65,10 @@ pub enum Folder {
     Config,
     /// `mise`, in which its settings may lie.
     Mise,
+    /// `.hg`
+    Mercurial,
+    /// `.jj`, and `repo` in it.
+    Jujutsu,
     /// A Python environment.
     Environment,
     /// The programs of a Python environment.
@@ -102,6 +106,8 @@ impl Folder {
             Self::Hooks | Self::Objects | Self::RepositoryPart => Self::RepositoryPart,
             Self::Top | Self::Ordinary | Self::Dependencies => self.enter_ordinary(name),
             Self::Config if name == "mise" => Self::Mise,
+            Self::Mise if name == "conf.d" => Self::Within(Trigger::Local),
+            Self::Jujutsu if name == "repo" => Self::Jujutsu,
             Self::GitHub if matches!(name, "hooks" | "instructions" | "agents" | "chatmodes" | "prompts") => {
                 Self::Within(Trigger::Opening)
             }
@@ -110,6 +116,8 @@ impl Folder {
             | Self::GitHub
             | Self::Config
             | Self::Mise
+            | Self::Mercurial
+            | Self::Jujutsu
             | Self::Environment
             | Self::EnvironmentPrograms => Self::Ordinary.enter_ordinary(name),
         }
@@ -156,6 +164,8 @@ impl Folder {
         match (self, name) {
             (_, ".config") => Self::Config,
             (_, "mise") => Self::Mise,
+            (_, ".hg") => Self::Mercurial,
+            (_, ".jj") => Self::Jujutsu,
             (_, name) if name.starts_with(".mise") => Self::Within(Trigger::Local),
             (Self::Dependencies, _) | (_, "node_modules" | "site-packages" | "vendor" | "target") => {
                 Self::Dependencies
@@ -174,13 +184,19 @@ impl Folder {
         if name == ".git" {
             return Some(Trigger::Repository);
         }
-        let is_mise = self == Self::Mise && is_mise_settings(name, is_directory);
+        let is_settings = match self {
+            Self::Mise => is_mise_settings(name, is_directory),
+            // Hooks, extensions and other programs of Mercurial and Jujutsu, whose state prompts show.
+            Self::Mercurial => matches!(name, "hgrc" | "hgrc-not-shared" | "sharedpath"),
+            Self::Jujutsu => matches!(name, "config.toml" | "workspace-config.toml"),
+            _ => false,
+        };
         if self.is_inside_repository() {
             // References may have names that count elsewhere, but none that begins with a dot.
             let is_local = name.starts_with('.') && is_local(name, is_directory);
             return Some(if is_local { Trigger::Local } else { Trigger::RepositoryFile });
         }
-        if is_mise || is_local(name, is_directory) {
+        if is_settings || is_local(name, is_directory) {
             return Some(Trigger::Local);
         }
         if let Self::Within(trigger) = self {
@@ -279,13 +295,21 @@ fn is_local(name: &str, is_directory: bool) -> bool {
             | ".tool-versions"
             | ".lvimrc"
             | ".exrc"
+            | "_exrc"
+            | ".vimrc"
+            | "_vimrc"
+            | ".gvimrc"
+            | "_gvimrc"
             | ".nvimrc"
             | ".nvim.lua"
+            | ".lazy.lua"
             | ".dir-locals.el"
             | ".dir-locals-2.el"
     );
     let is_mise = name.starts_with("mise.") && name.ends_with(".toml");
-    !is_directory && (is_named || is_mise || name.starts_with(".autoenv"))
+    // An `.envrc` that was allowed often reads `.envrc.local` and the like.
+    let is_read_by_one = name.starts_with(".autoenv") || name.starts_with(".envrc.");
+    !is_directory && (is_named || is_mise || is_read_by_one)
 }
 
 fn is_mise_settings(name: &str, is_directory: bool) -> bool {
@@ -312,6 +336,12 @@ fn is_opening_folder(name: &str) -> bool {
             | ".windsurf"
             | ".clinerules"
             | ".roo"
+            | ".opencode"
+            | ".continue"
+            | ".kilocode"
+            | ".kiro"
+            | ".amazonq"
+            | ".qwen"
     )
 }
 
@@ -326,12 +356,16 @@ fn is_opening_file(name: &str) -> bool {
             | ".pre-commit-config.yaml"
             | ".pre-commit-config.yml"
             | ".mcp.json"
+            | "opencode.json"
+            | "opencode.jsonc"
+            | ".aider.conf.yml"
             | "agents.md"
             | "agents.override.md"
             | "agent.md"
             | "claude.md"
             | "claude.local.md"
             | "gemini.md"
+            | "qwen.md"
             | "soul.md"
             | ".cursorrules"
             | ".windsurfrules"

@@ -108,7 +108,13 @@ impl Engine {
                     let (kind, _) = self.place_of(above);
                     !matches!(
                         kind,
-                        Folder::Within(_) | Folder::Cargo | Folder::GitHub | Folder::Config | Folder::Mise
+                        Folder::Within(_)
+                            | Folder::Cargo
+                            | Folder::GitHub
+                            | Folder::Config
+                            | Folder::Mise
+                            | Folder::Mercurial
+                            | Folder::Jujutsu
                     )
                 };
                 ancestors.find(counts).unwrap_or(Path::new("")).to_owned()

@@ -231,7 +231,7 @@ fn with_folded<T>(name: &[u8], call: impl FnOnce(&str) -> T) -> T {
 /// Whether a name can be one of those that count in every folder; most names cannot. `g` is for the
 /// short name of `.git`.
 fn may_count_everywhere(name: &[u8]) -> bool {
-    matches!(name.first(), Some(b'.' | b'm' | b'M' | b'g' | b'G')) || !name.is_ascii()
+    matches!(name.first(), Some(b'.' | b'_' | b'm' | b'M' | b'g' | b'G')) || !name.is_ascii()
 }
 
 /// Whether a name can be `.git` or a part of a repository's shape.
@@ -293,7 +293,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_name_that_counts_is_passed_over(
-            name in "[.mMgGhorcaHORC\u{ff0e}\u{212a}][a-zA-Z.~1]{0,9}|\\.[a-z]{3,8}|HEAD|objects|mise\\.toml|GIT~1",
+            name in "[._mMgGhorcaHORC\u{ff0e}\u{212a}][a-zA-Z.~1]{0,9}|\\.[a-z]{3,8}|HEAD|objects|mise\\.toml|GIT~1",
             is_directory in any::<bool>(),
         ) {
             let folded = fold(&name);
