@@ -3,13 +3,20 @@
 
 use std::io;
 use std::os::unix::fs::FileTypeExt as _;
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+
+use rustix::io::{Errno, ioctl_fionbio};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 
 /// Entries that are looked at. Beyond that nobody knows what lies there.
 const MAX_ENTRIES: usize = 500_000;
 /// Bytes of a socket's path that the system takes.
 const MAX_PATH: usize = 107;
+
+#[cfg(target_os = "linux")]
+const FLAGS: SocketFlags = SocketFlags::CLOEXEC;
+#[cfg(not(target_os = "linux"))]
+const FLAGS: SocketFlags = SocketFlags::empty();
 
 /// Why a command does not get local sockets.
 #[derive(Debug, thiserror::Error)]
@@ -58,10 +65,15 @@ pub(super) fn check<'a>(folders: impl IntoIterator<Item = &'a PathBuf>) -> Resul
     Ok(())
 }
 
-/// Whether somebody may listen there: only a refused connection says that nobody does.
+/// Whether somebody may listen there: only a refused connection says that nobody does. A program that
+/// takes none of those that wait makes nobody wait here.
 fn may_be_served(path: &Path) -> bool {
-    path.as_os_str().len() > MAX_PATH
-        || !matches!(UnixStream::connect(path), Err(error) if error.kind() == io::ErrorKind::ConnectionRefused)
+    let connected = || {
+        let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, FLAGS, None)?;
+        ioctl_fionbio(&socket, true)?;
+        connect(&socket, &SocketAddrUnix::new(path)?)
+    };
+    path.as_os_str().len() > MAX_PATH || connected() != Err(Errno::CONNREFUSED)
 }
 
 #[cfg(test)]
@@ -81,6 +93,33 @@ mod tests {
 
         let _datagrams = UnixDatagram::bind(directory.path().join("datagrams")).expect("bound");
         assert!(matches!(check(&folders), Err(InReach::Socket(_))));
+    }
+
+    #[test]
+    fn a_program_that_accepts_nobody_holds_nothing_up() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("full");
+        let new = || {
+            let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, FLAGS, None).expect("made");
+            ioctl_fionbio(&socket, true).expect("set");
+            socket
+        };
+        let address = SocketAddrUnix::new(&path).expect("short");
+        let listener = new();
+        rustix::net::bind(&listener, &address).expect("bound");
+        rustix::net::listen(&listener, 0).expect("listening");
+        let waiting: Vec<_> = std::iter::repeat_with(|| {
+            let socket = new();
+            connect(&socket, &address).map(|()| socket)
+        })
+        .take(100)
+        .take_while(Result::is_ok)
+        .collect();
+        assert!(waiting.len() < 100, "nobody else can wait");
+
+        assert!(
+            matches!(check(&[directory.path().to_owned()]), Err(InReach::Socket(found)) if found == path)
+        );
     }
 
     #[test]
