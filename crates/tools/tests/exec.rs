@@ -436,8 +436,15 @@ async fn a_granted_folder_outside_can_be_written() {
 async fn folders_that_hold_protected_files_cannot_be_granted() {
     let fixture = Fixture::new();
     symlink(fixture.root.join("outside"), fixture.root.join("alias")).expect("linked");
+    for folder in [".config/nvim", ".oh-my-zsh", ".config/direnv", ".config/hypr"] {
+        fixture.file(&format!("home/{folder}/x"), "");
+    }
     for (place, says) in [
         ("home", "it holds keys"),
+        ("home/.config/nvim", "it holds keys"),
+        ("home/.oh-my-zsh", "it holds keys"),
+        ("home/.config/direnv", "it holds keys"),
+        ("home/.config/hypr", "it holds keys"),
         ("state", "it holds keys"),
         ("alias", "through a link"),
         ("outside/secret", "it is no directory"),
