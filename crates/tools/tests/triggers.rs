@@ -173,3 +173,35 @@ async fn what_an_abandoned_call_changed_is_restored() {
     }
     until("it is restored", || fixture.text("workspace/AGENTS.md").as_deref() == Some("mine")).await;
 }
+
+#[tokio::test]
+async fn a_granted_folder_is_watched_over_like_the_workspace() {
+    let fixture = Fixture::new();
+    let outside = fixture.root.join("other");
+    std::fs::create_dir(&outside).expect("made");
+    let git = |arguments: &[&str]| {
+        let done =
+            Command::new("git").arg("-C").arg(&outside).args(arguments).output().expect("git is installed");
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    };
+    git(&["init", "-q"]);
+    let attack = format!(
+        "cd {}; git config core.fsmonitor 'touch ran'; echo x > .git/hooks/post-checkout; echo x > .envrc; mkdir .vscode
+         echo x > .vscode/tasks.json; git init -q sub; git -C sub config core.fsmonitor 'touch ran'; sleep 0.2
+         echo a > a; git add a; git -c user.name=a -c user.email=a@example.org commit -q -m first && echo committed",
+        outside.display()
+    );
+    let needs = json!([format!("write:{}", outside.display())]);
+    let output =
+        fixture.call("exec", json!({"command": attack, "needs": needs, "reason": "it attacks"})).await;
+
+    assert!(output.text.contains("committed\n"), "{}", output.text);
+    assert!(output.text.contains("sub/.git/config"), "{}", output.text);
+    for planted in [".git/hooks/post-checkout", ".envrc", ".vscode/tasks.json"] {
+        assert!(!outside.join(planted).exists(), "{planted} is left: {}", output.text);
+    }
+    for config in [".git/config", "sub/.git/config"] {
+        let config = std::fs::read_to_string(outside.join(config)).expect("there");
+        assert!(!config.contains("fsmonitor"), "{config}");
+    }
+}

@@ -78,7 +78,8 @@ pub(crate) fn read_written(repository: &OwnedFd) -> io::Result<Vec<(PathBuf, Obj
         left -= 1;
         for name in links_in(&folder, &path, &mut read)? {
             let is_within = depth < MAX_LOG_DEPTH && waiting.len() < left;
-            if let Some(next) = is_within.then(|| open_listable_in(&folder, name.as_os_str()).ok()).flatten() {
+            if let Some(next) = is_within.then(|| open_listable_in(&folder, name.as_os_str()).ok()).flatten()
+            {
                 waiting.push((path.join(name), next, depth + 1));
             }
         }

@@ -157,7 +157,9 @@ impl Launch {
             CommandClass::Contained | CommandClass::Partial => {
                 let aside = self.surroundings.sandboxes.aside();
                 let planner = self.planner.clone();
-                Some(self.guards.begin(move || planner.watched(), aside, run).await?)
+                let looking = planner.clone();
+                let granted = tokio::task::spawn_blocking(move || looking.granted()).await??;
+                Some(self.guards.begin(move || planner.watched(granted), aside, run).await?)
             }
         };
         let (planner, surroundings) = (self.planner, self.surroundings);
@@ -212,6 +214,8 @@ impl Surroundings {
                 let git = confinement.needs.contains(&Need::Git);
                 let mut spec = self.sandboxes.spec(workspace, git).map_err(ExecError::Directories)?;
                 spec.writable = planner.granted()?;
+                spec.read_only
+                    .extend(spec.writable.iter().flat_map(|folder| sandboxes::pinned(folder, true)));
                 spec.local_sockets = confinement.needs.contains(&Need::Sockets);
                 spec.proxy_port = Some(PROXY_PORT);
                 spec.scope = self.sandboxes.scope(self.environment.runtime_directory())?;

@@ -274,11 +274,17 @@ impl Planner {
         repository::find(self.authority.workspace(), &self.protected).unwrap_or(Repository::None)
     }
 
-    /// The folders in which trigger files are watched over while the command runs.
-    pub(super) fn watched(&self) -> Vec<PathBuf> {
+    /// The folders in which trigger files are watched over while the command runs, `granted` ones among
+    /// them.
+    pub(super) fn watched(&self, granted: Vec<PathBuf>) -> Vec<PathBuf> {
         let mut folders = vec![self.authority.workspace().to_owned()];
         if self.confinement.needs.contains(&Need::Git) {
             folders.extend(self.repository().folder().map(Path::to_owned));
+        }
+        for folder in granted {
+            if !folder.starts_with(self.authority.workspace()) && !folders.contains(&folder) {
+                folders.push(folder);
+            }
         }
         folders
     }

@@ -269,10 +269,10 @@ fn own_prefix() -> String {
     format!("{}-", std::process::id())
 }
 
-/// What lies directly in a workspace, runs when somebody looks at the folder, and is there now: mounts of
+/// What lies directly in a workspace or a granted folder, runs when somebody looks at the folder, and is there now: mounts of
 /// their own, which a command can neither change nor move. With `git` the repository is written, but for
 /// its settings and hooks.
-fn pinned(workspace: &Path, git: bool) -> Vec<PathBuf> {
+pub(super) fn pinned(workspace: &Path, git: bool) -> Vec<PathBuf> {
     const REPOSITORY: &str = ".git";
     const GUARDED: &[&str] = &[".git/config", ".git/config.worktree", ".git/hooks"];
     const OTHERS: &[&str] =
