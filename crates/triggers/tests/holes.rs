@@ -450,3 +450,20 @@ fn many_interpreters_and_repositories_hide_no_settings() {
         assert!(!place.path(file).exists(), "{file} is left: {report:?}");
     }
 }
+
+#[test]
+fn a_hook_that_comes_while_others_are_set_aside_is_seen() {
+    let fixture = Fixture::new();
+    let place = fixture.place();
+    let command = fixture.guard.begin("run", Vec::new()).expect("begun");
+    // The first files keep the watch busy until the others are there, and those until the hook is.
+    place.shell(
+        "git init -q m; git init -q n; rm -r n/.git/hooks; mkdir a b; truncate -s 60M a/1 a/2 a/3 b/1 b/2 b/3 b/4; \
+         mv a/* m/.git/hooks || :; mkdir n/.git/hooks; mv b/* n/.git/hooks || :; cd n/.git/hooks; \
+         while [ -e 1 ] && [ -e 2 ] && [ -e 3 ] && [ -e 4 ]; do sleep 0.01; done; cp \"$EVIL\" post-index-change",
+    );
+    fixture.wait_for("n/.git/hooks/post-index-change");
+    fixture.guard.finish(command).expect("finished");
+
+    assert!(!place.path("n/.git/hooks/post-index-change").exists());
+}

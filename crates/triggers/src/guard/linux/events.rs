@@ -145,6 +145,10 @@ impl Watch {
             }
             let found = self.walk_below(&path);
             self.take(&found);
+            // What came into it after the first look and before it was watched, such as a hook.
+            for repository in self.repositories_of(folder, name) {
+                self.check_repository(&repository);
+            }
             return;
         }
         let trigger = kind.entry_left(&folded, false, folder.as_os_str().is_empty());
