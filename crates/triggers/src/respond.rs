@@ -58,19 +58,29 @@ pub(crate) fn set_aside(
         Err(Errno::XDEV | Errno::INVAL | Errno::NOSYS) => move_by_copy(folder, name, aside, stored_name)?,
         Err(error) => return Err(error.into()),
     }
-    let kind = kind_of_stored(aside, stored_name)?;
+    // The last look takes its digest: meanwhile others wait to be set aside.
+    let kind = kind_without_digest(aside, stored_name)?;
     Ok(Aside { stored: stored.to_owned(), place: Place::new(place), kind, left: None })
 }
 
-/// What is stored under a name.
+/// What is stored under a name. A file that is longer than what is put back has no digest.
 pub(crate) fn kind_of_stored(aside: BorrowedFd<'_>, stored: &OsStr) -> io::Result<AsideKind> {
+    let mut kind = kind_without_digest(aside, stored)?;
+    if let AsideKind::File { sha256, .. } = &mut kind
+        && let Some((file, _)) = open_file(aside, stored)?
+    {
+        *sha256 = match copy(file.as_fd(), None) {
+            Err(error) if error.kind() == io::ErrorKind::FileTooLarge => String::new(),
+            copied => copied?.0,
+        };
+    }
+    Ok(kind)
+}
+
+fn kind_without_digest(aside: BorrowedFd<'_>, stored: &OsStr) -> io::Result<AsideKind> {
     Ok(match look(aside, stored)? {
         Some(Object::File(file)) => {
-            let digest = match open_file(aside, stored)? {
-                Some((file, _)) => copy(file.as_fd(), None)?.0,
-                None => String::new(),
-            };
-            AsideKind::File { size: file.size, mode: file.mode & 0o777, sha256: digest }
+            AsideKind::File { size: file.size, mode: file.mode & 0o777, sha256: String::new() }
         }
         Some(Object::Link(target)) => AsideKind::Link { target: Place::new(as_name(&target)) },
         Some(Object::Directory(_)) => AsideKind::Folder,
@@ -264,15 +274,18 @@ fn move_by_copy(
     match look(folder, name)? {
         Some(Object::Link(target)) => symlinkat(as_name(&target), aside, stored)?,
         Some(Object::File(state)) => {
-            if state.size > MAX_COPY {
-                return Err(io::Error::from(io::ErrorKind::FileTooLarge));
-            }
             let Some((file, _)) = open_file(folder, name)? else {
                 return Err(io::Error::from(io::ErrorKind::NotFound));
             };
             let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             let new = openat(aside, stored, flags, Mode::from_raw_mode(0o600))?;
-            copy(file.as_fd(), Some(new.as_fd()))?;
+            match copy(file.as_fd(), Some(new.as_fd())) {
+                // It goes all the same. Its beginning is kept, at a length at which nothing is put back.
+                Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
+                    rustix::fs::ftruncate(&new, state.size.max(MAX_COPY + 1))?;
+                }
+                copied => drop(copied?),
+            }
         }
         Some(Object::Other) => {}
         Some(Object::Directory(_)) => return Err(io::Error::from(io::ErrorKind::CrossesDevices)),

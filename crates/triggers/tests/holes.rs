@@ -467,3 +467,27 @@ fn a_hook_that_comes_while_others_are_set_aside_is_seen() {
 
     assert!(!place.path("n/.git/hooks/post-index-change").exists());
 }
+
+#[test]
+fn a_hook_too_large_for_another_file_system_is_removed() {
+    let memory = tempfile::tempdir_in("/dev/shm").expect("made");
+    let fixture = Fixture::new();
+    let place = fixture.place();
+    let (sender, _notices) = std::sync::mpsc::channel();
+    let open = |path: &std::path::Path| fs::File::open(path).expect("opened");
+    let notify = std::sync::Arc::new(move |notice| drop(sender.send(notice)));
+    let aside = place.root.join("aside");
+    let guard = tidegate_triggers::Guard::start(open(memory.path()), memory.path(), open(&aside), notify)
+        .expect("watched over");
+    let command = guard.begin("run", Vec::new()).expect("begun");
+    let hook = memory.path().join("n/.git/hooks/post-index-change");
+    place.shell(&format!(
+        "cd {}; git init -q n; cp \"$EVIL\" x; echo exit >> x; truncate -s 65M x; mv x {}",
+        memory.path().display(),
+        hook.display()
+    ));
+    let report = guard.finish(command).expect("finished");
+
+    assert!(!hook.exists(), "{report:?}");
+    assert!(report.findings.iter().all(|finding| finding.action == Action::SetAside), "{report:?}");
+}
