@@ -27,7 +27,8 @@ impl Machine {
         fs::create_dir(machine.programs()).unwrap();
         machine.program(
             "cargo",
-            r#"echo "cargo $* in $CARGO_TARGET_DIR" >>"$HOME/calls"
+            r#"[ "$1" != --version ] || { echo "cargo 99.0.0"; exit; }
+               echo "cargo $* in $CARGO_TARGET_DIR" >>"$HOME/calls"
                [ "$1" != build ] || { mkdir -p "$CARGO_TARGET_DIR/debug"
                    for program in tidegate tidegate-desktop; do
                        printf '#!/bin/sh\necho started %s "$@"\n' $program >"$CARGO_TARGET_DIR/debug/$program"
@@ -80,7 +81,8 @@ impl Machine {
         let home = self.home.path().display();
         self.program(
             "cargo",
-            r#"echo "cargo $*" >>"$HOME/calls"
+            r#"[ "$1" != --version ] || { echo "cargo 99.0.0"; exit; }
+               echo "cargo $*" >>"$HOME/calls"
                case "$*" in
                "nextest --version") ;;
                "nextest archive"*) touch "$5";;
@@ -214,6 +216,22 @@ fn missing_packages_are_installed_after_saying_which_and_why() {
     let said = text(&output);
     assert!(said.contains(": pkg-config\n") && said.contains("needed to compile"), "{said}");
     assert!(machine.calls().contains("--no-install-recommends pkg-config\n"), "{}", machine.calls());
+}
+
+#[test]
+fn a_cargo_that_is_too_old_is_named_with_what_to_install() {
+    let machine = Machine::new();
+    machine.program("cargo", r#"echo "cargo 1.65.0""#);
+
+    let output = machine.dev(&["run"]);
+
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+    let said = text(&output);
+    assert!(
+        said.contains("programs/cargo is version 1.65.0, and Rust ") && said.contains("rustup"),
+        "{said}"
+    );
+    assert!(machine.caches().is_empty());
 }
 
 #[test]
