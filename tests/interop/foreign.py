@@ -32,6 +32,9 @@ class NpmPackage:
         return CACHE / self.directory / "node_modules" / self.name
 
     def is_there(self) -> bool:
+        # npm writes this file when it is done.
+        if not (CACHE / self.directory / "node_modules" / ".package-lock.json").exists():
+            return False
         try:
             manifest = json.loads((self.path / "package.json").read_text())
         except (OSError, ValueError):
@@ -50,7 +53,7 @@ class NpmPackage:
         (directory / "package.json").write_text(json.dumps(manifest))
         package = f"{self.name}@{self.version}"
         subprocess.run(
-            ["npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--save-exact", package],
+            ["npm", "install", "--loglevel=error", "--ignore-scripts", "--no-audit", "--no-fund", "--save-exact", package],
             cwd=directory,
             check=True,
             stdout=subprocess.DEVNULL,
