@@ -1,7 +1,7 @@
 //! The log: one JSON object a line in a file, sentences on the terminal.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -30,8 +30,11 @@ pub(crate) fn start(state_dir: &Path, quiet: bool) {
     let to_file = LogFile::open(file(state_dir), MAX_BYTES).ok().map(|file| {
         tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(Mutex::new(file))
     });
-    let to_terminal =
-        (!quiet).then(|| tracing_subscriber::fmt::layer().with_target(false).with_writer(std::io::stderr));
+    let to_terminal = (!quiet).then(|| {
+        let layer = tracing_subscriber::fmt::layer().with_target(false).with_writer(io::stderr);
+        // Its default is colours, also in a file or a service's journal.
+        if io::stderr().is_terminal() { layer } else { layer.with_ansi(false) }
+    });
     // A host that runs in a process with a log of its own, as tests do, uses that.
     if tracing_subscriber::registry().with(filter).with(to_file).with(to_terminal).try_init().is_ok() {
         log_panics();

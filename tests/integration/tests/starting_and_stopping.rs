@@ -81,6 +81,20 @@ async fn a_second_program_on_the_same_state_directory_says_so_and_the_first_goes
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_that_goes_to_no_terminal_has_no_colours() {
+    let place = Place::new();
+    choose_offline_model(&place.state_dir());
+    let mut first = Program::start(BINARY, &place);
+    first.ready().await;
+
+    let second = program::run(BINARY, &place, &["serve", "--port", "0"]).await;
+
+    let log = String::from_utf8_lossy(&second.stderr).into_owned();
+    assert!(log.contains("ERROR"), "{log}");
+    assert!(!log.contains('\u{1b}'), "{log:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_broken_configuration_leaves_the_last_good_one_in_use_and_the_doctor_says_so() {
     let place = Place::new();
     choose_offline_model(&place.state_dir());
