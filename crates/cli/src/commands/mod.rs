@@ -82,10 +82,12 @@ pub async fn run<W: Wire>(
 
 /// What cannot work however the gateway answers.
 fn check_usage(command: &ControlCommand, person: &dyn Person) -> Result<(), Failure> {
-    let asks = match command {
-        ControlCommand::Devices(DevicesCommand::Approve(arguments)) => !arguments.yes,
-        ControlCommand::Approvals(ApprovalsCommand::Allow { yes, .. }) => !yes,
-        ControlCommand::Config(ConfigCommand::Confirm { yes, .. }) => !yes,
+    let (asks, shown_by) = match command {
+        ControlCommand::Devices(DevicesCommand::Approve(arguments)) => {
+            (!arguments.yes, "tidegate devices show")
+        }
+        ControlCommand::Approvals(ApprovalsCommand::Allow { yes, .. }) => (!yes, "tidegate approvals show"),
+        ControlCommand::Config(ConfigCommand::Confirm { yes, .. }) => (!yes, "tidegate config list"),
         ControlCommand::Models(ModelsCommand::Add(arguments)) => {
             let says_how = arguments.key_stdin || arguments.no_key || arguments.key_ref.is_some();
             if !says_how && !person.is_present() {
@@ -95,16 +97,15 @@ fn check_usage(command: &ControlCommand, person: &dyn Person) -> Result<(), Fail
                         .to_owned(),
                 ));
             }
-            false
+            return Ok(());
         }
-        _ => false,
+        _ => return Ok(()),
     };
     if asks && !person.is_present() {
-        return Err(Failure::Usage(
-            "There is no terminal to ask in, so nothing was decided. Look at it with `show`, then pass \
-             --yes to decide without being asked."
-                .to_owned(),
-        ));
+        return Err(Failure::Usage(format!(
+            "There is no terminal to ask in, so nothing was decided. Look at it with `{shown_by}`, then \
+             pass --yes to decide without being asked."
+        )));
     }
     Ok(())
 }

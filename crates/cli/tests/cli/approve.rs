@@ -132,6 +132,21 @@ async fn without_a_terminal_nothing_is_decided_unless_yes_was_typed() {
 }
 
 #[tokio::test]
+async fn without_a_terminal_the_command_that_shows_it_is_named() {
+    let commands: [(&[&str], &str); 3] = [
+        (&["devices", "approve", "3f2a9c1e"], "`tidegate devices show`"),
+        (&["approvals", "allow", "3f2a9c1e"], "`tidegate approvals show`"),
+        (&["config", "confirm", "agents.defaults.workspace"], "`tidegate config list`"),
+    ];
+    for (command, shown_by) in commands {
+        let outcome = stage().run(command).await;
+
+        assert_eq!(outcome.code, 2, "{command:?}");
+        assert!(outcome.err.contains(shown_by), "{command:?}: {}", outcome.err);
+    }
+}
+
+#[tokio::test]
 async fn what_cannot_be_shown_is_not_approved() {
     let unknown = Stage::scripted(|_, _, id| Reply::error(id, "INVALID_REQUEST", "nothing waits"));
     let unknown = unknown.run(&["devices", "approve", "3f2a9c1e", "--yes"]).await;
