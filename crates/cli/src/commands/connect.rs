@@ -67,8 +67,9 @@ impl Lines {
                 self.new_token()
             ),
         };
-        let pairing = "Add --pairing if `openclaw devices` shall work with it: then it may also approve, rename \
-                       and remove devices.\n\n";
+        let pairing = "Add --pairing if `openclaw devices` should work with it: then it may also approve, rename \
+                       and remove devices. A client that sends a device key of its own, as OpenClaw 2026.4.1 does, is \
+                       asked about once with this token, too.\n\n";
         let shared = match self.can_show_shared {
             true => format!(
                 "Or use the shared token; each program that comes with it is asked about once:\n\n  \

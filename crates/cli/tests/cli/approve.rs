@@ -59,7 +59,7 @@ async fn a_request_is_shown_whole_with_full_control_first_and_nothing_hostile_ra
          \x20 Platform      ios 18, iPhone (as it says)\n\
          \x20 From          local network, 192.168.1.5\n\
          \x20 Fingerprint   ed60 98d8 b3bc c9b3\n\
-         \x20 Code          3f2a9c1e (the other side shows the same)\n\
+         \x20 Code          3f2a9c1e (a client that shows a code must show this one)\n\
          \x20 Asked         2 min ago, 3 min left\n\
          \x20 Role          operator\n\
          \x20 Has already   look\n\

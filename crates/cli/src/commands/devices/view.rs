@@ -77,7 +77,7 @@ pub(super) fn request(request: &ShownRequest, now: UnixMillis) -> String {
         Asker::Device => fields.add_some("Fingerprint", request.fingerprint.as_deref()),
         Asker::Program => fields.add("Subject", &request.subject),
     }
-    fields.add("Code", &format!("{} (the other side shows the same)", request.code));
+    fields.add("Code", &format!("{} (a client that shows a code must show this one)", request.code));
     let aside = if request.later { ", put aside" } else { "" };
     let left = moments::left(now, request.expires_at_ms);
     fields.add("Asked", &format!("{}, {left}{aside}", moments::ago(now, row.ts)));
