@@ -9,6 +9,7 @@ use tidegate_desktop_core::shell::{Effect, Input, Surface};
 use tidegate_gateway::{ClientDecisions, Desk, Wish, now};
 use tidegate_host::SupervisedState;
 use tidegate_protocol::payload::surfaces::{DesktopStatus, DesktopSurface, SurfaceState};
+use tidegate_protocol::text::sentence;
 use tokio::sync::{mpsc, watch};
 
 use crate::actions::Actions;
@@ -272,11 +273,11 @@ fn log(works: &str, surface: &Surface) {
 
 fn described(surface: &Surface) -> DesktopSurface {
     let (state, sentence) = match surface {
-        Surface::Unknown => (SurfaceState::Unknown, ""),
-        Surface::Works => (SurfaceState::Ok, ""),
-        Surface::Missing(sentence) => (SurfaceState::Missing, sentence.as_str()),
+        Surface::Unknown => (SurfaceState::Unknown, String::new()),
+        Surface::Works => (SurfaceState::Ok, String::new()),
+        Surface::Missing(reason) => (SurfaceState::Missing, sentence(reason)),
     };
-    DesktopSurface { state, sentence: sentence.to_owned() }
+    DesktopSurface { state, sentence }
 }
 
 async fn next_wish(wishes: &mut Option<mpsc::Receiver<Wish>>) -> Wish {

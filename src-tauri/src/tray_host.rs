@@ -57,8 +57,8 @@ pub(crate) fn watch(inputs: &Inputs) {
 
 /// What a person reads when nobody shows icons.
 #[cfg(target_os = "linux")]
-const NO_HOST: &str = "the desktop shows no tray icons (GNOME needs the AppIndicator extension); Tidegate runs, and \
-                       its window and `tidegate status` show it";
+const NO_HOST: &str = "the desktop shows no tray icons (on GNOME, install the AppIndicator extension); Tidegate runs \
+                       without one, and its window and `tidegate status` say how it is";
 
 /// Tells whether the desktop shows tray icons: always on this system.
 #[cfg(not(target_os = "linux"))]

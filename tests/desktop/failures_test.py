@@ -33,6 +33,7 @@ class NoNotificationService(DesktopCase):
         desktop = self.shell.json("status")["desktop"]
         self.assertEqual(desktop["notifications"]["state"], "missing")
         self.assertIn("apt-get install dunst", desktop["notifications"]["sentence"])
+        self.assertRegex(desktop["notifications"]["sentence"], r"^No program shows .*\.$")
 
     def test_one_that_comes_later_shows_what_waits(self):
         self.start_until_ready()
@@ -211,6 +212,7 @@ class NoTrayHost(DesktopCase):
     def test_the_window_opens_and_closing_it_says_where_tidegate_lives(self):
         self.start_until_ready()
         window = wait_until(self.windows, "the window is open", 20)[0]
+        self.assertRegex(self.shell.json("status")["desktop"]["tray"]["sentence"], r"^The desktop shows no .*\.$")
 
         window.close()
 

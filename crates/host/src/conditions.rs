@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tidegate_protocol::text::sentence;
 use tidegate_secrets::SecretState;
 use tidegate_store::{Store, StoreError};
 use tokio::sync::watch;
@@ -51,13 +52,6 @@ pub(crate) fn tool_runner(control: &Control) -> Option<String> {
             runner.display()
         )
     })
-}
-
-fn sentence(text: &str) -> String {
-    let mut characters = text.chars();
-    let first = characters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
-    let end = if text.ends_with('.') { "" } else { "." };
-    format!("{first}{}{end}", characters.as_str())
 }
 
 /// Notices changes of the conditions of one host.

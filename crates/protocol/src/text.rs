@@ -100,6 +100,15 @@ pub fn truncate_bytes(text: &str, limit: usize) -> &str {
     &text[..end]
 }
 
+/// An error's text as a sentence: with a capital letter and a full stop.
+#[must_use]
+pub fn sentence(text: &str) -> String {
+    let mut characters = text.chars();
+    let first = characters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    let end = if text.is_empty() || text.ends_with(['.', '!', '?', '\u{2026}']) { "" } else { "." };
+    format!("{first}{}{end}", characters.as_str())
+}
+
 fn category(character: char) -> GeneralCategory {
     CodePointMapData::<GeneralCategory>::new().get(character)
 }
@@ -116,6 +125,14 @@ mod tests {
     use unicode_width::UnicodeWidthChar as _;
 
     use super::*;
+
+    #[test]
+    fn a_reason_becomes_a_sentence() {
+        assert_eq!(sentence("there is no tray; it runs without"), "There is no tray; it runs without.");
+        assert_eq!(sentence("Already one."), "Already one.");
+        assert_eq!(sentence("\u{e9}tat?"), "\u{c9}tat?");
+        assert_eq!(sentence(""), "");
+    }
 
     #[test]
     fn hostile_names_show_what_they_are() {
