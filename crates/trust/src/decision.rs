@@ -92,7 +92,7 @@ pub enum DecisionError {
     )]
     NeedsOwnToken,
     /// No lasting grant is possible.
-    #[error("{0} Choose to let it in once.")]
+    #[error("{0} Choose to let it in once (`tidegate devices approve ID --once`).")]
     OnlyOnce(&'static str),
 }
 

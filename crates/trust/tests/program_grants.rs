@@ -96,6 +96,7 @@ fn what_may_be_anything_the_next_time_is_let_in_only_once() {
             let verdict = Verdict::Approve { choice: Choice::All, duration };
             let error = world.decide(&person(), &request, &verdict).err();
             assert_eq!(error, Some(DecisionError::OnlyOnce(fleeting.sentence())));
+            assert!(error.unwrap().to_string().contains("--once"));
         }
         assert!(world.approve(&request, Choice::All, For::Once).is_empty());
         world.admitted(&origin, &reader());
