@@ -156,13 +156,6 @@ impl Engine {
         self.known.iter().filter(|(_, known)| matters(known)).map(|(path, _)| path.clone()).collect()
     }
 
-    /// Takes what lies at a place as what was there before: a person put it there.
-    pub(crate) fn accept(&mut self, path: &Path, trigger: Trigger) {
-        if let Ok(Some(object)) = self.look(path) {
-            self.learn(path.to_owned(), trigger, object, &mut 0);
-        }
-    }
-
     pub(crate) fn look(&self, path: &Path) -> io::Result<Option<Object>> {
         match open_parent(self.root(), path) {
             Err(error) if is_absent(&error) => Ok(None),

@@ -12,6 +12,11 @@ use rustix::io::{Errno, pread};
 use crate::object::{FileState, Identity, KEPT, Object};
 
 const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+// Folders on the way need not be readable.
+#[cfg(target_os = "linux")]
+const THROUGH: OFlags = FOLDER.union(OFlags::PATH);
+#[cfg(not(target_os = "linux"))]
+const THROUGH: OFlags = FOLDER;
 // A pipe must not make the one who looks wait.
 const FILE: OFlags = OFlags::RDONLY
     .union(OFlags::NOFOLLOW)
@@ -90,6 +95,22 @@ pub(crate) fn open_folder(root: BorrowedFd<'_>, path: &Path) -> io::Result<Owned
         folder = open_listable_in(&folder, name)?;
     }
     Ok(folder)
+}
+
+/// Opens the folder at an absolute path. No part of the path may be a link.
+pub(crate) fn open_without_links(path: &Path) -> io::Result<OwnedFd> {
+    let mut components = path.components();
+    if components.next() != Some(Component::RootDir) {
+        return Err(io::Error::from(io::ErrorKind::InvalidInput));
+    }
+    let mut folder = rustix::fs::open("/", THROUGH, Mode::empty())?;
+    for component in components {
+        let Component::Normal(name) = component else {
+            return Err(io::Error::from(io::ErrorKind::InvalidInput));
+        };
+        folder = openat(&folder, name, THROUGH, Mode::empty())?;
+    }
+    open_folder_in(&folder, ".")
 }
 
 /// Opens the folder that `path` lies in; gives its last name too.

@@ -5,8 +5,8 @@
 //! that then runs as the person, outside of any sandbox. This crate knows which files those are
 //! ([`list`]), which repositories are ordinary ([`config`], [`decide`]), and watches over a workspace
 //! while commands use it ([`Guard`]): what a command plants is set aside or restored, and ordinary
-//! work goes on. Whom to ask, and whether something that was set aside comes back, is decided
-//! elsewhere.
+//! work goes on. What is set aside has a record ([`records`]). Whom to ask, and whether something that
+//! was set aside comes back, is decided elsewhere.
 //!
 //! Milliseconds lie between writing and setting aside: this is won by speed, it is no proof.
 //!
@@ -45,6 +45,8 @@ mod guard;
 mod handle;
 #[cfg(unix)]
 mod missing;
+#[cfg(unix)]
+pub mod records;
 #[cfg(unix)]
 mod repository;
 #[cfg(unix)]

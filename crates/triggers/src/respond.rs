@@ -17,7 +17,7 @@ use crate::handle::{look, open_file, open_parent};
 use crate::object::Object;
 
 /// Bytes of a file that are copied where it cannot be renamed.
-const MAX_COPY: u64 = 64 * 1024 * 1024;
+pub(crate) const MAX_COPY: u64 = 64 * 1024 * 1024;
 
 /// Why a file that was set aside is not put back.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +28,9 @@ pub enum KeepError {
     /// Its folder is gone.
     #[error("the folder of {0} is gone; make it again first")]
     NoFolder(Place),
+    /// A link or a file stands in the place of its folder.
+    #[error("a folder on the way to {0} is a link or a file now, so it is not put back")]
+    Redirected(Place),
     /// What is stored is not what was set aside.
     #[error("what was set aside from {0} has changed or is gone, and is not put back")]
     Changed(Place),
@@ -151,7 +154,7 @@ pub(crate) fn open_or_make(root: BorrowedFd<'_>, path: &Path, most: usize) -> io
 }
 
 /// Puts what was set aside back where it was, if that is free or still holds what was left there.
-/// Only for a person's decision.
+/// Only for a person's decision, and while no command uses the workspace.
 ///
 /// # Errors
 /// When the place is taken, and when what is stored is not what was set aside.
@@ -159,7 +162,8 @@ pub fn keep(workspace: impl AsFd, aside: impl AsFd, record: &Aside) -> Result<()
     let place = || record.place.clone();
     let system = |source: io::Error| KeepError::System { place: place(), source };
     let (folder, name) = match open_parent(workspace.as_fd(), record.place.path()) {
-        Err(error) if crate::repository::is_absent(&error) => return Err(KeepError::NoFolder(place())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(KeepError::NoFolder(place())),
+        Err(error) if crate::repository::is_absent(&error) => return Err(KeepError::Redirected(place())),
         opened => opened.map_err(system)?,
     };
     let stored = OsStr::new(&record.stored);
@@ -167,9 +171,11 @@ pub fn keep(workspace: impl AsFd, aside: impl AsFd, record: &Aside) -> Result<()
         AsideKind::File { mode, sha256, .. } => {
             let file = open_file(aside.as_fd(), stored).map_err(system)?;
             let Some((file, _)) = file else { return Err(KeepError::Changed(place())) };
-            let (temporary, new) = create(folder.as_fd(), *mode).map_err(system)?;
-            match copy(file.as_fd(), Some(new.as_fd())) {
-                Ok((digest, _)) if &digest == sha256 => temporary,
+            // Nobody runs or reads it before it is whole and known to be the right one.
+            let (temporary, new) = create(folder.as_fd(), 0o600).map_err(system)?;
+            let copied = copy(file.as_fd(), Some(new.as_fd())).map(|(digest, _)| &digest == sha256);
+            match copied.and_then(|is_same| set_mode(new.as_fd(), *mode & 0o777).map(|()| is_same)) {
+                Ok(true) => temporary,
                 copied => {
                     let _ = unlinkat(&folder, OsStr::new(&temporary), AtFlags::empty());
                     copied.map_err(system)?;
@@ -253,10 +259,14 @@ fn create(folder: BorrowedFd<'_>, mode: u32) -> io::Result<(String, OwnedFd)> {
     let name = temporary_name()?;
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let file = openat(folder, OsStr::new(&name), flags, Mode::from_raw_mode(0o600))?;
-    // The mode is the file's, whatever the process masks.
-    #[allow(clippy::useless_conversion, clippy::cast_possible_truncation, clippy::unnecessary_cast)]
-    fchmod(&file, Mode::from_raw_mode(mode as _))?;
+    set_mode(file.as_fd(), mode)?;
     Ok((name, file))
+}
+
+/// The mode is the file's, whatever the process masks.
+fn set_mode(file: BorrowedFd<'_>, mode: u32) -> io::Result<()> {
+    #[allow(clippy::useless_conversion, clippy::cast_possible_truncation, clippy::unnecessary_cast)]
+    Ok(fchmod(file, Mode::from_raw_mode(mode as _))?)
 }
 
 fn temporary_name() -> io::Result<String> {
@@ -318,7 +328,7 @@ fn copy(from: BorrowedFd<'_>, to: Option<BorrowedFd<'_>>) -> io::Result<(String,
     }
 }
 
-fn write_all(file: BorrowedFd<'_>, mut content: &[u8]) -> io::Result<()> {
+pub(crate) fn write_all(file: BorrowedFd<'_>, mut content: &[u8]) -> io::Result<()> {
     while !content.is_empty() {
         match write(file, content) {
             Err(Errno::INTR) => {}
@@ -334,6 +344,6 @@ fn as_name(bytes: &[u8]) -> &OsStr {
     OsStr::from_bytes(bytes)
 }
 
-fn hexadecimal(bytes: &[u8]) -> String {
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }

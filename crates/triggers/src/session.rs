@@ -5,12 +5,11 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::finding::{Action, Aside, Finding};
-use crate::list::Trigger;
-use crate::respond::{KeepError, keep, kind_of_stored};
+use crate::engine::Engine;
+use crate::finding::{Action, Finding};
+use crate::respond::kind_of_stored;
 use crate::tally::{EndReason, Tally};
 use crate::walk::{Found, Incomplete};
-use crate::{engine::Engine, list};
 
 /// Runs of which is remembered what they planted.
 const MAX_RUNS: usize = 64;
@@ -180,14 +179,6 @@ impl Session {
             active.report.degraded = Some(why);
         }
         (self.notify)(Notice::Degraded(why));
-    }
-
-    pub(crate) fn keep(&mut self, record: &Aside) -> Result<(), KeepError> {
-        keep(self.engine.root(), self.engine.aside(), record)?;
-        let path = record.place.path();
-        let trigger = list::kind_of(path.iter(), false, true).unwrap_or(Trigger::RepositoryFile);
-        self.engine.accept(path, trigger);
-        Ok(())
     }
 
     pub(crate) fn forget_run(&mut self, run: &str) {

@@ -4,10 +4,10 @@
 
 mod common;
 
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 
-use common::Fixture;
+use common::{Fixture, Place};
 use tidegate_triggers::{Action, Aside, Finding, KeepError, MAX_ASIDE, Notice, Report};
 
 fn run(fixture: &Fixture, script: &str) -> Report {
@@ -19,6 +19,11 @@ fn run(fixture: &Fixture, script: &str) -> Report {
 fn at<'a>(report: &'a Report, place: &str) -> &'a Finding {
     let found = report.findings.iter().find(|finding| finding.place.to_string() == place);
     found.unwrap_or_else(|| panic!("nothing at {place}: {report:#?}"))
+}
+
+fn keep(place: &Place, aside: &Aside) -> Result<(), KeepError> {
+    let open = |path| File::open(path).expect("opened");
+    tidegate_triggers::keep(open(place.workspace()), open(place.root.join("aside")), aside)
 }
 
 #[test]
@@ -113,7 +118,7 @@ fn what_is_kept_is_back_and_stays() {
 
     for finding in &findings {
         let aside = finding.aside.as_ref().expect("kept");
-        fixture.guard.keep(aside).expect("alive").expect("put back");
+        keep(&place, aside).expect("put back");
     }
 
     assert_eq!(place.read(".envrc"), "export\n");
@@ -131,10 +136,7 @@ fn nothing_is_put_back_over_something_else() {
         &fixture,
         "mkdir d; echo a > .envrc; echo a > d/.envrc; git init -q n; git -C n config core.editor vi",
     );
-    let keep = |name: &str| -> Result<(), KeepError> {
-        let aside: Aside = at(&report, name).aside.clone().expect("kept");
-        fixture.guard.keep(&aside).expect("alive")
-    };
+    let keep = |name: &str| keep(&place, at(&report, name).aside.as_ref().expect("kept"));
     place.write(".envrc", "the person's");
     place.git("n", &["config", "user.name", "Ada"]);
     fs::remove_dir(place.path("d")).expect("removed");
@@ -160,13 +162,13 @@ fn only_what_was_set_aside_is_put_back() {
     let stored = place.root.join("aside").join(&aside.stored);
     fs::write(&stored, "something else").expect("written");
 
-    let kept = fixture.guard.keep(&aside).expect("alive");
+    let kept = keep(&place, &aside);
 
     assert!(matches!(kept, Err(KeepError::Changed(_))));
     assert!(!place.path(".envrc").exists());
     fs::remove_file(&stored).expect("removed");
     symlink("/etc/passwd", &stored).expect("linked");
-    assert!(matches!(fixture.guard.keep(&aside).expect("alive"), Err(KeepError::Changed(_))));
+    assert!(matches!(keep(&place, &aside), Err(KeepError::Changed(_))));
 }
 
 #[test]

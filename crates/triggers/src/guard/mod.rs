@@ -14,8 +14,6 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use crate::engine::Engine;
-use crate::finding::Aside;
-use crate::respond::KeepError;
 use crate::session::{CommandId, Notify, Report, Session};
 
 /// Why a guard cannot do its work.
@@ -89,14 +87,5 @@ impl Guard {
     /// A run has ended: what it planted is forgotten.
     pub fn forget_run(&self, run: &str) {
         self.system.forget_run(run.to_owned());
-    }
-
-    /// Puts back what was set aside, exactly where it was, and lets it stay. Only after a person
-    /// decided so.
-    ///
-    /// # Errors
-    /// When the place is taken, or what is stored is not what was set aside.
-    pub fn keep(&self, record: &Aside) -> Result<Result<(), KeepError>, GuardError> {
-        self.system.keep(record.clone())
     }
 }

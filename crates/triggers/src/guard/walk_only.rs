@@ -4,8 +4,6 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 
 use super::GuardError;
-use crate::finding::Aside;
-use crate::respond::KeepError;
 use crate::session::{CommandId, Degraded, Report, Session};
 
 pub(super) struct Watcher(Mutex<Session>);
@@ -38,9 +36,5 @@ impl Watcher {
 
     pub(super) fn forget_run(&self, run: String) {
         let _ = self.with(|session| session.forget_run(&run));
-    }
-
-    pub(super) fn keep(&self, record: Aside) -> Result<Result<(), KeepError>, GuardError> {
-        self.with(|session| session.keep(&record))
     }
 }

@@ -18,8 +18,6 @@ use rustix::event::{EventfdFlags, eventfd};
 use rustix::fs::inotify::{self, CreateFlags};
 
 use super::GuardError;
-use crate::finding::Aside;
-use crate::respond::KeepError;
 use crate::session::{CommandId, Report, Session};
 use watch::Watch;
 
@@ -32,7 +30,6 @@ pub(super) struct Watcher {
 enum Request {
     Begin { run: String, permitted: Vec<PathBuf>, reply: SyncSender<CommandId> },
     Finish { command: CommandId, reply: SyncSender<Report> },
-    Keep { record: Aside, reply: SyncSender<Result<(), KeepError>> },
     ForgetRun(String),
     Stop,
 }
@@ -73,10 +70,6 @@ impl Watcher {
 
     pub(super) fn finish(&self, command: CommandId) -> Result<Report, GuardError> {
         self.ask(|reply| Request::Finish { command, reply })
-    }
-
-    pub(super) fn keep(&self, record: Aside) -> Result<Result<(), KeepError>, GuardError> {
-        self.ask(|reply| Request::Keep { record, reply })
     }
 
     pub(super) fn forget_run(&self, run: String) {

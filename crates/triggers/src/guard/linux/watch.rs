@@ -85,10 +85,6 @@ impl Watch {
                         let report = self.finish(command);
                         let _ = reply.send(report);
                     }
-                    Request::Keep { record, reply } => {
-                        let _ = reply.send(self.session.keep(&record));
-                        self.is_stale = true;
-                    }
                     Request::ForgetRun(run) => self.session.forget_run(&run),
                     Request::Stop => return,
                 }

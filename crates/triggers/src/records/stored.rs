@@ -1,0 +1,174 @@
+//! The files of the folder: what was set aside, and the records.
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
+use rustix::fs::{AtFlags, Mode, OFlags, Stat, fsync, openat, renameat, statat, unlinkat};
+use rustix::io::Errno;
+use sha2::{Digest as _, Sha256};
+use tidegate_protocol::UnixMillis;
+
+use super::limits::MAX_AGE;
+use super::{Record, RecordError};
+use crate::finding::{Aside, AsideKind, Place};
+use crate::handle::{list, look as look_at, open_file, read_up_to};
+use crate::object::Object;
+use crate::respond::{MAX_COPY, hexadecimal, write_all};
+
+/// Bytes of a file that are shown.
+pub const MAX_SHOWN: usize = 64 * 1024;
+/// Bytes of a record.
+const MAX_RECORD: usize = 64 * 1024;
+/// How the name of a record ends, after that of its file.
+const RECORD: &str = ".json";
+/// How the name of a record ends that is being written.
+const UNFINISHED: &str = ".new";
+
+/// What is in a file that was set aside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    /// The start of a regular file, at most [`MAX_SHOWN`] bytes.
+    Start {
+        /// The bytes.
+        bytes: Vec<u8>,
+        /// Whether there is more.
+        is_cut: bool,
+    },
+    /// It is no regular file.
+    NoFile,
+}
+
+/// The name of the record of what is stored under a name.
+pub(super) fn record_name(stored: &str) -> String {
+    format!("{stored}{RECORD}")
+}
+
+/// What is stored under a name now: its kind and its content, of one reading.
+pub(super) fn look(folder: &OwnedFd, stored: &OsStr) -> Result<(AsideKind, Content), RecordError> {
+    match look_at(folder, stored)? {
+        Some(Object::File(_)) => {}
+        Some(Object::Link(target)) => {
+            let target = Place::new(OsStr::from_bytes(&target));
+            return Ok((AsideKind::Link { target }, Content::NoFile));
+        }
+        Some(Object::Directory(_)) => return Ok((AsideKind::Folder, Content::NoFile)),
+        Some(Object::Other) => return Ok((AsideKind::Other, Content::NoFile)),
+        None => return Err(RecordError::Unknown),
+    }
+    let Some((file, status)) = open_file(folder, stored)? else { return Err(RecordError::NotAsShown) };
+    let mut digest = Sha256::new();
+    let mut block = vec![0; 64 * 1024];
+    let (mut size, mut bytes) = (0_u64, Vec::new());
+    loop {
+        let read = match rustix::io::pread(file.as_fd(), &mut block[..], size) {
+            Err(Errno::INTR) => continue,
+            read => read.map_err(io::Error::from)?,
+        };
+        if read == 0 {
+            break;
+        }
+        size += read as u64;
+        if size > MAX_COPY {
+            return Err(RecordError::TooLarge);
+        }
+        digest.update(&block[..read]);
+        let room = MAX_SHOWN - bytes.len();
+        bytes.extend_from_slice(&block[..read.min(room)]);
+    }
+    let sha256 = hexadecimal(&digest.finalize());
+    let is_cut = size > bytes.len() as u64;
+    Ok((AsideKind::File { size, mode: mode(&status), sha256 }, Content::Start { bytes, is_cut }))
+}
+
+/// The permission bits that can be put back: no set-user-ID, no set-group-ID.
+#[allow(clippy::useless_conversion, reason = "the type differs between systems")]
+fn mode(status: &Stat) -> u32 {
+    u32::from(Mode::from_raw_mode(status.st_mode).bits()) & 0o777
+}
+
+/// All records that have their file. What is unfinished or has lost its other half goes: at once, but for
+/// a file without a record, which goes when it is too old.
+pub(super) fn read_all(folder: &OwnedFd, now: UnixMillis) -> io::Result<Vec<Record>> {
+    let mut names = Vec::new();
+    list(folder, &mut Vec::new(), |name, _, _| names.push(String::from_utf8_lossy(name).into_owned()))?;
+    let remove = |name: &str| unlinkat(folder, name, AtFlags::empty());
+    let mut records: Vec<Record> = Vec::new();
+    for name in names.iter().filter(|name| name.ends_with(RECORD) || name.ends_with(UNFINISHED)) {
+        let record = name.strip_suffix(RECORD).and_then(|stored| read(folder, name, stored));
+        match record.filter(|record| names.contains(&record.aside.stored)) {
+            Some(record) => records.push(record),
+            None => {
+                let _ = remove(name);
+            }
+        }
+    }
+    for name in names.iter().filter(|name| !name.ends_with(RECORD) && !name.ends_with(UNFINISHED)) {
+        if !records.iter().any(|record| &record.aside.stored == name) && is_old(folder, name, now) {
+            let _ = remove(name);
+        }
+    }
+    Ok(records)
+}
+
+fn read(folder: &OwnedFd, name: &str, stored: &str) -> Option<Record> {
+    let (file, _) = open_file(folder, OsStr::new(name)).ok()??;
+    let text = read_up_to(&file, MAX_RECORD).ok()??;
+    let record: Record = serde_json::from_slice(&text).ok()?;
+    (record.aside.stored == stored && record.id == super::id_of(stored)).then_some(record)
+}
+
+#[allow(clippy::unnecessary_cast, clippy::useless_conversion, reason = "the type differs between systems")]
+fn is_old(folder: &OwnedFd, name: &str, now: UnixMillis) -> bool {
+    let Ok(status) = statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) else { return false };
+    let moved = u64::try_from(status.st_ctime as i64).unwrap_or_default();
+    now.since(UnixMillis(moved.saturating_mul(1000))) >= MAX_AGE
+}
+
+/// Writes a record: when this returns well, it is on the disk.
+pub(super) fn write(folder: &OwnedFd, record: &Record) -> io::Result<()> {
+    let text = serde_json::to_vec(record)?;
+    let unfinished = format!("{}{UNFINISHED}", record.aside.stored);
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = openat(folder, unfinished.as_str(), flags, Mode::from_raw_mode(0o600))?;
+    write_all(file.as_fd(), &text)?;
+    fsync(&file)?;
+    renameat(folder, unfinished.as_str(), folder, record_name(&record.aside.stored).as_str())?;
+    Ok(fsync(folder)?)
+}
+
+/// Removes what is stored under a name, with everything in it.
+pub(super) fn remove(path: &Path, folder: &OwnedFd, stored: &OsStr) -> io::Result<()> {
+    match unlinkat(folder, stored, AtFlags::empty()) {
+        Ok(()) | Err(Errno::NOENT) => Ok(()),
+        // Follows no link, and everything in it is ours.
+        Err(Errno::ISDIR | Errno::PERM) => std::fs::remove_dir_all(path.join(stored)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The room that something takes.
+pub(super) fn bytes(path: &Path, aside: &Aside) -> u64 {
+    match aside.kind {
+        AsideKind::File { size, .. } => size,
+        AsideKind::Folder => bytes_below(&path.join(&aside.stored)),
+        AsideKind::Link { .. } | AsideKind::Other => 0,
+    }
+}
+
+fn bytes_below(folder: &Path) -> u64 {
+    let (mut folders, mut bytes) = (vec![folder.to_owned()], 0_u64);
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            // Of the entry itself, where it is a link.
+            match entry.metadata() {
+                Ok(metadata) if metadata.is_dir() => folders.push(entry.path()),
+                Ok(metadata) => bytes = bytes.saturating_add(metadata.len()),
+                Err(_) => {}
+            }
+        }
+    }
+    bytes
+}
