@@ -15,7 +15,8 @@ use crate::connection::frame;
 use crate::gateway::Gateway;
 use crate::hub::Outbox;
 use crate::methods::{
-    agents, approvals, chat, commands, desktop, devices, history, lists, local, sessions, settings, system,
+    agents, approvals, chat, commands, desktop, devices, files, history, lists, local, sessions, settings,
+    system,
 };
 
 /// Whoever called a method.
@@ -187,6 +188,8 @@ async fn answer(caller: &Caller, method: Method, request: &RequestFrame) -> Resu
         M::TidegateConfigReject => settings::reject(caller, parse(method, request)?).await,
         M::TidegateCommandsList => parse(method, request).and_then(|_: Empty| commands::list(caller)),
         M::TidegateCommandsInterrupt => commands::interrupt(caller, parse(method, request)?).await,
+        M::TidegateFilesKeep => files::keep(caller, parse(method, request)?).await,
+        M::TidegateFilesDiscard => files::discard(caller, parse(method, request)?).await,
         M::TidegateAudit => local::audit(caller, parse(method, request)?).await,
         M::TidegatePause => local::pause(&caller.gateway, true).await,
         M::TidegateResume => local::pause(&caller.gateway, false).await,
@@ -197,6 +200,8 @@ async fn answer(caller: &Caller, method: Method, request: &RequestFrame) -> Resu
         }
         M::TidegateDoctor
         | M::TidegateTokenShow
+        | M::TidegateFilesList
+        | M::TidegateFilesShow
         | M::TidegateModelsAdd
         | M::TidegateModelsUse
         | M::TidegateModelsTest

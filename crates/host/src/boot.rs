@@ -35,6 +35,7 @@ use crate::options::{Announcement, ServeOptions};
 use crate::parts::Parts;
 use crate::running::RunningHost;
 use crate::sandbox;
+use crate::set_aside;
 use crate::survivors::Survivors;
 use crate::workspaces::Workspaces;
 
@@ -202,6 +203,9 @@ pub(crate) async fn build(foundation: Arc<Foundation>) -> Result<RunningHost, Bo
     let parts = Parts::new(place.state_dir.clone());
     serving::tcp(&parts, listener, port, gateway.clone(), accept.clone());
     serving::local(&parts, &place, &control, &gateway, survivors, &accept).await;
+    if let Some(events) = sandboxes.set_aside().take_events() {
+        parts.spawn("set-aside files", set_aside::forward(events, gateway.clone(), accept.clone()));
+    }
     parts.spawn("sandbox trial", sandbox::try_out(sandboxes, launcher, accept.clone()));
     let maintenance = Maintenance {
         gateway: gateway.clone(),

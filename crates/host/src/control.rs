@@ -28,7 +28,7 @@ use crate::config::{self, Loaded};
 use crate::models::{Models, NewProvider, NotChosen};
 use crate::private_files::Repairs;
 use crate::workspaces::Workspaces;
-use crate::{conditions, doctor, log_tail, sandbox, selftest};
+use crate::{conditions, doctor, log_tail, sandbox, selftest, set_aside};
 
 /// The keyring's record of the shared token.
 const SHARED_TOKEN: &str = "shared-token";
@@ -134,6 +134,12 @@ impl Control {
                     }
                 }
             }
+            Method::TidegateFilesList
+            | Method::TidegateFilesShow
+            | Method::TidegateFilesKeep
+            | Method::TidegateFilesDiscard => {
+                set_aside::answer(self.sandboxes.set_aside(), method, params).await
+            }
             Method::TidegateSelfTest => Ok(selftest::run(self.parts()?).await),
             Method::TidegateStop => {
                 self.stop.cancel();
@@ -191,6 +197,7 @@ impl Control {
             "paused": parts.runtime.is_paused(),
             "degraded": conditions::degraded(self, &parts.store),
             "active": active,
+            "setAsideFiles": set_aside::count(self.sandboxes.set_aside()).await,
         }))
     }
 
@@ -341,7 +348,7 @@ fn not_chosen(error: NotChosen) -> ErrorShape {
     }
 }
 
-fn parse<T: DeserializeOwned>(method: Method, params: Value) -> Result<T, ErrorShape> {
+pub(crate) fn parse<T: DeserializeOwned>(method: Method, params: Value) -> Result<T, ErrorShape> {
     serde_json::from_value(params)
         .map_err(|error| ErrorShape::invalid(format!("invalid {} params: {error}", method.name())))
 }

@@ -31,6 +31,7 @@ mod sandbox;
 mod selftest;
 mod serve;
 mod server_owners;
+mod set_aside;
 mod state_dir;
 mod supervise;
 mod survivors;

@@ -228,6 +228,14 @@ methods! {
     TidegateCommandsList = "tidegate.commands.list", OwnSurfaces, Look;
     /// Interrupt one, as Ctrl-C does.
     TidegateCommandsInterrupt = "tidegate.commands.interrupt", OwnSurfaces, Narrow;
+    /// Files that agents' commands planted and that were set aside.
+    TidegateFilesList = "tidegate.files.list", OwnSurfaces, Look;
+    /// One of them, with what is in it.
+    TidegateFilesShow = "tidegate.files.show", OwnSurfaces, Look;
+    /// Put one back where it was.
+    TidegateFilesKeep = "tidegate.files.keep", OwnSurfaces, Widen;
+    /// Remove one for good.
+    TidegateFilesDiscard = "tidegate.files.discard", OwnSurfaces, Narrow;
     /// The audit log.
     TidegateAudit = "tidegate.audit", OwnSurfaces, Look;
     /// Add a model provider.

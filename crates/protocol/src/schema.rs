@@ -11,7 +11,8 @@ use crate::error::ErrorShape;
 use crate::hello::HelloOk;
 use crate::method::{Access, Power};
 use crate::payload::{
-    agents, approvals, chat, devices, events, frames, lists, sessions, surface_params, surfaces, system,
+    agents, approvals, chat, devices, events, files, frames, lists, sessions, surface_params, surfaces,
+    system,
 };
 use crate::{Event, Method, params};
 
@@ -74,6 +75,7 @@ fn parameters(method: Method) -> Option<Reference> {
         | M::TidegateDevicesWaiting
         | M::TidegateConnect
         | M::TidegateConfigList
+        | M::TidegateFilesList
         | M::TidegateTokenList
         | M::TidegateCommandsList
         | M::TidegatePause
@@ -82,7 +84,9 @@ fn parameters(method: Method) -> Option<Reference> {
         | M::TidegateDevicesShow
         | M::TidegateDevicesRevoke
         | M::TidegateDevicesBlock
-        | M::TidegateDevicesUnblock => of::<surface_params::ById>,
+        | M::TidegateDevicesUnblock
+        | M::TidegateFilesShow
+        | M::TidegateFilesDiscard => of::<surface_params::ById>,
         M::TidegateDevicesDecide => of::<surface_params::Decide>,
         M::TidegateReview => of::<surface_params::Review>,
         M::TidegateTokenNew => of::<surface_params::TokenNew>,
@@ -91,6 +95,7 @@ fn parameters(method: Method) -> Option<Reference> {
         M::TidegateModelsUse | M::TidegateModelsTest => of::<surface_params::ModelChoice>,
         M::TidegateModelsTake => of::<surface_params::TakeServer>,
         M::TidegateConfigConfirm => of::<surface_params::ConfirmSetting>,
+        M::TidegateFilesKeep => of::<surface_params::KeepFile>,
         M::TidegateConfigReject => of::<surface_params::RejectSetting>,
         M::TidegateCommandsInterrupt => of::<surface_params::InterruptCommand>,
         M::TidegateAudit => of::<surface_params::Audit>,
@@ -161,6 +166,9 @@ fn result(method: Method) -> Option<Reference> {
         M::TidegateConfigConfirm | M::TidegateConfigReject => of::<surfaces::SettingDecidedResult>,
         M::TidegateCommandsList => of::<surfaces::RunningCommandsResult>,
         M::TidegateCommandsInterrupt => of::<surfaces::InterruptedResult>,
+        M::TidegateFilesList => of::<files::FilesListResult>,
+        M::TidegateFilesShow => of::<files::SetAsideFileDetails>,
+        M::TidegateFilesKeep | M::TidegateFilesDiscard => of::<files::FileDecidedResult>,
         M::TidegateAudit => of::<surfaces::AuditResult>,
         M::TidegatePause | M::TidegateResume => of::<surfaces::PausedResult>,
         M::TidegateModelsUse | M::TidegateModelsTake => of::<surfaces::ModelsUseResult>,

@@ -27,7 +27,9 @@ use std::sync::Arc;
 use tidegate_agent::tool::Tool;
 
 #[cfg(unix)]
-pub use exec::{Launcher, SandboxOptions, Sandboxes, ToolEnvironment};
+pub use exec::{
+    Launcher, SandboxOptions, Sandboxes, SetAsideError, SetAsideEvent, SetAsideFiles, ToolEnvironment,
+};
 pub use protected::Protected;
 #[cfg(unix)]
 pub use run_tool::network::NetworkPorts;

@@ -9,6 +9,7 @@ use std::process::Command;
 
 use common::{Fixture, Remember, until};
 use serde_json::json;
+use tidegate_protocol::text::one_line;
 
 /// What the person's prompt does.
 fn look(fixture: &Fixture, folder: &str) {
@@ -42,8 +43,14 @@ async fn a_planted_setting_is_set_aside_and_the_model_is_told() {
     assert!(output.text.contains("core.fsmonitor") && output.text.contains("set aside"), "{}", output.text);
     look(&fixture, "sub");
     assert!(!fixture.workspace().join("ran").exists() && !fixture.workspace().join("sub/ran").exists());
-    let kept = std::fs::read_dir(fixture.root.join("state/sandbox/aside")).expect("there").count();
-    assert_eq!(kept, 1, "a person can still look at it");
+    let waiting = fixture.sandboxes.set_aside().list().expect("listed");
+    assert_eq!(waiting.len(), 1, "a person can still look at it: {waiting:#?}");
+    assert_eq!(
+        (waiting[0].path.as_str(), waiting[0].commands[0].command.as_str()),
+        ("sub/.git/config", &*one_line(PLANT, 400))
+    );
+    let shown = fixture.sandboxes.set_aside().show(&waiting[0].id).expect("shown");
+    assert!(shown.content.is_some_and(|content| content.contains("fsmonitor")));
 }
 
 #[tokio::test]
@@ -204,4 +211,29 @@ async fn a_granted_folder_is_watched_over_like_the_workspace() {
         let config = std::fs::read_to_string(outside.join(config)).expect("there");
         assert!(!config.contains("fsmonitor"), "{config}");
     }
+}
+
+#[tokio::test]
+async fn a_file_is_not_kept_while_a_command_runs_in_its_workspace() {
+    let fixture = Fixture::new();
+    fixture.call("exec", json!({"command": "mkdir a; echo x > a/.envrc; sleep 0.1"})).await;
+    let files = std::sync::Arc::clone(fixture.sandboxes.set_aside());
+    let id = files.list().expect("listed")[0].id.clone();
+    let digest = files.show(&id).expect("shown").digest;
+    let running =
+        fixture.call("exec", json!({"command": "touch started; while [ ! -e go-on ]; do sleep 0.05; done"}));
+    let meanwhile = async {
+        until("the command runs", || fixture.workspace().join("started").exists()).await;
+        let refused = files.keep(&id, &digest).expect_err("a command runs");
+        std::fs::write(fixture.workspace().join("go-on"), "").expect("written");
+        refused.to_string()
+    };
+
+    let (ended, refused) = tokio::join!(running, meanwhile);
+
+    assert!(!ended.is_error, "{}", ended.text);
+    assert!(refused.contains("a command of an agent is running in"), "{refused}");
+    assert!(!fixture.workspace().join("a/.envrc").exists());
+    until("it is kept when the command has ended", || files.keep(&id, &digest).is_ok()).await;
+    assert_eq!(fixture.text("workspace/a/.envrc").as_deref(), Some("x\n"));
 }

@@ -72,8 +72,9 @@ fn what_decides_or_lets_in_is_known_by_name() {
             "device.pair.approve",
             "tidegate.config.confirm",
             "tidegate.devices.unblock",
+            "tidegate.files.keep",
             "tidegate.models.take",
-            "tidegate.token.new",
+            "tidegate.token.new"
         ]
         .into()
     );

@@ -107,6 +107,14 @@ export type ShownEntry = PendingDevice | PairedDevice | ProgramEntry | BlockedEn
  */
 export type CheckLevel = 'ok' | 'warn' | 'fail';
 /**
+ * What became of the place.
+ */
+export type SetAsideAction = 'set-aside' | 'plain-part-kept' | 'restored';
+/**
+ * What was set aside.
+ */
+export type SetAsideKind = ('file' | 'link' | 'folder') | 'other';
+/**
  * What a run does now.
  */
 export type RunActivity = 'queued' | 'working' | 'waiting';
@@ -335,9 +343,21 @@ export interface Methods {
     params: Empty;
     result: DoctorResult;
   };
-  'tidegate.models.take': {
-    params: TakeServer;
-    result: ModelsUseResult;
+  'tidegate.files.discard': {
+    params: ById;
+    result: FileDecidedResult;
+  };
+  'tidegate.files.keep': {
+    params: KeepFile;
+    result: FileDecidedResult;
+  };
+  'tidegate.files.list': {
+    params: Empty;
+    result: FilesListResult;
+  };
+  'tidegate.files.show': {
+    params: ById;
+    result: SetAsideFileDetails;
   };
   'tidegate.models.test': {
     params: ModelChoice;
@@ -1024,10 +1044,6 @@ export interface PendingDevice {
   silent: boolean;
   subject?: string | null;
   ts: UnixMillis;
-  /**
-   * Whether an agent's command could be behind it.
-   */
-  unidentified?: boolean | null;
   version?: string | null;
 }
 /**
@@ -1697,7 +1713,8 @@ export interface ConnectLinesResult {
 }
 /**
  * `tidegate.token.revoke`, `tidegate.devices.show`, `tidegate.devices.revoke`,
- * `tidegate.devices.block`, `tidegate.devices.unblock`: one thing by its id.
+ * `tidegate.devices.block`, `tidegate.devices.unblock`, `tidegate.files.show`,
+ * `tidegate.files.discard`: one thing by its id.
  */
 export interface ById {
   id: string;
@@ -1794,22 +1811,106 @@ export interface DoctorCheck {
   todo?: string | null;
 }
 /**
- * `tidegate.models.take`: `provider/model`, and who runs the server, as it was shown.
+ * `tidegate.files.keep` and `tidegate.files.discard`.
  */
-export interface TakeServer {
-  model: string;
-  owner?: string | null;
+export interface FileDecidedResult {
+  id: string;
+  /**
+   * Whether it is back where it was.
+   */
+  kept: boolean;
+  path: string;
+  workspace: string;
 }
 /**
- * `tidegate.models.use` and `tidegate.models.take`.
+ * `tidegate.files.keep`.
  */
-export interface ModelsUseResult {
-  model: string;
+export interface KeepFile {
   /**
-   * Who runs the server, where it was found on this computer.
+   * Of what `tidegate.files.show` told; beside a desktop, its dialog shows the file itself.
    */
-  note?: string | null;
-  ok: boolean;
+  digest?: string | null;
+  id: string;
+}
+/**
+ * `tidegate.files.list`, oldest first.
+ */
+export interface FilesListResult {
+  files: SetAsideFile[];
+}
+/**
+ * A file that was set aside.
+ */
+export interface SetAsideFile {
+  action: SetAsideAction;
+  /**
+   * Whether it can be kept: folders, sockets and pipes can not.
+   */
+  canKeep: boolean;
+  /**
+   * One of them made it.
+   */
+  commands: SetAsideCommand[];
+  /**
+   * What can happen when it is kept, in a sentence.
+   */
+  effect: string;
+  executable: boolean;
+  /**
+   * Milliseconds since the Unix epoch, as every `ts` and `...AtMs` field of the protocol.
+   */
+  expiresAtMs: number;
+  id: string;
+  kind: SetAsideKind;
+  /**
+   * Where it was, below the workspace: one line.
+   */
+  path: string;
+  /**
+   * What it would do: one line.
+   */
+  reason: string;
+  setAsideAtMs: UnixMillis;
+  /**
+   * Bytes, of a file.
+   */
+  size?: number | null;
+  /**
+   * Where it leads, of a link.
+   */
+  target?: string | null;
+  workspace: string;
+}
+/**
+ * A command that ran when a file was set aside.
+ */
+export interface SetAsideCommand {
+  command: string;
+  runId: string;
+  sessionKey: string;
+  toolCallId: string;
+}
+/**
+ * `tidegate.files.show`: a file with what is in it.
+ */
+export interface SetAsideFileDetails {
+  /**
+   * Whether it is a file that is no text.
+   */
+  binary: boolean;
+  /**
+   * What it says, if it is text: lines whose hidden characters are visible, and tabs spaces.
+   */
+  content?: string | null;
+  /**
+   * Whether it has more than is in `content`.
+   */
+  cut: boolean;
+  /**
+   * Of exactly this file at this place; `tidegate.files.keep` takes it.
+   */
+  digest: string;
+  file: SetAsideFile;
 }
 /**
  * `tidegate.models.use`, `tidegate.models.test`: `provider/model`.
@@ -1827,6 +1928,17 @@ export interface ModelsTestResult {
   ok: boolean;
   text?: string | null;
   totalMs?: number | null;
+}
+/**
+ * `tidegate.models.use`.
+ */
+export interface ModelsUseResult {
+  model: string;
+  /**
+   * Who runs the server, where it was found on this computer and taken into use by this.
+   */
+  note?: string | null;
+  ok: boolean;
 }
 /**
  * `tidegate.models.wish`.
@@ -1877,6 +1989,10 @@ export interface TidegateStatusResult {
   port: number;
   sandbox: SandboxStatus;
   secrets: Condition;
+  /**
+   * Files that agents' commands planted and that wait for the person.
+   */
+  setAsideFiles: number;
   stateDir: string;
   store: Condition;
   uptimeMs: number;

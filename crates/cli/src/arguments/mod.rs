@@ -1,6 +1,7 @@
 //! The command line's grammar. Long help is what `tidegate COMMAND --help` prints.
 
 mod devices;
+mod files;
 mod models;
 mod values;
 
@@ -11,6 +12,7 @@ use tidegate_protocol::{RunId, SessionKey};
 use tidegate_trust::Level;
 
 pub use devices::{ApproveArguments, DeviceReference, DevicesCommand};
+pub use files::FilesCommand;
 pub use models::{AddModelArguments, ModelsCommand};
 
 /// Everything that was typed.
@@ -142,6 +144,15 @@ pub enum ControlCommand {
         after_help = "Example: tidegate commands list"
     )]
     Commands(CommandsCommand),
+    /// Decide about files that agents' commands planted and that were set aside
+    #[command(
+        subcommand,
+        long_about = "Decide about files that agents' commands planted and that were set aside: text that would \
+            run as your own commands when a prompt, git, an editor or an agent reads it.\n\nWhat you do not keep \
+            is discarded after 30 days.",
+        after_help = "Example: tidegate files show 3f2a9c1e"
+    )]
+    Files(FilesCommand),
     /// Decide which values of the configuration may open something
     #[command(
         subcommand,

@@ -219,7 +219,7 @@ fn render_file(file: &ApprovalFile) -> String {
 }
 
 /// Appends a text whole: each of its lines behind a bar, what is invisible made visible.
-fn push_barred(text: &mut String, part: &str) {
+pub(super) fn push_barred(text: &mut String, part: &str) {
     for line in part.split('\n') {
         text.push_str(&format!("  | {}\n", one_line(line, usize::MAX)));
     }

@@ -7,6 +7,7 @@ mod checks;
 mod config;
 mod connect;
 mod devices;
+mod files;
 mod logs;
 mod models;
 mod running;
@@ -22,7 +23,9 @@ use serde_json::{Value, json};
 use tidegate_protocol::UnixMillis;
 use tokio::sync::Notify;
 
-use crate::arguments::{ApprovalsCommand, ConfigCommand, ControlCommand, DevicesCommand, ModelsCommand};
+use crate::arguments::{
+    ApprovalsCommand, ConfigCommand, ControlCommand, DevicesCommand, FilesCommand, ModelsCommand,
+};
 use crate::client::{Client, Wire};
 use crate::failure::Failure;
 use crate::output::Output;
@@ -65,6 +68,7 @@ pub async fn run<W: Wire>(
         ControlCommand::Devices(command) => devices::run(context, command).await,
         ControlCommand::Approvals(command) => approvals::run(context, command).await,
         ControlCommand::Commands(command) => running::run(context, command).await,
+        ControlCommand::Files(command) => files::run(context, command).await,
         ControlCommand::Config(command) => config::run(context, command).await,
         ControlCommand::Models(command) => models::run(context, command).await,
         ControlCommand::Agent(arguments) => agent::run(context, arguments).await,
@@ -88,6 +92,7 @@ fn check_usage(command: &ControlCommand, person: &dyn Person) -> Result<(), Fail
         }
         ControlCommand::Approvals(ApprovalsCommand::Allow { yes, .. }) => (!yes, "tidegate approvals show"),
         ControlCommand::Config(ConfigCommand::Confirm { yes, .. }) => (!yes, "tidegate config list"),
+        ControlCommand::Files(FilesCommand::Keep { yes, .. }) => (!yes, "tidegate files show"),
         ControlCommand::Models(ModelsCommand::Add(arguments)) => {
             let says_how = arguments.key_stdin || arguments.no_key || arguments.key_ref.is_some();
             if !says_how && !person.is_present() {

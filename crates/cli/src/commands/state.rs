@@ -27,6 +27,7 @@ pub(super) struct Status {
     sandbox: Option<SandboxStatus>,
     paused: bool,
     active: Vec<ActiveRun>,
+    set_aside_files: u64,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -149,6 +150,16 @@ fn render(status: &Status, has_desktop: bool, now: UnixMillis) -> String {
                 gateway.waiting_settings,
                 "value of the configuration waits",
                 "values of the configuration wait"
+            )
+        ));
+    }
+    if status.set_aside_files > 0 {
+        text.push_str(&format!(
+            "\n{} set aside: `tidegate files list`\n",
+            count(
+                status.set_aside_files,
+                "file that a command planted is",
+                "files that commands planted are"
             )
         ));
     }

@@ -6,6 +6,7 @@ pub(crate) mod chat;
 pub(crate) mod commands;
 pub(crate) mod desktop;
 pub(crate) mod devices;
+pub(crate) mod files;
 pub(crate) mod history;
 pub(crate) mod lists;
 pub(crate) mod local;

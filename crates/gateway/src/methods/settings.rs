@@ -83,7 +83,8 @@ fn setting(key: &str) -> Result<Setting, ErrorShape> {
     })
 }
 
-fn decider(caller: &Caller) -> Result<Decider, ErrorShape> {
+/// Who decides, where the command line is the person's place.
+pub(crate) fn decider(caller: &Caller) -> Result<Decider, ErrorShape> {
     Decider::of(&caller.session, caller.gateway.inner().gatekeeper.desktop)
         .map_err(|error| ErrorShape::new(ErrorCode::Forbidden, error.to_string()))
 }

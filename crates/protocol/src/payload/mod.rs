@@ -22,6 +22,7 @@ pub mod approvals;
 pub mod chat;
 pub mod devices;
 pub mod events;
+pub mod files;
 pub mod frames;
 pub mod lists;
 pub mod sessions;

@@ -39,7 +39,8 @@ pub enum DurationName {
 
 payload! {
     /// `tidegate.token.revoke`, `tidegate.devices.show`, `tidegate.devices.revoke`,
-    /// `tidegate.devices.block`, `tidegate.devices.unblock`: one thing by its id.
+    /// `tidegate.devices.block`, `tidegate.devices.unblock`, `tidegate.files.show`,
+    /// `tidegate.files.discard`: one thing by its id.
     ById {
         id: String,
     }
@@ -85,6 +86,12 @@ payload! {
     TakeServer {
         model: String,
         #[serde(skip_serializing_if = "Option::is_none")] owner: Option<String>,
+    }
+    /// `tidegate.files.keep`.
+    KeepFile {
+        id: String,
+        /// Of what `tidegate.files.show` told; beside a desktop, its dialog shows the file itself.
+        #[serde(skip_serializing_if = "Option::is_none")] digest: Option<String>,
     }
     /// `tidegate.config.confirm`.
     ConfirmSetting {

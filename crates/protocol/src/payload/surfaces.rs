@@ -154,6 +154,8 @@ payload! {
         /// What does not work as it should, in sentences.
         degraded: Vec<String>,
         active: Vec<ActiveRun>,
+        /// Files that agents' commands planted and that wait for the person.
+        set_aside_files: u64,
         /// Only beside a desktop.
         desktop: Option<DesktopStatus>,
     }

@@ -13,6 +13,7 @@ mod plan;
 mod probe;
 mod repository;
 mod sandboxes;
+mod set_aside;
 mod tail;
 
 use std::path::PathBuf;
@@ -27,11 +28,13 @@ use tidegate_sandbox::Enforcement;
 use tidegate_sandbox::bubblewrap::{Bubblewrap, BubblewrapError};
 use tidegate_sandbox::scope::ScopeError;
 use tidegate_triggers::Report;
+use tidegate_triggers::records::CommandOrigin;
 use tokio_util::sync::CancellationToken;
 
 pub use environment::ToolEnvironment;
 pub use launcher::Launcher;
 pub use sandboxes::{SandboxOptions, Sandboxes};
+pub use set_aside::{SetAsideError, SetAsideEvent, SetAsideFiles};
 
 use crate::protected::Protected;
 use approved::{ApprovedPlan, NotApproved};
@@ -51,7 +54,6 @@ const MAX_FINDINGS: usize = 12;
 pub(crate) struct Exec {
     launcher: Launcher,
     surroundings: Surroundings,
-    guards: Arc<Guards>,
 }
 
 /// What commands find around them.
@@ -101,7 +103,7 @@ impl Exec {
         sandboxes: Arc<Sandboxes>,
     ) -> Self {
         let surroundings = Surroundings { protected, temporary, environment, sandboxes };
-        Self { launcher, surroundings, guards: Arc::default() }
+        Self { launcher, surroundings }
     }
 
     async fn run(&self, context: &ToolContext, arguments: Value) -> Result<Outcome, ExecError> {
@@ -124,7 +126,12 @@ impl Exec {
         let launch = Launch {
             launcher: self.launcher.clone(),
             surroundings: self.surroundings.clone(),
-            guards: Arc::clone(&self.guards),
+            origin: CommandOrigin {
+                session: context.session.to_string(),
+                run: context.run.to_string(),
+                call: context.call_id.clone(),
+                command: approved.plan().command.clone(),
+            },
             planner,
             approved,
             context: context.clone(),
@@ -139,10 +146,10 @@ impl Exec {
 struct Launch {
     launcher: Launcher,
     surroundings: Surroundings,
-    guards: Arc<Guards>,
     planner: Planner,
     approved: ApprovedPlan,
     context: ToolContext,
+    origin: CommandOrigin,
     timeout: Duration,
     cancelled: CancellationToken,
 }
@@ -151,15 +158,14 @@ impl Launch {
     async fn carry_out(self) -> Result<Outcome, ExecError> {
         let class = self.planner.confinement.class;
         let added = self.approved.plan().environment.clone();
-        let run = self.context.run.to_string();
         let watch = match class {
             CommandClass::Unconfined => None,
             CommandClass::Contained | CommandClass::Partial => {
-                let aside = self.surroundings.sandboxes.aside();
+                let files = self.surroundings.sandboxes.set_aside();
                 let planner = self.planner.clone();
                 let looking = planner.clone();
                 let granted = tokio::task::spawn_blocking(move || looking.granted()).await??;
-                Some(self.guards.begin(move || planner.watched(granted), aside, run).await?)
+                Some(Guards::begin(files, move || planner.watched(granted), self.origin).await?)
             }
         };
         let (planner, surroundings) = (self.planner, self.surroundings);

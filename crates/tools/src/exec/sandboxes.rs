@@ -14,6 +14,7 @@ use tokio::sync::OnceCell;
 
 use super::Launcher;
 use super::probe;
+use super::set_aside::SetAsideFiles;
 
 /// What a command may use up.
 const PROCESSES: u64 = 2048;
@@ -75,6 +76,7 @@ pub struct Sandboxes {
     directory: PathBuf,
     user: User,
     options: SandboxOptions,
+    set_aside: Arc<SetAsideFiles>,
     bubblewrap: OnceCell<Result<Bubblewrap, BubblewrapError>>,
     /// Whether the system refused bubblewrap a capability, so that it is not asked again.
     refuses_capability: AtomicBool,
@@ -93,6 +95,7 @@ impl Sandboxes {
             user.home = PathBuf::from("/home/tidegate");
         }
         Self {
+            set_aside: Arc::new(SetAsideFiles::new(directory.join("aside"))),
             directory,
             user,
             options: SandboxOptions::default(),
@@ -181,9 +184,10 @@ impl Sandboxes {
         &self.directory
     }
 
-    /// Where trigger files that commands planted are kept.
-    pub(super) fn aside(&self) -> PathBuf {
-        self.directory.join("aside")
+    /// Trigger files that commands planted.
+    #[must_use]
+    pub fn set_aside(&self) -> &Arc<SetAsideFiles> {
+        &self.set_aside
     }
 
     /// Ports that never lead to a command.

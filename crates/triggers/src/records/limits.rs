@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tidegate_protocol::UnixMillis;
 
+use super::stored::bytes;
 use super::{Record, Records};
 
 /// Files that are kept.
@@ -16,17 +17,18 @@ pub const MAX_AGE: Duration = Duration::from_hours(30 * 24);
 impl Records {
     /// Discards what is too old or too much, the oldest first; gives what it discarded.
     pub fn enforce_limits(&mut self, now: UnixMillis) -> Vec<Record> {
-        let mut bytes: u64 = self.all.values().map(|entry| entry.bytes).sum();
-        let mut count = self.all.len();
+        let sizes = self.list().into_iter().map(|record| (bytes(&self.path, &record.aside.stored), record));
+        let sizes: Vec<_> = sizes.collect();
+        let mut room: u64 = sizes.iter().map(|(size, _)| size).sum();
+        let mut count = sizes.len();
         let mut discarded = Vec::new();
-        for record in self.list() {
-            let size = self.all.get(&record.id).map_or(0, |entry| entry.bytes);
-            if now.since(record.at) < MAX_AGE && count <= MAX_RECORDS && bytes <= MAX_BYTES {
+        for (size, record) in sizes {
+            if now.since(record.at) < MAX_AGE && count <= MAX_RECORDS && room <= MAX_BYTES {
                 break;
             }
             // What cannot be removed is not counted as gone.
             if let Ok(record) = self.discard(&record.id) {
-                bytes = bytes.saturating_sub(size);
+                room = room.saturating_sub(size);
                 count -= 1;
                 discarded.push(record);
             }

@@ -114,13 +114,7 @@ pub struct Records {
     path: PathBuf,
     folder: OwnedFd,
     /// By id.
-    all: BTreeMap<String, Entry>,
-}
-
-#[derive(Debug)]
-struct Entry {
-    record: Record,
-    bytes: u64,
+    all: BTreeMap<String, Record>,
 }
 
 impl Records {
@@ -130,11 +124,9 @@ impl Records {
     /// When the folder cannot be read.
     pub fn open(path: &Path, now: UnixMillis) -> io::Result<Self> {
         let folder = std::fs::File::open(path)?.into();
-        let mut records = Self { path: path.to_owned(), folder, all: BTreeMap::new() };
-        for record in stored::read_all(&records.folder, now)? {
-            let bytes = stored::bytes(path, &record.aside);
-            records.all.insert(record.id.clone(), Entry { record, bytes });
-        }
+        let all = stored::read_all(&folder, now)?;
+        let all = all.into_iter().map(|record| (record.id.clone(), record)).collect();
+        let mut records = Self { path: path.to_owned(), folder, all };
         records.enforce_limits(now);
         Ok(records)
     }
@@ -142,7 +134,7 @@ impl Records {
     /// All, oldest first.
     #[must_use]
     pub fn list(&self) -> Vec<Record> {
-        let mut all: Vec<Record> = self.all.values().map(|entry| entry.record.clone()).collect();
+        let mut all: Vec<Record> = self.all.values().cloned().collect();
         all.sort_by(|one, other| (one.at, &one.id).cmp(&(other.at, &other.id)));
         all
     }
@@ -175,9 +167,14 @@ impl Records {
             aside,
         };
         let saved = stored::write(&self.folder, &record);
-        let bytes = stored::bytes(&self.path, &record.aside);
-        self.all.insert(id, Entry { record: record.clone(), bytes });
+        self.all.insert(id, record.clone());
         Some((record, saved))
+    }
+
+    /// The workspace that a file was set aside from.
+    #[must_use]
+    pub fn workspace(&self, id: &str) -> Option<Place> {
+        self.all.get(id).map(|record| record.workspace.clone())
     }
 
     /// What is set aside under an id, as it is now.
@@ -185,7 +182,7 @@ impl Records {
     /// # Errors
     /// See [`RecordError`].
     pub fn show(&self, id: &str) -> Result<Shown, RecordError> {
-        let mut record = self.all.get(id).ok_or(RecordError::Unknown)?.record.clone();
+        let mut record = self.all.get(id).ok_or(RecordError::Unknown)?.clone();
         let (kind, content) = stored::look(&self.folder, OsStr::new(&record.aside.stored))?;
         record.aside.kind = kind;
         Ok(Shown { record, content })
@@ -213,16 +210,16 @@ impl Records {
     /// # Errors
     /// See [`RecordError`].
     pub fn discard(&mut self, id: &str) -> Result<Record, RecordError> {
-        let record = self.all.get(id).ok_or(RecordError::Unknown)?.record.clone();
+        let record = self.all.get(id).ok_or(RecordError::Unknown)?.clone();
         stored::remove(&self.path, &self.folder, OsStr::new(&record.aside.stored))?;
         self.forget(id);
         Ok(record)
     }
 
     fn forget(&mut self, id: &str) {
-        if let Some(entry) = self.all.remove(id) {
+        if let Some(record) = self.all.remove(id) {
             // A record that stays has no file, and goes when the folder is opened.
-            let _ = unlinkat(&self.folder, stored::record_name(&entry.record.aside.stored), AtFlags::empty());
+            let _ = unlinkat(&self.folder, stored::record_name(&record.aside.stored), AtFlags::empty());
         }
     }
 }

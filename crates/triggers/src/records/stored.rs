@@ -13,7 +13,7 @@ use tidegate_protocol::UnixMillis;
 
 use super::limits::MAX_AGE;
 use super::{Record, RecordError};
-use crate::finding::{Aside, AsideKind, Place};
+use crate::finding::{AsideKind, Place};
 use crate::handle::{list, look as look_at, open_file, read_up_to};
 use crate::object::Object;
 use crate::respond::{MAX_COPY, hexadecimal, write_all};
@@ -150,11 +150,12 @@ pub(super) fn remove(path: &Path, folder: &OwnedFd, stored: &OsStr) -> io::Resul
 }
 
 /// The room that something takes.
-pub(super) fn bytes(path: &Path, aside: &Aside) -> u64 {
-    match aside.kind {
-        AsideKind::File { size, .. } => size,
-        AsideKind::Folder => bytes_below(&path.join(&aside.stored)),
-        AsideKind::Link { .. } | AsideKind::Other => 0,
+pub(super) fn bytes(path: &Path, stored: &str) -> u64 {
+    let path = path.join(stored);
+    match path.symlink_metadata() {
+        Ok(metadata) if metadata.is_dir() => bytes_below(&path),
+        Ok(metadata) => metadata.len(),
+        Err(_) => 0,
     }
 }
 

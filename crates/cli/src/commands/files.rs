@@ -1,0 +1,215 @@
+//! `files`: trigger files that commands of agents planted and that were set aside.
+
+use serde_json::{Value, json};
+use tidegate_protocol::payload::files::{
+    FilesListResult, SetAsideAction, SetAsideFile, SetAsideFileDetails, SetAsideKind,
+};
+use tidegate_protocol::{Method, UnixMillis};
+
+use super::approvals::push_barred;
+use super::{Context, nothing};
+use crate::arguments::FilesCommand;
+use crate::client::{Wire, read};
+use crate::failure::Failure;
+use crate::layout::{Fields, Table};
+use crate::moments;
+
+/// The fewest characters of an id that name a file.
+const SHORTEST_ID: usize = 4;
+
+pub(super) async fn run<W: Wire>(
+    context: &mut Context<'_, W>,
+    command: &FilesCommand,
+) -> Result<(), Failure> {
+    match command {
+        FilesCommand::List => list(context).await,
+        FilesCommand::Show { id } => {
+            let (answer, details) = show(context, id).await?;
+            let now = context.now();
+            context.show(&answer, || Ok(render(&details, now)))
+        }
+        FilesCommand::Keep { id, yes } => keep(context, id, *yes).await,
+        FilesCommand::Discard { id } => {
+            let id = find(context, id).await?;
+            let answer = context.client.call(Method::TidegateFilesDiscard, json!({ "id": id })).await?;
+            context.done(&answer, "Discarded.")
+        }
+    }
+}
+
+async fn list<W: Wire>(context: &mut Context<'_, W>) -> Result<(), Failure> {
+    let method = Method::TidegateFilesList;
+    let answer = context.client.call(method, nothing()).await?;
+    let now = context.now();
+    context.show(&answer, || {
+        Ok(render_list(&read::<FilesListResult>(method.name(), answer.clone())?.files, now))
+    })
+}
+
+/// The whole id of the file whose id begins like that: exactly one.
+async fn find<W: Wire>(context: &mut Context<'_, W>, id: &str) -> Result<String, Failure> {
+    let all: FilesListResult = context.client.ask(Method::TidegateFilesList, nothing()).await?;
+    let fits = |file: &SetAsideFile| file.id == id || id.len() >= SHORTEST_ID && file.id.starts_with(id);
+    let mut fitting = all.files.into_iter().filter(fits);
+    match (fitting.next(), fitting.next()) {
+        (Some(file), None) => Ok(file.id),
+        (Some(_), Some(_)) => {
+            Err(Failure::Failed("More than one id begins like that; give more of the id.".to_owned()))
+        }
+        (None, _) => Err(Failure::Failed(
+            "No file is set aside under this id. `tidegate files list` shows those that are.".to_owned(),
+        )),
+    }
+}
+
+async fn show<W: Wire>(
+    context: &mut Context<'_, W>,
+    id: &str,
+) -> Result<(Value, SetAsideFileDetails), Failure> {
+    let id = find(context, id).await?;
+    let method = Method::TidegateFilesShow;
+    let answer = context.client.call(method, json!({ "id": id })).await?;
+    Ok((answer.clone(), read(method.name(), answer)?))
+}
+
+async fn keep<W: Wire>(context: &mut Context<'_, W>, id: &str, yes: bool) -> Result<(), Failure> {
+    let (_, details) = show(context, id).await?;
+    if !details.file.can_keep {
+        return Err(Failure::Failed(
+            "Only files and links can be kept. Look at it where it is stored, in sandbox/aside of the state \
+             directory."
+                .to_owned(),
+        ));
+    }
+    let shown = render(&details, context.now());
+    context.confirm(&shown, "Put it back?", yes).await?;
+    // Bound to exactly what was shown: anything else is refused.
+    let params = json!({ "id": details.file.id, "digest": details.digest });
+    let answer = context.client.call(Method::TidegateFilesKeep, params).await?;
+    context.done(&answer, "Kept: it is back where it was.")
+}
+
+fn render_list(files: &[SetAsideFile], now: UnixMillis) -> String {
+    if files.is_empty() {
+        return "No file is set aside.\n".to_owned();
+    }
+    let mut table = Table::new(&["ID", "SET ASIDE", "FILE", "WHY"]);
+    for file in files {
+        let id = file.id.get(..8).unwrap_or(&file.id);
+        table.row([id, &moments::ago(now, file.set_aside_at_ms), &file.path, &file.reason]);
+    }
+    format!("{}\n`tidegate files show ID` shows what is in it.\n", table.render())
+}
+
+fn render(details: &SetAsideFileDetails, now: UnixMillis) -> String {
+    let file = &details.file;
+    let mut text = "A command of an agent planted this file, and it was set aside.\n\nFile\n".to_owned();
+    push_barred(&mut text, &file.path);
+    text.push_str("\nIn the workspace\n");
+    push_barred(&mut text, &file.workspace);
+    text.push_str("\nWhy\n");
+    push_barred(&mut text, &file.reason);
+    text.push_str("\nIf you keep it\n");
+    push_barred(&mut text, &file.effect);
+    match (&details.content, &file.target, file.kind) {
+        (Some(content), _, _) => {
+            text.push_str("\nIts content\n");
+            push_barred(&mut text, content.strip_suffix('\n').unwrap_or(content));
+            if details.cut {
+                text.push_str("\nIt has more than is shown here.\n");
+            }
+        }
+        (None, Some(target), _) => {
+            text.push_str("\nIt is a link to\n");
+            push_barred(&mut text, target);
+        }
+        (None, None, SetAsideKind::File) => text.push_str("\nIts content is no text, and is not shown.\n"),
+        (None, None, SetAsideKind::Folder) => text.push_str("\nIt is a folder.\n"),
+        (None, None, SetAsideKind::Link | SetAsideKind::Other) => text.push_str("\nIt is no file.\n"),
+    }
+    let mut fields = Fields::new();
+    fields.add("Id", &file.id);
+    fields.add("Set aside", &moments::ago(now, file.set_aside_at_ms));
+    fields.add("Discarded", &moments::left(now, file.expires_at_ms));
+    fields.add(
+        "There now",
+        match file.action {
+            SetAsideAction::SetAside => "nothing",
+            SetAsideAction::PlainPartKept => "its harmless settings",
+            SetAsideAction::Restored => "what was there before",
+        },
+    );
+    if let Some(size) = file.size {
+        let executable = if file.executable { ", can be executed" } else { "" };
+        fields.add("Size", &format!("{size} bytes{executable}"));
+    }
+    for command in &file.commands {
+        fields.add("Session", &command.session_key);
+        fields.add("Command", &command.command);
+    }
+    fields.add("Digest", &details.digest);
+    format!("{text}\n{}", fields.render())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn details() -> SetAsideFileDetails {
+        let answer = json!({
+            "file": {
+                "id": "3f2a9c1e00112233", "path": "a\\u{a}b/.envrc", "workspace": "/home/a/work",
+                "action": "set-aside", "kind": "file", "reason": "a/.envrc is read by shells",
+                "effect": "It can run commands.", "canKeep": true, "size": 12, "executable": true, "target": null,
+                "commands": [{
+                    "sessionKey": "agent:main:main", "runId": "run-1", "toolCallId": "call-1", "command": "make",
+                }],
+                "setAsideAtMs": 0, "expiresAtMs": 600_000,
+            },
+            "digest": "abcd", "content": "export A=1\n\u{202e}b\n", "binary": false, "cut": true,
+        });
+        serde_json::from_value(answer).unwrap()
+    }
+
+    #[test]
+    fn a_file_is_shown_with_its_content_and_hostile_characters_are_visible() {
+        assert_eq!(
+            render(&details(), UnixMillis(60_000)),
+            "A command of an agent planted this file, and it was set aside.\n\
+             \nFile\n\
+             \x20 | a\\u{a}b/.envrc\n\
+             \nIn the workspace\n\
+             \x20 | /home/a/work\n\
+             \nWhy\n\
+             \x20 | a/.envrc is read by shells\n\
+             \nIf you keep it\n\
+             \x20 | It can run commands.\n\
+             \nIts content\n\
+             \x20 | export A=1\n\
+             \x20 | \\u{202e}b\n\
+             \nIt has more than is shown here.\n\
+             \n\
+             \x20 Id         3f2a9c1e00112233\n\
+             \x20 Set aside  1 min ago\n\
+             \x20 Discarded  9 min left\n\
+             \x20 There now  nothing\n\
+             \x20 Size       12 bytes, can be executed\n\
+             \x20 Session    agent:main:main\n\
+             \x20 Command    make\n\
+             \x20 Digest     abcd\n"
+        );
+    }
+
+    #[test]
+    fn the_list_keeps_each_file_on_its_line() {
+        let text = render_list(&[details().file], UnixMillis(0));
+
+        assert_eq!(
+            text,
+            "ID        SET ASIDE  FILE            WHY\n\
+             3f2a9c1e  just now   a\\u{a}b/.envrc  a/.envrc is read by shells\n\
+             \n`tidegate files show ID` shows what is in it.\n"
+        );
+        assert_eq!(render_list(&[], UnixMillis(0)), "No file is set aside.\n");
+    }
+}

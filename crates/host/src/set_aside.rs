@@ -1,0 +1,89 @@
+//! Files that were set aside: what the person's surfaces ask of them, and telling the gateway of new ones.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use tidegate_gateway::Gateway;
+use tidegate_protocol::payload::files::{
+    FileDecidedResult, FilesListResult, SetAsideFile, SetAsideFileDetails,
+};
+use tidegate_protocol::payload::surface_params::{ById, KeepFile};
+use tidegate_protocol::{ErrorShape, Method};
+use tidegate_tools::{SetAsideError, SetAsideEvent, SetAsideFiles};
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio_util::sync::CancellationToken;
+
+use crate::control::parse;
+
+/// Serves the methods about them. Who may call which was decided before.
+pub(crate) async fn answer(
+    files: &Arc<SetAsideFiles>,
+    method: Method,
+    params: Value,
+) -> Result<Value, ErrorShape> {
+    match method {
+        Method::TidegateFilesList => {
+            let files = blocking(files, |files| files.list().map_err(SetAsideError::from)).await?;
+            Ok(json!(FilesListResult { files }))
+        }
+        Method::TidegateFilesShow => {
+            let ById { id } = parse(method, params)?;
+            Ok(json!(show(files, id).await?))
+        }
+        Method::TidegateFilesKeep => {
+            let KeepFile { id, digest } = parse(method, params)?;
+            let digest = digest.ok_or_else(|| {
+                ErrorShape::invalid("give the digest of what was shown, from tidegate.files.show")
+            })?;
+            let kept = blocking(files, move |files| files.keep(&id, &digest)).await?;
+            Ok(decided(kept, true))
+        }
+        Method::TidegateFilesDiscard => {
+            let ById { id } = parse(method, params)?;
+            Ok(decided(blocking(files, move |files| files.discard(&id)).await?, false))
+        }
+        _ => Err(ErrorShape::invalid(format!("unknown method: {}", method.name()))),
+    }
+}
+
+/// A file in full.
+pub(crate) async fn show(files: &Arc<SetAsideFiles>, id: String) -> Result<SetAsideFileDetails, ErrorShape> {
+    blocking(files, move |files| files.show(&id)).await
+}
+
+/// How many wait for the person. None where that cannot be told: `tidegate.files.list` says why.
+pub(crate) async fn count(files: &Arc<SetAsideFiles>) -> usize {
+    blocking(files, |files| files.list().map_err(SetAsideError::from)).await.map_or(0, |files| files.len())
+}
+
+/// Tells the gateway what happens to files by itself, until `stop`.
+pub(crate) async fn forward(
+    mut events: UnboundedReceiver<SetAsideEvent>,
+    gateway: Gateway,
+    stop: CancellationToken,
+) {
+    while let Some(Some(event)) = stop.run_until_cancelled(events.recv()).await {
+        match event {
+            SetAsideEvent::SetAside(file) => gateway.file_set_aside(&file),
+            SetAsideEvent::Expired(file) => gateway.file_expired(&file),
+        }
+    }
+    stop.cancelled().await;
+}
+
+fn decided(file: SetAsideFile, kept: bool) -> Value {
+    json!(FileDecidedResult { id: file.id, path: file.path, workspace: file.workspace, kept })
+}
+
+async fn blocking<T: Send + 'static>(
+    files: &Arc<SetAsideFiles>,
+    act: impl FnOnce(&SetAsideFiles) -> Result<T, SetAsideError> + Send + 'static,
+) -> Result<T, ErrorShape> {
+    let files = Arc::clone(files);
+    match tokio::task::spawn_blocking(move || act(&files)).await {
+        Ok(Ok(done)) => Ok(done),
+        Ok(Err(error)) if error.may_pass() => Err(ErrorShape::unavailable(error.to_string())),
+        Ok(Err(error)) => Err(ErrorShape::invalid(error.to_string())),
+        Err(error) => Err(ErrorShape::unavailable(error.to_string())),
+    }
+}

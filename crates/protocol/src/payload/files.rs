@@ -1,0 +1,91 @@
+//! Trigger files that commands of agents planted and that were set aside. Not part of OpenClaw's
+//! protocol. All texts are cleaned.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::UnixMillis;
+
+/// What became of the place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[allow(missing_docs, reason = "the names are the reports'")]
+pub enum SetAsideAction {
+    /// Nothing is there now.
+    SetAside,
+    /// Its harmless settings are there now.
+    PlainPartKept,
+    /// What was there before is there again.
+    Restored,
+}
+
+/// What was set aside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs, reason = "the names are the file system's")]
+pub enum SetAsideKind {
+    File,
+    Link,
+    Folder,
+    /// A socket or a pipe.
+    Other,
+}
+
+payload! {
+    /// A command that ran when a file was set aside.
+    SetAsideCommand {
+        session_key: String,
+        run_id: String,
+        tool_call_id: String,
+        command: String,
+    }
+    /// A file that was set aside.
+    SetAsideFile {
+        id: String,
+        /// Where it was, below the workspace: one line.
+        path: String,
+        workspace: String,
+        action: SetAsideAction,
+        kind: SetAsideKind,
+        /// What it would do: one line.
+        reason: String,
+        /// What can happen when it is kept, in a sentence.
+        effect: String,
+        /// Whether it can be kept: folders, sockets and pipes can not.
+        can_keep: bool,
+        /// Bytes, of a file.
+        size: Option<u64>,
+        executable: bool,
+        /// Where it leads, of a link.
+        target: Option<String>,
+        /// One of them made it.
+        commands: Vec<SetAsideCommand>,
+        set_aside_at_ms: UnixMillis,
+        /// When it is discarded, if nobody decides before.
+        expires_at_ms: UnixMillis,
+    }
+    /// `tidegate.files.show`: a file with what is in it.
+    SetAsideFileDetails {
+        file: SetAsideFile,
+        /// Of exactly this file at this place; `tidegate.files.keep` takes it.
+        digest: String,
+        /// What it says, if it is text: lines whose hidden characters are visible, and tabs spaces.
+        content: Option<String>,
+        /// Whether it is a file that is no text.
+        binary: bool,
+        /// Whether it has more than is in `content`.
+        cut: bool,
+    }
+    /// `tidegate.files.list`, oldest first.
+    FilesListResult {
+        files: Vec<SetAsideFile>,
+    }
+    /// `tidegate.files.keep` and `tidegate.files.discard`.
+    FileDecidedResult {
+        id: String,
+        path: String,
+        workspace: String,
+        /// Whether it is back where it was.
+        kept: bool,
+    }
+}
