@@ -108,6 +108,10 @@ impl Actions {
                 let taken = host.desk()?.take_server(&model, &owner).await;
                 taken.map(|()| None).map_err(|error| error.to_string())
             }),
+            Effect::KeepFile { task, id, digest } => self.answer(task, |host| async move {
+                let kept = host.desk()?.keep_file(&id, &digest).await;
+                kept.map(|()| None).map_err(|error| error.to_string())
+            }),
             Effect::CopyConnectionLines => {
                 let app = self.app.clone();
                 self.attempt(|host| async move {

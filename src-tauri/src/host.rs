@@ -5,11 +5,12 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 use tidegate_desktop_core::dialog::Secret;
-use tidegate_desktop_core::shell::{HostState, Queue, Wish, Work};
+use tidegate_desktop_core::shell::{FileContent, FileToKeep, HostState, Queue, Wish, Work};
 use tidegate_gateway::transport::{ChannelClient, ClientReceived};
 use tidegate_gateway::{Desk, Wish as GatewayWish};
 use tidegate_host::{Supervised, SupervisedState};
 use tidegate_protocol::Method;
+use tidegate_protocol::payload::files::{SetAsideFile, SetAsideFileDetails};
 use tidegate_protocol::payload::surfaces::FoundServer;
 
 /// The gateway that is kept running. A cheap handle.
@@ -121,7 +122,19 @@ pub(crate) fn wish(wish: GatewayWish) -> Wish {
         GatewayWish::TakeServer(FoundServer { model, owner, user, address }) => {
             Wish::TakeServer { model, owner, user, address }
         }
+        GatewayWish::KeepFile(details) => Wish::KeepFile(Box::new(file_to_keep(*details))),
     }
+}
+
+fn file_to_keep(details: SetAsideFileDetails) -> FileToKeep {
+    let SetAsideFileDetails { file, digest, content, cut, .. } = details;
+    let SetAsideFile { id, path, workspace, reason, effect, target, .. } = file;
+    let content = match (content, target) {
+        (Some(text), _) => FileContent::Text { text, is_cut: cut },
+        (None, Some(target)) => FileContent::Link(target),
+        (None, None) => FileContent::Binary,
+    };
+    FileToKeep { id, digest, path, workspace, reason, effect, content }
 }
 
 /// Asks one thing on a connection of a window.

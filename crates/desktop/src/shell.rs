@@ -235,6 +235,15 @@ pub enum Effect {
         /// Who ran the server when the person was asked. If that changed, nothing is done.
         owner: String,
     },
+    /// Put a file that was set aside back where it was: the person was asked.
+    KeepFile {
+        /// Answered by [`Input::Done`].
+        task: TaskId,
+        /// The file's id.
+        id: String,
+        /// The digest of what was drawn. If that changed, nothing is done.
+        digest: String,
+    },
     /// Open the window at a page, or show that page in it and bring it to the front.
     OpenWindow(Page),
     /// Bring the open window to the front as it is.
@@ -394,8 +403,45 @@ pub enum Wish {
         /// Where it listens.
         address: String,
     },
+    /// The question whether to keep a file that was set aside.
+    KeepFile(Box<FileToKeep>),
     /// A page of the window.
     Window(Page),
+}
+
+/// A file that was set aside, as a person is asked about it. All its texts are hostile.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileToKeep {
+    /// Its id.
+    pub id: String,
+    /// The digest of exactly this file at this place.
+    pub digest: String,
+    /// Where it was, below the workspace.
+    pub path: String,
+    /// The workspace.
+    pub workspace: String,
+    /// What it would do.
+    pub reason: String,
+    /// What can happen when it is kept.
+    pub effect: String,
+    /// What is in it.
+    pub content: FileContent,
+}
+
+/// What is in a file that was set aside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FileContent {
+    /// Its text, or the start of it.
+    Text {
+        /// The lines.
+        text: String,
+        /// Whether it has more.
+        is_cut: bool,
+    },
+    /// It is a link that leads there.
+    Link(String),
+    /// It is no text.
+    Binary,
 }
 
 /// A page of the window.

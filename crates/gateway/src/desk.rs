@@ -6,7 +6,7 @@
 
 use serde_json::json;
 use tidegate_protocol::payload::surfaces::DesktopStatus;
-use tidegate_protocol::{limits, text};
+use tidegate_protocol::{Method, limits, text};
 use tidegate_trust::Level;
 use tidegate_trust::approval::{Decision, ResolveError, WaitingCommand};
 use tidegate_trust::audit::{AuditEvent, Weight};
@@ -111,6 +111,9 @@ pub enum DeskError {
     /// A model server was not taken into use; the sentence says why.
     #[error("The model server is not in use: {0}.")]
     ServerNotTaken(String),
+    /// A file that was set aside was not kept; the sentence says why.
+    #[error("The file was not put back: {0}.")]
+    FileNotKept(String),
     /// It could not be saved, so it does not count.
     #[error("This could not be saved, so it does not count: {0}.")]
     NotSaved(String),
@@ -339,6 +342,18 @@ impl Desk {
         let params = json!({ "model": model, "owner": owner });
         let taken = crate::methods::desktop::take_server(&self.gateway, params).await;
         taken.map(|_| ()).map_err(|error| DeskError::ServerNotTaken(error.message))
+    }
+
+    /// Puts a file that was set aside back where it was, bound to what was drawn.
+    ///
+    /// # Errors
+    /// A sentence for the person. Nothing changed then.
+    pub async fn keep_file(&self, id: &str, digest: &str) -> Result<(), DeskError> {
+        let params = json!({ "id": id, "digest": digest });
+        let by = "tidegate-desktop";
+        let kept =
+            crate::methods::files::decide(self.gateway.inner(), Method::TidegateFilesKeep, params, by).await;
+        kept.map(|_| ()).map_err(|error| DeskError::FileNotKept(error.message))
     }
 
     /// Allows or denies a command, bound to what was drawn.

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use tidegate_agent::Runtime;
 use tidegate_agent::model::ModelDirectory;
 use tidegate_peers::{LocalSocket, PeerLookup};
+use tidegate_protocol::payload::files::SetAsideFileDetails;
 use tidegate_protocol::payload::surfaces::FoundServer;
 use tidegate_protocol::{ErrorShape, Event, Method, limits};
 use tidegate_store::Store;
@@ -46,6 +47,9 @@ pub trait Host: Send + Sync + 'static {
 
     /// The server of a model, where it was found on this computer, as a person is asked about it.
     fn found_server<'a>(&'a self, model: &'a str) -> BoxFuture<'a, Result<FoundServer, ErrorShape>>;
+
+    /// A file that was set aside, as a person is asked about it.
+    fn set_aside_file<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<SetAsideFileDetails, ErrorShape>>;
 
     /// Takes over what counts of the configuration file since a person decided about a value of it.
     /// The answer to the decision waits for this.

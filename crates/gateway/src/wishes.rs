@@ -3,6 +3,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use tidegate_protocol::payload::files::SetAsideFileDetails;
 use tidegate_protocol::payload::surfaces::FoundServer;
 use tidegate_protocol::{ErrorShape, text};
 use tidegate_trust::Level;
@@ -50,6 +51,8 @@ pub enum Wish {
     /// A question whether to take a model server on this computer into use, for
     /// [`crate::Desk::take_server`].
     TakeServer(FoundServer),
+    /// A question whether to keep a file that was set aside, for [`crate::Desk::keep_file`].
+    KeepFile(Box<SetAsideFileDetails>),
 }
 
 impl Wish {
@@ -64,6 +67,8 @@ impl Wish {
                 Self::ModelKey { id: name(id), base_url: text::one_line(base_url.trim(), MAX_URL) }
             }
             Self::Unblock { id, name: wished } => Self::Unblock { id, name: name(wished) },
+            // The host cleaned and bounded it.
+            Self::KeepFile(file) => Self::KeepFile(file),
             Self::TakeServer(FoundServer { model, owner, user, address }) => {
                 let line = |text: String| text::one_line(text.trim(), MAX_SERVER);
                 Self::TakeServer(FoundServer {

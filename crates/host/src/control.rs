@@ -13,6 +13,7 @@ use tidegate_gateway::gateway::BoxFuture;
 use tidegate_gateway::{Gateway, Host};
 use tidegate_peers::orphans::Orphan;
 use tidegate_protocol::params::{ListOptions, LogsTail};
+use tidegate_protocol::payload::files::SetAsideFileDetails;
 use tidegate_protocol::payload::surface_params::TakeServer;
 use tidegate_protocol::payload::surfaces::FoundServer;
 use tidegate_protocol::{ErrorShape, Method, text};
@@ -271,6 +272,10 @@ impl Host for Control {
             let name = parse_model_name(model)?;
             self.models.found_server(&name).await.map_err(ErrorShape::invalid)
         })
+    }
+
+    fn set_aside_file<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<SetAsideFileDetails, ErrorShape>> {
+        Box::pin(set_aside::show(self.sandboxes.set_aside(), id.to_owned()))
     }
 
     fn settings_changed(&self) -> BoxFuture<'_, ()> {

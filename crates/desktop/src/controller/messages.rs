@@ -1,6 +1,8 @@
 //! Messages and questions: why Tidegate does not run, what would be cut off by quitting, where it
 //! lives without a tray. And the windows that are opened for the same reasons.
 
+mod keep_file;
+
 use std::time::Duration;
 
 use tidegate_protocol::text;
@@ -10,7 +12,7 @@ use tidegate_trust::moment::Deadline;
 use super::tasks::Task;
 use super::{Controller, UNASKED_EVERY};
 use crate::dialog::{Attention, Dialog, DialogId, DialogOutcome, MessageDialog};
-use crate::shell::{Effect, HostState, Page, Surface, Work};
+use crate::shell::{Effect, FileToKeep, HostState, Page, Surface, Work};
 
 /// How long a tray has to appear before the window is opened instead: at login it may come later
 /// than we do.
@@ -55,6 +57,8 @@ enum Approval {
     Unblock { block: String },
     /// A model server is taken into use, as this owner runs it.
     TakeServer { model: String, owner: String },
+    /// A file that was set aside is put back, as it was drawn.
+    KeepFile { id: String, digest: String, path: String },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,6 +82,8 @@ enum Kind {
     Unblock,
     /// Take a model server into use?
     TakeServer,
+    /// Keep a file that was set aside?
+    KeepFile,
 }
 
 impl Messages {
@@ -97,6 +103,7 @@ impl Messages {
             Approval::TakeServer { model, .. } => {
                 format!("model server of {}", text::one_line(model, MAX_TITLE))
             }
+            Approval::KeepFile { path, .. } => format!("keep file {}", text::one_line(path, MAX_TITLE)),
         })
     }
 }
@@ -132,6 +139,12 @@ impl Controller {
         self.ask_once(Kind::TakeServer, question, Approval::TakeServer { model, owner }, effects);
     }
 
+    pub(super) fn asked_to_keep_file(&mut self, file: FileToKeep, effects: &mut Vec<Effect>) {
+        let question = keep_file::question(&file);
+        let FileToKeep { id, digest, path, .. } = file;
+        self.ask_once(Kind::KeepFile, question, Approval::KeepFile { id, digest, path }, effects);
+    }
+
     pub(super) fn say_problem(&mut self, sentence: &str, effects: &mut Vec<Effect>) {
         let mut message = said("That did not work.", sentence);
         // An earlier problem that nobody has read yet stays readable.
@@ -160,17 +173,23 @@ impl Controller {
             }
             (Kind::Restart | Kind::Failed { .. }, DialogOutcome::Proceed)
             | (Kind::Failed { .. }, DialogOutcome::Other) => effects.push(Effect::RestartGateway),
-            (Kind::Unblock | Kind::TakeServer, DialogOutcome::Proceed) => match open.approval {
-                Some(Approval::Unblock { block: id }) => {
-                    let task = self.begin(Task::Unblock);
-                    effects.push(Effect::Unblock { task, id });
+            (Kind::Unblock | Kind::TakeServer | Kind::KeepFile, DialogOutcome::Proceed) => {
+                match open.approval {
+                    Some(Approval::Unblock { block: id }) => {
+                        let task = self.begin(Task::Unblock);
+                        effects.push(Effect::Unblock { task, id });
+                    }
+                    Some(Approval::TakeServer { model, owner }) => {
+                        let task = self.begin(Task::TakeServer { model: model.clone() });
+                        effects.push(Effect::TakeServer { task, model, owner });
+                    }
+                    Some(Approval::KeepFile { id, digest, .. }) => {
+                        let task = self.begin(Task::KeepFile);
+                        effects.push(Effect::KeepFile { task, id, digest });
+                    }
+                    None => {}
                 }
-                Some(Approval::TakeServer { model, owner }) => {
-                    let task = self.begin(Task::TakeServer { model: model.clone() });
-                    effects.push(Effect::TakeServer { task, model, owner });
-                }
-                None => {}
-            },
+            }
             // It was shown so because nothing could be seen of the process.
             (Kind::Failed { .. }, _) if open.shown.dismiss == QUIT => self.quit(effects),
             _ => {}

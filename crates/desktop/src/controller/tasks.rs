@@ -25,6 +25,8 @@ pub(super) enum Task {
     Unblock,
     /// A model server on this computer is in use.
     TakeServer { model: String },
+    /// A file that was set aside is back.
+    KeepFile,
 }
 
 /// What was decided.
@@ -54,9 +56,11 @@ impl Controller {
         let Some(task) = self.tasks.remove(&id) else { return };
         let result = result.map_err(|sentence| text::one_line(&sentence, MAX_SENTENCE));
         match (task, result) {
-            (Task::Decide { .. } | Task::Unblock, Ok(_)) => {}
+            (Task::Decide { .. } | Task::Unblock | Task::KeepFile, Ok(_)) => {}
             (Task::TakeServer { model }, Ok(_)) => self.say_server_taken(&model, effects),
-            (Task::Unblock | Task::TakeServer { .. }, Err(problem)) => self.say_problem(&problem, effects),
+            (Task::Unblock | Task::TakeServer { .. } | Task::KeepFile, Err(problem)) => {
+                self.say_problem(&problem, effects)
+            }
             (Task::Decide { key, decided }, Err(problem)) => {
                 self.decision_failed(&key, decided, problem, effects);
             }

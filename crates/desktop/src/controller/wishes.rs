@@ -81,6 +81,7 @@ impl Controller {
             Wish::TakeServer { model, owner, user, address } => {
                 self.asked_to_take_server(model, owner, &user, &address, effects);
             }
+            Wish::KeepFile(file) => self.asked_to_keep_file(*file, effects),
             Wish::Window(page) => effects.push(Effect::OpenWindow(page)),
         }
     }
@@ -209,7 +210,7 @@ impl Controller {
 }
 
 /// How many kinds of wishes there are.
-const KINDS: usize = 6;
+const KINDS: usize = 7;
 
 /// The kind of a wish, as the place of its gate.
 fn kind(wish: &Wish) -> usize {
@@ -220,5 +221,6 @@ fn kind(wish: &Wish) -> usize {
         Wish::Unblock { .. } => 3,
         Wish::Window(_) => 4,
         Wish::TakeServer { .. } => 5,
+        Wish::KeepFile(_) => 6,
     }
 }

@@ -11,7 +11,8 @@ use tidegate_desktop_core::dialog::{
 };
 use tidegate_desktop_core::press::{Press, Synthetic};
 use tidegate_desktop_core::shell::{
-    Effect, HostState, Input, NotificationAnswer, NotificationId, Page, Queue, Surface, TaskId, Wish, Work,
+    Effect, FileContent, FileToKeep, HostState, Input, NotificationAnswer, NotificationId, Page, Queue,
+    Surface, TaskId, Wish, Work,
 };
 use tidegate_desktop_core::tray_menu::TrayCommand;
 use tidegate_protocol::{Scope, text};
@@ -92,6 +93,15 @@ fn any_wish() -> impl Strategy<Value = Wish> {
             user: "1".to_owned(),
             address: "127.0.0.1:11434".to_owned(),
         }),
+        (0_u8..3).prop_map(|file| Wish::KeepFile(Box::new(FileToKeep {
+            id: file.to_string(),
+            digest: format!("digest of {file}"),
+            path: format!("{file}\u{202e}\n/.envrc"),
+            workspace: "/w\n".to_owned(),
+            reason: "\u{0}".to_owned(),
+            effect: String::new(),
+            content: FileContent::Text { text: "Keep\n\u{7}".repeat(40), is_cut: false },
+        }))),
         Just(Wish::Window(Page::Chat)),
     ]
 }
@@ -188,7 +198,8 @@ fn approves(effect: &Effect) -> bool {
         | Effect::NewToken { .. }
         | Effect::KeepModelKey { .. }
         | Effect::Unblock { .. }
-        | Effect::TakeServer { .. } => true,
+        | Effect::TakeServer { .. }
+        | Effect::KeepFile { .. } => true,
         _ => false,
     }
 }
@@ -385,6 +396,14 @@ impl World {
                     if shown.proceed.as_deref() == Some("Use it")
                         && shown.text.starts_with(&format!("Model: ollama/{number}")));
                 prop_assert!(is_its, "taken into use without its question: {input:?}");
+                return Ok(());
+            }
+            Effect::KeepFile { id, digest, .. } => {
+                let is_its = matches!(ended, Some(((Dialog::Message(shown), _), DialogOutcome::Proceed))
+                    if shown.proceed.as_deref() == Some("Keep")
+                        && shown.text.starts_with(&format!("File: {id}\\u{{202e}}")));
+                prop_assert!(is_its, "kept without its question: {input:?}");
+                prop_assert_eq!(digest, &format!("digest of {id}"), "the digest of what was drawn");
                 return Ok(());
             }
             _ => return Ok(()),

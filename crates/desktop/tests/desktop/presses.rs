@@ -2,7 +2,7 @@
 
 use tidegate_desktop_core::dialog::{Dialog, DialogId, DialogOutcome, ReviewOutcome, Secret, Selection};
 use tidegate_desktop_core::press::{Press, Synthetic};
-use tidegate_desktop_core::shell::{Effect, Input, Wish, Work};
+use tidegate_desktop_core::shell::{Effect, FileContent, FileToKeep, Input, Wish, Work};
 use tidegate_trust::Level;
 use tidegate_trust::approval::Decision;
 
@@ -173,4 +173,27 @@ fn a_synthetic_press_takes_no_server_into_use_beside_a_command() {
     let (_, told) = opened_one(&effects);
     assert!(matches!(told, Dialog::Message(told) if told.text.starts_with(REASON)));
     assert!(!effects.iter().any(|effect| matches!(effect, Effect::TakeServer { .. })));
+}
+
+#[test]
+fn a_synthetic_press_keeps_no_file_beside_a_command() {
+    let mut desktop = Desktop::ready();
+    let wish = Wish::KeepFile(Box::new(FileToKeep {
+        id: "f-1".to_owned(),
+        digest: "abcd".to_owned(),
+        path: "a/.envrc".to_owned(),
+        workspace: "/home/ada/work".to_owned(),
+        reason: String::new(),
+        effect: String::new(),
+        content: FileContent::Binary,
+    }));
+    let (dialog, _) = opened_one(&desktop.on(Input::Wish(wish)));
+    commands_beyond_contained(&mut desktop, 1);
+
+    let effects = press(&mut desktop, dialog, DialogOutcome::Proceed, BY_PROGRAM);
+
+    assert_eq!(effects[0], recorded("keep file a/.envrc", false));
+    let (_, told) = opened_one(&effects);
+    assert!(matches!(told, Dialog::Message(told) if told.text.starts_with(REASON)));
+    assert!(!effects.iter().any(|effect| matches!(effect, Effect::KeepFile { .. })));
 }

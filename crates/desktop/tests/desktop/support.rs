@@ -285,7 +285,8 @@ pub(crate) fn task(effects: &[Effect]) -> TaskId {
             | Effect::NewToken { task, .. }
             | Effect::KeepModelKey { task, .. }
             | Effect::Unblock { task, .. }
-            | Effect::TakeServer { task, .. } => Some(*task),
+            | Effect::TakeServer { task, .. }
+            | Effect::KeepFile { task, .. } => Some(*task),
             _ => None,
         })
         .collect();

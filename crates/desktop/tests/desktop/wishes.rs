@@ -4,7 +4,7 @@ use tidegate_desktop_core::dialog::{
     Attention, Dialog, DialogId, DialogOutcome, ModelKeyDialog, NewTokenDialog, Secret,
 };
 use tidegate_desktop_core::press::Press;
-use tidegate_desktop_core::shell::{Effect, Input, Page, Wish};
+use tidegate_desktop_core::shell::{Effect, FileContent, FileToKeep, Input, Page, Wish};
 use tidegate_trust::Level;
 
 use crate::support::{Desktop, at, device, opened, opened_one, opened_review, task};
@@ -277,4 +277,77 @@ fn a_server_is_not_taken_into_use_when_the_question_is_cancelled() {
         desktop.on(Input::Dialog { id: dialog, outcome: DialogOutcome::Dismissed, press: Press::Device }),
         []
     );
+}
+
+fn envrc(content: FileContent) -> FileToKeep {
+    FileToKeep {
+        id: "f-1".to_owned(),
+        digest: "abcd".to_owned(),
+        path: "a\n/.envrc".to_owned(),
+        workspace: "/home/ada/work".to_owned(),
+        reason: "a/.envrc is read by shells and editors in the folder".to_owned(),
+        effect: "It can run commands as you.".to_owned(),
+        content,
+    }
+}
+
+fn keep_file(content: FileContent) -> Input {
+    Input::Wish(Wish::KeepFile(Box::new(envrc(content))))
+}
+
+#[test]
+fn a_wish_to_keep_a_file_is_a_question_that_shows_it() {
+    let mut desktop = Desktop::ready();
+    let text = "export A=1\nKeep it only\u{202e}\n".to_owned();
+
+    let asked = desktop.on(keep_file(FileContent::Text { text, is_cut: false }));
+
+    let (dialog, shown) = opened_one(&asked);
+    let Dialog::Message(shown) = shown else { panic!("{shown:#?}") };
+    assert_eq!((shown.proceed.as_deref(), shown.dismiss), (Some("Keep"), "Cancel"));
+    assert_eq!(
+        shown.text,
+        "File: a\\u{a}/.envrc\nIn: /home/ada/work\nWhy it was set aside: a/.envrc is read by shells and editors \
+         in the folder\nIt can run commands as you.\nIt says:\n| export A=1\n| Keep it only\\u{202e}\nKeep it \
+         only if you know what it does."
+    );
+    let answered =
+        desktop.on(Input::Dialog { id: dialog, outcome: DialogOutcome::Proceed, press: Press::Device });
+    let (id, digest) = ("f-1".to_owned(), "abcd".to_owned());
+    assert_eq!(answered, [Effect::KeepFile { task: task(&answered), id, digest }]);
+    let (_, problem) = opened_one(&desktop.fail(task(&answered), "it changed"));
+    assert!(matches!(problem, Dialog::Message(problem) if problem.text == "it changed"));
+}
+
+#[test]
+fn a_question_about_a_long_or_binary_file_says_that_not_all_is_shown() {
+    let question = |content: FileContent| {
+        let (_, shown) = opened_one(&Desktop::ready().on(keep_file(content)));
+        let Dialog::Message(shown) = shown else { panic!("{shown:#?}") };
+        shown.text
+    };
+    let text = |text: &str, is_cut| question(FileContent::Text { text: text.to_owned(), is_cut });
+
+    let more = "It has more than is shown here.";
+    assert!(text(&"line\n".repeat(13), false).contains(more));
+    assert!(text(&"x".repeat(101), false).contains(more));
+    assert!(text("short", true).contains(more));
+    assert!(!text(&"line\n".repeat(12), false).contains(more));
+    assert!(question(FileContent::Binary).contains("It is no text"));
+    assert!(question(FileContent::Link("/etc\n".to_owned())).contains("It is a link to: /etc\\u{a}"));
+}
+
+#[test]
+fn a_file_is_not_kept_when_the_question_is_cancelled_and_never_turns_into_another() {
+    let mut desktop = Desktop::ready();
+    let (dialog, _) = opened_one(&desktop.on(keep_file(FileContent::Binary)));
+    desktop.millis += 1000;
+    let other = FileToKeep { id: "f-2".to_owned(), ..envrc(FileContent::Binary) };
+
+    let further = desktop.on(Input::Wish(Wish::KeepFile(Box::new(other))));
+    let cancelled =
+        desktop.on(Input::Dialog { id: dialog, outcome: DialogOutcome::Dismissed, press: Press::Device });
+
+    assert_eq!(further, [Effect::PresentDialog(dialog)]);
+    assert_eq!(cancelled, []);
 }

@@ -4,7 +4,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tidegate_protocol::frame::RequestFrame;
-use tidegate_protocol::payload::surface_params::TakeServer;
+use tidegate_protocol::payload::surface_params::{KeepFile, TakeServer};
 use tidegate_protocol::{ErrorCode, ErrorShape, Method, params, text};
 use tidegate_trust::Level;
 use tidegate_trust::audit::{AuditEvent, Weight};
@@ -140,6 +140,14 @@ pub(crate) async fn instead_of(gateway: &Gateway, method: Method, request: &Requ
         Method::TidegateModelsTake => match parse::<TakeServer>(method, request) {
             Ok(params) => match inner.host.found_server(&params.model).await {
                 Ok(server) => Ok(Some(Wish::TakeServer(server))),
+                Err(error) => Err(error),
+            },
+            Err(error) => Err(error),
+        },
+        Method::TidegateFilesKeep => match parse::<KeepFile>(method, request) {
+            Ok(params) => match inner.host.set_aside_file(&params.id).await {
+                Ok(file) if file.file.can_keep => Ok(Some(Wish::KeepFile(Box::new(file)))),
+                Ok(_) => Err(ErrorShape::invalid("only files and links can be kept")),
                 Err(error) => Err(error),
             },
             Err(error) => Err(error),

@@ -103,6 +103,8 @@ impl Scene {
             json!({ "deviceId": device, "role": "operator", "scopes": all }),
             json!({ "id": "mine", "baseUrl": "http://127.0.0.1:9", "key": "k" }),
             json!({ "model": "ollama/mine" }),
+            json!({ "id": "mine" }),
+            json!({ "id": "mine", "digest": "abcd" }),
             json!({ "model": "ollama/mine", "owner": "/usr/bin/ollama (process 12, user 998)" }),
             json!({ "key": "agent:main:main", "execPolicy": "allow", "elevatedLevel": "full" }),
         ];
@@ -196,6 +198,7 @@ async fn a_window_that_was_taken_over_lets_nobody_in_and_learns_no_secret() {
         Method::TidegateTokenShow,
         Method::TidegateModelsAdd,
         Method::TidegateModelsTake,
+        Method::TidegateFilesKeep,
         Method::TidegateSelfTest,
         Method::TidegateStop,
     ] {
@@ -219,7 +222,9 @@ async fn a_program_that_starts_the_command_line_beside_a_desktop_lets_nobody_in(
         .collect();
     assert!(widened.is_empty(), "{widened:?}");
     let called = scene.world.host.called.lock().unwrap().clone();
-    assert!(!called.contains(&Method::TidegateModelsTake), "it reached the host");
+    for method in [Method::TidegateModelsTake, Method::TidegateFilesKeep] {
+        assert!(!called.contains(&method), "{method:?} reached the host");
+    }
 }
 
 #[tokio::test]

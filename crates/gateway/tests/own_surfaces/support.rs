@@ -28,6 +28,7 @@ use tidegate_gateway::upgrade::UpgradeRules;
 use tidegate_gateway::{Gateway, GatewayParts, Host, PersonGate, SubagentClient, UnsavedChanges, now};
 use tidegate_peers::{LocalSocket, PeerLookup};
 use tidegate_protocol::confinement::{CommandClass, Confinement};
+use tidegate_protocol::payload::files::SetAsideFileDetails;
 use tidegate_protocol::payload::surfaces::FoundServer;
 use tidegate_protocol::{ErrorShape, Method, RunId, SessionKey};
 use tidegate_store::Store;
@@ -60,6 +61,10 @@ impl Host for StubHost {
     fn call(&self, method: Method, _: Value) -> BoxFuture<'_, Result<Value, ErrorShape>> {
         self.called.lock().unwrap().push(method);
         Box::pin(async { Ok(json!({ "url": "ws://127.0.0.1:18789" })) })
+    }
+
+    fn set_aside_file<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<SetAsideFileDetails, ErrorShape>> {
+        Box::pin(async move { Ok(set_aside_file(id)) })
     }
 
     fn found_server<'a>(&'a self, model: &'a str) -> BoxFuture<'a, Result<FoundServer, ErrorShape>> {
@@ -482,4 +487,18 @@ impl Surface {
         };
         tokio::time::timeout(PATIENCE, arrives).await.unwrap_or_else(|_| panic!("no event {name}"))
     }
+}
+
+/// A file that was set aside. One whose id begins with "folder" cannot be kept.
+pub(crate) fn set_aside_file(id: &str) -> SetAsideFileDetails {
+    let details = json!({
+        "file": {
+            "id": id, "path": "a/.envrc", "workspace": "/home/ada/work", "action": "set-aside", "kind": "file",
+            "reason": "a/.envrc is read by shells", "effect": "It can run commands.",
+            "canKeep": !id.starts_with("folder"), "size": 2, "executable": false, "target": null, "commands": [],
+            "setAsideAtMs": 1, "expiresAtMs": 2,
+        },
+        "digest": "abcd", "content": "x", "binary": false, "cut": false,
+    });
+    serde_json::from_value(details).unwrap()
 }

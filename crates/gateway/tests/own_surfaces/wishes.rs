@@ -8,7 +8,7 @@ use tidegate_protocol::Method;
 use tidegate_protocol::payload::surfaces::FoundServer;
 use tidegate_trust::Level;
 
-use crate::support::World;
+use crate::support::{World, set_aside_file};
 
 const READ: &[&str] = &["operator.read"];
 
@@ -128,6 +128,11 @@ async fn beside_a_desktop_what_the_command_line_may_not_decide_opens_the_dialog(
             json!({ "id": block }),
             Wish::Unblock { id: block.clone(), name: "Anna's phone".to_owned() },
         ),
+        (
+            "tidegate.files.keep",
+            json!({ "id": "f-1", "digest": "abcd" }),
+            Wish::KeepFile(Box::new(set_aside_file("f-1"))),
+        ),
         ("tidegate.models.take", json!({ "model": "ollama/\nq" }), ollama("ollama/\\u{a}q")),
     ] {
         is_the_dialogs(&command_line.call(method, params).await.unwrap_err());
@@ -142,4 +147,26 @@ async fn beside_a_desktop_what_the_command_line_may_not_decide_opens_the_dialog(
     command_line.call("tidegate.devices.decide", reject).await.unwrap();
     assert!(world.desk().requests().is_empty() && world.desk().commands().is_empty());
     assert!(wishes.try_recv().is_err(), "refusing needs no dialog");
+}
+
+#[tokio::test]
+async fn a_window_that_keeps_a_file_opens_the_dialog_and_it_may_discard_one() {
+    let world = World::with_desktop().await;
+    let mut wishes = world.desk().wishes().unwrap();
+    let mut window = world.window().await;
+
+    let refused = window.call("tidegate.files.keep", json!({ "id": "f-1" })).await.unwrap_err();
+    let folder = window.call("tidegate.files.keep", json!({ "id": "folder" })).await.unwrap_err();
+    window.call("tidegate.files.discard", json!({ "id": "f-2" })).await.unwrap();
+
+    is_the_dialogs(&refused);
+    assert_eq!(folder["message"], "only files and links can be kept");
+    assert_eq!(wishes.try_recv().unwrap(), Wish::KeepFile(Box::new(set_aside_file("f-1"))));
+    assert!(wishes.try_recv().is_err());
+    let called = || world.host.called.lock().unwrap().clone();
+    assert!(
+        !called().contains(&Method::TidegateFilesKeep) && called().contains(&Method::TidegateFilesDiscard)
+    );
+    world.desk().keep_file("f-1", "abcd").await.unwrap();
+    assert!(called().contains(&Method::TidegateFilesKeep), "the dialog may");
 }
