@@ -7,6 +7,7 @@ import type {
   Events,
   Methods,
   SessionEntry,
+  SetAsideFileDetails,
 } from '../generated/protocol';
 
 import { blockOf } from './devices';
@@ -25,6 +26,7 @@ const DECIDED_ELSEWHERE = new Set([
   'tidegate.token.show',
   'tidegate.models.add',
   'tidegate.models.take',
+  'tidegate.files.keep',
   'tidegate.stop',
   'exec.approval.request',
   'sessions.patch',
@@ -100,6 +102,7 @@ export class FakeGateway {
     const { world } = this;
     const isQuestion =
       method === 'tidegate.models.take' ||
+      (method === 'tidegate.files.keep' && world.files.some(({ file }) => file.id === params['id'])) ||
       (method === 'tidegate.devices.unblock' && world.blocked.some((one) => one.id === params['id']));
     if (isQuestion) {
       throw new Refusal('FORBIDDEN', "Tidegate's dialog was opened; decide there", {
@@ -130,6 +133,7 @@ export class FakeGateway {
           waitingCommands: world.waiting.commands.length,
           waitingSettings: world.waiting.settings.length,
         },
+        setAsideFiles: world.files.length,
       }),
       'tidegate.doctor': () => ({ checks: world.checks }),
       'tidegate.connect': () => ({
@@ -146,6 +150,8 @@ export class FakeGateway {
         ],
       }),
       'tidegate.devices.waiting': () => world.waiting,
+      'tidegate.files.list': () => ({ files: world.files.map(({ file }) => file) }),
+      'tidegate.files.show': ({ id }) => this.#file(id),
       'device.pair.list': () => ({ pending: [], paired: world.devices, blocked: world.blocked }),
       'tidegate.token.list': () => world.tokens,
       'tidegate.audit': () => ({ events: world.audit }),
@@ -237,6 +243,12 @@ export class FakeGateway {
         this.#changed();
         return { requestId, subject: request.deviceId, approved: false };
       },
+      'tidegate.files.discard': ({ id }) => {
+        const { path, workspace } = this.#file(id).file;
+        world.files = world.files.filter(({ file }) => file.id !== id);
+        this.#changed();
+        return { id, path, workspace, kept: false };
+      },
       'tidegate.token.revoke': ({ id }) => {
         world.tokens.tokens = world.tokens.tokens.filter((one) => one.id !== id);
         this.#changed();
@@ -253,6 +265,12 @@ export class FakeGateway {
       },
       'chat.abort': ({ sessionKey }) => this.#abort(sessionKey),
     };
+  }
+
+  #file(id: string): SetAsideFileDetails {
+    const found = this.world.files.find(({ file }) => file.id === id);
+    if (!found) throw new Refusal('INVALID_REQUEST', 'no file is set aside under this id');
+    return found;
   }
 
   #block(id: string, name: string): void {

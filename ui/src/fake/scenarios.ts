@@ -64,6 +64,7 @@ export function fresh(world: World, now: number): World {
     ),
   ];
   world.waiting = { requests: [], commands: [], settings: [] };
+  world.files = [];
   world.devices = world.devices.filter((device) => device.builtIn);
   world.blocked = [];
   world.tokens = { sharedToken: true, tokens: [], programs: [] };

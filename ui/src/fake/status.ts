@@ -49,6 +49,7 @@ export function status(now: number): TidegateStatusResult {
     },
     paused: false,
     degraded: [],
+    setAsideFiles: 1,
     active: [
       {
         runId: 'run-main',

@@ -39,6 +39,7 @@ export function transcripts(now: number): Map<string, ChatMessage[]> {
         { type: 'text', text: 'I look at what changed first, and let two subagents work on it.' },
         call('c1', 'read', { path: 'CHANGELOG.md' }),
         call('c2', 'read', { path: 'docs/missing.md' }),
+        call('c4', 'exec', { command: 'npm run theme' }),
         call('c3', 'sessions_spawn', { label: 'check the links', task: 'Check every link in CHANGELOG.md.' }),
       ],
       __openclaw: { id: 'm2', seq: 2, runId: 'run-main' },
@@ -50,7 +51,13 @@ export function transcripts(now: number): Map<string, ChatMessage[]> {
       '# Changelog\n\n## 1.0\n\n- Boats can be moored from the phone.\n- Faster tide tables.',
     ),
     tool(4, 'c2', 'read', 'There is no file docs/missing.md in the workspace.', true),
-    tool(5, 'c3', 'sessions_spawn', `{"childSessionKey":"${LINKS}","status":"accepted","mode":"run"}`),
+    tool(
+      5,
+      'c4',
+      'exec',
+      '[vendor/theme/.git/hooks/post-checkout would run when git is used here: set aside]\n[exit code 0]',
+    ),
+    tool(6, 'c3', 'sessions_spawn', `{"childSessionKey":"${LINKS}","status":"accepted","mode":"run"}`),
     {
       role: 'system',
       content: [
@@ -70,10 +77,10 @@ export function transcripts(now: number): Map<string, ChatMessage[]> {
         status: 'ok',
       },
       timestamp: now - 60_000,
-      __openclaw: { id: 'm6', seq: 6, runId: 'run-main' },
+      __openclaw: { id: 'm7', seq: 7, runId: 'run-main' },
     },
     said(
-      7,
+      8,
       'assistant',
       '## Harbour 1.0\n\nBoats can now be **moored from the phone**, and tide tables open much faster.\n\n' +
         '| What | Before | Now |\n| --- | --- | --- |\n| Open a tide table | 1.8 s | 0.2 s |\n| Moor a boat | at the ' +

@@ -1,8 +1,14 @@
 /** Requests and commands that wait for the person. */
 
-import type { ApprovalFile, PendingDevice, WaitingApproval, WaitingResult } from '../generated/protocol';
+import type {
+  ApprovalFile,
+  PendingDevice,
+  SetAsideFileDetails,
+  WaitingApproval,
+  WaitingResult,
+} from '../generated/protocol';
 
-import { MINUTE } from './durations';
+import { DAY, MINUTE } from './durations';
 
 /** A file outside the workspace that an agent asks for. */
 export function fileAsked(now: number, file: ApprovalFile): WaitingApproval {
@@ -103,4 +109,40 @@ export function waiting(now: number): WaitingResult {
     ],
     settings: [],
   };
+}
+
+/** A file that a command planted, and that was set aside. */
+export function setAside(now: number): SetAsideFileDetails[] {
+  return [
+    {
+      file: {
+        id: '70d530917ef3318c',
+        path: 'vendor/theme/.git/hooks/post-checkout',
+        workspace: '/home/ada/projects/site',
+        action: 'set-aside',
+        kind: 'file',
+        reason: 'vendor/theme/.git/hooks/post-checkout would run when git is used here',
+        effect:
+          'As soon as a shell, git or an editor looks at the folder, it can run commands as you, outside the sandbox.',
+        canKeep: true,
+        size: 44,
+        executable: true,
+        target: null,
+        commands: [
+          {
+            sessionKey: 'agent:main:main',
+            runId: 'run-main',
+            toolCallId: 'c4',
+            command: 'npm run theme',
+          },
+        ],
+        setAsideAtMs: now - 4 * MINUTE,
+        expiresAtMs: now + 30 * DAY - 4 * MINUTE,
+      },
+      digest: '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08',
+      content: '#!/bin/sh\nnpm run build --silent\ntouch .stamp\n',
+      binary: false,
+      cut: false,
+    },
+  ];
 }

@@ -8,6 +8,7 @@ import type {
   ModelListEntry,
   PairedDevice,
   SessionEntry,
+  SetAsideFileDetails,
   TidegateStatusResult,
   TokenListResult,
   WaitingResult,
@@ -18,7 +19,7 @@ import { busy, fresh, hostile, long } from './scenarios';
 import { sessions } from './sessions';
 import { audit, checks, models, status } from './status';
 import { transcripts } from './transcripts';
-import { waiting } from './waiting';
+import { setAside, waiting } from './waiting';
 
 export type Scenario = 'usual' | 'fresh' | 'busy' | 'hostile' | 'long' | 'failing' | 'starting';
 
@@ -27,6 +28,7 @@ export interface World {
   status: TidegateStatusResult;
   checks: DoctorCheck[];
   waiting: WaitingResult;
+  files: SetAsideFileDetails[];
   devices: PairedDevice[];
   blocked: BlockedEntry[];
   tokens: TokenListResult;
@@ -59,6 +61,7 @@ function usual(now: number): World {
     status: status(now),
     checks: checks(),
     waiting: waiting(now),
+    files: setAside(now),
     devices: devices(now),
     blocked: blocks(now),
     tokens: tokens(now),

@@ -359,6 +359,10 @@ export interface Methods {
     params: ById;
     result: SetAsideFileDetails;
   };
+  'tidegate.models.take': {
+    params: TakeServer;
+    result: ModelsUseResult;
+  };
   'tidegate.models.test': {
     params: ModelChoice;
     result: ModelsTestResult;
@@ -1044,6 +1048,10 @@ export interface PendingDevice {
   silent: boolean;
   subject?: string | null;
   ts: UnixMillis;
+  /**
+   * Whether an agent's command could be behind it.
+   */
+  unidentified?: boolean | null;
   version?: string | null;
 }
 /**
@@ -1913,6 +1921,24 @@ export interface SetAsideFileDetails {
   file: SetAsideFile;
 }
 /**
+ * `tidegate.models.take`: `provider/model`, and who runs the server, as it was shown.
+ */
+export interface TakeServer {
+  model: string;
+  owner?: string | null;
+}
+/**
+ * `tidegate.models.use` and `tidegate.models.take`.
+ */
+export interface ModelsUseResult {
+  model: string;
+  /**
+   * Who runs the server, where it was found on this computer.
+   */
+  note?: string | null;
+  ok: boolean;
+}
+/**
  * `tidegate.models.use`, `tidegate.models.test`: `provider/model`.
  */
 export interface ModelChoice {
@@ -1928,17 +1954,6 @@ export interface ModelsTestResult {
   ok: boolean;
   text?: string | null;
   totalMs?: number | null;
-}
-/**
- * `tidegate.models.use`.
- */
-export interface ModelsUseResult {
-  model: string;
-  /**
-   * Who runs the server, where it was found on this computer and taken into use by this.
-   */
-  note?: string | null;
-  ok: boolean;
 }
 /**
  * `tidegate.models.wish`.

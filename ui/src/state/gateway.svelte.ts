@@ -8,6 +8,7 @@ import type {
   ModelListEntry,
   DevicePairListResult,
   SessionEntry,
+  SetAsideFile,
   TidegateStatusResult,
   TokenListResult,
   WaitingResult,
@@ -37,6 +38,8 @@ export class GatewayState {
   readonly status: Resource<TidegateStatusResult>;
   readonly checks: Resource<DoctorCheck[]>;
   readonly waiting: Resource<WaitingResult>;
+  /** Files that agents' commands planted and that were set aside. */
+  readonly files: Resource<SetAsideFile[]>;
   readonly devices: Resource<DevicePairListResult>;
   readonly tokens: Resource<TokenListResult>;
   readonly audit: Resource<AuditEntry[]>;
@@ -50,6 +53,7 @@ export class GatewayState {
     this.status = new Resource(() => backend.request('tidegate.status', {}));
     this.checks = new Resource(async () => (await backend.request('tidegate.doctor', {})).checks);
     this.waiting = new Resource(() => backend.request('tidegate.devices.waiting', {}));
+    this.files = new Resource(async () => (await backend.request('tidegate.files.list', {})).files);
     this.devices = new Resource(() => backend.request('device.pair.list', {}));
     this.tokens = new Resource(() => backend.request('tidegate.token.list', {}));
     this.audit = new Resource(async () => (await backend.request('tidegate.audit', { limit: 100 })).events);
@@ -78,6 +82,7 @@ export class GatewayState {
     };
     backend.on('tidegate.changed', () => {
       waitingChanged();
+      this.soon(this.files);
       if (this.devices.value) this.soon(this.devices);
       if (this.tokens.value) this.soon(this.tokens);
     });
@@ -129,6 +134,11 @@ export class GatewayState {
     return waiting ? waiting.requests.length + waiting.commands.length + waiting.settings.length : 0;
   }
 
+  /** Files that commands of a session planted and that were set aside. */
+  filesOf(sessionKey: string): SetAsideFile[] {
+    return (this.files.value ?? []).filter((file) => file.commands[0]?.sessionKey === sessionKey);
+  }
+
   /** What a run of this session does now. */
   activity(sessionKey: string): string | undefined {
     return this.status.value?.active.find((run) => run.sessionKey === sessionKey)?.activity;
@@ -153,7 +163,7 @@ export class GatewayState {
     this.wasConnected = true;
     this.announce('Connected to the gateway.');
     void this.backend.request('sessions.subscribe', {}).catch(() => undefined);
-    const always: Resource<unknown>[] = [this.status, this.waiting, this.sessionList];
+    const always: Resource<unknown>[] = [this.status, this.waiting, this.files, this.sessionList];
     for (const resource of always) void resource.refresh();
     const asked: Resource<unknown>[] = [
       this.checks,

@@ -64,7 +64,7 @@ describe('chat', () => {
       );
       const [first, second] = await requestsOf(page, 'chat.send');
       expect(second?.params['idempotencyKey']).toBe(first?.params['idempotencyKey']);
-      await page.getByRole('button', { name: 'Discard' }).click();
+      await page.getByRole('alert').getByRole('button', { name: 'Discard' }).click();
       await page.getByText('[refuse] hello').waitFor({ state: 'detached' });
     }));
 

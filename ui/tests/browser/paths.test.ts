@@ -13,6 +13,42 @@ afterAll(() => windows?.stop());
 const inWindow = (options: OpenOptions, path: (opened: OpenWindow) => Promise<void>) =>
   windows.during(options, path);
 
+describe('files that were set aside', () => {
+  test('one is shown under the call that planted it, kept in the dialog alone, and discarded for good', () =>
+    inWindow({ page: 'chat/agent%3Amain%3Amain' }, async ({ page }) => {
+      const card = page.getByRole('article', { name: 'A command planted a file, and it was set aside.' });
+      await card.getByText('vendor/theme/.git/hooks/post-checkout would run').waitFor();
+      await card.getByText('What is in it').click();
+      await card.getByText('npm run build --silent').waitFor();
+      await card.getByRole('button', { name: 'Keep…' }).click();
+      await card.getByText("Tidegate's own dialog shows it.").waitFor();
+      expect((await requestsOf(page, 'tidegate.files.keep')).map((one) => one.params)).toEqual([
+        { id: '70d530917ef3318c' },
+      ]);
+
+      await card.getByRole('button', { name: 'Discard' }).click();
+      expect(await requestsOf(page, 'tidegate.files.discard')).toEqual([]);
+      await card.getByRole('button', { name: 'Discard it for good' }).click();
+      await card.waitFor({ state: 'detached' });
+      expect(await requestsOf(page, 'tidegate.files.discard')).toHaveLength(1);
+    }));
+
+  test('all of them are among the requests, and hostile names show what they are', () =>
+    inWindow({ page: 'requests' }, async ({ page }) => {
+      await page.getByRole('heading', { name: 'Files that were set aside' }).waitFor();
+      await page.evaluate(() => {
+        const shell = (window as unknown as { __fake: FakeShell }).__fake;
+        const first = shell.world.files[0];
+        if (first) first.file.path = 'a\u202e\u200b<b>x</b>/.envrc';
+        shell.emit('tidegate.changed', {});
+      });
+      await page.getByText('<b>x</b>/.envrc').waitFor();
+      const shown = await page.getByRole('article').last().textContent();
+      expect(shown).not.toContain('\u202e');
+      expect(shown).not.toContain('\u200b');
+    }));
+});
+
 describe('requests', () => {
   test('Review opens the dialog by the id; nothing on the page lets anyone in', () =>
     inWindow({ page: 'requests' }, async ({ page }) => {
