@@ -113,6 +113,7 @@ async fn every_answer_to_a_window_fits_its_schema() {
         (M::TidegateTokenList, json!({})),
         (M::TidegateConfigList, json!({})),
         (M::TidegateCommandsList, json!({})),
+        (M::TidegateFilesList, json!({})),
         (M::TidegateAudit, json!({ "limit": 10 })),
         (M::TidegateReview, json!({ "id": request })),
         (M::TidegateTokenWish, json!({})),
