@@ -68,7 +68,7 @@ fn a_record_outlives_a_restart_and_its_file_is_kept_as_shown() {
     drop(records);
 
     let mut records = open(&fixture.place());
-    assert_eq!(records.list(), [record.clone()]);
+    assert_eq!(records.list(), std::slice::from_ref(&record));
     let shown = records.show(&record.id).expect("shown");
     assert_eq!(shown.content, Content::Start { bytes: b"export A=1\n".to_vec(), is_cut: false });
     assert_eq!(shown.record.commands[0].command, "make\\u{1b}");

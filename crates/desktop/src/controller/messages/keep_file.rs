@@ -42,7 +42,7 @@ fn drawn(content: &FileContent) -> String {
         && lines.len() <= MAX_LINES
         && lines.iter().all(|line| one_line(line, MAX_LINE) == one_line(line, usize::MAX));
     let more =
-        (!is_whole).then(|| "It has more than is shown here. Requests in the window shows more of it.");
+        (!is_whole).then_some("It has more than is shown here. Requests in the window shows more of it.");
     let lines = std::iter::once("It says:".to_owned()).chain(shown).chain(more.map(str::to_owned));
     lines.collect::<Vec<_>>().join("\n")
 }

@@ -72,7 +72,7 @@ pub(super) struct Recorder(Sender<Work>);
 
 enum Work {
     Record {
-        finding: Finding,
+        finding: Box<Finding>,
         workspace: PathBuf,
         commands: Vec<CommandOrigin>,
     },
@@ -173,7 +173,7 @@ impl Recorder {
     /// Records what was set aside, soon.
     pub(super) fn record(&self, finding: Finding, workspace: PathBuf, commands: Vec<CommandOrigin>) {
         // Its thread lives as long as this.
-        let _ = self.0.send(Work::Record { finding, workspace, commands });
+        let _ = self.0.send(Work::Record { finding: Box::new(finding), workspace, commands });
     }
 
     /// Waits until everything was recorded.
