@@ -7,7 +7,6 @@ mod support;
 
 use std::process::Command;
 
-use rustix::process::{Pid, getsid};
 use support::{Tokens, ready};
 use tidegate_host::supervise;
 
@@ -22,8 +21,7 @@ async fn a_process_that_outlived_its_command_counts_until_it_is_gone() {
         tokio::task::yield_now().await;
     }
     let mut stray = Command::new("setsid").args(["sleep", "1000"]).spawn().unwrap();
-    let pid = Pid::from_child(&stray);
-    while getsid(Some(pid)).unwrap() != pid {
+    while session(stray.id()) != stray.id() {
         tokio::task::yield_now().await;
     }
 
@@ -33,4 +31,10 @@ async fn a_process_that_outlived_its_command_counts_until_it_is_gone() {
     stray.wait().unwrap();
     assert!(!host.has_commands_beyond_contained());
     supervised.stop().await;
+}
+
+/// The session of a process; 0 where that began outside of our PID namespace.
+fn session(pid: u32) -> u32 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    stat.rsplit_once(") ").unwrap().1.split(' ').nth(3).unwrap().parse().unwrap()
 }
