@@ -11,6 +11,8 @@ use crate::spec::Spec;
 const SHARED_MEMORY: u64 = 512 << 20;
 /// Bytes of the small file systems in memory.
 const RUN_SIZE: u64 = 16 << 20;
+/// Where programs keep what is to outlive a restart; a link to `/tmp`, where nothing else is below it.
+const VAR_TMP: &str = "/var/tmp";
 
 /// What the system has at its root, looked at once.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,7 +85,13 @@ pub fn arguments(spec: &Spec, layout: &SystemLayout, files: OwnFiles) -> Vec<OsS
     all.memory("/dev/shm", SHARED_MEMORY);
     all.memory("/run", RUN_SIZE);
     all.path(["--bind"], [&spec.temporary, Path::new("/tmp")]);
-    all.words(["--symlink", "/tmp", "/var/tmp", "--symlink", "/run", "/var/run"]);
+    if has_mounts_below(spec, Path::new(VAR_TMP)) {
+        // Nothing can be mounted through a link.
+        all.memory(VAR_TMP, RUN_SIZE);
+    } else {
+        all.words(["--symlink", "/tmp", VAR_TMP]);
+    }
+    all.words(["--symlink", "/run", "/var/run"]);
     all.path(["--bind"], [&spec.private_home, &spec.home]);
     for folder in &spec.readable {
         all.path(["--ro-bind-try"], [folder, folder]);
@@ -101,6 +109,13 @@ pub fn arguments(spec: &Spec, layout: &SystemLayout, files: OwnFiles) -> Vec<OsS
     }
     all.words(["--remount-ro", "/"]);
     all.list
+}
+
+/// Whether something of the sandbox has its place below a folder.
+fn has_mounts_below(spec: &Spec, folder: &Path) -> bool {
+    let lists = [&spec.readable, &spec.writable, &spec.repositories, &spec.read_only];
+    let mut places = [&spec.home, &spec.workspace].into_iter().chain(lists.into_iter().flatten());
+    places.any(|place| place.starts_with(folder))
 }
 
 /// Landlock's rules for the same places. Rights add up along a path, so that no place above another
@@ -126,6 +141,9 @@ pub fn file_rules(spec: &Spec) -> Vec<FileRule> {
         rule(&spec.home, private(&spec.home)),
         rule(&spec.workspace, folder),
     ];
+    if has_mounts_below(spec, Path::new(VAR_TMP)) {
+        rules.push(rule(Path::new(VAR_TMP), private(Path::new(VAR_TMP))));
+    }
     rules.extend(spec.writable.iter().map(|path| rule(path, folder)));
     rules.extend(spec.repositories.iter().map(|path| rule(path, FileAccess::FolderWithoutLinks)));
     rules

@@ -34,6 +34,18 @@ fn a_command_runs_where_every_path_is_what_it_was() {
     assert_eq!(std::fs::read_to_string(place.root.join("outside/new")).expect("written"), "y\n");
 }
 
+/// That place is usually a link inside.
+#[test]
+fn a_command_runs_in_a_workspace_below_var_tmp() {
+    let place = Place::new_in(Path::new("/var/tmp"));
+    let spec = place.spec();
+    let command = "echo x > new && echo y > /var/tmp/other && mkfifo pipe || echo held; ls ../outside";
+    let printed = place.run(&spec, command).expect("it runs");
+    assert!(printed.contains("held") && !printed.contains("secret"), "{printed}");
+    assert_eq!(std::fs::read_to_string(spec.workspace.join("new")).expect("written"), "x\n");
+    assert!(!Path::new("/var/tmp/other").exists());
+}
+
 /// As it would be when another command exchanged the name before the mounts are made: bubblewrap or the
 /// first program inside refuses it.
 #[test]

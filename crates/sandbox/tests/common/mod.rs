@@ -4,7 +4,7 @@
 use std::fs::File;
 use std::io::{Read as _, Seek as _};
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 use tidegate_sandbox::bubblewrap::Bubblewrap;
@@ -22,7 +22,11 @@ pub(crate) struct Place {
 
 impl Place {
     pub(crate) fn new() -> Self {
-        let directory = tempfile::tempdir().expect("a directory");
+        Self::new_in(&std::env::temp_dir())
+    }
+
+    pub(crate) fn new_in(folder: &Path) -> Self {
+        let directory = tempfile::tempdir_in(folder).expect("a directory");
         let root = directory.path().canonicalize().expect("canonical");
         for name in ["workspace", "home", "private-home", "temporary", "outside"] {
             std::fs::create_dir(root.join(name)).expect("made");
