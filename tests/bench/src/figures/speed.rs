@@ -150,6 +150,8 @@ impl SleepingCommands {
             let message = json!({ "sessionKey": session, "message": said, "idempotencyKey": session });
             client.request("chat.send", message).await?;
             let requested = client.event("exec.approval.requested").await?;
+            let class = &requested["request"]["confinement"]["class"];
+            anyhow::ensure!(class == "contained", "there is no whole sandbox here: the class is {class}");
             let allow = json!({ "id": requested["id"], "decision": "allow-once" });
             client.request("exec.approval.resolve", allow).await?;
             let running = workspace.join(format!("running-{round}-{number}"));
