@@ -5,10 +5,12 @@
 
 mod support;
 
-use std::process::Command;
+use std::process::{Child, Command};
+use std::time::Duration;
 
 use support::{Tokens, ready};
 use tidegate_host::supervise;
+use tokio::time::{sleep, timeout};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_process_that_outlived_its_command_counts_until_it_is_gone() {
@@ -17,24 +19,32 @@ async fn a_process_that_outlived_its_command_counts_until_it_is_gone() {
     ready(&supervised, 1).await;
     let host = supervised.host().unwrap();
     // What is looked into at the start has ended.
-    while host.has_commands_beyond_contained() {
-        tokio::task::yield_now().await;
-    }
-    let mut stray = Command::new("setsid").args(["sleep", "1000"]).spawn().unwrap();
-    while session(stray.id()) != stray.id() {
-        tokio::task::yield_now().await;
-    }
+    until("nothing runs", || !host.has_commands_beyond_contained()).await;
 
-    assert!(host.has_commands_beyond_contained());
+    let stray = Stray(Command::new("setsid").args(["sleep", "1000"]).spawn().unwrap());
+    // Only soon: as long as another command is being started, this one could be its process.
+    until("the stray counts", || host.has_commands_beyond_contained()).await;
 
-    stray.kill().unwrap();
-    stray.wait().unwrap();
-    assert!(!host.has_commands_beyond_contained());
+    drop(stray);
+    until("it counts no more", || !host.has_commands_beyond_contained()).await;
     supervised.stop().await;
 }
 
-/// The session of a process; 0 where that began outside of our PID namespace.
-fn session(pid: u32) -> u32 {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-    stat.rsplit_once(") ").unwrap().1.split(' ').nth(3).unwrap().parse().unwrap()
+async fn until(what: &str, holds: impl Fn() -> bool) {
+    let waited = timeout(Duration::from_secs(20), async {
+        while !holds() {
+            sleep(Duration::from_millis(5)).await;
+        }
+    });
+    waited.await.unwrap_or_else(|_| panic!("not in time: {what}"));
+}
+
+/// Ended with this value.
+struct Stray(Child);
+
+impl Drop for Stray {
+    fn drop(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
 }
