@@ -13,11 +13,11 @@ use tidegate_trust::Session;
 
 use crate::connection::frame;
 use crate::gateway::Gateway;
-use crate::hub::Outbox;
 use crate::methods::{
     agents, approvals, chat, commands, desktop, devices, files, history, lists, local, sessions, settings,
     system,
 };
+use crate::outbox::Outbox;
 
 /// Whoever called a method.
 #[derive(Clone)]

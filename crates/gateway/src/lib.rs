@@ -22,6 +22,7 @@ pub mod local_socket;
 mod metered_io;
 mod methods;
 pub mod now;
+mod outbox;
 pub mod receive_budget;
 mod runtime_events;
 pub mod subagent_client;

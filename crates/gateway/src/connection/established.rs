@@ -12,8 +12,8 @@ use super::max_payload;
 use crate::connection_places::ConnectionPlace;
 use crate::dispatch::{self, Caller, Reply};
 use crate::gateway::Gateway;
-use crate::hub::{Outbox, Outgoing};
 use crate::methods::desktop::instead_of;
+use crate::outbox::{Outbox, Outgoing};
 use crate::transport::{Received, Transport};
 
 /// A connection that was let in.

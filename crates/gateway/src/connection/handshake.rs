@@ -20,8 +20,9 @@ use super::established::{Established, Peered};
 use super::{Arrival, frame, max_payload};
 use crate::admission_slots::{Stage, UnauthenticatedSlot};
 use crate::gateway::Gateway;
-use crate::hub::Outbox;
+
 use crate::now;
+use crate::outbox::Outbox;
 use crate::transport::{Received, Transport};
 
 /// A connection that was sent its challenge.

@@ -20,8 +20,8 @@ use super::handshake::{look_up, unidentified};
 use crate::admission_slots::UnauthenticatedSlot;
 use crate::connection_places::ConnectionPlace;
 use crate::gateway::Gateway;
-use crate::hub::Outbox;
 use crate::now;
+use crate::outbox::Outbox;
 use crate::transport::Transport;
 
 /// Serves a connection of the local socket: the person's command line. There is no challenge: the
