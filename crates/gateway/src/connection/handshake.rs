@@ -20,7 +20,6 @@ use super::established::{Established, Peered};
 use super::{Arrival, frame, max_payload};
 use crate::admission_slots::{Stage, UnauthenticatedSlot};
 use crate::gateway::Gateway;
-
 use crate::now;
 use crate::outbox::Outbox;
 use crate::transport::{Received, Transport};
@@ -205,15 +204,24 @@ impl<T: Transport> Challenged<T> {
             reason = %close.reason,
             "closed before connect"
         );
+        let eviction = self.arrival.slot.as_ref().map(UnauthenticatedSlot::eviction);
         if let Some(slot) = self.arrival.slot.as_ref().filter(|_| !delay.is_zero()) {
             slot.reached(Stage::Refused);
         }
-        tokio::time::sleep(delay).await;
-        if let Some(answer) = frame(&ResponseFrame::error(id.as_str(), &error)) {
-            // The client may be gone; the close below notices.
-            let _ = self.transport.send(answer).await;
+        let answered = async {
+            tokio::time::sleep(delay).await;
+            if let Some(answer) = frame(&ResponseFrame::error(id.as_str(), &error)) {
+                // The client may be gone; the close below notices.
+                let _ = self.transport.send(answer).await;
+            }
+            self.end(close).await
+        };
+        let Some(eviction) = eviction else { return answered.await };
+        // Nothing is received any more, so the transport does not notice an eviction itself.
+        tokio::select! {
+            ended = answered => ended,
+            () = eviction.evicted() => None,
         }
-        self.end(close).await
     }
 
     async fn end<X>(self, close: CloseFrame) -> Option<X> {

@@ -17,5 +17,6 @@ mod desk;
 mod files;
 mod history;
 mod peers;
+mod refusals;
 mod support;
 mod wishes;
