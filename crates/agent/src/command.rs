@@ -234,6 +234,18 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_command_that_an_interrupt_ends_was_interrupted() {
+        let commands = ActiveCommands::new(Arc::new(Noon));
+        let mut listed = commands.begin(start("a", "1"));
+        let deliver = async move { listed.interrupted().await.delivered() };
+
+        let (answer, ()) = tokio::join!(commands.interrupt("1", None), deliver);
+
+        assert!(commands.list().is_empty());
+        assert_eq!(answer.map(|command| command.interrupts), Ok(1));
+    }
+
+    #[tokio::test]
     async fn a_command_that_ends_meanwhile_is_not_interrupted() {
         let commands = ActiveCommands::new(Arc::new(Noon));
         let mut listed = commands.begin(start("a", "1"));

@@ -97,7 +97,7 @@ impl Gatekeeper {
         let _ = self.runtime.set(runtime);
     }
 
-    /// A client is in, and may start runs again. Whoever was revoked since may not: its session is over
+    /// A client was admitted, and may start runs again, unless it was revoked since: its session ends
     /// before the runtime hears of the revocation.
     pub(crate) fn admitted(&self, session: &Session) {
         let authority = self.authority();

@@ -20,7 +20,7 @@ use crate::server_owners::ProcessTable;
 
 /// The store's flag that holds the providers.
 const FLAG: &str = "models";
-/// The most characters of who runs a server. A wish carries as many.
+/// The most characters of who runs a server: no more than the dialog is sent.
 const MAX_OWNER: usize = 300;
 
 /// What is stored. Keys are not: only where they are.

@@ -56,7 +56,7 @@ pub(crate) async fn count(files: &Arc<SetAsideFiles>) -> usize {
     blocking(files, |files| files.list().map_err(SetAsideError::from)).await.map_or(0, |files| files.len())
 }
 
-/// Tells the gateway what happens to files by itself, until `stop`.
+/// Tells the gateway of files that are set aside or expire, until `stop`.
 pub(crate) async fn forward(
     mut events: UnboundedReceiver<SetAsideEvent>,
     gateway: Gateway,

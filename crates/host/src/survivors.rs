@@ -1,5 +1,6 @@
 //! Commands of agents that the process before left running: found and ended before anybody is let in.
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -118,10 +119,11 @@ impl Survivors {
     }
 }
 
-/// What was found; `None` when looking panicked.
-fn known(looked: Result<Orphans, JoinError>) -> Option<Orphans> {
-    looked
-        .inspect_err(|error| tracing::error!(%error, "looking for commands that outlived Tidegate failed"))
+/// What was found; `None` when looking failed or panicked.
+fn known(looked: Result<io::Result<Orphans>, JoinError>) -> Option<Orphans> {
+    let found = looked.map_err(io::Error::from).flatten();
+    found
+        .inspect_err(|error| tracing::error!(%error, "failed to look for commands that outlived Tidegate"))
         .ok()
 }
 
@@ -130,7 +132,7 @@ fn are_left(found: Option<&Orphans>) -> bool {
 }
 
 /// Passes again and again, ever more rarely, until nothing is left.
-async fn until_gone(pass: impl Fn() -> Orphans + Send + Sync + 'static) {
+async fn until_gone(pass: impl Fn() -> io::Result<Orphans> + Send + Sync + 'static) {
     let pass = Arc::new(pass);
     let mut pause = FIRST_PAUSE;
     loop {
@@ -167,13 +169,15 @@ mod tests {
     #[tokio::test]
     async fn when_looking_fails_some_may_be_left() {
         let commands = RunningCommands::default();
-        let looked = tokio::task::spawn_blocking(|| panic!("a fault")).await;
+        let panicked = tokio::task::spawn_blocking(|| panic!("a fault")).await;
+        let unlisted = Ok(Err(io::ErrorKind::PermissionDenied.into()));
+        for looked in [panicked, unlisted] {
+            let survivors = Survivors::new(PathBuf::new(), known(looked), &commands);
 
-        let survivors = Survivors::new(PathBuf::new(), known(looked), &commands);
-
-        assert!(survivors.are_left());
-        assert_eq!(commands.alive(), CommandsAlive::Beyond);
-        assert!(survivors.sentence().starts_with("it could not find out"), "{}", survivors.sentence());
+            assert!(survivors.are_left());
+            assert_eq!(commands.alive(), CommandsAlive::Beyond);
+            assert!(survivors.sentence().starts_with("it could not find out"), "{}", survivors.sentence());
+        }
     }
 
     #[tokio::test(start_paused = true)]
@@ -184,8 +188,9 @@ mod tests {
 
         until_gone(move || match counted.fetch_add(1, Ordering::Relaxed) {
             2 => panic!("a fault"),
-            0..7 => stuck(),
-            _ => Orphans::default(),
+            3 => Err(io::ErrorKind::PermissionDenied.into()),
+            0..7 => Ok(stuck()),
+            _ => Ok(Orphans::default()),
         })
         .await;
 

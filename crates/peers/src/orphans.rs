@@ -1,5 +1,6 @@
 //! Commands of an earlier Tidegate that outlived it: found by what they are marked with, and ended.
 
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
@@ -25,14 +26,16 @@ pub struct Orphans {
 /// `patience` says. Found are processes that supervise a command for that directory and everything
 /// below them, and commands that still have the mark ([`crate::commands::MARK`]). The caller must be
 /// the only Tidegate with this directory. Blocks.
-#[must_use]
-pub fn end(state_dir: &Path, patience: Duration) -> Orphans {
+///
+/// # Errors
+/// When the processes cannot be listed, so that some may be left.
+pub fn end(state_dir: &Path, patience: Duration) -> io::Result<Orphans> {
     #[cfg(target_os = "linux")]
     let orphans = crate::linux::orphans::end(state_dir, patience);
     #[cfg(not(target_os = "linux"))]
     let orphans = {
         let _ = (state_dir, patience);
-        Orphans::default()
+        Ok(Orphans::default())
     };
     orphans
 }

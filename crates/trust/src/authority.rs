@@ -133,8 +133,8 @@ pub(crate) struct Live {
     pub(crate) program_token: Option<String>,
 }
 
-/// The word of a person for whoever connects with a device's key next: for one admission, and for
-/// no more than they left of what was asked, however much the device itself has.
+/// A person's approval of the next client that connects with a device's key: for one admission, and
+/// for no more than they left of what was asked, however much the device itself has.
 #[derive(Debug, Clone)]
 pub(crate) struct Vouched {
     pub(crate) until: Deadline,

@@ -92,7 +92,7 @@ pub enum DecisionError {
     )]
     NeedsOwnToken,
     /// No lasting grant is possible.
-    #[error("{0} Choose to let it in once (`tidegate devices approve ID --once`).")]
+    #[error("{0} Approve it once (`tidegate devices approve ID --once`).")]
     OnlyOnce(&'static str),
 }
 
@@ -498,7 +498,7 @@ fn grant_of(
     }
 }
 
-/// What a choice gives by itself.
+/// What a choice gives, without what was granted before.
 fn given(choice: &Choice, asked: &ScopeSet) -> ScopeSet {
     match choice {
         Choice::All => asked.clone(),

@@ -101,7 +101,7 @@ impl ScopeSet {
         self.meet(granted).0.into_iter().filter(|scope| granted.holds(scope)).collect()
     }
 
-    /// What both grants give: the meet, with the right to let others in only where both name it.
+    /// What both grants give: the meet, with `operator.pairing` only where both name it.
     #[must_use]
     pub fn within(&self, other: &Self) -> Self {
         self.meet(other).0.into_iter().filter(|scope| self.holds(scope) && other.holds(scope)).collect()

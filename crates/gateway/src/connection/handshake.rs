@@ -18,7 +18,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::established::{Established, Peered};
 use super::{Arrival, frame, max_payload};
-use crate::admission_slots::{Stage, UnauthenticatedSlot};
+use crate::admission_slots::{Eviction, Stage, UnauthenticatedSlot};
 use crate::gateway::Gateway;
 use crate::now;
 use crate::outbox::Outbox;
@@ -70,8 +70,11 @@ impl<T: Transport> Challenged<T> {
                 return self.end(CloseFrame::new(CloseCode::Policy, "invalid request frame")).await;
             }
         };
+        let eviction = self.eviction();
         let admission = tokio::select! {
+            biased;
             admission = self.admit(&params) => admission,
+            () = evicted(eviction) => return None,
             () = tokio::time::sleep_until(deadline) => return self.end(CloseFrame::new(CloseCode::Normal, "")).await,
         };
         match admission {
@@ -204,7 +207,7 @@ impl<T: Transport> Challenged<T> {
             reason = %close.reason,
             "closed before connect"
         );
-        let eviction = self.arrival.slot.as_ref().map(UnauthenticatedSlot::eviction);
+        let eviction = self.eviction();
         if let Some(slot) = self.arrival.slot.as_ref().filter(|_| !delay.is_zero()) {
             slot.reached(Stage::Refused);
         }
@@ -216,17 +219,28 @@ impl<T: Transport> Challenged<T> {
             }
             self.end(close).await
         };
-        let Some(eviction) = eviction else { return answered.await };
-        // Nothing is received any more, so the transport does not notice an eviction itself.
         tokio::select! {
             ended = answered => ended,
-            () = eviction.evicted() => None,
+            () = evicted(eviction) => None,
         }
+    }
+
+    fn eviction(&self) -> Option<Eviction> {
+        self.arrival.slot.as_ref().map(UnauthenticatedSlot::eviction)
     }
 
     async fn end<X>(self, close: CloseFrame) -> Option<X> {
         self.transport.close(close).await;
         None
+    }
+}
+
+/// Waits until a connection's place is given to another. Where nothing is received, the transport does not
+/// notice that itself.
+async fn evicted(eviction: Option<Eviction>) {
+    match eviction {
+        Some(eviction) => eviction.evicted().await,
+        None => std::future::pending().await,
     }
 }
 

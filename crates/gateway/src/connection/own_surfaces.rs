@@ -46,14 +46,14 @@ pub(crate) async fn serve_local<T: Transport>(
     Established { transport, queue, peer: Peered { gateway, session, outbox, _place: place } }.serve().await;
 }
 
-/// A command line that was let in.
+/// A command line that was admitted.
 struct Greeted<T> {
     transport: T,
     session: Arc<Session>,
     place: Option<ConnectionPlace>,
 }
 
-/// Greets a command line; anything else is told why not, and closed.
+/// Greets a command line; anything else gets the reason and is closed.
 async fn greet<T: Transport>(
     gateway: &Gateway,
     mut transport: T,

@@ -36,7 +36,7 @@ pub(crate) async fn decide(
 ) -> Result<Value, ErrorShape> {
     let digest = params.get("digest").and_then(Value::as_str).map(|digest| text::one_line(digest, 64));
     let answer = inner.host.call(method, params).await;
-    // Also where it failed: it may be gone, and whoever shows it looks again.
+    // Also where it failed: the file may be gone, and surfaces that show it look again.
     inner.gatekeeper.changed();
     let answer = answer?;
     if let Ok(file) = serde_json::from_value::<FileDecidedResult>(answer.clone()) {

@@ -1,57 +1,97 @@
-//! Answers to wrong credentials wait, and hold nothing while they do.
+//! A connection that loses its place in the handshake ends, whatever it waits for.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tidegate_gateway::admission_slots::{AdmissionSlots, SlotRules, Source};
+use tidegate_gateway::admission_slots::{AdmissionSlots, SlotRules, Source, UnauthenticatedSlot};
 use tidegate_gateway::connection::{Arrival, serve};
 use tidegate_gateway::transport::{ChannelClient, ClientReceived, channel};
+use tidegate_peers::LocalSocket;
 use tidegate_testkit::client::ConnectOptions;
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
+use crate::peers::Stuck;
 use crate::support::{PATIENCE, World};
 
-/// One place, which only a socket that is refused already gives up.
-fn one_slot() -> AdmissionSlots {
-    let hour = Duration::from_hours(1);
-    AdmissionSlots::new(SlotRules {
-        capacity: 1,
-        reserved: 0,
-        request_patience: hour,
-        handshake_patience: hour,
-    })
+/// The only place for a connection, and who has it.
+struct Place {
+    slots: AdmissionSlots,
+    client: ChannelClient,
+    served: JoinHandle<()>,
 }
 
-async fn send_connect(client: &mut ChannelClient, options: &ConnectOptions) {
-    let ClientReceived::Text(challenge) = client.receive().await else { panic!("no challenge") };
-    let challenge: Value = serde_json::from_slice(&challenge).unwrap();
-    let params = options.params(challenge["payload"]["nonce"].as_str().unwrap());
-    let request = json!({ "type": "req", "id": "1", "method": "connect", "params": params });
-    client.send(request.to_string()).await.unwrap();
+const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7));
+
+impl Place {
+    /// With a connection that gives way after this time, and at once when it is refused.
+    fn taken(world: &World, patience: Duration, arrive: impl FnOnce(UnauthenticatedSlot) -> Arrival) -> Self {
+        let slots = AdmissionSlots::new(SlotRules {
+            capacity: 1,
+            reserved: 0,
+            request_patience: patience,
+            handshake_patience: patience,
+        });
+        let slot = slots.take(Source::of(ADDRESS), Instant::now()).unwrap();
+        let (transport, client) = channel();
+        let served = tokio::spawn(serve(world.gateway.clone(), transport, arrive(slot)));
+        Self { slots, client, served }
+    }
+
+    async fn send_connect(&mut self, options: &ConnectOptions) {
+        let ClientReceived::Text(challenge) = self.client.receive().await else { panic!("no challenge") };
+        let challenge: Value = serde_json::from_slice(&challenge).unwrap();
+        let params = options.params(challenge["payload"]["nonce"].as_str().unwrap());
+        let request = json!({ "type": "req", "id": "1", "method": "connect", "params": params });
+        self.client.send(request.to_string()).await.unwrap();
+    }
+
+    /// Gives the place to another connection; the first one must end without an answer.
+    async fn assert_given_up(mut self) {
+        let taken = async {
+            loop {
+                match self.slots.take(Source::of(ADDRESS), Instant::now()) {
+                    Ok(slot) => break slot,
+                    Err(_) => tokio::task::yield_now().await,
+                }
+            }
+        };
+        let _taken = timeout(PATIENCE, taken).await.expect("the first one gives way");
+
+        assert_eq!(self.client.receive().await, ClientReceived::Closed(None));
+        self.served.await.unwrap();
+    }
 }
 
 #[tokio::test]
 async fn a_delayed_refusal_ends_unheard_when_its_place_is_taken() {
     let world = World::with_desktop().await;
-    let address = IpAddr::from([192, 0, 2, 7]);
-    let (slots, deadline) = (one_slot(), Instant::now() + PATIENCE);
-    let slot = slots.take(Source::of(address), Instant::now()).unwrap();
-    let (transport, mut client) = channel();
-    let arrival = Arrival::remote(address, None, deadline, slot);
-    let served = tokio::spawn(serve(world.gateway.clone(), transport, arrival));
+    let deadline = Instant::now() + PATIENCE;
+    let arrive = |slot| Arrival::remote(ADDRESS, None, deadline, slot);
+    let mut place = Place::taken(&world, Duration::from_hours(1), arrive);
 
-    send_connect(&mut client, &world.device(1, &["operator.read"]).token("wrong")).await;
-    let taken = async {
-        loop {
-            match slots.take(Source::of(address), Instant::now()) {
-                Ok(slot) => break slot,
-                Err(_) => tokio::task::yield_now().await,
-            }
-        }
-    };
-    let _taken = timeout(PATIENCE, taken).await.expect("a refused socket gives way");
+    place.send_connect(&world.device(1, &["operator.read"]).token("wrong")).await;
 
-    assert_eq!(client.receive().await, ClientReceived::Closed(None));
-    served.await.unwrap();
+    place.assert_given_up().await;
+}
+
+#[tokio::test]
+async fn a_connection_that_is_looked_up_ends_when_its_place_is_taken() {
+    let world = World::with_desktop().await;
+    let stuck = Stuck::begin(&world.peers);
+    let socket = LocalSocket::Tcp { peer: (ADDRESS, 1).into(), local: (ADDRESS, 2).into() };
+    let deadline = Instant::now() + PATIENCE;
+    let arrive = |slot| Arrival::local(socket, None, deadline, slot);
+    let mut place = Place::taken(&world, Duration::ZERO, arrive);
+
+    place.send_connect(&world.device(1, &["operator.read"])).await;
+    while world.peers.look_ups.load(Ordering::Relaxed) == 0 {
+        tokio::task::yield_now().await;
+    }
+
+    place.assert_given_up().await;
+    assert!(world.desk().requests().is_empty(), "nobody is asked about it");
+    stuck.end();
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
+use std::io;
 use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -16,11 +17,11 @@ use crate::orphans::{Orphan, Orphans};
 /// How often the signal is repeated until nothing is left.
 const REPEAT: Duration = Duration::from_millis(10);
 
-pub(crate) fn end(state_dir: &Path, patience: Duration) -> Orphans {
+pub(crate) fn end(state_dir: &Path, patience: Duration) -> io::Result<Orphans> {
     let deadline = Instant::now() + patience;
     let mut seen: BTreeMap<(u32, u64), Orphan> = BTreeMap::new();
     loop {
-        let found = Found::now(state_dir);
+        let found = Found::now(state_dir)?;
         for (pid, stat) in found.all() {
             seen.entry((*pid, stat.started))
                 .or_insert_with(|| Orphan { pid: *pid, command: kin::command(*pid) });
@@ -32,14 +33,14 @@ pub(crate) fn end(state_dir: &Path, patience: Duration) -> Orphans {
             let (left, ended): (Vec<_>, Vec<_>) = seen.into_iter().partition(|(key, _)| left.contains(key));
             let orphans =
                 |all: Vec<((u32, u64), Orphan)>| all.into_iter().map(|(_, orphan)| orphan).collect();
-            return Orphans { ended: orphans(ended), left: orphans(left) };
+            return Ok(Orphans { ended: orphans(ended), left: orphans(left) });
         }
         sleep(REPEAT);
     }
 }
 
 /// What is there at one moment.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Found {
     supervisors: BTreeMap<u32, Stat>,
     /// What is below them, and what is marked.
@@ -47,9 +48,8 @@ struct Found {
 }
 
 impl Found {
-    fn now(state_dir: &Path) -> Self {
-        // Without /proc there is nobody to be found, and nobody to be looked up either.
-        let Ok(mut table) = processes::table() else { return Self::default() };
+    fn now(state_dir: &Path) -> io::Result<Self> {
+        let mut table = processes::table()?;
         table.retain(|_, stat| !stat.is_dead);
         let own = processes::own_pid();
         let ours: BTreeSet<u32> = processes::below(&table, [own]).into_iter().chain([own]).collect();
@@ -64,7 +64,7 @@ impl Found {
         let marked = others().filter(|(pid, _)| is_marked(**pid, state_dir)).map(|(pid, _)| *pid);
         let commands = below.into_iter().chain(marked).filter(|pid| !supervisors.contains_key(pid));
         let commands = commands.filter_map(|pid| Some((pid, *table.get(&pid)?))).collect();
-        Self { supervisors, commands }
+        Ok(Self { supervisors, commands })
     }
 
     fn all(&self) -> impl Iterator<Item = (&u32, &Stat)> {

@@ -5,11 +5,16 @@ use std::path::Path;
 use std::time::Duration;
 
 use tempfile::TempDir;
-use tidegate_peers::{PeerLookup as _, orphans};
+use tidegate_peers::PeerLookup as _;
+use tidegate_peers::orphans::{self, Orphans};
 
 use crate::support::{
     Listening, PATIENCE, Running, Stranger, adopt_orphans, assert_tool, eventually, later, quiet,
 };
+
+fn end(place: &TempDir, patience: Duration) -> Orphans {
+    orphans::end(place.path(), patience).expect("the processes are listed")
+}
 
 #[test]
 fn orphans_of_the_same_state_directory_are_ended_with_what_is_below() {
@@ -25,7 +30,7 @@ fn orphans_of_the_same_state_directory_are_ended_with_what_is_below() {
     let _foreign = start(&other);
     let (foreign, _foreign_connection) = listening.arrived();
 
-    let found = orphans::end(place.path(), PATIENCE);
+    let found = end(&place, PATIENCE);
 
     assert_eq!(found.left, []);
     assert_eq!(found.ended.len(), 2, "{found:?}");
@@ -33,7 +38,7 @@ fn orphans_of_the_same_state_directory_are_ended_with_what_is_below() {
     let mut rest = Vec::new();
     orphans_connection.read_to_end(&mut rest).expect("its connection ends with it");
     assert_tool(&quiet().program(&foreign, later()));
-    assert_eq!(orphans::end(place.path(), PATIENCE), orphans::Orphans::default());
+    assert_eq!(end(&place, PATIENCE), Orphans::default());
 }
 
 #[test]
@@ -47,7 +52,7 @@ fn marked_commands_are_ended_and_others_with_the_variable_are_not() {
     let innocent = Stranger::with("sleeper", &["connect", &port], Some(place.path()));
     let (_, _second) = listening.arrived();
 
-    let found = orphans::end(place.path(), PATIENCE);
+    let found = end(&place, PATIENCE);
 
     let ended: Vec<u32> = found.ended.iter().map(|orphan| orphan.pid).collect();
     assert_eq!((ended, found.left), (vec![marked.0], vec![]));
@@ -63,7 +68,7 @@ fn one_pass_is_made_without_patience() {
     let (_, mut connection) = listening.arrived();
     connection.set_nonblocking(true).expect("it is set");
 
-    let found = orphans::end(place.path(), Duration::ZERO);
+    let found = end(&place, Duration::ZERO);
 
     let left: Vec<u32> = found.left.iter().map(|orphan| orphan.pid).collect();
     assert_eq!((found.ended, left), (vec![], vec![marked.0]));
@@ -79,5 +84,5 @@ fn commands_of_this_process_are_no_orphans() {
     let _own = Running::named("tidegate", &["run-tool", state, "connect", &listening.port()]);
     let (_, _stream) = listening.arrived();
 
-    assert_eq!(orphans::end(place.path(), PATIENCE), orphans::Orphans::default());
+    assert_eq!(end(&place, PATIENCE), Orphans::default());
 }
