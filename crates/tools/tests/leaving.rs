@@ -145,6 +145,12 @@ fn belongings(fixture: &Fixture) -> BTreeMap<&'static str, usize> {
     ])
 }
 
+fn threads() -> Vec<String> {
+    let all = fs::read_dir("/proc/self/task").expect("threads").flatten();
+    let name = |thread: fs::DirEntry| fs::read_to_string(thread.path().join("comm")).unwrap_or_default();
+    all.map(|thread| name(thread).trim_end().to_owned()).collect()
+}
+
 fn files_below(directory: &Path) -> usize {
     let entries = fs::read_dir(directory).expect("a directory").flatten();
     let below = |entry: fs::DirEntry| match entry.file_type() {
@@ -169,7 +175,7 @@ async fn many_commands_leave_nothing_behind() {
     for _ in 0..2 {
         fixture.call("exec", json!({"command": "echo warm"})).await;
     }
-    let before = belongings(&fixture);
+    let before = belongings(&fixture).await;
 
     for round in 0..number("TIDEGATE_COMMANDS", 30) {
         let command = "echo $$ > /tmp/file; mkfifo /dev/shm/pipe; sleep 600 & true";
@@ -177,5 +183,5 @@ async fn many_commands_leave_nothing_behind() {
         assert!(output.text.contains("[exit code 0"), "round {round}: {}", output.text);
     }
 
-    assert_eq!(belongings(&fixture), before);
+    assert_eq!(belongings(&fixture).await, before);
 }

@@ -12,7 +12,6 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, SyncSender, channel, sync_channel};
-use std::thread::JoinHandle;
 
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::fs::inotify::{self, CreateFlags};
@@ -24,14 +23,13 @@ use watch::Watch;
 pub(super) struct Watcher {
     requests: Sender<Request>,
     wake: Arc<OwnedFd>,
-    thread: Option<JoinHandle<()>>,
 }
 
 enum Request {
     Begin { run: String, permitted: Vec<PathBuf>, reply: SyncSender<CommandId> },
     Finish { command: CommandId, reply: SyncSender<Report> },
     ForgetRun(String),
-    Stop,
+    Stop { reply: SyncSender<()> },
 }
 
 impl Watcher {
@@ -47,8 +45,8 @@ impl Watcher {
         let (requests, received) = channel();
         let watch = Watch::new(session, inotify, Arc::clone(&wake));
         let name = "trigger-files".to_owned();
-        let thread = std::thread::Builder::new().name(name).spawn(move || watch.run(&received))?;
-        Ok(Self { requests, wake, thread: Some(thread) })
+        std::thread::Builder::new().name(name).spawn(move || watch.run(&received))?;
+        Ok(Self { requests, wake })
     }
 
     fn ask<T>(&self, request: impl FnOnce(SyncSender<T>) -> Request) -> Result<T, GuardError> {
@@ -79,10 +77,9 @@ impl Watcher {
 
 impl Drop for Watcher {
     fn drop(&mut self) {
-        let _ = self.send(Request::Stop);
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+        // The thread does nothing more then. Its end is not waited for: the kernel takes more than ten
+        // milliseconds to close what watched folders.
+        let _ = self.ask(|reply| Request::Stop { reply });
     }
 }
 

@@ -86,7 +86,10 @@ impl Watch {
                         let _ = reply.send(report);
                     }
                     Request::ForgetRun(run) => self.session.forget_run(&run),
-                    Request::Stop => return,
+                    Request::Stop { reply } => {
+                        let _ = reply.send(());
+                        return;
+                    }
                 }
             }
         }
