@@ -64,17 +64,20 @@ fn processes_in(directory: &Path) -> Vec<String> {
 
 /// A command that stays in one of the ways, tells of it by a file, and then does as `then` says.
 fn command(fixture: &Fixture, way: usize, then: &str) -> String {
-    fixture.file("workspace/stay.py", STAYING[way % STAYING.len()]);
+    let script = format!("open('started', 'w').close()\n{}", STAYING[way % STAYING.len()]);
+    fixture.file("workspace/stay.py", &script);
     let started = fixture.workspace().join("started");
     let _ = fs::remove_file(started);
-    format!("python3 stay.py & touch started; {then}")
+    format!("python3 stay.py & until [ -e started ]; do sleep 0.01; done; {then}")
 }
 
 #[tokio::test]
 async fn what_wants_to_stay_ends_with_its_command() {
     let fixture = Fixture::new();
     for way in 0..number("TIDEGATE_ENDINGS", 50) {
-        let command = command(&fixture, way, "sleep 0.02; exit 4");
+        // Stopped processes are to end, too.
+        let stop = if way / STAYING.len() % 2 == 1 { "kill -STOP -1; " } else { "" };
+        let command = command(&fixture, way, &format!("sleep 0.02; {stop}exit 4"));
 
         let output = fixture.call("exec", json!({"command": command, "timeoutSeconds": 10})).await;
 
@@ -127,7 +130,9 @@ async fn what_wants_to_stay_ends_with_a_killed_host() {
 }
 
 /// What is counted before and after.
-fn belongings(fixture: &Fixture) -> BTreeMap<&'static str, usize> {
+async fn belongings(fixture: &Fixture) -> BTreeMap<&'static str, usize> {
+    // It closes its descriptors beside the command's result.
+    until("the watcher has ended", || !threads().contains(&"trigger-files".to_owned())).await;
     let entries = |path: &Path| fs::read_dir(path).expect("a directory").count();
     let children = fs::read_dir("/proc/self/task").expect("threads").flatten().map(|thread| {
         let list = fs::read_to_string(thread.path().join("children")).unwrap_or_default();

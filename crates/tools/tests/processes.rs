@@ -112,37 +112,6 @@ async fn what_a_command_leaves_in_the_background_ends_with_it() {
     }
 }
 
-/// Chains of processes, each of which starts the next and ends at once: a search for them one by
-/// one comes too late.
-const HOPPERS: &str = "import os, time
-open('hopping', 'w').close()
-for chain in range(6):
-    if os.fork() == 0:
-        os.setsid()
-        end = time.time() + 600
-        while time.time() < end:
-            if os.fork() != 0:
-                os._exit(0)
-";
-
-#[tokio::test]
-async fn processes_that_replace_themselves_end_with_the_command() {
-    let fixture = Fixture::new();
-    fixture.file("workspace/hop.py", HOPPERS);
-    for how in ["", "; kill -STOP -1"] {
-        let command = format!("python3 hop.py & until [ -e hopping ]; do :; done; sleep 0.05{how}");
-        fixture.call("exec", json!({"command": command, "timeoutSeconds": 2})).await;
-        let workspace = fixture.workspace();
-        let left: Vec<_> = std::fs::read_dir("/proc")
-            .expect("processes")
-            .flatten()
-            .filter(|entry| std::fs::read_link(entry.path().join("cwd")).is_ok_and(|cwd| cwd == workspace))
-            .map(|entry| entry.file_name())
-            .collect();
-        assert!(left.is_empty(), "{left:?}");
-    }
-}
-
 #[tokio::test]
 async fn a_command_cannot_end_its_supervisor() {
     let fixture = Fixture::new();
