@@ -9,7 +9,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
 use common::{Fixture, Place};
-use tidegate_triggers::{Action, EndReason, Finding, Notice};
+use tidegate_triggers::{Action, EndReason, Finding, Notice, Report};
 
 /// Runs the attack once without a guard and with none of its pieces missing: else a test that finds
 /// nothing would show nothing.
@@ -44,6 +44,25 @@ fn is_stopped(prepare: impl Fn(&Place), attack: &str, victim: &str, at: &str) ->
     assert!(report.findings.iter().any(|reported| reported.reason == finding.reason));
     assert!(report.incomplete.is_none() && report.degraded.is_none(), "{report:?}");
     finding
+}
+
+/// A command that does this, from its beginning to the last look.
+fn ended(fixture: &Fixture, attack: &str) -> Report {
+    let command = fixture.guard.begin("run", Vec::new()).expect("begun");
+    fixture.place().shell(attack);
+    fixture.guard.finish(command).expect("finished")
+}
+
+/// A command leaves a hook in the repository `n`; then the person adds a file.
+fn hook_is_set_aside(attack: &str) {
+    let fixture = Fixture::new();
+    let place = fixture.place();
+    ended(&fixture, attack);
+    place.write("n/file", "content");
+    place.git("n", &["add", "file"]);
+
+    assert_eq!(place.marks(), 0);
+    assert!(!place.path("n/.git/hooks/post-index-change").exists());
 }
 
 const SETTING: &str = "git -C sub config core.fsmonitor \"$EVIL\"";
@@ -132,9 +151,7 @@ fn a_hostile_repository_moved_in_place_loses_its_setting() {
 
     let fixture = Fixture::new();
     let place = fixture.place();
-    let command = fixture.guard.begin("run", Vec::new()).expect("begun");
-    place.shell(attack);
-    let report = fixture.guard.finish(command).expect("finished");
+    let report = ended(&fixture, attack);
     place.git("n", &["status"]);
 
     assert_eq!(place.marks(), 0);
@@ -153,9 +170,7 @@ fn included_settings_and_redirected_hooks_are_taken_out() {
     ] {
         let fixture = Fixture::new();
         let place = fixture.place();
-        let command = fixture.guard.begin("run", Vec::new()).expect("begun");
-        place.shell(&format!("git init -q n; git -C n config {setting}"));
-        let report = fixture.guard.finish(command).expect("finished");
+        let report = ended(&fixture, &format!("git init -q n; git -C n config {setting}"));
 
         let finding = report.findings.first().expect("found");
         assert_eq!(finding.action, Action::PlainPartKept, "{setting}");
@@ -173,9 +188,10 @@ fn a_new_hook_is_set_aside_and_a_changed_one_restored() {
         place.write("sub/.git/hooks/pre-push", "#!/bin/sh\n# the person's\n");
     });
     let place = fixture.place();
-    let command = fixture.guard.begin("run", Vec::new()).expect("begun");
-    place.shell("cp \"$EVIL\" sub/.git/hooks/post-index-change; echo evil >> sub/.git/hooks/pre-push");
-    let report = fixture.guard.finish(command).expect("finished");
+    let report = ended(
+        &fixture,
+        "cp \"$EVIL\" sub/.git/hooks/post-index-change; echo evil >> sub/.git/hooks/pre-push",
+    );
     place.git("sub", &["status"]);
 
     assert_eq!(place.marks(), 0);
@@ -258,9 +274,7 @@ fn links_in_place_of_what_git_reads_are_set_aside() {
                   ln -s ../../elsewhere/.git/config m/.git/config";
     let fixture = Fixture::new();
     let place = fixture.place();
-    let command = fixture.guard.begin("run", Vec::new()).expect("begun");
-    place.shell(attack);
-    fixture.guard.finish(command).expect("finished");
+    ended(&fixture, attack);
     for folder in ["n", "m", "elsewhere"] {
         place.git_in(folder, &["status"]);
     }
@@ -286,9 +300,7 @@ fn links_in_place_of_what_git_writes_are_set_aside() {
 
     let fixture = Fixture::new();
     let place = fixture.place();
-    let command = fixture.guard.begin("run", Vec::new()).expect("begun");
-    place.shell(attack);
-    let report = fixture.guard.finish(command).expect("finished");
+    let report = ended(&fixture, attack);
 
     assert_eq!(report.findings.len(), 3, "{report:?}");
     assert!(report.findings.iter().all(|finding| finding.action == Action::SetAside), "{report:?}");
@@ -370,11 +382,10 @@ fn a_folder_that_its_owner_cannot_list_hides_nothing() {
     for (prepare, victim) in [("mkdir -m 333 q", "q/r"), ("chmod 333 .", "r")] {
         let fixture = Fixture::new();
         let place = fixture.place();
-        let command = fixture.guard.begin("run", Vec::new()).expect("begun");
-        place.shell(&format!(
-            "{prepare}; git init -q {victim}; git -C {victim} config core.fsmonitor \"$EVIL\""
-        ));
-        let report = fixture.guard.finish(command).expect("finished");
+        let report = ended(
+            &fixture,
+            &format!("{prepare}; git init -q {victim}; git -C {victim} config core.fsmonitor \"$EVIL\""),
+        );
         place.git_in(victim, &["status"]);
 
         assert_eq!(place.marks(), 0, "{prepare}: {report:?}");
@@ -385,30 +396,20 @@ fn a_folder_that_its_owner_cannot_list_hides_nothing() {
 
 #[test]
 fn hooks_in_a_folder_that_cannot_be_listed_are_set_aside() {
-    let fixture = Fixture::new();
-    let place = fixture.place();
-    let command = fixture.guard.begin("run", Vec::new()).expect("begun");
-    place.shell(
+    hook_is_set_aside(
         "git init -q n; rm -r n/.git/hooks; mkdir -m 333 n/.git/hooks; cp \"$EVIL\" n/.git/hooks/post-index-change",
     );
-    fixture.guard.finish(command).expect("finished");
-    place.write("n/file", "content");
-    place.git("n", &["add", "file"]);
-
-    assert_eq!(place.marks(), 0);
-    assert!(!place.path("n/.git/hooks/post-index-change").exists());
 }
 
 #[test]
 fn a_setting_in_a_folder_that_cannot_be_written_is_taken_out() {
     let fixture = Fixture::new();
     let place = fixture.place();
-    let command = fixture.guard.begin("run", Vec::new()).expect("begun");
-    place.shell(
+    ended(
+        &fixture,
         "mkdir -p n/.git/objects n/.git/refs; echo 'ref: refs/heads/main' > n/.git/HEAD; exec 3> n/.git/config; \
          chmod 555 n/.git; printf '[core]\\n fsmonitor = %s\\n' \"$EVIL\" >&3",
     );
-    fixture.guard.finish(command).expect("finished");
     place.git_in("n", &["status"]);
 
     let mode = fs::metadata(place.path("n/.git")).expect("there").permissions().mode();
@@ -420,31 +421,21 @@ fn a_setting_in_a_folder_that_cannot_be_written_is_taken_out() {
 
 #[test]
 fn a_hook_among_many_files_is_set_aside() {
-    let fixture = Fixture::new();
-    let place = fixture.place();
-    let command = fixture.guard.begin("run", Vec::new()).expect("begun");
-    place.shell(
+    hook_is_set_aside(
         "git init -q n; mkdir h; cd h; seq 1200 | xargs touch; cp \"$EVIL\" post-index-change; seq 2001 3200 | xargs touch; \
          cd ..; rm -r n/.git/hooks; mv h n/.git/hooks",
     );
-    fixture.guard.finish(command).expect("finished");
-    place.write("n/file", "content");
-    place.git("n", &["add", "file"]);
-
-    assert_eq!(place.marks(), 0);
-    assert!(!place.path("n/.git/hooks/post-index-change").exists());
 }
 
 #[test]
 fn many_interpreters_and_repositories_hide_no_settings() {
     let fixture = Fixture::new();
     let place = fixture.place();
-    let command = fixture.guard.begin("run", Vec::new()).expect("begun");
-    place.shell(
+    let report = ended(
+        &fixture,
         "mkdir -p .venv/bin env/bin .idea .vscode .zed; (cd .venv/bin; seq -f python%g 1200 | xargs touch); \
          (cd env/bin; seq -f python%g 20100 | xargs touch); echo evil | tee .idea/a .vscode/tasks.json > .zed/tasks.json",
     );
-    let report = fixture.guard.finish(command).expect("finished");
 
     for file in [".idea/a", ".vscode/tasks.json", ".zed/tasks.json"] {
         assert!(!place.path(file).exists(), "{file} is left: {report:?}");
