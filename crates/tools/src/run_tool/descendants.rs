@@ -1,7 +1,8 @@
 //! Finding and signalling processes through `/proc`.
 
 use std::collections::{HashMap, HashSet};
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read as _;
 
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
@@ -148,8 +149,11 @@ fn process_table() -> HashMap<i32, Entry> {
 }
 
 fn read_entry(id: i32) -> Option<Entry> {
+    // More than the line can have; the kernel gives it at once.
+    let mut line = [0; 4096];
+    let length = File::open(format!("/proc/{id}/stat")).ok()?.read(&mut line).ok()?;
     // A process names itself and need not do so in UTF-8.
-    parse(&String::from_utf8_lossy(&fs::read(format!("/proc/{id}/stat")).ok()?))
+    parse(&String::from_utf8_lossy(line.get(..length)?))
 }
 
 /// Reads a line of `/proc/PID/stat` (proc_pid_stat(5)). The name, in parentheses, may contain

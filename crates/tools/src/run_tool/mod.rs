@@ -264,7 +264,10 @@ fn end_all(
     if end.host_gone || end.memory.is_some() {
         running.kill();
     }
-    descendants.signal(Signal::TERM);
+    // With the process that holds a sandbox the kernel ends everything inside.
+    if !running.is_sandbox() || status.is_none() {
+        descendants.signal(Signal::TERM);
+    }
     let mut deadline = Instant::now() + end.grace;
     loop {
         let now = Instant::now();
@@ -286,7 +289,9 @@ fn end_all(
             | Err(RecvTimeoutError::Timeout) => {}
         }
     }
-    descendants.signal(Signal::KILL);
+    if !running.is_sandbox() {
+        descendants.signal(Signal::KILL);
+    }
     status
 }
 

@@ -22,7 +22,14 @@ pub(super) struct Running {
     /// What confines it.
     pub(super) applied: Applied,
     #[cfg(target_os = "linux")]
-    sandbox: Option<tidegate_sandbox::Started>,
+    sandbox: Option<Sandbox>,
+}
+
+#[cfg(target_os = "linux")]
+struct Sandbox {
+    started: tidegate_sandbox::Started,
+    /// Of its process, whose number another may have when it was waited for.
+    handle: OwnedFd,
 }
 
 impl Running {
@@ -33,16 +40,16 @@ impl Running {
 
     /// Ends the sandbox, if it is one, and with it everything inside.
     pub(super) fn kill(&self) {
-        if self.is_sandbox() {
-            // It is not collected before everything is gone, so that the number is still its own.
-            let _ = rustix::process::kill_process(self.command, rustix::process::Signal::KILL);
+        #[cfg(target_os = "linux")]
+        if let Some(sandbox) = &self.sandbox {
+            let _ = rustix::process::pidfd_send_signal(&sandbox.handle, rustix::process::Signal::KILL);
         }
     }
 
     /// The socket on which the command's programs look for the proxy.
     pub(super) fn proxy_listener(&mut self) -> Option<std::net::TcpListener> {
         #[cfg(target_os = "linux")]
-        return self.sandbox.as_mut().and_then(|sandbox| sandbox.proxy.take());
+        return self.sandbox.as_mut().and_then(|sandbox| sandbox.started.proxy.take());
         #[cfg(not(target_os = "linux"))]
         None
     }
@@ -53,7 +60,7 @@ impl Running {
         return self
             .sandbox
             .as_mut()
-            .map(|sandbox| std::mem::take(&mut sandbox.loopback))
+            .map(|sandbox| std::mem::take(&mut sandbox.started.loopback))
             .unwrap_or_default();
         #[cfg(not(target_os = "linux"))]
         Vec::new()
@@ -62,7 +69,7 @@ impl Running {
     /// Why the command's program did not run after all, when everything has ended.
     pub(super) fn failure(&mut self) -> Option<String> {
         #[cfg(target_os = "linux")]
-        return self.sandbox.as_ref().and_then(tidegate_sandbox::Started::program_failure);
+        return self.sandbox.as_ref().and_then(|sandbox| sandbox.started.program_failure());
         #[cfg(not(target_os = "linux"))]
         None
     }
@@ -145,12 +152,18 @@ fn in_sandbox(
     };
     let streams =
         tidegate_sandbox::Streams { input: streams.input, output: streams.output, errors: streams.errors };
-    let started = tidegate_sandbox::start(bubblewrap, spec, user, &command, expected, streams)
+    let mut started = tidegate_sandbox::start(bubblewrap, spec, user, &command, expected, streams)
         .map_err(|error| error.to_string())?;
+    let command = Pid::from_child(&started.process);
+    let handle = rustix::process::pidfd_open(command, rustix::process::PidfdFlags::empty());
+    let handle = handle.map_err(|error| {
+        let _ = started.process.kill();
+        format!("the sandbox cannot be held: {error}")
+    })?;
     Ok(Running {
-        command: Pid::from_child(&started.process),
+        command,
         applied: Applied::Sandbox { layers: started.layers, capability_refused: started.capability_refused },
-        sandbox: Some(started),
+        sandbox: Some(Sandbox { started, handle }),
     })
 }
 
