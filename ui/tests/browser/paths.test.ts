@@ -26,9 +26,14 @@ describe('files that were set aside', () => {
         { id: '70d530917ef3318c' },
       ]);
 
-      await card.getByRole('button', { name: 'Discard' }).click();
+      const discard = card.getByRole('button', { name: 'Discard…' });
+      await discard.dblclick();
+      const question = page.getByRole('dialog', { name: 'Discard this file for good?' });
+      await question.getByText('Once it is discarded, it cannot be brought back.').waitFor();
+      await question.getByRole('button', { name: 'Cancel' }).click();
       expect(await requestsOf(page, 'tidegate.files.discard')).toEqual([]);
-      await card.getByRole('button', { name: 'Discard it for good' }).click();
+      await discard.click();
+      await question.getByRole('button', { name: 'Discard' }).click();
       await card.waitFor({ state: 'detached' });
       expect(await requestsOf(page, 'tidegate.files.discard')).toHaveLength(1);
     }));
