@@ -41,6 +41,11 @@ export function duration(ms: number): string {
   return two(DAY, HOUR, ['d', 'h']);
 }
 
+/** How long something has been running: "a few seconds", "12 s", "3 min 5 s". */
+export function uptime(ms: number): string {
+  return ms < 10 * SECOND ? 'a few seconds' : duration(ms);
+}
+
 /** The full time, for a tooltip and for the audit log. */
 export function moment(at: number): string {
   return new Date(at).toLocaleString('en-GB', { dateStyle: 'medium', timeStyle: 'medium' });

@@ -12,6 +12,7 @@ import {
   plural,
   sessionTitle,
   tokens,
+  uptime,
   visibleText,
 } from '../../src/lib/format';
 import { treeRows } from '../../src/lib/tree';
@@ -59,6 +60,10 @@ test.each([
 test('time that is up is said to be up', () => {
   expect(left(NOW - 1, NOW)).toBe('time is up');
   expect(left(NOW + 90_000, NOW)).toBe('1 min 30 s left');
+});
+
+test('a start that was just now is not told in milliseconds', () => {
+  expect([uptime(0), uptime(960), uptime(12_000)]).toEqual(['a few seconds', 'a few seconds', '12 s']);
 });
 
 test('numbers are short', () => {
