@@ -131,10 +131,10 @@ pub(crate) fn sample(kind: &str) -> Option<Dialog> {
         }),
         "keep-file" => Dialog::Message(MessageDialog {
             heading: "Keep this file of an agent?".to_owned(),
-            text: "File: vendor/theme/.git/hooks/post-checkout\nIn: /home/ada/projects/site\nWhy it was set aside: \
+            text: "File: vendor/theme/.git/hooks/post-checkout\nIn: /home/ada/projects/site\n\nWhy it was set aside: \
                    vendor/theme/.git/hooks/post-checkout would run when git is used here\nAs soon as a shell, git or \
-                   an editor looks at the folder, it can run commands as you, outside the sandbox.\nIt says:\n\
-                   | #!/bin/sh\n| npm run build --silent\n| touch .stamp\\u{202e}\nKeep it only if you know what it \
+                   an editor looks at the folder, it can run commands as you, outside the sandbox.\n\nIt says:\n\
+                   | #!/bin/sh\n| npm run build --silent\n| touch .stamp\\u{202e}\n\nKeep it only if you know what it \
                    does."
                 .to_owned(),
             proceed: Some("Keep".into()),

@@ -307,8 +307,8 @@ fn a_wish_to_keep_a_file_is_a_question_that_shows_it() {
     assert_eq!((shown.proceed.as_deref(), shown.dismiss), (Some("Keep"), "Cancel"));
     assert_eq!(
         shown.text,
-        "File: a\\u{a}/.envrc\nIn: /home/ada/work\nWhy it was set aside: a/.envrc is read by shells and editors \
-         in the folder\nIt can run commands as you.\nIt says:\n| export A=1\n| Keep it only\\u{202e}\nKeep it \
+        "File: a\\u{a}/.envrc\nIn: /home/ada/work\n\nWhy it was set aside: a/.envrc is read by shells and editors \
+         in the folder\nIt can run commands as you.\n\nIt says:\n| export A=1\n| Keep it only\\u{202e}\n\nKeep it \
          only if you know what it does."
     );
     let answered =

@@ -16,7 +16,7 @@ pub(super) fn question(file: &FileToKeep) -> MessageDialog {
     MessageDialog {
         heading: "Keep this file of an agent?".to_owned(),
         text: format!(
-            "File: {}\nIn: {}\nWhy it was set aside: {}\n{}\n{}\nKeep it only if you know what it does.",
+            "File: {}\nIn: {}\n\nWhy it was set aside: {}\n{}\n\n{}\n\nKeep it only if you know what it does.",
             line(&file.path),
             line(&file.workspace),
             line(&file.reason),
