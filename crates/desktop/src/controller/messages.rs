@@ -3,6 +3,7 @@
 
 mod keep_file;
 
+use std::mem::discriminant;
 use std::time::Duration;
 
 use tidegate_protocol::text;
@@ -46,12 +47,10 @@ struct Open {
     id: DialogId,
     kind: Kind,
     shown: MessageDialog,
-    /// What its button approves, if anything.
-    approval: Option<Approval>,
 }
 
 /// What a question asks to be approved.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 enum Approval {
     /// A block by its short id is taken away.
     Unblock { block: String },
@@ -61,7 +60,7 @@ enum Approval {
     KeepFile { id: String, digest: String, path: String },
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 enum Kind {
     /// Something did not work.
     Problem,
@@ -78,12 +77,8 @@ enum Kind {
         /// The port that is offered instead of the one that is taken.
         free: Option<u16>,
     },
-    /// Unblock something?
-    Unblock,
-    /// Take a model server into use?
-    TakeServer,
-    /// Keep a file that was set aside?
-    KeepFile,
+    /// Shall this be done?
+    Approve(Approval),
 }
 
 impl Messages {
@@ -98,7 +93,8 @@ impl Messages {
     /// What the button of the question of this number approves, in the words of the audit log.
     pub(super) fn approved_by(&self, id: DialogId) -> Option<String> {
         let open = self.open.iter().find(|open| open.id == id)?;
-        Some(match open.approval.as_ref()? {
+        let Kind::Approve(approval) = &open.kind else { return None };
+        Some(match approval {
             Approval::Unblock { block } => format!("unblock {block}"),
             Approval::TakeServer { model, .. } => {
                 format!("model server of {}", text::one_line(model, MAX_TITLE))
@@ -124,7 +120,7 @@ impl Controller {
     }
 
     pub(super) fn asked_to_unblock(&mut self, block: String, name: &str, effects: &mut Vec<Effect>) {
-        self.ask_once(Kind::Unblock, unblock_question(name), Approval::Unblock { block }, effects);
+        self.ask_once(Approval::Unblock { block }, unblock_question(name), effects);
     }
 
     pub(super) fn asked_to_take_server(
@@ -136,13 +132,13 @@ impl Controller {
         effects: &mut Vec<Effect>,
     ) {
         let question = take_server_question(&model, &owner, user, address);
-        self.ask_once(Kind::TakeServer, question, Approval::TakeServer { model, owner }, effects);
+        self.ask_once(Approval::TakeServer { model, owner }, question, effects);
     }
 
     pub(super) fn asked_to_keep_file(&mut self, file: FileToKeep, effects: &mut Vec<Effect>) {
         let question = keep_file::question(&file);
         let FileToKeep { id, digest, path, .. } = file;
-        self.ask_once(Kind::KeepFile, question, Approval::KeepFile { id, digest, path }, effects);
+        self.ask_once(Approval::KeepFile { id, digest, path }, question, effects);
     }
 
     pub(super) fn say_problem(&mut self, sentence: &str, effects: &mut Vec<Effect>) {
@@ -173,27 +169,24 @@ impl Controller {
             }
             (Kind::Restart | Kind::Failed { .. }, DialogOutcome::Proceed)
             | (Kind::Failed { .. }, DialogOutcome::Other) => effects.push(Effect::RestartGateway),
-            (Kind::Unblock | Kind::TakeServer | Kind::KeepFile, DialogOutcome::Proceed) => {
-                match open.approval {
-                    Some(Approval::Unblock { block: id }) => {
-                        let task = self.begin(Task::Unblock);
-                        effects.push(Effect::Unblock { task, id });
-                    }
-                    Some(Approval::TakeServer { model, owner }) => {
-                        let task = self.begin(Task::TakeServer { model: model.clone() });
-                        effects.push(Effect::TakeServer { task, model, owner });
-                    }
-                    Some(Approval::KeepFile { id, digest, .. }) => {
-                        let task = self.begin(Task::KeepFile);
-                        effects.push(Effect::KeepFile { task, id, digest });
-                    }
-                    None => {}
-                }
-            }
+            (Kind::Approve(approval), DialogOutcome::Proceed) => self.approved(approval, effects),
             // It was shown so because nothing could be seen of the process.
             (Kind::Failed { .. }, _) if open.shown.dismiss == QUIT => self.quit(effects),
             _ => {}
         }
+    }
+
+    fn approved(&mut self, approval: Approval, effects: &mut Vec<Effect>) {
+        effects.push(match approval {
+            Approval::Unblock { block: id } => Effect::Unblock { task: self.begin(Task::Unblock), id },
+            Approval::TakeServer { model, owner } => {
+                let task = self.begin(Task::TakeServer { model: model.clone() });
+                Effect::TakeServer { task, model, owner }
+            }
+            Approval::KeepFile { id, digest, .. } => {
+                Effect::KeepFile { task: self.begin(Task::KeepFile), id, digest }
+            }
+        });
     }
 
     /// The host changed its state: the message about a failure goes with it.
@@ -246,7 +239,7 @@ impl Controller {
         let was_closed = self.has_window && !is_open;
         self.has_window = is_open;
         if is_open {
-            self.close_messages(|kind| kind == Kind::NoTray, effects);
+            self.close_messages(|kind| *kind == Kind::NoTray, effects);
         }
         if was_closed && matches!(self.tray_host, Surface::Missing(_)) && !self.is_quitting {
             self.say(Kind::NoTray, no_tray(), Attention::Asked, effects);
@@ -294,19 +287,14 @@ impl Controller {
     }
 
     /// A question about one thing stays until it is answered: it never turns into one about another.
-    fn ask_once(
-        &mut self,
-        kind: Kind,
-        question: MessageDialog,
-        approval: Approval,
-        effects: &mut Vec<Effect>,
-    ) {
-        if let Some(open) = self.messages.open.iter().find(|open| open.kind == kind) {
-            return effects.push(Effect::PresentDialog(open.id));
-        }
-        self.say(kind, question, Attention::Asked, effects);
-        for open in self.messages.open.iter_mut().filter(|open| open.kind == kind) {
-            open.approval = Some(approval.clone());
+    fn ask_once(&mut self, approval: Approval, question: MessageDialog, effects: &mut Vec<Effect>) {
+        let asks_alike = |open: &&Open| match &open.kind {
+            Kind::Approve(other) => discriminant(other) == discriminant(&approval),
+            _ => false,
+        };
+        match self.messages.open.iter().find(asks_alike).map(|open| open.id) {
+            Some(id) => effects.push(Effect::PresentDialog(id)),
+            None => self.say(Kind::Approve(approval), question, Attention::Asked, effects),
         }
     }
 
@@ -314,7 +302,7 @@ impl Controller {
         let Some(open) = self.messages.open.iter_mut().find(|open| open.kind == kind) else {
             let id = self.numbers.dialog();
             effects.push(Effect::OpenDialog { id, dialog: Dialog::Message(message.clone()), attention });
-            self.messages.open.push(Open { id, kind, shown: message, approval: None });
+            self.messages.open.push(Open { id, kind, shown: message });
             return;
         };
         if open.shown != message {
@@ -324,9 +312,9 @@ impl Controller {
         effects.push(Effect::PresentDialog(open.id));
     }
 
-    fn close_messages(&mut self, which: impl Fn(Kind) -> bool, effects: &mut Vec<Effect>) {
+    fn close_messages(&mut self, which: impl Fn(&Kind) -> bool, effects: &mut Vec<Effect>) {
         self.messages.open.retain(|open| {
-            let closes = which(open.kind);
+            let closes = which(&open.kind);
             if closes {
                 effects.push(Effect::CloseDialog(open.id));
             }
