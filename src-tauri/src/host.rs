@@ -61,7 +61,7 @@ impl Host {
         Work {
             is_paused: runtime.is_paused(),
             running,
-            commands_beyond_contained: usize::from(host.has_commands_beyond_contained()),
+            has_commands_beyond_contained: host.has_commands_beyond_contained(),
         }
     }
 

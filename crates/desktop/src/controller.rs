@@ -227,7 +227,7 @@ impl Controller {
             self.close_review(effects);
             self.close_notification(effects);
             self.work.running.clear();
-            self.work.commands_beyond_contained = 0;
+            self.work.has_commands_beyond_contained = false;
         }
         if self.host == HostState::Stopping {
             self.is_quitting = true;

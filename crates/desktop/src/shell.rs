@@ -315,9 +315,9 @@ pub struct Work {
     pub is_paused: bool,
     /// The titles of the runs at work; may be hostile text.
     pub running: Vec<String>,
-    /// How many commands of agents run that are not contained: such a command may reach the display,
+    /// Whether a command of an agent runs that is not contained: such a command may reach the display,
     /// and press what is on it.
-    pub commands_beyond_contained: usize,
+    pub has_commands_beyond_contained: bool,
 }
 
 /// What a surface of the desktop can do at the moment.

@@ -26,7 +26,7 @@ impl Controller {
     ) -> bool {
         let Press::Synthetic(by) = press else { return true };
         let Some(about) = self.approved_by(id, outcome) else { return true };
-        let is_allowed = self.work.commands_beyond_contained == 0;
+        let is_allowed = !self.work.has_commands_beyond_contained;
         effects.push(Effect::AuditSyntheticPress { about, by, is_allowed });
         is_allowed
     }

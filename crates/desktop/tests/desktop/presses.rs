@@ -11,8 +11,8 @@ use crate::support::{Desktop, at, command, decisions, device, opened_one, opened
 const BY_PROGRAM: Press = Press::Synthetic(Synthetic::TestDevice);
 const REASON: &str = "Nothing was approved: a program pressed the button";
 
-fn commands_beyond_contained(desktop: &mut Desktop, count: usize) {
-    desktop.on(Input::Work(Work { commands_beyond_contained: count, ..Work::default() }));
+fn commands_beyond_contained(desktop: &mut Desktop, some: bool) {
+    desktop.on(Input::Work(Work { has_commands_beyond_contained: some, ..Work::default() }));
 }
 
 fn press(desktop: &mut Desktop, id: DialogId, outcome: DialogOutcome, press: Press) -> Vec<Effect> {
@@ -32,7 +32,7 @@ fn recorded(about: &str, is_allowed: bool) -> Effect {
 fn a_synthetic_approval_beside_a_command_is_refused() {
     let mut desktop = Desktop::ready();
     let (dialog, before, _) = opened_review(&desktop.tell(&[], &[command(1, at(0))]));
-    commands_beyond_contained(&mut desktop, 1);
+    commands_beyond_contained(&mut desktop, true);
 
     let effects = press(&mut desktop, dialog, approve(), BY_PROGRAM);
 
@@ -62,7 +62,7 @@ fn a_synthetic_approval_counts_when_every_command_is_contained() {
 fn the_press_of_a_device_counts_and_is_not_recorded() {
     let mut desktop = Desktop::ready();
     let (dialog, ..) = opened_review(&desktop.tell(&[device(1, at(0))], &[]));
-    commands_beyond_contained(&mut desktop, 3);
+    commands_beyond_contained(&mut desktop, true);
 
     let effects = press(&mut desktop, dialog, approve(), Press::Device);
 
@@ -75,12 +75,12 @@ fn the_press_of_a_device_counts_and_is_not_recorded() {
 
 #[test]
 fn after_a_refusal_a_device_or_the_command_s_end_approves() {
-    for (count, by) in [(1, Press::Device), (0, BY_PROGRAM)] {
+    for (some, by) in [(true, Press::Device), (false, BY_PROGRAM)] {
         let mut desktop = Desktop::ready();
         let (dialog, ..) = opened_review(&desktop.tell(&[device(1, at(0))], &[]));
-        commands_beyond_contained(&mut desktop, 1);
+        commands_beyond_contained(&mut desktop, true);
         let (again, ..) = opened_review(&press(&mut desktop, dialog, approve(), BY_PROGRAM));
-        commands_beyond_contained(&mut desktop, count);
+        commands_beyond_contained(&mut desktop, some);
 
         let effects = press(&mut desktop, again, approve(), by);
 
@@ -93,7 +93,7 @@ fn a_synthetic_press_may_always_refuse() {
     for outcome in [ReviewOutcome::Refuse, ReviewOutcome::Block] {
         let mut desktop = Desktop::ready();
         let (dialog, ..) = opened_review(&desktop.tell(&[device(1, at(0))], &[]));
-        commands_beyond_contained(&mut desktop, 1);
+        commands_beyond_contained(&mut desktop, true);
 
         let effects = press(&mut desktop, dialog, DialogOutcome::Review(outcome), BY_PROGRAM);
 
@@ -107,7 +107,7 @@ fn a_synthetic_press_makes_no_token_beside_a_command() {
     let mut desktop = Desktop::ready();
     let wish = Wish::NewToken { name: "backup".to_owned(), level: Level::Full, pairing: true };
     let (dialog, _) = opened_one(&desktop.on(Input::Wish(wish)));
-    commands_beyond_contained(&mut desktop, 1);
+    commands_beyond_contained(&mut desktop, true);
 
     let outcome = DialogOutcome::NewToken { name: "backup".to_owned(), level: Level::Full, pairing: true };
     let effects = press(&mut desktop, dialog, outcome, BY_PROGRAM);
@@ -125,7 +125,7 @@ fn a_synthetic_press_keeps_no_model_key_beside_a_command() {
     let mut desktop = Desktop::ready();
     let wish = Wish::ModelKey { id: "lab".to_owned(), base_url: "http://127.0.0.1:8080/v1".to_owned() };
     let (dialog, _) = opened_one(&desktop.on(Input::Wish(wish)));
-    commands_beyond_contained(&mut desktop, 1);
+    commands_beyond_contained(&mut desktop, true);
 
     let outcome = DialogOutcome::ModelKey {
         id: "lab".to_owned(),
@@ -145,7 +145,7 @@ fn a_synthetic_press_unblocks_nothing_beside_a_command() {
     let mut desktop = Desktop::ready();
     let wish = Wish::Unblock { id: "b-1".to_owned(), name: "old phone".to_owned() };
     let (dialog, _) = opened_one(&desktop.on(Input::Wish(wish)));
-    commands_beyond_contained(&mut desktop, 1);
+    commands_beyond_contained(&mut desktop, true);
 
     let effects = press(&mut desktop, dialog, DialogOutcome::Proceed, BY_PROGRAM);
 
@@ -165,7 +165,7 @@ fn a_synthetic_press_takes_no_server_into_use_beside_a_command() {
         address: "127.0.0.1:11434".to_owned(),
     };
     let (dialog, _) = opened_one(&desktop.on(Input::Wish(wish)));
-    commands_beyond_contained(&mut desktop, 1);
+    commands_beyond_contained(&mut desktop, true);
 
     let effects = press(&mut desktop, dialog, DialogOutcome::Proceed, BY_PROGRAM);
 
@@ -188,7 +188,7 @@ fn a_synthetic_press_keeps_no_file_beside_a_command() {
         content: FileContent::Binary,
     }));
     let (dialog, _) = opened_one(&desktop.on(Input::Wish(wish)));
-    commands_beyond_contained(&mut desktop, 1);
+    commands_beyond_contained(&mut desktop, true);
 
     let effects = press(&mut desktop, dialog, DialogOutcome::Proceed, BY_PROGRAM);
 
