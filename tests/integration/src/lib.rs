@@ -16,3 +16,4 @@ pub mod ledger;
 pub mod place;
 pub mod program;
 pub mod random;
+pub mod serving;

@@ -12,23 +12,9 @@ use std::fs;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
-use tidegate_integration_tests::device::{self, record};
 use tidegate_integration_tests::eventually::eventually;
-use tidegate_integration_tests::place::Place;
-use tidegate_integration_tests::program::{self, Program, TOKEN, choose_offline_model};
-use tidegate_protocol::Scope;
-use tidegate_testkit::client::{ConnectOptions, GatewayClient};
-use tidegate_testkit::identity::DeviceIdentity;
-use tidegate_trust::Change;
-
-const BINARY: &str = "tidegate-under-test";
-
-async fn cli(place: &Place, arguments: &[&str]) -> Value {
-    let output = program::run(BINARY, place, &[arguments, &["--json"]].concat()).await;
-    let told = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "{arguments:?}: {told}");
-    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{arguments:?}: {error}: {told}"))
-}
+use tidegate_integration_tests::program;
+use tidegate_integration_tests::serving::{BINARY, Serving, allow_next};
 
 /// A process's parent and whether it is alive.
 fn parent(pid: u32) -> Option<u32> {
@@ -61,45 +47,34 @@ fn supervisor(mut pid: u32, tidegate: u32) -> u32 {
 /// The supervisor is stopped, so that it does not end with Tidegate as it should.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_command_that_outlived_tidegate_is_ended_and_named_at_the_next_start() {
-    let place = Place::new();
-    choose_offline_model(&place.state_dir());
-    let person = DeviceIdentity::numbered(0);
-    let owner = record(device::public_key(&person), "person", &[Scope::Admin, Scope::Approvals]);
-    device::commit(&place.state_dir(), vec![Change::PutDevice(Box::new(owner))]).await;
-    let mut tidegate = Program::start(BINARY, &place);
-    let url = tidegate.ready().await.url();
-    let scopes = ["operator.admin", "operator.approvals"];
-    let options = ConnectOptions::default().device(&person).token(TOKEN).scopes(&scopes);
-    let mut client = GatewayClient::open(&url).await.unwrap();
-    client.connect(&options).await.unwrap();
-    let workspace = place.outside().join("state-workspace");
+    let serving = Serving::start().await;
+    let mut client = serving.connect(&[]).await.unwrap();
     // No other test has such a command.
     let command_line = format!("sleep 9{}", std::process::id());
-    fs::write(workspace.join("script.sh"), format!("exec {command_line}\n")).unwrap();
+    fs::write(serving.workspace().join("script.sh"), format!("exec {command_line}\n")).unwrap();
     let message = json!({
         "sessionKey": "agent:main:main", "message": "/run sh ./script.sh", "idempotencyKey": "run",
     });
     client.request("chat.send", message).await.unwrap();
-    let asked = client.event("exec.approval.requested").await.unwrap();
-    cli(&place, &["approvals", "allow", asked["id"].as_str().unwrap(), "--yes"]).await;
+    allow_next(&mut client).await;
     let command = eventually("the command", || async { find(&command_line) }).await;
-    let supervisor = supervisor(command, tidegate.id());
+    let supervisor = supervisor(command, serving.program.id());
     let stopped = Pid::from_raw(supervisor.cast_signed()).unwrap();
     kill_process(stopped, Signal::STOP).unwrap();
-    tidegate.kill().await;
+    let Serving { place, program, .. } = serving;
+    program.kill().await;
     assert!(parent(supervisor).is_some() && parent(command).is_some(), "they outlived it");
 
-    let mut tidegate = Program::start(BINARY, &place);
-    tidegate.ready().await;
+    let serving = Serving::start_on(place).await;
 
     assert_eq!((parent(supervisor), parent(command)), (None, None));
-    let audit = cli(&place, &["audit"]).await;
+    let audit = serving.cli_json(&["audit"]).await;
     let events = audit["events"].as_array().unwrap();
     let ended: Vec<&Value> = events.iter().filter(|event| event["kind"] == "orphans.ended").collect();
     assert_eq!(ended.len(), 1, "{audit}");
     assert!(ended[0].to_string().contains(&command_line), "{}", ended[0]);
-    let doctor = program::run(BINARY, &place, &["doctor"]).await;
+    let doctor = program::run(BINARY, &serving.place, &["doctor"]).await;
     let told = String::from_utf8_lossy(&doctor.stdout).into_owned();
     assert!(told.contains("still running from before the start") && told.contains(&command_line), "{told}");
-    tidegate.kill().await;
+    serving.program.kill().await;
 }

@@ -10,15 +10,9 @@
 use std::fs;
 
 use serde_json::{Value, json};
-use tidegate_integration_tests::device::{self, record};
-use tidegate_integration_tests::place::Place;
-use tidegate_integration_tests::program::{self, Program, Ready, TOKEN, choose_offline_model};
-use tidegate_protocol::Scope;
-use tidegate_testkit::client::{ClientError, ConnectOptions, GatewayClient};
-use tidegate_testkit::identity::DeviceIdentity;
-use tidegate_trust::Change;
+use tidegate_integration_tests::serving::{Serving, allow_next};
+use tidegate_testkit::client::{ClientError, GatewayClient};
 
-const BINARY: &str = "tidegate-under-test";
 /// Bytes of text that an update has at most.
 const MAX_UPDATE: usize = 8 * 1024;
 /// Milliseconds between two updates of one command at least.
@@ -26,35 +20,25 @@ const INTERVAL: u64 = 250;
 const SESSION: &str = "agent:main:main";
 
 struct Scene {
-    place: Place,
-    _program: Program,
-    ready: Ready,
+    serving: Serving,
     /// A client that draws tool calls.
     client: GatewayClient,
 }
 
 impl Scene {
     async fn new() -> Self {
-        let place = Place::new();
-        choose_offline_model(&place.state_dir());
-        let scopes = [Scope::Admin, Scope::Approvals];
-        let person = record(device::public_key(&DeviceIdentity::numbered(0)), "person", &scopes);
-        device::commit(&place.state_dir(), vec![Change::PutDevice(Box::new(person))]).await;
-        let mut program = Program::start(BINARY, &place);
-        let ready = program.ready().await;
-        let client = connect(&ready, &["tool-events"]).await;
-        Self { place, _program: program, ready, client }
+        let serving = Serving::start().await;
+        let client = serving.connect(&["tool-events"]).await.unwrap();
+        Self { serving, client }
     }
 
     /// Has the demo model run a script, allows that, and waits for the beginning of the call.
     async fn start(&mut self, script: &str) -> Value {
-        fs::write(self.place.outside().join("state-workspace/script.sh"), script).unwrap();
+        fs::write(self.serving.workspace().join("script.sh"), script).unwrap();
         let message =
             json!({ "sessionKey": SESSION, "message": "/run sh ./script.sh", "idempotencyKey": "the-run" });
         self.client.request("chat.send", message).await.unwrap();
-        let requested = self.client.event("exec.approval.requested").await.unwrap();
-        let allow = json!({ "id": requested["id"], "decision": "allow-once" });
-        self.client.request("exec.approval.resolve", allow).await.unwrap();
+        allow_next(&mut self.client).await;
         self.tool("start").await
     }
 
@@ -70,28 +54,9 @@ impl Scene {
         self.client.wait("a tool event", fits).await.unwrap()["payload"].take()
     }
 
-    async fn cli(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
-        let output = program::run(BINARY, &self.place, arguments).await;
-        let text = |bytes| String::from_utf8(bytes).unwrap();
-        (output.status.code(), text(output.stdout), text(output.stderr))
-    }
-
     async fn interrupt(&self, call: &Value) {
-        let id = call["data"]["toolCallId"].as_str().unwrap();
-        let (code, _, told) = self.cli(&["commands", "interrupt", id]).await;
-        assert_eq!(code, Some(0), "{told}");
+        self.serving.cli(&["commands", "interrupt", call["data"]["toolCallId"].as_str().unwrap()]).await;
     }
-}
-
-async fn connect(ready: &Ready, caps: &[&str]) -> GatewayClient {
-    let options = ConnectOptions::default()
-        .device(&DeviceIdentity::numbered(0))
-        .token(TOKEN)
-        .caps(caps)
-        .scopes(&["operator.admin", "operator.approvals"]);
-    let mut client = GatewayClient::open(&ready.url()).await.unwrap();
-    client.connect(&options).await.unwrap();
-    client
 }
 
 fn text_of(result: &Value) -> String {
@@ -101,7 +66,7 @@ fn text_of(result: &Value) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn output_is_sent_while_a_command_runs_and_it_is_interrupted() {
     let mut scene = Scene::new().await;
-    let mut other = connect(&scene.ready, &[]).await;
+    let mut other = scene.serving.connect(&[]).await.unwrap();
     let started = scene.start("echo first; sleep 600; echo never").await;
 
     let update = scene.tool("update").await;
@@ -112,9 +77,8 @@ async fn output_is_sent_while_a_command_runs_and_it_is_interrupted() {
     assert_eq!(update["data"]["name"], "exec");
     assert_eq!(text_of(&update["data"]["partialResult"]), "first\n");
 
-    let (code, listed, _) = scene.cli(&["commands", "list", "--json"]).await;
-    let listed: Value = serde_json::from_str(&listed).unwrap();
-    assert_eq!((code, listed["commands"].as_array().map(Vec::len)), (Some(0), Some(1)), "{listed}");
+    let listed = scene.serving.cli_json(&["commands", "list"]).await;
+    assert_eq!(listed["commands"].as_array().map(Vec::len), Some(1), "{listed}");
     let command = &listed["commands"][0];
     assert_eq!(command["command"], "sh ./script.sh");
     assert_eq!((&command["runId"], &command["sessionKey"]), (&json!("the-run"), &json!(SESSION)));
@@ -132,7 +96,8 @@ async fn output_is_sent_while_a_command_runs_and_it_is_interrupted() {
     let waited = json!({ "runId": "the-run", "timeoutMs": 14_000 });
     assert_eq!(scene.client.request("agent.wait", waited).await.unwrap()["status"], "ok");
 
-    let (code, _, told) = scene.cli(&["commands", "interrupt", id.as_str().unwrap()]).await;
+    let late = scene.serving.try_cli(&["commands", "interrupt", id.as_str().unwrap()]).await;
+    let (code, told) = late.unwrap_err();
     assert_eq!(code, Some(1));
     assert!(told.contains("it has not started, or it has ended"), "{told}");
 

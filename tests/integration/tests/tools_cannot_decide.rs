@@ -14,27 +14,19 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use tidegate_integration_tests::device::{self, record};
 use tidegate_integration_tests::eventually::eventually;
-use tidegate_integration_tests::place::Place;
-use tidegate_integration_tests::program::{self, Program, Ready, TOKEN, choose_offline_model};
-use tidegate_protocol::Scope;
+use tidegate_integration_tests::program::{self, Ready, TOKEN};
+// The script knows the key of the person's device, too.
+use tidegate_integration_tests::serving::{BINARY, PERSON, Serving};
 use tidegate_testkit::client::{ClientError, ConnectOptions, GatewayClient};
 use tidegate_testkit::identity::DeviceIdentity;
-use tidegate_trust::Change;
 
-const BINARY: &str = "tidegate-under-test";
 const ATTEMPT: &str = "forbidden-attempt";
-
-/// The person's device, whose key the script knows, too.
-const PERSON: u64 = 0;
 const STRANGER: u64 = 1;
 
 /// A program with one device and one command waiting, and the person's connection.
 struct Scene {
-    place: Place,
-    program: Program,
-    ready: Ready,
+    serving: Serving,
     client: GatewayClient,
     /// The request of a device that nobody let in.
     request: String,
@@ -44,22 +36,10 @@ struct Scene {
 
 impl Scene {
     async fn new() -> Self {
-        let place = Place::new();
-        choose_offline_model(&place.state_dir());
-        let scopes = [Scope::Admin, Scope::Approvals];
-        let person = DeviceIdentity::numbered(PERSON);
-        let owner = record(device::public_key(&person), "person", &scopes);
-        device::commit(&place.state_dir(), vec![Change::PutDevice(Box::new(owner))]).await;
-        let mut program = Program::start(BINARY, &place);
-        let ready = program.ready().await;
-        let options = ConnectOptions::default()
-            .device(&person)
-            .token(TOKEN)
-            .scopes(&["operator.admin", "operator.approvals"]);
-        let mut client = GatewayClient::open(&ready.url()).await.unwrap();
-        client.connect(&options).await.unwrap();
-        let request = ask_to_be_let_in(&ready).await;
-        let mut scene = Self { place, program, ready, client, request, command: String::new() };
+        let serving = Serving::start().await;
+        let client = serving.connect(&[]).await.unwrap();
+        let request = ask_to_be_let_in(&serving.ready).await;
+        let mut scene = Self { serving, client, request, command: String::new() };
         scene.command = scene.ask("agent:main:other", "/run echo other").await;
         scene
     }
@@ -73,15 +53,11 @@ impl Scene {
     }
 
     async fn cli(&self, arguments: &[&str]) -> Value {
-        let output = program::run(BINARY, &self.place, &[arguments, &["--json"]].concat()).await;
-        let told = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.success(), "{arguments:?}: {told}");
-        serde_json::from_slice(&output.stdout)
-            .unwrap_or_else(|error| panic!("{arguments:?}: {error}: {told}"))
+        self.serving.cli_json(arguments).await
     }
 
     fn workspace(&self) -> PathBuf {
-        self.place.outside().join("state-workspace")
+        self.serving.workspace()
     }
 
     /// Lets a script run in its sandbox, as the person does at the command line, and waits for its end.
@@ -143,9 +119,9 @@ async fn ask_to_be_let_in(ready: &Ready) -> String {
 /// The attempts, each with its own file for what came of it. `$1` comes before each file's name.
 fn attempts(scene: &Scene, programs: [&str; 2]) -> String {
     let [binary, attempt] = programs;
-    let state = scene.place.state_dir();
+    let state = scene.serving.place.state_dir();
     let (state, socket) = (state.display(), state.join("control.sock"));
-    let (socket, port) = (socket.display(), scene.ready.port);
+    let (socket, port) = (socket.display(), scene.serving.ready.port);
     let (request, command) = (&scene.request, &scene.command);
     let cli = |name: &str, arguments: &str| {
         format!(
@@ -274,9 +250,9 @@ async fn assert_that_a_person_decides(mut scene: Scene) {
     assert_eq!(scene.client.request("agent.wait", run).await.unwrap()["status"], "ok");
     let stranger = DeviceIdentity::numbered(STRANGER);
     let options = ConnectOptions::default().device(&stranger).token(TOKEN).scopes(&["operator.admin"]);
-    let mut client = GatewayClient::open(&scene.ready.url()).await.unwrap();
+    let mut client = GatewayClient::open(&scene.serving.ready.url()).await.unwrap();
     client.connect(&options).await.unwrap();
-    scene.program.kill().await;
+    scene.serving.program.kill().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -294,7 +270,7 @@ async fn a_tool_that_runs_on_ends_with_its_call_and_with_the_host() {
         eventually("a tool at work", || async { file.exists().then_some(()) }).await;
         assert!(processes_in(&scene.workspace()) > 0, "{how}");
         let workspace = scene.workspace();
-        scene.program.kill().await;
+        scene.serving.program.kill().await;
         let begun = std::time::Instant::now();
         eventually("the tool's end after kill -9 of the host", || async {
             (processes_in(&workspace) == 0).then_some(())
@@ -313,17 +289,17 @@ fn processes_in(directory: &Path) -> usize {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn file_tools_write_neither_store_nor_configuration_nor_start_up_files() {
     let mut scene = Scene::new().await;
-    let home = scene.place.outside().join("home");
+    let home = scene.serving.place.outside().join("home");
     let targets = [
-        scene.place.state_dir().join("openclaw.json"),
-        scene.place.store_file(),
-        scene.place.state_dir().join("new-file"),
+        scene.serving.place.state_dir().join("openclaw.json"),
+        scene.serving.place.store_file(),
+        scene.serving.place.state_dir().join("new-file"),
         home.join(".bashrc"),
         home.join(".ssh/authorized_keys"),
         home.join(".config/autostart/evil.desktop"),
         PathBuf::from("../state/openclaw.json"),
     ];
-    let before = fs::read(scene.place.state_dir().join("openclaw.json")).unwrap();
+    let before = fs::read(scene.serving.place.state_dir().join("openclaw.json")).unwrap();
     let lines: Vec<String> = targets.iter().map(|path| format!("/write {} evil", path.display())).collect();
     let params =
         json!({ "sessionKey": "agent:main:files", "message": lines.join("\n"), "idempotencyKey": "files" });
@@ -341,20 +317,20 @@ async fn file_tools_write_neither_store_nor_configuration_nor_start_up_files() {
     for result in results {
         assert_eq!(result["isError"], true, "{result}");
     }
-    assert_eq!(fs::read(scene.place.state_dir().join("openclaw.json")).unwrap(), before);
+    assert_eq!(fs::read(scene.serving.place.state_dir().join("openclaw.json")).unwrap(), before);
     for path in targets.iter().skip(2).filter(|path| path.is_absolute()) {
         assert!(!path.exists(), "{}", path.display());
     }
-    scene.program.kill().await;
+    scene.serving.program.kill().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_command_writes_only_in_its_workspace() {
     let mut scene = Scene::new().await;
-    let outside = scene.place.outside().join("outside");
+    let outside = scene.serving.place.outside().join("outside");
     fs::create_dir(&outside).unwrap();
-    let (canary, state) = (outside.join("canary"), scene.place.state_dir());
-    let home = scene.place.outside().join("home");
+    let (canary, state) = (outside.join("canary"), scene.serving.place.state_dir());
+    let home = scene.serving.place.outside().join("home");
     let script = format!(
         "(echo x >'{}') 2>/dev/null && echo canary >>written\n\
          for file in '{state}/tidegate.sqlite' '{state}/openclaw.json' '{state}/new' '{home}/.bashrc'; do\n\
@@ -380,7 +356,7 @@ async fn a_command_writes_only_in_its_workspace() {
     assert_eq!(fs::read_to_string(home.join(".bashrc")).unwrap(), "# mine\n");
     assert!(!canary.exists());
     scene.assert_undecided().await;
-    scene.program.kill().await;
+    scene.serving.program.kill().await;
 }
 
 fn read_or_empty(path: &Path) -> String {
