@@ -1,7 +1,5 @@
 """Programs without a key of their own, tokens, and what agents want to do: commands and files."""
 
-import os
-import subprocess
 import tempfile
 import unittest
 from pathlib import Path
@@ -94,13 +92,7 @@ class AgentCase(DesktopCase):
 
     def agent(self, message):
         """Has the built-in demo do something, in the background."""
-        process = subprocess.Popen(
-            [BINARIES / "tidegate", "--state-dir", self.shell.state, "agent", "--message", message],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=os.environ,
-        )
-        self.addCleanup(process.wait, 20)
-        self.addCleanup(process.stdout.close)
-        return process
+        return self.shell.start_agent(message, self)
 
 
 class Commands(AgentCase):

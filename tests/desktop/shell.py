@@ -45,6 +45,16 @@ class State:
             input=stdin, capture_output=True, text=True, timeout=30, check=False,
         )
 
+    def start_agent(self, message, test):
+        """Has the built-in demo do something, until the test ends; the process, whose output can be read."""
+        process = subprocess.Popen(
+            [BINARIES / "tidegate", "--state-dir", self.state, "agent", "--message", message],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )
+        test.addCleanup(process.wait, 20)
+        test.addCleanup(process.stdout.close)
+        return process
+
     def json(self, *words):
         """What `tidegate WORDS --json` prints."""
         ended = self.tidegate(*words, "--json")

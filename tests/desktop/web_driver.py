@@ -62,13 +62,15 @@ class WebDriver:
         except AssertionError as error:
             raise AssertionError(f"{error}; it says:\n{self.text()}") from None
 
-    def click(self, words):
-        """Clicks the first button or link that begins with these words."""
+    def click(self, words, whole=False):
+        """Clicks the first button or link that begins with these words, or says just these."""
         quoted = json.dumps(words, ensure_ascii=False)
         xpath = (
             f"//*[self::button or self::a][starts-with(normalize-space(.), {quoted}) "
             f"or starts-with(@aria-label, {quoted})]"
         )
+        if whole:
+            xpath = f"//*[self::button or self::a][normalize-space(.) = {quoted}]"
         def find():
             found = self._ask("POST", f"{self._session}/elements", {"using": "xpath", "value": xpath})
             return found[0][ELEMENT] if found else None

@@ -14,8 +14,8 @@ from web_driver import WebDriver
 from words import READ, SENTENCES, WRITE
 
 
-class TheWindow(DesktopCase):
-    """Opened by the very first start."""
+class WindowCase(DesktopCase):
+    """The window that the very first start opens."""
 
     def setUp(self):
         super().setUp()
@@ -30,7 +30,40 @@ class TheWindow(DesktopCase):
         return self.enterContext(Device(self.shell, number, token=SHARED_TOKEN, **identity))
 
     def review(self):
-        return dialogs.wait_for_dialog(self.pid, dialogs.REVIEW)
+        return self.dialog(dialogs.REVIEW)
+
+    def dialog(self, title, seconds=10):
+        return dialogs.wait_for_dialog(self.pid, title, seconds)
+
+    def call_from_page(self, calls):
+        """Calls methods as a script in the page can: on a connection that it opens itself."""
+        answers = self.page.run_async(
+            """const [calls, done] = arguments;
+            const tauri = window.__TAURI_INTERNALS__;
+            const answers = {};
+            const heard = (message) => {
+                const text = message && message.message !== undefined ? message.message : message;
+                if (typeof text !== 'string') return;
+                const frame = JSON.parse(text);
+                if (frame.type !== 'res' || !String(frame.id).startsWith('hostile-')) return;
+                answers[frame.id] = frame;
+                if (Object.keys(answers).length === calls.length) done(calls.map((_, i) => answers['hostile-' + i]));
+            };
+            const channel = '__CHANNEL__:' + tauri.transformCallback(heard);
+            tauri.invoke('backend_open', { channel }).then(async () => {
+                for (const [index, [method, params]] of calls.entries()) {
+                    const frame = { type: 'req', id: 'hostile-' + index, method, params };
+                    await tauri.invoke('backend_send', { text: JSON.stringify(frame) });
+                }
+            }).catch((error) => done(String(error)));""",
+            [list(call) for call in calls],
+        )
+        self.assertIsInstance(answers, list, json.dumps(answers))
+        return list(zip((method for method, _ in calls), answers))
+
+
+class TheWindow(WindowCase):
+    """What it shows of gateway and requests, and what its page cannot do."""
 
     def test_the_first_start_opens_overview_which_shows_the_gateway_and_no_problem(self):
         self.page.wait_for_text("Overview")
@@ -69,6 +102,8 @@ class TheWindow(DesktopCase):
             ("tidegate.devices.decide", {"requestId": refused.request_id, "decision": "approve"}),
             ("tidegate.devices.decide", {"requestId": refused.request_id, "digest": "", "verdict": "approve"}),
             ("tidegate.devices.unblock", {"id": refused.details["deviceId"]}),
+            ("tidegate.models.take", {"model": "ollama/x", "owner": "x"}),
+            ("tidegate.files.keep", {"id": "0", "digest": "0"}),
             ("tidegate.token.new", {"name": "x", "level": "full"}),
             ("tidegate.token.rotate", {}),
             ("tidegate.token.show", {}),
@@ -128,31 +163,73 @@ class TheWindow(DesktopCase):
     def page_windows(self):
         return dialogs.open_windows(self.pid)
 
-    def call_from_page(self, calls):
-        """Calls methods as a script in the page can: on a connection that it opens itself."""
-        answers = self.page.run_async(
-            """const [calls, done] = arguments;
-            const tauri = window.__TAURI_INTERNALS__;
-            const answers = {};
-            const heard = (message) => {
-                const text = message && message.message !== undefined ? message.message : message;
-                if (typeof text !== 'string') return;
-                const frame = JSON.parse(text);
-                if (frame.type !== 'res' || !String(frame.id).startsWith('hostile-')) return;
-                answers[frame.id] = frame;
-                if (Object.keys(answers).length === calls.length) done(calls.map((_, i) => answers['hostile-' + i]));
-            };
-            const channel = '__CHANNEL__:' + tauri.transformCallback(heard);
-            tauri.invoke('backend_open', { channel }).then(async () => {
-                for (const [index, [method, params]] of calls.entries()) {
-                    const frame = { type: 'req', id: 'hostile-' + index, method, params };
-                    await tauri.invoke('backend_send', { text: JSON.stringify(frame) });
-                }
-            }).catch((error) => done(String(error)));""",
-            [list(call) for call in calls],
-        )
-        self.assertIsInstance(answers, list, json.dumps(answers))
-        return list(zip((method for method, _ in calls), answers))
+
+class CommandsThatRun(WindowCase):
+    """An agent waits for the end of one."""
+
+    def test_the_button_in_the_chat_is_ctrl_c_for_it(self):
+        self.page.wait_for_text("Running")
+        self.page.click("Chat")
+        agent = self.shell.start_agent("/run trap 'echo caught; exit 3' INT; while :; do sleep 0.1; done", self)
+        self.dialog(dialogs.COMMAND).press_and_close("Allow once")
+
+        self.page.click("Interrupt")
+
+        said = agent.communicate(timeout=30)[0]
+        self.assertIn("caught", said)
+        self.assertIn("interrupted by a person with Ctrl-C", said)
+        wait_until(lambda: "Interrupt" not in self.page.text(), "the button is gone")
+
+
+class FilesThatWereSetAside(WindowCase):
+    """A command of an agent planted one."""
+
+    def setUp(self):
+        super().setUp()
+        self.planted = self.shell.state.parent / "state-workspace" / "sub" / ".envrc"
+        self.page.wait_for_text("Running")
+        self.page.click("Chat")
+        self.agent = self.shell.start_agent("/run mkdir sub && echo 'export TIDE=1' > sub/.envrc && sleep 1", self)
+        self.dialog(dialogs.COMMAND).press_and_close("Allow once")
+        self.page.wait_for_text("A command planted a file, and it was set aside.", 30)
+
+    def test_the_card_in_the_chat_opens_the_dialog_which_keeps_the_file(self):
+        self.assertFalse(self.planted.exists())
+        self.assertIn("sub/.envrc", self.page.text())
+
+        self.page.click("Keep\u2026")
+        question = self.dialog(dialogs.MESSAGE)
+        question.says("Keep this file of an agent?", "File: sub/.envrc", "| export TIDE=1")
+        self.assertFalse(self.planted.exists())
+        question.press_and_close("Keep")
+
+        wait_until(self.planted.exists, "the file is back")
+        self.assertEqual(self.planted.read_text(), "export TIDE=1\n")
+        wait_until(lambda: "A command planted a file" not in self.page.text(), "the card is gone")
+        self.assertIn("file.kept", [event["kind"] for event in self.shell.audit()])
+
+    def test_the_page_discards_one_after_a_question(self):
+        self.page.click("Requests")
+        self.page.wait_for_text("Files that were set aside")
+        self.page.click("Discard\u2026")
+        self.page.wait_for_text("Discard this file for good?")
+        self.assertEqual(len(self.shell.json("files", "list")["files"]), 1)
+        self.page.click("Discard", whole=True)
+
+        wait_until(lambda: "Files that were set aside" not in self.page.text(), "the section is gone")
+        self.assertEqual(self.shell.json("files", "list")["files"], [])
+        self.assertFalse(self.planted.exists())
+
+    def test_a_page_that_calls_keep_only_opens_the_dialog(self):
+        (file,) = self.shell.json("files", "list")["files"]
+        digest = self.shell.json("files", "show", file["id"])["digest"]
+
+        ((_, answer),) = self.call_from_page([("tidegate.files.keep", {"id": file["id"], "digest": digest})])
+
+        self.assertEqual(answer["error"]["details"]["reason"], "DESKTOP_DECIDES", answer)
+        self.dialog(dialogs.MESSAGE).says("Keep this file of an agent?").press_and_close("Cancel")
+        self.assertFalse(self.planted.exists())
+        self.assertEqual(len(self.shell.json("files", "list")["files"]), 1)
 
 
 if __name__ == "__main__":
