@@ -3,13 +3,14 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tidegate_protocol::Method;
+use tidegate_protocol::payload::surfaces::FoundServer;
 use tidegate_protocol::text::one_line;
 
 use super::{Context, nothing};
 use crate::arguments::{AddModelArguments, ModelsCommand};
 use crate::client::{Wire, read};
 use crate::failure::{Failure, ServerError};
-use crate::layout::Table;
+use crate::layout::{Fields, Table};
 
 pub(super) async fn run<W: Wire>(
     context: &mut Context<'_, W>,
@@ -39,7 +40,7 @@ async fn use_model<W: Wire>(context: &mut Context<'_, W>, model: &str, yes: bool
              ask in. `tidegate doctor` says who runs it; pass --yes to take it into use without being asked."
         )));
     }
-    if !context.ask(&server.shown(), "Take it into use?", yes).await? {
+    if !context.ask(&shown(&server), "Take it into use?", yes).await? {
         return Err(Failure::Failed("It was not taken into use.".to_owned()));
     }
     let params = json!({ "model": model, "owner": server.owner });
@@ -54,28 +55,17 @@ fn server_not_in_use(error: &ServerError) -> Option<FoundServer> {
     serde_json::from_value(server.clone()).ok()
 }
 
-/// A server that was found on this computer.
-#[derive(Debug, Deserialize)]
-struct FoundServer {
-    model: String,
-    owner: String,
-    user: String,
-    address: String,
-}
-
-impl FoundServer {
-    fn shown(&self) -> String {
-        let line = |text: &str| one_line(text, 300);
-        format!(
-            "This server was found on this computer and is not in use:\n  Model    {}\n  Program  {}\n  User     \
-             {}\n  Address  {}\nEverything that is said to agents and what their tools find is sent to it, and \
-             agents act on its answers.\n",
-            line(&self.model),
-            line(&self.owner),
-            line(&self.user),
-            line(&self.address)
-        )
-    }
+fn shown(server: &FoundServer) -> String {
+    let mut fields = Fields::new();
+    fields.add("Model", &server.model);
+    fields.add("Program", &server.owner);
+    fields.add("User", &server.user);
+    fields.add("Address", &server.address);
+    format!(
+        "This server was found on this computer and is not in use:\n{}Everything that is said to agents and what \
+         their tools find is sent to it, and agents act on its answers.\n",
+        fields.render()
+    )
 }
 
 #[derive(Debug, Deserialize)]

@@ -1,8 +1,8 @@
 //! `commands`: commands of agents that run now.
 
-use serde::Deserialize;
 use serde_json::json;
 use tidegate_protocol::confinement::CommandClass;
+use tidegate_protocol::payload::surfaces::RunningCommandsResult;
 use tidegate_protocol::{Method, RunId, UnixMillis};
 
 use super::{Context, nothing};
@@ -22,23 +22,6 @@ pub(super) async fn run<W: Wire>(
     }
 }
 
-#[derive(Debug, Deserialize)]
-struct Running {
-    #[serde(default)]
-    commands: Vec<Command>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Command {
-    tool_call_id: String,
-    run_id: String,
-    session_key: String,
-    command: String,
-    class: CommandClass,
-    since_ms: UnixMillis,
-}
-
 async fn list<W: Wire>(context: &mut Context<'_, W>) -> Result<(), Failure> {
     let method = Method::TidegateCommandsList;
     let answer = context.client.call(method, nothing()).await?;
@@ -46,7 +29,7 @@ async fn list<W: Wire>(context: &mut Context<'_, W>) -> Result<(), Failure> {
     context.show(&answer, || Ok(render(&read(method.name(), answer.clone())?, now)))
 }
 
-fn render(running: &Running, now: UnixMillis) -> String {
+fn render(running: &RunningCommandsResult, now: UnixMillis) -> String {
     if running.commands.is_empty() {
         return "No command runs now.\n".to_owned();
     }
@@ -58,8 +41,8 @@ fn render(running: &Running, now: UnixMillis) -> String {
             CommandClass::Unconfined => "unconfined",
         };
         let since = moments::ago(now, command.since_ms);
-        let Command { tool_call_id, run_id, session_key, command, .. } = command;
-        table.row([&since, class, tool_call_id, run_id, session_key, command]);
+        let (run, session) = (command.run_id.as_str(), command.session_key.as_str());
+        table.row([&since, class, &command.tool_call_id, run, session, &command.command]);
     }
     table.render()
 }

@@ -133,10 +133,11 @@ async fn without_a_terminal_nothing_is_decided_unless_yes_was_typed() {
 
 #[tokio::test]
 async fn without_a_terminal_the_command_that_shows_it_is_named() {
-    let commands: [(&[&str], &str); 3] = [
+    let commands: [(&[&str], &str); 4] = [
         (&["devices", "approve", "3f2a9c1e"], "`tidegate devices show`"),
         (&["approvals", "allow", "3f2a9c1e"], "`tidegate approvals show`"),
         (&["config", "confirm", "agents.defaults.workspace"], "`tidegate config list`"),
+        (&["files", "keep", "3f2a9c1e"], "`tidegate files show`"),
     ];
     for (command, shown_by) in commands {
         let outcome = stage().run(command).await;

@@ -7,6 +7,7 @@ mod approve;
 mod commands;
 mod configuration;
 mod exit_codes;
+mod files;
 mod grammar;
 mod streaming;
 mod support;

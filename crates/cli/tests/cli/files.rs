@@ -1,0 +1,71 @@
+//! Files that were set aside: which one is meant, and what is kept.
+
+use serde_json::{Value, json};
+
+use crate::support::{NOW, Stage};
+
+fn file(id: &str, can_keep: bool) -> Value {
+    json!({
+        "id": id, "path": "a/.envrc", "workspace": "/home/ada/work", "action": "set-aside",
+        "kind": if can_keep { "file" } else { "folder" }, "reason": "a/.envrc is read by shells",
+        "effect": "It can run commands.", "canKeep": can_keep, "size": null, "executable": false,
+        "target": null, "commands": [], "setAsideAtMs": NOW, "expiresAtMs": NOW + 1000,
+    })
+}
+
+/// A gateway that set files aside; the first is the one that it shows.
+fn stage(files: &[Value]) -> Stage {
+    let shown =
+        json!({ "file": files[0], "digest": "d1gest", "content": null, "binary": true, "cut": false });
+    let done = json!({ "id": files[0]["id"], "path": "a/.envrc", "workspace": "/", "kept": true });
+    Stage::answering([
+        ("tidegate.files.list", json!({ "files": files })),
+        ("tidegate.files.show", shown),
+        ("tidegate.files.keep", done.clone()),
+        ("tidegate.files.discard", done),
+    ])
+}
+
+#[tokio::test]
+async fn a_file_is_shown_before_the_question_and_kept_by_its_digest() {
+    let outcome = stage(&[file("3f2a9c1e", true)]).person(true).run(&["files", "keep", "3f2a"]).await;
+
+    assert_eq!(outcome.code, 0, "{}", outcome.err);
+    assert!(outcome.out.starts_with("A command of an agent planted this file"), "{}", outcome.out);
+    assert_eq!(outcome.questions, ["Put it back?"]);
+    assert_eq!(outcome.sent("tidegate.files.keep"), &json!({ "id": "3f2a9c1e", "digest": "d1gest" }));
+}
+
+#[tokio::test]
+async fn a_file_is_not_kept_on_a_no_nor_when_it_is_a_folder() {
+    let no = stage(&[file("3f2a9c1e", true)]).person(false).run(&["files", "keep", "3f2a"]).await;
+    let folder = stage(&[file("3f2a9c1e", false)]).run(&["files", "keep", "3f2a", "--yes"]).await;
+
+    for outcome in [&no, &folder] {
+        assert_eq!(outcome.code, 1, "{}", outcome.out);
+        assert!(!outcome.was_called("tidegate.files.keep"));
+    }
+    assert!(folder.err.contains("Only files and links can be kept"), "{}", folder.err);
+}
+
+#[tokio::test]
+async fn beside_a_desktop_its_dialog_asks_about_a_file() {
+    let stage = stage(&[file("3f2a9c1e", true)]).with_desktop().person(true);
+
+    let outcome = stage.run(&["files", "keep", "3f2a9c1e"]).await;
+
+    assert!(outcome.was_called("tidegate.files.keep"), "it opens the dialog");
+    assert!(outcome.questions.is_empty(), "nobody is asked twice");
+}
+
+#[tokio::test]
+async fn an_id_that_names_no_single_file_discards_none() {
+    let two = [file("3f2a0000", true), file("3f2a1111", true)];
+    for (id, said) in [("3f2a", "More than one id"), ("3f", "No file"), ("ffff", "No file")] {
+        let outcome = stage(&two).run(&["files", "discard", id]).await;
+
+        assert_eq!(outcome.code, 1, "{id}");
+        assert!(outcome.err.contains(said), "{id}: {}", outcome.err);
+        assert!(!outcome.was_called("tidegate.files.discard"), "{id}");
+    }
+}
