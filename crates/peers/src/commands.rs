@@ -34,6 +34,8 @@ pub struct RunningCommands(Arc<Mutex<Table>>);
 struct Table {
     next: u64,
     running: BTreeMap<u64, Entry>,
+    /// How many commands ended that could get beyond [`Reach::Contained`].
+    ended_beyond: u64,
 }
 
 #[derive(Debug)]
@@ -41,6 +43,16 @@ struct Entry {
     reach: Reach,
     /// The launcher's child: number and start time.
     launcher: Option<(u32, u64)>,
+}
+
+/// What the launcher noted, at one moment.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Noted {
+    /// The furthest that a command that runs can get.
+    pub(crate) alive: CommandsAlive,
+    /// How many ended so far that could get beyond [`Reach::Contained`]: only these leave processes behind.
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "no process is looked into"))]
+    pub(crate) ended_beyond: u64,
 }
 
 /// A command that runs for as long as this lives. To be kept until its last process is gone and the
@@ -65,11 +77,18 @@ impl RunningCommands {
     /// The furthest that a command that runs can get.
     #[must_use]
     pub fn alive(&self) -> CommandsAlive {
-        match self.table().running.values().map(|entry| entry.reach).max() {
+        self.noted().alive
+    }
+
+    /// What is known of all at one moment.
+    pub(crate) fn noted(&self) -> Noted {
+        let table = self.table();
+        let alive = match table.running.values().map(|entry| entry.reach).max() {
             None => CommandsAlive::None,
             Some(Reach::Contained) => CommandsAlive::Contained,
             Some(Reach::Beyond) => CommandsAlive::Beyond,
-        }
+        };
+        Noted { alive, ended_beyond: table.ended_beyond }
     }
 
     /// The launcher's children, with their start times.
@@ -102,7 +121,9 @@ impl RunningCommand {
 
 impl Drop for RunningCommand {
     fn drop(&mut self) {
-        self.commands.table().running.remove(&self.id);
+        let mut table = self.commands.table();
+        let ended = table.running.remove(&self.id);
+        table.ended_beyond += u64::from(ended.is_some_and(|entry| entry.reach == Reach::Beyond));
     }
 }
 

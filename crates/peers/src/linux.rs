@@ -15,11 +15,12 @@ mod unix_peer;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Instant;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use tidegate_trust::origin::{CommandsAlive, Peer};
 
-use crate::commands::RunningCommands;
+use crate::commands::{Noted, RunningCommands};
 use crate::lookup::{LocalSocket, PeerLookup};
 use crate::port_owner::Kin;
 use processes::{Holding, Stat};
@@ -30,6 +31,9 @@ pub use unix_peer::UnixPeer;
 
 /// How often a look-up is repeated while processes come and go.
 const ROUNDS: usize = 5;
+/// How long a look for processes that outlived their commands counts, while none ended that could leave
+/// some: for those of which nobody knows.
+const STRAYS_LOOK: Duration = Duration::from_secs(1);
 /// Directories that everyone may write to.
 const TEMPORARY: [&str; 3] = ["/tmp", "/var/tmp", "/dev/shm"];
 
@@ -39,6 +43,15 @@ const TEMPORARY: [&str; 3] = ["/tmp", "/var/tmp", "/dev/shm"];
 pub struct KernelPeers {
     agent_writable: Vec<PathBuf>,
     commands: RunningCommands,
+    strays_look: Mutex<Option<StraysLook>>,
+}
+
+/// A look that found no process which outlived its command.
+#[derive(Debug, Clone, Copy)]
+struct StraysLook {
+    begun: Instant,
+    /// [`Noted::ended_beyond`] before it began.
+    ended_beyond: u64,
 }
 
 /// How much is asked for.
@@ -57,7 +70,7 @@ impl KernelPeers {
         let all = agent_writable.into_iter().chain(TEMPORARY.into_iter().map(PathBuf::from));
         // One that does not exist yet is compared as it is written.
         let agent_writable = all.map(|path| path.canonicalize().unwrap_or(path)).collect();
-        Self { agent_writable, commands }
+        Self { agent_writable, commands, strays_look: Mutex::default() }
     }
 
     /// The user at the other end, where the kernel tells at once: a few microseconds, however many
@@ -119,6 +132,17 @@ impl KernelPeers {
             };
         }
         Peer::Unknown { uid: None }
+    }
+
+    /// Whether it is known without a look which commands are alive: where one may do anything, where no
+    /// child is left, or where nothing has ended since the last look that leaves processes behind.
+    fn is_known(&self, noted: Noted) -> bool {
+        let looked = *self.strays_look.lock().unwrap_or_else(PoisonError::into_inner);
+        noted.alive == CommandsAlive::Beyond
+            || looked.is_some_and(|look| {
+                look.ended_beyond == noted.ended_beyond && look.begun.elapsed() < STRAYS_LOOK
+            })
+            || processes::is_childless()
     }
 
     /// What children stand for that no launcher knows of: processes that outlived their command, and may
@@ -188,24 +212,35 @@ impl KernelPeers {
 
 impl PeerLookup for KernelPeers {
     fn commands(&self) -> CommandsAlive {
-        if let Some(known) = self.commands_at_once() {
-            return known;
+        let noted = self.commands.noted();
+        if self.is_known(noted) {
+            return noted.alive;
         }
-        let noted = self.commands.alive();
-        let launchers = self.commands.launchers();
-        match processes::strays(&launchers) {
-            Ok(strays) if strays <= self.commands.launching() => noted,
+        let begun = Instant::now();
+        match processes::strays(&self.commands.launchers()) {
+            Ok(0) => {
+                let look = StraysLook { begun, ended_beyond: noted.ended_beyond };
+                *self.strays_look.lock().unwrap_or_else(PoisonError::into_inner) = Some(look);
+                noted.alive
+            }
+            Ok(strays) if strays <= self.commands.launching() => noted.alive,
             _ => CommandsAlive::Beyond,
         }
     }
 
     fn commands_at_once(&self) -> Option<CommandsAlive> {
-        let noted = self.commands.alive();
-        (noted == CommandsAlive::Beyond || processes::is_childless()).then_some(noted)
+        let noted = self.commands.noted();
+        self.is_known(noted).then_some(noted.alive)
+    }
+
+    fn ancestry_at_once(&self, socket: &LocalSocket) -> Option<Peer> {
+        // A contained command has a network of its own: no connection in ours is one of its processes'.
+        let is_contained = self.commands_at_once() == Some(CommandsAlive::Contained);
+        (is_contained && matches!(socket, LocalSocket::Tcp { .. })).then_some(Peer::NotATool)
     }
 
     fn ancestry(&self, socket: &LocalSocket, deadline: Instant) -> Peer {
-        self.look_up(socket, Depth::Ancestry, deadline)
+        self.ancestry_at_once(socket).unwrap_or_else(|| self.look_up(socket, Depth::Ancestry, deadline))
     }
 
     fn program(&self, socket: &LocalSocket, deadline: Instant) -> Peer {

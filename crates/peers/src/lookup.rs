@@ -40,6 +40,11 @@ pub trait PeerLookup: Send + Sync + 'static {
     /// where that cannot be ruled out. Costs next to nothing when this process has no children.
     fn ancestry(&self, socket: &LocalSocket, deadline: Instant) -> Peer;
 
+    /// The same, where it is known without reading anything. Does not block.
+    fn ancestry_at_once(&self, _socket: &LocalSocket) -> Option<Peer> {
+        None
+    }
+
     /// The peer's user and program: [`Peer::Process`], [`Peer::Tool`] or [`Peer::Unknown`].
     fn program(&self, socket: &LocalSocket, deadline: Instant) -> Peer;
 }

@@ -308,6 +308,11 @@ pub(super) async fn look_up(gateway: &Gateway, socket: Option<&LocalSocket>, dep
     let inner = gateway.inner();
     let unidentified = unidentified(socket);
     let Some(socket) = socket.cloned() else { return unidentified };
+    if depth == LookUp::Ancestry
+        && let Some(known) = inner.peers.ancestry_at_once(&socket)
+    {
+        return known;
+    }
     let deadline = Instant::now() + LOOK_UP_TIME;
     let permits = match socket {
         LocalSocket::Tcp { .. } => &inner.look_ups,

@@ -4,13 +4,14 @@ use std::fs;
 use std::io::Write as _;
 use std::net::TcpStream;
 use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
 use tempfile::TempDir;
-use tidegate_peers::commands::Reach;
-use tidegate_peers::{LocalSocket, PeerLookup as _};
+use tidegate_peers::commands::{Reach, RunningCommands};
+use tidegate_peers::{KernelPeers, LocalSocket, PeerLookup as _};
 use tidegate_trust::origin::{CommandsAlive, Peer};
 
 use crate::support::{
@@ -68,6 +69,50 @@ fn a_client_beside_a_contained_command_is_identified() {
 fn is_shielded(pid: u32) -> bool {
     use std::os::unix::fs::MetadataExt as _;
     own_user() == 0 || fs::metadata(format!("/proc/{pid}/fd")).is_ok_and(|entry| entry.uid() == 0)
+}
+
+/// So that many clients beside commands cost one look.
+#[test]
+fn what_a_look_found_counts_until_an_uncontained_command_ends() {
+    let client = client();
+    adopt_orphans();
+    let launched = Running::start(&["leave", "stay"]);
+    eventually("it leaves", || quiet().commands() == CommandsAlive::Beyond);
+    let commands = RunningCommands::default();
+    let contained = commands.begin(Reach::Contained);
+    contained.launched(launched.0.id());
+    let peers = KernelPeers::new(Vec::new(), commands.clone());
+    assert_eq!((peers.commands_at_once(), peers.ancestry_at_once(&client.socket)), (None, None));
+
+    assert_eq!(peers.commands(), CommandsAlive::Contained);
+
+    assert_eq!(peers.commands_at_once(), Some(CommandsAlive::Contained));
+    assert_eq!(peers.ancestry_at_once(&client.socket), Some(Peer::NotATool));
+    let local = LocalListening::start();
+    let _connected = UnixStream::connect(local.path()).expect("connected");
+    assert_eq!(peers.ancestry_at_once(&local.arrived().0), None);
+
+    let beyond = commands.begin(Reach::Beyond);
+    assert_eq!(peers.commands_at_once(), Some(CommandsAlive::Beyond));
+    let _left_behind = Running::start(&["leave", "stay"]);
+    drop(beyond);
+
+    assert_eq!(peers.commands_at_once(), None);
+    eventually("what it left counts", || peers.commands() == CommandsAlive::Beyond);
+    assert_eq!(peers.ancestry(&client.socket, later()), Peer::Unknown { uid: None });
+}
+
+#[test]
+fn a_process_that_nobody_noted_counts_soon_after_a_look() {
+    adopt_orphans();
+    let launched = Running::start(&["leave", "stay"]);
+    eventually("it leaves", || quiet().commands() == CommandsAlive::Beyond);
+    let (peers, _running) = beside(Reach::Contained, Some(&launched));
+    assert_eq!(peers.commands(), CommandsAlive::Contained);
+
+    let _stray = Running::start(&["leave", "stay"]);
+
+    eventually("it counts", || peers.commands() == CommandsAlive::Beyond);
 }
 
 /// A child has copies of all that this process has open until it runs its program.
