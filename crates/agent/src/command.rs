@@ -110,7 +110,7 @@ impl ActiveCommands {
         call_id: &str,
         run: Option<&RunId>,
     ) -> Result<ActiveCommand, InterruptError> {
-        let (number, requests) = self.find(call_id, run)?;
+        let (number, mut command, requests) = self.find(call_id, run)?;
         let (told, delivered) = oneshot::channel();
         requests.try_send(Interrupt(told)).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => InterruptError::Busy,
@@ -118,22 +118,23 @@ impl ActiveCommands {
         })?;
         delivered.await.map_err(|_| InterruptError::Ended)?;
         let mut list = lock(&self.0.list);
-        let entry = list.entries.get_mut(&number).ok_or(InterruptError::Ended)?;
-        entry.command.interrupts = entry.command.interrupts.saturating_add(1);
-        Ok(entry.command.clone())
+        // A command that the interrupt ended is listed no more.
+        let interrupted = list.entries.get_mut(&number).map_or(&mut command, |entry| &mut entry.command);
+        interrupted.interrupts = interrupted.interrupts.saturating_add(1);
+        Ok(interrupted.clone())
     }
 
     fn find(
         &self,
         call_id: &str,
         run: Option<&RunId>,
-    ) -> Result<(u64, mpsc::Sender<Interrupt>), InterruptError> {
+    ) -> Result<(u64, ActiveCommand, mpsc::Sender<Interrupt>), InterruptError> {
         let list = lock(&self.0.list);
         let is_meant =
             |start: &CommandStart| start.call_id == call_id && run.is_none_or(|run| *run == start.run);
         let mut found = list.entries.iter().filter(|(_, entry)| is_meant(&entry.command.start));
         match (found.next(), found.next()) {
-            (Some((number, entry)), None) => Ok((*number, entry.requests.clone())),
+            (Some((number, entry)), None) => Ok((*number, entry.command.clone(), entry.requests.clone())),
             (None, _) => Err(InterruptError::NotRunning),
             (Some(_), Some(_)) => Err(InterruptError::SeveralRuns),
         }
