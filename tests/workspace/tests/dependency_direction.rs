@@ -48,6 +48,7 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
             "tidegate-bench",
             vec![PROTOCOL, TRUST, STORE, SECRETS, AGENT, TOOLS, SANDBOX, TRIGGERS, HOST, "tidegate-testkit"],
         ),
+        ("tidegate-escape-tests", vec![PROTOCOL, AGENT, SANDBOX, TOOLS]),
         ("tidegate-fuzz", vec![PROTOCOL, TRUST, AGENT, PROVIDERS, GATEWAY, HOST, PROXY, TRIGGERS]),
         (
             "tidegate-integration-tests",

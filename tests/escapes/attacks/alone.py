@@ -1,9 +1,10 @@
-"""Tries to get out of a sandbox, as a command in it. Each attempt prints `held NAME` or `FELL NAME`.
+"""Tries to get out of a sandbox, as a command in it. Nothing of a session is there.
 
 Arguments: JSON with what is alive outside: a TCP port, addresses of this computer, sockets by path and
 by abstract name, a private file, a process, the state directory.
 """
 
+import contextlib
 import ctypes
 import fcntl
 import json
@@ -12,6 +13,8 @@ import socket
 import subprocess
 import sys
 import termios
+
+from attempts import attempt, connects
 
 OUTSIDE = json.loads(sys.argv[1])
 LIBC = ctypes.CDLL(None, use_errno=True)
@@ -29,25 +32,6 @@ def syscall(number, *arguments):
     if result < 0:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
     return result
-
-
-def attempt(name, action):
-    """Whatever fails is held; what returns something true fell."""
-    try:
-        fell = action()
-    except (OSError, ValueError, subprocess.CalledProcessError):
-        fell = False
-    print("FELL" if fell else "held", name, flush=True)
-
-
-def connects(family, address, kind=socket.SOCK_STREAM):
-    def action():
-        with socket.socket(family, kind) as made:
-            made.settimeout(2)
-            made.connect(address)
-            made.send(b"out")
-        return True
-    return action
 
 
 def opens(path, flags=os.O_RDONLY):
@@ -112,6 +96,13 @@ attempt("secret in the first process's arguments",
 attempt("trace of the first process", calls("ptrace", 16, 1, 0, 0))
 attempt("memory of another process", calls("process_vm_readv", 1, 0, 0, 0, 0, 0))
 attempt("other processes in the list", lambda: str(outside) in os.listdir("/proc"))
+
+# --- places where programs meet -------------------------------------------------------------------
+
+for place in ("/tmp", "/var/tmp", "/dev/shm"):
+    # The host looks whether it is where the person's programs find it.
+    with contextlib.suppress(OSError):
+        os.symlink(OUTSIDE["secret"], f"{place}/{OUTSIDE['link']}")
 
 if "reach" in sys.argv[2:]:
     # What follows would harm the computer where nothing confines it.

@@ -3,18 +3,21 @@
 // Tests fail by panicking.
 #![allow(clippy::expect_used, clippy::panic)]
 
+#[path = "../../../crates/tools/tests/common/mod.rs"]
 mod common;
 
 use std::net::{TcpListener, UdpSocket};
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener};
+use std::path::Path;
 
 use common::{Fixture, SECRET, until};
 use serde_json::json;
 use tidegate_agent::tool::ToolOutput;
 
-const ATTACKS: &str = include_str!("escapes/attacks.py");
+const ATTEMPTS: &str = include_str!("../attacks/attempts.py");
+const ATTACKS: &str = include_str!("../attacks/alone.py");
 
 /// What stands for the person's place: the gateway, the session bus, the display, a keyring.
 struct Outside {
@@ -22,20 +25,27 @@ struct Outside {
     port: TcpListener,
     streams: Vec<UnixListener>,
     datagrams: UnixDatagram,
+    link: String,
     arguments: String,
 }
 
 impl Outside {
+    /// Some sockets lie in the workspace, where a command sees them.
     fn new() -> Self {
+        Self::with_sockets_in("workspace")
+    }
+
+    fn with_sockets_in(folder: &str) -> Self {
         let fixture = Fixture::new();
         let port = TcpListener::bind("0.0.0.0:0").expect("a port");
         let abstract_name = format!("tidegate-escapes-{}", fixture.root.display());
         let abstract_address = SocketAddr::from_abstract_name(&abstract_name).expect("a name");
-        // One outside, as a bus or a display has it, and one that lies in the workspace.
-        let paths = [fixture.root.join("outside/bus"), fixture.workspace().join("bus")];
+        // As a bus or a display has it.
+        let folder = fixture.root.join(folder);
+        let paths = [fixture.root.join("state/bus"), folder.join("bus")];
         let mut streams: Vec<_> = paths.iter().map(|path| UnixListener::bind(path).expect("bound")).collect();
         streams.push(UnixListener::bind_addr(&abstract_address).expect("bound"));
-        let datagram = fixture.workspace().join("datagrams");
+        let datagram = folder.join("datagrams");
         let datagrams = UnixDatagram::bind(&datagram).expect("bound");
         let secret = fixture.file("state/key", SECRET);
         std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o600)).expect("changed");
@@ -46,6 +56,7 @@ impl Outside {
         datagrams.set_nonblocking(true).expect("set");
         let mut addresses = vec!["127.0.0.1".to_owned(), "127.0.0.2".to_owned(), "0.0.0.0".to_owned()];
         addresses.extend(own_address());
+        let link = format!("tidegate-escapes-{}", fixture.root.file_name().expect("a name").display());
         let arguments = json!({
             "port": port.local_addr().expect("an address").port(),
             "addresses": addresses,
@@ -53,13 +64,15 @@ impl Outside {
             "abstract": abstract_name,
             "datagram": datagram,
             "secret": secret,
+            "link": link,
             "secret_name": "tidegate-escapes-secret",
             "state": fixture.root.join("state"),
             "process": std::process::id(),
         });
+        fixture.file("workspace/attempts.py", ATTEMPTS);
         fixture.file("workspace/attacks.py", ATTACKS);
         fixture.file("workspace/arguments.json", &arguments.to_string());
-        Self { fixture, port, streams, datagrams, arguments: arguments.to_string() }
+        Self { fixture, port, streams, datagrams, link, arguments: arguments.to_string() }
     }
 
     async fn attack(&self, needs: &[&str], more: &str) -> ToolOutput {
@@ -72,6 +85,12 @@ impl Outside {
         self.fixture.call("exec", arguments).await
     }
 
+    /// Where a link to the secret lies that the command made for the person's programs to find.
+    fn links(&self) -> Vec<&'static str> {
+        let is_there = |place: &&str| std::fs::symlink_metadata(Path::new(place).join(&self.link)).is_ok();
+        SHARED.into_iter().filter(is_there).collect()
+    }
+
     /// Nobody outside heard of anything.
     fn assert_untouched(&self) {
         assert!(self.port.accept().is_err(), "the port was reached");
@@ -79,10 +98,14 @@ impl Outside {
             assert!(socket.accept().is_err(), "socket {at} was reached");
         }
         assert!(self.datagrams.recv(&mut [0; 16]).is_err(), "a datagram came");
+        assert_eq!(self.links(), [""; 0]);
         let mode = std::fs::metadata(self.fixture.root.join("state")).expect("there").permissions().mode();
         assert_ne!(mode & 0o777, 0o777);
     }
 }
+
+/// Places where everybody's programs make files.
+const SHARED: [&str; 3] = ["/tmp", "/var/tmp", "/dev/shm"];
 
 /// An address of this computer that is not loopback, where there is one.
 fn own_address() -> Option<String> {
@@ -126,6 +149,18 @@ async fn a_port_into_the_sandbox_opens_no_way_out() {
     outside.assert_untouched();
 }
 
+/// Local sockets can then be made, and lead to nobody.
+#[tokio::test]
+async fn granted_sockets_open_no_way_out() {
+    let outside = Outside::with_sockets_in("outside");
+    let output = outside.attack(&["sockets"], "").await;
+    // Each only makes a socket of the command's own.
+    let own = ["socket family 1 with high bits", "socket in the workspace", "program in memory"];
+    assert_eq!(fallen(&output.text), own.map(|name| format!("FELL {name}")), "{}", output.text);
+    assert!(output.text.contains("\ndone\n"), "{}", output.text);
+    outside.assert_untouched();
+}
+
 #[tokio::test]
 async fn the_attacks_succeed_where_nothing_confines_them() {
     let outside = Outside::new();
@@ -143,6 +178,11 @@ async fn the_attacks_succeed_where_nothing_confines_them() {
     ] {
         assert!(fell(name), "the attack proves nothing: {name}: {}", output.text);
     }
+    let links = outside.links();
+    for place in SHARED {
+        let _ = std::fs::remove_file(Path::new(place).join(&outside.link));
+    }
+    assert_eq!(links, SHARED, "the link proves nothing");
 }
 
 #[tokio::test]
