@@ -5,76 +5,20 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
 mod common;
+#[path = "common/work.rs"]
+mod work;
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use common::{Fixture, Remember};
-use serde_json::json;
+use common::Fixture;
+use work::{fails, installed, person, project, works};
 
-/// A time limit that no ordinary work reaches, in seconds.
-const PATIENT: u32 = 300;
-
-/// A fixture in which commands find what a project has.
-fn project() -> Fixture {
-    let fixture = Fixture::new();
-    fixture.file("workspace/greeting.txt", "hello\n");
-    fixture
-}
-
-fn arguments(needs: &[&str], command: &str) -> serde_json::Value {
-    let mut arguments = json!({"command": command, "timeoutSeconds": PATIENT});
-    if !needs.is_empty() {
-        arguments["needs"] = json!(needs);
-        arguments["reason"] = json!("the work needs it");
-    }
-    arguments
-}
-
-/// Runs `command` with `needs`: it must succeed, end with the line `done`, and have nothing set aside.
-async fn works(fixture: &Fixture, needs: &[&str], command: &str) {
-    let script = format!("set -e\n{command}\necho done");
-    let remember = Remember::default();
-
-    let output = fixture.call_in(fixture.context(remember.clone()), "exec", arguments(needs, &script)).await;
-
-    assert!(output.text.contains("done\n[exit code 0"), "{command}: {}", output.text);
-    assert!(!output.text.contains("set aside"), "{command}: {}", output.text);
-    let class = format!("{:?}", remember.only_command().confinement.class);
-    let expected = if needs.contains(&"unconfined") { "Unconfined" } else { "Contained" };
-    assert!(class.starts_with(expected), "{command}: {class}");
-}
-
-/// Runs `command` with `needs`: it must fail.
-async fn fails(fixture: &Fixture, needs: &[&str], command: &str) {
-    let script = format!("set -e\n{command}\necho done");
-    let output = fixture.call("exec", arguments(needs, &script)).await;
-    assert!(!output.text.contains("done\n[exit code 0"), "it works: {command}: {}", output.text);
-}
-
-/// Whether a program is among the system's, which every sandbox has. Says so where it is not.
-fn installed(program: &str) -> bool {
-    let is_there =
-        ["/usr/bin", "/usr/local/bin"].iter().any(|folder| Path::new(folder).join(program).exists());
-    if !is_there {
-        println!("skipped: {program} is not installed");
-    }
-    is_there
-}
-
-/// Makes the workspace a repository with one commit, outside of any sandbox.
+/// Makes the workspace a repository with one commit.
 fn repository(fixture: &Fixture) {
-    let script =
-        "git init -q . && git add . && git -c user.name=a -c user.email=a@example.org commit -q -m first";
-    let made = Command::new("sh")
-        .args(["-c", script])
-        .current_dir(fixture.workspace())
-        .env("HOME", fixture.root.join("home"))
-        .output()
-        .expect("sh");
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     fixture.file("home/.gitconfig", "[user]\n\tname = Ada\n\temail = ada@example.org\n");
+    person(fixture, "git init -q . && git add . && git commit -q -m first");
 }
 
 #[tokio::test]
@@ -292,6 +236,42 @@ async fn a_clone_needs_the_host() {
     let work = "git clone -q http://mirror.example.com/project.git; ls project/.git";
     fails(&mirror.fixture, &[], work).await;
     works(&mirror.fixture, &MIRROR, work).await;
+}
+
+#[tokio::test]
+async fn a_fetch_needs_git_and_the_host() {
+    let mirror = Mirror::start();
+    let fixture = &mirror.fixture;
+    repository(fixture);
+    let work =
+        "git fetch -q http://mirror.example.com/project.git main:theirs; git log theirs | grep -q first";
+    fails(fixture, &MIRROR, work).await;
+    fails(fixture, &["git"], work).await;
+    works(fixture, &["git", MIRROR[0]], work).await;
+}
+
+#[tokio::test]
+async fn updating_a_registered_submodule_needs_git_and_the_host() {
+    let mirror = Mirror::start();
+    let place = &mirror.fixture;
+    let both = ["git", MIRROR[0]];
+    repository(place);
+    // As it is after a clone without submodules.
+    person(
+        place,
+        "git -c protocol.file.allow=always submodule --quiet add ../outside/mirror/project.git lib
+         git config -f .gitmodules submodule.lib.url http://mirror.example.com/project.git
+         git add . && git commit -q -m second
+         git submodule --quiet deinit -f lib && rm -r .git/modules",
+    );
+    let told = fails(place, &both, "git submodule --quiet update --init").await;
+    assert!(told.contains("could not write config file"), "{told}");
+
+    person(place, "git submodule --quiet init");
+    let work = "git submodule --quiet update; git status; ls lib/.git";
+    fails(place, &MIRROR, work).await;
+    fails(place, &["git"], work).await;
+    works(place, &both, work).await;
 }
 
 #[tokio::test]
