@@ -97,10 +97,21 @@ attempt("trace of the first process", calls("ptrace", 16, 1, 0, 0))
 attempt("memory of another process", calls("process_vm_readv", 1, 0, 0, 0, 0, 0))
 attempt("other processes in the list", lambda: str(outside) in os.listdir("/proc"))
 
-# --- places where programs meet -------------------------------------------------------------------
+# --- files of the person ---------------------------------------------------------------------------
+
+state, secret = OUTSIDE["state"], OUTSIDE["secret"]
+attempt("private file", opens(secret))
+attempt("private file by another way", opens(f"/proc/self/root{secret}"))
+attempt("private file by a link", lambda: os.symlink(secret, "link") or opens("link")())
+attempt("mode of a private file", lambda: os.chmod(secret, 0o666) is None)
+attempt("attribute of a private file", lambda: os.setxattr(secret, "user.escape", b"x") is None)
+attempt("end of a private file", lambda: os.truncate(secret, 1) is None)
+attempt("name of a private file", lambda: os.rename(secret, f"{secret}-moved") is None)
+attempt("mode of the state directory", lambda: os.chmod(state, 0o777) is None)
+attempt("times of the state directory", lambda: os.utime(state) is None)
 
 for place in ("/tmp", "/var/tmp", "/dev/shm"):
-    # The host looks whether it is where the person's programs find it.
+    # The host looks whether a link is where the person's programs find it.
     with contextlib.suppress(OSError):
         os.symlink(OUTSIDE["secret"], f"{place}/{OUTSIDE['link']}")
 
@@ -156,11 +167,6 @@ attempt("x32 system calls", lambda: os.system(
 
 # --- files ---------------------------------------------------------------------------------------
 
-state, secret = OUTSIDE["state"], OUTSIDE["secret"]
-attempt("private file", opens(secret))
-attempt("private file by another way", opens(f"/proc/self/root{secret}"))
-attempt("mode of the state directory", lambda: os.chmod(state, 0o777) is None)
-attempt("times of the state directory", lambda: os.utime(state) is None)
 for place in ("/", "/usr", "/etc", "/opt", "/dev", "/home"):
     attempt(f"new file in {place}", opens(f"{place}/tidegate-escape", os.O_CREAT | os.O_WRONLY))
 attempt("hard link to the system", lambda: os.link("/etc/hostname", "hard") is None)

@@ -99,8 +99,13 @@ impl Outside {
         }
         assert!(self.datagrams.recv(&mut [0; 16]).is_err(), "a datagram came");
         assert_eq!(self.links(), [""; 0]);
-        let mode = std::fs::metadata(self.fixture.root.join("state")).expect("there").permissions().mode();
-        assert_ne!(mode & 0o777, 0o777);
+        assert_eq!(self.fixture.text("state/key").as_deref(), Some(SECRET));
+        let mode = |path| {
+            let metadata = std::fs::metadata(self.fixture.root.join(path)).expect("there");
+            metadata.permissions().mode() & 0o777
+        };
+        assert_eq!(mode("state/key"), 0o600);
+        assert_ne!(mode("state"), 0o777);
     }
 }
 
@@ -175,6 +180,12 @@ async fn the_attacks_succeed_where_nothing_confines_them() {
         "abstract socket",
         "turned to a socket file",
         "signal to the host",
+        "private file by a link",
+        "mode of a private file",
+        "end of a private file",
+        "name of a private file",
+        "mode of the state directory",
+        "times of the state directory",
     ] {
         assert!(fell(name), "the attack proves nothing: {name}: {}", output.text);
     }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 use tidegate_sandbox::bubblewrap::Bubblewrap;
 use tidegate_sandbox::spec::{Command, Spec, User};
-use tidegate_sandbox::{Layers, Limits, StartError, Streams, start};
+use tidegate_sandbox::{Layers, Limits, StartError, Started, Streams, start};
 
 /// What the file outside holds.
 pub(crate) const SECRET: &str = "a secret outside the workspace";
@@ -74,7 +74,23 @@ impl Place {
         program: &str,
         arguments: Vec<String>,
     ) -> Result<(Layers, String), StartError> {
-        let mut output = tempfile::tempfile().expect("a file");
+        let (mut started, mut output) = self.start(bubblewrap, spec, program, arguments)?;
+        started.process.wait().expect("it ends");
+        output.rewind().expect("from the start");
+        let mut text = String::new();
+        output.read_to_string(&mut text).expect("text");
+        Ok((started.layers, text))
+    }
+
+    /// Starts a program, and gives the file that it prints into.
+    pub(crate) fn start(
+        &self,
+        bubblewrap: &Bubblewrap,
+        spec: &Spec,
+        program: &str,
+        arguments: Vec<String>,
+    ) -> Result<(Started, File), StartError> {
+        let output = tempfile::tempfile().expect("a file");
         let copy = || File::from(OwnedFd::from(output.try_clone().expect("cloned")));
         let streams = Streams {
             input: File::open("/dev/null").expect("there").into(),
@@ -94,11 +110,6 @@ impl Place {
             directory: spec.workspace.clone(),
             terminal: false,
         };
-        let mut started = start(bubblewrap, spec, &user, &command, &[], streams)?;
-        started.process.wait().expect("it ends");
-        output.rewind().expect("from the start");
-        let mut text = String::new();
-        output.read_to_string(&mut text).expect("text");
-        Ok((started.layers, text))
+        Ok((start(bubblewrap, spec, &user, &command, &[], streams)?, output))
     }
 }
