@@ -5,7 +5,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::{Value, json};
@@ -54,6 +54,11 @@ const SECRETS: &str = "org.freedesktop.secrets";
 /// An output that programs can take pictures of, and no X server.
 const SWAY: &str = "output HEADLESS-1 resolution 320x200\nxwayland disable\n";
 
+/// For a program to end when it is asked to.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Between looks at a condition.
+const INTERVAL: Duration = Duration::from_millis(10);
+
 pub(crate) struct Session {
     directory: PathBuf,
     variables: Vec<(&'static str, String)>,
@@ -67,11 +72,16 @@ pub(crate) struct Session {
 struct Program(Child);
 
 impl Drop for Program {
+    /// Asked first: an X server removes its socket file.
     fn drop(&mut self) {
-        if let Ok(group) = i32::try_from(self.0.id()) {
-            // It may have ended by itself.
-            let _ = kill_process_group(Pid::from_raw(group).expect("a number"), Signal::KILL);
+        let group = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw).expect("a number");
+        // It may have ended by itself.
+        let _ = kill_process_group(group, Signal::TERM);
+        let start = Instant::now();
+        while start.elapsed() < PATIENCE && matches!(self.0.try_wait(), Ok(None)) {
+            std::thread::sleep(INTERVAL);
         }
+        let _ = kill_process_group(group, Signal::KILL);
         let _ = self.0.wait();
     }
 }
@@ -323,6 +333,6 @@ fn until(what: &str, condition: impl Fn() -> bool) {
     let start = Instant::now();
     while !condition() {
         assert!(start.elapsed() < DEADLINE, "it did not happen in time: {what}");
-        std::thread::sleep(std::time::Duration::from_millis(10));
+        std::thread::sleep(INTERVAL);
     }
 }
