@@ -1,7 +1,7 @@
 //! A real session of a desktop, of the user who runs the tests: X server, compositor, buses, keyring and
 //! a terminal, each with what a command could want of it. Root has no compositor: sway refuses to run.
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -16,8 +16,6 @@ use crate::common::{DEADLINE, Fixture};
 pub(crate) const KEPT: &str = "a secret of the keyring";
 /// Programs of the session that make a file where somebody else has them do so.
 const MARKS: [&str; 3] = ["bus", "compositor", "terminal"];
-/// The cookie of the display, in hexadecimal.
-const COOKIE: &str = "00112233445566778899aabbccddeeff";
 /// The programs, and Debian's packages of them.
 const PROGRAMS: [(&str, &str); 13] = [
     ("Xvfb", "xvfb"),
@@ -63,6 +61,8 @@ pub(crate) struct Session {
     directory: PathBuf,
     variables: Vec<(&'static str, String)>,
     display: u16,
+    /// What its clients show.
+    cookie: [u8; 16],
     accessibility: String,
     /// The last that was started is the first to end.
     programs: Vec<Program>,
@@ -111,8 +111,14 @@ impl Session {
             ("PATH", "/usr/bin:/bin".to_owned()),
             ("LANG", "C.UTF-8".to_owned()),
         ];
-        let mut session =
-            Self { directory, variables, display: 0, accessibility: String::new(), programs: Vec::new() };
+        let mut session = Self {
+            directory,
+            variables,
+            display: 0,
+            cookie: [0; 16],
+            accessibility: String::new(),
+            programs: Vec::new(),
+        };
         private(&session.directory.join("run"));
         session.start_display();
         session.start_bus();
@@ -136,7 +142,7 @@ impl Session {
             "variables": self.variables().collect::<std::collections::BTreeMap<_, _>>(),
             "run": Path::new("/run/user").join(user.to_string()).is_dir(),
             "display": self.display,
-            "cookie": COOKIE,
+            "cookie": self.cookie.map(|byte| format!("{byte:02x}")).concat(),
             "sway": self.run("sway.sock"),
             "bus": {"file": self.run("bus"), "name": self.abstract_name()},
             "accessibility": self.accessibility,
@@ -149,12 +155,9 @@ impl Session {
 
     /// The file that authorizes clients of the display.
     pub(crate) fn cookie_file(&self) -> Vec<u8> {
-        let data: Vec<u8> = (0..COOKIE.len() / 2)
-            .map(|at| u8::from_str_radix(&COOKIE[2 * at..2 * at + 2], 16).expect("hexadecimal"))
-            .collect();
         // Xau(3): the family for every address, then address, display, name and data.
         let mut file = vec![0xff, 0xff];
-        for part in [&b""[..], b"", b"MIT-MAGIC-COOKIE-1", &data] {
+        for part in [&b""[..], b"", b"MIT-MAGIC-COOKIE-1", &self.cookie] {
             file.extend(u16::try_from(part.len()).expect("short").to_be_bytes());
             file.extend(part);
         }
@@ -195,6 +198,9 @@ impl Session {
     }
 
     fn start_display(&mut self) {
+        // Other computers reach the display, too.
+        let mut random = std::fs::File::open("/dev/urandom").expect("a system that has it");
+        random.read_exact(&mut self.cookie).expect("random bytes");
         let cookie = self.cookie_file();
         let authority = self.variable("XAUTHORITY").to_owned();
         std::fs::write(&authority, cookie).expect("written");
