@@ -135,7 +135,7 @@ pub fn file_rules(spec: &Spec) -> Vec<FileRule> {
     let mut rules = vec![
         rule(Path::new("/"), FileAccess::Read),
         rule(Path::new("/dev"), FileAccess::Devices),
-        rule(Path::new("/dev/shm"), FileAccess::Private),
+        rule(Path::new("/dev/shm"), private(Path::new("/dev/shm"))),
         rule(Path::new("/run"), private(Path::new("/run"))),
         rule(Path::new("/tmp"), private(Path::new("/tmp"))),
         rule(&spec.home, private(&spec.home)),

@@ -74,3 +74,24 @@ fn a_granted_folder_that_leads_elsewhere_is_not_given() {
         assert_replaced(place.run(&spec, "cat ../link/secret"), &link);
     }
 }
+
+/// As it would be when a toolchain is removed while a command starts.
+#[test]
+fn a_folder_that_vanished_is_named_and_nothing_runs() {
+    let place = Place::new();
+    let gone = place.root.join("gone");
+    for grant in [
+        |spec: &mut Spec, path| spec.writable = vec![path],
+        |spec: &mut Spec, path| spec.readable = vec![path],
+        |spec: &mut Spec, path| spec.read_only = vec![path],
+        |spec: &mut Spec, path| spec.workspace = path,
+        |spec: &mut Spec, path| spec.private_home = path,
+    ] {
+        let mut spec = place.spec();
+        grant(&mut spec, gone.clone());
+        let refused = place.run(&spec, "touch ../workspace/ran").map_err(|error| error.to_string());
+        let sentence = format!("{} cannot be used: No such file", gone.display());
+        assert!(refused.as_ref().is_err_and(|refused| refused.starts_with(&sentence)), "{refused:?}");
+        assert!(!place.root.join("workspace/ran").exists() && !gone.exists());
+    }
+}
