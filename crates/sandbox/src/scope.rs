@@ -20,6 +20,8 @@ pub struct MemoryScope {
     program: PathBuf,
     /// The person's runtime directory, in which the service manager listens.
     runtime_directory: PathBuf,
+    /// Its name, which no other has.
+    unit: String,
     /// Bytes of memory of all processes together.
     memory: u64,
     /// Processes and threads.
@@ -38,13 +40,15 @@ pub enum ScopeError {
 }
 
 impl MemoryScope {
-    /// A scope made by `program` and the service manager that listens in `runtime_directory`.
+    /// A scope made by `program` and the service manager that listens in `runtime_directory`, under a name
+    /// by which its processes can be found.
     ///
     /// # Errors
     /// Why it cannot be made.
     pub fn find(
         program: &Path,
         runtime_directory: &Path,
+        unit: String,
         memory: u64,
         tasks: u64,
     ) -> Result<Self, ScopeError> {
@@ -57,7 +61,7 @@ impl MemoryScope {
             return Err(ScopeError::Manager(runtime_directory.to_owned()));
         }
         let (program, runtime_directory) = (program.to_owned(), runtime_directory.to_owned());
-        Ok(Self { program, runtime_directory, memory, tasks })
+        Ok(Self { program, runtime_directory, unit, memory, tasks })
     }
 
     /// What becomes `program`, in the same process, without variables.
@@ -65,6 +69,7 @@ impl MemoryScope {
         let mut command = Command::new(&self.program);
         command
             .args(["--user", "--scope", "--quiet", "--collect"])
+            .arg(format!("--unit={}", self.unit))
             .arg(format!("--property=MemoryMax={}", self.memory))
             .arg(format!("--property=TasksMax={}", self.tasks))
             .args(["--", ENV, "-i"])

@@ -5,15 +5,11 @@
 
 mod common;
 
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
-use std::os::unix::net::UnixListener;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use common::{Fixture, person};
 use serde_json::json;
-use tidegate_sandbox::report::Layer;
-use tidegate_tools::{Launcher, SandboxOptions, Sandboxes};
+use tidegate_tools::{SandboxOptions, Sandboxes};
 
 const MEBIBYTE: u64 = 1 << 20;
 
@@ -64,63 +60,6 @@ print(\"done\")'";
     assert!(output.text.starts_with("done\n[exit code 0"), "{}", output.text);
 }
 
-/// A bubblewrap that refuses what some systems refuse, and otherwise is the system's. Only one that belongs
-/// to root is used.
-fn refusing(fixture: &Fixture) -> Option<PathBuf> {
-    let script = "#!/bin/sh
-[ \"$1\" = --version ] && { echo bubblewrap 0.8.0; exit; }
-echo start >> \"$(dirname \"$0\")/starts\"
-if grep -qa CAP_SYS_RESOURCE \"/proc/self/fd/$2\"; then
-    echo 'bwrap: capset failed: Operation not permitted' >&2
-    exit 1
-fi
-exec /usr/bin/bwrap \"$@\"
-";
-    let path = fixture.file("outside/bwrap", script);
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("changed");
-    (std::fs::metadata(&path).expect("there").uid() == 0).then_some(path)
-}
-
-/// A service manager that takes note of what it is asked, and does it without a control group.
-fn service_manager(fixture: &Fixture) -> Option<(PathBuf, UnixListener)> {
-    let script = "#!/bin/sh
-printf '%s\\n' \"$XDG_RUNTIME_DIR\" \"$@\" > \"$(dirname \"$0\")/asked\"
-while [ \"$1\" != -- ]; do shift; done
-shift
-exec \"$@\"
-";
-    let path = fixture.file("outside/systemd-run", script);
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("changed");
-    std::fs::create_dir_all(fixture.root.join("outside/runtime/systemd")).expect("made");
-    let listener = UnixListener::bind(fixture.root.join("outside/runtime/systemd/private")).expect("bound");
-    (std::fs::metadata(&path).expect("there").uid() == 0).then_some((path, listener))
-}
-
-#[tokio::test]
-async fn a_sandbox_begins_in_a_scope_where_the_person_wants_one() {
-    let mut fixture = Fixture::new();
-    let Some((systemd_run, _listener)) = service_manager(&fixture) else { return };
-    let runtime = fixture.root.join("outside/runtime");
-    fixture.variables = vec![("XDG_RUNTIME_DIR".into(), runtime.clone().into())];
-    let options = SandboxOptions {
-        memory_scope: true,
-        memory: Some(512 * MEBIBYTE),
-        systemd_run: Some(systemd_run),
-        ..SandboxOptions::default()
-    };
-    let sandboxes = Sandboxes::new(fixture.root.join("state/sandbox"), person(&fixture.root));
-    fixture.sandboxes = Arc::new(sandboxes.with_options(options));
-
-    let command = "echo $XDG_RUNTIME_DIR; sleep 60 & exit 3";
-    let output = fixture.call("exec", json!({"command": command})).await;
-
-    assert!(output.text.starts_with("\n[exit code 3"), "{}", output.text);
-    let asked = fixture.text("outside/asked").expect("it was asked");
-    for line in [&*runtime.to_string_lossy(), "--user", "--scope", "--property=MemoryMax=536870912", "-i"] {
-        assert!(asked.lines().any(|asked| asked == line), "{line}: {asked}");
-    }
-}
-
 #[tokio::test]
 async fn a_scope_that_cannot_be_made_is_a_sentence() {
     let options = SandboxOptions { memory_scope: true, ..SandboxOptions::default() };
@@ -130,44 +69,101 @@ async fn a_scope_that_cannot_be_made_is_a_sentence() {
     assert!(!fixture.workspace().join("ran").exists());
 }
 
-#[tokio::test]
-async fn a_capability_that_is_refused_is_done_without_and_not_asked_again() {
-    let mut fixture = Fixture::new();
-    let Some(bubblewrap) = refusing(&fixture) else { return };
-    let options = SandboxOptions { bubblewrap: Some(bubblewrap), ..SandboxOptions::default() };
-    let sandboxes = Sandboxes::new(fixture.root.join("state/sandbox"), person(&fixture.root));
-    fixture.sandboxes = Arc::new(sandboxes.with_options(options));
+/// Only a program that belongs to root is taken for the system's.
+mod as_root {
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::os::unix::net::UnixListener;
+    use std::path::PathBuf;
 
-    let report = fixture.sandboxes.report(&Launcher::new(common::tool_host())).await;
-    let after_the_trial = fixture.text("outside/starts").unwrap_or_default().lines().count();
-    let output = fixture.call("exec", json!({"command": "echo ran"})).await;
-    let after_a_command = fixture.text("outside/starts").unwrap_or_default().lines().count();
+    use tidegate_peers::commands::SCOPE_PREFIX;
+    use tidegate_sandbox::report::Layer;
+    use tidegate_tools::Launcher;
 
-    assert!(report.is_contained() && !report.holds(Layer::Inotify), "{report:?}");
-    let losses = report.losses();
-    assert!(
-        losses.len() == 1 && losses[0].contains("does not let bubblewrap give the capability"),
-        "{losses:?}"
-    );
-    assert!(output.text.starts_with("ran\n[exit code 0"), "{}", output.text);
-    assert_eq!((after_the_trial, after_a_command), (2, 3));
-}
+    use super::*;
 
-#[tokio::test]
-async fn a_refusal_for_another_reason_runs_nothing() {
-    let mut fixture = Fixture::new();
-    if refusing(&fixture).is_none() {
-        return;
-    }
-    let script = "#!/bin/sh
+    /// A bubblewrap that refuses what some systems refuse, and otherwise is the system's.
+    fn refusing(fixture: &Fixture) -> PathBuf {
+        let script = "#!/bin/sh
 [ \"$1\" = --version ] && { echo bubblewrap 0.8.0; exit; }
-echo 'bwrap: No permissions to create new namespace' >&2
-exit 1
+echo start >> \"$(dirname \"$0\")/starts\"
+if grep -qa CAP_SYS_RESOURCE \"/proc/self/fd/$2\"; then
+        echo 'bwrap: capset failed: Operation not permitted' >&2
+        exit 1
+    fi
+    exec /usr/bin/bwrap \"$@\"
+    ";
+        let path = fixture.file("outside/bwrap", script);
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("changed");
+        path
+    }
+
+    /// A service manager that takes note of what it is asked, and does it without a control group.
+    fn service_manager(fixture: &Fixture) -> (PathBuf, UnixListener) {
+        let script = "#!/bin/sh
+printf '%s\\n' \"$XDG_RUNTIME_DIR\" \"$@\" > \"$(dirname \"$0\")/asked\"
+while [ \"$1\" != -- ]; do shift; done
+shift
+exec \"$@\"
 ";
-    let bubblewrap = Some(fixture.file("outside/bwrap", script));
-    let sandboxes = Sandboxes::new(fixture.root.join("state/sandbox"), person(&fixture.root));
-    let options = SandboxOptions { bubblewrap, ..SandboxOptions::default() };
-    fixture.sandboxes = Arc::new(sandboxes.with_options(options));
-    let report = fixture.sandboxes.report(&Launcher::new(common::tool_host())).await;
-    assert!(report.problem().is_some_and(|problem| problem.contains("No permissions")), "{report:?}");
+        let path = fixture.file("outside/systemd-run", script);
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("changed");
+        std::fs::create_dir_all(fixture.root.join("outside/runtime/systemd")).expect("made");
+        let listener =
+            UnixListener::bind(fixture.root.join("outside/runtime/systemd/private")).expect("bound");
+        (path, listener)
+    }
+
+    #[tokio::test]
+    #[ignore = "needs root"]
+    async fn a_sandbox_begins_in_a_scope_where_the_person_wants_one() {
+        let mut fixture = Fixture::new();
+        let (systemd_run, _listener) = service_manager(&fixture);
+        let runtime = fixture.root.join("outside/runtime");
+        fixture.variables = vec![("XDG_RUNTIME_DIR".into(), runtime.clone().into())];
+        let options = SandboxOptions {
+            memory_scope: true,
+            memory: Some(512 * MEBIBYTE),
+            systemd_run: Some(systemd_run),
+            ..SandboxOptions::default()
+        };
+        let sandboxes = Sandboxes::new(fixture.root.join("state/sandbox"), person(&fixture.root));
+        fixture.sandboxes = Arc::new(sandboxes.with_options(options));
+
+        let command = "echo $XDG_RUNTIME_DIR; sleep 60 & exit 3";
+        let output = fixture.call("exec", json!({"command": command})).await;
+
+        assert!(output.text.starts_with("\n[exit code 3"), "{}", output.text);
+        let asked = fixture.text("outside/asked").expect("it was asked");
+        for line in [&*runtime.to_string_lossy(), "--user", "--scope", "--property=MemoryMax=536870912", "-i"]
+        {
+            assert!(asked.lines().any(|asked| asked == line), "{line}: {asked}");
+        }
+        // By this name what is in it is known as a command's.
+        let unit = asked.lines().find_map(|line| line.strip_prefix("--unit="));
+        assert!(unit.is_some_and(|unit| unit.starts_with(SCOPE_PREFIX)), "{asked}");
+    }
+
+    #[tokio::test]
+    #[ignore = "needs root"]
+    async fn a_capability_that_is_refused_is_done_without_and_not_asked_again() {
+        let mut fixture = Fixture::new();
+        let bubblewrap = refusing(&fixture);
+        let options = SandboxOptions { bubblewrap: Some(bubblewrap), ..SandboxOptions::default() };
+        let sandboxes = Sandboxes::new(fixture.root.join("state/sandbox"), person(&fixture.root));
+        fixture.sandboxes = Arc::new(sandboxes.with_options(options));
+
+        let report = fixture.sandboxes.report(&Launcher::new(common::tool_host())).await;
+        let after_the_trial = fixture.text("outside/starts").unwrap_or_default().lines().count();
+        let output = fixture.call("exec", json!({"command": "echo ran"})).await;
+        let after_a_command = fixture.text("outside/starts").unwrap_or_default().lines().count();
+
+        assert!(report.is_contained() && !report.holds(Layer::Inotify), "{report:?}");
+        let losses = report.losses();
+        assert!(
+            losses.len() == 1 && losses[0].contains("does not let bubblewrap give the capability"),
+            "{losses:?}"
+        );
+        assert!(output.text.starts_with("ran\n[exit code 0"), "{}", output.text);
+        assert_eq!((after_the_trial, after_a_command), (2, 3));
+    }
 }

@@ -98,7 +98,11 @@ pub(crate) fn effective_user(pid: u32) -> io::Result<u32> {
 /// When there is no such process.
 pub(crate) fn is_in_scope(pid: u32, prefix: &str) -> io::Result<bool> {
     let groups = procfs::ProcessCGroups::from_file(entry(pid, "cgroup")).map_err(as_io)?;
-    Ok(groups.0.iter().any(|group| group.pathname.split('/').any(|name| name.starts_with(prefix))))
+    Ok(is_named(&groups, prefix))
+}
+
+fn is_named(groups: &procfs::ProcessCGroups, prefix: &str) -> bool {
+    groups.0.iter().any(|group| group.pathname.split('/').any(|name| name.starts_with(prefix)))
 }
 
 fn as_io(error: ProcError) -> io::Error {
@@ -350,6 +354,24 @@ mod tests {
         let text = format!("9 (x) R 1 (y)) {rest}");
         let stat = procfs::process::Stat::from_read(text.as_bytes()).expect("it is read");
         assert_eq!((stat.ppid, stat.starttime), (42, 777));
+    }
+
+    /// As the kernel writes them for commands of a service manager's scope; not tried with one yet.
+    #[test]
+    fn a_command_is_known_by_the_name_of_its_scope() {
+        let prefix = crate::commands::SCOPE_PREFIX;
+        let above = "/user.slice/user-1000.slice/user@1000.service/app.slice";
+        for (text, is_commands) in [
+            (format!("0::{above}/{prefix}812-3.scope"), true),
+            (format!("0::{above}/{prefix}812-3.scope/below/it"), true),
+            (format!("3:cpu,cpuacct:/\n1:name=systemd:{above}/{prefix}812-3.scope"), true),
+            (format!("0::{above}/app-tidegate-812.scope"), false),
+            (format!("0::{above}/not-{prefix}812.scope"), false),
+            ("0::/".to_owned(), false),
+        ] {
+            let groups = procfs::ProcessCGroups::from_read(text.as_bytes()).expect("it is read");
+            assert_eq!(is_named(&groups, prefix), is_commands, "{text}");
+        }
     }
 
     #[test]

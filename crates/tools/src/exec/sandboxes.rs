@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use sha2::{Digest as _, Sha256};
+use tidegate_peers::commands::SCOPE_PREFIX;
 use tidegate_sandbox::Limits;
 use tidegate_sandbox::bubblewrap::{Bubblewrap, BubblewrapError};
 use tidegate_sandbox::report::Report;
@@ -171,7 +172,9 @@ impl Sandboxes {
         }
         let program = self.options.systemd_run.as_deref().unwrap_or(Path::new(scope::PROGRAM));
         let directory = Path::new(runtime_directory.unwrap_or("/nonexistent"));
-        MemoryScope::find(program, directory, self.memory(), PROCESSES).map(Some)
+        let number = self.count.fetch_add(1, Ordering::Relaxed);
+        let unit = format!("{SCOPE_PREFIX}{}{number}.scope", own_prefix());
+        MemoryScope::find(program, directory, unit, self.memory(), PROCESSES).map(Some)
     }
 
     /// Bytes of memory that the processes of a command may use together.
