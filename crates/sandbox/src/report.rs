@@ -90,7 +90,13 @@ impl Report {
         let says = |words: &[&str]| words.iter().any(|word| problem.contains(word));
         let remedy = if says(&["not installed"]) {
             "Install the package `bubblewrap`, then restart Tidegate."
-        } else if says(&["RTM_NEWADDR", "uid map", "Permission denied"]) {
+        } else if says(&["set-user-ID", "does not belong to root", "does not tell its version"]) {
+            "Put the system's own bubblewrap in its place: reinstall the package `bubblewrap`, then restart Tidegate."
+        } else if says(&["Tidegate needs"]) {
+            "Update the package `bubblewrap`, then restart Tidegate."
+        } else if says(&["Can't mount proc"]) {
+            "Tidegate runs in a container that forbids this. Run it outside of the container."
+        } else if says(&["RTM_NEWADDR"]) || says(&["bwrap:"]) && says(&["Permission denied"]) {
             "This system forbids namespaces to programs without an AppArmor profile. Install Tidegate's Debian \
              package, which brings one, then restart Tidegate."
         } else if says(&["No permissions to create new namespace", "namespace failed"]) {
@@ -149,7 +155,13 @@ mod tests {
     fn known_refusals_have_a_remedy() {
         for (said, part) in [
             ("bubblewrap is not installed", "Install the package"),
+            ("/usr/bin/bwrap is a set-user-ID program, which Tidegate does not use", "reinstall the package"),
+            ("/usr/bin/bwrap has version 0.4.1; Tidegate needs 0.5.0 or later", "Update the package"),
+            ("bwrap: Can't mount proc on /newroot/proc: Operation not permitted", "container"),
             ("bwrap: loopback: Failed RTM_NEWADDR: Operation not permitted", "AppArmor"),
+            ("bwrap: setting up uid map: Permission denied", "AppArmor"),
+            ("the probe could not be prepared: Permission denied (os error 13)", "log of Tidegate"),
+            ("Landlock file rules: the kernel has no Landlock", "lsm=landlock"),
             ("bwrap: No permissions to create new namespace", "kernel.unprivileged_userns_clone"),
             ("bwrap: Creating new namespace failed: No space left on device", "user.max_user_namespaces"),
         ] {

@@ -180,6 +180,11 @@ impl<F: Fn(ApprovalQuestion) -> ApprovalAnswer + Send + Sync> ApprovalGate for A
 pub(crate) struct Remember(Arc<Mutex<Vec<ApprovalPlan>>>);
 
 impl Remember {
+    /// Whether anything was asked.
+    pub(crate) fn was_asked(&self) -> bool {
+        !self.0.lock().expect("unpoisoned").is_empty()
+    }
+
     /// The one plan that was shown.
     pub(crate) fn only_plan(&self) -> ApprovalPlan {
         let mut plans = self.0.lock().expect("unpoisoned");
