@@ -84,7 +84,8 @@ async fn call(root: &Path, tool: &str, arguments: &str) -> Result<ToolOutput, Bo
     Ok(tool.call(context, serde_json::from_str(arguments)?).await)
 }
 
-/// A network in which every public name is one server on this computer.
+/// A network in which every public name is one server on this computer, but for one that leads to a
+/// company's own network.
 fn one_server(server: SocketAddr) -> NetworkPorts {
     NetworkPorts { resolver: Arc::new(OneServer(server)), connector: Arc::new(OneServer(server)) }
 }
@@ -92,8 +93,10 @@ fn one_server(server: SocketAddr) -> NetworkPorts {
 struct OneServer(SocketAddr);
 
 impl Resolver for OneServer {
-    fn resolve<'a>(&'a self, _name: LookupName<'a>) -> BoxFuture<'a, std::io::Result<Vec<IpAddr>>> {
-        Box::pin(async { Ok(vec![IpAddr::from([203, 0, 113, 7])]) })
+    fn resolve<'a>(&'a self, name: LookupName<'a>) -> BoxFuture<'a, std::io::Result<Vec<IpAddr>>> {
+        let is_inside = matches!(name, LookupName::Public(host) if host.to_string().starts_with("inside."));
+        let address = if is_inside { [10, 0, 0, 7] } else { [203, 0, 113, 7] };
+        Box::pin(async move { Ok(vec![IpAddr::from(address)]) })
     }
 }
 

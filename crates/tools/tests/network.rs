@@ -8,23 +8,32 @@ mod common;
 use common::Fixture;
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 
-/// What stands for the internet: it answers every request with the first line of it.
+/// What stands for the internet: it answers every request with the first line of it. Asked for a tunnel, it
+/// is a proxy to itself.
 async fn server() -> std::net::SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
-            let mut buffer = vec![0; 4096];
-            let read = stream.read(&mut buffer).await.unwrap_or(0);
-            let head = String::from_utf8_lossy(&buffer[..read]).into_owned();
-            let line = head.lines().next().unwrap_or_default().to_owned();
+            let mut line = request(&mut stream).await;
+            if line.starts_with("CONNECT") {
+                let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await;
+                line = format!("{line}, {}", request(&mut stream).await);
+            }
             let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{line}", line.len());
             let _ = stream.write_all(answer.as_bytes()).await;
         }
     });
     address
+}
+
+async fn request(stream: &mut TcpStream) -> String {
+    let mut buffer = vec![0; 4096];
+    let read = stream.read(&mut buffer).await.unwrap_or(0);
+    let head = String::from_utf8_lossy(&buffer[..read]).into_owned();
+    head.lines().next().unwrap_or_default().to_owned()
 }
 
 const FETCH: &str =
@@ -94,4 +103,53 @@ async fn local_names_and_addresses_cannot_be_asked_for() {
             fixture.refused("exec", json!({"command": "true", "needs": needs, "reason": "because"})).await;
         assert!(refused.contains("needs:"), "{host}: {refused}");
     }
+}
+
+#[tokio::test]
+async fn a_name_that_leads_inside_is_refused_with_a_reason() {
+    let mut fixture = Fixture::new();
+    fixture.server = Some(server().await);
+    let arguments = json!({
+        "command": format!("{FETCH} http://inside.example.org/"),
+        "needs": ["network:inside.example.org"], "reason": "the page is there",
+    });
+    let output = fixture.call("exec", arguments).await;
+    assert!(output.is_error && !output.text.contains("GET /"), "{}", output.text);
+    let sentence = output.text.lines().find(|line| line.starts_with("[network: inside.example.org"));
+    assert!(sentence.is_some_and(|sentence| sentence.contains("a private network")), "{}", output.text);
+}
+
+#[tokio::test]
+async fn a_company_s_proxy_is_asked_for_granted_names_alone() {
+    let mut fixture = Fixture::new();
+    fixture.server = Some(server().await);
+    fixture.variables = vec![("HTTPS_PROXY".into(), "http://proxy.example:3128".into())];
+    let command = format!("{FETCH} http://inside.example.org/page; {FETCH} http://other.example.org/; env");
+    let arguments =
+        json!({"command": command, "needs": ["network:inside.example.org"], "reason": "the page is there"});
+    let output = fixture.call("exec", arguments).await;
+    let asked = "CONNECT inside.example.org:80 HTTP/1.1, GET /page HTTP/1.1\n";
+    assert!(output.text.starts_with(asked), "{}", output.text);
+    assert!(!output.text.contains("CONNECT other"), "{}", output.text);
+    assert!(output.text.contains("network:other.example.org"), "{}", output.text);
+    assert!(!output.text.contains("proxy.example"), "its address may hold a password: {}", output.text);
+}
+
+#[tokio::test]
+async fn with_a_proxy_of_another_kind_no_host_is_reached() {
+    let mut fixture = Fixture::new();
+    fixture.server = Some(server().await);
+    fixture.variables = vec![("HTTPS_PROXY".into(), "socks5://proxy.example:1080".into())];
+    let arguments = |needs: &[&str]| {
+        let command = format!("touch ran; {FETCH} http://example.org/");
+        match needs {
+            [] => json!({"command": "echo ran"}),
+            needs => json!({"command": command, "needs": needs, "reason": "the page is there"}),
+        }
+    };
+    let refused = fixture.refused("exec", arguments(&["network:example.org"])).await;
+    assert!(refused.contains("HTTPS_PROXY must begin with http://"), "{refused}");
+    assert!(!refused.contains("GET /"), "{refused}");
+    let output = fixture.call("exec", arguments(&[])).await;
+    assert!(output.text.starts_with("ran\n[exit code 0"), "{}", output.text);
 }
