@@ -185,6 +185,8 @@ pub fn other_file(
         (Trigger::Local, _) => {
             changed(format!("{shown} is read by shells and editors in the folder"), before)
         }
+        // A file of a repository lies elsewhere where a link in the repository leads to it.
+        (Trigger::RepositoryFile, _) => changed(format!("{shown} is used by git through a link"), before),
         (Trigger::Interpreter, Some(_)) => changed(format!("{shown} is run by editors"), before),
         _ => changed(format!("{shown} is obeyed by editors and agents that open the folder"), before),
     }

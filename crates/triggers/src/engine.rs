@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use tidegate_protocol::text::one_line;
 
+use crate::behind::Behind;
 use crate::decide::{Decision, RepositoryForm, git_entry, other_file, repository_file};
 use crate::finding::{Action, Finding};
 use crate::handle::{Kind, list, look, open_folder, open_parent, with_names_writable};
@@ -37,6 +38,8 @@ pub(crate) struct Engine {
     pub(crate) known: BTreeMap<PathBuf, Known>,
     /// Files by identity: renamed ones are known under their new name.
     renamed: HashMap<Identity, PathBuf>,
+    /// What known links lead to.
+    pub(crate) behind: Behind,
     folders: HashSet<u64>,
     /// The inodes of the repositories that were there, by path.
     pub(crate) repository_inodes: BTreeMap<PathBuf, u64>,
@@ -63,6 +66,7 @@ impl Engine {
             aside,
             known: BTreeMap::new(),
             renamed: HashMap::new(),
+            behind: Behind::default(),
             folders: HashSet::new(),
             repository_inodes: BTreeMap::new(),
             repositories: BTreeMap::new(),
@@ -75,6 +79,15 @@ impl Engine {
 
     pub(crate) fn root(&self) -> BorrowedFd<'_> {
         self.root.as_fd()
+    }
+
+    pub(crate) fn root_inode(&self) -> u64 {
+        self.root_inode
+    }
+
+    /// Its absolute path without links.
+    pub(crate) fn workspace(&self) -> &Path {
+        &self.workspace
     }
 
     pub(crate) fn aside(&self) -> BorrowedFd<'_> {
@@ -134,10 +147,12 @@ impl Engine {
                 Err(_) => incomplete = Some(Incomplete::Unreadable),
             }
         }
+        self.learn_behind(&mut kept);
         incomplete
     }
 
-    fn learn(&mut self, path: PathBuf, trigger: Trigger, mut object: Object, kept: &mut usize) {
+    /// Takes something as what was there before.
+    pub(crate) fn learn(&mut self, path: PathBuf, trigger: Trigger, mut object: Object, kept: &mut usize) {
         if let Object::File(file) = &mut object {
             self.renamed.insert(file.identity, path.clone());
             *kept += file.content.as_ref().map_or(0, |content| content.len());
@@ -185,7 +200,7 @@ impl Engine {
         for repository in &found.repositories {
             findings.extend(self.check_repository(&repository.path, repository.form, at_end));
         }
-        for file in &found.files {
+        for file in found.files.iter().chain(&self.found_behind()) {
             findings.extend(self.check_file(file, at_end));
         }
         if at_end {

@@ -38,6 +38,8 @@ pub mod pointer;
 mod tally;
 
 #[cfg(unix)]
+mod behind;
+#[cfg(unix)]
 mod engine;
 #[cfg(unix)]
 mod guard;

@@ -152,7 +152,8 @@ impl Watch {
             return;
         }
         let trigger = kind.entry_left(&folded, false, folder.as_os_str().is_empty());
-        let Some(trigger) = trigger.filter(|trigger| *trigger != Trigger::RepositoryFile) else {
+        let trigger = trigger.filter(|trigger| *trigger != Trigger::RepositoryFile);
+        let Some(trigger) = trigger.or_else(|| self.session.engine.behind.trigger(&path)) else {
             self.is_stale |= self.matters(folder, name);
             return;
         };
@@ -209,7 +210,8 @@ impl Watch {
         }
         let (kind, _) = self.session.engine.place_of(folder);
         let trigger = kind.entry(&fold(&name.to_string_lossy()), false);
-        if let Some(trigger) = trigger.filter(|trigger| *trigger != Trigger::RepositoryFile) {
+        let trigger = trigger.filter(|trigger| *trigger != Trigger::RepositoryFile);
+        if let Some(trigger) = trigger.or_else(|| self.session.engine.behind.trigger(path)) {
             self.check_file(path, trigger);
         }
     }
