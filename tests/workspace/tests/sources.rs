@@ -114,7 +114,7 @@ fn sources_of_tests() -> impl Iterator<Item = (PathBuf, String)> {
 /// The lines with a test that needs root outside of a module `as_root`, one within that everybody
 /// would run, and one that leaves itself out when root does not run it.
 fn outside_the_convention(text: &str) -> impl Iterator<Item = usize> {
-    let (mut end_of_module, mut is_ignored) = (None, true);
+    let (mut end_of_module, mut end_of_test, mut is_ignored) = (None, None, true);
     text.lines().enumerate().filter_map(move |(index, line)| {
         let code = line.trim_start();
         if code == "mod as_root {" {
@@ -130,8 +130,15 @@ fn outside_the_convention(text: &str) -> impl Iterator<Item = usize> {
         is_ignored |= needs_root;
         let is_test = code.starts_with("fn ") || code.starts_with("async fn ");
         let everybody_runs_it = is_within && is_test && !is_ignored;
+        if is_test && !is_ignored {
+            end_of_test = Some(format!("{}}}", &line[..line.len() - code.len()]));
+        } else if end_of_test.as_deref() == Some(line) {
+            end_of_test = None;
+        }
         is_ignored |= is_test;
-        let leaves_itself_out = code.contains("if !") && code.contains("is_root()");
+        let mounts_if_it_may = code.contains("mount(") && code.contains("else { return }");
+        let leaves_itself_out = (code.contains("if !") && code.contains("is_root()"))
+            || (end_of_test.is_some() && mounts_if_it_may);
         (everybody_runs_it || leaves_itself_out || (needs_root && !is_within)).then_some(index + 1)
     })
 }
@@ -140,9 +147,10 @@ fn outside_the_convention(text: &str) -> impl Iterator<Item = usize> {
 fn the_scan_for_tests_that_need_root_finds_each_mistake() {
     let text = "#[test]\n#[ignore = \"needs root\"]\nfn outside() {}\n#[test]\nfn a() { if !is_root() {} }\n\
                 mod as_root {\n    fn helper() {}\n    #[test]\n    #[ignore = \"needs root\"]\n    fn right() {}\n\
-                    #[tokio::test]\n    async fn everybody_runs_it() {}\n}\n#[test]\nfn after() {}\n";
+                    #[tokio::test]\n    async fn everybody_runs_it() {}\n}\n#[test]\nfn after() {}\n\
+                #[test]\nfn b() {\n    let Some(x) = mount(y) else { return };\n}\nfn helper() {\n    let Some(x) = mount(y) else { return };\n}\n";
 
-    assert_eq!(outside_the_convention(text).collect::<Vec<_>>(), [2, 5, 12]);
+    assert_eq!(outside_the_convention(text).collect::<Vec<_>>(), [2, 5, 12, 18]);
 }
 
 /// They may run elsewhere, as somebody who cannot read the place where they were built.

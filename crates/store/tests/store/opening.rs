@@ -237,85 +237,90 @@ async fn new_messages_stop_while_answers_can_still_be_saved() {
     created(&store, large(accepted)).await;
 }
 
-/// A small file system of its own, where the machine lets us mount one.
+/// Only root mounts file systems.
 #[cfg(target_os = "linux")]
-struct SmallDisk(tempfile::TempDir);
+mod as_root {
+    use super::*;
 
-#[cfg(target_os = "linux")]
-impl SmallDisk {
-    fn mount(options: &str) -> Option<Self> {
-        let directory = tempfile::tempdir().ok()?;
-        let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", options, "tmpfs"])
-            .arg(directory.path())
-            .output()
-            .ok()?;
-        mounted.status.success().then_some(Self(directory))
-    }
+    /// A small file system of its own.
+    struct SmallDisk(tempfile::TempDir);
 
-    fn remount(&self, options: &str) {
-        let output =
-            Command::new("mount").args(["-o", &format!("remount,{options}")]).arg(self.0.path()).output();
-        assert!(output.expect("mount").status.success());
-    }
-}
-
-#[cfg(target_os = "linux")]
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(self.0.path()).output();
-    }
-}
-
-#[cfg(target_os = "linux")]
-#[tokio::test]
-async fn a_full_disk_acknowledges_nothing_and_the_store_works_again_with_space() {
-    // Without the right to mount, the size limit's test above stands for this one.
-    let Some(disk) = SmallDisk::mount("size=2m") else { return };
-    let (store, _) = Store::open(disk.0.path(), options()).expect("opened");
-    let run = created(&store, new_run("r1", MAIN)).await;
-    started(&store, "r1").await;
-    let ballast = disk.0.path().join("ballast");
-    fs::write(&ballast, vec![0_u8; 1_000_000]).expect("written");
-    let text = "x".repeat(50_000);
-    let mut acknowledged = 1;
-    let refused = loop {
-        match store.append(run_id("r1"), vec![user(&text)], at(210)).await {
-            Ok(entries) => acknowledged += entries.len(),
-            Err(error) => break error,
+    impl SmallDisk {
+        fn mount(options: &str) -> Self {
+            let directory = tempfile::tempdir().expect("directory");
+            let mounted = Command::new("mount")
+                .args(["-t", "tmpfs", "-o", options, "tmpfs"])
+                .arg(directory.path())
+                .output();
+            assert!(mounted.expect("mount").status.success());
+            Self(directory)
         }
-        assert!(acknowledged < 1_000, "the disk is never full");
-    };
-    assert_eq!(refused, StoreError::DiskFull);
-    let kept = store.transcript(run.session_id.clone(), None, 1_000).await.expect("read");
-    assert_eq!(kept.len(), acknowledged);
-    fs::remove_file(&ballast).expect("removed");
-    store.append(run_id("r1"), vec![user(&text)], at(211)).await.expect("works again");
-    store.close().await;
-    let (store, report) = Store::open(disk.0.path(), options()).expect("opened");
-    assert_eq!(report.state, StoreState::Existing);
-    assert_eq!(store.transcript(run.session_id, None, 1_000).await.expect("read").len(), acknowledged + 1);
-}
 
-#[cfg(target_os = "linux")]
-#[tokio::test]
-async fn a_full_or_read_only_disk_at_start_is_not_writable() {
-    let Some(disk) = SmallDisk::mount("size=1m") else { return };
-    let ballast = disk.0.path().join("ballast");
-    // The file system refuses at some point; that is what is wanted.
-    let _ = fs::write(&ballast, vec![0_u8; 2_000_000]);
-    let refused = Store::open(disk.0.path(), options());
-    assert!(matches!(&refused, Err(OpenError::NotWritable { .. })), "fresh, full: {refused:?}");
-    fs::remove_file(&ballast).expect("removed");
-    Store::open(disk.0.path(), options()).expect("opened").0.close().await;
-    let _ = fs::write(&ballast, vec![0_u8; 2_000_000]);
-    let refused = Store::open(disk.0.path(), options());
-    assert!(matches!(&refused, Err(OpenError::NotWritable { .. })), "existing, full: {refused:?}");
-    fs::remove_file(&ballast).expect("removed");
-    disk.remount("ro");
-    let refused = Store::open(disk.0.path(), options());
-    assert!(matches!(&refused, Err(OpenError::NotWritable { .. })), "read-only: {refused:?}");
-    disk.remount("rw");
-    let (_, report) = Store::open(disk.0.path(), options()).expect("opened");
-    assert_eq!(report.state, StoreState::Existing, "nothing was moved aside");
+        fn remount(&self, options: &str) {
+            let output =
+                Command::new("mount").args(["-o", &format!("remount,{options}")]).arg(self.0.path()).output();
+            assert!(output.expect("mount").status.success());
+        }
+    }
+
+    impl Drop for SmallDisk {
+        fn drop(&mut self) {
+            let _ = Command::new("umount").arg("-l").arg(self.0.path()).output();
+        }
+    }
+
+    #[tokio::test]
+    #[ignore = "needs root"]
+    async fn a_full_disk_acknowledges_nothing_and_the_store_works_again_with_space() {
+        let disk = SmallDisk::mount("size=2m");
+        let (store, _) = Store::open(disk.0.path(), options()).expect("opened");
+        let run = created(&store, new_run("r1", MAIN)).await;
+        started(&store, "r1").await;
+        let ballast = disk.0.path().join("ballast");
+        fs::write(&ballast, vec![0_u8; 1_000_000]).expect("written");
+        let text = "x".repeat(50_000);
+        let mut acknowledged = 1;
+        let refused = loop {
+            match store.append(run_id("r1"), vec![user(&text)], at(210)).await {
+                Ok(entries) => acknowledged += entries.len(),
+                Err(error) => break error,
+            }
+            assert!(acknowledged < 1_000, "the disk is never full");
+        };
+        assert_eq!(refused, StoreError::DiskFull);
+        let kept = store.transcript(run.session_id.clone(), None, 1_000).await.expect("read");
+        assert_eq!(kept.len(), acknowledged);
+        fs::remove_file(&ballast).expect("removed");
+        store.append(run_id("r1"), vec![user(&text)], at(211)).await.expect("works again");
+        store.close().await;
+        let (store, report) = Store::open(disk.0.path(), options()).expect("opened");
+        assert_eq!(report.state, StoreState::Existing);
+        assert_eq!(
+            store.transcript(run.session_id, None, 1_000).await.expect("read").len(),
+            acknowledged + 1
+        );
+    }
+
+    #[tokio::test]
+    #[ignore = "needs root"]
+    async fn a_full_or_read_only_disk_at_start_is_not_writable() {
+        let disk = SmallDisk::mount("size=1m");
+        let ballast = disk.0.path().join("ballast");
+        // The file system refuses at some point; that is what is wanted.
+        let _ = fs::write(&ballast, vec![0_u8; 2_000_000]);
+        let refused = Store::open(disk.0.path(), options());
+        assert!(matches!(&refused, Err(OpenError::NotWritable { .. })), "fresh, full: {refused:?}");
+        fs::remove_file(&ballast).expect("removed");
+        Store::open(disk.0.path(), options()).expect("opened").0.close().await;
+        let _ = fs::write(&ballast, vec![0_u8; 2_000_000]);
+        let refused = Store::open(disk.0.path(), options());
+        assert!(matches!(&refused, Err(OpenError::NotWritable { .. })), "existing, full: {refused:?}");
+        fs::remove_file(&ballast).expect("removed");
+        disk.remount("ro");
+        let refused = Store::open(disk.0.path(), options());
+        assert!(matches!(&refused, Err(OpenError::NotWritable { .. })), "read-only: {refused:?}");
+        disk.remount("rw");
+        let (_, report) = Store::open(disk.0.path(), options()).expect("opened");
+        assert_eq!(report.state, StoreState::Existing, "nothing was moved aside");
+    }
 }
