@@ -99,6 +99,32 @@ async fn a_granted_repository_keeps_its_settings_and_is_not_redirected() {
 }
 
 #[tokio::test]
+async fn a_granted_repository_switches_branches_with_its_settings() {
+    let fixture = Fixture::new();
+    git(&fixture, &["init", "-q", "-b", "main"]);
+    for (branch, content) in [("main", "of main"), ("side", "of side")] {
+        fixture.file("workspace/.vscode/tasks.json", content);
+        git(&fixture, &["add", "."]);
+        git(&fixture, &["commit", "-q", "-m", branch]);
+        git(&fixture, &["checkout", "-q", "-B", "side"]);
+    }
+    git(&fixture, &["checkout", "-q", "main"]);
+    let made = std::time::Instant::now();
+    until("none of it is a command's", || made.elapsed().as_millis() > 200).await;
+
+    let granted = json!({"command": "git checkout -q side && git status --short", "needs": ["git"], "reason": "the work is there"});
+    let output = fixture.call("exec", granted).await;
+
+    assert!(
+        output.text.contains("[.vscode/tasks.json is as its repository had it before"),
+        "{}",
+        output.text
+    );
+    assert!(!output.text.contains("set aside") && !output.text.contains("restored"), "{}", output.text);
+    assert_eq!(fixture.text("workspace/.vscode/tasks.json").as_deref(), Some("of side"), "{}", output.text);
+}
+
+#[tokio::test]
 async fn a_command_that_plants_again_is_ended() {
     let fixture = Fixture::new();
     let command = format!(

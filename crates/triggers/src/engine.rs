@@ -14,6 +14,7 @@ use crate::behind::Behind;
 use crate::decide::{Decision, RepositoryForm, git_entry, other_file, repository_file};
 use crate::finding::{Action, Finding};
 use crate::handle::{Kind, list, look, open_folder, open_parent, with_names_writable};
+use crate::history::{Moment, before_now};
 use crate::list::{Folder, Shape, Trigger};
 use crate::name::fold;
 use crate::object::{FileState, Identity, Object};
@@ -45,6 +46,8 @@ pub(crate) struct Engine {
     pub(crate) repository_inodes: BTreeMap<PathBuf, u64>,
     /// All that were ever found.
     pub(crate) repositories: BTreeMap<PathBuf, RepositoryForm>,
+    /// When the commands began.
+    pub(crate) began: Moment,
     /// Trigger files that a person allowed the commands to write.
     pub(crate) permitted: Vec<PathBuf>,
     /// The files that were checked since this was emptied.
@@ -70,6 +73,7 @@ impl Engine {
             folders: HashSet::new(),
             repository_inodes: BTreeMap::new(),
             repositories: BTreeMap::new(),
+            began: before_now(),
             permitted: Vec::new(),
             seen: Vec::new(),
             stored: Cell::new(0),
@@ -121,6 +125,7 @@ impl Engine {
 
     /// Takes what is there now as what was there before.
     pub(crate) fn remember(&mut self, found: &Found) -> Option<Incomplete> {
+        self.began = before_now();
         self.known.clear();
         self.renamed.clear();
         self.folders = found.folders.iter().copied().collect();
@@ -292,7 +297,8 @@ impl Engine {
             git_entry(path, &self.workspace, &now, before.as_ref(), may_lead_to)
         } else {
             let is_new = file.top != self.root_inode && !self.folders.contains(&file.top);
-            other_file(path, file.trigger, &now, before.as_ref(), is_new)
+            let decision = other_file(path, file.trigger, &now, before.as_ref(), is_new);
+            self.unless_checked_out(path, file.trigger, &now, decision)
         };
         let root = match self.root.try_clone() {
             Ok(root) => root,

@@ -46,6 +46,8 @@ mod guard;
 #[cfg(unix)]
 mod handle;
 #[cfg(unix)]
+mod history;
+#[cfg(unix)]
 mod missing;
 #[cfg(unix)]
 pub mod records;

@@ -48,6 +48,13 @@ impl Engine {
             if open_folder(self.root(), &top).is_err() {
                 continue;
             }
+            // What git still has is not lost, and a branch may be without it.
+            if known.trigger == Trigger::Opening && self.had(path, &known.object) {
+                let shown = one_line(&path.to_string_lossy(), 160);
+                let reason = format!("{shown} was removed; its repository still has it");
+                findings.push(Finding::new(path, known.trigger, Action::Named, &reason));
+                continue;
+            }
             let done = open_or_make(self.root(), above, FOLDERS_MADE).and_then(|folder| {
                 with_names_writable(folder.as_fd(), || {
                     put_back(folder.as_fd(), path.file_name().unwrap_or_default(), &known.object)

@@ -4,6 +4,8 @@
 
 mod common;
 
+use std::time::Duration;
+
 use common::{Fixture, Place};
 use tidegate_triggers::{Action, Report};
 
@@ -145,4 +147,71 @@ fn files_named_env_below_the_top_are_left() {
     );
     assert_eq!(fixture.place().read("app/.env"), "A=1B=2\n");
     assert!(fixture.place().path("packages/web/.env").exists());
+}
+
+/// A repository with settings of editors and instructions of agents that differ between two branches.
+fn two_branches(place: &Place) {
+    place.repository("top");
+    place.write("top/.vscode/tasks.json", "of main");
+    place.write("top/AGENTS.md", "of main");
+    place.git("top", &["add", "."]);
+    place.git("top", &["commit", "-q", "-m", "settings"]);
+    place.git("top", &["checkout", "-q", "-b", "side"]);
+    place.write("top/.vscode/tasks.json", "of side");
+    place.write("top/.vscode/launch.json", "of side");
+    place.git("top", &["rm", "-q", "AGENTS.md"]);
+    place.git("top", &["add", "."]);
+    place.git("top", &["commit", "-q", "-m", "other settings"]);
+    place.git("top", &["checkout", "-q", "main"]);
+}
+
+/// Waits until nothing that was made up to now can be a command's any more.
+fn grow_old(place: &Place) {
+    place.write("young", "");
+    let made = std::fs::metadata(place.path("young")).and_then(|it| it.modified()).expect("made");
+    std::fs::remove_file(place.path("young")).expect("removed");
+    while made.elapsed().is_ok_and(|age| age < Duration::from_millis(150)) {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// The person's tree is what the branch says, so that nothing is restored to what another says.
+#[test]
+fn settings_that_git_checks_out_stay_and_are_named() {
+    for pack in ["true", "git -C top gc -q"] {
+        let prepare = |place: &Place| {
+            two_branches(place);
+            place.shell(pack);
+            grow_old(place);
+        };
+        let (report, fixture) = report(prepare, "git -C top checkout -q side");
+
+        let place = fixture.place();
+        assert_eq!(place.git("top", &["status", "--porcelain"]), "", "{report:?}");
+        assert_eq!(place.read("top/.vscode/tasks.json"), "of side", "{report:?}");
+        let mut named: Vec<_> = report.findings.iter().map(|finding| finding.place.to_string()).collect();
+        named.sort();
+        assert_eq!(
+            named,
+            ["top/.vscode/launch.json", "top/.vscode/tasks.json", "top/AGENTS.md"],
+            "{report:?}"
+        );
+        assert!(report.findings.iter().all(|finding| finding.action == Action::Named), "{report:?}");
+    }
+}
+
+#[test]
+fn settings_that_a_command_commits_itself_are_restored() {
+    let prepare = |place: &Place| {
+        two_branches(place);
+        grow_old(place);
+    };
+    let attack = "echo evil > top/.vscode/tasks.json; echo evil > top/.vscode/new.json
+        git -C top add .; git -C top commit -q -m evil; git -C top checkout -q side; git -C top checkout -q main";
+
+    let (report, fixture) = report(prepare, attack);
+
+    let place = fixture.place();
+    assert_eq!(place.read("top/.vscode/tasks.json"), "of main", "{report:?}");
+    assert!(!place.path("top/.vscode/new.json").exists(), "{report:?}");
 }
