@@ -103,7 +103,7 @@ const MAX_HEADERS: usize = 32;
 /// Characters of a `User-Agent` that are kept.
 const MAX_USER_AGENT: usize = 128;
 
-/// Accepts connections until `stop`, with the limits of DESIGN section 4.7.
+/// Accepts connections until `stop`, with the limits of [`tidegate_protocol::limits`].
 pub async fn serve(
     listener: TcpListener,
     connections: impl Connections,

@@ -1,5 +1,5 @@
 //! A configuration file that would open Tidegate opens nothing until a person has confirmed exactly
-//! what it says (DESIGN section 7).
+//! what it says.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-//! The limits of DESIGN section 4.7, in one place.
+//! All limits of connections and requests, in one place.
 
 use std::time::Duration;
 

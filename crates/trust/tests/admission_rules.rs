@@ -1,4 +1,4 @@
-//! Who is let in, asked about, or refused (DESIGN sections 4.1 to 4.3, 4.6 and 4.7).
+//! Who is let in, asked about, or refused.
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
 

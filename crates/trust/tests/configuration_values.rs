@@ -1,4 +1,4 @@
-//! Values of the configuration file that open Tidegate (DESIGN section 7): they count once a person
+//! Values of the configuration file that open Tidegate: they count once a person
 //! has confirmed exactly what was shown, and nobody else can confirm.
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]

@@ -1,6 +1,6 @@
 //! The person's own surfaces are not the person: a window can be injected, and other programs can
 //! start the command line. They show and take away. Letting in is for the dialog, or, where no
-//! desktop runs, for the command line (DESIGN sections 4.2 and 4.5).
+//! desktop runs, for the command line.
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
 

@@ -1,4 +1,4 @@
-//! What a decision grants, for how long, and who may take it (DESIGN sections 4.2 to 4.4).
+//! What a decision grants, for how long, and who may take it.
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
 

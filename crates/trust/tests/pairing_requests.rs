@@ -1,4 +1,4 @@
-//! The queue of waiting requests (DESIGN section 4.4): bounds, ids, and the passing of time.
+//! The queue of waiting requests: bounds, ids, and the passing of time.
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
 

@@ -1,4 +1,4 @@
-//! Programs without a device (DESIGN section 4.3): a grant hangs on the shared token's generation
+//! Programs without a device: a grant hangs on the shared token's generation
 //! and on the program as the kernel shows it, or on a token of the program's own.
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]

@@ -1,4 +1,4 @@
-//! The rules of DESIGN section 4 once more, as plain lists and sets: slow, and easy to check by
+//! The rules of trust once more, as plain lists and sets: slow, and easy to check by
 //! reading. It shares no code with the crate, not even the scopes.
 
 use std::collections::{BTreeMap, BTreeSet};
