@@ -60,6 +60,33 @@ print(\"done\")'";
     assert!(output.text.starts_with("done\n[exit code 0"), "{}", output.text);
 }
 
+/// What a program may ask for beyond them is refused: the limits are hard ones.
+#[tokio::test]
+async fn the_kernel_limits_each_process_of_a_command() {
+    let fixture = Fixture::new();
+    let command = "python3 -c '
+import resource as r
+for name in (\"NPROC\", \"NOFILE\", \"FSIZE\", \"CORE\", \"DATA\", \"MSGQUEUE\"):
+    print(name, *r.getrlimit(getattr(r, \"RLIMIT_\" + name, 12)))' 2>&1";
+    let output = fixture.call("exec", json!({"command": command})).await;
+    let limit = |name: &str| -> (u64, u64) {
+        let line = output.text.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
+        let mut numbers = line.split_whitespace().map(|number| number.parse().unwrap_or(u64::MAX));
+        (numbers.next().unwrap_or(u64::MAX), numbers.next().unwrap_or(u64::MAX))
+    };
+    assert_eq!(limit("CORE "), (1, 1), "{}", output.text);
+    for (name, most) in [
+        ("NPROC ", 2048),
+        ("NOFILE ", 4096),
+        ("FSIZE ", 16 << 30),
+        ("DATA ", 16 << 30),
+        ("MSGQUEUE ", 819_200),
+    ] {
+        let (now, hard) = limit(name);
+        assert!(now <= most && hard <= most, "{name}: {}", output.text);
+    }
+}
+
 #[tokio::test]
 async fn a_scope_that_cannot_be_made_is_a_sentence() {
     let options = SandboxOptions { memory_scope: true, ..SandboxOptions::default() };
