@@ -6,7 +6,7 @@ mod settings;
 pub(crate) mod store;
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use tidegate_agent::model::ModelDirectory;
@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 use crate::boot::own_key::LoadingOwnKey;
 use crate::bounded;
 use crate::config;
-use crate::control::{self, Control, keep_shared_token};
+use crate::control::{self, Control, LocalSocketState, keep_shared_token};
 use crate::environment;
 use crate::foundation::{Foundation, Place};
 use crate::maintenance::Maintenance;
@@ -155,7 +155,7 @@ pub(crate) async fn build(foundation: Arc<Foundation>) -> Result<RunningHost, Bo
         tool_runner: foundation.tool_runner.clone(),
         launcher: launcher.clone(),
         sandboxes: Arc::clone(&sandboxes),
-        local_socket: Mutex::new(None),
+        local_socket: LocalSocketState::default(),
         orphans: survivors.ended().to_vec(),
         secrets,
         token_from_environment,
@@ -202,7 +202,7 @@ pub(crate) async fn build(foundation: Arc<Foundation>) -> Result<RunningHost, Bo
     let accept = stop.child_token();
     let parts = Parts::new(place.state_dir.clone());
     serving::tcp(&parts, listener, port, gateway.clone(), accept.clone());
-    serving::local(&parts, &place, &control, &gateway, survivors, &accept).await;
+    serving::local(&parts, &place, &control.local_socket, &gateway, survivors, &accept).await;
     if let Some(events) = sandboxes.set_aside().take_events() {
         parts.spawn("set-aside files", set_aside::forward(events, gateway.clone(), accept.clone()));
     }

@@ -42,6 +42,9 @@ pub(crate) struct NoLocalSocket {
     pub(crate) todo: Option<&'static str>,
 }
 
+/// Why there is no local socket; `None` when there is one.
+pub(crate) type LocalSocketState = Arc<Mutex<Option<NoLocalSocket>>>;
+
 /// What the host knows of itself. The parts that need the gateway are set once it is built.
 pub(crate) struct Control {
     pub(crate) version: &'static str,
@@ -54,8 +57,7 @@ pub(crate) struct Control {
     /// How commands are started, and the sandboxes in which they run.
     pub(crate) launcher: Launcher,
     pub(crate) sandboxes: Arc<Sandboxes>,
-    /// Why there is no local socket; `None` when there is one.
-    pub(crate) local_socket: Mutex<Option<NoLocalSocket>>,
+    pub(crate) local_socket: LocalSocketState,
     /// Commands that the process before left, and that were ended at the start.
     pub(crate) orphans: Vec<Orphan>,
     pub(crate) secrets: SecretStore,

@@ -55,7 +55,7 @@ impl Survivors {
         }
     }
 
-    fn new(state_dir: PathBuf, found: Option<Orphans>, commands: &RunningCommands) -> Self {
+    pub(crate) fn new(state_dir: PathBuf, found: Option<Orphans>, commands: &RunningCommands) -> Self {
         let running = are_left(found.as_ref()).then(|| commands.begin(Reach::Beyond));
         Self { state_dir, found, running }
     }

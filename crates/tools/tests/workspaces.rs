@@ -181,7 +181,7 @@ mod as_root {
         let _mounted = Mounted::new(&workspace, &["-t", "tmpfs", "-o", "size=64m", "tmpfs"]);
         let command = "dd if=/dev/zero of=big bs=1M count=62 2> said; exec sleep 600";
 
-        let output = fixture.call("exec", json!({ "command": command })).await;
+        let output = fixture.call("exec", json!({"command": command, "timeoutSeconds": 60})).await;
 
         assert!(output.text.contains("ended, because the disk was nearly full"), "{}", output.text);
         assert!(output.is_error, "{}", output.text);

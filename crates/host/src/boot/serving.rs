@@ -1,17 +1,16 @@
 //! The parts that take connections.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use tidegate_gateway::Gateway;
-use tidegate_gateway::listener;
+use tidegate_gateway::listener::{self, Connections};
 use tidegate_gateway::local_socket::{self, LocalListener};
 use tidegate_gateway::upgrade::UpgradeRules;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use crate::control::{Control, NoLocalSocket};
+use crate::control::{LocalSocketState, NoLocalSocket};
 use crate::foundation::{Place, held};
 use crate::parts::Parts;
 use crate::state_dir::{control_socket, make_private};
@@ -34,8 +33,8 @@ pub(crate) fn tcp(
 pub(crate) async fn local(
     parts: &Parts,
     place: &Place,
-    control: &Arc<Control>,
-    gateway: &Gateway,
+    state: &LocalSocketState,
+    connections: &impl Connections,
     survivors: Survivors,
     stop: &CancellationToken,
 ) {
@@ -44,28 +43,28 @@ pub(crate) async fn local(
         let sentence = survivors.sentence();
         (sentence, in_background(parts, survivors.gone(), stop.clone()))
     });
-    let missing = |control: &Control, reason: &str, todo: Option<&'static str>| {
+    let missing = |state: &LocalSocketState, reason: &str, todo: Option<&'static str>| {
         tracing::error!(%reason, "there is no local socket");
         let sentence = format!("The command line cannot reach Tidegate: {reason}");
-        *held(&control.local_socket) = Some(NoLocalSocket { sentence, todo });
+        *held(state) = Some(NoLocalSocket { sentence, todo });
     };
     let restart = Some("Restart Tidegate once that is repaired.");
     if !place.may_write {
-        return missing(control, "its directory cannot be written.", restart);
+        return missing(state, "its directory cannot be written.", restart);
     }
     let path = match control_socket(&place.state_dir) {
         Ok(path) => path,
-        Err(error) => return missing(control, &format!("{error}."), restart),
+        Err(error) => return missing(state, &format!("{error}."), restart),
     };
-    let (control, gateway, stop) = (control.clone(), gateway.clone(), stop.clone());
+    let (state, connections, stop) = (state.clone(), connections.clone(), stop.clone());
     let Some((sentence, gone)) = left else {
         return match bind(&path).await {
-            Ok(listener) => parts.spawn("local socket", local_socket::serve(listener, gateway, stop)),
-            Err(reason) => missing(&control, &reason, restart),
+            Ok(listener) => parts.spawn("local socket", local_socket::serve(listener, connections, stop)),
+            Err(reason) => missing(&state, &reason, restart),
         };
     };
     // A restart would not help: the sentence says what does.
-    missing(&control, &sentence, None);
+    missing(&state, &sentence, None);
     parts.spawn("local socket", async move {
         match stop.run_until_cancelled(gone).await {
             Some(Ok(())) => {}
@@ -75,11 +74,11 @@ pub(crate) async fn local(
         }
         match bind(&path).await {
             Ok(listener) => {
-                *held(&control.local_socket) = None;
-                local_socket::serve(listener, gateway, stop).await;
+                *held(&state) = None;
+                local_socket::serve(listener, connections, stop).await;
             }
             Err(reason) => {
-                missing(&control, &reason, restart);
+                missing(&state, &reason, restart);
                 // The rest is served, as it would be without a socket from the start.
                 stop.cancelled().await;
             }
@@ -114,7 +113,62 @@ async fn bind(path: &Path) -> Result<LocalListener, String> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use tidegate_gateway::listener::Accepted;
+    use tidegate_gateway::receive_budget::ReceiveBudget;
+    use tidegate_gateway::transport::Transport;
+    use tidegate_peers::commands::RunningCommands;
+    use tidegate_peers::orphans::{Orphan, Orphans};
+
     use super::*;
+
+    /// Takes connections and says nothing.
+    #[derive(Clone)]
+    struct Silent;
+
+    impl Connections for Silent {
+        fn is_ready(&self) -> bool {
+            true
+        }
+
+        fn receive_budget(&self) -> ReceiveBudget {
+            ReceiveBudget::new(0)
+        }
+
+        async fn serve<T: Transport>(&self, _transport: T, _accepted: Accepted) {}
+    }
+
+    /// Time stands still until everything waits for it, and the next look at what is left waits for a second.
+    #[tokio::test(start_paused = true)]
+    async fn the_socket_opens_when_no_command_of_before_is_left() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let state_dir = directory.path().join("state");
+        let place = Place { state_dir: state_dir.clone(), config: state_dir.join("c"), may_write: true };
+        let left = vec![Orphan { pid: 4242, command: "dd".to_owned() }];
+        for (left, is_open_at_once) in [(left, false), (Vec::new(), true)] {
+            let found = Orphans { ended: Vec::new(), left };
+            let survivors = Survivors::new(state_dir.clone(), Some(found), &RunningCommands::default());
+            let (parts, stop) = (Parts::new(state_dir.clone()), CancellationToken::new());
+            let (state, socket) = (LocalSocketState::default(), state_dir.join("control.sock"));
+
+            local(&parts, &place, &state, &Silent, survivors, &stop).await;
+            for _ in 0..1000 {
+                tokio::task::yield_now().await;
+            }
+
+            assert_eq!(socket.exists(), is_open_at_once);
+            let told = held(&state).as_ref().map(|missing| missing.sentence.clone());
+            let names_it = told.is_some_and(|told| told.contains("could not be ended: dd (process 4242)"));
+            assert_eq!(names_it, !is_open_at_once);
+            // There is none of that number below this directory, so that they are gone at the next look.
+            while !socket.exists() || held(&state).is_some() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            stop.cancel();
+            parts.all_ended().await;
+        }
+    }
 
     #[tokio::test]
     async fn earlier_commands_are_ended_when_no_socket_waits_for_it() {
