@@ -15,6 +15,7 @@ use crate::decide::{Decision, RepositoryForm, git_entry, other_file, repository_
 use crate::finding::{Action, Finding};
 use crate::handle::{Kind, list, look, open_folder, open_parent, with_names_writable};
 use crate::history::{Moment, before_now};
+use crate::links::Links;
 use crate::list::{Folder, Shape, Trigger};
 use crate::name::fold;
 use crate::object::{FileState, Identity, Object};
@@ -99,11 +100,16 @@ impl Engine {
     }
 
     /// Walks the whole workspace, or what is below `path`.
-    pub(crate) fn walk(&self, path: &Path, opened: impl FnMut(BorrowedFd<'_>, u64, &Path)) -> Found {
+    pub(crate) fn walk(
+        &self,
+        path: &Path,
+        links: Option<&mut Links>,
+        opened: impl FnMut(BorrowedFd<'_>, u64, &Path),
+    ) -> Found {
         let Ok(folder) = open_folder(self.root(), path) else { return Found::default() };
         let inode = rustix::fs::fstat(&folder).map_or(0, |status| crate::handle::identity(&status).inode);
         let (kind, form) = self.place_of(path);
-        walk(Start { folder, path: path.to_owned(), inode, kind, form }, opened)
+        walk(Start { folder, path: path.to_owned(), inode, kind, form }, links, opened)
     }
 
     /// What the names above a folder, and the repositories known there, say about it.

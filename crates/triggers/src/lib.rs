@@ -6,7 +6,8 @@
 //! ([`list`]), which repositories are ordinary ([`config`], [`decide`]), and watches over a workspace
 //! while commands use it ([`Guard`]): what a command plants is set aside or restored, and ordinary
 //! work goes on. What is set aside has a record ([`records`]). Whom to ask, and whether something that
-//! was set aside comes back, is decided elsewhere.
+//! was set aside comes back, is decided elsewhere. The same walk tells which files other folders hold as
+//! well ([`links`]).
 //!
 //! Milliseconds lie between writing and setting aside: this is won by speed, it is no proof.
 //!
@@ -31,6 +32,7 @@
 pub mod config;
 pub mod decide;
 mod finding;
+pub mod links;
 pub mod list;
 pub mod name;
 pub mod object;

@@ -255,7 +255,8 @@ fn make(folder: BorrowedFd<'_>, object: &Object) -> io::Result<String> {
     }
 }
 
-fn create(folder: BorrowedFd<'_>, mode: u32) -> io::Result<(String, OwnedFd)> {
+/// Makes a file under a name that nothing has; gives the name.
+pub(crate) fn create(folder: BorrowedFd<'_>, mode: u32) -> io::Result<(String, OwnedFd)> {
     let name = temporary_name()?;
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let file = openat(folder, OsStr::new(&name), flags, Mode::from_raw_mode(0o600))?;
@@ -264,7 +265,7 @@ fn create(folder: BorrowedFd<'_>, mode: u32) -> io::Result<(String, OwnedFd)> {
 }
 
 /// The mode is the file's, whatever the process masks.
-fn set_mode(file: BorrowedFd<'_>, mode: u32) -> io::Result<()> {
+pub(crate) fn set_mode(file: BorrowedFd<'_>, mode: u32) -> io::Result<()> {
     #[allow(clippy::useless_conversion, clippy::cast_possible_truncation, clippy::unnecessary_cast)]
     Ok(fchmod(file, Mode::from_raw_mode(mode as _))?)
 }
@@ -324,6 +325,23 @@ fn copy(from: BorrowedFd<'_>, to: Option<BorrowedFd<'_>>) -> io::Result<(String,
         digest.update(&block[..read]);
         if let Some(to) = to {
             write_all(to, &block[..read])?;
+        }
+    }
+}
+
+/// Copies a file of any length.
+pub(crate) fn copy_whole(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> io::Result<()> {
+    let mut block = vec![0; 64 * 1024];
+    let mut length = 0;
+    loop {
+        match rustix::io::pread(from, &mut block[..], length) {
+            Err(Errno::INTR) => {}
+            Ok(0) => return Ok(()),
+            read => {
+                let read = read?;
+                write_all(to, &block[..read])?;
+                length += read as u64;
+            }
         }
     }
 }

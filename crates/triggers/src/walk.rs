@@ -1,5 +1,6 @@
 //! A walk over the names of a workspace: finds trigger files and folders that git would take for
-//! repositories. Nothing is read but names and their kinds.
+//! repositories. Nothing is read but names and their kinds, and, where that is asked for, how many names
+//! each file has.
 
 use std::ffi::{OsStr, OsString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -9,6 +10,7 @@ use std::rc::Rc;
 
 use crate::decide::RepositoryForm;
 use crate::handle::{Kind, list, open_listable_in};
+use crate::links::Links;
 use crate::list::{Folder, Shape, Trigger};
 use crate::name::fold;
 
@@ -87,7 +89,12 @@ struct Frame {
 }
 
 /// Walks. `opened` is called for each folder, with its inode and path, before its names are read, so that it can be watched first.
-pub(crate) fn walk(start: Start, mut opened: impl FnMut(BorrowedFd<'_>, u64, &Path)) -> Found {
+/// Files with several names are noted in `links`, where it is given.
+pub(crate) fn walk(
+    start: Start,
+    mut links: Option<&mut Links>,
+    mut opened: impl FnMut(BorrowedFd<'_>, u64, &Path),
+) -> Found {
     let mut found = Found::default();
     let mut buffer = Vec::new();
     let mut names = Names::default();
@@ -111,20 +118,43 @@ pub(crate) fn walk(start: Start, mut opened: impl FnMut(BorrowedFd<'_>, u64, &Pa
             }
             Err(_) => {
                 found.incomplete = Some(Incomplete::Unreadable);
+                links.iter_mut().for_each(|links| links.unknown(&frame.path));
                 continue;
             }
         };
-        opened(folder.as_fd(), frame.inode, &frame.path);
+        let is_object_store = frame.kind == Folder::ObjectStore;
+        if !is_object_store {
+            opened(folder.as_fd(), frame.inode, &frame.path);
+        }
         names.clear();
-        if list(&folder, &mut buffer, |name, kind, inode| names.add(name, kind, inode)).is_err() {
+        let listed = list(&folder, &mut buffer, |name, kind, inode| names.add(name, kind, inode));
+        if listed.is_err() {
             found.incomplete = Some(Incomplete::Unreadable);
         }
-        visit(&frame, folder, &names, &mut waiting, &mut found);
+        if let Some(links) = &mut links {
+            if listed.is_err() {
+                links.unknown(&frame.path);
+            }
+            let files = names.other.iter().filter(|name| name.kind == Kind::Other);
+            links.note(folder.as_fd(), &frame.path, files.map(|name| names.bytes(name)));
+        }
+        visit(&frame, folder, &names, &mut waiting, &mut found, links.as_deref_mut());
     }
     found
 }
 
-fn visit(frame: &Frame, folder: OwnedFd, names: &Names, waiting: &mut Vec<Frame>, found: &mut Found) {
+fn visit(
+    frame: &Frame,
+    folder: OwnedFd,
+    names: &Names,
+    waiting: &mut Vec<Frame>,
+    found: &mut Found,
+    mut links: Option<&mut Links>,
+) {
+    if frame.kind == Folder::ObjectStore {
+        enter_folders(frame, folder, names, waiting, found, links, (Folder::ObjectStore, false, frame.top));
+        return;
+    }
     found.entries += names.entries;
     let mut kind = frame.kind;
     // Below `.git` the names decide, anywhere else the shape does.
@@ -169,19 +199,35 @@ fn visit(frame: &Frame, folder: OwnedFd, names: &Names, waiting: &mut Vec<Frame>
     }
     if found.files.len() + found.repositories.len() > MAX_FOUND {
         found.incomplete = Some(Incomplete::Number);
+        links.iter_mut().for_each(|links| links.everything_is_unknown());
         waiting.clear();
         return;
     }
+    enter_folders(frame, folder, names, waiting, found, links, (kind, is_shaped, top));
+}
+
+/// Has the folders in a folder of this kind looked at next.
+fn enter_folders(
+    frame: &Frame,
+    folder: OwnedFd,
+    names: &Names,
+    waiting: &mut Vec<Frame>,
+    found: &mut Found,
+    mut links: Option<&mut Links>,
+    (kind, is_shaped, top): (Folder, bool, u64),
+) {
     let folder = Rc::new(folder);
     let mut first = Vec::new();
     for name in names.other.iter().filter(|name| name.kind == Kind::Folder) {
         let bytes = names.bytes(name);
         let inner = with_folded(bytes, |folded| enter(kind, is_shaped, folded));
-        if inner == Folder::ObjectStore {
+        // What is in them runs nowhere, but may be shared.
+        if inner == Folder::ObjectStore && links.is_none() {
             continue;
         }
         if frame.depth >= MAX_DEPTH {
             found.incomplete = Some(Incomplete::Depth);
+            links.iter_mut().for_each(|links| links.unknown(&frame.path));
             break;
         }
         let inner_frame = Frame {
@@ -197,7 +243,11 @@ fn visit(frame: &Frame, folder: OwnedFd, names: &Names, waiting: &mut Vec<Frame>
         // What counts here is looked at before all that may lie deeper.
         let is_ordinary = matches!(
             inner,
-            Folder::Ordinary | Folder::Dependencies | Folder::Environment | Folder::EnvironmentPrograms
+            Folder::Ordinary
+                | Folder::Dependencies
+                | Folder::Environment
+                | Folder::EnvironmentPrograms
+                | Folder::ObjectStore
         );
         if is_ordinary { waiting.push(inner_frame) } else { first.push(inner_frame) }
     }

@@ -12,8 +12,10 @@ use walk_only as system;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::engine::Engine;
+use crate::links::SharedFiles;
 use crate::session::{CommandId, Notify, Report, Session};
 
 /// Why a guard cannot do its work.
@@ -82,6 +84,15 @@ impl Guard {
     /// When the guard's thread has ended.
     pub fn finish(&self, command: CommandId) -> Result<Report, GuardError> {
         self.system.finish(command)
+    }
+
+    /// The files of the workspace that have names outside of it, as they were when a name in it changed
+    /// last. That another folder got a further name of a file here since then is not noticed.
+    ///
+    /// # Errors
+    /// When the guard's thread has ended.
+    pub fn shared_files(&self) -> Result<Arc<SharedFiles>, GuardError> {
+        self.system.shared_files()
     }
 
     /// A run has ended: what it planted is forgotten.

@@ -1,9 +1,10 @@
 //! Without a watcher: each command is followed by a walk.
 
 use std::path::PathBuf;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use super::GuardError;
+use crate::links::{Links, SharedFiles};
 use crate::session::{CommandId, Degraded, Report, Session};
 
 pub(super) struct Watcher(Mutex<Session>);
@@ -20,7 +21,7 @@ impl Watcher {
     pub(super) fn begin(&self, run: String, permitted: Vec<PathBuf>) -> Result<CommandId, GuardError> {
         self.with(|session| {
             let walked =
-                (!session.is_active()).then(|| session.engine.walk(Session::root_path(), |_, _, _| {}));
+                (!session.is_active()).then(|| session.engine.walk(Session::root_path(), None, |_, _, _| {}));
             let id = session.begin(run, permitted, walked);
             session.degraded(Degraded::Unavailable);
             id
@@ -29,8 +30,16 @@ impl Watcher {
 
     pub(super) fn finish(&self, command: CommandId) -> Result<Report, GuardError> {
         self.with(|session| {
-            let found = session.engine.walk(Session::root_path(), |_, _, _| {});
+            let found = session.engine.walk(Session::root_path(), None, |_, _, _| {});
             session.finish(command, found)
+        })
+    }
+
+    pub(super) fn shared_files(&self) -> Result<Arc<SharedFiles>, GuardError> {
+        self.with(|session| {
+            let mut links = Links::default();
+            session.engine.walk(Session::root_path(), Some(&mut links), |_, _, _| {});
+            Arc::new(links.into_shared())
         })
     }
 

@@ -82,6 +82,7 @@ impl Watch {
     fn event(&mut self, event: &Event) {
         if event.flags.contains(ReadFlags::QUEUE_OVERFLOW) {
             self.is_stale = true;
+            self.shared = None;
             if self.session.is_active() {
                 self.session.degraded(Degraded::Overflow);
                 self.check_all();
@@ -106,6 +107,9 @@ impl Watch {
             return;
         }
         let Some(name) = &event.name else { return };
+        if !event.flags.contains(ReadFlags::DELETE) {
+            self.shared = None;
+        }
         if event.flags.intersects(ReadFlags::MOVED_FROM | ReadFlags::DELETE) {
             self.is_stale |= event.flags.contains(ReadFlags::ISDIR) || self.matters(&folder, name);
             return;

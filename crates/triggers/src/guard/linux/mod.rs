@@ -17,6 +17,7 @@ use rustix::event::{EventfdFlags, eventfd};
 use rustix::fs::inotify::{self, CreateFlags};
 
 use super::GuardError;
+use crate::links::SharedFiles;
 use crate::session::{CommandId, Report, Session};
 use watch::Watch;
 
@@ -28,6 +29,7 @@ pub(super) struct Watcher {
 enum Request {
     Begin { run: String, permitted: Vec<PathBuf>, reply: SyncSender<CommandId> },
     Finish { command: CommandId, reply: SyncSender<Report> },
+    SharedFiles { reply: SyncSender<Arc<SharedFiles>> },
     ForgetRun(String),
     Stop { reply: SyncSender<()> },
 }
@@ -68,6 +70,10 @@ impl Watcher {
 
     pub(super) fn finish(&self, command: CommandId) -> Result<Report, GuardError> {
         self.ask(|reply| Request::Finish { command, reply })
+    }
+
+    pub(super) fn shared_files(&self) -> Result<Arc<SharedFiles>, GuardError> {
+        self.ask(|reply| Request::SharedFiles { reply })
     }
 
     pub(super) fn forget_run(&self, run: String) {

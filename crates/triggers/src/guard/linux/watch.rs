@@ -12,6 +12,7 @@ use rustix::io::Errno;
 
 use super::Request;
 use super::watches::{FOLDER, Watches, add_watch};
+use crate::links::{Links, SharedFiles};
 use crate::object::Identity;
 use crate::session::{CommandId, Degraded, Report, Session};
 use crate::walk::Found;
@@ -41,6 +42,8 @@ pub(super) struct Watch {
     pub(super) held: BTreeMap<PathBuf, Held>,
     /// Something changed since the last walk that only a walk can tell.
     pub(super) is_stale: bool,
+    /// Files that other folders hold as well, while no name has come or moved since they were looked for.
+    pub(super) shared: Option<Arc<SharedFiles>>,
     degraded: Option<Degraded>,
     walked: Option<Instant>,
 }
@@ -54,6 +57,7 @@ impl Watch {
             watched: Watches::default(),
             held: BTreeMap::new(),
             is_stale: true,
+            shared: None,
             degraded: None,
             walked: None,
         }
@@ -61,7 +65,7 @@ impl Watch {
 
     pub(super) fn run(mut self, requests: &Receiver<Request>) {
         // Watched from the start, so that the first command waits for less.
-        let found = self.walk();
+        let found = self.walk_with_links();
         self.session.found(found);
         loop {
             if !self.wait() {
@@ -84,6 +88,10 @@ impl Watch {
                     Request::Finish { command, reply } => {
                         let report = self.finish(command);
                         let _ = reply.send(report);
+                    }
+                    Request::SharedFiles { reply } => {
+                        let shared = self.shared_files();
+                        let _ = reply.send(shared);
                     }
                     Request::ForgetRun(run) => self.session.forget_run(&run),
                     Request::Stop { reply } => {
@@ -121,7 +129,7 @@ impl Watch {
             // Watches may have become free again.
             self.degraded = None;
         }
-        let walked = must_walk.then(|| self.walk());
+        let walked = must_walk.then(|| self.walk_with_links());
         let id = self.session.begin(run, permitted, walked);
         if let Some(why) = self.degraded {
             self.session.degraded(why);
@@ -146,6 +154,21 @@ impl Watch {
         report
     }
 
+    /// What other folders hold as well: looked for again when names have come or moved meanwhile.
+    fn shared_files(&mut self) -> Arc<SharedFiles> {
+        self.drain(ALL_BATCHES);
+        if let Some(shared) = self.shared.as_ref().filter(|_| self.degraded.is_none()) {
+            return Arc::clone(shared);
+        }
+        let found = self.walk_with_links();
+        if self.session.is_active() {
+            self.take(&found);
+        } else {
+            self.session.found(found);
+        }
+        self.shared.clone().unwrap_or_default()
+    }
+
     /// Walks the workspace and watches each folder before its names are read.
     fn walk(&mut self) -> Found {
         self.walked = Some(Instant::now());
@@ -153,10 +176,24 @@ impl Watch {
         self.walk_below(Session::root_path())
     }
 
+    /// The same, and looks at each file for its number of names.
+    fn walk_with_links(&mut self) -> Found {
+        self.walked = Some(Instant::now());
+        self.is_stale = false;
+        let mut links = Links::default();
+        let found = self.walk_noting(Session::root_path(), Some(&mut links));
+        self.shared = Some(Arc::new(links.into_shared()));
+        found
+    }
+
     pub(super) fn walk_below(&mut self, path: &Path) -> Found {
+        self.walk_noting(path, None)
+    }
+
+    fn walk_noting(&mut self, path: &Path, links: Option<&mut Links>) -> Found {
         let Self { session, inotify, watched, .. } = self;
         let mut problem = inotify.is_none().then_some(Degraded::Unavailable);
-        let found = session.engine.walk(path, |folder, inode, path| {
+        let found = session.engine.walk(path, links, |folder, inode, path| {
             let Some(inotify) = inotify.as_ref().filter(|_| !watched.has(inode, path)) else { return };
             match add_watch(inotify, folder, FOLDER) {
                 Ok(watch) => watched.add_folder(watch, inode, path),
