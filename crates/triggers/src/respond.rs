@@ -16,8 +16,8 @@ use crate::finding::{Aside, AsideKind, Place};
 use crate::handle::{look, open_file, open_parent};
 use crate::object::Object;
 
-/// Bytes of a file that are copied where it cannot be renamed.
-pub(crate) const MAX_COPY: u64 = 64 * 1024 * 1024;
+/// Bytes of a file that is set aside and put back: with more it is discarded.
+pub(crate) const MAX_COPY: u64 = crate::records::MAX_BYTES;
 
 /// Why a file that was set aside is not put back.
 #[derive(Debug, thiserror::Error)]

@@ -201,6 +201,33 @@ fn long_and_binary_content_is_cut_and_a_link_shows_where_it_leads() {
 }
 
 #[test]
+fn a_file_of_any_size_that_is_stored_comes_back_whole() {
+    let fixture = Fixture::new();
+    let (mut records, record) =
+        one(&fixture, "mkdir a; truncate -s 100M new; echo end >> new; mv new a/.envrc");
+
+    let shown = records.show(&record.id).expect("shown");
+    records.keep(&record.id, &shown.record.digest()).expect("kept");
+
+    assert_eq!(shown.content, Content::Start { bytes: vec![0; MAX_SHOWN], is_cut: true });
+    let kept = fs::read(fixture.place().path("a/.envrc")).expect("it is back");
+    assert_eq!(kept.len(), (100 << 20) + 4);
+    assert!(kept.ends_with(b"\0end\n"));
+}
+
+#[test]
+fn a_file_that_is_larger_than_all_that_is_stored_is_discarded() {
+    let fixture = Fixture::new();
+    let (mut records, record) = one(&fixture, "mkdir a; truncate -s 300M new; mv new a/.envrc");
+
+    let shown = records.show(&record.id).expect_err("too large");
+    let discarded = records.enforce_limits(*NOW);
+
+    assert!(matches!(shown, RecordError::TooLarge), "{shown}");
+    assert_eq!(discarded.iter().map(|record| &record.id).collect::<Vec<_>>(), [&record.id]);
+}
+
+#[test]
 fn the_oldest_files_are_discarded_when_there_are_too_many_or_too_old() {
     let fixture = Fixture::new();
     let (mut records, first) = one(&fixture, "echo x > .envrc");

@@ -98,7 +98,7 @@ pub enum RecordError {
     #[error("{0} is gone, or a link leads there now, so nothing is put back")]
     NoWorkspace(Place),
     /// It is too large to be read whole.
-    #[error("it is larger than 64 MiB, and is neither shown nor put back")]
+    #[error("it is larger than {} MiB, the most that is kept, and is discarded", MAX_BYTES >> 20)]
     TooLarge,
     /// It cannot be put back.
     #[error(transparent)]
