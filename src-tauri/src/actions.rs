@@ -8,6 +8,7 @@ use std::time::Duration;
 use tauri::AppHandle;
 use tidegate_desktop_core::dialog::{DialogId, Secret};
 use tidegate_desktop_core::shell::{Effect, Input, TaskId};
+use tidegate_protocol::payload::files::SharedFolder;
 use tidegate_trust::token::Token;
 
 use crate::autostart::Autostart;
@@ -111,6 +112,17 @@ impl Actions {
             Effect::KeepFile { task, id, digest } => self.answer(task, |host| async move {
                 let kept = host.desk()?.keep_file(&id, &digest).await;
                 kept.map(|()| None).map_err(|error| error.to_string())
+            }),
+            Effect::Unshare { task, folder } => self.answer(task, |host| async move {
+                match host.desk()?.unshare(&folder).await {
+                    Ok(SharedFolder { left: 0, .. }) => Ok(None),
+                    Ok(SharedFolder { files, left, left_files, .. }) => Err(format!(
+                        "{files} files are unshared, and {left} are not, because they cannot be read, belong to \
+                         another user or changed meanwhile: {}",
+                        left_files.join(", ")
+                    )),
+                    Err(error) => Err(error.to_string()),
+                }
             }),
             Effect::CopyConnectionLines => {
                 let app = self.app.clone();

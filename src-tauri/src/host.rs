@@ -5,12 +5,12 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 use tidegate_desktop_core::dialog::Secret;
-use tidegate_desktop_core::shell::{FileContent, FileToKeep, HostState, Queue, Wish, Work};
+use tidegate_desktop_core::shell::{FileContent, FileToKeep, FolderToUnshare, HostState, Queue, Wish, Work};
 use tidegate_gateway::transport::{ChannelClient, ClientReceived};
 use tidegate_gateway::{Desk, Wish as GatewayWish};
 use tidegate_host::{Supervised, SupervisedState};
 use tidegate_protocol::Method;
-use tidegate_protocol::payload::files::{SetAsideFile, SetAsideFileDetails};
+use tidegate_protocol::payload::files::{SetAsideFile, SetAsideFileDetails, SharedFolder};
 use tidegate_protocol::payload::surfaces::FoundServer;
 
 /// The gateway that is kept running. A cheap handle.
@@ -123,6 +123,9 @@ pub(crate) fn wish(wish: GatewayWish) -> Wish {
             Wish::TakeServer { model, owner, user, address }
         }
         GatewayWish::KeepFile(details) => Wish::KeepFile(Box::new(file_to_keep(*details))),
+        GatewayWish::Unshare(SharedFolder { folder, files, bytes, places, .. }) => {
+            Wish::Unshare(FolderToUnshare { folder, files, bytes, places })
+        }
     }
 }
 

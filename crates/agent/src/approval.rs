@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use tidegate_protocol::confinement::Confinement;
+use tidegate_protocol::confinement::{Confinement, SharedFiles};
 use tidegate_protocol::{RunId, SessionKey};
 use tidegate_trust::approval::FileAccess;
 
@@ -116,13 +116,21 @@ impl ExecPlan {
             parts.add(name.as_bytes());
             parts.add(value.as_bytes());
         }
-        let Confinement { class, needs, reason, pty, timeout_seconds } = &self.confinement;
+        let Confinement { class, needs, reason, repository, shared, pty, timeout_seconds } =
+            &self.confinement;
         parts.add(format!("{class:?}").as_bytes());
         parts.add(&(needs.len() as u64).to_be_bytes());
         needs.iter().for_each(|need| parts.add(need.to_string().as_bytes()));
         parts.add(&[u8::from(reason.is_some()), u8::from(*pty)]);
         parts.add(reason.as_deref().unwrap_or_default().as_bytes());
         parts.add(&timeout_seconds.to_be_bytes());
+        parts.add(&[u8::from(repository.is_some()), u8::from(shared.is_some())]);
+        parts.add(repository.as_deref().unwrap_or_default().as_bytes());
+        if let Some(SharedFiles { files, places }) = shared {
+            parts.add(&files.to_be_bytes());
+            parts.add(&(places.len() as u64).to_be_bytes());
+            places.iter().for_each(|place| parts.add(place.as_bytes()));
+        }
         parts.hex()
     }
 }
@@ -197,6 +205,9 @@ mod tests {
             with(Confinement { reason: Some(String::new()), ..plain.clone() }),
             with(Confinement { reason: Some("git".to_owned()), ..plain.clone() }),
             with(Confinement { pty: true, ..plain.clone() }),
+            with(Confinement { repository: Some("/main/.git".to_owned()), ..plain.clone() }),
+            with(Confinement { shared: Some(SharedFiles { files: 0, places: Vec::new() }), ..plain.clone() }),
+            with(Confinement { shared: Some(SharedFiles { files: 1, places: Vec::new() }), ..plain.clone() }),
         ] {
             assert_ne!(first.digest(), other.digest(), "{other:?}");
         }

@@ -244,6 +244,13 @@ pub enum Effect {
         /// The digest of what was drawn. If that changed, nothing is done.
         digest: String,
     },
+    /// Give a folder copies of its own of files that others hold as well: the person was asked.
+    Unshare {
+        /// Answered by [`Input::Done`].
+        task: TaskId,
+        /// The folder.
+        folder: String,
+    },
     /// Open the window at a page, or show that page in it and bring it to the front.
     OpenWindow(Page),
     /// Bring the open window to the front as it is.
@@ -405,8 +412,23 @@ pub enum Wish {
     },
     /// The question whether to keep a file that was set aside.
     KeepFile(Box<FileToKeep>),
+    /// The question whether to give a folder copies of its own of files that others hold as well.
+    Unshare(FolderToUnshare),
     /// A page of the window.
     Window(Page),
+}
+
+/// A folder with files that others hold as well, as a person is asked about it. All its texts are hostile.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FolderToUnshare {
+    /// The folder.
+    pub folder: String,
+    /// How many files.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Where they lie.
+    pub places: Vec<String>,
 }
 
 /// A file that was set aside, as a person is asked about it. All its texts are hostile.

@@ -5,6 +5,8 @@
 //! into the gateway, and hands the desk that it opens to the shell.
 
 use serde_json::json;
+use tidegate_protocol::payload::files::SharedFolder;
+use tidegate_protocol::payload::surface_params::UnshareFolder;
 use tidegate_protocol::payload::surfaces::DesktopStatus;
 use tidegate_protocol::{Method, limits, text};
 use tidegate_trust::Level;
@@ -114,6 +116,9 @@ pub enum DeskError {
     /// A file that was set aside was not kept; the sentence says why.
     #[error("The file was not put back: {0}.")]
     FileNotKept(String),
+    /// A folder's files were not unshared; the sentence says why.
+    #[error("The files were not unshared: {0}.")]
+    NotUnshared(String),
     /// It could not be saved, so it does not count.
     #[error("This could not be saved, so it does not count: {0}.")]
     NotSaved(String),
@@ -354,6 +359,18 @@ impl Desk {
         let kept =
             crate::methods::files::decide(self.gateway.inner(), Method::TidegateFilesKeep, params, by).await;
         kept.map(|_| ()).map_err(|error| DeskError::FileNotKept(error.message))
+    }
+
+    /// Gives a folder copies of its own of files that others hold as well.
+    ///
+    /// # Errors
+    /// A sentence for the person.
+    pub async fn unshare(&self, folder: &str) -> Result<SharedFolder, DeskError> {
+        let params = UnshareFolder { folder: folder.to_owned(), apply: true };
+        let by = "tidegate-desktop";
+        let done = crate::methods::files::carry_out_unsharing(self.gateway.inner(), &params, by).await;
+        let done = done.map_err(|error| DeskError::NotUnshared(error.message))?;
+        serde_json::from_value(done).map_err(|error| DeskError::NotUnshared(error.to_string()))
     }
 
     /// Allows or denies a command, bound to what was drawn.

@@ -189,6 +189,7 @@ async fn answer(caller: &Caller, method: Method, request: &RequestFrame) -> Resu
         M::TidegateCommandsList => parse(method, request).and_then(|_: Empty| commands::list(caller)),
         M::TidegateCommandsInterrupt => commands::interrupt(caller, parse(method, request)?).await,
         M::TidegateFilesKeep => files::keep(caller, parse(method, request)?).await,
+        M::TidegateFilesUnshare => files::unshare(caller, parse(method, request)?).await,
         M::TidegateFilesDiscard => files::discard(caller, parse(method, request)?).await,
         M::TidegateAudit => local::audit(caller, parse(method, request)?).await,
         M::TidegatePause => local::pause(&caller.gateway, true).await,

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tidegate_agent::Runtime;
 use tidegate_agent::model::ModelDirectory;
 use tidegate_peers::{LocalSocket, PeerLookup};
-use tidegate_protocol::payload::files::SetAsideFileDetails;
+use tidegate_protocol::payload::files::{SetAsideFileDetails, SharedFolder};
 use tidegate_protocol::payload::surfaces::FoundServer;
 use tidegate_protocol::{ErrorShape, Event, Method, limits};
 use tidegate_store::Store;
@@ -50,6 +50,9 @@ pub trait Host: Send + Sync + 'static {
 
     /// A file that was set aside, as a person is asked about it.
     fn set_aside_file<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<SetAsideFileDetails, ErrorShape>>;
+
+    /// What of a folder other folders hold as well, as a person is asked about it.
+    fn shared_folder<'a>(&'a self, folder: &'a str) -> BoxFuture<'a, Result<SharedFolder, ErrorShape>>;
 
     /// Takes over what counts of the configuration file since a person decided about a value of it.
     /// The answer to the decision waits for this.

@@ -3,7 +3,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use tidegate_protocol::payload::files::SetAsideFileDetails;
+use tidegate_protocol::payload::files::{SetAsideFileDetails, SharedFolder};
 use tidegate_protocol::payload::surfaces::FoundServer;
 use tidegate_protocol::{ErrorShape, text};
 use tidegate_trust::Level;
@@ -53,6 +53,9 @@ pub enum Wish {
     TakeServer(FoundServer),
     /// A question whether to keep a file that was set aside, for [`crate::Desk::keep_file`].
     KeepFile(Box<SetAsideFileDetails>),
+    /// A question whether to give a folder copies of its own of files that others hold as well, for
+    /// [`crate::Desk::unshare`].
+    Unshare(SharedFolder),
 }
 
 impl Wish {
@@ -67,8 +70,9 @@ impl Wish {
                 Self::ModelKey { id: name(id), base_url: text::one_line(base_url.trim(), MAX_URL) }
             }
             Self::Unblock { id, name: wished } => Self::Unblock { id, name: name(wished) },
-            // The host cleaned and bounded it.
+            // The host cleaned and bounded them.
             Self::KeepFile(file) => Self::KeepFile(file),
+            Self::Unshare(folder) => Self::Unshare(folder),
             Self::TakeServer(FoundServer { model, owner, user, address }) => {
                 let line = |text: String| text::one_line(text.trim(), MAX_SERVER);
                 Self::TakeServer(FoundServer {

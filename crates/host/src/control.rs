@@ -13,8 +13,8 @@ use tidegate_gateway::gateway::BoxFuture;
 use tidegate_gateway::{Gateway, Host};
 use tidegate_peers::orphans::Orphan;
 use tidegate_protocol::params::{ListOptions, LogsTail};
-use tidegate_protocol::payload::files::SetAsideFileDetails;
-use tidegate_protocol::payload::surface_params::TakeServer;
+use tidegate_protocol::payload::files::{SetAsideFileDetails, SharedFolder};
+use tidegate_protocol::payload::surface_params::{TakeServer, UnshareFolder};
 use tidegate_protocol::payload::surfaces::FoundServer;
 use tidegate_protocol::{ErrorShape, Method, text};
 use tidegate_secrets::{Kept, SecretName, SecretState, SecretStore, SecretText};
@@ -29,7 +29,7 @@ use crate::config::{self, Loaded};
 use crate::models::{Models, NewProvider, NotChosen};
 use crate::private_files::Repairs;
 use crate::workspaces::Workspaces;
-use crate::{conditions, doctor, log_tail, sandbox, selftest, set_aside};
+use crate::{conditions, doctor, log_tail, sandbox, selftest, set_aside, shared_files};
 
 /// The keyring's record of the shared token.
 const SHARED_TOKEN: &str = "shared-token";
@@ -142,6 +142,10 @@ impl Control {
             | Method::TidegateFilesKeep
             | Method::TidegateFilesDiscard => {
                 set_aside::answer(self.sandboxes.set_aside(), method, params).await
+            }
+            Method::TidegateFilesUnshare => {
+                let UnshareFolder { folder, apply } = parse(method, params)?;
+                shared_files::answer(&self.sandboxes, folder, apply).await.map(|folder| json!(folder))
             }
             Method::TidegateSelfTest => Ok(selftest::run(self.parts()?).await),
             Method::TidegateStop => {
@@ -278,6 +282,10 @@ impl Host for Control {
 
     fn set_aside_file<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<SetAsideFileDetails, ErrorShape>> {
         Box::pin(set_aside::show(self.sandboxes.set_aside(), id.to_owned()))
+    }
+
+    fn shared_folder<'a>(&'a self, folder: &'a str) -> BoxFuture<'a, Result<SharedFolder, ErrorShape>> {
+        Box::pin(shared_files::answer(&self.sandboxes, folder.to_owned(), false))
     }
 
     fn settings_changed(&self) -> BoxFuture<'_, ()> {

@@ -32,6 +32,7 @@ mod selftest;
 mod serve;
 mod server_owners;
 mod set_aside;
+mod shared_files;
 mod state_dir;
 mod supervise;
 mod survivors;

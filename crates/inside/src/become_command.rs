@@ -9,6 +9,8 @@ use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{CWD, Mode, OFlags, StatVfsMountFlags};
+use rustix::io::Errno;
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
     SendFlags, recvmsg, sendmsg,
@@ -142,9 +144,17 @@ fn enter(directory: &Path) -> Result<(), String> {
 /// A mount is made from a path, and what the path led to may have been exchanged meanwhile.
 fn check(expected: &ExpectedIdentity) -> Result<(), String> {
     let shown = expected.path.display();
-    let found =
-        rustix::fs::lstat(&expected.path).map_err(|error| format!("{shown} cannot be looked at: {error}"))?;
-    if (found.st_dev, found.st_ino) == (expected.device, expected.inode) {
+    let look = || {
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let opened = rustix::fs::openat(CWD, &expected.path, flags, Mode::empty())?;
+        let status = rustix::fs::fstat(&opened)?;
+        let mount = rustix::fs::fstatvfs(&opened)?;
+        Ok((status, mount.f_flag.contains(StatVfsMountFlags::RDONLY)))
+    };
+    let (found, is_read_only) =
+        look().map_err(|error: Errno| format!("{shown} cannot be looked at: {error}"))?;
+    let is_same = (found.st_dev, found.st_ino) == (expected.device, expected.inode);
+    if is_same && (is_read_only || !expected.read_only) {
         Ok(())
     } else {
         Err(format!("{shown} was replaced while the sandbox was made; try again"))

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 /// The version of these messages. Both ends come from the same build.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 /// Pairs of [`Instructions::loopback_sockets`] that can be handed out at most.
 pub const MAX_LOOPBACK_SOCKETS: usize = 32;
 /// Descriptors that go out with [`Report::Ready`] at most.
@@ -77,6 +77,8 @@ pub struct ExpectedIdentity {
     pub device: u64,
     /// Its inode.
     pub inode: u64,
+    /// Whether it lies in a read-only mount: a path can lead back to what it was, and the mount lie elsewhere.
+    pub read_only: bool,
 }
 
 /// A Landlock rule.

@@ -12,6 +12,10 @@ use crate::text;
 pub const MAX_NEEDS: usize = 16;
 /// Bytes of a need.
 pub const MAX_NEED: usize = 1024;
+/// Bytes of a path that is shown.
+const MAX_PATH: usize = 300;
+/// Places that a sentence names.
+const MAX_PLACES: usize = 6;
 /// Bytes of the reason for which a command needs more: it is shown whole.
 pub const MAX_REASON: usize = 500;
 
@@ -72,10 +76,25 @@ pub struct Confinement {
     pub needs: Vec<Need>,
     /// Why, in the words of the agent.
     pub reason: Option<String>,
+    /// Where the repository lies that `git` grants, when it is outside of the workspace.
+    pub repository: Option<String>,
+    /// Files in its folders that other folders hold as well: it can only read them.
+    pub shared: Option<SharedFiles>,
     /// Whether it has a terminal.
     pub pty: bool,
     /// When it is ended, in seconds after its start.
     pub timeout_seconds: u64,
+}
+
+/// Files that have names in other folders, too (hard links): who writes to one changes it there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SharedFiles {
+    /// How many. 0 where folders could not be looked into.
+    pub files: u64,
+    /// Files and folders that are read-only for that reason: relative to the workspace, which is `.`
+    /// itself, or absolute.
+    pub places: Vec<String>,
 }
 
 /// What is said before the needs of a contained command.
@@ -113,11 +132,7 @@ impl Need {
                 format!("It can connect to {}{port} and send anything there.", text::one_line(host, 255))
             }
             Self::Write(path) => format!("It can change files below {}.", text::one_line(path, MAX_NEED)),
-            Self::Git => {
-                "It can change the repository of the workspace (commits, branches, stashes), also where it \
-                          lies in another folder. Do not use git there until it ends."
-                    .to_owned()
-            }
+            Self::Git => git_sentence(None),
             Self::Sockets => {
                 "It can make local sockets, and reach programs that listen on a socket file in its \
                               folders."
@@ -133,22 +148,90 @@ impl Need {
     }
 }
 
+impl SharedFiles {
+    /// What they mean for the command, as a sentence for the person who decides.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        let places = self.named_places();
+        match self.files {
+            0 => format!("It cannot change what could not be looked into: {places}."),
+            1 => format!(
+                "1 file is shared with other folders by a hard link ({places}): it cannot change that."
+            ),
+            files => {
+                format!(
+                    "{} files are shared with other folders by hard links ({places}): it cannot change those.",
+                    grouped(files)
+                )
+            }
+        }
+    }
+
+    /// The places as a list, not all of many.
+    #[must_use]
+    pub fn named_places(&self) -> String {
+        let name = |place: &String| match place.as_str() {
+            "." => "the whole workspace".to_owned(),
+            place => text::one_line(place, MAX_PATH),
+        };
+        let mut named: Vec<String> = self.places.iter().take(MAX_PLACES).map(name).collect();
+        if let Some(more) = self.places.len().checked_sub(MAX_PLACES).filter(|&more| more > 0) {
+            named.push(format!("{more} more"));
+        }
+        named.join(", ")
+    }
+}
+
+/// What `git` adds, where the repository is in the workspace or in this other folder.
+fn git_sentence(elsewhere: Option<&str>) -> String {
+    let place = elsewhere
+        .map_or_else(String::new, |folder| format!(", which lies in {}", text::one_line(folder, MAX_NEED)));
+    format!(
+        "It can change the repository of the workspace{place}: commits, branches, stashes. Do not use git there until \
+         it ends."
+    )
+}
+
+/// A number with a comma before each three digits.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let first = digits.len() % 3;
+    let mut groups = vec![&digits[..first]];
+    groups.extend((first..digits.len()).step_by(3).map(|at| &digits[at..at + 3]));
+    groups.retain(|group| !group.is_empty());
+    groups.join(",")
+}
+
 impl Confinement {
     /// Nothing beyond a class, and no terminal.
     #[must_use]
     pub fn plain(class: CommandClass, timeout_seconds: u64) -> Self {
-        Self { class, needs: Vec::new(), reason: None, pty: false, timeout_seconds }
+        Self {
+            class,
+            needs: Vec::new(),
+            reason: None,
+            repository: None,
+            shared: None,
+            pty: false,
+            timeout_seconds,
+        }
     }
 
     /// What the command may do: a sentence about its class, and one for each need.
     #[must_use]
     pub fn sentences(&self) -> Vec<String> {
-        if self.class != CommandClass::Contained || self.needs.is_empty() {
-            // What an unconfined command may do, it may do without being granted.
+        if self.class == CommandClass::Unconfined {
+            // What it may do, it may do without being granted.
             return vec![self.class.sentence().to_owned()];
         }
-        let needs = self.needs.iter().map(Need::sentence);
-        std::iter::once(CONTAINED_WITH_NEEDS.to_owned()).chain(needs).collect()
+        let is_plain = self.class != CommandClass::Contained || self.needs.is_empty();
+        let first = if is_plain { self.class.sentence() } else { CONTAINED_WITH_NEEDS };
+        let needs = self.needs.iter().filter(|_| !is_plain).map(|need| match need {
+            Need::Git => git_sentence(self.repository.as_deref()),
+            need => need.sentence(),
+        });
+        let shared = self.shared.as_ref().map(SharedFiles::sentence);
+        std::iter::once(first.to_owned()).chain(needs).chain(shared).collect()
     }
 }
 
@@ -316,6 +399,49 @@ mod tests {
         let unconfined =
             Confinement { class: CommandClass::Unconfined, needs: vec![Need::Unconfined], ..granted };
         assert_eq!(unconfined.sentences(), [CommandClass::Unconfined.sentence()]);
+    }
+
+    #[test]
+    fn a_repository_elsewhere_is_named() {
+        let plain = Confinement::plain(CommandClass::Contained, 60);
+        let inside = Confinement { needs: vec![Need::Git], ..plain };
+        let repository = Some("/home/ada/main\n/.git".to_owned());
+        let elsewhere = Confinement { repository, ..inside.clone() };
+        assert_eq!(inside.sentences()[1], Need::Git.sentence());
+        assert_eq!(
+            elsewhere.sentences()[1],
+            "It can change the repository of the workspace, which lies in /home/ada/main\\u{a}/.git: commits, \
+             branches, stashes. Do not use git there until it ends."
+        );
+    }
+
+    #[test]
+    fn shared_files_are_counted_and_their_places_named() {
+        let shared = |files, places: &[&str]| SharedFiles {
+            files,
+            places: places.iter().map(|&place| place.to_owned()).collect(),
+        };
+        assert_eq!(
+            shared(1_204, &[".venv", "node_modules"]).sentence(),
+            "1,204 files are shared with other folders by hard links (.venv, node_modules): it cannot change those."
+        );
+        assert_eq!(
+            shared(1, &["."]).sentence(),
+            "1 file is shared with other folders by a hard link (the whole workspace): it cannot change that."
+        );
+        let unknown = shared(0, &["a\u{202e}", "b", "c", "d", "e", "f", "g", "h"]).sentence();
+        assert_eq!(
+            unknown,
+            "It cannot change what could not be looked into: a\\u{202e}, b, c, d, e, f, 2 more."
+        );
+        let plain = Confinement::plain(CommandClass::Partial, 60);
+        let with = |class| Confinement { class, shared: Some(shared(2, &["a"])), ..plain.clone() };
+        for (class, sentences) in
+            [(CommandClass::Contained, 2), (CommandClass::Partial, 2), (CommandClass::Unconfined, 1)]
+        {
+            assert_eq!(with(class).sentences().len(), sentences, "{class:?}");
+        }
+        assert_eq!([0, 999, 1000, 1_000_000].map(grouped), ["0", "999", "1,000", "1,000,000"]);
     }
 
     #[test]

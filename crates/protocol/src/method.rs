@@ -236,6 +236,8 @@ methods! {
     TidegateFilesKeep = "tidegate.files.keep", OwnSurfaces, Widen;
     /// Remove one for good.
     TidegateFilesDiscard = "tidegate.files.discard", OwnSurfaces, Narrow;
+    /// Give a folder copies of its own of files that other folders hold as well.
+    TidegateFilesUnshare = "tidegate.files.unshare", OwnSurfaces, Widen;
     /// The audit log.
     TidegateAudit = "tidegate.audit", OwnSurfaces, Look;
     /// Add a model provider.

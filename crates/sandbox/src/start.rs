@@ -308,11 +308,14 @@ fn isolation(bubblewrap: &Bubblewrap) -> Vec<OsString> {
 
 fn instructions(spec: &Spec, command: &Command) -> Result<Instructions, StartError> {
     let mut checked: Vec<&Path> = vec![&spec.workspace, &command.directory];
-    let folders = spec.writable.iter().chain(&spec.repositories).chain(&spec.readable).chain(&spec.read_only);
+    let folders = spec.writable.iter().chain(&spec.repositories).chain(&spec.readable);
     checked.extend(folders.map(PathBuf::as_path));
     let mut identities = Vec::new();
     for path in checked {
         identities.push(identity(path, path)?);
+    }
+    for path in &spec.read_only {
+        identities.push(ExpectedIdentity { read_only: true, ..identity(path, path)? });
     }
     identities.push(identity(&spec.private_home, &spec.home)?);
     identities.push(identity(&spec.temporary, Path::new("/tmp"))?);
@@ -336,7 +339,12 @@ fn identity(path: &Path, inside: &Path) -> Result<ExpectedIdentity, StartError> 
     let folder =
         |error: rustix::io::Errno| StartError::Folder { path: path.to_owned(), source: error.into() };
     let found = rustix::fs::lstat(path).map_err(folder)?;
-    Ok(ExpectedIdentity { path: inside.to_owned(), device: found.st_dev, inode: found.st_ino })
+    Ok(ExpectedIdentity {
+        path: inside.to_owned(),
+        device: found.st_dev,
+        inode: found.st_ino,
+        read_only: false,
+    })
 }
 
 /// A file that is only in memory, read from its start.

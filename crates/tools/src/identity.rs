@@ -35,7 +35,8 @@ impl Identity {
     /// The same as what must be found at `path` in a sandbox.
     #[cfg(unix)]
     pub(crate) fn expected_at(self, path: &Path) -> tidegate_sandbox::ExpectedIdentity {
-        tidegate_sandbox::ExpectedIdentity { path: path.to_owned(), device: self.device, inode: self.inode }
+        let Self { device, inode } = self;
+        tidegate_sandbox::ExpectedIdentity { path: path.to_owned(), device, inode, read_only: false }
     }
 
     /// Whether both lie on the same file system.

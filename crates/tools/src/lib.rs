@@ -29,6 +29,7 @@ use tidegate_agent::tool::Tool;
 #[cfg(unix)]
 pub use exec::{
     Launcher, SandboxOptions, Sandboxes, SetAsideError, SetAsideEvent, SetAsideFiles, ToolEnvironment,
+    UnshareError,
 };
 pub use protected::Protected;
 #[cfg(unix)]

@@ -152,7 +152,7 @@ fn plan(fixture: &Fixture, inode: u64) -> Value {
     let device = directory.metadata().expect("exists").dev();
     let program = shell.metadata().expect("exists");
     json!({
-        "version": 3,
+        "version": 4,
         "work": {
             "kind": "command",
             "exec": {
@@ -223,7 +223,7 @@ fn run_tool_refuses_what_is_not_a_whole_plan() {
     let inode = fixture.workspace().metadata().expect("exists").ino();
     let whole = plan(&fixture, inode);
     let mut newer = whole.clone();
-    newer["version"] = json!(4);
+    newer["version"] = json!(5);
     let lines = [String::new(), "\n".to_owned(), "{}\n".to_owned(), whole.to_string(), format!("{newer}\n")];
     for line in lines {
         let status = run_tool(&line);

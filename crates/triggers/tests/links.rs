@@ -26,7 +26,7 @@ fn link(place: &Place, store: &str, name: &str) {
 }
 
 fn shared(fixture: &Fixture) -> (u64, Vec<PathBuf>) {
-    let shared = fixture.guard.shared_files().expect("looked at");
+    let shared = fixture.guard.shared_files().expect("looked at").files;
     (shared.count(), shared.read_only(links::MAX_READ_ONLY))
 }
 
@@ -76,6 +76,19 @@ fn a_name_that_comes_later_is_found() {
     link(&place, "lib.py", "while/it/runs");
     assert_eq!(shared(&fixture), (2, paths(&["moved/lib.py", "while/it/runs"])));
     fixture.guard.finish(command).expect("finished");
+}
+
+#[test]
+fn a_folder_that_moves_is_noticed() {
+    let fixture = Fixture::prepared(|place| link(place, "lib.py", "a/b/lib.py"));
+    let place = fixture.place();
+    let moves = || fixture.guard.shared_files().expect("looked at").moves;
+    let before = moves();
+
+    place.write("a/new", "a file");
+    assert_eq!(moves(), before);
+    fs::rename(place.path("a/b"), place.path("c")).expect("renamed");
+    assert!(moves() > before);
 }
 
 #[test]

@@ -73,6 +73,7 @@ fn what_decides_or_lets_in_is_known_by_name() {
             "tidegate.config.confirm",
             "tidegate.devices.unblock",
             "tidegate.files.keep",
+            "tidegate.files.unshare",
             "tidegate.models.take",
             "tidegate.token.new"
         ]

@@ -359,6 +359,10 @@ export interface Methods {
     params: ById;
     result: SetAsideFileDetails;
   };
+  'tidegate.files.unshare': {
+    params: UnshareFolder;
+    result: SharedFolder;
+  };
   'tidegate.models.take': {
     params: TakeServer;
     result: ModelsUseResult;
@@ -1160,9 +1164,31 @@ export interface Confinement {
    */
   reason?: string | null;
   /**
+   * Where the repository lies that `git` grants, when it is outside of the workspace.
+   */
+  repository?: string | null;
+  /**
+   * Files in its folders that other folders hold as well: it can only read them.
+   */
+  shared?: SharedFiles | null;
+  /**
    * When it is ended, in seconds after its start.
    */
   timeoutSeconds: number;
+}
+/**
+ * Files that have names in other folders, too (hard links): who writes to one changes it there.
+ */
+export interface SharedFiles {
+  /**
+   * How many. 0 where folders could not be looked into.
+   */
+  files: number;
+  /**
+   * Files and folders that are read-only for that reason: relative to the workspace, which is `.`
+   * itself, or absolute.
+   */
+  places: string[];
 }
 /**
  * A file outside the workspace, or a trigger file in it. The texts are whole.
@@ -1919,6 +1945,49 @@ export interface SetAsideFileDetails {
    */
   digest: string;
   file: SetAsideFile;
+}
+/**
+ * `tidegate.files.unshare`.
+ */
+export interface UnshareFolder {
+  /**
+   * Whether to do it, and not only to tell what it would be; beside a desktop its dialog asks.
+   */
+  apply?: boolean;
+  /**
+   * Absolute, and without symbolic links.
+   */
+  folder: string;
+}
+/**
+ * `tidegate.files.unshare`: files that other folders hold as well (hard links).
+ */
+export interface SharedFolder {
+  /**
+   * Bytes of these.
+   */
+  bytes: number;
+  /**
+   * How many; when they were unshared, those that are the folder's own now.
+   */
+  files: number;
+  folder: string;
+  /**
+   * Files that could not be: not readable, of another user, or changed meanwhile.
+   */
+  left: number;
+  /**
+   * The first of them, relative.
+   */
+  leftFiles: string[];
+  /**
+   * Files and folders, relative, in which they all lie, or which could not be looked into.
+   */
+  places: string[];
+  /**
+   * Whether they were unshared.
+   */
+  unshared: boolean;
 }
 /**
  * `tidegate.models.take`: `provider/model`, and who runs the server, as it was shown.

@@ -1,8 +1,10 @@
 //! What `files` takes.
 
+use std::path::PathBuf;
+
 use clap::Subcommand;
 
-/// What to do with files that were set aside.
+/// What to do with files that were set aside, and with those that commands only read.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum FilesCommand {
     /// List the files that were set aside
@@ -24,6 +26,22 @@ pub enum FilesCommand {
     Keep {
         /// Its id, or the first 4 characters of it or more
         id: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Give a folder copies of its own of files that other folders hold as well
+    #[command(
+        long_about = "Give a folder copies of its own of files that other folders hold as well (hard links), so that \
+            commands of agents can change them without changing them there. Shows what that would be and asks \
+            before, in a terminal. When a desktop is running, its dialog decides instead.\n\nPermissions and times \
+            stay. Links are not followed, and nothing is done while a command of an agent runs in the folder.",
+        after_help = "Example: tidegate files unshare ~/projects/site"
+    )]
+    Unshare {
+        /// The folder; the current one unless it is given
+        #[arg(value_name = "FOLDER", value_hint = clap::ValueHint::DirPath)]
+        folder: Option<PathBuf>,
         /// Do not ask
         #[arg(long)]
         yes: bool,

@@ -1,4 +1,7 @@
-//! `files`: trigger files that commands of agents planted and that were set aside.
+//! `files`: trigger files that commands of agents planted and that were set aside, and files that commands
+//! only read, because other folders hold them as well.
+
+mod unshare;
 
 use serde_json::{Value, json};
 use tidegate_protocol::payload::files::{
@@ -29,6 +32,7 @@ pub(super) async fn run<W: Wire>(
             context.show(&answer, || Ok(render(&details, now)))
         }
         FilesCommand::Keep { id, yes } => keep(context, id, *yes).await,
+        FilesCommand::Unshare { folder, yes } => unshare::run(context, folder.as_deref(), *yes).await,
         FilesCommand::Discard { id } => {
             let id = find(context, id).await?;
             let answer = context.client.call(Method::TidegateFilesDiscard, json!({ "id": id })).await?;

@@ -93,6 +93,7 @@ fn check_usage(command: &ControlCommand, person: &dyn Person) -> Result<(), Fail
         ControlCommand::Approvals(ApprovalsCommand::Allow { yes, .. }) => (!yes, "tidegate approvals show"),
         ControlCommand::Config(ConfigCommand::Confirm { yes, .. }) => (!yes, "tidegate config list"),
         ControlCommand::Files(FilesCommand::Keep { yes, .. }) => (!yes, "tidegate files show"),
+        ControlCommand::Files(FilesCommand::Unshare { yes, .. }) => (!yes, "tidegate files unshare"),
         ControlCommand::Models(ModelsCommand::Add(arguments)) => {
             let says_how = arguments.key_stdin || arguments.no_key || arguments.key_ref.is_some();
             if !says_how && !person.is_present() {

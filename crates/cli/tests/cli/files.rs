@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{NOW, Stage};
+use crate::support::{NOW, Outcome, Stage};
 
 fn file(id: &str, can_keep: bool) -> Value {
     json!({
@@ -68,4 +68,52 @@ async fn an_id_that_names_no_single_file_discards_none() {
         assert!(outcome.err.contains(said), "{id}: {}", outcome.err);
         assert!(!outcome.was_called("tidegate.files.discard"), "{id}");
     }
+}
+
+/// A gateway with a folder of which `files` are shared.
+fn sharing(files: u64, unshared: bool) -> Stage {
+    let shared = json!({
+        "folder": "/home/ada/site", "files": files, "bytes": 3 << 20, "places": ["node_modules\u{202e}"],
+        "unshared": unshared, "left": 1, "leftFiles": ["a/locked"],
+    });
+    Stage::answering([("tidegate.files.unshare", shared)])
+}
+
+#[tokio::test]
+async fn shared_files_are_shown_and_copied_when_the_person_says_so() {
+    let path = std::env::temp_dir().canonicalize().unwrap();
+    let arguments = ["files", "unshare", path.to_str().unwrap()];
+
+    let yes = sharing(2, true).person(true).run(&arguments).await;
+    let no = sharing(2, false).person(false).run(&arguments).await;
+
+    assert_eq!(yes.code, 0, "{}", yes.err);
+    assert_eq!(yes.questions, ["Unshare them?"]);
+    assert!(yes.out.starts_with("2 files of this folder are shared"), "{}", yes.out);
+    assert!(yes.out.contains("  | node_modules\\u{202e}\n") && yes.out.contains("take 3 MiB"), "{}", yes.out);
+    assert!(yes.out.contains("1 file could not be") && yes.out.contains("  | a/locked\n"), "{}", yes.out);
+    let applied = |outcome: &Outcome| -> Vec<Value> {
+        outcome.requests.iter().map(|(_, params)| params["apply"].clone()).collect()
+    };
+    assert_eq!(applied(&yes), [false, true]);
+    assert_eq!(yes.requests[1].1["folder"], json!(path));
+    assert_eq!((no.code, applied(&no)), (1, vec![json!(false)]), "{}", no.out);
+}
+
+#[tokio::test]
+async fn a_folder_that_shares_nothing_needs_no_answer() {
+    let outcome = sharing(0, false).person(true).run(&["files", "unshare", "."]).await;
+
+    assert_eq!((outcome.code, outcome.questions.len()), (0, 0), "{}", outcome.err);
+    assert!(outcome.out.starts_with("No file in this folder is shared"), "{}", outcome.out);
+    assert!(outcome.out.contains("  | node_modules\\u{202e}\n"), "{}", outcome.out);
+}
+
+#[tokio::test]
+async fn a_folder_that_is_not_there_is_not_asked_about() {
+    let outcome = sharing(2, false).run(&["files", "unshare", "/not/there", "--yes"]).await;
+
+    assert_eq!(outcome.code, 1);
+    assert!(outcome.err.contains("/not/there cannot be used"), "{}", outcome.err);
+    assert!(!outcome.was_called("tidegate.files.unshare"));
 }

@@ -51,6 +51,8 @@ fn every_command_line_of_the_manual_is_understood() {
         "files list",
         "files show 3f2a9c1e",
         "files keep 3f2a9c1e --yes",
+        "files unshare",
+        "files unshare site --yes",
         "files discard 3f2a9c1e",
         "config list",
         "config confirm gateway.controlUi.allowedOrigins --yes",

@@ -2,6 +2,7 @@
 //! lives without a tray. And the windows that are opened for the same reasons.
 
 mod keep_file;
+mod unshare;
 
 use std::mem::discriminant;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use tidegate_trust::moment::Deadline;
 use super::tasks::Task;
 use super::{Controller, UNASKED_EVERY};
 use crate::dialog::{Attention, Dialog, DialogId, DialogOutcome, MessageDialog};
-use crate::shell::{Effect, FileToKeep, HostState, Page, Surface, Work};
+use crate::shell::{Effect, FileToKeep, FolderToUnshare, HostState, Page, Surface, Work};
 
 /// How long a tray has to appear before the window is opened instead: at login it may come later
 /// than we do.
@@ -58,6 +59,8 @@ enum Approval {
     TakeServer { model: String, owner: String },
     /// A file that was set aside is put back, as it was drawn.
     KeepFile { id: String, digest: String, path: String },
+    /// A folder gets copies of its own.
+    Unshare { folder: String },
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -100,6 +103,9 @@ impl Messages {
                 format!("model server of {}", text::one_line(model, MAX_TITLE))
             }
             Approval::KeepFile { path, .. } => format!("keep file {}", text::one_line(path, MAX_TITLE)),
+            Approval::Unshare { folder } => {
+                format!("unshare the files of {}", text::one_line(folder, MAX_TITLE))
+            }
         })
     }
 }
@@ -139,6 +145,11 @@ impl Controller {
         let question = keep_file::question(&file);
         let FileToKeep { id, digest, path, .. } = file;
         self.ask_once(Approval::KeepFile { id, digest, path }, question, effects);
+    }
+
+    pub(super) fn asked_to_unshare(&mut self, shared: FolderToUnshare, effects: &mut Vec<Effect>) {
+        let question = unshare::question(&shared);
+        self.ask_once(Approval::Unshare { folder: shared.folder }, question, effects);
     }
 
     pub(super) fn say_problem(&mut self, sentence: &str, effects: &mut Vec<Effect>) {
@@ -186,6 +197,7 @@ impl Controller {
             Approval::KeepFile { id, digest, .. } => {
                 Effect::KeepFile { task: self.begin(Task::KeepFile), id, digest }
             }
+            Approval::Unshare { folder } => Effect::Unshare { task: self.begin(Task::Unshare), folder },
         });
     }
 

@@ -27,6 +27,8 @@ pub(super) enum Task {
     TakeServer { model: String },
     /// A file that was set aside is back.
     KeepFile,
+    /// A folder has copies of its own.
+    Unshare,
 }
 
 /// What was decided.
@@ -58,7 +60,11 @@ impl Controller {
         match (task, result) {
             (Task::Decide { .. } | Task::Unblock | Task::KeepFile, Ok(_)) => {}
             (Task::TakeServer { model }, Ok(_)) => self.say_server_taken(&model, effects),
-            (Task::Unblock | Task::TakeServer { .. } | Task::KeepFile, Err(problem)) => {
+            // It may have taken a while.
+            (Task::Unshare, Ok(_)) => {
+                self.say_done("The files are unshared.", "The folder has copies of its own now.", effects);
+            }
+            (Task::Unblock | Task::TakeServer { .. } | Task::KeepFile | Task::Unshare, Err(problem)) => {
                 self.say_problem(&problem, effects)
             }
             (Task::Decide { key, decided }, Err(problem)) => {

@@ -82,6 +82,7 @@ impl Controller {
                 self.asked_to_take_server(model, owner, &user, &address, effects);
             }
             Wish::KeepFile(file) => self.asked_to_keep_file(*file, effects),
+            Wish::Unshare(shared) => self.asked_to_unshare(shared, effects),
             Wish::Window(page) => effects.push(Effect::OpenWindow(page)),
         }
     }
@@ -210,7 +211,7 @@ impl Controller {
 }
 
 /// How many kinds of wishes there are.
-const KINDS: usize = 7;
+const KINDS: usize = 8;
 
 /// The kind of a wish, as the place of its gate.
 fn kind(wish: &Wish) -> usize {
@@ -222,5 +223,6 @@ fn kind(wish: &Wish) -> usize {
         Wish::Window(_) => 4,
         Wish::TakeServer { .. } => 5,
         Wish::KeepFile(_) => 6,
+        Wish::Unshare(_) => 7,
     }
 }

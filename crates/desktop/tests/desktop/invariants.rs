@@ -11,8 +11,8 @@ use tidegate_desktop_core::dialog::{
 };
 use tidegate_desktop_core::press::{Press, Synthetic};
 use tidegate_desktop_core::shell::{
-    Effect, FileContent, FileToKeep, HostState, Input, NotificationAnswer, NotificationId, Page, Queue,
-    Surface, TaskId, Wish, Work,
+    Effect, FileContent, FileToKeep, FolderToUnshare, HostState, Input, NotificationAnswer, NotificationId,
+    Page, Queue, Surface, TaskId, Wish, Work,
 };
 use tidegate_desktop_core::tray_menu::TrayCommand;
 use tidegate_protocol::{Scope, text};
@@ -102,6 +102,12 @@ fn any_wish() -> impl Strategy<Value = Wish> {
             effect: String::new(),
             content: FileContent::Text { text: "Keep\n\u{7}".repeat(40), is_cut: false },
         }))),
+        (0_u8..3).prop_map(|folder| Wish::Unshare(FolderToUnshare {
+            folder: format!("/{folder}\u{202e}\n"),
+            files: 12,
+            bytes: u64::MAX,
+            places: vec!["Unshare\n".to_owned(); 20],
+        })),
         Just(Wish::Window(Page::Chat)),
     ]
 }
@@ -199,7 +205,8 @@ fn approves(effect: &Effect) -> bool {
         | Effect::KeepModelKey { .. }
         | Effect::Unblock { .. }
         | Effect::TakeServer { .. }
-        | Effect::KeepFile { .. } => true,
+        | Effect::KeepFile { .. }
+        | Effect::Unshare { .. } => true,
         _ => false,
     }
 }
@@ -404,6 +411,14 @@ impl World {
                         && shown.text.starts_with(&format!("File: {id}\\u{{202e}}")));
                 prop_assert!(is_its, "kept without its question: {input:?}");
                 prop_assert_eq!(digest, &format!("digest of {id}"), "the digest of what was drawn");
+                return Ok(());
+            }
+            Effect::Unshare { folder, .. } => {
+                let number = &folder[1..2];
+                let is_its = matches!(ended, Some(((Dialog::Message(shown), _), DialogOutcome::Proceed))
+                    if shown.proceed.as_deref() == Some("Unshare")
+                        && shown.text.starts_with(&format!("Folder: /{number}\\u{{202e}}")));
+                prop_assert!(is_its, "unshared without its question: {input:?}");
                 return Ok(());
             }
             _ => return Ok(()),

@@ -286,7 +286,8 @@ pub(crate) fn task(effects: &[Effect]) -> TaskId {
             | Effect::KeepModelKey { task, .. }
             | Effect::Unblock { task, .. }
             | Effect::TakeServer { task, .. }
-            | Effect::KeepFile { task, .. } => Some(*task),
+            | Effect::KeepFile { task, .. }
+            | Effect::Unshare { task, .. } => Some(*task),
             _ => None,
         })
         .collect();

@@ -4,7 +4,7 @@ use tidegate_desktop_core::dialog::{
     Attention, Dialog, DialogId, DialogOutcome, ModelKeyDialog, NewTokenDialog, Secret,
 };
 use tidegate_desktop_core::press::Press;
-use tidegate_desktop_core::shell::{Effect, FileContent, FileToKeep, Input, Page, Wish};
+use tidegate_desktop_core::shell::{Effect, FileContent, FileToKeep, FolderToUnshare, Input, Page, Wish};
 use tidegate_trust::Level;
 
 use crate::support::{Desktop, at, device, opened, opened_one, opened_review, task};
@@ -345,6 +345,48 @@ fn a_file_is_not_kept_when_the_question_is_cancelled_and_never_turns_into_anothe
     let other = FileToKeep { id: "f-2".to_owned(), ..envrc(FileContent::Binary) };
 
     let further = desktop.on(Input::Wish(Wish::KeepFile(Box::new(other))));
+    let cancelled =
+        desktop.on(Input::Dialog { id: dialog, outcome: DialogOutcome::Dismissed, press: Press::Device });
+
+    assert_eq!(further, [Effect::PresentDialog(dialog)]);
+    assert_eq!(cancelled, []);
+}
+
+fn unshare(folder: &str, files: u64, places: usize) -> Input {
+    let places = (0..places).map(|number| format!("p{number}\n")).collect();
+    Input::Wish(Wish::Unshare(FolderToUnshare { folder: folder.to_owned(), files, bytes: 5 << 20, places }))
+}
+
+#[test]
+fn a_wish_to_unshare_a_folder_is_a_question_that_says_what_it_takes() {
+    let mut desktop = Desktop::ready();
+
+    let asked = desktop.on(unshare("/home/ada/wo\u{202e}rk", 1204, 8));
+
+    let (dialog, shown) = opened_one(&asked);
+    let Dialog::Message(shown) = shown else { panic!("{shown:#?}") };
+    assert_eq!((shown.proceed.as_deref(), shown.dismiss), (Some("Unshare"), "Cancel"));
+    assert_eq!(
+        shown.text,
+        "Folder: /home/ada/wo\\u{202e}rk\nShared with other folders: 1204 files (p0, p1, p2, p3, p4, p5, 2 \
+         more)\n\nThe folder gets copies of its own, which take 5 MiB. Other folders keep theirs. Agents' commands \
+         can then change the copies."
+    );
+    let answered =
+        desktop.on(Input::Dialog { id: dialog, outcome: DialogOutcome::Proceed, press: Press::Device });
+    let folder = "/home/ada/wo\u{202e}rk".to_owned();
+    assert_eq!(answered, [Effect::Unshare { task: task(&answered), folder }]);
+    let (_, problem) = opened_one(&desktop.fail(task(&answered), "no room"));
+    assert!(matches!(problem, Dialog::Message(problem) if problem.text == "no room"));
+}
+
+#[test]
+fn a_folder_is_not_unshared_when_the_question_is_cancelled() {
+    let mut desktop = Desktop::ready();
+    let (dialog, _) = opened_one(&desktop.on(unshare("/home/ada/work", 1, 1)));
+    desktop.millis += 1000;
+
+    let further = desktop.on(unshare("/home/ada/other", 1, 1));
     let cancelled =
         desktop.on(Input::Dialog { id: dialog, outcome: DialogOutcome::Dismissed, press: Press::Device });
 

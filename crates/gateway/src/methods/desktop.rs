@@ -4,7 +4,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tidegate_protocol::frame::RequestFrame;
-use tidegate_protocol::payload::surface_params::{KeepFile, TakeServer};
+use tidegate_protocol::payload::surface_params::{KeepFile, TakeServer, UnshareFolder};
 use tidegate_protocol::{ErrorCode, ErrorShape, Method, params, text};
 use tidegate_trust::Level;
 use tidegate_trust::audit::{AuditEvent, Weight};
@@ -148,6 +148,14 @@ pub(crate) async fn instead_of(gateway: &Gateway, method: Method, request: &Requ
             Ok(params) => match inner.host.set_aside_file(&params.id).await {
                 Ok(file) if file.file.can_keep => Ok(Some(Wish::KeepFile(Box::new(file)))),
                 Ok(_) => Err(ErrorShape::invalid("only files and links can be kept")),
+                Err(error) => Err(error),
+            },
+            Err(error) => Err(error),
+        },
+        Method::TidegateFilesUnshare => match parse::<UnshareFolder>(method, request) {
+            Ok(params) => match inner.host.shared_folder(&params.folder).await {
+                Ok(shared) if shared.files > 0 => Ok(Some(Wish::Unshare(shared))),
+                Ok(_) => Err(ErrorShape::invalid("no file in that folder is shared with other folders")),
                 Err(error) => Err(error),
             },
             Err(error) => Err(error),

@@ -1,8 +1,8 @@
 //! Files that were set aside: a person's decisions about them, and what the audit log says.
 
 use serde_json::{Value, json};
-use tidegate_protocol::payload::files::{FileDecidedResult, SetAsideFile};
-use tidegate_protocol::payload::surface_params::{ById, KeepFile};
+use tidegate_protocol::payload::files::{FileDecidedResult, SetAsideFile, SharedFolder};
+use tidegate_protocol::payload::surface_params::{ById, KeepFile, UnshareFolder};
 use tidegate_protocol::{ErrorShape, Method, text};
 use tidegate_trust::audit::{AuditEvent, Weight};
 
@@ -25,6 +25,30 @@ pub(crate) async fn keep(caller: &Caller, params: KeepFile) -> Result<Value, Err
 pub(crate) async fn discard(caller: &Caller, params: ById) -> Result<Value, ErrorShape> {
     let by = caller.session.principal().name();
     decide(caller.gateway.inner(), Method::TidegateFilesDiscard, json!(params), &by).await
+}
+
+/// `tidegate.files.unshare`, where the command line is the person's place.
+pub(crate) async fn unshare(caller: &Caller, params: UnshareFolder) -> Result<Value, ErrorShape> {
+    decider(caller)?;
+    let by = caller.session.principal().name();
+    carry_out_unsharing(caller.gateway.inner(), &params, &by).await
+}
+
+/// Has the host give a folder copies of its own, and says so. Without `apply` it only tells.
+pub(crate) async fn carry_out_unsharing(
+    inner: &Inner,
+    params: &UnshareFolder,
+    by: &str,
+) -> Result<Value, ErrorShape> {
+    let answer = inner.host.call(Method::TidegateFilesUnshare, json!(params)).await?;
+    let done = serde_json::from_value::<SharedFolder>(answer.clone()).ok().filter(|done| done.unshared);
+    if let Some(SharedFolder { folder, files, bytes, left, .. }) = done {
+        let kind = "files.unshared";
+        let folder = text::one_line(&folder, MAX_PATH);
+        let line = format!("{kind} folder={folder} files={files} bytes={bytes} left={left} by={by}");
+        inner.gatekeeper.audit(AuditEvent::new(now::wall(), Weight::Info, kind, folder, line));
+    }
+    Ok(answer)
 }
 
 /// Has the host carry out what was decided, and says so.

@@ -199,6 +199,7 @@ async fn a_window_that_was_taken_over_lets_nobody_in_and_learns_no_secret() {
         Method::TidegateModelsAdd,
         Method::TidegateModelsTake,
         Method::TidegateFilesKeep,
+        Method::TidegateFilesUnshare,
         Method::TidegateSelfTest,
         Method::TidegateStop,
     ] {
@@ -222,7 +223,7 @@ async fn a_program_that_starts_the_command_line_beside_a_desktop_lets_nobody_in(
         .collect();
     assert!(widened.is_empty(), "{widened:?}");
     let called = scene.world.host.called.lock().unwrap().clone();
-    for method in [Method::TidegateModelsTake, Method::TidegateFilesKeep] {
+    for method in [Method::TidegateModelsTake, Method::TidegateFilesKeep, Method::TidegateFilesUnshare] {
         assert!(!called.contains(&method), "{method:?} reached the host");
     }
 }

@@ -28,7 +28,7 @@ use tidegate_gateway::upgrade::UpgradeRules;
 use tidegate_gateway::{Gateway, GatewayParts, Host, PersonGate, SubagentClient, UnsavedChanges, now};
 use tidegate_peers::{LocalSocket, PeerLookup};
 use tidegate_protocol::confinement::{CommandClass, Confinement};
-use tidegate_protocol::payload::files::SetAsideFileDetails;
+use tidegate_protocol::payload::files::{SetAsideFileDetails, SharedFolder};
 use tidegate_protocol::payload::surfaces::FoundServer;
 use tidegate_protocol::{ErrorShape, Method, RunId, SessionKey};
 use tidegate_store::Store;
@@ -58,13 +58,22 @@ pub(crate) struct StubHost {
 }
 
 impl Host for StubHost {
-    fn call(&self, method: Method, _: Value) -> BoxFuture<'_, Result<Value, ErrorShape>> {
+    fn call(&self, method: Method, params: Value) -> BoxFuture<'_, Result<Value, ErrorShape>> {
         self.called.lock().unwrap().push(method);
+        if method == Method::TidegateFilesUnshare {
+            let folder = params["folder"].as_str().unwrap_or_default();
+            let done = SharedFolder { unshared: params["apply"] == true, ..shared_folder(folder) };
+            return Box::pin(async move { Ok(json!(done)) });
+        }
         Box::pin(async { Ok(json!({ "url": "ws://127.0.0.1:18789" })) })
     }
 
     fn set_aside_file<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<SetAsideFileDetails, ErrorShape>> {
         Box::pin(async move { Ok(set_aside_file(id)) })
+    }
+
+    fn shared_folder<'a>(&'a self, folder: &'a str) -> BoxFuture<'a, Result<SharedFolder, ErrorShape>> {
+        Box::pin(async move { Ok(shared_folder(folder)) })
     }
 
     fn found_server<'a>(&'a self, model: &'a str) -> BoxFuture<'a, Result<FoundServer, ErrorShape>> {
@@ -486,6 +495,19 @@ impl Surface {
             }
         };
         tokio::time::timeout(PATIENCE, arrives).await.unwrap_or_else(|_| panic!("no event {name}"))
+    }
+}
+
+/// A folder of which something is shared, unless its name says otherwise.
+pub(crate) fn shared_folder(folder: &str) -> SharedFolder {
+    SharedFolder {
+        folder: folder.to_owned(),
+        files: if folder.ends_with("own") { 0 } else { 1204 },
+        bytes: 5000,
+        places: vec!["node_modules".to_owned()],
+        unshared: false,
+        left: 0,
+        left_files: Vec::new(),
     }
 }
 

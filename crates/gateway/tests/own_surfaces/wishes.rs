@@ -8,7 +8,7 @@ use tidegate_protocol::Method;
 use tidegate_protocol::payload::surfaces::FoundServer;
 use tidegate_trust::Level;
 
-use crate::support::{World, set_aside_file};
+use crate::support::{World, set_aside_file, shared_folder};
 
 const READ: &[&str] = &["operator.read"];
 
@@ -133,6 +133,11 @@ async fn beside_a_desktop_what_the_command_line_may_not_decide_opens_the_dialog(
             json!({ "id": "f-1", "digest": "abcd" }),
             Wish::KeepFile(Box::new(set_aside_file("f-1"))),
         ),
+        (
+            "tidegate.files.unshare",
+            json!({ "folder": "/home/ada/work", "apply": true }),
+            Wish::Unshare(shared_folder("/home/ada/work")),
+        ),
         ("tidegate.models.take", json!({ "model": "ollama/\nq" }), ollama("ollama/\\u{a}q")),
     ] {
         is_the_dialogs(&command_line.call(method, params).await.unwrap_err());
@@ -169,4 +174,26 @@ async fn a_window_that_keeps_a_file_opens_the_dialog_and_it_may_discard_one() {
     );
     world.desk().keep_file("f-1", "abcd").await.unwrap();
     assert!(called().contains(&Method::TidegateFilesKeep), "the dialog may");
+}
+
+#[tokio::test]
+async fn files_are_unshared_by_the_dialog_alone_and_audited() {
+    let world = World::with_desktop().await;
+    let mut wishes = world.desk().wishes().unwrap();
+    let mut window = world.window().await;
+    let called = || world.host.called.lock().unwrap().clone();
+
+    let asked =
+        window.call("tidegate.files.unshare", json!({ "folder": "/home/ada/work", "apply": true })).await;
+    let nothing = window.call("tidegate.files.unshare", json!({ "folder": "/home/ada/own" })).await;
+
+    is_the_dialogs(&asked.unwrap_err());
+    assert!(nothing.unwrap_err()["message"].as_str().unwrap().contains("no file in that folder is shared"));
+    assert_eq!(wishes.try_recv().unwrap(), Wish::Unshare(shared_folder("/home/ada/work")));
+    assert!(wishes.try_recv().is_err() && !called().contains(&Method::TidegateFilesUnshare));
+    let unshared = world.desk().unshare("/home/ada/work").await.unwrap();
+    assert!(unshared.unshared && called().contains(&Method::TidegateFilesUnshare));
+    let audit = world.command_line().await.call("tidegate.audit", json!({})).await.unwrap().to_string();
+    let line = "files.unshared folder=/home/ada/work files=1204 bytes=5000 left=0 by=tidegate-desktop";
+    assert!(audit.contains(line), "{audit}");
 }

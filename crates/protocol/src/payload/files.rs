@@ -1,5 +1,5 @@
-//! Trigger files that commands of agents planted and that were set aside. Not part of OpenClaw's
-//! protocol. All texts are cleaned.
+//! Trigger files that commands of agents planted and that were set aside, and files that commands only
+//! read, because other folders hold them as well. Not part of OpenClaw's protocol. All texts are cleaned.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -79,6 +79,22 @@ payload! {
     /// `tidegate.files.list`, oldest first.
     FilesListResult {
         files: Vec<SetAsideFile>,
+    }
+    /// `tidegate.files.unshare`: files that other folders hold as well (hard links).
+    SharedFolder {
+        folder: String,
+        /// How many; when they were unshared, those that are the folder's own now.
+        files: u64,
+        /// Bytes of these.
+        bytes: u64,
+        /// Files and folders, relative, in which they all lie, or which could not be looked into.
+        places: Vec<String>,
+        /// Whether they were unshared.
+        unshared: bool,
+        /// Files that could not be: not readable, of another user, or changed meanwhile.
+        left: u64,
+        /// The first of them, relative.
+        left_files: Vec<String>,
     }
     /// `tidegate.files.keep` and `tidegate.files.discard`.
     FileDecidedResult {

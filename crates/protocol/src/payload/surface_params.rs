@@ -93,6 +93,13 @@ payload! {
         /// Of what `tidegate.files.show` told; beside a desktop, its dialog shows the file itself.
         #[serde(skip_serializing_if = "Option::is_none")] digest: Option<String>,
     }
+    /// `tidegate.files.unshare`.
+    UnshareFolder {
+        /// Absolute, and without symbolic links.
+        folder: String,
+        /// Whether to do it, and not only to tell what it would be; beside a desktop its dialog asks.
+        #[serde(default)] apply: bool,
+    }
     /// `tidegate.config.confirm`.
     ConfirmSetting {
         /// Where it stands in the file.

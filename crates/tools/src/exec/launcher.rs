@@ -97,8 +97,11 @@ impl Launcher {
         live: Live,
     ) -> Result<Finished, LaunchError> {
         let prepared = approved.into_prepared();
-        let work =
-            Work::Command { exec: prepared.plan, directory: prepared.directory, program: prepared.program };
+        let work = Work::Command {
+            exec: Box::new(prepared.plan),
+            directory: prepared.directory,
+            program: prepared.program,
+        };
         let plan = Plan { version: VERSION, work, environment, boundary };
         self.carry_out(&plan, timeout, cancelled, Some(live)).await
     }

@@ -14,6 +14,7 @@ mod probe;
 mod repository;
 mod sandboxes;
 mod set_aside;
+mod shared_files;
 mod tail;
 
 use std::path::PathBuf;
@@ -35,13 +36,15 @@ pub use environment::ToolEnvironment;
 pub use launcher::Launcher;
 pub use sandboxes::{SandboxOptions, Sandboxes};
 pub use set_aside::{SetAsideError, SetAsideEvent, SetAsideFiles};
+pub use shared_files::UnshareError;
 
 use crate::protected::Protected;
 use approved::{ApprovedPlan, NotApproved};
-use guards::{Guards, WatchError};
+use guards::{Guards, Prepared, WatchError};
 use launcher::{End, Finished, LaunchError};
 use live::Live;
 use plan::{Planner, Request, RequestError};
+use shared_files::{SharedInFolder, WritableFolder};
 
 use crate::run_tool::listen::CONNECTIONS;
 use crate::run_tool::network::{self, Network, PROXY_PORT};
@@ -49,6 +52,9 @@ use crate::run_tool::protocol::{Applied, Boundary};
 
 /// Findings about trigger files that a result names.
 const MAX_FINDINGS: usize = 12;
+
+/// What programs say of files that they cannot change.
+const READ_ONLY_ERRORS: &[&str] = &["Read-only file system", "EROFS", "Device or resource busy", "EBUSY"];
 
 /// The tool.
 pub(crate) struct Exec {
@@ -69,6 +75,8 @@ struct Surroundings {
 struct Outcome {
     finished: Finished,
     triggers: Option<Report>,
+    /// Why it could not write everything in its folders.
+    read_only: Option<String>,
 }
 
 /// Why a command gave no outcome of its own. The sentence goes to the model.
@@ -112,13 +120,23 @@ impl Exec {
         let Surroundings { protected, sandboxes, .. } = &self.surroundings;
         let problem = sandboxes.report(&self.launcher).await.problem();
         let confinement = request.confinement(problem.as_deref())?;
-        let planner = Planner {
+        let mut planner = Planner {
             request,
             authority: context.authority.clone(),
             protected: protected.clone(),
             confinement,
             sandboxes: Arc::clone(sandboxes),
         };
+        let prepared = match planner.confinement.class {
+            CommandClass::Unconfined => None,
+            CommandClass::Contained | CommandClass::Partial => {
+                let folders = writable_folders(&planner).await?;
+                Some(Guards::prepare(sandboxes.set_aside(), folders).await?)
+            }
+        };
+        planner.confinement.shared = prepared
+            .as_ref()
+            .and_then(|prepared| shared_files::shown(&prepared.shared, context.authority.workspace()));
         let approved = ApprovedPlan::obtain(context, planner.clone()).await?;
         // A call that is given up ends its command, and the last look is taken all the same.
         let cancelled = context.cancelled.child_token();
@@ -133,6 +151,7 @@ impl Exec {
                 command: approved.plan().command.clone(),
             },
             planner,
+            prepared,
             approved,
             context: context.clone(),
             timeout,
@@ -147,6 +166,8 @@ struct Launch {
     launcher: Launcher,
     surroundings: Surroundings,
     planner: Planner,
+    /// Watched until the watch over the command begins.
+    prepared: Option<Prepared>,
     approved: ApprovedPlan,
     context: ToolContext,
     origin: CommandOrigin,
@@ -161,16 +182,17 @@ impl Launch {
         let watch = match class {
             CommandClass::Unconfined => None,
             CommandClass::Contained | CommandClass::Partial => {
-                let files = self.surroundings.sandboxes.set_aside();
-                let planner = self.planner.clone();
-                let looking = planner.clone();
-                let granted = tokio::task::spawn_blocking(move || looking.granted()).await??;
-                Some(Guards::begin(files, move || planner.watched(granted), self.origin).await?)
+                let folders = writable_folders(&self.planner).await?;
+                Some(Guards::begin(self.surroundings.sandboxes.set_aside(), folders, self.origin).await?)
             }
         };
+        drop(self.prepared);
+        let shared = watch.as_ref().map(|watch| watch.shared.clone()).unwrap_or_default();
+        let read_only = shared_files::explained(&shared, self.planner.authority.workspace());
         let (planner, surroundings) = (self.planner, self.surroundings);
         let bubblewrap = surroundings.sandboxes.bubblewrap().await;
-        let built = tokio::task::spawn_blocking(move || surroundings.boundary(&planner, bubblewrap)).await;
+        let built =
+            tokio::task::spawn_blocking(move || surroundings.boundary(&planner, bubblewrap, &shared)).await;
         let finished = match built.map_err(ExecError::from).and_then(|built| built) {
             Err(error) => Err(error),
             Ok((boundary, environment)) => {
@@ -201,7 +223,7 @@ impl Launch {
             Some(watch) => Some(watch.finish().await?),
             None => None,
         };
-        Ok(Outcome { finished: finished?, triggers })
+        Ok(Outcome { finished: finished?, triggers, read_only })
     }
 }
 
@@ -212,6 +234,7 @@ impl Surroundings {
         &self,
         planner: &Planner,
         bubblewrap: Result<Bubblewrap, BubblewrapError>,
+        shared: &[SharedInFolder],
     ) -> Result<(Boundary, ToolEnvironment), ExecError> {
         let workspace = planner.authority.workspace().to_owned();
         let confinement = &planner.confinement;
@@ -222,6 +245,7 @@ impl Surroundings {
                 spec.writable = planner.granted()?;
                 spec.read_only
                     .extend(spec.writable.iter().flat_map(|folder| sandboxes::pinned(folder, true)));
+                spec.read_only.extend(shared_files::places(shared).map(|place| place.path.clone()));
                 spec.local_sockets = confinement.needs.contains(&Need::Sockets);
                 spec.proxy_port = Some(PROXY_PORT);
                 spec.scope = self.sandboxes.scope(self.environment.runtime_directory())?;
@@ -245,13 +269,17 @@ impl Surroundings {
                         no_proxy: self.environment.no_proxy(),
                     },
                     memory: self.sandboxes.memory(),
+                    expected: shared_files::places(shared).cloned().collect(),
                 };
                 Ok((boundary, self.environment.changed(variables)))
             }
             CommandClass::Partial => {
                 let boundary = Boundary::Partial {
                     writable: vec![workspace, self.temporary.clone()],
-                    protected: self.protected.paths().to_vec(),
+                    protected: shared_files::places(shared)
+                        .map(|place| place.path.clone())
+                        .chain(self.protected.paths().to_vec())
+                        .collect(),
                     hidden: self.protected.hidden().to_vec(),
                 };
                 Ok((boundary, self.environment.clone()))
@@ -315,6 +343,11 @@ impl Tool for Exec {
     }
 }
 
+async fn writable_folders(planner: &Planner) -> Result<Vec<WritableFolder>, ExecError> {
+    let planner = planner.clone();
+    Ok(tokio::task::spawn_blocking(move || planner.writable_folders()).await??)
+}
+
 /// What the model reads about a command that ran.
 fn describe(outcome: &Outcome) -> ToolOutput {
     let finished = &outcome.finished;
@@ -343,9 +376,14 @@ fn describe(outcome: &Outcome) -> ToolOutput {
     let output = finished.output.render();
     let gap = if output.is_empty() || output.ends_with('\n') { "" } else { "\n" };
     let refused: String = finished.network.iter().map(|sentence| format!("[{sentence}]\n")).collect();
+    // A command that ran well met none of it.
+    let has_failed =
+        finished.end != End::Exited(0) || READ_ONLY_ERRORS.iter().any(|error| output.contains(error));
+    let read_only = outcome.read_only.as_ref().filter(|_| has_failed);
+    let read_only = read_only.map(|sentence| format!("[{sentence}]\n")).unwrap_or_default();
     let planted = outcome.triggers.as_ref().map(describe_triggers).unwrap_or_default();
     let interrupted = describe_interrupts(finished.interrupts);
-    let text = format!("{output}{gap}{refused}{planted}[{interrupted}{end}{left}{confined}]");
+    let text = format!("{output}{gap}{refused}{read_only}{planted}[{interrupted}{end}{left}{confined}]");
     ToolOutput { text, is_error: !matches!(finished.end, End::Exited(0)) }
 }
 

@@ -14,7 +14,8 @@ use tidegate_proxy::grants::NetworkGrantError;
 
 use super::environment::{self, EnvironmentError};
 use super::repository::{self, NotOwn, Repository};
-use super::sandboxes::Sandboxes;
+use super::sandboxes::{Sandboxes, pinned};
+use super::shared_files::WritableFolder;
 use super::{listen, local_sockets};
 use crate::arguments::{ArgumentError, Arguments};
 use crate::identity::Identity;
@@ -148,6 +149,8 @@ impl Request {
             class,
             needs: self.needs.clone(),
             reason: self.reason.clone(),
+            repository: None,
+            shared: None,
             pty: self.pty,
             timeout_seconds: self.timeout.as_secs(),
         })
@@ -183,6 +186,7 @@ pub(super) struct Planner {
     pub(super) request: Request,
     pub(super) authority: RunAuthority,
     pub(super) protected: Protected,
+    /// What is granted beyond a class, and what is said of that.
     pub(super) confinement: Confinement,
     pub(super) sandboxes: Arc<Sandboxes>,
 }
@@ -191,7 +195,7 @@ impl Planner {
     /// Makes the plan. Blocks on the file system.
     pub(super) fn prepare(&self) -> Result<PreparedPlan, RequestError> {
         self.check_workspace()?;
-        self.check_repository()?;
+        let repository = self.granted_repository()?;
         let workspace = Workspace::open(self.authority.workspace())?;
         let directory =
             workspace.directory(self.request.workdir.as_deref().unwrap_or("."), &self.protected)?;
@@ -203,7 +207,10 @@ impl Planner {
             arguments: vec!["-c".to_owned(), self.request.command.clone()],
             directory: utf8(directory.path)?,
             environment: self.request.environment.clone().into_iter().collect(),
-            confinement: self.confinement.clone(),
+            confinement: Confinement {
+                repository: repository.map(utf8).transpose()?.map(|folder| folder.display().to_string()),
+                ..self.confinement.clone()
+            },
         };
         let granted = self.granted()?;
         if self.confinement.needs.contains(&Need::Sockets) {
@@ -258,14 +265,15 @@ impl Planner {
         Ok(())
     }
 
-    /// A repository can be granted where it is this workspace's own.
-    fn check_repository(&self) -> Result<(), RequestError> {
+    /// A repository can be granted where it is this workspace's own. Gives its folder, where that is
+    /// outside of the workspace.
+    fn granted_repository(&self) -> Result<Option<PathBuf>, RequestError> {
         if !self.confinement.needs.contains(&Need::Git) {
-            return Ok(());
+            return Ok(None);
         }
         match repository::find(self.authority.workspace(), &self.protected)? {
             Repository::None => Err(RequestError::NoRepository),
-            _ => Ok(()),
+            found => Ok(found.folder().map(Path::to_owned)),
         }
     }
 
@@ -274,19 +282,22 @@ impl Planner {
         repository::find(self.authority.workspace(), &self.protected).unwrap_or(Repository::None)
     }
 
-    /// The folders in which trigger files are watched over while the command runs, `granted` ones among
-    /// them.
-    pub(super) fn watched(&self, granted: Vec<PathBuf>) -> Vec<PathBuf> {
-        let mut folders = vec![self.authority.workspace().to_owned()];
-        if self.confinement.needs.contains(&Need::Git) {
-            folders.extend(self.repository().folder().map(Path::to_owned));
-        }
-        for folder in granted {
-            if !folder.starts_with(self.authority.workspace()) && !folders.contains(&folder) {
-                folders.push(folder);
+    /// The folders that the command may write, in which trigger files are watched over while it runs.
+    pub(super) fn writable_folders(&self) -> Result<Vec<WritableFolder>, RequestError> {
+        self.check_workspace()?;
+        let workspace = Workspace::open(self.authority.workspace())?.path().to_owned();
+        let is_contained = self.confinement.class == CommandClass::Contained;
+        let git = self.confinement.needs.contains(&Need::Git);
+        let pinned = |folder: &Path, git| if is_contained { pinned(folder, git) } else { Vec::new() };
+        let mut folders = vec![WritableFolder { read_only: pinned(&workspace, git), path: workspace }];
+        let repository = self.granted_repository()?;
+        folders.extend(repository.map(|path| WritableFolder { path, read_only: Vec::new() }));
+        for path in self.granted()? {
+            if !path.starts_with(&folders[0].path) && folders.iter().all(|folder| folder.path != path) {
+                folders.push(WritableFolder { read_only: pinned(&path, true), path });
             }
         }
-        folders
+        Ok(folders)
     }
 
     /// A folder that a person may grant: it is there, is named without links, and holds nothing that
@@ -316,7 +327,7 @@ impl Planner {
 
 /// Whether a folder is, or holds, a place in which other programs keep their sockets, or that belongs to
 /// the system.
-fn is_shared(folder: &Path) -> bool {
+pub(super) fn is_shared(folder: &Path) -> bool {
     /// Nothing in these can be granted either.
     const WHOLE: &[&str] = &["/run", "/dev", "/proc", "/sys", "/boot", "/etc", "/usr"];
     /// Of these, folders below them can be.

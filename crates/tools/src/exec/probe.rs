@@ -43,6 +43,7 @@ pub(super) async fn run(sandboxes: &Sandboxes, launcher: &Launcher) -> Report {
             user: sandboxes.user().clone(),
             network: Network::default(),
             memory: sandboxes.memory(),
+            expected: Vec::new(),
         },
     };
     let never = tokio_util::sync::CancellationToken::new();

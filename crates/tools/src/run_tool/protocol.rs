@@ -6,14 +6,14 @@ use serde::{Deserialize, Serialize};
 use tidegate_agent::approval::ExecPlan;
 use tidegate_sandbox::bubblewrap::Bubblewrap;
 use tidegate_sandbox::spec::{Spec, User};
-use tidegate_sandbox::{Enforcement, Layers};
+use tidegate_sandbox::{Enforcement, ExpectedIdentity, Layers};
 
 use super::network::Network;
 use crate::identity::Identity;
 
 /// The version of these messages. Both ends come from the same build unless the program's file was
 /// replaced while it ran.
-pub(crate) const VERSION: u32 = 3;
+pub(crate) const VERSION: u32 = 4;
 /// Bytes that the plan's line may have.
 pub(crate) const MAX_PLAN: u64 = 2 * 1024 * 1024;
 /// The byte on the lifeline by which the host asks for the end.
@@ -40,7 +40,7 @@ pub(crate) enum Work {
     /// A command that was approved.
     Command {
         /// The plan that a person saw.
-        exec: ExecPlan,
+        exec: Box<ExecPlan>,
         /// What the plan's directory was then.
         directory: Identity,
         /// What the plan's program was then.
@@ -66,6 +66,8 @@ pub(crate) enum Boundary {
         network: Network,
         /// Bytes of memory that its processes may use together.
         memory: u64,
+        /// What read-only places in it were when they were looked for.
+        expected: Vec<ExpectedIdentity>,
     },
     /// The system call filter and Landlock.
     Partial {

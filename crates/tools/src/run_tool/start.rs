@@ -84,7 +84,11 @@ pub(super) fn check(plan: &Plan) -> Result<Vec<ExpectedIdentity>, String> {
     open_same(&exec.program, OFlags::empty(), *program).map_err(|reason| format!("the program {reason}"))?;
     // The command starts in the directory that was checked, whatever its path leads to by now.
     rustix::process::fchdir(&opened).map_err(|error| format!("the directory cannot be entered: {error}"))?;
-    Ok(vec![directory.expected_at(&exec.directory), program.expected_at(&exec.program)])
+    let mut expected = vec![directory.expected_at(&exec.directory), program.expected_at(&exec.program)];
+    if let Boundary::Sandbox { expected: read_only, .. } = &plan.boundary {
+        expected.extend_from_slice(read_only);
+    }
+    Ok(expected)
 }
 
 /// Starts the command.

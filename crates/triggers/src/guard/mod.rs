@@ -12,10 +12,9 @@ use walk_only as system;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use crate::engine::Engine;
-use crate::links::SharedFiles;
+use crate::links::SharedNow;
 use crate::session::{CommandId, Notify, Report, Session};
 
 /// Why a guard cannot do its work.
@@ -91,7 +90,7 @@ impl Guard {
     ///
     /// # Errors
     /// When the guard's thread has ended.
-    pub fn shared_files(&self) -> Result<Arc<SharedFiles>, GuardError> {
+    pub fn shared_files(&self) -> Result<SharedNow, GuardError> {
         self.system.shared_files()
     }
 

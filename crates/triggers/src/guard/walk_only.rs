@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use super::GuardError;
-use crate::links::{Links, SharedFiles};
+use crate::links::{Links, SharedNow};
 use crate::session::{CommandId, Degraded, Report, Session};
 
 pub(super) struct Watcher(Mutex<Session>);
@@ -35,11 +35,11 @@ impl Watcher {
         })
     }
 
-    pub(super) fn shared_files(&self) -> Result<Arc<SharedFiles>, GuardError> {
+    pub(super) fn shared_files(&self) -> Result<SharedNow, GuardError> {
         self.with(|session| {
             let mut links = Links::default();
             session.engine.walk(Session::root_path(), Some(&mut links), |_, _, _| {});
-            Arc::new(links.into_shared())
+            SharedNow { files: Arc::new(links.into_shared()), moves: 0 }
         })
     }
 

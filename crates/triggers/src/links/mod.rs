@@ -27,6 +27,16 @@ pub struct SharedFiles {
     unknown: Vec<PathBuf>,
 }
 
+/// Shared files, as they are now.
+#[cfg(unix)]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SharedNow {
+    /// The files.
+    pub files: std::sync::Arc<SharedFiles>,
+    /// Goes up with each folder that is moved, where that can be seen: their paths may lead elsewhere then.
+    pub moves: u64,
+}
+
 impl SharedFiles {
     /// How many files are shared.
     #[must_use]

@@ -83,6 +83,7 @@ impl Watch {
         if event.flags.contains(ReadFlags::QUEUE_OVERFLOW) {
             self.is_stale = true;
             self.shared = None;
+            self.moves += 1;
             if self.session.is_active() {
                 self.session.degraded(Degraded::Overflow);
                 self.check_all();
@@ -107,9 +108,9 @@ impl Watch {
             return;
         }
         let Some(name) = &event.name else { return };
-        if !event.flags.contains(ReadFlags::DELETE) {
-            self.shared = None;
-        }
+        self.shared = None;
+        let is_move = event.flags.intersects(ReadFlags::MOVED_FROM | ReadFlags::MOVED_TO);
+        self.moves += u64::from(is_move && event.flags.contains(ReadFlags::ISDIR));
         if event.flags.intersects(ReadFlags::MOVED_FROM | ReadFlags::DELETE) {
             self.is_stale |= event.flags.contains(ReadFlags::ISDIR) || self.matters(&folder, name);
             return;

@@ -17,7 +17,7 @@ use rustix::event::{EventfdFlags, eventfd};
 use rustix::fs::inotify::{self, CreateFlags};
 
 use super::GuardError;
-use crate::links::SharedFiles;
+use crate::links::SharedNow;
 use crate::session::{CommandId, Report, Session};
 use watch::Watch;
 
@@ -29,7 +29,7 @@ pub(super) struct Watcher {
 enum Request {
     Begin { run: String, permitted: Vec<PathBuf>, reply: SyncSender<CommandId> },
     Finish { command: CommandId, reply: SyncSender<Report> },
-    SharedFiles { reply: SyncSender<Arc<SharedFiles>> },
+    SharedFiles { reply: SyncSender<SharedNow> },
     ForgetRun(String),
     Stop { reply: SyncSender<()> },
 }
@@ -72,7 +72,7 @@ impl Watcher {
         self.ask(|reply| Request::Finish { command, reply })
     }
 
-    pub(super) fn shared_files(&self) -> Result<Arc<SharedFiles>, GuardError> {
+    pub(super) fn shared_files(&self) -> Result<SharedNow, GuardError> {
         self.ask(|reply| Request::SharedFiles { reply })
     }
 

@@ -12,7 +12,7 @@ use rustix::io::Errno;
 
 use super::Request;
 use super::watches::{FOLDER, Watches, add_watch};
-use crate::links::{Links, SharedFiles};
+use crate::links::{Links, SharedFiles, SharedNow};
 use crate::object::Identity;
 use crate::session::{CommandId, Degraded, Report, Session};
 use crate::walk::Found;
@@ -44,6 +44,8 @@ pub(super) struct Watch {
     pub(super) is_stale: bool,
     /// Files that other folders hold as well, while no name has come or moved since they were looked for.
     pub(super) shared: Option<Arc<SharedFiles>>,
+    /// How many folders were moved.
+    pub(super) moves: u64,
     degraded: Option<Degraded>,
     walked: Option<Instant>,
 }
@@ -58,6 +60,7 @@ impl Watch {
             held: BTreeMap::new(),
             is_stale: true,
             shared: None,
+            moves: 0,
             degraded: None,
             walked: None,
         }
@@ -155,10 +158,10 @@ impl Watch {
     }
 
     /// What other folders hold as well: looked for again when names have come or moved meanwhile.
-    fn shared_files(&mut self) -> Arc<SharedFiles> {
+    fn shared_files(&mut self) -> SharedNow {
         self.drain(ALL_BATCHES);
         if let Some(shared) = self.shared.as_ref().filter(|_| self.degraded.is_none()) {
-            return Arc::clone(shared);
+            return SharedNow { files: Arc::clone(shared), moves: self.moves };
         }
         let found = self.walk_with_links();
         if self.session.is_active() {
@@ -166,7 +169,7 @@ impl Watch {
         } else {
             self.session.found(found);
         }
-        self.shared.clone().unwrap_or_default()
+        SharedNow { files: self.shared.clone().unwrap_or_default(), moves: self.moves }
     }
 
     /// Walks the workspace and watches each folder before its names are read.
