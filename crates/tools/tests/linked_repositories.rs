@@ -8,8 +8,9 @@ mod common;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use common::Fixture;
+use common::{Answer, Fixture, Remember};
 use serde_json::json;
+use tidegate_agent::approval::{ApprovalAnswer, ApprovalQuestion};
 
 /// What the person does with git, outside of any sandbox.
 fn git(fixture: &Fixture, folder: &str, arguments: &[&str]) -> String {
@@ -103,6 +104,66 @@ async fn a_worktree_of_a_bare_repository_is_committed_to() {
     git(&fixture, "outside/bare.git", &["worktree", "add", "-q", "-b", "work", "../../workspace"]);
     let text = run(&fixture, &fixture.workspace(), COMMIT, &["git"]).await;
     assert!(text.contains("Ada second\n[exit code 0"), "{text}");
+}
+
+#[tokio::test]
+async fn the_question_about_git_names_a_repository_elsewhere() {
+    let (worktrees, submodules, inside) = (Fixture::new(), Fixture::new(), Fixture::new());
+    let main = worktree(&worktrees).join(".git");
+    let part = submodule(&submodules);
+    git(&inside, "workspace", &["init", "-q"]);
+    for (fixture, workspace, repository) in [
+        (&worktrees, worktrees.workspace(), Some(main)),
+        (&submodules, part, Some(submodules.root.join("outside/above/.git/modules/part"))),
+        (&inside, inside.workspace(), None),
+    ] {
+        let gate = Remember::default();
+        let context = fixture.context_in(&workspace, gate.clone());
+        let arguments = json!({"command": "true", "needs": ["git"], "reason": "the work is done"});
+        let output = fixture.call_in(context, "exec", arguments).await;
+        assert!(!output.is_error, "{}", output.text);
+
+        let confinement = gate.only_command().confinement;
+
+        let repository = repository.map(|folder| folder.display().to_string());
+        assert_eq!(confinement.repository, repository);
+        let said = confinement.sentences().join("\n");
+        let names = |folder: &String| said.contains(&format!("which lies in {folder}:"));
+        assert_eq!(repository.as_ref().is_some_and(names), repository.is_some(), "{said}");
+    }
+}
+
+/// Another worktree's repository cannot take the place of the one that the person saw.
+#[tokio::test]
+async fn a_repository_that_changes_after_it_was_shown_is_asked_about_again() {
+    let fixture = Fixture::new();
+    worktree(&fixture);
+    git(&fixture, "outside", &["clone", "-q", "main", "other"]);
+    let root = fixture.root.clone();
+    let gate = Answer(move |question: ApprovalQuestion| {
+        std::fs::rename(root.join("workspace"), root.join("before")).expect("renamed");
+        let added = Command::new("git")
+            .arg("-C")
+            .arg(root.join("outside/other"))
+            .args(["worktree", "add", "-q", "-b", "second"])
+            .arg(root.join("elsewhere"))
+            .env("HOME", root.join("home"))
+            .status();
+        assert!(added.expect("git is installed").success());
+        let own = root.join("outside/other/.git/worktrees/elsewhere");
+        let entry = root.join("before/.git");
+        std::fs::write(&entry, format!("gitdir: {}\n", own.display())).expect("written");
+        std::fs::write(own.join("gitdir"), format!("{}\n", root.join("workspace/.git").display()))
+            .expect("written");
+        std::fs::rename(root.join("before"), root.join("workspace")).expect("renamed");
+        ApprovalAnswer::Allowed { digest: question.plan.digest() }
+    });
+    let context = fixture.context_in(&fixture.workspace(), gate);
+    let arguments = json!({"command": "git commit --allow-empty -qm evil", "needs": ["git"], "reason": "x"});
+
+    let output = fixture.call_in(context, "exec", arguments).await;
+
+    assert!(output.is_error && output.text.contains("the plan changed after"), "{}", output.text);
 }
 
 /// Every way by which a repository runs something, or leads git elsewhere.
