@@ -16,6 +16,7 @@ mod identity;
 mod looking;
 mod protected;
 mod question;
+mod run_by_others;
 #[cfg(unix)]
 mod run_tool;
 mod shield;

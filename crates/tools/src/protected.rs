@@ -11,6 +11,7 @@ use cap_std::ambient_authority;
 use cap_std::fs::{Dir, Metadata};
 
 use crate::identity::Identity;
+use crate::run_by_others::RUN_BY_OTHERS;
 
 /// Symbolic links that are followed before a protected path is given up, as on Linux.
 const MAX_LINKS: usize = 40;
@@ -128,6 +129,8 @@ const START_UP: &[&str] = &[
 pub struct Protected {
     paths: Vec<PathBuf>,
     hidden: Vec<PathBuf>,
+    /// What other programs run: never granted to commands.
+    run_by_others: Vec<PathBuf>,
 }
 
 /// Why a file is not touched.
@@ -149,7 +152,7 @@ impl Protected {
     /// Protects `paths`, files or directories, absolute. They need not exist yet.
     #[must_use]
     pub fn new(paths: Vec<PathBuf>) -> Self {
-        Self { paths, hidden: Vec::new() }
+        Self { paths, hidden: Vec::new(), run_by_others: Vec::new() }
     }
 
     /// Protects Tidegate's state directory and config file, and in `home` the files with keys and
@@ -159,16 +162,17 @@ impl Protected {
     pub fn for_home(home: &Path, state_directory: &Path, config: &Path) -> Self {
         let hidden = vec![state_directory.to_owned(), config.to_owned()];
         let below_home = KEYS.iter().chain(START_UP).map(|name| home.join(name));
-        Self { paths: hidden.iter().cloned().chain(below_home).collect(), hidden }
+        let run_by_others = RUN_BY_OTHERS.iter().map(|name| home.join(name)).collect();
+        Self { paths: hidden.iter().cloned().chain(below_home).collect(), hidden, run_by_others }
     }
 
     /// Protects in `place`, too, what is protected in `usual` below the home directory (`.config`,
     /// `.local/share`): the environment can move both (XDG base directory specification).
     #[must_use]
     pub fn and_in(mut self, usual: &str, place: &Path) -> Self {
-        let names = KEYS.iter().chain(START_UP);
-        self.paths
-            .extend(names.filter_map(|name| Some(place.join(Path::new(name).strip_prefix(usual).ok()?))));
+        let moved = |name: &&str| Some(place.join(Path::new(name).strip_prefix(usual).ok()?));
+        self.paths.extend(KEYS.iter().chain(START_UP).filter_map(moved));
+        self.run_by_others.extend(RUN_BY_OTHERS.iter().filter_map(moved));
         self
     }
 
@@ -189,10 +193,12 @@ impl Protected {
     /// Whether a protected path lies in `folder`, or it in one. Paths that do not exist yet are compared
     /// as they are written.
     pub(crate) fn lies_in_or_around(&self, folder: &Path) -> bool {
-        self.paths.iter().any(|path| {
-            let path = path.canonicalize().unwrap_or_else(|_| path.clone());
-            path.starts_with(folder) || folder.starts_with(&path)
-        })
+        is_in_or_around(&self.paths, folder)
+    }
+
+    /// Whether other programs run what is in `folder`, or in a folder below it.
+    pub(crate) fn is_run_by_others(&self, folder: &Path) -> bool {
+        is_in_or_around(&self.run_by_others, folder)
     }
 
     /// Those that a command cannot read either, where Landlock is enforced.
@@ -312,6 +318,13 @@ fn protected_files(paths: &[PathBuf], file_system: Identity) -> Option<HashSet<I
         }
     }
     Some(files)
+}
+
+fn is_in_or_around(paths: &[PathBuf], folder: &Path) -> bool {
+    paths.iter().any(|path| {
+        let path = path.canonicalize().unwrap_or_else(|_| path.clone());
+        path.starts_with(folder) || folder.starts_with(&path)
+    })
 }
 
 /// An absolute path without symbolic links, as far as it exists; of the rest, dots are taken away.

@@ -458,6 +458,56 @@ async fn folders_that_hold_protected_files_cannot_be_granted() {
 }
 
 #[tokio::test]
+async fn folders_of_which_other_programs_run_the_content_are_not_granted() {
+    let mut fixture = Fixture::new();
+    let moved = fixture.root.join("home/settings");
+    fixture.protected = fixture.protected.and_in(".config", &moved);
+    for folder in [
+        ".cargo/bin",
+        ".cargo/registry/src",
+        "go/bin",
+        "go",
+        ".local/bin",
+        ".local/lib/python3.12/site-packages",
+        ".local/share/pnpm",
+        ".nvm/versions/node/v22/bin",
+        ".npm/_npx",
+        ".cache/uv/archive-v0",
+        ".vscode/extensions",
+        ".cursor/extensions/x",
+        ".config/Code/User",
+        "settings/Code/User",
+        ".mozilla/firefox",
+        ".config/google-chrome/Default",
+        ".claude",
+        ".claude/commands",
+        ".codex",
+        ".config/autostart",
+        ".config/systemd/user",
+        ".config/JetBrains/IdeaIC2026.1",
+        ".oh-my-zsh/plugins/git",
+        ".config",
+    ] {
+        let place = fixture.root.join("home").join(folder);
+        std::fs::create_dir_all(&place).expect("made");
+        let needs = json!([format!("write:{}", place.display())]);
+        let arguments = json!({"command": "true", "needs": needs, "reason": "because"});
+        let refused = fixture.refused("exec", arguments).await;
+        let says = ["other programs of the person run what is in it", "files that start programs"];
+        assert!(says.iter().any(|says| refused.contains(says)), "{folder}: {refused}");
+    }
+    for folder in ["projects/go/bin", ".cache/mine", "go-projects", "vscode/extensions"] {
+        let place = fixture.root.join("home").join(folder);
+        std::fs::create_dir_all(&place).expect("made");
+        let needs = json!([format!("write:{}", place.display())]);
+        let command = format!("touch {}/made", place.display());
+        let arguments = json!({"command": command, "needs": needs, "reason": "because"});
+        let output = fixture.call("exec", arguments).await;
+        assert!(place.join("made").exists(), "{folder}: {}", output.text);
+    }
+}
+
+#[tokio::test]
 async fn needs_are_shown_to_the_person_with_class_and_reason() {
     let fixture = Fixture::new();
     let gate = Remember::default();

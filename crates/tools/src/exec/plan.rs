@@ -321,6 +321,13 @@ impl Planner {
                 "it holds keys, files that start programs, or Tidegate's own files".to_owned(),
             ));
         }
+        if self.protected.is_run_by_others(&real) {
+            return Err(error(
+                "other programs of the person run what is in it (installed programs and packages, extensions, \
+                 settings of editors, browsers and agents); work in another folder, and let the person install it"
+                    .to_owned(),
+            ));
+        }
         Ok(real)
     }
 }
