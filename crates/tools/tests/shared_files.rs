@@ -13,6 +13,7 @@ use common::{Answer, Fixture, Remember};
 use serde_json::json;
 use tidegate_agent::approval::ApprovalAnswer;
 use tidegate_protocol::confinement::SharedFiles;
+use tidegate_tools::{SandboxOptions, Sandboxes};
 use tidegate_triggers::links;
 
 const CONTENT: &str = "def of_the_store(): pass\n";
@@ -201,6 +202,29 @@ async fn a_command_that_moves_folders_opens_no_way_for_another() {
     let (mover, writers) = tokio::join!(mover, writers);
 
     assert_eq!(store(&fixture), before, "{} {writers:?}", mover.text);
+}
+
+/// Permissions and times are not Landlock's.
+#[tokio::test]
+async fn without_a_sandbox_landlock_holds_what_is_shared() {
+    let mut fixture = Fixture::new();
+    let options =
+        SandboxOptions { bubblewrap: Some("/nonexistent/bwrap".into()), ..SandboxOptions::default() };
+    let sandboxes = Sandboxes::new(fixture.root.join("state/sandbox"), common::person(&fixture.root));
+    fixture.sandboxes = std::sync::Arc::new(sandboxes.with_options(options));
+    link(&fixture, "workspace/sub/deeper", 1);
+    let before = store(&fixture);
+    let attack = "echo evil > sub/deeper/lib0.py; truncate -s 0 sub/deeper/lib0.py
+        python3 -c \"open('sub/deeper/lib0.py', 'r+').write('evil')\"
+        mv sub moved; echo evil > moved/deeper/lib0.py; ln sub/deeper/lib0.py other; echo evil > other
+        mkdir new; ln sub/deeper/lib0.py new/other; echo evil > new/other; echo mine > own; echo tried";
+    fixture.file("workspace/own", "");
+
+    let output = fixture.call("exec", json!({"command": attack})).await;
+
+    assert!(output.text.contains("tried\n") && output.text.contains("confined in part"), "{}", output.text);
+    assert_eq!(store(&fixture), before, "{}", output.text);
+    assert_eq!(fixture.text("workspace/own").as_deref(), Some("mine\n"));
 }
 
 #[tokio::test]
