@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+pub use tidegate_protocol::payload::surfaces::RunActivity as Activity;
 use tidegate_protocol::{RunId, SessionKey, UnixMillis};
 use tidegate_store::{Outcome, RunRow};
 use tokio::sync::{Notify, OwnedSemaphorePermit, broadcast, watch};
@@ -23,17 +24,6 @@ pub(crate) enum StopCause {
     DeadlinePassed,
     /// The program ends.
     Shutdown,
-}
-
-/// What a run is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Activity {
-    /// It waits for its session, a free place, or the end of a pause.
-    Queued,
-    /// A model or a tool works for it.
-    Working,
-    /// It waits for subagents or a person, and takes no place.
-    Waiting,
 }
 
 /// A run that has not ended, for a person to read.

@@ -226,8 +226,8 @@ mod tests {
 
     #[test]
     fn a_summary_leaves_out_what_is_covered_but_never_letting_others_in() {
-        assert_eq!(summary(&Level::Full.scopes()), "full control");
-        let with_pairing = Level::Full.scopes().union(&ScopeSet::from([Scope::Pairing]));
+        assert_eq!(summary(&ScopeSet::from(Level::Full)), "full control");
+        let with_pairing = ScopeSet::from(Level::Full).union(&ScopeSet::from([Scope::Pairing]));
         assert_eq!(summary(&with_pairing), "full control, let others in");
         assert_eq!(summary(&ScopeSet::from([Scope::Read, Scope::Write])), "talk to agents");
         assert_eq!(summary(&ScopeSet::none()), "nothing");

@@ -1,13 +1,18 @@
 //! Commands that wait for a person: the driver of the pure queue.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tidegate_agent::approval::{
     APPROVAL_TIMEOUT, ApprovalAnswer, ApprovalGate, ApprovalPlan, ApprovalQuestion,
 };
-use tidegate_protocol::{ConnectionId, Event};
+use tidegate_protocol::confinement::Confinement;
+use tidegate_protocol::ids::DEFAULT_AGENT;
+use tidegate_protocol::payload::approvals::{
+    ApprovalCommand, ApprovalFile, ApprovalResolvedEvent, FileAction, WaitingApproval,
+};
+use tidegate_protocol::{ConnectionId, event};
 use tidegate_trust::Session;
 use tidegate_trust::approval::{
     Command, Decision, FileAccess, Operation, Requester, ResolveError, ResolvedCommand, WaitingCommand,
@@ -15,7 +20,8 @@ use tidegate_trust::approval::{
 use tidegate_trust::audit::{AuditEvent, Weight};
 use tidegate_trust::decision::Decider;
 
-use crate::gateway::{BoxFuture, Gateway, Inner};
+use crate::gateway::{Gateway, Inner};
+use crate::host::BoxFuture;
 use crate::hub::Audience;
 use crate::now;
 
@@ -29,7 +35,7 @@ pub(crate) fn ask(
 ) -> Option<WaitingCommand> {
     let waiting = inner.gatekeeper.approvals().ask(id, command, requester, timeout, now::moment())?;
     inner.gatekeeper.changed();
-    inner.hub.publish(Event::ExecApprovalRequested, &payload(&waiting), Audience::Everyone);
+    inner.hub.publish::<event::ExecApprovalRequested>(&payload(&waiting), Audience::Everyone);
     Some(waiting)
 }
 
@@ -141,71 +147,93 @@ fn announce(inner: &Inner, resolved: &ResolvedCommand) {
         resolved.waiting.id.clone(),
         line,
     ));
-    let payload = json!({
-        "id": resolved.waiting.id,
-        "decision": resolved.decision,
-        "resolvedBy": resolved.by,
-        "ts": now::wall(),
-    });
-    inner.hub.publish(Event::ExecApprovalResolved, &payload, Audience::Everyone);
+    let payload = ApprovalResolvedEvent {
+        id: resolved.waiting.id.clone(),
+        decision: resolved.decision,
+        resolved_by: resolved.by.clone(),
+        ts: now::wall(),
+    };
+    inner.hub.publish::<event::ExecApprovalResolved>(&payload, Audience::Everyone);
     inner.approvals_changed.send_modify(|version| *version += 1);
     inner.gatekeeper.changed();
 }
 
 /// A waiting command as clients see it. For a file, clients that know only commands see the tool and
 /// everything that it was called with.
-pub(crate) fn payload(waiting: &WaitingCommand) -> Value {
-    let command = &waiting.command;
-    let mut request = json!({
-        "host": "gateway",
-        "security": "allowlist",
-        "ask": "always",
-        "agentId": "main",
-        "sessionKey": command.session_key,
-        "runId": command.run_id,
-        "ancestors": command.ancestors,
-        "digest": command.digest,
-    });
-    match &command.operation {
-        Operation::Exec { command, command_argv, cwd, env, confinement } => {
-            if let Some(confinement) = confinement {
-                request["confinement"] = json!(confinement);
-                request["effects"] = json!(confinement.sentences());
-            }
-            request["command"] = json!(command);
-            request["commandArgv"] = json!(command_argv);
-            request["cwd"] = json!(cwd);
-            request["env"] = json!(env.iter().cloned().collect::<std::collections::BTreeMap<_, _>>());
-        }
+pub(crate) fn payload(waiting: &WaitingCommand) -> WaitingApproval {
+    WaitingApproval {
+        id: waiting.id.clone(),
+        request: request(&waiting.command),
+        created_at_ms: waiting.created_at,
+        expires_at_ms: waiting.expires_at(),
+    }
+}
+
+fn request(asked: &Command) -> ApprovalCommand {
+    let request = ApprovalCommand {
+        command: String::new(),
+        command_argv: Vec::new(),
+        cwd: String::new(),
+        env: BTreeMap::new(),
+        host: "gateway".to_owned(),
+        security: "allowlist".to_owned(),
+        ask: "always".to_owned(),
+        agent_id: DEFAULT_AGENT.to_owned(),
+        session_key: asked.session_key.clone(),
+        run_id: asked.run_id.as_ref().map(ToString::to_string),
+        ancestors: asked.ancestors.clone(),
+        digest: asked.digest.clone(),
+        file: None,
+        confinement: None,
+        effects: None,
+    };
+    match &asked.operation {
+        Operation::Exec { command, command_argv, cwd, env, confinement } => ApprovalCommand {
+            command: command.clone(),
+            command_argv: command_argv.clone(),
+            cwd: cwd.clone(),
+            env: env.iter().cloned().collect(),
+            effects: confinement.as_ref().map(Confinement::sentences),
+            confinement: confinement.clone(),
+            ..request
+        },
         Operation::File { path, exists, trigger, access } => {
-            let texts = match access {
-                FileAccess::Read => vec![],
-                FileAccess::Write { content } => vec![("content", content)],
-                FileAccess::Edit { old_text, new_text } => vec![("oldText", old_text), ("newText", new_text)],
+            let (content, old_text, new_text) = match access {
+                FileAccess::Read => (None, None, None),
+                FileAccess::Write { content } => (Some(content.clone()), None, None),
+                FileAccess::Edit { old_text, new_text } => {
+                    (None, Some(old_text.clone()), Some(new_text.clone()))
+                }
             };
-            let mut file =
-                json!({ "action": access.tool(), "path": path, "exists": exists, "trigger": trigger });
-            let mut argv = vec![access.tool(), path];
-            let mut whole = command.operation.title();
-            for (name, text) in texts {
-                file[name] = json!(text);
-                argv.push(text);
-                whole = format!("{whole}\n{text}");
-            }
+            let texts: Vec<&String> = [&content, &old_text, &new_text].into_iter().flatten().collect();
+            let title = asked.operation.title();
+            let whole = [&title].into_iter().chain(texts.iter().copied()).map(String::as_str);
             let above = std::path::Path::new(path).parent().unwrap_or_else(|| "/".as_ref());
-            request["command"] = json!(whole);
-            request["commandArgv"] = json!(argv);
-            request["cwd"] = json!(above.display().to_string());
-            request["env"] = json!({});
-            request["file"] = file;
+            ApprovalCommand {
+                command: whole.collect::<Vec<_>>().join("\n"),
+                command_argv: [access.tool(), path]
+                    .into_iter()
+                    .chain(texts.iter().map(|text| text.as_str()))
+                    .map(str::to_owned)
+                    .collect(),
+                cwd: above.display().to_string(),
+                file: Some(ApprovalFile {
+                    action: match access {
+                        FileAccess::Read => FileAction::Read,
+                        FileAccess::Write { .. } => FileAction::Write,
+                        FileAccess::Edit { .. } => FileAction::Edit,
+                    },
+                    path: path.clone(),
+                    exists: *exists,
+                    trigger: *trigger,
+                    content,
+                    old_text,
+                    new_text,
+                }),
+                ..request
+            }
         }
     }
-    json!({
-        "id": waiting.id,
-        "request": request,
-        "createdAtMs": waiting.created_at,
-        "expiresAtMs": waiting.expires_at(),
-    })
 }
 
 /// The digest of a command that a client describes.

@@ -4,11 +4,10 @@
 //! The composition root takes the key from the new `Authority` (`take_desktop_key`), before that goes
 //! into the gateway, and hands the desk that it opens to the shell.
 
-use serde_json::json;
 use tidegate_protocol::payload::files::SharedFolder;
-use tidegate_protocol::payload::surface_params::UnshareFolder;
+use tidegate_protocol::payload::surface_params::{KeepFile, TakeServer};
 use tidegate_protocol::payload::surfaces::DesktopStatus;
-use tidegate_protocol::{Method, limits, text};
+use tidegate_protocol::{limits, text};
 use tidegate_trust::Level;
 use tidegate_trust::approval::{Decision, ResolveError, WaitingCommand};
 use tidegate_trust::audit::{AuditEvent, Weight};
@@ -344,8 +343,8 @@ impl Desk {
     /// # Errors
     /// A sentence for the person. Nothing changed then.
     pub async fn take_server(&self, model: &str, owner: &str) -> Result<(), DeskError> {
-        let params = json!({ "model": model, "owner": owner });
-        let taken = crate::methods::desktop::take_server(&self.gateway, params).await;
+        let server = TakeServer { model: model.to_owned(), owner: Some(owner.to_owned()) };
+        let taken = crate::methods::desktop::take_server(&self.gateway, server).await;
         taken.map(|_| ()).map_err(|error| DeskError::ServerNotTaken(error.message))
     }
 
@@ -354,10 +353,8 @@ impl Desk {
     /// # Errors
     /// A sentence for the person. Nothing changed then.
     pub async fn keep_file(&self, id: &str, digest: &str) -> Result<(), DeskError> {
-        let params = json!({ "id": id, "digest": digest });
-        let by = "tidegate-desktop";
-        let kept =
-            crate::methods::files::decide(self.gateway.inner(), Method::TidegateFilesKeep, params, by).await;
+        let file = KeepFile { id: id.to_owned(), digest: Some(digest.to_owned()) };
+        let kept = crate::methods::files::keep(self.gateway.inner(), file, "tidegate-desktop").await;
         kept.map(|_| ()).map_err(|error| DeskError::FileNotKept(error.message))
     }
 
@@ -366,11 +363,8 @@ impl Desk {
     /// # Errors
     /// A sentence for the person.
     pub async fn unshare(&self, folder: &str) -> Result<SharedFolder, DeskError> {
-        let params = UnshareFolder { folder: folder.to_owned(), apply: true };
-        let by = "tidegate-desktop";
-        let done = crate::methods::files::carry_out_unsharing(self.gateway.inner(), &params, by).await;
-        let done = done.map_err(|error| DeskError::NotUnshared(error.message))?;
-        serde_json::from_value(done).map_err(|error| DeskError::NotUnshared(error.to_string()))
+        let done = crate::methods::files::unshare(self.gateway.inner(), folder, "tidegate-desktop").await;
+        done.map_err(|error| DeskError::NotUnshared(error.message))
     }
 
     /// Allows or denies a command, bound to what was drawn.

@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use serde_json::{Value, json};
 use tidegate_agent::Runtime;
+use tidegate_protocol::payload::devices::PendingDevice;
+use tidegate_protocol::payload::events::DevicePairResolvedEvent;
 use tidegate_protocol::payload::surfaces::DesktopStatus;
-use tidegate_protocol::{ConnectionId, Event};
+use tidegate_protocol::{ConnectionId, event};
 use tidegate_store::{Store, StoreError};
 use tidegate_trust::approval::{ApprovalQueue, Decision};
 use tidegate_trust::audit::{AuditEvent, Weight};
@@ -306,11 +307,8 @@ impl Gatekeeper {
                     }
                 }
                 Effect::Requested(request) => {
-                    self.hub.publish(
-                        Event::DevicePairRequested,
-                        &pending_payload(&request),
-                        Audience::Everyone,
-                    );
+                    let payload = pending_payload(&request);
+                    self.hub.publish::<event::DevicePairRequested>(&payload, Audience::Everyone);
                 }
                 Effect::Ended { request, .. } => self.publish_resolved(&request, false),
                 Effect::Resolved { request, approved } => self.publish_resolved(&request, approved),
@@ -335,13 +333,13 @@ impl Gatekeeper {
     }
 
     fn publish_resolved(&self, request: &PendingRequest, approved: bool) {
-        let payload = json!({
-            "requestId": request.id,
-            "deviceId": subject_id(&request.ask.subject),
-            "decision": if approved { "approved" } else { "rejected" },
-            "ts": now::wall(),
-        });
-        self.hub.publish(Event::DevicePairResolved, &payload, Audience::Everyone);
+        let payload = DevicePairResolvedEvent {
+            request_id: request.id.clone(),
+            device_id: subject_id(&request.ask.subject),
+            decision: if approved { "approved" } else { "rejected" }.to_owned(),
+            ts: now::wall(),
+        };
+        self.hub.publish::<event::DevicePairResolved>(&payload, Audience::Everyone);
     }
 
     /// Lets time pass: ends what has expired.
@@ -365,28 +363,38 @@ impl Gatekeeper {
 
 /// A waiting request as `device.pair.list` and `device.pair.requested` show it (protocol
 /// section 10.2).
-pub(crate) fn pending_payload(request: &PendingRequest) -> Value {
+pub(crate) fn pending_payload(request: &PendingRequest) -> PendingDevice {
     let ask = &request.ask;
-    let mut payload = json!({
-        "requestId": request.id,
-        "deviceId": subject_id(&ask.subject),
-        "publicKey": ask.key.map(|key| key.to_string()).unwrap_or_default(),
-        "displayName": ask.claims.display_name,
-        "platform": ask.claims.platform,
-        "deviceFamily": ask.claims.device_family,
-        "clientId": ask.claims.client_id,
-        "clientMode": ask.claims.client_mode,
-        "role": ask.role,
-        "roles": [ask.role],
-        "scopes": ask.asked,
-        "silent": false,
-        "isRepair": !ask.has.is_empty(),
-        "ts": request.created_at,
-    });
-    if let Some(payload) = payload.as_object_mut() {
-        payload.retain(|_, value| !value.is_null());
+    PendingDevice {
+        request_id: request.id.clone(),
+        device_id: subject_id(&ask.subject),
+        public_key: ask.key.map(|key| key.to_string()).unwrap_or_default(),
+        display_name: ask.claims.display_name.clone(),
+        platform: ask.claims.platform.clone(),
+        device_family: ask.claims.device_family.clone(),
+        client_id: ask.claims.client_id.clone(),
+        client_mode: ask.claims.client_mode.clone(),
+        role: ask.role.clone(),
+        roles: vec![ask.role.clone()],
+        scopes: ask.asked.to_vec(),
+        silent: false,
+        is_repair: !ask.has.is_empty(),
+        ts: request.created_at,
+        code: None,
+        digest: None,
+        reason: None,
+        has: None,
+        adds: None,
+        from: None,
+        subject: None,
+        version: None,
+        known_name: None,
+        unidentified: None,
+        caution: None,
+        later: None,
+        expires_at_ms: None,
+        fingerprint: None,
     }
-    payload
 }
 
 /// What stands in for a device id where a program has none.

@@ -5,19 +5,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
 use tidegate_agent::Runtime;
 use tidegate_agent::model::ModelDirectory;
 use tidegate_peers::{LocalSocket, PeerLookup};
-use tidegate_protocol::payload::files::{SetAsideFileDetails, SharedFolder};
-use tidegate_protocol::payload::surfaces::FoundServer;
-use tidegate_protocol::{ErrorShape, Event, Method, limits};
+use tidegate_protocol::payload::events::{ChangedEvent, TickEvent};
+use tidegate_protocol::payload::surfaces::{GatewayStatus, OwnClient};
+use tidegate_protocol::{ErrorShape, event, limits};
 use tidegate_store::Store;
 use tidegate_trust::Authority;
 use tidegate_trust::decision::Desktop;
 use tidegate_trust::origin::{CommandsAlive, InProcessKey, Origin, Peer};
 use tidegate_trust::settings::{Setting, ShownSetting};
-use tidegate_trust::token::Token;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -26,40 +24,13 @@ use tokio_util::task::TaskTracker;
 use crate::connection_places::{ConnectionCaps, ConnectionPlaces};
 use crate::descriptors;
 use crate::gatekeeper::Gatekeeper;
+use crate::host::Host;
 use crate::hub::{Audience, Hub};
 use crate::now;
 use crate::receive_budget::ReceiveBudget;
 use crate::transport::{ChannelClient, channel};
 use crate::unsaved::UnsavedChanges;
 use crate::wishes::Wishes;
-
-/// A future that a port returns.
-pub type BoxFuture<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + Send + 'a>>;
-
-/// What the host does for the person's command line and for reads of its own state.
-pub trait Host: Send + Sync + 'static {
-    /// Serves one method of the host: `config.get`, `logs.tail`, and those `tidegate.*` that concern
-    /// models, secrets, the process, and the whole.
-    fn call(&self, method: Method, params: Value) -> BoxFuture<'_, Result<Value, ErrorShape>>;
-
-    /// Keeps a new shared token where it can be shown again, when there is such a place.
-    fn keep_shared_token<'a>(&'a self, token: &'a Token) -> BoxFuture<'a, ()>;
-
-    /// The server of a model, where it was found on this computer, as a person is asked about it.
-    fn found_server<'a>(&'a self, model: &'a str) -> BoxFuture<'a, Result<FoundServer, ErrorShape>>;
-
-    /// A file that was set aside, as a person is asked about it.
-    fn set_aside_file<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<SetAsideFileDetails, ErrorShape>>;
-
-    /// What of a folder other folders hold as well, as a person is asked about it.
-    fn shared_folder<'a>(&'a self, folder: &'a str) -> BoxFuture<'a, Result<SharedFolder, ErrorShape>>;
-
-    /// Takes over what counts of the configuration file since a person decided about a value of it.
-    /// The answer to the decision waits for this.
-    fn settings_changed(&self) -> BoxFuture<'_, ()> {
-        Box::pin(async {})
-    }
-}
 
 /// What the gateway is made of.
 pub struct GatewayParts {
@@ -294,22 +265,23 @@ impl Gateway {
 
     /// Numbers for the person.
     #[must_use]
-    pub fn status(&self) -> Value {
+    pub fn status(&self) -> GatewayStatus {
+        let waiting_commands = count(self.0.gatekeeper.approvals().waiting().len());
         let authority = self.0.gatekeeper.authority();
-        json!({
-            "ready": self.is_ready(),
-            "connections": self.0.hub.len(),
-            "devices": authority.devices().count(),
-            "programs": authority.programs().count(),
-            "tokens": authority.tokens().len(),
-            "blocked": authority.blocks().len(),
-            "waitingRequests": authority.waiting().len(),
-            "waitingCommands": self.0.gatekeeper.approvals().waiting().len(),
-            "waitingSettings": authority.waiting_settings().len(),
-            "ownClient": authority.own_client().map(|(key, seen)| json!({
-                "deviceId": key.device_id(), "admittedAtMs": seen,
-            })),
-        })
+        let own_client = authority.own_client();
+        GatewayStatus {
+            ready: self.is_ready(),
+            connections: count(self.0.hub.len()),
+            devices: count(authority.devices().count()),
+            programs: count(authority.programs().count()),
+            tokens: count(authority.tokens().len()),
+            blocked: count(authority.blocks().len()),
+            waiting_requests: count(authority.waiting().len()),
+            waiting_commands,
+            waiting_settings: count(authority.waiting_settings().len()),
+            own_client: own_client
+                .map(|(key, seen)| OwnClient { device_id: key.device_id(), admitted_at_ms: seen }),
+        }
     }
 }
 
@@ -317,6 +289,10 @@ impl std::fmt::Debug for Gateway {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_struct("Gateway").field("ready", &self.is_ready()).finish_non_exhaustive()
     }
+}
+
+fn count(entries: usize) -> u64 {
+    u64::try_from(entries).unwrap_or(u64::MAX)
 }
 
 /// Cancels `ended` when `part` ends, however it does.
@@ -337,7 +313,7 @@ async fn tick(gateway: Gateway) {
         }
         gateway.inner().gatekeeper.tick();
         crate::approvals::expire(gateway.inner());
-        gateway.inner().hub.publish(Event::Tick, &json!({ "ts": now::wall() }), Audience::Everyone);
+        gateway.inner().hub.publish::<event::Tick>(&TickEvent { ts: now::wall() }, Audience::Everyone);
     }
 }
 
@@ -370,7 +346,7 @@ async fn tell_windows(gateway: Gateway) {
             () = inner.stop.cancelled() => return,
             _ = changes.changed() => {}
         }
-        inner.hub.publish(Event::TidegateChanged, &json!({}), Audience::Windows);
+        inner.hub.publish::<event::TidegateChanged>(&ChangedEvent {}, Audience::Windows);
         tokio::time::sleep(TOGETHER).await;
     }
 }

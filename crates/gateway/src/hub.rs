@@ -5,9 +5,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use serde::Serialize;
-use serde_json::{Value, json};
+use tidegate_protocol::event::{self, EventType};
 use tidegate_protocol::frame::{EventFrame, StateVersion};
-use tidegate_protocol::{CloseCode, CloseFrame, ConnectionId, Event, SessionKey, UnixMillis};
+use tidegate_protocol::payload::events::{PresenceEvent, ShutdownEvent};
+use tidegate_protocol::payload::system::PresenceEntry;
+use tidegate_protocol::{CloseCode, CloseFrame, ConnectionId, Event, SessionKey};
 use tidegate_trust::{Principal, Session};
 
 use crate::now;
@@ -31,32 +33,17 @@ impl Entry {
 #[derive(Debug, Default)]
 struct State {
     entries: HashMap<ConnectionId, Entry>,
-    presence: VecDeque<PresenceEntry>,
+    presence: VecDeque<Present>,
     seq: u64,
     presence_version: u64,
     health_version: u64,
 }
 
-/// One line of `system-presence` (protocol section 8).
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct PresenceEntry {
-    #[serde(skip)]
+/// A line of presence, and whose it is.
+#[derive(Debug)]
+struct Present {
     key: String,
-    host: String,
-    version: String,
-    platform: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    device_family: Option<String>,
-    mode: String,
-    reason: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    device_id: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    instance_id: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    text: Option<String>,
-    ts: UnixMillis,
+    entry: PresenceEntry,
 }
 
 /// The most presence entries that are kept.
@@ -89,19 +76,19 @@ impl Hub {
             Self { state: Mutex::new(State { presence_version: 1, health_version: 1, ..State::default() }) };
         let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
         let host = tidegate_protocol::text::one_line(host.trim(), 64);
-        hub.lock().presence.push_back(PresenceEntry {
-            key: "gateway".to_owned(),
+        let entry = PresenceEntry {
             text: Some(format!("Gateway: {host} · Tidegate {version}")),
             host,
             version: version.to_owned(),
             platform: std::env::consts::OS.to_owned(),
             device_family: None,
             mode: "gateway".to_owned(),
-            reason: "self",
+            reason: "self".to_owned(),
             device_id: None,
             instance_id: None,
             ts: now::wall(),
-        });
+        };
+        hub.lock().presence.push_back(Present { key: "gateway".to_owned(), entry });
         hub
     }
 
@@ -141,39 +128,43 @@ impl Hub {
         let clean = |text: &str| tidegate_protocol::text::one_line(text, 64);
         let instance_id = client.instance_id.as_deref().map(clean);
         let key = device_id.clone().or_else(|| instance_id.clone());
-        let entry = PresenceEntry {
+        let present = Present {
             key: key.unwrap_or_else(|| session.connection().to_string()),
-            host: clean(client.display_name.as_deref().unwrap_or(&client.id.name())),
-            version: clean(&client.version),
-            platform: clean(&client.platform),
-            device_family: client.device_family.as_deref().map(clean),
-            mode: client.mode.name(),
-            reason,
-            device_id,
-            instance_id,
-            text: None,
-            ts: now::wall(),
+            entry: PresenceEntry {
+                host: clean(client.display_name.as_deref().unwrap_or(&client.id.name())),
+                version: clean(&client.version),
+                platform: clean(&client.platform),
+                device_family: client.device_family.as_deref().map(clean),
+                mode: client.mode.name(),
+                reason: reason.to_owned(),
+                device_id,
+                instance_id,
+                text: None,
+                ts: now::wall(),
+            },
         };
         {
             let mut state = self.lock();
-            state.presence.retain(|known| known.key != entry.key);
-            state.presence.push_front(entry);
+            state.presence.retain(|known| known.key != present.key);
+            state.presence.push_front(present);
             state.presence.truncate(MAX_PRESENCE);
             state.presence_version += 1;
         }
         let presence = self.presence();
-        self.publish(Event::Presence, &json!({ "presence": presence }), Audience::Everyone);
+        self.publish::<event::Presence>(&PresenceEvent { presence }, Audience::Everyone);
     }
 
     /// Who is connected, newest first; the gateway itself is among them.
-    pub(crate) fn presence(&self) -> Vec<Value> {
+    pub(crate) fn presence(&self) -> Vec<PresenceEntry> {
         let now = now::wall();
         let mut state = self.lock();
-        state.presence.retain(|entry| entry.reason != "disconnect" || now.since(entry.ts) < PRESENCE_LIFE);
-        for entry in state.presence.iter_mut().filter(|entry| entry.reason == "self") {
-            entry.ts = now;
+        let is_shown =
+            |entry: &PresenceEntry| entry.reason != "disconnect" || now.since(entry.ts) < PRESENCE_LIFE;
+        state.presence.retain(|present| is_shown(&present.entry));
+        for present in state.presence.iter_mut().filter(|present| present.entry.reason == "self") {
+            present.entry.ts = now;
         }
-        state.presence.iter().filter_map(|entry| serde_json::to_value(entry).ok()).collect()
+        state.presence.iter().map(|present| present.entry.clone()).collect()
     }
 
     pub(crate) fn versions(&self) -> StateVersion {
@@ -182,18 +173,14 @@ impl Hub {
     }
 
     /// Sends an event to everyone whom it is for.
-    pub(crate) fn publish(&self, event: Event, payload: &impl Serialize, audience: Audience<'_>) {
-        self.deliver(
-            event,
-            payload,
-            audience,
-            matches!(event, Event::Presence | Event::Tick | Event::Health),
-        );
+    pub(crate) fn publish<E: EventType>(&self, payload: &E::Payload, audience: Audience<'_>) {
+        let is_droppable = matches!(E::EVENT, Event::Presence | Event::Tick | Event::Health);
+        self.deliver(E::EVENT, payload, audience, is_droppable);
     }
 
     /// The same for an event that a slow reader can do without.
-    pub(crate) fn publish_droppable(&self, event: Event, payload: &impl Serialize, audience: Audience<'_>) {
-        self.deliver(event, payload, audience, true);
+    pub(crate) fn publish_droppable<E: EventType>(&self, payload: &E::Payload, audience: Audience<'_>) {
+        self.deliver(E::EVENT, payload, audience, true);
     }
 
     fn deliver(&self, event: Event, payload: &impl Serialize, audience: Audience<'_>, is_droppable: bool) {
@@ -270,11 +257,8 @@ impl Hub {
 
     /// Tells everyone that the gateway stops, and closes them.
     pub(crate) fn shut_down(&self, reason: &str) {
-        self.publish(
-            Event::Shutdown,
-            &json!({ "reason": reason, "restartExpectedMs": Value::Null }),
-            Audience::Everyone,
-        );
+        let shutdown = ShutdownEvent { reason: reason.to_owned(), restart_expected_ms: None };
+        self.publish::<event::Shutdown>(&shutdown, Audience::Everyone);
         for entry in self.lock().entries.values() {
             entry.outbox.close_after(CloseFrame::new(CloseCode::ServiceRestart, "service restart"));
         }

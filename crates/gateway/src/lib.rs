@@ -13,6 +13,7 @@ mod dispatch;
 mod frame_meter;
 mod gatekeeper;
 pub mod gateway;
+pub mod host;
 mod hub;
 #[cfg(unix)]
 pub mod lines;
@@ -34,7 +35,8 @@ pub mod wishes;
 
 pub use approvals::PersonGate;
 pub use desk::{ClientDecisions, Desk, DeskError};
-pub use gateway::{Gateway, GatewayParts, Host};
+pub use gateway::{Gateway, GatewayParts};
+pub use host::Host;
 pub use subagent_client::SubagentClient;
 pub use unsaved::UnsavedChanges;
 pub use wishes::Wish;

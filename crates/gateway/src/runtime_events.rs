@@ -4,9 +4,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::{Value, json};
 use tidegate_agent::event::{RuntimeEvent, What};
-use tidegate_protocol::{Event, RunId, SessionKey, UnixMillis};
+use tidegate_protocol::payload::chat::{ChatMessage, ContentBlock, MessageRole};
+use tidegate_protocol::payload::events::{
+    AgentData, AgentEvent, ChatEvent, ChatState, SessionMessageEvent, SessionsChangedEvent, ToolResult,
+};
+use tidegate_protocol::{RunId, SessionKey, UnixMillis, event};
 use tidegate_store::{Outcome, RunRow, SessionRow};
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
@@ -66,20 +69,18 @@ async fn forward_one(
         What::Accepted => inner.gatekeeper.changed(),
         What::Started => {
             inner.gatekeeper.changed();
-            agent(inner, event, "lifecycle", json!({ "phase": "start", "startedAt": event.at }));
-            session_event(gateway, &event.session, json!({ "phase": "start", "runId": event.run })).await;
+            let data = AgentData { started_at: Some(event.at), ..phase("start") };
+            agent(inner, event, "lifecycle", data);
+            phase_changed(gateway, event, "start").await;
         }
         What::ModelChosen { model } => {
             let (provider, model) = model.split_once('/').unwrap_or(("", model));
-            agent(
-                inner,
-                event,
-                "lifecycle",
-                json!({ "phase": "model", "provider": provider, "model": model }),
-            );
+            let (provider, model) = (Some(provider.to_owned()), Some(model.to_owned()));
+            agent(inner, event, "lifecycle", AgentData { provider, model, ..phase("model") });
         }
         What::Text { text, delta } => {
-            agent(inner, event, "assistant", json!({ "text": &**text, "delta": delta }));
+            let (so_far, delta) = (Some(text.to_string()), Some(delta.clone()));
+            agent(inner, event, "assistant", AgentData { text: so_far, delta, ..AgentData::default() });
             let shown = shown.entry(event.run.clone()).or_default();
             // A new answer of the same run begins anew.
             if !text.starts_with(&*shown.text) {
@@ -94,31 +95,26 @@ async fn forward_one(
             if let Some(shown) = shown.get_mut(&event.run) {
                 delta_event(inner, event, shown);
             }
-            let data = json!({ "phase": "start", "name": name, "toolCallId": call_id, "args": arguments });
-            tool(inner, event, data);
+            let args = Some(arguments.clone()).filter(|arguments| !arguments.is_null());
+            tool(inner, event, AgentData { args, ..tool_phase("start", name, call_id) });
         }
         What::ToolUpdated { call_id, name, text } => {
-            let so_far = json!({ "content": [{ "type": "text", "text": text }] });
-            let data =
-                json!({ "phase": "update", "name": name, "toolCallId": call_id, "partialResult": so_far });
-            tool_update(inner, event, data);
+            let partial_result = Some(tool_result(text));
+            tool_update(inner, event, AgentData { partial_result, ..tool_phase("update", name, call_id) });
         }
         What::ToolEnded { call_id, name, text, is_error } => {
-            let result = json!({ "content": [{ "type": "text", "text": text }] });
-            let data = json!({
-                "phase": "result", "name": name, "toolCallId": call_id, "isError": is_error, "result": result,
-            });
-            tool(inner, event, data);
+            let (is_error, result) = (Some(*is_error), Some(tool_result(text)));
+            tool(inner, event, AgentData { is_error, result, ..tool_phase("result", name, call_id) });
         }
         What::Appended(entry) => {
-            let payload = json!({
-                "sessionKey": event.session,
-                "agentId": event.session.agent(),
-                "message": entry_payload(entry),
-                "messageId": entry.id,
-                "messageSeq": entry.seq,
-            });
-            inner.hub.publish(Event::SessionMessage, &payload, Audience::Watchers(&event.session));
+            let payload = SessionMessageEvent {
+                session_key: event.session.clone(),
+                agent_id: event.session.agent(),
+                message: entry_payload(entry),
+                message_id: entry.id.clone(),
+                message_seq: entry.seq,
+            };
+            inner.hub.publish::<event::SessionMessage>(&payload, Audience::Watchers(&event.session));
         }
         What::Ended { outcome, run } => {
             shown.remove(&event.run);
@@ -131,7 +127,8 @@ async fn forward_one(
             }
         }
         What::SessionChanged { reason } => {
-            session_event(gateway, &event.session, json!({ "reason": reason })).await;
+            let changed = Changed { reason: Some(reason.to_string()), ..Changed::default() };
+            session_event(gateway, &event.session, changed).await;
         }
     }
 }
@@ -163,125 +160,155 @@ async fn end_later(gateway: Gateway, event: Arc<RuntimeEvent>, wait: Duration) {
 
 async fn ended(gateway: &Gateway, event: &RuntimeEvent, outcome: Outcome, run: &RunRow) {
     let inner = gateway.inner();
-    let data = match outcome {
-        Outcome::Ok => json!({
-            "phase": "end", "startedAt": run.started_at, "endedAt": run.ended_at,
-            "aborted": false, "stopReason": "stop", "executionSettled": true,
-        }),
-        Outcome::Cancelled => json!({
-            "phase": "end", "startedAt": run.started_at, "endedAt": run.ended_at,
-            "aborted": true, "stopReason": "aborted", "executionSettled": true,
-        }),
-        _ => json!({
-            "phase": "error", "error": run.error, "endedAt": run.ended_at, "executionSettled": true,
-        }),
+    let stopped = |aborted: bool, reason: &str| AgentData {
+        started_at: run.started_at,
+        ended_at: run.ended_at,
+        aborted: Some(aborted),
+        stop_reason: Some(reason.to_owned()),
+        ..phase("end")
     };
-    agent(inner, event, "lifecycle", data);
-    inner.hub.publish(Event::Chat, &last_chat(event, outcome, run), Audience::Everyone);
-    session_event(gateway, &event.session, json!({ "phase": "end", "runId": event.run })).await;
+    let data = match outcome {
+        Outcome::Ok => stopped(false, "stop"),
+        Outcome::Cancelled => stopped(true, "aborted"),
+        _ => AgentData { error: run.error.clone(), ended_at: run.ended_at, ..phase("error") },
+    };
+    agent(inner, event, "lifecycle", AgentData { execution_settled: Some(true), ..data });
+    inner.hub.publish::<event::Chat>(&last_chat(event, outcome, run), Audience::Everyone);
+    phase_changed(gateway, event, "end").await;
 }
 
-fn last_chat(event: &RuntimeEvent, outcome: Outcome, run: &RunRow) -> Value {
-    let message = run.result.as_ref().map(|text| {
-        json!({ "role": "assistant", "content": [{ "type": "text", "text": text }], "timestamp": event.at })
-    });
-    let mut payload = chat(event);
-    let more = match outcome {
-        Outcome::Ok => json!({ "state": "final", "stopReason": "stop", "message": message }),
-        Outcome::Cancelled => json!({ "state": "aborted", "stopReason": "aborted", "message": message }),
-        Outcome::Error | Outcome::TimedOut | Outcome::Interrupted => json!({
-            "state": "error",
-            "errorMessage": run.error,
-            "errorKind": if outcome == Outcome::TimedOut { "timeout" } else { "unknown" },
-        }),
+fn last_chat(event: &RuntimeEvent, outcome: Outcome, run: &RunRow) -> ChatEvent {
+    let message = run.result.as_ref().map(|text| assistant_message(text, event.at));
+    let stopped = |state: ChatState, reason: &str| ChatEvent {
+        stop_reason: Some(reason.to_owned()),
+        message: message.clone(),
+        ..chat(event, state)
     };
-    merge(&mut payload, more);
-    payload
+    match outcome {
+        Outcome::Ok => stopped(ChatState::Final, "stop"),
+        Outcome::Cancelled => stopped(ChatState::Aborted, "aborted"),
+        Outcome::Error | Outcome::TimedOut | Outcome::Interrupted => ChatEvent {
+            error_message: run.error.clone(),
+            error_kind: Some(if outcome == Outcome::TimedOut { "timeout" } else { "unknown" }.to_owned()),
+            ..chat(event, ChatState::Error)
+        },
+    }
 }
 
 fn delta_event(inner: &Inner, event: &RuntimeEvent, shown: &mut Shown) {
     if shown.sent >= shown.text.len() {
         return;
     }
-    let mut payload = chat(event);
-    merge(
-        &mut payload,
-        json!({
-            "state": "delta",
-            "deltaText": &shown.text[shown.sent..],
-            "message": {
-                "role": "assistant",
-                "content": [{ "type": "text", "text": &*shown.text }],
-                "timestamp": event.at,
-            },
-        }),
-    );
+    let payload = ChatEvent {
+        delta_text: Some(shown.text[shown.sent..].to_owned()),
+        message: Some(assistant_message(&shown.text, event.at)),
+        ..chat(event, ChatState::Delta)
+    };
     shown.sent = shown.text.len();
     shown.at = event.at;
-    inner.hub.publish(Event::Chat, &payload, Audience::Everyone);
+    inner.hub.publish::<event::Chat>(&payload, Audience::Everyone);
 }
 
-fn chat(event: &RuntimeEvent) -> Value {
-    let mut payload = json!({
-        "runId": event.run,
-        "sessionKey": event.session,
-        "agentId": event.session.agent(),
-        "seq": event.seq,
-    });
-    if let Some(parent) = &event.spawned_by {
-        merge(&mut payload, json!({ "spawnedBy": parent }));
+fn chat(event: &RuntimeEvent, state: ChatState) -> ChatEvent {
+    ChatEvent {
+        run_id: event.run.clone(),
+        session_key: event.session.clone(),
+        agent_id: event.session.agent(),
+        seq: event.seq,
+        spawned_by: event.spawned_by.clone(),
+        state,
+        delta_text: None,
+        message: None,
+        stop_reason: None,
+        error_message: None,
+        error_kind: None,
     }
-    payload
 }
 
-fn agent_payload(event: &RuntimeEvent, stream: &str, data: Value) -> Value {
-    let mut payload = chat(event);
-    merge(&mut payload, json!({ "stream": stream, "data": data, "ts": event.at }));
-    payload
+fn assistant_message(text: &str, at: UnixMillis) -> ChatMessage {
+    ChatMessage {
+        timestamp: Some(at),
+        ..ChatMessage::new(MessageRole::Assistant, vec![ContentBlock::Text { text: text.to_owned() }])
+    }
 }
 
-fn agent(inner: &Inner, event: &RuntimeEvent, stream: &str, data: Value) {
-    inner.hub.publish(Event::Agent, &agent_payload(event, stream, data), Audience::Everyone);
+fn phase(name: &str) -> AgentData {
+    AgentData { phase: Some(name.to_owned()), ..AgentData::default() }
 }
 
-fn tool(inner: &Inner, event: &RuntimeEvent, data: Value) {
-    let payload = agent_payload(event, "tool", data);
-    inner.hub.publish(Event::Agent, &payload, Audience::ToolEvents);
-    inner.hub.publish(Event::SessionTool, &payload, Audience::Watchers(&event.session));
+fn tool_phase(name: &str, tool: &str, call_id: &str) -> AgentData {
+    AgentData { name: Some(tool.to_owned()), tool_call_id: Some(call_id.to_owned()), ..phase(name) }
+}
+
+fn tool_result(text: &str) -> ToolResult {
+    ToolResult { content: vec![ContentBlock::Text { text: text.to_owned() }] }
+}
+
+fn agent_event(event: &RuntimeEvent, stream: &str, data: AgentData) -> AgentEvent {
+    AgentEvent {
+        run_id: event.run.clone(),
+        session_key: event.session.clone(),
+        agent_id: event.session.agent(),
+        seq: event.seq,
+        spawned_by: event.spawned_by.clone(),
+        stream: stream.to_owned(),
+        data,
+        ts: event.at,
+    }
+}
+
+fn agent(inner: &Inner, event: &RuntimeEvent, stream: &str, data: AgentData) {
+    inner.hub.publish::<event::Agent>(&agent_event(event, stream, data), Audience::Everyone);
+}
+
+fn tool(inner: &Inner, event: &RuntimeEvent, data: AgentData) {
+    let payload = agent_event(event, "tool", data);
+    inner.hub.publish::<event::Agent>(&payload, Audience::ToolEvents);
+    inner.hub.publish::<event::SessionTool>(&payload, Audience::Watchers(&event.session));
 }
 
 /// To the same, but for those who fall behind: the next update and the result say it all.
-fn tool_update(inner: &Inner, event: &RuntimeEvent, data: Value) {
-    let payload = agent_payload(event, "tool", data);
-    inner.hub.publish_droppable(Event::Agent, &payload, Audience::ToolEvents);
-    inner.hub.publish_droppable(Event::SessionTool, &payload, Audience::Watchers(&event.session));
+fn tool_update(inner: &Inner, event: &RuntimeEvent, data: AgentData) {
+    let payload = agent_event(event, "tool", data);
+    inner.hub.publish_droppable::<event::Agent>(&payload, Audience::ToolEvents);
+    inner.hub.publish_droppable::<event::SessionTool>(&payload, Audience::Watchers(&event.session));
 }
 
-async fn session_event(gateway: &Gateway, session: &SessionKey, more: Value) {
+/// What `sessions.changed` says beside the session.
+#[derive(Default)]
+struct Changed {
+    reason: Option<String>,
+    phase: Option<String>,
+    run: Option<RunId>,
+}
+
+async fn phase_changed(gateway: &Gateway, event: &RuntimeEvent, phase: &str) {
+    let changed = Changed { phase: Some(phase.to_owned()), run: Some(event.run.clone()), reason: None };
+    session_event(gateway, &event.session, changed).await;
+}
+
+async fn session_event(gateway: &Gateway, session: &SessionKey, changed: Changed) {
     let inner = gateway.inner();
     let row = inner.gatekeeper.store().session(session.clone()).await;
-    let mut payload = json!({ "sessionKey": session, "agentId": session.agent(), "ts": now::wall() });
-    merge(&mut payload, more);
-    if let Ok(Some(row)) = row {
-        merge(&mut payload, json!({ "session": row_payload(&row) }));
-    }
-    inner.hub.publish(Event::SessionsChanged, &payload, Audience::Watchers(session));
+    let row = row.ok().flatten();
+    publish_changed(inner, session, changed, row.as_ref());
 }
 
 /// Tells watchers that a client changed a session.
 pub(crate) fn session_changed(inner: &Inner, row: &SessionRow, reason: &str) {
-    let payload = json!({
-        "sessionKey": row.key,
-        "agentId": row.agent,
-        "reason": reason,
-        "ts": now::wall(),
-        "session": row_payload(row),
-    });
-    inner.hub.publish(Event::SessionsChanged, &payload, Audience::Watchers(&row.key));
+    let changed = Changed { reason: Some(reason.to_owned()), ..Changed::default() };
+    publish_changed(inner, &row.key, changed, Some(row));
 }
 
-fn merge(payload: &mut Value, more: Value) {
-    if let (Some(payload), Value::Object(more)) = (payload.as_object_mut(), more) {
-        payload.extend(more.into_iter().filter(|(_, value)| !value.is_null()));
-    }
+fn publish_changed(inner: &Inner, session: &SessionKey, changed: Changed, row: Option<&SessionRow>) {
+    let payload = SessionsChangedEvent {
+        session_key: session.clone(),
+        agent_id: session.agent(),
+        ts: now::wall(),
+        reason: changed.reason,
+        phase: changed.phase,
+        run_id: changed.run,
+        session: row.map(row_payload),
+    };
+    inner.hub.publish::<event::SessionsChanged>(&payload, Audience::Watchers(session));
 }

@@ -16,7 +16,8 @@ use tidegate_protocol::{Dialect, PublicKey, SignatureBytes};
 use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot};
 use zeroize::Zeroizing;
 
-use crate::gateway::{BoxFuture, Gateway};
+use crate::gateway::Gateway;
+use crate::host::BoxFuture;
 use crate::transport::{ChannelClient, ClientReceived};
 
 /// The client. A cheap handle; clones share one connection.

@@ -2,21 +2,26 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::json;
 use tidegate_agent::Runtime;
 use tidegate_agent::model::{ModelDirectory as _, ModelName};
-use tidegate_gateway::gateway::BoxFuture;
+use tidegate_gateway::host::{BoxFuture, HostAnswer};
 use tidegate_gateway::{Gateway, Host};
 use tidegate_peers::orphans::Orphan;
-use tidegate_protocol::params::{ListOptions, LogsTail};
-use tidegate_protocol::payload::files::{SetAsideFileDetails, SharedFolder};
-use tidegate_protocol::payload::surface_params::{TakeServer, UnshareFolder};
-use tidegate_protocol::payload::surfaces::FoundServer;
-use tidegate_protocol::{ErrorShape, Method, text};
+use tidegate_protocol::params::LogsTail;
+use tidegate_protocol::payload::agents::{ModelListEntry, ModelsListResult};
+use tidegate_protocol::payload::files::{
+    FileDecidedResult, FilesListResult, SetAsideFileDetails, SharedFolder,
+};
+use tidegate_protocol::payload::surface_params::{AddProvider, KeepFile, ModelChoice, TakeServer};
+use tidegate_protocol::payload::surfaces::{
+    ActiveRun, Condition, ConfigListResult, DoctorResult, FoundServer, ModelsAddResult, ModelsStatus,
+    ModelsTestResult, ModelsUseResult, RefusedValue, SelfTestResult, SharedTokenResult, TidegateStatusResult,
+};
+use tidegate_protocol::payload::system::{ConfigGetResult, LogsTailResult};
+use tidegate_protocol::{ErrorShape, text};
 use tidegate_secrets::{Kept, SecretName, SecretState, SecretStore, SecretText};
 use tidegate_store::Store;
 use tidegate_tools::{Launcher, Sandboxes};
@@ -26,7 +31,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::boot::store::StoreCondition;
 use crate::config::{self, Loaded};
-use crate::models::{Models, NewProvider, NotChosen};
+use crate::models::{Models, NotChosen};
 use crate::private_files::Repairs;
 use crate::workspaces::Workspaces;
 use crate::{conditions, doctor, log_tail, sandbox, selftest, set_aside, shared_files};
@@ -94,198 +99,241 @@ impl Control {
         self.parts.get().map(|parts| parts.gateway.settings()).unwrap_or_default()
     }
 
-    async fn answer(&self, method: Method, params: Value) -> Result<Value, ErrorShape> {
-        match method {
-            Method::TidegateStatus => self.status().await,
-            Method::TidegateDoctor => Ok(doctor::checks(self).await),
-            Method::TidegateTokenShow => self.show_token().await,
-            Method::TidegateModelsAdd => {
-                let new: NewProvider = parse(method, params)?;
-                let note = self.models.add(new).await.map_err(ErrorShape::invalid)?;
-                Ok(json!({ "ok": true, "note": note }))
-            }
-            Method::TidegateModelsUse => {
-                let chosen =
-                    model_name(method, params)?.ok_or_else(|| ErrorShape::invalid("give a model"))?;
-                let note = self.models.choose(&chosen).await.map_err(not_chosen)?;
-                Ok(json!({ "ok": true, "model": chosen.to_string(), "note": note }))
-            }
-            Method::TidegateModelsTake => {
-                let TakeServer { model, owner } = parse(method, params)?;
-                let name = parse_model_name(&model)?;
-                let owner = owner.ok_or_else(|| {
-                    ErrorShape::invalid("give `owner`: who runs the server, as `tidegate.models.use` told it")
-                })?;
-                let note = self.models.take(&name, &owner).await.map_err(ErrorShape::invalid)?;
-                Ok(json!({ "ok": true, "model": name.to_string(), "note": note }))
-            }
-            Method::TidegateModelsTest => {
-                let name = match model_name(method, params)? {
-                    Some(name) => name,
-                    None => self.models.directory.default_model().await.name(),
-                };
-                match self.models.directory.test(&name).await {
-                    Ok(report) => Ok(json!({
-                        "ok": true,
-                        "model": report.name.to_string(),
-                        "firstByteMs": u64::try_from(report.first_piece.as_millis()).unwrap_or(u64::MAX),
-                        "totalMs": u64::try_from(report.total.as_millis()).unwrap_or(u64::MAX),
-                        "text": report.text,
-                    })),
-                    Err(error) => {
-                        Ok(json!({ "ok": false, "model": name.to_string(), "error": error.to_string() }))
-                    }
-                }
-            }
-            Method::TidegateFilesList
-            | Method::TidegateFilesShow
-            | Method::TidegateFilesKeep
-            | Method::TidegateFilesDiscard => {
-                set_aside::answer(self.sandboxes.set_aside(), method, params).await
-            }
-            Method::TidegateFilesUnshare => {
-                let UnshareFolder { folder, apply } = parse(method, params)?;
-                shared_files::answer(&self.sandboxes, folder, apply).await.map(|folder| json!(folder))
-            }
-            Method::TidegateSelfTest => Ok(selftest::run(self.parts()?).await),
-            Method::TidegateStop => {
-                self.stop.cancel();
-                Ok(json!({ "stopping": true }))
-            }
-            Method::ModelsList => {
-                let _: ListOptions = parse(method, params)?;
-                self.list_models().await
-            }
-            Method::ConfigGet => Ok(config::config_get(&self.config_path, &self.loaded, &self.settings())),
-            Method::TidegateConfigList => Ok(json!({
-                "path": self.config_path.display().to_string(),
-                "refused": self.loaded.policy.refused.iter().map(|refused| json!({
-                    "key": refused.path, "reason": refused.reason,
-                })).collect::<Vec<_>>(),
-            })),
-            Method::LogsTail => {
-                let params: LogsTail = parse(method, params)?;
-                let file = crate::log::file(&self.state_dir);
-                let read = tokio::task::spawn_blocking(move || log_tail::tail(&file, &params)).await;
-                read.map_err(|error| ErrorShape::unavailable(error.to_string()))?
-            }
-            _ => Err(ErrorShape::invalid(format!("unknown method: {}", method.name()))),
-        }
-    }
-
-    async fn status(&self) -> Result<Value, ErrorShape> {
+    async fn whole_status(&self) -> Result<TidegateStatusResult, ErrorShape> {
         let parts = self.parts()?;
         let secrets = self.secrets.state();
         let default = self.models.directory.default_model().await.name();
-        let active: Vec<Value> = parts
-            .runtime
-            .active()
-            .into_iter()
-            .map(|run| {
-                json!({
-                    "runId": run.run, "sessionKey": run.session, "parent": run.parent, "label": run.label,
-                    "since": run.since, "activity": format!("{:?}", run.activity).to_lowercase(),
-                })
-            })
-            .collect();
-        Ok(json!({
-            "version": self.version,
-            "pid": std::process::id(),
-            "stateDir": self.state_dir.display().to_string(),
-            "port": parts.port,
-            "url": format!("ws://127.0.0.1:{}", parts.port),
-            "uptimeMs": u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
-            "gateway": parts.gateway.status(),
-            "secrets": { "state": secret_state_name(secrets), "sentence": secrets.sentence() },
-            "ownKey": self.own_key.get(),
-            "store": { "state": self.store_state.state, "sentence": self.store_state.sentence },
-            "models": { "default": default.to_string(), "offline": default.provider == "offline" },
-            "sandbox": sandbox::status(&self.sandboxes, &self.launcher).await,
-            "paused": parts.runtime.is_paused(),
-            "degraded": conditions::degraded(self, &parts.store),
-            "active": active,
-            "setAsideFiles": set_aside::count(self.sandboxes.set_aside()).await,
-        }))
+        let active = parts.runtime.active().into_iter().map(|run| ActiveRun {
+            run_id: run.run,
+            session_key: run.session,
+            parent: run.parent,
+            label: run.label,
+            since: run.since,
+            activity: run.activity,
+        });
+        Ok(TidegateStatusResult {
+            version: self.version.to_owned(),
+            pid: std::process::id(),
+            state_dir: self.state_dir.display().to_string(),
+            port: parts.port,
+            url: format!("ws://127.0.0.1:{}", parts.port),
+            uptime_ms: millis(self.started.elapsed()),
+            gateway: parts.gateway.status(),
+            secrets: Condition { state: secret_state_name(secrets), sentence: secrets.sentence().to_owned() },
+            own_key: self.own_key.get().cloned(),
+            store: Condition {
+                state: self.store_state.state.to_owned(),
+                sentence: self.store_state.sentence.clone(),
+            },
+            models: ModelsStatus { default: default.to_string(), offline: default.provider == "offline" },
+            sandbox: sandbox::status(&self.sandboxes, &self.launcher).await,
+            paused: parts.runtime.is_paused(),
+            degraded: conditions::degraded(self, &parts.store),
+            active: active.collect(),
+            set_aside_files: set_aside::count(self.sandboxes.set_aside()).await,
+            desktop: None,
+        })
     }
 
-    async fn list_models(&self) -> Result<Value, ErrorShape> {
+    async fn list_models(&self) -> ModelsListResult {
         let found = self.models.directory.found().await;
-        let models = self.models.directory.list().await;
-        let mut models: Vec<Value> = models
-            .into_iter()
-            .map(|entry| {
-                json!({
-                    "id": entry.name.model,
-                    "name": if entry.is_offline { "Offline demo".to_owned() } else { entry.name.model.clone() },
-                    "provider": entry.name.provider,
-                    "contextWindow": entry.context_window,
-                    "reasoning": false,
-                    "available": true,
-                    "tags": if entry.is_default { vec!["default"] } else { Vec::new() },
-                })
-            })
-            .collect();
+        let listed = self.models.directory.list().await.into_iter().map(|entry| ModelListEntry {
+            name: if entry.is_offline { "Offline demo".to_owned() } else { entry.name.model.clone() },
+            id: entry.name.model,
+            provider: entry.name.provider,
+            context_window: entry.context_window,
+            reasoning: false,
+            available: true,
+            tags: entry.is_default.then(|| "default".to_owned()).into_iter().collect(),
+        });
+        let mut models: Vec<ModelListEntry> = listed.collect();
         // They are shown, so that the person can take them into use.
         for found in found.iter().filter(|found| !found.is_in_use) {
-            models.extend(found.server.chat_models().map(|model| {
-                json!({
-                    "id": model,
-                    "name": model,
-                    "provider": found.server.kind.provider_id(),
-                    "contextWindow": null,
-                    "reasoning": false,
-                    "available": false,
-                    "tags": ["found"],
-                })
+            models.extend(found.server.chat_models().map(|model| ModelListEntry {
+                id: model.to_owned(),
+                name: model.to_owned(),
+                provider: found.server.kind.provider_id().to_owned(),
+                context_window: None,
+                reasoning: false,
+                available: false,
+                tags: vec!["found".to_owned()],
             }));
         }
-        Ok(json!({ "models": models }))
+        ModelsListResult { models }
     }
 
-    async fn show_token(&self) -> Result<Value, ErrorShape> {
+    async fn show_token(&self) -> SharedTokenResult {
+        let missing = |source: &str, sentence: &str| SharedTokenResult {
+            token: None,
+            source: source.to_owned(),
+            sentence: Some(sentence.to_owned()),
+        };
         if self.token_from_environment {
-            return Ok(json!({
-                "source": "environment",
-                "sentence": "The shared token comes from TIDEGATE_TOKEN or OPENCLAW_GATEWAY_TOKEN, where you can read it.",
-            }));
+            return missing(
+                "environment",
+                "The shared token comes from TIDEGATE_TOKEN or OPENCLAW_GATEWAY_TOKEN, where you can read it.",
+            );
         }
         let kept = match shared_token_name() {
             Ok(name) => self.secrets.read(&name).await.ok().flatten(),
             Err(_) => None,
         };
-        Ok(match kept {
-            Some(token) => json!({ "token": token.expose(), "source": "keyring" }),
-            None => json!({
-                "source": "none",
-                "sentence": "Tidegate keeps only the token's hash, and the keyring does not have it, so it cannot \
-                             be shown again. `tidegate token rotate` makes a new one.",
-            }),
+        match kept {
+            Some(token) => SharedTokenResult {
+                token: Some(token.expose().to_owned()),
+                source: "keyring".to_owned(),
+                sentence: None,
+            },
+            None => missing(
+                "none",
+                "Tidegate keeps only the token's hash, and the keyring does not have it, so it cannot \
+                 be shown again. `tidegate token rotate` makes a new one.",
+            ),
+        }
+    }
+
+    async fn choose_model(&self, choice: ModelChoice) -> Result<ModelsUseResult, ErrorShape> {
+        let chosen = named(&choice)?.ok_or_else(|| ErrorShape::invalid("give a model"))?;
+        let note = self.models.choose(&chosen).await.map_err(not_chosen)?;
+        Ok(ModelsUseResult { ok: true, model: chosen.to_string(), note })
+    }
+
+    async fn take(&self, server: TakeServer) -> Result<ModelsUseResult, ErrorShape> {
+        let name = parse_model_name(&server.model)?;
+        let owner = server.owner.ok_or_else(|| {
+            ErrorShape::invalid("give `owner`: who runs the server, as `tidegate.models.use` told it")
+        })?;
+        let note = self.models.take(&name, &owner).await.map_err(ErrorShape::invalid)?;
+        Ok(ModelsUseResult { ok: true, model: name.to_string(), note: Some(note) })
+    }
+
+    async fn ask_model(&self, choice: ModelChoice) -> Result<ModelsTestResult, ErrorShape> {
+        let name = match named(&choice)? {
+            Some(name) => name,
+            None => self.models.directory.default_model().await.name(),
+        };
+        Ok(match self.models.directory.test(&name).await {
+            Ok(report) => ModelsTestResult {
+                ok: true,
+                model: report.name.to_string(),
+                first_byte_ms: Some(millis(report.first_piece)),
+                total_ms: Some(millis(report.total)),
+                text: Some(report.text),
+                error: None,
+            },
+            Err(error) => ModelsTestResult {
+                ok: false,
+                model: name.to_string(),
+                first_byte_ms: None,
+                total_ms: None,
+                text: None,
+                error: Some(error.to_string()),
+            },
         })
     }
 }
 
 impl Host for Control {
-    fn call(&self, method: Method, params: Value) -> BoxFuture<'_, Result<Value, ErrorShape>> {
-        Box::pin(self.answer(method, params))
+    fn status(&self) -> HostAnswer<'_, TidegateStatusResult> {
+        Box::pin(self.whole_status())
+    }
+
+    fn checks(&self) -> BoxFuture<'_, DoctorResult> {
+        Box::pin(doctor::checks(self))
+    }
+
+    fn self_test(&self) -> HostAnswer<'_, SelfTestResult> {
+        Box::pin(async { Ok(selftest::run(self.parts()?).await) })
+    }
+
+    fn stop(&self) {
+        self.stop.cancel();
+    }
+
+    fn shared_token(&self) -> BoxFuture<'_, SharedTokenResult> {
+        Box::pin(self.show_token())
     }
 
     fn keep_shared_token<'a>(&'a self, token: &'a Token) -> BoxFuture<'a, ()> {
         Box::pin(keep_shared_token(&self.secrets, token))
     }
 
-    fn found_server<'a>(&'a self, model: &'a str) -> BoxFuture<'a, Result<FoundServer, ErrorShape>> {
+    fn models(&self) -> HostAnswer<'_, ModelsListResult> {
+        Box::pin(async { Ok(self.list_models().await) })
+    }
+
+    fn add_provider(&self, provider: AddProvider) -> HostAnswer<'_, ModelsAddResult> {
+        Box::pin(async {
+            let note = self.models.add(provider).await.map_err(ErrorShape::invalid)?;
+            Ok(ModelsAddResult { ok: true, note })
+        })
+    }
+
+    fn use_model(&self, choice: ModelChoice) -> HostAnswer<'_, ModelsUseResult> {
+        Box::pin(self.choose_model(choice))
+    }
+
+    fn take_server(&self, server: TakeServer) -> HostAnswer<'_, ModelsUseResult> {
+        Box::pin(self.take(server))
+    }
+
+    fn test_model(&self, choice: ModelChoice) -> HostAnswer<'_, ModelsTestResult> {
+        Box::pin(self.ask_model(choice))
+    }
+
+    fn found_server<'a>(&'a self, model: &'a str) -> HostAnswer<'a, FoundServer> {
         Box::pin(async move {
             let name = parse_model_name(model)?;
             self.models.found_server(&name).await.map_err(ErrorShape::invalid)
         })
     }
 
-    fn set_aside_file<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<SetAsideFileDetails, ErrorShape>> {
+    fn config(&self) -> ConfigGetResult {
+        config::config_get(&self.config_path, &self.loaded, &self.settings())
+    }
+
+    fn config_file(&self) -> ConfigListResult {
+        let refused = self.loaded.policy.refused.iter().map(|refused| RefusedValue {
+            key: refused.path.to_string(),
+            reason: refused.reason.to_string(),
+        });
+        ConfigListResult {
+            path: self.config_path.display().to_string(),
+            settings: Vec::new(),
+            refused: refused.collect(),
+        }
+    }
+
+    fn log_tail(&self, params: LogsTail) -> HostAnswer<'_, LogsTailResult> {
+        Box::pin(async move {
+            let file = crate::log::file(&self.state_dir);
+            let read = tokio::task::spawn_blocking(move || log_tail::tail(&file, &params)).await;
+            read.map_err(|error| ErrorShape::unavailable(error.to_string()))?
+        })
+    }
+
+    fn set_aside_files(&self) -> HostAnswer<'_, FilesListResult> {
+        Box::pin(set_aside::list(self.sandboxes.set_aside()))
+    }
+
+    fn set_aside_file<'a>(&'a self, id: &'a str) -> HostAnswer<'a, SetAsideFileDetails> {
         Box::pin(set_aside::show(self.sandboxes.set_aside(), id.to_owned()))
     }
 
-    fn shared_folder<'a>(&'a self, folder: &'a str) -> BoxFuture<'a, Result<SharedFolder, ErrorShape>> {
-        Box::pin(shared_files::answer(&self.sandboxes, folder.to_owned(), false))
+    fn keep_file(&self, file: KeepFile) -> HostAnswer<'_, FileDecidedResult> {
+        Box::pin(set_aside::keep(self.sandboxes.set_aside(), file))
+    }
+
+    fn shared_folder<'a>(&'a self, folder: &'a str) -> HostAnswer<'a, SharedFolder> {
+        Box::pin(shared_files::look(&self.sandboxes, folder.to_owned()))
+    }
+
+    fn unshare<'a>(&'a self, folder: &'a str) -> HostAnswer<'a, SharedFolder> {
+        Box::pin(shared_files::unshare(&self.sandboxes, folder.to_owned()))
+    }
+
+    fn discard_file(&self, id: String) -> HostAnswer<'_, FileDecidedResult> {
+        Box::pin(set_aside::discard(self.sandboxes.set_aside(), id))
     }
 
     fn settings_changed(&self) -> BoxFuture<'_, ()> {
@@ -330,16 +378,12 @@ pub(crate) fn secret_state_name(state: SecretState) -> String {
     format!("{state:?}").to_lowercase()
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ModelParam {
-    #[serde(default)]
-    model: Option<String>,
+fn named(choice: &ModelChoice) -> Result<Option<ModelName>, ErrorShape> {
+    choice.model.as_deref().map(parse_model_name).transpose()
 }
 
-fn model_name(method: Method, params: Value) -> Result<Option<ModelName>, ErrorShape> {
-    let params: ModelParam = parse(method, params)?;
-    params.model.map(|name| parse_model_name(&name)).transpose()
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn parse_model_name(name: &str) -> Result<ModelName, ErrorShape> {
@@ -361,9 +405,4 @@ fn not_chosen(error: NotChosen) -> ErrorShape {
         ))
         .with_details(json!({ "reason": "SERVER_NOT_IN_USE", "server": server })),
     }
-}
-
-pub(crate) fn parse<T: DeserializeOwned>(method: Method, params: Value) -> Result<T, ErrorShape> {
-    serde_json::from_value(params)
-        .map_err(|error| ErrorShape::invalid(format!("invalid {} params: {error}", method.name())))
 }

@@ -1,7 +1,7 @@
 //! Checks of every part, each with a sentence and, where something is wrong, what to do.
 
-use serde_json::{Value, json};
 use tidegate_agent::model::ModelDirectory as _;
+use tidegate_protocol::payload::surfaces::{CheckLevel, DoctorCheck, DoctorResult};
 use tidegate_protocol::text;
 use tidegate_secrets::SecretState;
 use tidegate_trust::settings::SettingState;
@@ -14,32 +14,39 @@ use crate::sandbox;
 use crate::survivors;
 
 /// All checks.
-pub(crate) async fn checks(control: &Control) -> Value {
+pub(crate) async fn checks(control: &Control) -> DoctorResult {
     let mut checks = Vec::new();
-    let mut add = |name: &str, level: &str, sentence: String, todo: Option<String>| {
-        checks.push(json!({
-            "name": name, "ok": level != "fail", "level": level, "sentence": sentence, "todo": todo,
-        }));
+    let mut add = |name: &str, level: CheckLevel, sentence: String, todo: Option<String>| {
+        let ok = level != CheckLevel::Fail;
+        checks.push(DoctorCheck { name: name.to_owned(), ok, level, sentence, todo });
     };
     match control.parts.get() {
         Some(parts) if parts.gateway.is_ready() => {
-            add("gateway", "ok", format!("The gateway listens on ws://127.0.0.1:{}.", parts.port), None);
+            add(
+                "gateway",
+                CheckLevel::Ok,
+                format!("The gateway listens on ws://127.0.0.1:{}.", parts.port),
+                None,
+            );
         }
         _ => add(
             "gateway",
-            "fail",
+            CheckLevel::Fail,
             "The gateway does not serve.".to_owned(),
             Some("Restart Tidegate.".to_owned()),
         ),
     }
     if let Some(parts) = control.parts.get() {
         match parts.subagents.connect().await {
-            Ok(()) => {
-                add("subagent client", "ok", "Tidegate's own client is let in, silently.".to_owned(), None)
-            }
+            Ok(()) => add(
+                "subagent client",
+                CheckLevel::Ok,
+                "Tidegate's own client is let in, silently.".to_owned(),
+                None,
+            ),
             Err(error) => add(
                 "subagent client",
-                "fail",
+                CheckLevel::Fail,
                 format!("Tidegate's own client is not let in: {error}."),
                 Some("This is a defect; please report it with the log.".to_owned()),
             ),
@@ -47,15 +54,15 @@ pub(crate) async fn checks(control: &Control) -> Value {
     }
     let store = &control.store_state;
     match store.state {
-        "ok" | "new" => add("store", "ok", store.sentence.clone(), None),
+        "ok" | "new" => add("store", CheckLevel::Ok, store.sentence.clone(), None),
         "quarantined" => {
             let todo =
                 "Keep the file that was moved aside until you know that nothing in it is missed.".to_owned();
-            add("store", "warn", store.sentence.clone(), Some(todo));
+            add("store", CheckLevel::Warn, store.sentence.clone(), Some(todo));
         }
         _ => add(
             "store",
-            "fail",
+            CheckLevel::Fail,
             store.sentence.clone(),
             Some("Make the directory writable or free some space, then restart Tidegate.".to_owned()),
         ),
@@ -63,7 +70,7 @@ pub(crate) async fn checks(control: &Control) -> Value {
     if let Some(error) = control.parts.get().and_then(|parts| parts.store.trouble().borrow().clone()) {
         add(
             "saving",
-            "fail",
+            CheckLevel::Fail,
             error.to_string(),
             Some("Free some space, or make the disk writable.".to_owned()),
         );
@@ -73,29 +80,41 @@ pub(crate) async fn checks(control: &Control) -> Value {
             "Commands of agents were still running from before the start, and were ended: {}.",
             survivors::names(&control.orphans)
         );
-        add("commands", "warn", sentence, None);
+        add("commands", CheckLevel::Warn, sentence, None);
     }
     if let Some(missing) = held(&control.local_socket).clone() {
-        add("local socket", "fail", missing.sentence, missing.todo.map(str::to_owned));
+        add("local socket", CheckLevel::Fail, missing.sentence, missing.todo.map(str::to_owned));
     }
     for sentence in control.repairs.sentences() {
-        add("files", "warn", sentence, Some("Find out what changed it, then restart Tidegate.".to_owned()));
+        add(
+            "files",
+            CheckLevel::Warn,
+            sentence,
+            Some("Find out what changed it, then restart Tidegate.".to_owned()),
+        );
     }
     match conditions::tool_runner(control) {
-        Some(sentence) => add("tools", "fail", sentence, Some("Install Tidegate again.".to_owned())),
-        None => add("tools", "ok", "The program that runs tools is there.".to_owned(), None),
+        Some(sentence) => {
+            add("tools", CheckLevel::Fail, sentence, Some("Install Tidegate again.".to_owned()))
+        }
+        None => add("tools", CheckLevel::Ok, "The program that runs tools is there.".to_owned(), None),
     }
     let sandbox = sandbox::status(&control.sandboxes, &control.launcher).await;
-    add("sandbox", if sandbox.contained { "ok" } else { "warn" }, sandbox.sentence, sandbox.todo);
+    add(
+        "sandbox",
+        if sandbox.contained { CheckLevel::Ok } else { CheckLevel::Warn },
+        sandbox.sentence,
+        sandbox.todo,
+    );
     let secrets = control.secrets.state();
-    let level = if secrets == SecretState::Available { "ok" } else { "warn" };
-    let todo = (level != "ok").then(|| secrets.advice().to_owned());
+    let level = if secrets == SecretState::Available { CheckLevel::Ok } else { CheckLevel::Warn };
+    let todo = (level != CheckLevel::Ok).then(|| secrets.advice().to_owned());
     add("keyring", level, secrets.sentence().to_owned(), todo);
     match control.loaded.problems.is_empty() {
-        true => add("configuration", "ok", "The configuration is valid.".to_owned(), None),
+        true => add("configuration", CheckLevel::Ok, "The configuration is valid.".to_owned(), None),
         false => add(
             "configuration",
-            "warn",
+            CheckLevel::Warn,
             format!(
                 "{} is not valid, so the last good one is used: {}.",
                 control.config_path.display(),
@@ -110,11 +129,11 @@ pub(crate) async fn checks(control: &Control) -> Value {
         match control.workspaces.problem() {
             Some(sentence) => add(
                 "workspace",
-                "warn",
+                CheckLevel::Warn,
                 format!("{sentence} Agents work in {folder}."),
                 Some(format!("Correct the folder in {}.", control.config_path.display())),
             ),
-            None => add("workspace", "ok", format!("Agents work in {folder}."), None),
+            None => add("workspace", CheckLevel::Ok, format!("Agents work in {folder}."), None),
         }
     }
     for shown in control.settings() {
@@ -122,7 +141,7 @@ pub(crate) async fn checks(control: &Control) -> Value {
         match shown.state {
             SettingState::Waiting => add(
                 "policy",
-                "warn",
+                CheckLevel::Warn,
                 format!(
                     "{key} in the configuration would loosen or redirect, so it is not applied: it waits for you."
                 ),
@@ -131,18 +150,18 @@ pub(crate) async fn checks(control: &Control) -> Value {
                 )),
             ),
             SettingState::Confirmed => {
-                add("policy", "ok", format!("{key} is applied: you confirmed it."), None)
+                add("policy", CheckLevel::Ok, format!("{key} is applied: you confirmed it."), None)
             }
             SettingState::Rejected => {
                 let sentence = format!("{key} in the configuration is not applied: you rejected it.");
-                add("policy", "ok", sentence, None);
+                add("policy", CheckLevel::Ok, sentence, None);
             }
         }
     }
     for refused in &control.loaded.policy.refused {
         add(
             "policy",
-            "warn",
+            CheckLevel::Warn,
             format!("{} in the configuration is not applied. {}", refused.path, refused.reason),
             Some(format!("Remove it from {}.", control.config_path.display())),
         );
@@ -152,10 +171,10 @@ pub(crate) async fn checks(control: &Control) -> Value {
         let (provider, server) = (found.server.kind.provider_id(), &found.server);
         let who = format!("{provider}, on port {}, is run by {}.", server.address.port(), server.owner);
         match server.chat_models().next().filter(|_| !found.is_in_use) {
-            None => add("model server", "ok", who, None),
+            None => add("model server", CheckLevel::Ok, who, None),
             Some(model) => add(
                 "model server",
-                "ok",
+                CheckLevel::Ok,
                 format!("{who} It was found on this computer and is not in use."),
                 Some(format!("`tidegate models use {provider}/{model}` takes it into use.")),
             ),
@@ -165,7 +184,7 @@ pub(crate) async fn checks(control: &Control) -> Value {
     if model.provider == "offline" {
         add(
             "model",
-            "warn",
+            CheckLevel::Warn,
             "No model is connected: answers come from the built-in demo, which has no intelligence."
                 .to_owned(),
             Some(
@@ -175,12 +194,12 @@ pub(crate) async fn checks(control: &Control) -> Value {
             ),
         );
     } else {
-        add("model", "ok", format!("Answers come from {model}."), None);
+        add("model", CheckLevel::Ok, format!("Answers come from {model}."), None);
     }
     if !environment::has_display() {
         let sentence =
             "There is no display: `tidegate devices` and `tidegate approvals` are the place to decide.";
-        add("desktop", "ok", sentence.to_owned(), None);
+        add("desktop", CheckLevel::Ok, sentence.to_owned(), None);
     }
-    json!({ "checks": checks })
+    DoctorResult { checks }
 }

@@ -8,6 +8,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 use tidegate_protocol::ErrorShape;
 use tidegate_protocol::params::LogsTail;
+use tidegate_protocol::payload::system::LogsTailResult;
 
 use crate::config::REDACTED;
 use crate::regular_file;
@@ -50,7 +51,7 @@ const HARMLESS: [&str; 33] = [
 ];
 
 /// A slice of the log by a byte cursor (protocol section 15, `logs.tail`).
-pub(crate) fn tail(path: &Path, params: &LogsTail) -> Result<Value, ErrorShape> {
+pub(crate) fn tail(path: &Path, params: &LogsTail) -> Result<LogsTailResult, ErrorShape> {
     let failed = |reason: String| ErrorShape::unavailable(format!("the log cannot be read: {reason}"));
     let max_bytes = u64::from(params.max_bytes.unwrap_or(250_000).clamp(1, 1_000_000));
     let limit = params.limit.unwrap_or(500).clamp(1, 5000) as usize;
@@ -78,14 +79,8 @@ pub(crate) fn tail(path: &Path, params: &LogsTail) -> Result<Value, ErrorShape> 
     let truncated = lines.len() > limit || start > 0 && params.cursor.is_none();
     let lines: Vec<String> =
         lines.split_off(lines.len().saturating_sub(limit)).into_iter().map(harmless).collect();
-    Ok(json!({
-        "file": path.display().to_string(),
-        "cursor": start + whole as u64,
-        "size": size,
-        "lines": lines,
-        "truncated": truncated,
-        "reset": reset,
-    }))
+    let (file, cursor) = (path.display().to_string(), start + whole as u64);
+    Ok(LogsTailResult { file, cursor, size, lines, truncated, reset })
 }
 
 /// A line as clients see it.

@@ -1,12 +1,11 @@
 //! A model server's key, as a person types it into the dialog.
 
-use serde_json::json;
+use tidegate_protocol::payload::surface_params::{AddProvider, SecretParam};
 use tidegate_providers::base_url::BaseUrl;
 use tidegate_providers::http::{Endpoint, Http};
 use tidegate_providers::key::BoundKey;
 use tidegate_providers::model_list::model_list;
 
-use crate::models::NewProvider;
 use crate::running::RunningHost;
 
 impl RunningHost {
@@ -28,12 +27,13 @@ impl RunningHost {
         if models.is_empty() {
             return Err("The server answers, but it has no model for conversations.".to_owned());
         }
-        let mut provider = json!({ "id": id.trim(), "baseUrl": base_url.trim(), "models": models });
-        if !key.is_empty() {
-            provider["key"] = json!(key);
-        }
-        let provider: NewProvider =
-            serde_json::from_value(provider).map_err(|error| format!("This is no model server: {error}."))?;
+        let provider = AddProvider {
+            id: id.trim().to_owned(),
+            base_url: base_url.trim().to_owned(),
+            models,
+            key: (!key.is_empty()).then(|| SecretParam::new(key.to_owned())),
+            key_ref: None,
+        };
         self.control.models.add(provider).await.map(|_note| ())
     }
 }

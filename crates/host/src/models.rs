@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use serde::{Deserialize, Serialize};
 use tidegate_agent::model::{BoxFuture, ModelName};
+use tidegate_protocol::payload::surface_params::AddProvider;
 use tidegate_protocol::payload::surfaces::FoundServer;
 use tidegate_protocol::text;
 use tidegate_providers::base_url::BaseUrl;
@@ -60,31 +61,6 @@ enum StoredKey {
     Keyring,
     /// A reference, as the person wrote it.
     Reference(String),
-}
-
-/// A provider to add.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(crate) struct NewProvider {
-    id: String,
-    base_url: String,
-    #[serde(default)]
-    models: Vec<String>,
-    #[serde(default)]
-    key: Option<SecretInput>,
-    #[serde(default)]
-    key_ref: Option<String>,
-}
-
-/// A key as it arrives on the local socket: never shown.
-#[derive(Deserialize)]
-#[serde(transparent)]
-struct SecretInput(String);
-
-impl std::fmt::Debug for SecretInput {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("[secret]")
-    }
 }
 
 /// Why a model was not chosen.
@@ -161,7 +137,7 @@ impl Models {
     }
 
     /// Adds or replaces a provider. The key is kept before the provider is used.
-    pub(crate) async fn add(&self, new: NewProvider) -> Result<Option<String>, String> {
+    pub(crate) async fn add(&self, new: AddProvider) -> Result<Option<String>, String> {
         let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_' | '.');
         if new.id.is_empty() || new.id.len() > 64 || !new.id.chars().all(is_name) || new.id == "offline" {
             let shown = text::one_line(&new.id, 64);
@@ -179,7 +155,8 @@ impl Models {
                 parsed.map_err(|error| error.to_string())?;
                 Some(StoredKey::Reference(reference))
             }
-            (Some(SecretInput(key)), None) => {
+            (Some(key), None) => {
+                let key = key.into_inner();
                 BoundKey::new(base.clone(), &key).map_err(|error| format!("the key: {error}"))?;
                 let name = key_name(&new.id)?;
                 // The base URL is stored with the key, so that it is never sent elsewhere.

@@ -9,6 +9,7 @@ use tidegate_agent::authority::{Owner, RunAuthority};
 use tidegate_agent::model::ModelName;
 use tidegate_agent::subagent::SubagentGateway;
 use tidegate_agent::{Turn, WaitOutcome};
+use tidegate_protocol::payload::surfaces::{SelfTestResult, SelfTestStep};
 use tidegate_protocol::{RunId, SessionKey};
 use tidegate_store::{Outcome, RunState};
 
@@ -17,14 +18,14 @@ use crate::control::Parts;
 const LIMIT: Duration = Duration::from_secs(20);
 
 /// Runs it.
-pub(crate) async fn run(parts: &Parts) -> Value {
+pub(crate) async fn run(parts: &Parts) -> SelfTestResult {
     let mut steps = Vec::new();
     let mut ok = true;
     let mut step = |name: &str, begun: Instant, result: Result<String, String>| {
         let passed = result.is_ok();
         let sentence = result.unwrap_or_else(|error| error);
         let ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-        steps.push(json!({ "name": name, "ok": passed, "ms": ms, "sentence": sentence }));
+        steps.push(SelfTestStep { name: name.to_owned(), ok: passed, ms, sentence });
         ok &= passed;
         passed
     };
@@ -46,7 +47,7 @@ pub(crate) async fn run(parts: &Parts) -> Value {
             }
         }
     }
-    json!({ "ok": ok, "steps": steps })
+    SelfTestResult { ok, steps }
 }
 
 async fn spawn(parts: &Parts, session: &SessionKey) -> Result<String, String> {

@@ -2,48 +2,35 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
 use tidegate_gateway::Gateway;
+use tidegate_protocol::ErrorShape;
 use tidegate_protocol::payload::files::{
     FileDecidedResult, FilesListResult, SetAsideFile, SetAsideFileDetails,
 };
-use tidegate_protocol::payload::surface_params::{ById, KeepFile};
-use tidegate_protocol::{ErrorShape, Method};
+use tidegate_protocol::payload::surface_params::KeepFile;
 use tidegate_tools::{SetAsideError, SetAsideEvent, SetAsideFiles};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_util::sync::CancellationToken;
 
-use crate::control::parse;
+/// All of them.
+pub(crate) async fn list(files: &Arc<SetAsideFiles>) -> Result<FilesListResult, ErrorShape> {
+    let files = blocking(files, |files| files.list().map_err(SetAsideError::from)).await?;
+    Ok(FilesListResult { files })
+}
 
-/// Serves the methods about them. Who may call which was decided before.
-pub(crate) async fn answer(
+/// Puts one back where it was.
+pub(crate) async fn keep(
     files: &Arc<SetAsideFiles>,
-    method: Method,
-    params: Value,
-) -> Result<Value, ErrorShape> {
-    match method {
-        Method::TidegateFilesList => {
-            let files = blocking(files, |files| files.list().map_err(SetAsideError::from)).await?;
-            Ok(json!(FilesListResult { files }))
-        }
-        Method::TidegateFilesShow => {
-            let ById { id } = parse(method, params)?;
-            Ok(json!(show(files, id).await?))
-        }
-        Method::TidegateFilesKeep => {
-            let KeepFile { id, digest } = parse(method, params)?;
-            let digest = digest.ok_or_else(|| {
-                ErrorShape::invalid("give the digest of what was shown, from tidegate.files.show")
-            })?;
-            let kept = blocking(files, move |files| files.keep(&id, &digest)).await?;
-            Ok(decided(kept, true))
-        }
-        Method::TidegateFilesDiscard => {
-            let ById { id } = parse(method, params)?;
-            Ok(decided(blocking(files, move |files| files.discard(&id)).await?, false))
-        }
-        _ => Err(ErrorShape::invalid(format!("unknown method: {}", method.name()))),
-    }
+    KeepFile { id, digest }: KeepFile,
+) -> Result<FileDecidedResult, ErrorShape> {
+    let digest = digest
+        .ok_or_else(|| ErrorShape::invalid("give the digest of what was shown, from tidegate.files.show"))?;
+    Ok(decided(blocking(files, move |files| files.keep(&id, &digest)).await?, true))
+}
+
+/// Removes one for good.
+pub(crate) async fn discard(files: &Arc<SetAsideFiles>, id: String) -> Result<FileDecidedResult, ErrorShape> {
+    Ok(decided(blocking(files, move |files| files.discard(&id)).await?, false))
 }
 
 /// A file in full.
@@ -52,8 +39,8 @@ pub(crate) async fn show(files: &Arc<SetAsideFiles>, id: String) -> Result<SetAs
 }
 
 /// How many wait for the person. None where that cannot be told: `tidegate.files.list` says why.
-pub(crate) async fn count(files: &Arc<SetAsideFiles>) -> usize {
-    blocking(files, |files| files.list().map_err(SetAsideError::from)).await.map_or(0, |files| files.len())
+pub(crate) async fn count(files: &Arc<SetAsideFiles>) -> u64 {
+    list(files).await.map_or(0, |list| u64::try_from(list.files.len()).unwrap_or(u64::MAX))
 }
 
 /// Tells the gateway of files that are set aside or expire, until `stop`.
@@ -71,8 +58,8 @@ pub(crate) async fn forward(
     stop.cancelled().await;
 }
 
-fn decided(file: SetAsideFile, kept: bool) -> Value {
-    json!(FileDecidedResult { id: file.id, path: file.path, workspace: file.workspace, kept })
+fn decided(file: SetAsideFile, kept: bool) -> FileDecidedResult {
+    FileDecidedResult { id: file.id, path: file.path, workspace: file.workspace, kept }
 }
 
 async fn blocking<T: Send + 'static>(

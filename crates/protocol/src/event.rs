@@ -1,9 +1,21 @@
-//! Events and who may get them (protocol section 16; guards as 2026.9.6 has them).
+//! Events, who may get them and what they carry: one table (guards as 2026.9.6 has them).
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::Serialize;
+
+use crate::payload::{approvals, devices, events, system};
 use crate::scope::Scope;
 
+/// An event with the type of what it carries.
+pub trait EventType {
+    /// The event.
+    const EVENT: Event;
+    /// What it carries.
+    type Payload: Serialize + JsonSchema;
+}
+
 macro_rules! events {
-    ($($(#[$meta:meta])* $variant:ident = $name:literal, $guard:expr;)*) => {
+    ($($(#[$meta:meta])* $variant:ident = $name:literal, $guard:expr => $payload:ty;)*) => {
         /// An event that the gateway sends.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum Event {
@@ -25,42 +37,58 @@ macro_rules! events {
             pub fn guard(self) -> Option<Scope> {
                 match self { $(Self::$variant => $guard,)* }
             }
+
+            /// The schema of what it carries.
+            pub(crate) fn schema(self, generator: &mut SchemaGenerator) -> Schema {
+                match self { $(Self::$variant => generator.subschema_for::<$payload>(),)* }
+            }
         }
+
+        $(
+            $(#[$meta])*
+            #[derive(Debug, Clone, Copy)]
+            pub struct $variant;
+
+            impl EventType for $variant {
+                const EVENT: Event = Event::$variant;
+                type Payload = $payload;
+            }
+        )*
     };
 }
 
 events! {
     /// The first frame of a connection.
-    ConnectChallenge = "connect.challenge", None;
+    ConnectChallenge = "connect.challenge", None => events::ConnectChallengeEvent;
     /// A sign of life.
-    Tick = "tick", None;
+    Tick = "tick", None => events::TickEvent;
     /// The gateway stops.
-    Shutdown = "shutdown", None;
+    Shutdown = "shutdown", None => events::ShutdownEvent;
     /// A health snapshot.
-    Health = "health", None;
+    Health = "health", None => system::HealthResult;
     /// Who is connected.
-    Presence = "presence", Some(Scope::Read);
+    Presence = "presence", Some(Scope::Read) => events::PresenceEvent;
     /// A step of a run.
-    Agent = "agent", Some(Scope::Read);
+    Agent = "agent", Some(Scope::Read) => events::AgentEvent;
     /// A step of a chat turn.
-    Chat = "chat", Some(Scope::Read);
+    Chat = "chat", Some(Scope::Read) => events::ChatEvent;
     /// A transcript entry, to subscribers.
-    SessionMessage = "session.message", Some(Scope::Read);
+    SessionMessage = "session.message", Some(Scope::Read) => events::SessionMessageEvent;
     /// A tool call, to subscribers.
-    SessionTool = "session.tool", Some(Scope::Read);
+    SessionTool = "session.tool", Some(Scope::Read) => events::AgentEvent;
     /// A session changed, to subscribers.
-    SessionsChanged = "sessions.changed", Some(Scope::Read);
+    SessionsChanged = "sessions.changed", Some(Scope::Read) => events::SessionsChangedEvent;
     /// A command waits for a person.
-    ExecApprovalRequested = "exec.approval.requested", Some(Scope::Approvals);
+    ExecApprovalRequested = "exec.approval.requested", Some(Scope::Approvals) => approvals::WaitingApproval;
     /// A command was decided.
-    ExecApprovalResolved = "exec.approval.resolved", Some(Scope::Approvals);
+    ExecApprovalResolved = "exec.approval.resolved", Some(Scope::Approvals) => approvals::ApprovalResolvedEvent;
     /// A device or program knocks.
-    DevicePairRequested = "device.pair.requested", Some(Scope::Pairing);
+    DevicePairRequested = "device.pair.requested", Some(Scope::Pairing) => devices::PendingDevice;
     /// A pairing request was decided, superseded or expired.
-    DevicePairResolved = "device.pair.resolved", Some(Scope::Pairing);
+    DevicePairResolved = "device.pair.resolved", Some(Scope::Pairing) => events::DevicePairResolvedEvent;
     /// Something that the person's windows show has changed. To windows only; not part of
     /// OpenClaw's protocol.
-    TidegateChanged = "tidegate.changed", Some(Scope::Read);
+    TidegateChanged = "tidegate.changed", Some(Scope::Read) => events::ChangedEvent;
 }
 
 impl Event {

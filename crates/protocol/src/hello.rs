@@ -4,10 +4,11 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::Method;
 use crate::event::Event;
 use crate::frame::StateVersion;
 use crate::limits;
-use crate::method::Method;
+use crate::payload::system::PresenceEntry;
 use crate::scope::Scope;
 use crate::time::UnixMillis;
 
@@ -66,7 +67,7 @@ impl Features {
 #[serde(rename_all = "camelCase")]
 #[allow(missing_docs, reason = "the names are the protocol's")]
 pub struct Snapshot {
-    pub presence: Vec<Value>,
+    pub presence: Vec<PresenceEntry>,
     #[schemars(with = "Value")]
     pub health: std::sync::Arc<serde_json::value::RawValue>,
     pub state_version: StateVersion,

@@ -9,9 +9,11 @@ use serde_json::{Value, json};
 use tidegate_protocol::device::DeviceId;
 use tidegate_protocol::frame::{RequestFrame, StateVersion};
 use tidegate_protocol::hello::{Auth, Features, HelloOk, Policy, Server, SessionDefaults, Snapshot};
-use tidegate_protocol::params;
 use tidegate_protocol::refusal::{AuthReason, DeviceProofError, PairingReason, PairingRequired, Refusal};
-use tidegate_protocol::{ConnectParams, Dialect, Event, Method, Scope, UnixMillis, json as strict, limits};
+use tidegate_protocol::rpc::{self, Rpc};
+use tidegate_protocol::{
+    ConnectParams, Dialect, Event, Method, Scope, UnixMillis, for_each_method, json as strict, limits,
+};
 
 #[derive(Deserialize)]
 struct Refused {
@@ -146,36 +148,17 @@ fn every_recorded_connect_is_understood() {
     }
 }
 
-fn params_of(frame: &RequestFrame, method: Method) -> Result<(), strict::ParseError> {
-    fn parse<T: for<'de> Deserialize<'de>>(frame: &RequestFrame) -> Result<(), strict::ParseError> {
-        frame.params::<T>().map(|_| ())
-    }
-    match method {
-        Method::Health => parse::<params::Health>(frame),
-        Method::Agent => parse::<params::Agent>(frame),
-        Method::AgentWait => parse::<params::AgentWait>(frame),
-        Method::AgentIdentityGet => parse::<params::AgentIdentity>(frame),
-        Method::ChatSend => parse::<params::ChatSend>(frame),
-        Method::ChatHistory => parse::<params::ChatHistory>(frame),
-        Method::ChatAbort => parse::<params::ChatAbort>(frame),
-        Method::SessionsList => parse::<params::SessionsList>(frame),
-        Method::LogsTail => parse::<params::LogsTail>(frame),
-        Method::Status
-        | Method::SystemPresence
-        | Method::LastHeartbeat
-        | Method::DevicePairList
-        | Method::SessionsSubscribe
-        | Method::ConfigGet => parse::<params::Empty>(frame),
-        Method::ModelsList
-        | Method::AgentsList
-        | Method::ChannelsStatus
-        | Method::CronList
-        | Method::NodeList
-        | Method::ToolsCatalog
-        | Method::CommandsList => parse::<params::ListOptions>(frame),
-        other => panic!("{other:?} was recorded, and nothing here reads it"),
-    }
+macro_rules! params_of {
+    ($($method:ident)*) => {
+        fn params_of(frame: &RequestFrame, method: Method) -> Result<(), strict::ParseError> {
+            match method {
+                $(Method::$method => frame.params::<<rpc::$method as Rpc>::Params>().map(|_| ()),)*
+            }
+        }
+    };
 }
+
+for_each_method!(params_of);
 
 #[test]
 fn every_recorded_request_is_understood_or_refused_as_recorded() {

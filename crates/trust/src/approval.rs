@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use tidegate_protocol::confinement::Confinement;
+pub use tidegate_protocol::payload::approvals::ApprovalDecision as Decision;
 use tidegate_protocol::text::one_line;
 use tidegate_protocol::{ConnectionId, Scope, UnixMillis};
 
@@ -168,16 +169,6 @@ impl WaitingCommand {
     pub fn expires_at(&self) -> UnixMillis {
         self.deadline.wall()
     }
-}
-
-/// A decision about a command.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Decision {
-    /// It may run once, exactly as shown.
-    AllowOnce,
-    /// It may not.
-    Deny,
 }
 
 /// A command that was decided, or whose time was up.

@@ -2,18 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use tidegate_protocol::UnixMillis;
-
-/// How much an audit event matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Weight {
-    /// What should happen.
-    Info,
-    /// What a person may want to look at.
-    Warn,
-    /// What a person must look at.
-    Alarm,
-}
+pub use tidegate_protocol::payload::surfaces::AuditWeight as Weight;
 
 /// One entry of the audit log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

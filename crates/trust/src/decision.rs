@@ -1,5 +1,6 @@
 //! The one sink for decisions about who is let in.
 
+pub use tidegate_protocol::payload::surface_params::DurationName as Duration;
 use tidegate_protocol::{Scope, UnixMillis};
 
 use crate::admission::subject_name;
@@ -30,17 +31,6 @@ pub enum Choice {
         /// Whether it may let others in.
         pairing: bool,
     },
-}
-
-/// For how long.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Duration {
-    /// Until it is revoked.
-    Always,
-    /// Until Tidegate quits.
-    UntilQuit,
-    /// For the next admission, within 5 minutes.
-    Once,
 }
 
 /// A decision.
@@ -493,7 +483,7 @@ fn grant_of(
             if *pairing && !shown_pairing {
                 return Err(DecisionError::NotAsked(Scope::Pairing));
             }
-            Ok(Grant { decided: shown.union(&Level::decided()), granted: given })
+            Ok(Grant { decided: shown.union(&ScopeSet::of_all_levels()), granted: given })
         }
     }
 }
@@ -504,7 +494,7 @@ fn given(choice: &Choice, asked: &ScopeSet) -> ScopeSet {
         Choice::All => asked.clone(),
         Choice::Scopes(scopes) => scopes.clone(),
         Choice::Level { level, pairing } => {
-            level.scopes().union(&pairing.then_some(Scope::Pairing).into_iter().collect())
+            ScopeSet::from(*level).union(&pairing.then_some(Scope::Pairing).into_iter().collect())
         }
     }
 }

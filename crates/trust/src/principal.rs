@@ -1,6 +1,8 @@
 //! Who a session acts as.
 
+use serde_json::json;
 use tidegate_protocol::method::{Access, Power};
+use tidegate_protocol::not_served;
 use tidegate_protocol::{
     ClientInfo, ConnectionId, DeviceId, Dialect, ErrorCode, ErrorShape, Event, Method, Scope,
 };
@@ -93,10 +95,16 @@ pub fn desktop_decides() -> ErrorShape {
     ErrorShape::new(ErrorCode::Forbidden, "a person decides this in Tidegate's dialog")
 }
 
-/// The answer to a method that does not exist.
+/// The answer to a method that does not exist here, whatever the session may do. OpenClaw's clients know
+/// it by how its message begins.
 #[must_use]
 pub fn unknown_method(method: &str) -> ErrorShape {
-    ErrorShape::invalid(format!("unknown method: {}", tidegate_protocol::text::one_line(method, 128)))
+    let shown = tidegate_protocol::text::one_line(method, 128);
+    match not_served::is_not_served(method) {
+        true => ErrorShape::invalid(format!("unknown method: {shown} (Tidegate does not have it)"))
+            .with_details(json!({ "reason": "METHOD_NOT_SERVED" })),
+        false => ErrorShape::invalid(format!("unknown method: {shown}")),
+    }
 }
 
 impl Session {
@@ -199,7 +207,7 @@ pub fn command_line_session(
 ) -> Result<Session, &'static str> {
     match origin {
         Origin::LocalSocket(Peer::Process { same_user: true, .. }) => {
-            let scopes = Level::Full.scopes().union(&[Scope::Pairing].into_iter().collect());
+            let scopes = ScopeSet::from(Level::Full).union(&[Scope::Pairing].into_iter().collect());
             Ok(Session::new(connection, Principal::CommandLine, Dialect::NEWEST, scopes, client))
         }
         Origin::LocalSocket(Peer::Tool { .. }) => {

@@ -158,7 +158,7 @@ impl ProgramToken {
     #[must_use]
     pub fn granted(&self) -> ScopeSet {
         let pairing = self.pairing.then_some(tidegate_protocol::Scope::Pairing);
-        self.level.scopes().union(&pairing.into_iter().collect())
+        ScopeSet::from(self.level).union(&pairing.into_iter().collect())
     }
 }
 

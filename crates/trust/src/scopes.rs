@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use tidegate_protocol::Scope;
+pub use tidegate_protocol::payload::surface_params::Level;
 
 /// Whether holding `held` means holding `needed`.
 ///
@@ -154,36 +155,23 @@ impl<const N: usize> From<[Scope; N]> for ScopeSet {
     }
 }
 
-/// How much a person lets a client do, when they choose by level instead of scope by scope.
-/// Letting others in (`operator.pairing`) is part of no level.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Level {
-    /// Look, change nothing.
-    Read,
-    /// Also talk to agents.
-    Write,
-    /// Also change sessions, settings, and decide about commands and files.
-    Full,
-}
-
-impl Level {
-    /// The scopes of the level.
-    #[must_use]
-    pub fn scopes(self) -> ScopeSet {
-        match self {
-            Self::Read => ScopeSet::from([Scope::Read]),
-            Self::Write => ScopeSet::from([Scope::Read, Scope::Write]),
-            Self::Full => {
-                ScopeSet::from([Scope::Admin, Scope::Read, Scope::Write, Scope::Approvals, Scope::Questions])
+impl From<Level> for ScopeSet {
+    fn from(level: Level) -> Self {
+        match level {
+            Level::Read => Self::from([Scope::Read]),
+            Level::Write => Self::from([Scope::Read, Scope::Write]),
+            Level::Full => {
+                Self::from([Scope::Admin, Scope::Read, Scope::Write, Scope::Approvals, Scope::Questions])
             }
         }
     }
+}
 
+impl ScopeSet {
     /// What a person decided by choosing a level: everything that levels are about.
     #[must_use]
-    pub fn decided() -> ScopeSet {
-        Self::Full.scopes()
+    pub fn of_all_levels() -> Self {
+        Self::from(Level::Full)
     }
 }
 

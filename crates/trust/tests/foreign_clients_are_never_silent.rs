@@ -71,7 +71,8 @@ enum Identity {
 }
 
 fn world() -> World {
-    let mut neighbour = record(&key(NEIGHBOUR), &Level::Full.scopes().union(&scopes([Scope::Pairing])));
+    let mut neighbour =
+        record(&key(NEIGHBOUR), &ScopeSet::from(Level::Full).union(&scopes([Scope::Pairing])));
     neighbour.token = Some(DeviceToken {
         hash: Token::from_text(NEIGHBOURS_TOKEN).hash(),
         created_at: UnixMillis(1),
@@ -87,7 +88,7 @@ fn world() -> World {
         created_at: UnixMillis(1),
         last_used_at: None,
     };
-    let own = record(&key(OWN), &Level::Full.scopes());
+    let own = record(&key(OWN), &ScopeSet::from(Level::Full));
     let mut world =
         World::new(TrustRecords { devices: vec![neighbour, own], tokens: vec![token], ..records() });
     world.authority.set_own_key(public(&key(OWN)));
@@ -218,7 +219,7 @@ fn check_admitted(identity: Identity, origin: &Origin, client: &Client, admitted
         Principal::ProgramToken(id) => {
             assert_eq!(id, "7");
             assert!(sends(client, PROGRAMS_TOKEN));
-            assert!(Level::Write.scopes().covers_all(session.scopes()), "{session:?}");
+            assert!(ScopeSet::from(Level::Write).covers_all(session.scopes()), "{session:?}");
         }
         other => panic!("let in as {other:?}"),
     }

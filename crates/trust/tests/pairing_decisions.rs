@@ -73,8 +73,12 @@ fn a_level_answers_every_later_question_about_levels() {
         // One client's commands ask for different scopes: none of them asks a person again.
         for asked in [Scope::Read, Scope::Write, Scope::Admin, Scope::Approvals, Scope::TalkSecrets] {
             let session = world.admitted(&local_named("cli"), &Client::new(&key(3)).asks([&asked])).session;
-            assert!(chosen.scopes().covers_all(session.scopes()));
-            assert_eq!(session.scopes().covers(&asked), chosen.scopes().covers(&asked), "{chosen:?} {asked}");
+            assert!(ScopeSet::from(chosen).covers_all(session.scopes()));
+            assert_eq!(
+                session.scopes().covers(&asked),
+                ScopeSet::from(chosen).covers(&asked),
+                "{chosen:?} {asked}"
+            );
         }
         let session = world.admitted(&local_named("cli"), &Client::new(&key(3)).asks(&covered)).session;
         assert!(covered.iter().all(|scope| session.scopes().covers(scope)));

@@ -138,7 +138,7 @@ fn admin_needs_a_token_of_the_programs_own() {
     }
     world.approve(&request, Choice::Level { level: Level::Write, pairing: false }, For::Always);
     let session = world.admitted(&cli(), &Client::without_device().asks(&[Scope::Admin])).session;
-    assert_eq!(session.scopes(), &Level::Write.scopes(), "the meet of admin and the level");
+    assert_eq!(session.scopes(), &ScopeSet::from(Level::Write), "the meet of admin and the level");
 }
 
 #[test]
@@ -154,8 +154,8 @@ fn a_token_of_its_own_grants_its_level_from_everywhere() {
         for origin in [cli(), remote(1), Origin::Loopback(Peer::NotATool)] {
             let session = world.admitted(&origin, &client).session;
             assert_eq!(session.principal(), &Principal::ProgramToken(record.id.clone()));
-            assert!(level.scopes().covers_all(session.scopes()));
-            assert!(session.scopes().covers_all(&level.scopes()));
+            assert!(ScopeSet::from(level).covers_all(session.scopes()));
+            assert!(session.scopes().covers_all(&ScopeSet::from(level)));
             assert!(!session.scopes().names(&Scope::Pairing), "its own line");
             assert!(Decider::of(&session, Desktop::Absent).is_err());
         }

@@ -147,12 +147,12 @@ fn two_scopes_that_do_not_cover_each_other_meet_in_what_both_cover() {
 #[test]
 fn letting_others_in_is_part_of_no_level() {
     for level in [Level::Read, Level::Write, Level::Full] {
-        assert!(!level.scopes().names(&Scope::Pairing));
-        assert!(!was_decided(&Level::decided(), &Scope::Pairing));
+        assert!(!ScopeSet::from(level).names(&Scope::Pairing));
+        assert!(!was_decided(&ScopeSet::of_all_levels(), &Scope::Pairing));
     }
-    assert!(Level::Write.scopes().covers_all(&Level::Read.scopes()));
-    assert!(Level::Full.scopes().covers_all(&Level::Write.scopes()));
-    assert!(!Level::Write.scopes().covers(&Scope::Admin));
+    assert!(ScopeSet::from(Level::Write).covers_all(&ScopeSet::from(Level::Read)));
+    assert!(ScopeSet::from(Level::Full).covers_all(&ScopeSet::from(Level::Write)));
+    assert!(!ScopeSet::from(Level::Write).covers(&Scope::Admin));
 }
 
 #[test]

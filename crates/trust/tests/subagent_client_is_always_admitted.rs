@@ -131,7 +131,7 @@ fn issue_70195_with_our_own_record_paired_at_write() {
 fn issue_59428_when_a_person_decided_that_our_own_record_gets_nothing() {
     every_call_in_every_order_is_admitted(|| {
         let mut records = own_record(&ScopeSet::none());
-        records.devices[0].grant = Grant { decided: Level::decided(), granted: ScopeSet::none() };
+        records.devices[0].grant = Grant { decided: ScopeSet::of_all_levels(), granted: ScopeSet::none() };
         World::new(records)
     });
 }
@@ -162,7 +162,7 @@ fn issue_59428_with_a_foreign_device_of_our_name() {
 #[test]
 fn issue_59428_when_someone_else_has_every_grant() {
     every_call_in_every_order_is_admitted(|| {
-        let all = Level::Full.scopes().union(&scopes([Scope::Pairing]));
+        let all = ScopeSet::from(Level::Full).union(&scopes([Scope::Pairing]));
         World::new(TrustRecords { devices: vec![record(&key(2), &all)], ..records() })
     });
 }

@@ -104,7 +104,7 @@ mod tests {
         let connections = connect_all(host.port(), devices, 2).await.unwrap();
         load::health(connections, 30).await.unwrap();
 
-        assert_eq!(host.gateway().status()["waitingRequests"], 0);
+        assert_eq!(host.gateway().status().waiting_requests, 0);
         host.stop().await;
     }
 }

@@ -322,7 +322,7 @@ impl World {
                     Choice::All => request.ask.asked.clone(),
                     Choice::Scopes(scopes) => scopes,
                     Choice::Level { level, pairing } => {
-                        level.scopes().union(&pairing.then_some(Scope::Pairing).into_iter().collect())
+                        ScopeSet::from(level).union(&pairing.then_some(Scope::Pairing).into_iter().collect())
                     }
                 };
                 if let Some(ceiling) = ceiling {

@@ -8,6 +8,7 @@ use tidegate_agent::Runtime;
 use tidegate_gateway::{Gateway, SubagentClient};
 use tidegate_host::{Announcement, BootError, RunningHost, ServeOptions};
 use tidegate_protocol::Scope;
+use tidegate_protocol::payload::surfaces::OwnClient;
 use tidegate_secrets::SecretStore;
 use tidegate_store::Store;
 use tidegate_testkit::client::{ClientError, ConnectOptions, GatewayClient};
@@ -65,18 +66,18 @@ impl Handles {
     }
 
     /// How many requests to be let in wait for a person.
-    ///
-    /// # Panics
-    /// When the gateway's status does not tell.
     #[must_use]
     pub fn waiting_requests(&self) -> u64 {
-        self.gateway.status()["waitingRequests"].as_u64().expect("a number")
+        self.gateway.status().waiting_requests
     }
 
-    /// Our own client as the gateway knows it: `deviceId` and `admittedAtMs`.
+    /// Our own client as the gateway knows it.
+    ///
+    /// # Panics
+    /// When the gateway knows none.
     #[must_use]
-    pub fn own_client(&self) -> Value {
-        self.gateway.status()["ownClient"].clone()
+    pub fn own_client(&self) -> OwnClient {
+        self.gateway.status().own_client.expect("our own client")
     }
 }
 

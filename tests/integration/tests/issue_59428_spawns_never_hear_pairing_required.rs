@@ -95,7 +95,7 @@ async fn spawn_with(host: &RunningHost, count: usize, random: &mut Random, disk:
 
 async fn assert_admin_from_the_first_handshake(handles: &Handles) {
     let own = handles.own_client();
-    assert!(own["admittedAtMs"].is_u64(), "the own client was not let in at its first handshake: {own}");
+    assert!(own.admitted_at_ms.is_some(), "the own client was not admitted at its first handshake: {own:?}");
     assert_eq!(handles.waiting_requests(), 0, "a pairing request waits");
     // Only operator.admin may delete, so this tells the scope that it was let in with.
     let params = json!({ "key": "agent:main:there-is-none" });
@@ -271,8 +271,8 @@ async fn with_own_record(name: &str, scopes: &[Scope]) {
 async fn assert_own_key_is_used(place: &Place, keyring: &Keyring) {
     let host = host::start(&place.state_dir(), keyring.store()).await.unwrap();
     let own = Handles::of(&host).own_client();
-    assert_eq!(own["deviceId"], own_public_key().device_id().to_string());
-    assert!(own["admittedAtMs"].is_u64(), "{own}");
+    assert_eq!(own.device_id, own_public_key().device_id());
+    assert!(own.admitted_at_ms.is_some(), "{own:?}");
     host.stop().await;
 }
 
@@ -380,7 +380,7 @@ async fn our_own_client_is_let_in_soon_whatever_the_keyring_does() {
         let begun = std::time::Instant::now();
         let host = host::start(&place.state_dir(), Keyring::new(mood).store()).await.unwrap();
         let took = begun.elapsed();
-        assert!(Handles::of(&host).own_client()["admittedAtMs"].is_u64());
+        assert!(Handles::of(&host).own_client().admitted_at_ms.is_some());
         assert!(took < SOON, "{mood:?}: {took:?}");
         host.stop().await;
     }

@@ -57,6 +57,10 @@ export type Reset = 'reset';
  */
 export type Empty = Record<string, never>;
 /**
+ * What was approved.
+ */
+export type ApprovedSubject = PairedDevice | ApprovedProgram;
+/**
  * A device's id: SHA-256 of its public key, 64 lower-case hexadecimal digits.
  */
 export type DeviceId = string;
@@ -91,9 +95,10 @@ export type AuditWeight = 'info' | 'warn' | 'alarm';
  */
 export type CommandClass = 'contained' | 'partial' | 'unconfined';
 /**
- * A ready-made choice of scopes.
+ * How much a person lets a client do, when they choose by level instead of scope by scope.
+ * `operator.pairing` is part of no level.
  */
-export type LevelName = 'read' | 'write' | 'full';
+export type Level = 'read' | 'write' | 'full';
 /**
  * What is decided.
  */
@@ -920,36 +925,8 @@ export interface RequestId {
  * `device.pair.approve`.
  */
 export interface DevicePairApproveResult {
-  /**
-   * A [`PairedDevice`], or only the name of a program.
-   */
-  device: {
-    [k: string]: unknown;
-  };
+  device: ApprovedSubject;
   requestId: string;
-}
-/**
- * `device.pair.list`; blocks are told to the person's own surfaces only.
- */
-export interface DevicePairListResult {
-  blocked?: BlockedEntry[] | null;
-  paired: PairedDevice[];
-  pending: PendingDevice[];
-}
-/**
- * What is blocked.
- */
-export interface BlockedEntry {
-  /**
-   * `true`.
-   */
-  blocked: boolean;
-  deviceId?: DeviceId | null;
-  executable?: string | null;
-  id: string;
-  name: string;
-  script?: string | null;
-  since: UnixMillis;
 }
 /**
  * A known device, or our own client.
@@ -994,6 +971,35 @@ export interface DeviceTokenEntry {
   role: string;
   rotatedAtMs?: UnixMillis | null;
   scopes: Scope[];
+}
+/**
+ * A program that was approved: it has a name in the place of a device id.
+ */
+export interface ApprovedProgram {
+  deviceId: string;
+}
+/**
+ * `device.pair.list`; blocks are told to the person's own surfaces only.
+ */
+export interface DevicePairListResult {
+  blocked?: BlockedEntry[] | null;
+  paired: PairedDevice[];
+  pending: PendingDevice[];
+}
+/**
+ * What is blocked.
+ */
+export interface BlockedEntry {
+  /**
+   * `true`.
+   */
+  blocked: boolean;
+  deviceId?: DeviceId | null;
+  executable?: string | null;
+  id: string;
+  name: string;
+  script?: string | null;
+  since: UnixMillis;
 }
 /**
  * A waiting request. The second half is told to the person's own surfaces only.
@@ -1768,8 +1774,11 @@ export interface Decide {
    * Of what was shown; the decision is refused when it is something else now.
    */
   digest?: string | null;
-  duration?: DurationName | null;
-  level?: LevelName | null;
+  /**
+   * How long a grant lasts.
+   */
+  duration?: 'always' | 'until-quit' | 'once';
+  level?: Level | null;
   /**
    * With a level: it may also let others in.
    */
@@ -2209,7 +2218,7 @@ export interface ProgramTokenEntry {
   createdAtMs: UnixMillis;
   id: string;
   lastUsedAtMs?: UnixMillis | null;
-  level: LevelName;
+  level: Level;
   name: string;
   pairing: boolean;
   scopes: Scope[];
@@ -2218,7 +2227,7 @@ export interface ProgramTokenEntry {
  * `tidegate.token.new`.
  */
 export interface TokenNew {
-  level: LevelName;
+  level: Level;
   name: string;
   pairing?: boolean;
 }
@@ -2229,7 +2238,7 @@ export interface TokenNewResult {
   createdAtMs: UnixMillis;
   id: string;
   lastUsedAtMs?: UnixMillis | null;
-  level: LevelName;
+  level: Level;
   name: string;
   pairing: boolean;
   scopes: Scope[];
@@ -2239,7 +2248,7 @@ export interface TokenNewResult {
  * `tidegate.token.wish`.
  */
 export interface TokenWish {
-  level?: LevelName | null;
+  level?: Level | null;
   name?: string;
   pairing?: boolean;
 }

@@ -102,5 +102,5 @@ fn token_name(request: &PendingRequest) -> String {
 /// The highest level that gives nothing beyond `scopes`.
 fn level_within(scopes: &ScopeSet) -> Option<Level> {
     let levels = [Level::Full, Level::Write, Level::Read];
-    levels.into_iter().find(|level| level.scopes().not_held_by(scopes).is_empty())
+    levels.into_iter().find(|level| ScopeSet::from(*level).not_held_by(scopes).is_empty())
 }

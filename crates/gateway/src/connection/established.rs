@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use tidegate_protocol::frame::{RequestFrame, id_of_broken_frame};
-use tidegate_protocol::{CloseCode, CloseFrame, ErrorShape, Method, RequestId, Scope, limits};
+use tidegate_protocol::method::Concurrency;
+use tidegate_protocol::{CloseCode, CloseFrame, ErrorShape, Method, RequestId, limits};
 use tidegate_trust::Session;
-use tidegate_trust::principal::Denied;
+use tidegate_trust::principal::{Denied, unknown_method};
 use tokio::sync::{Semaphore, mpsc};
 
 use super::max_payload;
@@ -83,8 +84,7 @@ impl Peered {
             Err(error) => {
                 let id = id_of_broken_frame(text);
                 let error = ErrorShape::invalid(format!("invalid request frame: {error}"));
-                self.answer(id.as_ref().map_or("invalid", RequestId::as_str), Reply::error(error));
-                return;
+                return self.refuse(id.as_ref().map_or("invalid", RequestId::as_str), &error);
             }
         };
         if self.outbox.is_revoked() {
@@ -92,18 +92,16 @@ impl Peered {
         }
         let (method, is_wish) = match self.authorize(&request) {
             Ok(authorized) => authorized,
-            Err(error) => return self.answer(request.id.as_str(), Reply::error(error)),
+            Err(error) => return self.refuse(request.id.as_str(), &error),
         };
         if self.gateway.inner().stop.is_cancelled() {
-            return self.answer(
-                request.id.as_str(),
-                Reply::error(ErrorShape::unavailable("the gateway is stopping")),
-            );
+            let error = ErrorShape::unavailable("the gateway is stopping");
+            return self.refuse(request.id.as_str(), &error);
         }
         let Ok(permit) = outstanding.clone().try_acquire_owned() else {
             let message =
                 format!("more than {} requests of this connection are unanswered", limits::MAX_OUTSTANDING);
-            return self.answer(request.id.as_str(), Reply::error(ErrorShape::unavailable(message)));
+            return self.refuse(request.id.as_str(), &ErrorShape::unavailable(message));
         };
         let caller = Caller {
             gateway: self.gateway.clone(),
@@ -112,10 +110,10 @@ impl Peered {
             id: request.id.clone(),
         };
         let call = async move |caller: &Caller| match is_wish {
-            true => Reply::error(instead_of(&caller.gateway, method, &request).await),
+            true => caller.error(&instead_of(&caller.gateway, method, &request).await),
             false => dispatch::call(caller, method, &request).await,
         };
-        if dispatch::is_slow(method) {
+        if method.concurrency() == Concurrency::Beside {
             self.gateway.inner().waiting.spawn(async move {
                 let reply = call(&caller).await;
                 caller.answer(reply);
@@ -130,30 +128,23 @@ impl Peered {
     }
 
     /// The method of a request, if the session may call it, and whether it only opens the dialog that does
-    /// it. A session that lacks the scope learns that before it learns whether a method exists (protocol
-    /// section 12).
+    /// it.
     fn authorize(&self, request: &RequestFrame) -> Result<(Method, bool), ErrorShape> {
         let (session, name) = (&self.session, request.method.as_str());
         if name == "connect" {
             return Err(ErrorShape::invalid("connect is only valid as the first request"));
         }
-        let unknown = || match session.scopes().covers(&Scope::Admin) || session.is_own_surface() {
-            true => tidegate_trust::principal::unknown_method(name),
-            false => session.dialect().missing_scope(&Scope::Admin),
-        };
-        let Some(method) = Method::parse(name) else { return Err(unknown()) };
+        let Some(method) = Method::parse(name) else { return Err(unknown_method(name)) };
         match session.authorize(method, self.gateway.inner().gatekeeper.desktop) {
             Ok(()) => Ok((method, false)),
             Err(Denied::DesktopDecides) => Ok((method, true)),
             // To everyone else it does not exist, so it is answered like what does not.
-            Err(Denied::LocalOnly) => Err(unknown()),
+            Err(Denied::LocalOnly) => Err(unknown_method(name)),
             Err(denied) => Err(denied.answer(session.dialect(), name)),
         }
     }
 
-    fn answer(&self, id: &str, reply: Reply) {
-        if let Some(text) = reply.frame(id) {
-            self.outbox.send(text);
-        }
+    fn refuse(&self, id: &str, error: &ErrorShape) {
+        Reply::error(id, error).send(&self.outbox);
     }
 }

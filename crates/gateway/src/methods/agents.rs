@@ -1,52 +1,70 @@
 //! The agent and its tools.
 
-use serde_json::{Value, json};
-use tidegate_protocol::ErrorShape;
 use tidegate_protocol::ids::DEFAULT_AGENT;
-use tidegate_protocol::params::AgentIdentity;
+use tidegate_protocol::params::{AgentIdentity, ListOptions};
+use tidegate_protocol::payload::agents::{
+    AgentEntry, AgentIdentityResult, AgentsListResult, ToolEntry, ToolGroup, ToolProfile, ToolsCatalogResult,
+};
+use tidegate_protocol::{ErrorShape, rpc};
 
-use crate::dispatch::Caller;
+use crate::dispatch::{Caller, Handler};
 
-/// `agent.identity.get`.
-pub(crate) fn identity(params: &AgentIdentity) -> Result<Value, ErrorShape> {
-    let asked = params.agent_id.as_ref().map_or(DEFAULT_AGENT, |agent| agent.as_str());
-    if asked != DEFAULT_AGENT {
-        return Err(ErrorShape::invalid(format!("unknown agent id \"{asked}\"")));
-    }
-    Ok(json!({ "agentId": DEFAULT_AGENT, "name": "Tidegate", "nameSource": "default", "avatar": "T" }))
-}
+const NAME: &str = "Tidegate";
 
-/// `agents.list`.
-pub(crate) fn list(caller: &Caller) -> Result<Value, ErrorShape> {
-    let workspace = caller.gateway.runtime()?.workspace().display().to_string();
-    Ok(json!({
-        "defaultId": DEFAULT_AGENT,
-        "mainKey": "main",
-        "scope": "per-sender",
-        "agents": [{ "id": DEFAULT_AGENT, "name": "Tidegate", "workspace": workspace }],
-    }))
-}
-
-/// `tools.catalog`.
-pub(crate) fn tools(caller: &Caller) -> Result<Value, ErrorShape> {
-    const GROUPS: [(&str, &str); 4] =
-        [("fs", "Files"), ("runtime", "Runtime"), ("sessions", "Sessions"), ("agents", "Agents")];
-    let catalog = caller.gateway.runtime()?.catalog();
-    let groups: Vec<Value> = GROUPS
-        .iter()
-        .map(|(id, label)| {
-            let tools: Vec<Value> = catalog
-                .iter()
-                .filter(|tool| tool.group == *id)
-                .map(|tool| {
-                    json!({
-                        "id": tool.name, "label": tool.label, "description": tool.description,
-                        "source": "core", "defaultProfiles": ["full"],
-                    })
-                })
-                .collect();
-            json!({ "id": id, "label": label, "source": "core", "tools": tools })
+impl Handler for rpc::AgentIdentityGet {
+    async fn handle(_: &Caller, params: AgentIdentity) -> Result<AgentIdentityResult, ErrorShape> {
+        let asked = params.agent_id.as_ref().map_or(DEFAULT_AGENT, |agent| agent.as_str());
+        if asked != DEFAULT_AGENT {
+            return Err(ErrorShape::invalid(format!("unknown agent id \"{asked}\"")));
+        }
+        Ok(AgentIdentityResult {
+            agent_id: DEFAULT_AGENT.to_owned(),
+            name: NAME.to_owned(),
+            name_source: "default".to_owned(),
+            avatar: "T".to_owned(),
         })
-        .collect();
-    Ok(json!({ "agentId": DEFAULT_AGENT, "profiles": [{ "id": "full", "label": "Full" }], "groups": groups }))
+    }
+}
+
+impl Handler for rpc::AgentsList {
+    async fn handle(caller: &Caller, _: ListOptions) -> Result<AgentsListResult, ErrorShape> {
+        let workspace = caller.gateway.runtime()?.workspace().display().to_string();
+        Ok(AgentsListResult {
+            default_id: DEFAULT_AGENT.to_owned(),
+            main_key: "main".to_owned(),
+            scope: "per-sender".to_owned(),
+            agents: vec![AgentEntry { id: DEFAULT_AGENT.to_owned(), name: NAME.to_owned(), workspace }],
+        })
+    }
+}
+
+impl Handler for rpc::ToolsCatalog {
+    async fn handle(caller: &Caller, _: ListOptions) -> Result<ToolsCatalogResult, ErrorShape> {
+        const GROUPS: [(&str, &str); 4] =
+            [("fs", "Files"), ("runtime", "Runtime"), ("sessions", "Sessions"), ("agents", "Agents")];
+        let catalog = caller.gateway.runtime()?.catalog();
+        let tools = |group: &str| {
+            let tools = catalog.iter().filter(|tool| tool.group == group);
+            tools
+                .map(|tool| ToolEntry {
+                    id: tool.name.to_owned(),
+                    label: tool.label.to_owned(),
+                    description: tool.description.to_owned(),
+                    source: "core".to_owned(),
+                    default_profiles: vec!["full".to_owned()],
+                })
+                .collect()
+        };
+        let groups = GROUPS.iter().map(|(id, label)| ToolGroup {
+            id: (*id).to_owned(),
+            label: (*label).to_owned(),
+            source: "core".to_owned(),
+            tools: tools(id),
+        });
+        Ok(ToolsCatalogResult {
+            agent_id: DEFAULT_AGENT.to_owned(),
+            profiles: vec![ToolProfile { id: "full".to_owned(), label: "Full".to_owned() }],
+            groups: groups.collect(),
+        })
+    }
 }

@@ -2,14 +2,18 @@
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use tidegate_agent::approval::APPROVAL_TIMEOUT;
-use tidegate_protocol::params::{ExecApprovalRequest, ExecApprovalResolve, ExecApprovalWait};
-use tidegate_protocol::{ErrorCode, ErrorShape, text};
+use tidegate_protocol::params::{ExecApprovalRequest, ExecApprovalResolve, ExecApprovalWait, ListOptions};
+use tidegate_protocol::payload::approvals::{
+    ExecApprovalRequestResult, ExecApprovalWaitResult, WaitingApproval,
+};
+use tidegate_protocol::payload::system::Done;
+use tidegate_protocol::{ErrorCode, ErrorShape, rpc, text};
 use tidegate_trust::approval::{Command, Decision, Operation, Requester, ResolveError};
 
 use crate::approvals;
-use crate::dispatch::{Caller, Reply};
+use crate::dispatch::{Caller, Handler};
 use crate::now;
 
 /// The most bytes of everything that a client says of a command: it is kept, shown and sent to others.
@@ -18,114 +22,124 @@ const MAX_COMMAND: usize = 64 * 1024;
 /// another command.
 const ID_CHARACTERS: std::ops::RangeInclusive<usize> = 8..=128;
 
-/// `exec.approval.request`: a client asks about a command of its own.
-pub(crate) async fn request(caller: &Caller, params: ExecApprovalRequest) -> Result<Value, ErrorShape> {
-    let argv = params.command_argv.unwrap_or_default();
-    let command = params.command.unwrap_or_else(|| argv.join(" "));
-    if command.trim().is_empty() {
-        return Err(invalid("/command", "must not be empty"));
+/// A client asks about a command of its own.
+impl Handler for rpc::ExecApprovalRequest {
+    async fn handle(
+        caller: &Caller,
+        params: ExecApprovalRequest,
+    ) -> Result<ExecApprovalRequestResult, ErrorShape> {
+        let argv = params.command_argv.unwrap_or_default();
+        let command = params.command.unwrap_or_else(|| argv.join(" "));
+        if command.trim().is_empty() {
+            return Err(invalid("/command", "must not be empty"));
+        }
+        let cwd = params.cwd.unwrap_or_default();
+        let env = params.env.unwrap_or_default();
+        let bytes = command.len()
+            + cwd.len()
+            + argv.iter().map(String::len).sum::<usize>()
+            + env.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
+        if bytes.max(argv.len()).max(env.len()) > MAX_COMMAND {
+            let problem = format!("command, commandArgv, cwd and env may have {MAX_COMMAND} bytes together");
+            return Err(invalid("/", &problem));
+        }
+        let timeout = params.timeout_ms.map_or(APPROVAL_TIMEOUT, Duration::from_millis).min(APPROVAL_TIMEOUT);
+        let mut asked = Command {
+            operation: Operation::Exec {
+                command,
+                command_argv: argv,
+                cwd,
+                env: env.into_iter().collect(),
+                confinement: None,
+            },
+            session_key: params.session_key.map(|key| key.to_string()).unwrap_or_default(),
+            run_id: None,
+            ancestors: Vec::new(),
+            digest: String::new(),
+        };
+        asked.digest = approvals::digest(&asked);
+        let requester = Requester::Client {
+            connection: caller.session.connection().clone(),
+            principal: caller.session.principal().clone(),
+        };
+        let id = match params.id {
+            Some(id) if ID_CHARACTERS.contains(&id.len()) && text::one_line(&id, id.len()) == id => id,
+            Some(_) => return Err(invalid("/id", "must have 8 to 128 visible characters")),
+            None => now::entropy().map_err(|error| ErrorShape::unavailable(error.to_string()))?.uuid(),
+        };
+        let waiting =
+            approvals::ask(caller.gateway.inner(), id, asked, requester, timeout).ok_or_else(|| {
+                ErrorShape::unavailable("too many commands wait for a decision, or this id was used already")
+            })?;
+        if params.two_phase == Some(true) {
+            caller.answer(caller.ok(&ExecApprovalRequestResult {
+                id: waiting.id.clone(),
+                status: Some("accepted".to_owned()),
+                decision: None,
+                created_at_ms: waiting.created_at,
+                expires_at_ms: waiting.expires_at(),
+            }));
+        }
+        let decision = approvals::decision(&caller.gateway, &waiting.id).await.flatten();
+        Ok(ExecApprovalRequestResult {
+            created_at_ms: waiting.created_at,
+            expires_at_ms: waiting.expires_at(),
+            id: waiting.id,
+            status: None,
+            decision: Some(decision),
+        })
     }
-    let cwd = params.cwd.unwrap_or_default();
-    let env = params.env.unwrap_or_default();
-    let bytes = command.len()
-        + cwd.len()
-        + argv.iter().map(String::len).sum::<usize>()
-        + env.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
-    if bytes.max(argv.len()).max(env.len()) > MAX_COMMAND {
-        let problem = format!("command, commandArgv, cwd and env may have {MAX_COMMAND} bytes together");
-        return Err(invalid("/", &problem));
-    }
-    let timeout = params.timeout_ms.map_or(APPROVAL_TIMEOUT, Duration::from_millis).min(APPROVAL_TIMEOUT);
-    let mut asked = Command {
-        operation: Operation::Exec {
-            command,
-            command_argv: argv,
-            cwd,
-            env: env.into_iter().collect(),
-            confinement: None,
-        },
-        session_key: params.session_key.map(|key| key.to_string()).unwrap_or_default(),
-        run_id: None,
-        ancestors: Vec::new(),
-        digest: String::new(),
-    };
-    asked.digest = approvals::digest(&asked);
-    let requester = Requester::Client {
-        connection: caller.session.connection().clone(),
-        principal: caller.session.principal().clone(),
-    };
-    let id = match params.id {
-        Some(id) if ID_CHARACTERS.contains(&id.len()) && text::one_line(&id, id.len()) == id => id,
-        Some(_) => return Err(invalid("/id", "must have 8 to 128 visible characters")),
-        None => now::entropy().map_err(|error| ErrorShape::unavailable(error.to_string()))?.uuid(),
-    };
-    let waiting = approvals::ask(caller.gateway.inner(), id, asked, requester, timeout).ok_or_else(|| {
-        ErrorShape::unavailable("too many commands wait for a decision, or this id was used already")
-    })?;
-    if params.two_phase == Some(true) {
-        caller.answer(Reply::Ok(json!({
-            "status": "accepted",
-            "id": waiting.id,
-            "createdAtMs": waiting.created_at,
-            "expiresAtMs": waiting.expires_at(),
-        })));
-    }
-    let decision = approvals::decision(&caller.gateway, &waiting.id).await.flatten();
-    Ok(json!({
-        "id": waiting.id,
-        "decision": decision,
-        "createdAtMs": waiting.created_at,
-        "expiresAtMs": waiting.expires_at(),
-    }))
 }
 
 fn invalid(place: &str, problem: &str) -> ErrorShape {
     ErrorShape::invalid(format!("invalid exec.approval.request params: at {place}: {problem}"))
 }
 
-/// `exec.approval.list`.
-pub(crate) fn list(caller: &Caller) -> Value {
-    let inner = caller.gateway.inner();
-    approvals::expire(inner);
-    let queue = inner.gatekeeper.approvals();
-    Value::Array(queue.waiting().iter().map(approvals::payload).collect())
+impl Handler for rpc::ExecApprovalList {
+    async fn handle(caller: &Caller, _: ListOptions) -> Result<Vec<WaitingApproval>, ErrorShape> {
+        let inner = caller.gateway.inner();
+        approvals::expire(inner);
+        let queue = inner.gatekeeper.approvals();
+        Ok(queue.waiting().iter().map(approvals::payload).collect())
+    }
 }
 
-/// `exec.approval.resolve`.
-pub(crate) fn resolve(caller: &Caller, params: &ExecApprovalResolve) -> Result<Value, ErrorShape> {
-    let decision = match params.decision.as_str() {
-        "allow-once" => Decision::AllowOnce,
-        "deny" => Decision::Deny,
-        "allow-always" => {
-            return Err(ErrorShape::invalid(
-                "invalid decision: commands are allowed one at a time here; use allow-once",
-            ));
-        }
-        _ => return Err(ErrorShape::invalid("invalid decision")),
-    };
-    approvals::resolve(caller.gateway.inner(), &caller.session, &params.id, decision).map_err(|error| {
-        match error {
-            ResolveError::DesktopDecides => super::desktop::review_instead(&caller.gateway, &params.id),
-            ResolveError::Unknown => {
-                ErrorShape::invalid(error.to_string()).with_details(json!({ "reason": "APPROVAL_NOT_FOUND" }))
+impl Handler for rpc::ExecApprovalResolve {
+    async fn handle(caller: &Caller, params: ExecApprovalResolve) -> Result<Done, ErrorShape> {
+        let decision = match params.decision.as_str() {
+            "allow-once" => Decision::AllowOnce,
+            "deny" => Decision::Deny,
+            "allow-always" => {
+                return Err(ErrorShape::invalid(
+                    "invalid decision: commands are allowed one at a time here; use allow-once",
+                ));
             }
-            ResolveError::MissingScope => {
-                caller.session.dialect().missing_scope(&tidegate_protocol::Scope::Approvals)
-            }
-            ResolveError::Ambiguous => ErrorShape::invalid(error.to_string()),
-            ResolveError::SubagentClient
-            | ResolveError::Own
-            | ResolveError::Changed
-            | ResolveError::NotThePerson => ErrorShape::new(ErrorCode::Forbidden, error.to_string()),
-        }
-    })?;
-    Ok(json!({ "ok": true }))
+            _ => return Err(ErrorShape::invalid("invalid decision")),
+        };
+        approvals::resolve(caller.gateway.inner(), &caller.session, &params.id, decision).map_err(
+            |error| match error {
+                ResolveError::DesktopDecides => super::desktop::review_instead(&caller.gateway, &params.id),
+                ResolveError::Unknown => ErrorShape::invalid(error.to_string())
+                    .with_details(json!({ "reason": "APPROVAL_NOT_FOUND" })),
+                ResolveError::MissingScope => {
+                    caller.session.dialect().missing_scope(&tidegate_protocol::Scope::Approvals)
+                }
+                ResolveError::Ambiguous => ErrorShape::invalid(error.to_string()),
+                ResolveError::SubagentClient
+                | ResolveError::Own
+                | ResolveError::Changed
+                | ResolveError::NotThePerson => ErrorShape::new(ErrorCode::Forbidden, error.to_string()),
+            },
+        )?;
+        Ok(Done { ok: true })
+    }
 }
 
-/// `exec.approval.waitDecision`.
-pub(crate) async fn wait(caller: &Caller, params: ExecApprovalWait) -> Result<Value, ErrorShape> {
-    match approvals::decision(&caller.gateway, &params.id).await {
-        Some(decision) => Ok(json!({ "id": params.id, "decision": decision })),
-        None => Err(ErrorShape::invalid("approval expired or not found")),
+impl Handler for rpc::ExecApprovalWaitDecision {
+    async fn handle(caller: &Caller, params: ExecApprovalWait) -> Result<ExecApprovalWaitResult, ErrorShape> {
+        match approvals::decision(&caller.gateway, &params.id).await {
+            Some(decision) => Ok(ExecApprovalWaitResult { id: params.id, decision }),
+            None => Err(ErrorShape::invalid("approval expired or not found")),
+        }
     }
 }

@@ -2,137 +2,161 @@
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
 use tidegate_agent::authority::{Owner, RunAuthority};
 use tidegate_agent::model::ModelName;
 use tidegate_agent::{HandoffId, PreparedStart, StartError, Turn, WaitOutcome};
+use tidegate_protocol::frame::RequestFrame;
 use tidegate_protocol::ids::DEFAULT_AGENT;
 use tidegate_protocol::params::{Agent, AgentWait, ChatAbort, ChatSend};
-use tidegate_protocol::{AgentId, ErrorCode, ErrorShape, SessionKey, text};
+use tidegate_protocol::payload::chat::{
+    AgentAccepted, AgentMeta, AgentModelMeta, AgentOutput, AgentPayload, AgentResult, AgentUsage,
+    AgentWaitResult, ChatAbortResult, ChatSendResult,
+};
+use tidegate_protocol::{AgentId, ErrorCode, ErrorShape, SessionKey, rpc, text};
 use tidegate_store::{Outcome, RunRow, RunState};
 use tidegate_trust::Principal;
 
 use super::store_error;
-use crate::dispatch::{Caller, Reply};
+use crate::dispatch::{Caller, Handler, Reply, parse};
 
 /// How long `agent.wait` waits when it is not told.
 const DEFAULT_WAIT: Duration = Duration::from_secs(30);
 /// The longest that one look for a run's end takes; `agent` looks again.
 const LONGEST_WAIT: Duration = Duration::from_hours(1);
 
-/// `chat.send`: a turn, answered by `chat` events.
-pub(crate) async fn send(caller: &Caller, params: ChatSend) -> Result<Value, ErrorShape> {
-    if caller.session.principal() == &Principal::SubagentClient {
-        return Err(forbidden("Tidegate's own subagent client starts runs only with a handoff"));
+/// A turn, answered by `chat` events.
+impl Handler for rpc::ChatSend {
+    async fn handle(caller: &Caller, params: ChatSend) -> Result<ChatSendResult, ErrorShape> {
+        if caller.session.principal() == &Principal::SubagentClient {
+            return Err(forbidden("Tidegate's own subagent client starts runs only with a handoff"));
+        }
+        if params.attachments.is_some_and(|attachments| !attachments.is_empty()) {
+            return Err(invalid("chat.send", "/attachments", "attachments are not supported yet; send text"));
+        }
+        let message = clean_message("chat.send", &params.message)?;
+        if is_stop(&message) {
+            let aborted = caller.gateway.runtime()?.abort(&params.session_key, None).await;
+            return Ok(ChatSendResult {
+                run_id: None,
+                status: None,
+                summary: None,
+                ok: Some(true),
+                aborted: Some(!aborted.runs.is_empty()),
+                run_ids: Some(aborted.runs),
+            });
+        }
+        let turn = Turn {
+            run: params.idempotency_key.clone(),
+            session: params.session_key.clone(),
+            message,
+            authority: authority(caller)?,
+            model: None,
+            label: None,
+            timeout: params.timeout_ms.map(Duration::from_millis),
+            extra_system_prompt: None,
+        };
+        let accepted =
+            caller.gateway.runtime()?.start_turn(turn).await.map_err(|error| start_error(&error))?;
+        stop_if_revoked(caller, &accepted.run).await?;
+        let status = match (accepted.duplicate, accepted.run.state) {
+            (false, _) => "started",
+            (true, RunState::Terminal(Outcome::Ok)) => "ok",
+            (true, RunState::Terminal(_)) => "error",
+            (true, _) => caller.session.dialect().repeated_send_status(),
+        };
+        Ok(ChatSendResult {
+            run_id: Some(params.idempotency_key),
+            status: Some(status.to_owned()),
+            summary: accepted.run.error.filter(|_| status == "error"),
+            ok: None,
+            aborted: None,
+            run_ids: None,
+        })
     }
-    if params.attachments.is_some_and(|attachments| !attachments.is_empty()) {
-        return Err(invalid("chat.send", "/attachments", "attachments are not supported yet; send text"));
-    }
-    let message = clean_message("chat.send", &params.message)?;
-    if is_stop(&message) {
-        let aborted = caller.gateway.runtime()?.abort(&params.session_key, None).await;
-        return Ok(json!({ "ok": true, "aborted": !aborted.runs.is_empty(), "runIds": aborted.runs }));
-    }
-    let turn = Turn {
-        run: params.idempotency_key.clone(),
-        session: params.session_key.clone(),
-        message,
-        authority: authority(caller)?,
-        model: None,
-        label: None,
-        timeout: params.timeout_ms.map(Duration::from_millis),
-        extra_system_prompt: None,
-    };
-    let accepted = caller.gateway.runtime()?.start_turn(turn).await.map_err(|error| start_error(&error))?;
-    stop_if_revoked(caller, &accepted.run).await?;
-    let status = match (accepted.duplicate, accepted.run.state) {
-        (false, _) => "started",
-        (true, RunState::Terminal(Outcome::Ok)) => "ok",
-        (true, RunState::Terminal(_)) => "error",
-        (true, _) => caller.session.dialect().repeated_send_status(),
-    };
-    let mut payload = json!({ "runId": params.idempotency_key, "status": status });
-    if status == "error"
-        && let Some(payload) = payload.as_object_mut()
-    {
-        payload.insert("summary".to_owned(), json!(accepted.run.error));
-    }
-    Ok(payload)
 }
 
-/// `agent`: a run with two answers.
-pub(crate) async fn agent(caller: &Caller, params: Agent) -> Reply {
-    let run = match start_agent(caller, params).await {
-        Ok(run) => run,
-        Err(error) => return Reply::error(error),
-    };
-    caller.answer(Reply::Ok(json!({
-        "runId": run.id,
-        "sessionKey": run.session,
-        "agentId": run.session.agent(),
-        "status": "accepted",
-        "acceptedAt": run.created_at,
-    })));
-    loop {
-        let runtime = match caller.gateway.runtime() {
-            Ok(runtime) => runtime,
-            Err(error) => return Reply::error(error),
-        };
-        tokio::select! {
-            () = caller.gateway.inner().stop.cancelled() => {
-                return Reply::error(ErrorShape::unavailable("the gateway is stopping"));
-            }
-            ended = runtime.wait(run.id.clone(), LONGEST_WAIT) => match ended {
-                Ok(WaitOutcome::Ended(run)) => return final_answer(&run),
-                Ok(WaitOutcome::StillRunning) if caller.outbox.is_revoked() => {
-                    return Reply::error(ErrorShape::unavailable("the connection was closed"));
+/// A run, with two answers.
+impl Handler for rpc::Agent {
+    async fn handle(caller: &Caller, params: Agent) -> Result<AgentResult, ErrorShape> {
+        let run = start_agent(caller, params).await?;
+        caller.answer(caller.ok(&AgentAccepted {
+            run_id: run.id.clone(),
+            agent_id: run.session.agent(),
+            session_key: run.session,
+            status: "accepted".to_owned(),
+            accepted_at: run.created_at,
+        }));
+        loop {
+            let runtime = caller.gateway.runtime()?;
+            tokio::select! {
+                () = caller.gateway.inner().stop.cancelled() => {
+                    return Err(ErrorShape::unavailable("the gateway is stopping"));
                 }
-                Ok(WaitOutcome::StillRunning) => {}
-                Ok(WaitOutcome::Unknown) => return Reply::error(ErrorShape::unavailable("the run is gone")),
-                Err(error) => return Reply::error(store_error(&error)),
-            },
+                ended = runtime.wait(run.id.clone(), LONGEST_WAIT) => match ended {
+                    Ok(WaitOutcome::Ended(run)) => return Ok(final_answer(run)),
+                    Ok(WaitOutcome::StillRunning) if caller.outbox.is_revoked() => {
+                        return Err(ErrorShape::unavailable("the connection was closed"));
+                    }
+                    Ok(WaitOutcome::StillRunning) => {}
+                    Ok(WaitOutcome::Unknown) => return Err(ErrorShape::unavailable("the run is gone")),
+                    Err(error) => return Err(store_error(&error)),
+                },
+            }
+        }
+    }
+
+    /// A run that failed is an error that carries its result.
+    async fn answer(caller: &Caller, request: &RequestFrame) -> Reply {
+        let ended = match parse::<Self>(request) {
+            Ok(params) => Self::handle(caller, params).await,
+            Err(error) => Err(error),
+        };
+        match ended {
+            Ok(result) if result.result.is_none() => {
+                let summary = result.summary.clone().unwrap_or_default();
+                caller.failed(&ErrorShape::new(ErrorCode::Unavailable, summary), &result)
+            }
+            Ok(result) => caller.ok(&result),
+            Err(error) => caller.error(&error),
         }
     }
 }
 
-fn final_answer(run: &RunRow) -> Reply {
+fn final_answer(run: RunRow) -> AgentResult {
+    if run.state != RunState::Terminal(Outcome::Ok) {
+        let summary = run.error.unwrap_or_else(|| "the run did not finish".to_owned());
+        return AgentResult {
+            run_id: run.id,
+            status: "error".to_owned(),
+            summary: Some(summary),
+            result: None,
+        };
+    }
     let (provider, model) = run.model.as_deref().and_then(|model| model.split_once('/')).unzip();
     let duration = run.ended_at.unwrap_or_default().since(run.started_at.unwrap_or(run.created_at));
-    if run.state != RunState::Terminal(Outcome::Ok) {
-        let summary = run.error.clone().unwrap_or_else(|| "the run did not finish".to_owned());
-        let error = ErrorShape::new(ErrorCode::Unavailable, summary.clone());
-        return Reply::Failed(
-            Box::new(error),
-            json!({ "runId": run.id, "status": "error", "summary": summary }),
-        );
-    }
-    Reply::Ok(json!({
-        "runId": run.id,
-        "status": "ok",
-        "summary": "completed",
-        "result": {
-            "payloads": [{ "text": run.result, "mediaUrl": null }],
-            "meta": {
-                "durationMs": u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
-                "agentMeta": {
-                    "sessionId": run.session_id,
-                    "provider": provider,
-                    "model": model,
-                    "usage": usage(run),
+    AgentResult {
+        run_id: run.id,
+        status: "ok".to_owned(),
+        summary: Some("completed".to_owned()),
+        result: Some(AgentOutput {
+            payloads: vec![AgentPayload { text: run.result, media_url: None }],
+            meta: AgentMeta {
+                duration_ms: u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
+                agent_meta: AgentModelMeta {
+                    session_id: run.session_id,
+                    provider: provider.map(str::to_owned),
+                    model: model.map(str::to_owned),
+                    usage: AgentUsage {
+                        input: run.usage.input,
+                        output: run.usage.output,
+                        cache_read: 0,
+                        cache_write: 0,
+                        total: run.usage.input + run.usage.output,
+                    },
                 },
             },
-        },
-    }))
-}
-
-fn usage(run: &RunRow) -> Value {
-    json!({
-        "input": run.usage.input,
-        "output": run.usage.output,
-        "cacheRead": 0,
-        "cacheWrite": 0,
-        "total": run.usage.input + run.usage.output,
-    })
+        }),
+    }
 }
 
 async fn start_agent(caller: &Caller, params: Agent) -> Result<RunRow, ErrorShape> {
@@ -233,47 +257,53 @@ fn authority(caller: &Caller) -> Result<RunAuthority, ErrorShape> {
     Ok(RunAuthority::root(owner, runtime.workspace(), tools))
 }
 
-/// `agent.wait`: looks on; never stops anything.
-pub(crate) async fn wait(caller: &Caller, params: AgentWait) -> Result<Value, ErrorShape> {
-    let timeout = params.timeout_ms.map_or(DEFAULT_WAIT, Duration::from_millis).min(LONGEST_WAIT);
-    let runtime = caller.gateway.runtime()?;
-    let outcome = tokio::select! {
-        () = caller.gateway.inner().stop.cancelled() => return Err(ErrorShape::unavailable("the gateway is stopping")),
-        outcome = runtime.wait(params.run_id.clone(), timeout) => outcome.map_err(|error| store_error(&error))?,
-    };
-    let WaitOutcome::Ended(run) = outcome else {
-        return Ok(json!({ "runId": params.run_id, "status": "timeout" }));
-    };
-    let status = match run.state {
-        RunState::Terminal(Outcome::Ok) => "ok",
-        RunState::Terminal(Outcome::TimedOut) => "timeout",
-        _ => "error",
-    };
-    let mut payload = json!({
-        "runId": run.id,
-        "status": status,
-        "startedAt": run.started_at,
-        "endedAt": run.ended_at,
-        "error": run.error,
-    });
-    if let Some(payload) = payload.as_object_mut() {
-        payload.retain(|_, value| !value.is_null());
+/// Looks on; never stops anything.
+impl Handler for rpc::AgentWait {
+    async fn handle(caller: &Caller, params: AgentWait) -> Result<AgentWaitResult, ErrorShape> {
+        let timeout = params.timeout_ms.map_or(DEFAULT_WAIT, Duration::from_millis).min(LONGEST_WAIT);
+        let runtime = caller.gateway.runtime()?;
+        let outcome = tokio::select! {
+            () = caller.gateway.inner().stop.cancelled() => return Err(ErrorShape::unavailable("the gateway is stopping")),
+            outcome = runtime.wait(params.run_id.clone(), timeout) => outcome.map_err(|error| store_error(&error))?,
+        };
+        let WaitOutcome::Ended(run) = outcome else {
+            return Ok(AgentWaitResult {
+                run_id: params.run_id,
+                status: "timeout".to_owned(),
+                started_at: None,
+                ended_at: None,
+                error: None,
+            });
+        };
+        let status = match run.state {
+            RunState::Terminal(Outcome::Ok) => "ok",
+            RunState::Terminal(Outcome::TimedOut) => "timeout",
+            _ => "error",
+        };
+        Ok(AgentWaitResult {
+            run_id: run.id,
+            status: status.to_owned(),
+            started_at: run.started_at,
+            ended_at: run.ended_at,
+            error: run.error,
+        })
     }
-    Ok(payload)
 }
 
-/// `chat.abort`: this session's runs, and everything below them.
-pub(crate) async fn abort(caller: &Caller, params: ChatAbort) -> Result<Value, ErrorShape> {
-    let runtime = caller.gateway.runtime()?;
-    if let Some(run) = &params.run_id {
-        let store = caller.gateway.inner().gatekeeper.store();
-        let row = store.run(run.clone()).await.map_err(|error| store_error(&error))?;
-        if row.is_some_and(|row| row.session != params.session_key) {
-            return Err(ErrorShape::invalid("runId does not match sessionKey"));
+/// This session's runs, and everything below them.
+impl Handler for rpc::ChatAbort {
+    async fn handle(caller: &Caller, params: ChatAbort) -> Result<ChatAbortResult, ErrorShape> {
+        let runtime = caller.gateway.runtime()?;
+        if let Some(run) = &params.run_id {
+            let store = caller.gateway.inner().gatekeeper.store();
+            let row = store.run(run.clone()).await.map_err(|error| store_error(&error))?;
+            if row.is_some_and(|row| row.session != params.session_key) {
+                return Err(ErrorShape::invalid("runId does not match sessionKey"));
+            }
         }
+        let aborted = runtime.abort(&params.session_key, params.run_id.as_ref()).await;
+        Ok(ChatAbortResult { ok: true, aborted: !aborted.runs.is_empty(), run_ids: aborted.runs })
     }
-    let aborted = runtime.abort(&params.session_key, params.run_id.as_ref()).await;
-    Ok(json!({ "ok": true, "aborted": !aborted.runs.is_empty(), "runIds": aborted.runs }))
 }
 
 fn is_stop(message: &str) -> bool {

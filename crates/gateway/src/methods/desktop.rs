@@ -1,19 +1,19 @@
 //! What the person's surfaces ask about the desktop: what waits for its dialog, and wishes that it
 //! is opened. Nothing here decides.
 
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use tidegate_protocol::frame::RequestFrame;
-use tidegate_protocol::payload::surface_params::{KeepFile, TakeServer, UnshareFolder};
-use tidegate_protocol::{ErrorCode, ErrorShape, Method, params, text};
+use tidegate_protocol::params::Empty;
+use tidegate_protocol::payload::surface_params::{ModelsWish, Review, TakeServer, TokenNew, TokenWish};
+use tidegate_protocol::payload::surfaces::{ConnectLinesResult, ModelsUseResult, Opened, WaitingResult};
+use tidegate_protocol::{ErrorCode, ErrorShape, Method, rpc, text};
 use tidegate_trust::Level;
 use tidegate_trust::audit::{AuditEvent, Weight};
 use tidegate_trust::principal::desktop_decides;
 use tidegate_trust::settings::{Setting, ShownSetting};
 
-use super::local::{ById, TokenNew, request_payload};
-use super::settings::Confirm;
-use crate::dispatch::{Caller, parse};
+use super::local::request_payload;
+use crate::dispatch::{Caller, Handler, parse};
 use crate::gateway::{Gateway, Inner};
 use crate::now;
 use crate::wishes::Wish;
@@ -23,150 +23,138 @@ const MIN_PREFIX: usize = 8;
 /// The most characters of a model or an owner in the audit log.
 const MAX_AUDIT: usize = 200;
 
-/// `tidegate.devices.waiting`: everything that waits for the person, oldest first.
-pub(crate) fn waiting(caller: &Caller) -> Value {
-    let inner = caller.gateway.inner();
-    inner.gatekeeper.tick();
-    crate::approvals::expire(inner);
-    let requests: Vec<Value> = inner.gatekeeper.authority().waiting().iter().map(request_payload).collect();
-    let commands: Vec<Value> =
-        inner.gatekeeper.approvals().waiting().iter().map(crate::approvals::payload).collect();
-    let settings: Vec<Value> =
-        inner.gatekeeper.authority().waiting_settings().iter().map(super::settings::payload).collect();
-    json!({ "requests": requests, "commands": commands, "settings": settings })
-}
-
-/// `tidegate.review`.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(crate) struct Review {
-    #[serde(default)]
-    id: Option<String>,
+/// Everything that waits for the person, oldest first.
+impl Handler for rpc::TidegateDevicesWaiting {
+    async fn handle(caller: &Caller, _: Empty) -> Result<WaitingResult, ErrorShape> {
+        let inner = caller.gateway.inner();
+        inner.gatekeeper.tick();
+        crate::approvals::expire(inner);
+        let requests = inner.gatekeeper.authority().waiting().iter().map(request_payload).collect();
+        let commands = inner.gatekeeper.approvals().waiting().iter().map(crate::approvals::payload).collect();
+        let settings =
+            inner.gatekeeper.authority().waiting_settings().iter().map(super::settings::payload).collect();
+        Ok(WaitingResult { requests, commands, settings })
+    }
 }
 
 /// Wishes for the dialog of what waits.
-pub(crate) fn review(caller: &Caller, params: Review) -> Result<Value, ErrorShape> {
-    let inner = caller.gateway.inner();
-    let id = match params.id {
-        Some(id) => Some(waiting_id(inner, &id).ok_or_else(|| {
-            ErrorShape::invalid(format!(
-                "nothing waits under this id (give at least its first {MIN_PREFIX} characters)"
-            ))
-        })?),
-        None if next_waits(inner) => None,
-        None => return Err(ErrorShape::invalid("nothing waits")),
-    };
-    opened(inner, Wish::Review(id))
-}
-
-/// `tidegate.token.wish`.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(crate) struct TokenWish {
-    #[serde(default)]
-    name: String,
-    #[serde(default)]
-    level: Option<Level>,
-    #[serde(default)]
-    pairing: bool,
+impl Handler for rpc::TidegateReview {
+    async fn handle(caller: &Caller, params: Review) -> Result<Opened, ErrorShape> {
+        let inner = caller.gateway.inner();
+        let id = match params.id {
+            Some(id) => Some(waiting_id(inner, &id).ok_or_else(|| {
+                ErrorShape::invalid(format!(
+                    "nothing waits under this id (give at least its first {MIN_PREFIX} characters)"
+                ))
+            })?),
+            None if next_waits(inner) => None,
+            None => return Err(ErrorShape::invalid("nothing waits")),
+        };
+        opened(inner, Wish::Review(id))
+    }
 }
 
 /// Wishes for the dialog that makes a program token.
-pub(crate) fn token_wish(caller: &Caller, params: TokenWish) -> Result<Value, ErrorShape> {
-    let TokenWish { name, level, pairing } = params;
-    opened(caller.gateway.inner(), Wish::NewToken { name, level: level.unwrap_or(Level::Read), pairing })
-}
-
-/// `tidegate.models.wish`.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(crate) struct ModelsWish {
-    #[serde(default)]
-    id: String,
-    #[serde(default)]
-    base_url: String,
+impl Handler for rpc::TidegateTokenWish {
+    async fn handle(caller: &Caller, params: TokenWish) -> Result<Opened, ErrorShape> {
+        let TokenWish { name, level, pairing } = params;
+        opened(caller.gateway.inner(), Wish::NewToken { name, level: level.unwrap_or(Level::Read), pairing })
+    }
 }
 
 /// Wishes for the dialog that takes a model server's key.
-pub(crate) fn models_wish(caller: &Caller, params: ModelsWish) -> Result<Value, ErrorShape> {
-    let ModelsWish { id, base_url } = params;
-    opened(caller.gateway.inner(), Wish::ModelKey { id, base_url })
+impl Handler for rpc::TidegateModelsWish {
+    async fn handle(caller: &Caller, params: ModelsWish) -> Result<Opened, ErrorShape> {
+        let ModelsWish { id, base_url } = params;
+        opened(caller.gateway.inner(), Wish::ModelKey { id, base_url })
+    }
 }
 
-/// `tidegate.models.take`, where the person may: the host checks that the server is still run by whom
-/// the person was shown.
-pub(crate) async fn take_server(gateway: &Gateway, params: Value) -> Result<Value, ErrorShape> {
+/// Where the person may.
+impl Handler for rpc::TidegateModelsTake {
+    async fn handle(caller: &Caller, params: TakeServer) -> Result<ModelsUseResult, ErrorShape> {
+        take_server(&caller.gateway, params).await
+    }
+}
+
+/// The host checks that the server is still run by whom the person was shown.
+pub(crate) async fn take_server(
+    gateway: &Gateway,
+    server: TakeServer,
+) -> Result<ModelsUseResult, ErrorShape> {
     let inner = gateway.inner();
-    let answer = inner.host.call(Method::TidegateModelsTake, params.clone()).await?;
-    let named = |field: &str| {
-        let text = params.get(field).and_then(Value::as_str).unwrap_or_default();
-        text::one_line(text, MAX_AUDIT)
-    };
-    let (model, owner) = (named("model"), named("owner"));
+    let model = text::one_line(&server.model, MAX_AUDIT);
+    let owner = text::one_line(server.owner.as_deref().unwrap_or_default(), MAX_AUDIT);
+    let answer = inner.host.take_server(server).await?;
     let line = format!("model server taken into use model={model} owner={owner}");
     inner.gatekeeper.audit(AuditEvent::new(now::wall(), Weight::Info, "model-server.taken", model, line));
     inner.gatekeeper.changed();
     Ok(answer)
 }
 
-fn opened(inner: &Inner, wish: Wish) -> Result<Value, ErrorShape> {
-    inner.wishes.make(wish).map(|()| json!({ "opened": true }))
+fn opened(inner: &Inner, wish: Wish) -> Result<Opened, ErrorShape> {
+    inner.wishes.make(wish).map(|()| Opened { opened: true })
 }
 
 /// The answer to a method that only the dialog can do: it is refused, and wished for.
 pub(crate) async fn instead_of(gateway: &Gateway, method: Method, request: &RequestFrame) -> ErrorShape {
     let inner = gateway.inner();
-    let wish = match method {
-        Method::DevicePairApprove => parse(method, request).map(|params: params::RequestId| {
+    match wish_for(inner, method, request).await {
+        Ok(Some(wish)) => wish_instead(inner, wish),
+        Ok(None) => desktop_decides(),
+        Err(error) => error,
+    }
+}
+
+async fn wish_for(inner: &Inner, method: Method, request: &RequestFrame) -> Result<Option<Wish>, ErrorShape> {
+    Ok(match method {
+        Method::DevicePairApprove => {
+            let params = parse::<rpc::DevicePairApprove>(request)?;
             waiting_id(inner, &params.request_id).map(Some).map(Wish::Review)
-        }),
-        Method::TidegateTokenNew => parse(method, request).map(|params: TokenNew| {
-            Some(Wish::NewToken { name: params.name, level: params.level, pairing: params.pairing })
-        }),
-        Method::TidegateDevicesUnblock => parse(method, request).map(|params: ById| {
+        }
+        Method::TidegateTokenNew => {
+            let TokenNew { name, level, pairing } = parse::<rpc::TidegateTokenNew>(request)?;
+            Some(Wish::NewToken { name, level, pairing })
+        }
+        Method::TidegateDevicesUnblock => {
+            let params = parse::<rpc::TidegateDevicesUnblock>(request)?;
             let authority = inner.gatekeeper.authority();
-            let block = authority.block(&params.id);
-            block.map(|block| Wish::Unblock { id: block.id(), name: block.name.clone() })
-        }),
-        Method::TidegateConfigConfirm => parse(method, request).map(|params: Confirm| {
-            let id = Setting::parse(&params.key)
-                .and_then(|setting| inner.gatekeeper.authority().ask_again(setting));
+            authority
+                .block(&params.id)
+                .map(|block| Wish::Unblock { id: block.id(), name: block.name.clone() })
+        }
+        Method::TidegateConfigConfirm => {
+            let params = parse::<rpc::TidegateConfigConfirm>(request)?;
+            let setting = Setting::parse(&params.key);
+            let id = setting.and_then(|setting| inner.gatekeeper.authority().ask_again(setting));
             if id.is_some() {
                 // A rejected value waits again.
                 inner.gatekeeper.changed();
             }
             id.map(Some).map(Wish::Review)
-        }),
-        Method::TidegateModelsTake => match parse::<TakeServer>(method, request) {
-            Ok(params) => match inner.host.found_server(&params.model).await {
-                Ok(server) => Ok(Some(Wish::TakeServer(server))),
-                Err(error) => Err(error),
-            },
-            Err(error) => Err(error),
-        },
-        Method::TidegateFilesKeep => match parse::<KeepFile>(method, request) {
-            Ok(params) => match inner.host.set_aside_file(&params.id).await {
-                Ok(file) if file.file.can_keep => Ok(Some(Wish::KeepFile(Box::new(file)))),
-                Ok(_) => Err(ErrorShape::invalid("only files and links can be kept")),
-                Err(error) => Err(error),
-            },
-            Err(error) => Err(error),
-        },
-        Method::TidegateFilesUnshare => match parse::<UnshareFolder>(method, request) {
-            Ok(params) => match inner.host.shared_folder(&params.folder).await {
-                Ok(shared) if shared.files > 0 => Ok(Some(Wish::Unshare(shared))),
-                Ok(_) => Err(ErrorShape::invalid("no file in that folder is shared with other folders")),
-                Err(error) => Err(error),
-            },
-            Err(error) => Err(error),
-        },
-        _ => Ok(None),
-    };
-    match wish {
-        Ok(Some(wish)) => wish_instead(inner, wish),
-        Ok(None) => desktop_decides(),
-        Err(error) => error,
-    }
+        }
+        Method::TidegateModelsTake => {
+            let params = parse::<rpc::TidegateModelsTake>(request)?;
+            Some(Wish::TakeServer(inner.host.found_server(&params.model).await?))
+        }
+        Method::TidegateFilesKeep => {
+            let params = parse::<rpc::TidegateFilesKeep>(request)?;
+            let file = inner.host.set_aside_file(&params.id).await?;
+            if !file.file.can_keep {
+                return Err(ErrorShape::invalid("only files and links can be kept"));
+            }
+            Some(Wish::KeepFile(Box::new(file)))
+        }
+        Method::TidegateFilesUnshare => {
+            let params = parse::<rpc::TidegateFilesUnshare>(request)?;
+            let shared = inner.host.shared_folder(&params.folder).await?;
+            if shared.files == 0 {
+                return Err(ErrorShape::invalid("no file in that folder is shared with other folders"));
+            }
+            Some(Wish::Unshare(shared))
+        }
+        _ => None,
+    })
 }
 
 /// The answer to someone who wanted to decide about something that waits, where the dialog does.
@@ -212,24 +200,25 @@ fn waiting_id(inner: &Inner, prefix: &str) -> Option<String> {
     }
 }
 
-/// `tidegate.connect`: lines for a shell that aim OpenClaw's command line at this gateway. The token
-/// is put in by the shell, from the variable that the lines name.
-pub(crate) async fn connect(caller: &Caller) -> Result<Value, ErrorShape> {
-    const TOKEN: &str = "\"$TIDEGATE_OPENCLAW_TOKEN\"";
-    let status = caller.gateway.inner().host.call(Method::TidegateStatus, json!({})).await?;
-    let url = status.get("url").and_then(Value::as_str);
-    let url = url.ok_or_else(|| ErrorShape::unavailable("the gateway does not listen yet; try again"))?;
-    Ok(json!({
-        "url": url,
-        "variable": "TIDEGATE_OPENCLAW_TOKEN",
-        "lines": [
-            "openclaw config set gateway.mode remote",
-            format!("openclaw config set gateway.remote.url {url}"),
-            format!("openclaw config set gateway.remote.token {TOKEN}"),
-        ],
-        "once": [
-            format!("openclaw gateway health --url {url} --token {TOKEN}"),
-            format!("openclaw tui --url {url} --token {TOKEN}"),
-        ],
-    }))
+/// Lines for a shell that aim OpenClaw's command line at this gateway. The token is put in by the shell, from
+/// the variable that the lines name.
+impl Handler for rpc::TidegateConnect {
+    async fn handle(caller: &Caller, _: Empty) -> Result<ConnectLinesResult, ErrorShape> {
+        const VARIABLE: &str = "TIDEGATE_OPENCLAW_TOKEN";
+        let url = caller.gateway.inner().host.status().await?.url;
+        let token = format!("\"${VARIABLE}\"");
+        Ok(ConnectLinesResult {
+            variable: VARIABLE.to_owned(),
+            lines: vec![
+                "openclaw config set gateway.mode remote".to_owned(),
+                format!("openclaw config set gateway.remote.url {url}"),
+                format!("openclaw config set gateway.remote.token {token}"),
+            ],
+            once: vec![
+                format!("openclaw gateway health --url {url} --token {token}"),
+                format!("openclaw tui --url {url} --token {token}"),
+            ],
+            url,
+        })
+    }
 }

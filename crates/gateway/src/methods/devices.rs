@@ -1,127 +1,136 @@
 //! Waiting and paired devices, as OpenClaw's clients manage them (protocol section 11).
 
-use serde_json::{Value, json};
-use tidegate_protocol::params::{Device, DeviceRename, RequestId, TokenRevoke, TokenRotate};
-use tidegate_protocol::{ErrorCode, ErrorShape};
+use tidegate_protocol::params::{Device, DeviceRename, Empty, RequestId, TokenRevoke, TokenRotate};
+use tidegate_protocol::payload::devices::{
+    ApprovedProgram, ApprovedSubject, DevicePairApproveResult, DevicePairListResult, DevicePairRejectResult,
+    DevicePairRemoveResult, DevicePairRenameResult, DeviceTokenEntry, DeviceTokenRevokeResult,
+    DeviceTokenRotateResult, PairedDevice,
+};
+use tidegate_protocol::payload::surface_params::DurationName;
+use tidegate_protocol::{ErrorCode, ErrorShape, PublicKey, Scope, UnixMillis, rpc};
 use tidegate_trust::Principal;
 use tidegate_trust::authority::{Lifetime, OWN_CLIENT_NAME};
 use tidegate_trust::decision::{Choice, Decider, DecisionError, Duration, NotADecider, Verdict};
 use tidegate_trust::management::{Changed, ManagementError};
 use tidegate_trust::records::DeviceRecord;
 
-use crate::dispatch::Caller;
+use super::local::block_payload;
+use crate::dispatch::{Caller, Handler};
 use crate::gatekeeper::{DecideError, pending_payload, subject_id};
 use crate::now;
 
-/// `device.pair.list`. A device that was not given the right to let others in sees itself only.
-pub(crate) fn list(caller: &Caller) -> Value {
-    let gatekeeper = &caller.gateway.inner().gatekeeper;
-    gatekeeper.tick();
-    let authority = gatekeeper.authority();
-    let sees_all = match caller.session.is_own_surface() {
-        true => true,
-        false => caller.session.scopes().names(&tidegate_protocol::Scope::Pairing),
-    };
-    let is_own = |record: &DeviceRecord| caller.session.principal() == &Principal::Device(record.id);
-    let mut pending: Vec<Value> = match sees_all {
-        true => authority.waiting().iter().map(pending_payload).collect(),
-        false => Vec::new(),
-    };
-    pending.reverse();
-    let mut records: Vec<_> = authority.devices().filter(|(record, _)| sees_all || is_own(record)).collect();
-    records.sort_by_key(|(record, _)| std::cmp::Reverse(record.approved_at));
-    let mut paired: Vec<Value> = records
-        .into_iter()
-        .map(|(record, lifetime)| device_payload(record, lifetime, authority.is_connected(record.id)))
-        .collect();
-    if sees_all && let Some((key, seen)) = authority.own_client() {
-        paired.push(json!({
-            "deviceId": key.device_id(),
-            "publicKey": key,
-            "displayName": OWN_CLIENT_NAME,
-            "builtIn": true,
-            "clientId": "gateway-client",
-            "clientMode": "backend",
-            "platform": std::env::consts::OS,
-            "role": "operator",
-            "roles": ["operator"],
-            "scopes": ["operator.admin"],
-            "createdAtMs": seen,
-            "approvedAtMs": seen,
-            "lastSeenAtMs": seen,
-            "connected": seen.is_some(),
-        }));
+/// The one role that devices have here.
+const OPERATOR: &str = "operator";
+
+/// A device that was not granted `operator.pairing` sees itself only.
+impl Handler for rpc::DevicePairList {
+    async fn handle(caller: &Caller, _: Empty) -> Result<DevicePairListResult, ErrorShape> {
+        let gatekeeper = &caller.gateway.inner().gatekeeper;
+        gatekeeper.tick();
+        let authority = gatekeeper.authority();
+        let is_own_surface = caller.session.is_own_surface();
+        let sees_all = is_own_surface || caller.session.scopes().names(&Scope::Pairing);
+        let is_own = |record: &DeviceRecord| caller.session.principal() == &Principal::Device(record.id);
+        let pending = authority.waiting().iter().rev().filter(|_| sees_all).map(pending_payload).collect();
+        let mut records: Vec<_> =
+            authority.devices().filter(|(record, _)| sees_all || is_own(record)).collect();
+        records.sort_by_key(|(record, _)| std::cmp::Reverse(record.approved_at));
+        let mut paired: Vec<PairedDevice> = records
+            .into_iter()
+            .map(|(record, lifetime)| device_payload(record, lifetime, authority.is_connected(record.id)))
+            .collect();
+        paired.extend(authority.own_client().filter(|_| sees_all).map(own_client_payload));
+        let blocked = is_own_surface.then(|| authority.blocks().iter().map(block_payload).collect());
+        Ok(DevicePairListResult { pending, paired, blocked })
     }
-    let mut list = json!({ "pending": pending, "paired": paired });
-    if caller.session.is_own_surface()
-        && let Some(list) = list.as_object_mut()
-    {
-        let blocked: Vec<Value> = authority.blocks().iter().map(super::local::block_payload).collect();
-        list.insert("blocked".to_owned(), json!(blocked));
-    }
-    list
 }
 
 /// A known device as `device.pair.list` shows it.
-pub(crate) fn device_payload(record: &DeviceRecord, lifetime: Lifetime, connected: bool) -> Value {
-    let token = record.token.as_ref().map(|token| {
-        json!([{
-            "role": "operator",
-            "scopes": record.grant.granted,
-            "createdAtMs": token.created_at,
-            "rotatedAtMs": token.rotated_at,
-            "revokedAtMs": token.revoked_at,
-        }])
+pub(crate) fn device_payload(record: &DeviceRecord, lifetime: Lifetime, connected: bool) -> PairedDevice {
+    let scopes: Vec<Scope> = record.grant.granted.to_vec();
+    let token = record.token.as_ref().map(|token| DeviceTokenEntry {
+        role: OPERATOR.to_owned(),
+        scopes: scopes.clone(),
+        created_at_ms: token.created_at,
+        rotated_at_ms: token.rotated_at,
+        revoked_at_ms: token.revoked_at,
     });
-    let mut payload = json!({
-        "deviceId": record.id,
-        "publicKey": record.key,
-        "displayName": record.label.as_ref().or(record.claims.display_name.as_ref()),
-        "operatorLabel": record.label,
-        "platform": record.claims.platform,
-        "deviceFamily": record.claims.device_family,
-        "clientId": record.claims.client_id,
-        "clientMode": record.claims.client_mode,
-        "role": "operator",
-        "roles": ["operator"],
-        "scopes": record.grant.granted,
-        "approvedVia": "owner",
-        "lasts": match lifetime {
-            Lifetime::Always => "always",
-            Lifetime::UntilQuit => "until-quit",
-            Lifetime::Once(_) => "once",
-        },
-        "createdAtMs": record.created_at,
-        "approvedAtMs": record.approved_at,
-        "lastSeenAtMs": record.last_seen_at,
-        "lastSeenFrom": record.last_seen_from,
-        "connected": connected,
-        "tokens": token,
-    });
-    if let Some(payload) = payload.as_object_mut() {
-        payload.retain(|_, value| !value.is_null());
+    PairedDevice {
+        device_id: record.id,
+        public_key: record.key,
+        display_name: record.label.clone().or_else(|| record.claims.display_name.clone()),
+        operator_label: record.label.clone(),
+        built_in: None,
+        platform: record.claims.platform.clone(),
+        device_family: record.claims.device_family.clone(),
+        client_id: record.claims.client_id.clone(),
+        client_mode: record.claims.client_mode.clone(),
+        role: OPERATOR.to_owned(),
+        roles: vec![OPERATOR.to_owned()],
+        scopes,
+        approved_via: Some("owner".to_owned()),
+        lasts: Some(match lifetime {
+            Lifetime::Always => DurationName::Always,
+            Lifetime::UntilQuit => DurationName::UntilQuit,
+            Lifetime::Once(_) => DurationName::Once,
+        }),
+        created_at_ms: Some(record.created_at),
+        approved_at_ms: Some(record.approved_at),
+        last_seen_at_ms: record.last_seen_at,
+        last_seen_from: record.last_seen_from.clone(),
+        connected,
+        tokens: token.map(|token| vec![token]),
     }
-    payload
 }
 
-/// `device.pair.approve`: everything that is asked, always.
-pub(crate) async fn approve(caller: &Caller, params: RequestId) -> Result<Value, ErrorShape> {
-    let verdict = Verdict::Approve { choice: Choice::All, duration: Duration::Always };
-    let subject = decide(caller, &params.request_id, None, &verdict).await?;
-    let authority = caller.gateway.inner().gatekeeper.authority();
-    let device = authority
-        .devices()
-        .find(|(record, _)| record.id.to_string() == subject)
-        .map(|(record, lifetime)| device_payload(record, lifetime, authority.is_connected(record.id)));
-    Ok(
-        json!({ "requestId": params.request_id, "device": device.unwrap_or_else(|| json!({ "deviceId": subject })) }),
-    )
+fn own_client_payload((key, seen): (PublicKey, Option<UnixMillis>)) -> PairedDevice {
+    PairedDevice {
+        device_id: key.device_id(),
+        public_key: key,
+        display_name: Some(OWN_CLIENT_NAME.to_owned()),
+        operator_label: None,
+        built_in: Some(true),
+        platform: std::env::consts::OS.to_owned(),
+        device_family: None,
+        client_id: "gateway-client".to_owned(),
+        client_mode: "backend".to_owned(),
+        role: OPERATOR.to_owned(),
+        roles: vec![OPERATOR.to_owned()],
+        scopes: vec![Scope::Admin],
+        approved_via: None,
+        lasts: None,
+        created_at_ms: seen,
+        approved_at_ms: seen,
+        last_seen_at_ms: seen,
+        last_seen_from: None,
+        connected: seen.is_some(),
+        tokens: None,
+    }
 }
 
-/// `device.pair.reject`.
-pub(crate) async fn reject(caller: &Caller, params: RequestId) -> Result<Value, ErrorShape> {
-    let subject = decide(caller, &params.request_id, None, &Verdict::Reject).await?;
-    Ok(json!({ "requestId": params.request_id, "deviceId": subject }))
+/// Everything that is asked, always.
+impl Handler for rpc::DevicePairApprove {
+    async fn handle(caller: &Caller, params: RequestId) -> Result<DevicePairApproveResult, ErrorShape> {
+        let verdict = Verdict::Approve { choice: Choice::All, duration: Duration::Always };
+        let subject = decide(caller, &params.request_id, None, &verdict).await?;
+        let authority = caller.gateway.inner().gatekeeper.authority();
+        let device = authority
+            .devices()
+            .find(|(record, _)| record.id.to_string() == subject)
+            .map(|(record, lifetime)| device_payload(record, lifetime, authority.is_connected(record.id)));
+        let device = device
+            .map_or(ApprovedSubject::Program(ApprovedProgram { device_id: subject }), |device| {
+                ApprovedSubject::Device(Box::new(device))
+            });
+        Ok(DevicePairApproveResult { request_id: params.request_id, device })
+    }
+}
+
+impl Handler for rpc::DevicePairReject {
+    async fn handle(caller: &Caller, params: RequestId) -> Result<DevicePairRejectResult, ErrorShape> {
+        let subject = decide(caller, &params.request_id, None, &Verdict::Reject).await?;
+        Ok(DevicePairRejectResult { request_id: params.request_id, device_id: subject })
+    }
 }
 
 /// Takes a decision through the one sink, and tells whom it was about.
@@ -151,7 +160,7 @@ pub(crate) async fn decide(
 
 fn not_a_decider(caller: &Caller, error: NotADecider) -> ErrorShape {
     match error {
-        NotADecider::NotGiven => caller.session.dialect().missing_scope(&tidegate_protocol::Scope::Pairing),
+        NotADecider::NotGiven => caller.session.dialect().missing_scope(&Scope::Pairing),
         NotADecider::SubagentClient => ErrorShape::new(ErrorCode::Forbidden, error.to_string()),
     }
 }
@@ -169,55 +178,64 @@ fn decide_error(caller: &Caller, error: &DecideError) -> ErrorShape {
     }
 }
 
-/// `device.pair.remove`.
-pub(crate) async fn remove(caller: &Caller, params: Device) -> Result<Value, ErrorShape> {
-    let changed = {
-        let mut authority = caller.gateway.inner().gatekeeper.authority();
-        authority.remove_device(&caller.session, params.device_id, now::moment())
-    };
-    let ((), saved) = settle(caller, changed).await?;
-    Ok(with_note(json!({ "deviceId": params.device_id }), saved))
-}
-
-/// `device.pair.rename`.
-pub(crate) async fn rename(caller: &Caller, params: DeviceRename) -> Result<Value, ErrorShape> {
-    let changed = {
-        let mut authority = caller.gateway.inner().gatekeeper.authority();
-        authority.rename_device(&caller.session, params.device_id, &params.label, now::moment())
-    };
-    let (label, saved) = settle(caller, changed).await?;
-    Ok(with_note(json!({ "deviceId": params.device_id, "label": label }), saved))
-}
-
-/// `device.token.rotate`. The new token is told to the device itself and to the person only.
-pub(crate) async fn rotate(caller: &Caller, params: TokenRotate) -> Result<Value, ErrorShape> {
-    let entropy = now::entropy().map_err(|error| ErrorShape::unavailable(error.to_string()))?;
-    let changed = {
-        let mut authority = caller.gateway.inner().gatekeeper.authority();
-        authority.rotate_token(&caller.session, params.device_id, &params.role, &entropy, now::moment())
-    };
-    let (rotated, saved) = settle(caller, changed).await?;
-    let mut payload = json!({
-        "deviceId": params.device_id,
-        "role": params.role,
-        "scopes": rotated.scopes,
-        "rotatedAtMs": rotated.at,
-        "tokenDelivery": if rotated.token.is_some() { "in-band" } else { "withheld-cross-device" },
-    });
-    if let (Some(payload), Some(token)) = (payload.as_object_mut(), &rotated.token) {
-        payload.insert("token".to_owned(), json!(token.reveal()));
+impl Handler for rpc::DevicePairRemove {
+    async fn handle(caller: &Caller, params: Device) -> Result<DevicePairRemoveResult, ErrorShape> {
+        let changed = {
+            let mut authority = caller.gateway.inner().gatekeeper.authority();
+            authority.remove_device(&caller.session, params.device_id, now::moment())
+        };
+        let ((), saved) = settle(caller, changed).await?;
+        Ok(DevicePairRemoveResult { device_id: params.device_id, note: unsaved_note(saved) })
     }
-    Ok(with_note(payload, saved))
 }
 
-/// `device.token.revoke`.
-pub(crate) async fn revoke(caller: &Caller, params: TokenRevoke) -> Result<Value, ErrorShape> {
-    let changed = {
-        let mut authority = caller.gateway.inner().gatekeeper.authority();
-        authority.revoke_token(&caller.session, params.device_id, &params.role, now::moment())
-    };
-    let (at, saved) = settle(caller, changed).await?;
-    Ok(with_note(json!({ "deviceId": params.device_id, "role": params.role, "revokedAtMs": at }), saved))
+impl Handler for rpc::DevicePairRename {
+    async fn handle(caller: &Caller, params: DeviceRename) -> Result<DevicePairRenameResult, ErrorShape> {
+        let changed = {
+            let mut authority = caller.gateway.inner().gatekeeper.authority();
+            authority.rename_device(&caller.session, params.device_id, &params.label, now::moment())
+        };
+        let (label, saved) = settle(caller, changed).await?;
+        Ok(DevicePairRenameResult { device_id: params.device_id, label, note: unsaved_note(saved) })
+    }
+}
+
+/// The new token is told to the device itself and to the person only.
+impl Handler for rpc::DeviceTokenRotate {
+    async fn handle(caller: &Caller, params: TokenRotate) -> Result<DeviceTokenRotateResult, ErrorShape> {
+        let entropy = now::entropy().map_err(|error| ErrorShape::unavailable(error.to_string()))?;
+        let changed = {
+            let mut authority = caller.gateway.inner().gatekeeper.authority();
+            authority.rotate_token(&caller.session, params.device_id, &params.role, &entropy, now::moment())
+        };
+        let (rotated, saved) = settle(caller, changed).await?;
+        let delivery = if rotated.token.is_some() { "in-band" } else { "withheld-cross-device" };
+        Ok(DeviceTokenRotateResult {
+            device_id: params.device_id,
+            role: params.role,
+            scopes: rotated.scopes.to_vec(),
+            rotated_at_ms: rotated.at,
+            token_delivery: delivery.to_owned(),
+            token: rotated.token.as_ref().map(|token| token.reveal().to_owned()),
+            note: unsaved_note(saved),
+        })
+    }
+}
+
+impl Handler for rpc::DeviceTokenRevoke {
+    async fn handle(caller: &Caller, params: TokenRevoke) -> Result<DeviceTokenRevokeResult, ErrorShape> {
+        let changed = {
+            let mut authority = caller.gateway.inner().gatekeeper.authority();
+            authority.revoke_token(&caller.session, params.device_id, &params.role, now::moment())
+        };
+        let (at, saved) = settle(caller, changed).await?;
+        Ok(DeviceTokenRevokeResult {
+            device_id: params.device_id,
+            role: params.role,
+            revoked_at_ms: at,
+            note: unsaved_note(saved),
+        })
+    }
 }
 
 /// Commits a change that already counts.
@@ -237,10 +255,7 @@ fn management_error(caller: &Caller, error: &ManagementError) -> ErrorShape {
 }
 
 /// Says so when a change holds only until restart, because it could not be saved yet.
-pub(crate) fn with_note(mut payload: Value, saved: bool) -> Value {
-    if !saved && let Some(payload) = payload.as_object_mut() {
-        let note = "This holds until restart: it could not be saved yet, and saving is tried again.";
-        payload.insert("note".to_owned(), json!(note));
-    }
-    payload
+pub(crate) fn unsaved_note(saved: bool) -> Option<String> {
+    let note = "This holds until restart: it could not be saved yet, and saving is tried again.";
+    (!saved).then(|| note.to_owned())
 }

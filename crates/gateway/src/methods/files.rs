@@ -1,75 +1,77 @@
 //! Files that were set aside: a person's decisions about them, and what the audit log says.
 
-use serde_json::{Value, json};
 use tidegate_protocol::payload::files::{FileDecidedResult, SetAsideFile, SharedFolder};
 use tidegate_protocol::payload::surface_params::{ById, KeepFile, UnshareFolder};
-use tidegate_protocol::{ErrorShape, Method, text};
+use tidegate_protocol::{ErrorShape, rpc, text};
 use tidegate_trust::audit::{AuditEvent, Weight};
 
 use super::settings::decider;
-use crate::dispatch::Caller;
+use crate::dispatch::{Caller, Handler};
 use crate::gateway::{Gateway, Inner};
 use crate::now;
 
 /// The most characters of a path in the audit log.
 const MAX_PATH: usize = 200;
 
-/// `tidegate.files.keep`, where the command line is the person's place.
-pub(crate) async fn keep(caller: &Caller, params: KeepFile) -> Result<Value, ErrorShape> {
-    decider(caller)?;
-    let by = caller.session.principal().name();
-    decide(caller.gateway.inner(), Method::TidegateFilesKeep, json!(params), &by).await
-}
-
-/// `tidegate.files.discard`.
-pub(crate) async fn discard(caller: &Caller, params: ById) -> Result<Value, ErrorShape> {
-    let by = caller.session.principal().name();
-    decide(caller.gateway.inner(), Method::TidegateFilesDiscard, json!(params), &by).await
-}
-
-/// `tidegate.files.unshare`, where the command line is the person's place.
-pub(crate) async fn unshare(caller: &Caller, params: UnshareFolder) -> Result<Value, ErrorShape> {
-    decider(caller)?;
-    let by = caller.session.principal().name();
-    carry_out_unsharing(caller.gateway.inner(), &params, &by).await
-}
-
-/// Has the host give a folder copies of its own, and says so. Without `apply` it only tells.
-pub(crate) async fn carry_out_unsharing(
-    inner: &Inner,
-    params: &UnshareFolder,
-    by: &str,
-) -> Result<Value, ErrorShape> {
-    let answer = inner.host.call(Method::TidegateFilesUnshare, json!(params)).await?;
-    let done = serde_json::from_value::<SharedFolder>(answer.clone()).ok().filter(|done| done.unshared);
-    if let Some(SharedFolder { folder, files, bytes, left, .. }) = done {
-        let kind = "files.unshared";
-        let folder = text::one_line(&folder, MAX_PATH);
-        let line = format!("{kind} folder={folder} files={files} bytes={bytes} left={left} by={by}");
-        inner.gatekeeper.audit(AuditEvent::new(now::wall(), Weight::Info, kind, folder, line));
+/// Where the command line is the person's place.
+impl Handler for rpc::TidegateFilesKeep {
+    async fn handle(caller: &Caller, params: KeepFile) -> Result<FileDecidedResult, ErrorShape> {
+        decider(caller)?;
+        keep(caller.gateway.inner(), params, &caller.session.principal().name()).await
     }
-    Ok(answer)
 }
 
-/// Has the host carry out what was decided, and says so.
-pub(crate) async fn decide(
+impl Handler for rpc::TidegateFilesDiscard {
+    async fn handle(caller: &Caller, params: ById) -> Result<FileDecidedResult, ErrorShape> {
+        let inner = caller.gateway.inner();
+        let discarded = inner.host.discard_file(params.id).await;
+        decided(inner, discarded, None, &caller.session.principal().name())
+    }
+}
+
+/// Where the command line is the person's place.
+impl Handler for rpc::TidegateFilesUnshare {
+    async fn handle(caller: &Caller, params: UnshareFolder) -> Result<SharedFolder, ErrorShape> {
+        decider(caller)?;
+        let inner = caller.gateway.inner();
+        match params.apply {
+            true => unshare(inner, &params.folder, &caller.session.principal().name()).await,
+            false => inner.host.shared_folder(&params.folder).await,
+        }
+    }
+}
+
+/// Has the host give a folder copies of its own, and says so.
+pub(crate) async fn unshare(inner: &Inner, folder: &str, by: &str) -> Result<SharedFolder, ErrorShape> {
+    let done = inner.host.unshare(folder).await?;
+    let (kind, folder) = ("files.unshared", text::one_line(&done.folder, MAX_PATH));
+    let SharedFolder { files, bytes, left, .. } = done;
+    let line = format!("{kind} folder={folder} files={files} bytes={bytes} left={left} by={by}");
+    inner.gatekeeper.audit(AuditEvent::new(now::wall(), Weight::Info, kind, folder, line));
+    Ok(done)
+}
+
+/// Has the host put a file back, and says so.
+pub(crate) async fn keep(inner: &Inner, file: KeepFile, by: &str) -> Result<FileDecidedResult, ErrorShape> {
+    let digest = file.digest.as_deref().map(|digest| text::one_line(digest, 64));
+    let kept = inner.host.keep_file(file).await;
+    decided(inner, kept, digest, by)
+}
+
+fn decided(
     inner: &Inner,
-    method: Method,
-    params: Value,
+    decided: Result<FileDecidedResult, ErrorShape>,
+    digest: Option<String>,
     by: &str,
-) -> Result<Value, ErrorShape> {
-    let digest = params.get("digest").and_then(Value::as_str).map(|digest| text::one_line(digest, 64));
-    let answer = inner.host.call(method, params).await;
+) -> Result<FileDecidedResult, ErrorShape> {
     // Also where it failed: the file may be gone, and surfaces that show it look again.
     inner.gatekeeper.changed();
-    let answer = answer?;
-    if let Ok(file) = serde_json::from_value::<FileDecidedResult>(answer.clone()) {
-        let kind = if file.kept { "file.kept" } else { "file.discarded" };
-        let digest = digest.map(|digest| format!(" digest={digest}")).unwrap_or_default();
-        let line = format!("{}{digest} by={by}", subject(kind, &file.id, &file.path, &file.workspace));
-        inner.gatekeeper.audit(AuditEvent::new(now::wall(), Weight::Info, kind, file.id, line));
-    }
-    Ok(answer)
+    let file = decided?;
+    let kind = if file.kept { "file.kept" } else { "file.discarded" };
+    let digest = digest.map(|digest| format!(" digest={digest}")).unwrap_or_default();
+    let line = format!("{}{digest} by={by}", subject(kind, &file.id, &file.path, &file.workspace));
+    inner.gatekeeper.audit(AuditEvent::new(now::wall(), Weight::Info, kind, file.id.clone(), line));
+    Ok(file)
 }
 
 impl Gateway {

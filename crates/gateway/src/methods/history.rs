@@ -1,12 +1,15 @@
 //! `chat.history`: a transcript in pages, from its end backwards (protocol section 15, appendix C).
 
 use serde_json::{Value, json};
-use tidegate_protocol::ErrorShape;
 use tidegate_protocol::params::ChatHistory;
+use tidegate_protocol::payload::chat::{
+    ChatHistoryPage, ChatHistoryReset, ChatHistoryResult, PendingInputs, Reset,
+};
+use tidegate_protocol::{ErrorShape, rpc};
 use tidegate_store::{TranscriptEntry, TranscriptPage};
 
 use super::{sessions, store_error};
-use crate::dispatch::Caller;
+use crate::dispatch::{Caller, Handler};
 
 /// How many messages a page has when the client does not say.
 const DEFAULT_LIMIT: u32 = 200;
@@ -26,46 +29,50 @@ const DEFAULT_MAX_CHARS: u32 = 12_000;
 
 /// A page of a session's transcript. `offset` counts the messages after it; `nextOffset` asks for the
 /// page before it.
-pub(crate) async fn history(caller: &Caller, params: ChatHistory) -> Result<Value, ErrorShape> {
-    refuse_contradictions(&params)?;
-    // Cursors tell what is new since a page. This gateway gives none, so this one is another's: the
-    // client begins anew.
-    if params.cursor.is_some() {
-        return Ok(json!({ "kind": "reset" }));
+impl Handler for rpc::ChatHistory {
+    async fn handle(caller: &Caller, params: ChatHistory) -> Result<ChatHistoryResult, ErrorShape> {
+        refuse_contradictions(&params)?;
+        // Cursors tell what is new since a page. This gateway gives none, so this one is another's: the
+        // client begins anew.
+        if params.cursor.is_some() {
+            return Ok(ChatHistoryResult::Reset(ChatHistoryReset { kind: Reset::Reset }));
+        }
+        let store = caller.gateway.inner().gatekeeper.store();
+        let limit = params.limit.unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT);
+        let offset = params.offset.unwrap_or(0);
+        let row = store.session(params.session_key.clone()).await.map_err(|error| store_error(&error))?;
+        let Some(row) = row else {
+            return Ok(ChatHistoryResult::Page(Box::new(ChatHistoryPage {
+                session_key: params.session_key,
+                session_id: None,
+                messages: Vec::new(),
+                has_more: false,
+                offset: params.offset.map(u64::from),
+                next_offset: None,
+                total_messages: 0,
+                pending_inputs: None,
+                defaults: sessions::defaults(caller).await,
+                session_info: None,
+                thinking_level: "off".to_owned(),
+            })));
+        };
+        let page = store.transcript_page(row.session_id.clone(), u64::from(offset), limit).await;
+        let page = page.map_err(|error| store_error(&error))?;
+        let fitted = Fitted::of(&page, u64::from(offset), &Bounds::of(&params));
+        Ok(ChatHistoryResult::Page(Box::new(ChatHistoryPage {
+            session_info: Some(sessions::row_payload(&row)),
+            session_key: row.key,
+            session_id: Some(row.session_id),
+            messages: fitted.messages,
+            has_more: fitted.next_offset.is_some(),
+            offset: params.offset.map(u64::from),
+            next_offset: fitted.next_offset,
+            total_messages: page.total,
+            pending_inputs: Some(PendingInputs { items: Vec::new(), total: 0 }),
+            defaults: sessions::defaults(caller).await,
+            thinking_level: "off".to_owned(),
+        })))
     }
-    let store = caller.gateway.inner().gatekeeper.store();
-    let limit = params.limit.unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT);
-    let offset = params.offset.unwrap_or(0);
-    let row = store.session(params.session_key.clone()).await.map_err(|error| store_error(&error))?;
-    let Some(row) = row else {
-        let mut answer = json!({
-            "sessionKey": params.session_key,
-            "messages": [],
-            "hasMore": false,
-            "totalMessages": 0,
-            "defaults": sessions::defaults(caller).await,
-            "thinkingLevel": "off",
-        });
-        insert(&mut answer, "offset", params.offset);
-        return Ok(answer);
-    };
-    let page = store.transcript_page(row.session_id.clone(), u64::from(offset), limit).await;
-    let page = page.map_err(|error| store_error(&error))?;
-    let fitted = Fitted::of(&page, u64::from(offset), &Bounds::of(&params));
-    let mut answer = json!({
-        "sessionKey": row.key,
-        "sessionId": row.session_id,
-        "messages": fitted.messages,
-        "hasMore": fitted.next_offset.is_some(),
-        "totalMessages": page.total,
-        "pendingInputs": { "items": [], "total": 0 },
-        "defaults": sessions::defaults(caller).await,
-        "sessionInfo": sessions::row_payload(&row),
-        "thinkingLevel": "off",
-    });
-    insert(&mut answer, "offset", params.offset);
-    insert(&mut answer, "nextOffset", fitted.next_offset);
-    Ok(answer)
 }
 
 fn refuse_contradictions(params: &ChatHistory) -> Result<(), ErrorShape> {
@@ -80,13 +87,6 @@ fn refuse_contradictions(params: &ChatHistory) -> Result<(), ErrorShape> {
         return Err(ErrorShape::invalid("sessionId requires messageId"));
     }
     Ok(())
-}
-
-/// A field that is there only when it has a value.
-fn insert<T: Into<Value>>(answer: &mut Value, name: &str, value: Option<T>) {
-    if let (Some(answer), Some(value)) = (answer.as_object_mut(), value) {
-        answer.insert(name.to_owned(), value.into());
-    }
 }
 
 /// How large a page and its parts may be.

@@ -1,32 +1,85 @@
 //! Lists of what Tidegate does not have: empty, and true.
 
-use serde_json::{Value, json};
-use tidegate_protocol::Method;
+use std::collections::BTreeMap;
 
+use serde_json::Value;
+use tidegate_protocol::params::{Empty, ListOptions};
+use tidegate_protocol::payload::lists::{
+    ChannelsStatusResult, CommandsListResult, CronListResult, CronStatusResult, NodeListResult,
+    QuestionListResult, TaskSuggestionsListResult,
+};
+use tidegate_protocol::{ErrorShape, rpc};
+
+use crate::dispatch::{Caller, Handler};
 use crate::now;
 
-/// The empty list of a method.
-pub(crate) fn empty(method: Method) -> Value {
-    match method {
-        Method::CommandsList => json!({ "commands": [] }),
-        Method::CronList => json!({
-            "jobs": [], "total": 0, "offset": 0, "limit": 0, "hasMore": false, "nextOffset": null,
-        }),
-        Method::CronStatus => json!({ "enabled": false, "storePath": null, "jobs": 0, "nextWakeAtMs": null }),
-        Method::NodeList => json!({ "ts": now::wall(), "nodes": [] }),
-        Method::ChannelsStatus => json!({
-            "ts": now::wall(),
-            "channelOrder": [],
-            "channelLabels": {},
-            "channelDetailLabels": {},
-            "channelSystemImages": {},
-            "channelMeta": [],
-            "channels": {},
-            "channelAccounts": {},
-            "channelDefaultAccountId": {},
-        }),
-        Method::QuestionList => json!({ "questions": [] }),
-        Method::TaskSuggestionsList => json!({ "suggestions": [] }),
-        _ => json!([]),
+impl Handler for rpc::LastHeartbeat {
+    async fn handle(_: &Caller, _: Empty) -> Result<(), ErrorShape> {
+        Ok(())
+    }
+}
+
+impl Handler for rpc::CommandsList {
+    async fn handle(_: &Caller, _: ListOptions) -> Result<CommandsListResult, ErrorShape> {
+        Ok(CommandsListResult { commands: Vec::new() })
+    }
+}
+
+impl Handler for rpc::CronList {
+    async fn handle(_: &Caller, _: ListOptions) -> Result<CronListResult, ErrorShape> {
+        Ok(CronListResult {
+            jobs: Vec::new(),
+            total: 0,
+            offset: 0,
+            limit: 0,
+            has_more: false,
+            next_offset: None,
+        })
+    }
+}
+
+impl Handler for rpc::CronStatus {
+    async fn handle(_: &Caller, _: ListOptions) -> Result<CronStatusResult, ErrorShape> {
+        Ok(CronStatusResult { enabled: false, store_path: None, jobs: 0, next_wake_at_ms: None })
+    }
+}
+
+impl Handler for rpc::NodeList {
+    async fn handle(_: &Caller, _: ListOptions) -> Result<NodeListResult, ErrorShape> {
+        Ok(NodeListResult { ts: now::wall(), nodes: Vec::new() })
+    }
+}
+
+impl Handler for rpc::ChannelsStatus {
+    async fn handle(_: &Caller, _: ListOptions) -> Result<ChannelsStatusResult, ErrorShape> {
+        Ok(ChannelsStatusResult {
+            ts: now::wall(),
+            channel_order: Vec::new(),
+            channel_labels: BTreeMap::new(),
+            channel_detail_labels: BTreeMap::new(),
+            channel_system_images: BTreeMap::new(),
+            channel_meta: Vec::new(),
+            channels: BTreeMap::new(),
+            channel_accounts: BTreeMap::new(),
+            channel_default_account_id: BTreeMap::new(),
+        })
+    }
+}
+
+impl Handler for rpc::QuestionList {
+    async fn handle(_: &Caller, _: ListOptions) -> Result<QuestionListResult, ErrorShape> {
+        Ok(QuestionListResult { questions: Vec::new() })
+    }
+}
+
+impl Handler for rpc::PluginApprovalList {
+    async fn handle(_: &Caller, _: ListOptions) -> Result<Vec<Value>, ErrorShape> {
+        Ok(Vec::new())
+    }
+}
+
+impl Handler for rpc::TaskSuggestionsList {
+    async fn handle(_: &Caller, _: ListOptions) -> Result<TaskSuggestionsListResult, ErrorShape> {
+        Ok(TaskSuggestionsListResult { suggestions: Vec::new() })
     }
 }

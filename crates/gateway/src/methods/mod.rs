@@ -8,6 +8,7 @@ pub(crate) mod desktop;
 pub(crate) mod devices;
 pub(crate) mod files;
 pub(crate) mod history;
+pub(crate) mod host;
 pub(crate) mod lists;
 pub(crate) mod local;
 pub(crate) mod sessions;

@@ -2,191 +2,210 @@
 
 use std::time::Duration;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use tidegate_protocol::params::{
-    PATCHABLE, SessionRef, SessionsDelete, SessionsList, SessionsPatch, SessionsPreview, SessionsReset,
+    Empty, PATCHABLE, SessionRef, SessionsDelete, SessionsList, SessionsPatch, SessionsPreview, SessionsReset,
 };
-use tidegate_protocol::{ErrorShape, SessionId, SessionKey, text};
+use tidegate_protocol::payload::sessions::{
+    PreviewItem, SessionEntry, SessionModelDefaults, SessionPreview, SessionStatus, SessionsDeleteResult,
+    SessionsDescribeResult, SessionsListResult, SessionsPatchResult, SessionsPreviewResult,
+    SessionsResetResult, Subscribed,
+};
+use tidegate_protocol::payload::system::StatusSession;
+use tidegate_protocol::{ErrorShape, SessionId, SessionKey, rpc, text};
 use tidegate_store::{Outcome, RunState, SessionFilter, SessionPatch, SessionRow, TranscriptEntry};
 
 use super::store_error;
-use crate::dispatch::Caller;
+use crate::dispatch::{Caller, Handler};
 use crate::now;
 
+/// The file that holds them, for clients that show one.
+pub(crate) const FILE: &str = "tidegate.sqlite";
 /// The most sessions in one answer.
 const MAX_LISTED: u32 = 500;
 
-/// `sessions.list`.
-pub(crate) async fn list(caller: &Caller, params: SessionsList) -> Result<Value, ErrorShape> {
-    let limit = params.limit.unwrap_or(100).clamp(1, MAX_LISTED);
-    let store = caller.gateway.inner().gatekeeper.store();
-    let active = params.active_minutes.map(|minutes| Duration::from_secs(u64::from(minutes) * 60));
-    let filter = SessionFilter {
-        agent: params.agent_id,
-        spawned_by: params.spawned_by,
-        updated_since: active.map(|since| {
-            let since = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
-            tidegate_protocol::UnixMillis(now::wall().0.saturating_sub(since))
-        }),
-        search: params.search,
-        label: params.label,
-        limit,
-    };
-    let rows = store.sessions(filter).await.map_err(|error| store_error(&error))?;
-    let total = store.count_sessions().await.map_err(|error| store_error(&error))?;
-    let mut sessions = Vec::with_capacity(rows.len());
-    for row in &rows {
-        let mut payload = row_payload(row);
-        if params.include_last_message == Some(true) || params.include_derived_titles == Some(true) {
-            let last = store
-                .transcript(row.session_id.clone(), None, 1)
-                .await
-                .map_err(|error| store_error(&error))?;
-            let preview = last.first().map(|entry| text::one_line(&plain_text(&entry.body), 200));
-            payload.insert("lastMessagePreview".to_owned(), json!(preview));
+impl Handler for rpc::SessionsList {
+    async fn handle(caller: &Caller, params: SessionsList) -> Result<SessionsListResult, ErrorShape> {
+        let limit = params.limit.unwrap_or(100).clamp(1, MAX_LISTED);
+        let store = caller.gateway.inner().gatekeeper.store();
+        let active = params.active_minutes.map(|minutes| Duration::from_secs(u64::from(minutes) * 60));
+        let filter = SessionFilter {
+            agent: params.agent_id,
+            spawned_by: params.spawned_by,
+            updated_since: active.map(|since| {
+                let since = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
+                tidegate_protocol::UnixMillis(now::wall().0.saturating_sub(since))
+            }),
+            search: params.search,
+            label: params.label,
+            limit,
+        };
+        let rows = store.sessions(filter).await.map_err(|error| store_error(&error))?;
+        let total = store.count_sessions().await.map_err(|error| store_error(&error))?;
+        let mut sessions = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let mut entry = row_payload(row);
+            if params.include_last_message == Some(true) || params.include_derived_titles == Some(true) {
+                let last = store
+                    .transcript(row.session_id.clone(), None, 1)
+                    .await
+                    .map_err(|error| store_error(&error))?;
+                entry.last_message_preview =
+                    last.first().map(|entry| text::one_line(&plain_text(&entry.body), 200));
+            }
+            sessions.push(entry);
         }
-        sessions.push(Value::Object(payload));
+        let count = u64::try_from(sessions.len()).unwrap_or(u64::MAX);
+        Ok(SessionsListResult {
+            ts: now::wall(),
+            path: FILE.to_owned(),
+            count,
+            total_count: total,
+            limit_applied: limit,
+            next_offset: None,
+            has_more: count < total && rows.len() == limit as usize,
+            owners: Vec::new(),
+            defaults: defaults(caller).await,
+            sessions,
+        })
     }
-    Ok(json!({
-        "ts": now::wall(),
-        "path": "tidegate.sqlite",
-        "count": sessions.len(),
-        "totalCount": total,
-        "limitApplied": limit,
-        "nextOffset": null,
-        "hasMore": u64::try_from(sessions.len()).unwrap_or(u64::MAX) < total && rows.len() == limit as usize,
-        "owners": [],
-        "defaults": defaults(caller).await,
-        "sessions": sessions,
-    }))
 }
 
 /// What sessions use when nobody chose.
-pub(crate) async fn defaults(caller: &Caller) -> Value {
+pub(crate) async fn defaults(caller: &Caller) -> SessionModelDefaults {
     let model = match caller.gateway.inner().models.get() {
         Some(models) => Some(models.default_model().await.name()),
         None => None,
     };
-    json!({
-        "modelProvider": model.as_ref().map(|model| model.provider.clone()),
-        "model": model.as_ref().map(|model| model.model.clone()),
-        "contextTokens": null,
-    })
+    let (model_provider, model) = model.map(|name| (name.provider, name.model)).unzip();
+    SessionModelDefaults { model_provider, model, context_tokens: None }
 }
 
-/// `sessions.describe`.
-pub(crate) async fn describe(caller: &Caller, params: SessionRef) -> Result<Value, ErrorShape> {
-    let store = caller.gateway.inner().gatekeeper.store();
-    let row = store.session(params.key.clone()).await.map_err(|error| store_error(&error))?;
-    Ok(json!({ "ts": now::wall(), "session": row.as_ref().map(row_payload) }))
-}
-
-/// `sessions.preview`.
-pub(crate) async fn preview(caller: &Caller, params: SessionsPreview) -> Result<Value, ErrorShape> {
-    let store = caller.gateway.inner().gatekeeper.store();
-    let limit = params.limit.unwrap_or(12).clamp(1, 50);
-    let max_chars = params.max_chars.unwrap_or(240).clamp(20, 2000) as usize;
-    let mut previews = Vec::new();
-    for key in params.keys.into_iter().take(64) {
-        let row = store.session(key.clone()).await.map_err(|error| store_error(&error))?;
-        let Some(row) = row else {
-            previews.push(json!({ "key": key, "status": "missing", "items": [] }));
-            continue;
-        };
-        let entries =
-            store.transcript(row.session_id, None, limit).await.map_err(|error| store_error(&error))?;
-        let items: Vec<Value> = entries
-            .iter()
-            .map(|entry| (entry.body.get("role").cloned(), plain_text(&entry.body)))
-            .filter(|(_, text)| !text.is_empty())
-            .map(|(role, text)| json!({ "role": role, "text": text::one_line(&text, max_chars) }))
-            .collect();
-        let status = if items.is_empty() { "empty" } else { "ok" };
-        previews.push(json!({ "key": key, "status": status, "items": items }));
+impl Handler for rpc::SessionsDescribe {
+    async fn handle(caller: &Caller, params: SessionRef) -> Result<SessionsDescribeResult, ErrorShape> {
+        let store = caller.gateway.inner().gatekeeper.store();
+        let row = store.session(params.key.clone()).await.map_err(|error| store_error(&error))?;
+        Ok(SessionsDescribeResult { ts: now::wall(), session: row.as_ref().map(row_payload) })
     }
-    Ok(json!({ "ts": now::wall(), "previews": previews }))
 }
 
-/// `sessions.patch`. Lineage is a fact of the runtime: naming it here is an error.
-pub(crate) async fn patch(caller: &Caller, params: SessionsPatch) -> Result<Value, ErrorShape> {
-    let mut patch = SessionPatch::default();
-    for (name, value) in params.fields {
-        match (name.as_str(), value) {
-            ("label", Value::Null) => patch.label = Some(None),
-            ("label", Value::String(label)) if label.chars().count() <= 512 => {
-                patch.label = Some(Some(text::one_line(&label, 512)));
-            }
-            ("label", _) => {
-                return Err(invalid(
-                    "sessions.patch",
-                    "/label",
-                    "must be a text of at most 512 characters, or null",
-                ));
-            }
-            (name, value) if PATCHABLE.contains(&name) => {
-                let fits = match &value {
-                    Value::String(text) => text.len() <= 256,
-                    Value::Null | Value::Bool(_) | Value::Number(_) => true,
-                    _ => false,
-                };
-                if !fits {
+impl Handler for rpc::SessionsPreview {
+    async fn handle(caller: &Caller, params: SessionsPreview) -> Result<SessionsPreviewResult, ErrorShape> {
+        let store = caller.gateway.inner().gatekeeper.store();
+        let limit = params.limit.unwrap_or(12).clamp(1, 50);
+        let max_chars = params.max_chars.unwrap_or(240).clamp(20, 2000) as usize;
+        let mut previews = Vec::new();
+        for key in params.keys.into_iter().take(64) {
+            let row = store.session(key.clone()).await.map_err(|error| store_error(&error))?;
+            let Some(row) = row else {
+                previews.push(SessionPreview { key, status: "missing".to_owned(), items: Vec::new() });
+                continue;
+            };
+            let entries =
+                store.transcript(row.session_id, None, limit).await.map_err(|error| store_error(&error))?;
+            let role = |body: &Value| body.get("role").and_then(Value::as_str).map(str::to_owned);
+            let items: Vec<PreviewItem> = entries
+                .iter()
+                .map(|entry| (role(&entry.body), plain_text(&entry.body)))
+                .filter(|(_, text)| !text.is_empty())
+                .map(|(role, text)| PreviewItem { role, text: text::one_line(&text, max_chars) })
+                .collect();
+            let status = if items.is_empty() { "empty" } else { "ok" };
+            previews.push(SessionPreview { key, status: status.to_owned(), items });
+        }
+        Ok(SessionsPreviewResult { ts: now::wall(), previews })
+    }
+}
+
+/// Lineage is a fact of the runtime: naming it here is an error.
+impl Handler for rpc::SessionsPatch {
+    async fn handle(caller: &Caller, params: SessionsPatch) -> Result<SessionsPatchResult, ErrorShape> {
+        let mut patch = SessionPatch::default();
+        for (name, value) in params.fields {
+            match (name.as_str(), value) {
+                ("label", Value::Null) => patch.label = Some(None),
+                ("label", Value::String(label)) if label.chars().count() <= 512 => {
+                    patch.label = Some(Some(text::one_line(&label, 512)));
+                }
+                ("label", _) => {
                     return Err(invalid(
                         "sessions.patch",
-                        &format!("/{name}"),
-                        "must be a short text, a number, true, false or null",
+                        "/label",
+                        "must be a text of at most 512 characters, or null",
                     ));
                 }
-                patch.settings.insert(name.to_owned(), value);
-            }
-            (name, _) => {
-                let name = text::one_line(name, 64);
-                return Err(invalid("sessions.patch", "root", &format!("unexpected property '{name}'")));
+                (name, value) if PATCHABLE.contains(&name) => {
+                    let fits = match &value {
+                        Value::String(text) => text.len() <= 256,
+                        Value::Null | Value::Bool(_) | Value::Number(_) => true,
+                        _ => false,
+                    };
+                    if !fits {
+                        return Err(invalid(
+                            "sessions.patch",
+                            &format!("/{name}"),
+                            "must be a short text, a number, true, false or null",
+                        ));
+                    }
+                    patch.settings.insert(name.to_owned(), value);
+                }
+                (name, _) => {
+                    let name = text::one_line(name, 64);
+                    return Err(invalid("sessions.patch", "root", &format!("unexpected property '{name}'")));
+                }
             }
         }
+        if let Some(Value::String(model)) = patch.settings.get("model") {
+            super::chat::known_model(caller, model).await?;
+        }
+        let store = caller.gateway.inner().gatekeeper.store();
+        let id = new_session_id()?;
+        store
+            .ensure_session(params.key.clone(), id, now::wall())
+            .await
+            .map_err(|error| store_error(&error))?;
+        let row = store
+            .patch_session(params.key.clone(), patch, now::wall())
+            .await
+            .map_err(|error| store_error(&error))?;
+        let row = row.ok_or_else(|| unknown_session(&params.key))?;
+        changed(caller, &row, "patch");
+        let entry = row_payload(&row);
+        Ok(SessionsPatchResult { ok: true, path: FILE.to_owned(), key: row.key, entry })
     }
-    if let Some(Value::String(model)) = patch.settings.get("model") {
-        super::chat::known_model(caller, model).await?;
-    }
-    let store = caller.gateway.inner().gatekeeper.store();
-    let id = new_session_id()?;
-    store.ensure_session(params.key.clone(), id, now::wall()).await.map_err(|error| store_error(&error))?;
-    let row = store
-        .patch_session(params.key.clone(), patch, now::wall())
-        .await
-        .map_err(|error| store_error(&error))?;
-    let row = row.ok_or_else(|| unknown_session(&params.key))?;
-    changed(caller, &row, "patch");
-    Ok(json!({ "ok": true, "path": "tidegate.sqlite", "key": row.key, "entry": row_payload(&row) }))
 }
 
-/// `sessions.reset`.
-pub(crate) async fn reset(caller: &Caller, params: SessionsReset) -> Result<Value, ErrorShape> {
-    end_runs(caller, &params.key).await?;
-    let store = caller.gateway.inner().gatekeeper.store();
-    let row = store
-        .reset_session(params.key.clone(), new_session_id()?, now::wall())
-        .await
-        .map_err(|error| store_error(&error))?
-        .ok_or_else(|| unknown_session(&params.key))?;
-    changed(caller, &row, "reset");
-    Ok(json!({ "ok": true, "key": row.key, "entry": row_payload(&row) }))
+impl Handler for rpc::SessionsReset {
+    async fn handle(caller: &Caller, params: SessionsReset) -> Result<SessionsResetResult, ErrorShape> {
+        end_runs(caller, &params.key).await?;
+        let store = caller.gateway.inner().gatekeeper.store();
+        let row = store
+            .reset_session(params.key.clone(), new_session_id()?, now::wall())
+            .await
+            .map_err(|error| store_error(&error))?
+            .ok_or_else(|| unknown_session(&params.key))?;
+        changed(caller, &row, "reset");
+        let entry = row_payload(&row);
+        Ok(SessionsResetResult { ok: true, key: row.key, entry })
+    }
 }
 
-/// `sessions.delete`.
-pub(crate) async fn delete(caller: &Caller, params: SessionsDelete) -> Result<Value, ErrorShape> {
-    if params.key.is_main() {
-        return Err(ErrorShape::invalid(format!("Cannot delete the main session ({}).", params.key)));
+impl Handler for rpc::SessionsDelete {
+    async fn handle(caller: &Caller, params: SessionsDelete) -> Result<SessionsDeleteResult, ErrorShape> {
+        if params.key.is_main() {
+            return Err(ErrorShape::invalid(format!("Cannot delete the main session ({}).", params.key)));
+        }
+        end_runs(caller, &params.key).await?;
+        let store = caller.gateway.inner().gatekeeper.store();
+        let row = store.session(params.key.clone()).await.map_err(|error| store_error(&error))?;
+        let keep = params.delete_transcript == Some(false);
+        let deleted =
+            store.delete_session(params.key.clone(), keep).await.map_err(|error| store_error(&error))?;
+        if let Some(row) = row.filter(|_| deleted) {
+            changed(caller, &row, "delete");
+        }
+        Ok(SessionsDeleteResult { ok: true, key: params.key, deleted, archived: Vec::new() })
     }
-    end_runs(caller, &params.key).await?;
-    let store = caller.gateway.inner().gatekeeper.store();
-    let row = store.session(params.key.clone()).await.map_err(|error| store_error(&error))?;
-    let keep = params.delete_transcript == Some(false);
-    let deleted =
-        store.delete_session(params.key.clone(), keep).await.map_err(|error| store_error(&error))?;
-    if let Some(row) = row.filter(|_| deleted) {
-        changed(caller, &row, "delete");
-    }
-    Ok(json!({ "ok": true, "key": params.key, "deleted": deleted, "archived": [] }))
 }
 
 /// Stops a session's runs and waits until they have ended.
@@ -200,16 +219,28 @@ async fn end_runs(caller: &Caller, key: &SessionKey) -> Result<(), ErrorShape> {
     Ok(())
 }
 
-/// `sessions.subscribe`.
-pub(crate) fn subscribe(caller: &Caller) -> Value {
-    caller.gateway.inner().hub.watch_all(caller.session.connection());
-    json!({ "subscribed": true })
+impl Handler for rpc::SessionsSubscribe {
+    async fn handle(caller: &Caller, _: Empty) -> Result<Subscribed, ErrorShape> {
+        caller.gateway.inner().hub.watch_all(caller.session.connection());
+        Ok(Subscribed { subscribed: true, key: None })
+    }
 }
 
-/// `sessions.messages.subscribe` and its end.
-pub(crate) fn watch(caller: &Caller, params: &SessionRef, on: bool) -> Value {
-    caller.gateway.inner().hub.watch(caller.session.connection(), &params.key, on);
-    json!({ "subscribed": on, "key": params.key })
+impl Handler for rpc::SessionsMessagesSubscribe {
+    async fn handle(caller: &Caller, params: SessionRef) -> Result<Subscribed, ErrorShape> {
+        Ok(watch(caller, params.key, true))
+    }
+}
+
+impl Handler for rpc::SessionsMessagesUnsubscribe {
+    async fn handle(caller: &Caller, params: SessionRef) -> Result<Subscribed, ErrorShape> {
+        Ok(watch(caller, params.key, false))
+    }
+}
+
+fn watch(caller: &Caller, key: SessionKey, on: bool) -> Subscribed {
+    caller.gateway.inner().hub.watch(caller.session.connection(), &key, on);
+    Subscribed { subscribed: on, key: Some(key) }
 }
 
 fn changed(caller: &Caller, row: &SessionRow, reason: &str) {
@@ -231,71 +262,73 @@ fn invalid(method: &str, place: &str, problem: &str) -> ErrorShape {
 }
 
 /// The state of a session's newest run, as clients know it.
-fn status_name(row: &SessionRow) -> Option<&'static str> {
+fn status(row: &SessionRow) -> Option<SessionStatus> {
     row.last_state.map(|state| match state {
-        RunState::Queued | RunState::Running => "running",
-        RunState::Terminal(Outcome::Ok) => "done",
-        RunState::Terminal(Outcome::Error | Outcome::Interrupted) => "failed",
-        RunState::Terminal(Outcome::TimedOut) => "timeout",
-        RunState::Terminal(Outcome::Cancelled) => "killed",
+        RunState::Queued | RunState::Running => SessionStatus::Running,
+        RunState::Terminal(Outcome::Ok) => SessionStatus::Done,
+        RunState::Terminal(Outcome::Error | Outcome::Interrupted) => SessionStatus::Failed,
+        RunState::Terminal(Outcome::TimedOut) => SessionStatus::Timeout,
+        RunState::Terminal(Outcome::Cancelled) => SessionStatus::Killed,
     })
 }
 
 /// A session as `sessions.list` and `sessions.changed` show it.
-pub(crate) fn row_payload(row: &SessionRow) -> Map<String, Value> {
+pub(crate) fn row_payload(row: &SessionRow) -> SessionEntry {
     let (provider, model) = row.model.as_deref().and_then(|model| model.split_once('/')).unzip();
-    let runtime_ms = row.started_at.zip(row.ended_at).map(|(start, end)| end.0.saturating_sub(start.0));
-    let payload = json!({
-        "key": row.key,
-        "sessionId": row.session_id,
-        "agentId": row.agent,
-        "kind": "direct",
-        "label": row.label,
-        "displayName": row.label,
-        "spawnedBy": row.parent,
-        "parentSessionKey": row.parent,
-        "spawnDepth": row.depth,
-        "createdAt": row.created_at,
-        "updatedAt": row.updated_at,
-        "startedAt": row.started_at,
-        "endedAt": row.ended_at,
-        "runtimeMs": runtime_ms,
-        "status": status_name(row),
-        "lastRunId": row.last_run,
-        "abortedLastRun": matches!(row.last_state, Some(RunState::Terminal(Outcome::Cancelled))),
-        "inputTokens": row.usage.input,
-        "outputTokens": row.usage.output,
-        "totalTokens": row.usage.input + row.usage.output,
-        "totalTokensFresh": true,
-        "modelProvider": provider,
-        "model": model,
-    });
-    let Value::Object(mut payload) = payload else { return Map::new() };
-    for (name, value) in &row.settings {
-        if name != "model" {
-            payload.insert(name.clone(), value.clone());
-        }
+    let setting = |name: &str| row.settings.get(name).filter(|value| !value.is_null()).cloned();
+    SessionEntry {
+        key: row.key.clone(),
+        session_id: row.session_id.clone(),
+        agent_id: row.agent.clone(),
+        kind: "direct".to_owned(),
+        label: row.label.clone(),
+        display_name: row.label.clone(),
+        spawned_by: row.parent.clone(),
+        parent_session_key: row.parent.clone(),
+        spawn_depth: Some(row.depth),
+        created_at: Some(row.created_at),
+        updated_at: row.updated_at,
+        started_at: row.started_at,
+        ended_at: row.ended_at,
+        runtime_ms: row.started_at.zip(row.ended_at).map(|(start, end)| end.0.saturating_sub(start.0)),
+        status: status(row),
+        last_run_id: row.last_run.clone(),
+        aborted_last_run: matches!(row.last_state, Some(RunState::Terminal(Outcome::Cancelled))),
+        input_tokens: row.usage.input,
+        output_tokens: row.usage.output,
+        total_tokens: row.usage.input + row.usage.output,
+        total_tokens_fresh: true,
+        model_provider: provider.map(str::to_owned),
+        model: model.map(str::to_owned),
+        last_message_preview: None,
+        thinking_level: setting("thinkingLevel"),
+        fast_mode: setting("fastMode"),
+        verbose_level: setting("verboseLevel"),
+        reasoning_level: setting("reasoningLevel"),
+        response_usage: setting("responseUsage"),
+        elevated_level: setting("elevatedLevel"),
+        send_policy: setting("sendPolicy"),
+        group_activation: setting("groupActivation"),
+        queue_mode: setting("queueMode"),
     }
-    payload.retain(|_, value| !value.is_null());
-    payload
 }
 
 /// A session as `status` shows it.
-pub(crate) fn status_row(row: &SessionRow) -> Value {
-    json!({
-        "agentId": row.agent,
-        "key": row.key,
-        "kind": "direct",
-        "sessionId": row.session_id,
-        "updatedAt": row.updated_at,
-        "age": now::wall().0.saturating_sub(row.updated_at.0),
-        "inputTokens": row.usage.input,
-        "outputTokens": row.usage.output,
-        "totalTokens": row.usage.input + row.usage.output,
-        "totalTokensFresh": true,
-        "model": row.model,
-        "flags": [],
-    })
+pub(crate) fn status_row(row: &SessionRow) -> StatusSession {
+    StatusSession {
+        agent_id: row.agent.to_string(),
+        key: row.key.clone(),
+        kind: "direct".to_owned(),
+        session_id: row.session_id.to_string(),
+        updated_at: row.updated_at,
+        age: now::wall().0.saturating_sub(row.updated_at.0),
+        input_tokens: row.usage.input,
+        output_tokens: row.usage.output,
+        total_tokens: row.usage.input + row.usage.output,
+        total_tokens_fresh: true,
+        model: row.model.clone(),
+        flags: Vec::new(),
+    }
 }
 
 /// The plain text of a message.

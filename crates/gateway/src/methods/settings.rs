@@ -1,75 +1,64 @@
 //! Values of the configuration file that open Tidegate: what became of them, and the person's
 //! decision where the command line is the person's place.
 
-use serde::Deserialize;
-use serde_json::{Value, json};
-use tidegate_protocol::{ErrorCode, ErrorShape, text};
-use tidegate_trust::decision::{Decider, DecisionError};
-use tidegate_trust::settings::{Setting, ShownSetting};
+use std::collections::BTreeSet;
 
-use super::devices::with_note;
-use crate::dispatch::Caller;
+use tidegate_protocol::payload::surface_params::{ConfirmSetting, RejectSetting};
+use tidegate_protocol::payload::surfaces::{SettingDecidedResult, SettingEntry};
+use tidegate_protocol::{ErrorCode, ErrorShape, rpc, text};
+use tidegate_trust::decision::{Decider, DecisionError};
+use tidegate_trust::settings::{Setting, ShownSetting, ValuePart};
+
+use super::devices::unsaved_note;
+use crate::dispatch::{Caller, Handler};
 use crate::gatekeeper::DecideError;
 
-/// `tidegate.config.confirm`.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(crate) struct Confirm {
-    pub(crate) key: String,
-    digest: String,
-}
-
-/// `tidegate.config.reject`.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(crate) struct Reject {
-    key: String,
-    #[serde(default)]
-    digest: Option<String>,
-}
-
 /// A value as the person's surfaces show it.
-pub(crate) fn payload(shown: &ShownSetting) -> Value {
-    json!({
-        "id": shown.id(),
-        "key": shown.proposed.setting.path(),
-        "state": shown.state.name(),
-        "value": shown.proposed.value,
-        "present": shown.present,
-        "opens": shown.proposed.setting.opens(),
-        "digest": shown.proposed.digest(),
-        "sinceMs": shown.since,
-    })
-}
-
-/// Adds to what the host knows of the file what became of it.
-pub(crate) fn add(caller: &Caller, list: &mut Value) {
-    let settings: Vec<Value> =
-        caller.gateway.inner().gatekeeper.authority().settings().iter().map(payload).collect();
-    if let Some(list) = list.as_object_mut() {
-        list.insert("settings".to_owned(), json!(settings));
+pub(crate) fn payload(shown: &ShownSetting) -> SettingEntry {
+    SettingEntry {
+        id: shown.id(),
+        key: shown.proposed.setting.path().to_owned(),
+        state: shown.state.name().to_owned(),
+        value: texts(&shown.proposed.value),
+        present: texts(&shown.present),
+        opens: shown.proposed.setting.opens().to_owned(),
+        digest: shown.proposed.digest(),
+        since_ms: shown.since,
     }
 }
 
+fn texts(parts: &BTreeSet<ValuePart>) -> Vec<String> {
+    parts.iter().map(|part| part.as_str().to_owned()).collect()
+}
+
 /// Confirms exactly the value that was shown.
-pub(crate) async fn confirm(caller: &Caller, params: Confirm) -> Result<Value, ErrorShape> {
-    let setting = setting(&params.key)?;
-    let decider = decider(caller)?;
-    let gatekeeper = &caller.gateway.inner().gatekeeper;
-    gatekeeper.confirm_setting(&decider, setting, &params.digest).await.map_err(|error| answer(&error))?;
-    caller.gateway.inner().host.settings_changed().await;
-    Ok(json!({ "key": setting.path(), "state": "confirmed" }))
+impl Handler for rpc::TidegateConfigConfirm {
+    async fn handle(caller: &Caller, params: ConfirmSetting) -> Result<SettingDecidedResult, ErrorShape> {
+        let setting = setting(&params.key)?;
+        let decider = decider(caller)?;
+        let inner = caller.gateway.inner();
+        let confirmed = inner.gatekeeper.confirm_setting(&decider, setting, &params.digest).await;
+        confirmed.map_err(|error| answer(&error))?;
+        inner.host.settings_changed().await;
+        Ok(SettingDecidedResult { key: setting.path().to_owned(), state: "confirmed".to_owned(), note: None })
+    }
 }
 
 /// Rejects a value that waits, or takes one back.
-pub(crate) async fn reject(caller: &Caller, params: Reject) -> Result<Value, ErrorShape> {
-    let setting = setting(&params.key)?;
-    let decider = decider(caller)?;
-    let gatekeeper = &caller.gateway.inner().gatekeeper;
-    let rejected = gatekeeper.reject_setting(&decider, setting, params.digest.as_deref()).await;
-    let saved = rejected.map_err(|error| answer(&error.into()))?;
-    caller.gateway.inner().host.settings_changed().await;
-    Ok(with_note(json!({ "key": setting.path(), "state": "rejected" }), saved))
+impl Handler for rpc::TidegateConfigReject {
+    async fn handle(caller: &Caller, params: RejectSetting) -> Result<SettingDecidedResult, ErrorShape> {
+        let setting = setting(&params.key)?;
+        let decider = decider(caller)?;
+        let inner = caller.gateway.inner();
+        let rejected = inner.gatekeeper.reject_setting(&decider, setting, params.digest.as_deref()).await;
+        let saved = rejected.map_err(|error| answer(&error.into()))?;
+        inner.host.settings_changed().await;
+        Ok(SettingDecidedResult {
+            key: setting.path().to_owned(),
+            state: "rejected".to_owned(),
+            note: unsaved_note(saved),
+        })
+    }
 }
 
 fn setting(key: &str) -> Result<Setting, ErrorShape> {

@@ -1,18 +1,26 @@
 //! `health`, `status`, `system-event`.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
+use tidegate_agent::ActiveRun;
+use tidegate_protocol::frame::RequestFrame;
 use tidegate_protocol::ids::DEFAULT_AGENT;
-use tidegate_protocol::params::SystemEvent;
-use tidegate_protocol::{ErrorShape, Event, Scope, text};
+use tidegate_protocol::params::{Empty, Health, SystemEvent};
+use tidegate_protocol::payload::events::PresenceEvent;
+use tidegate_protocol::payload::system::{
+    Done, HealthAgent, HealthResult, HealthSessions, HeartbeatStatus, PresenceEntry, StatusAgentSessions,
+    StatusDefaults, StatusHeartbeat, StatusHeartbeatAgent, StatusResult, StatusSessions, StatusTaskAudit,
+    StatusTasks, TaskCounts,
+};
+use tidegate_protocol::{ErrorShape, Scope, event, rpc, text};
 use tidegate_store::SessionFilter;
 use tidegate_trust::Session;
 
 use super::{sessions, store_error};
-use crate::dispatch::Caller;
+use crate::dispatch::{Caller, Handler, Reply};
 use crate::gateway::Gateway;
 use crate::hub::Audience;
 use crate::now;
@@ -49,86 +57,136 @@ pub(crate) async fn health(gateway: &Gateway, session: &Session) -> Arc<RawValue
     snapshot
 }
 
-async fn snapshot(gateway: &Gateway, may_read: bool) -> Value {
+async fn snapshot(gateway: &Gateway, may_read: bool) -> HealthResult {
     let began = Instant::now();
     let inner = gateway.inner();
     let count = if may_read { inner.gatekeeper.store().count_sessions().await.unwrap_or(0) } else { 0 };
-    let own_sessions = json!({ "path": "tidegate.sqlite", "count": count, "recent": [] });
-    json!({
-        "ok": gateway.is_ready(),
-        "ts": now::wall(),
-        "durationMs": u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
-        "channels": {},
-        "channelOrder": [],
-        "channelLabels": {},
-        "heartbeatSeconds": 0,
-        "defaultAgentId": DEFAULT_AGENT,
-        "agents": [{
-            "agentId": DEFAULT_AGENT,
-            "isDefault": true,
-            "heartbeat": { "enabled": false, "every": "disabled", "everyMs": null },
-            "sessions": own_sessions,
+    let own_sessions = HealthSessions { path: sessions::FILE.to_owned(), count, recent: Vec::new() };
+    HealthResult {
+        ok: gateway.is_ready(),
+        ts: now::wall(),
+        duration_ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+        channels: BTreeMap::new(),
+        channel_order: Vec::new(),
+        channel_labels: BTreeMap::new(),
+        heartbeat_seconds: 0,
+        default_agent_id: DEFAULT_AGENT.to_owned(),
+        agents: vec![HealthAgent {
+            agent_id: DEFAULT_AGENT.to_owned(),
+            is_default: true,
+            heartbeat: HeartbeatStatus { enabled: false, every: "disabled".to_owned(), every_ms: None },
+            sessions: own_sessions.clone(),
         }],
-        "sessions": own_sessions,
-    })
+        sessions: own_sessions,
+    }
 }
 
-/// Runtime, sessions and tasks in numbers (protocol section 15).
-pub(crate) async fn status(caller: &Caller) -> Result<Value, ErrorShape> {
-    let inner = caller.gateway.inner();
-    let store = inner.gatekeeper.store();
-    let filter = SessionFilter { limit: 10, ..SessionFilter::default() };
-    let recent = store.sessions(filter).await.map_err(|error| store_error(&error))?;
-    let count = store.count_sessions().await.map_err(|error| store_error(&error))?;
-    let recent: Vec<Value> = recent.iter().map(sessions::status_row).collect();
-    let active = caller.gateway.runtime()?.active();
-    let is_admin = caller.session.scopes().covers(&Scope::Admin);
-    let path =
-        if is_admin { inner.state_dir.join("tidegate.sqlite").display().to_string() } else { String::new() };
-    Ok(json!({
-        "runtimeVersion": inner.version,
-        "heartbeat": {
-            "defaultAgentId": DEFAULT_AGENT,
-            "agents": [{ "agentId": DEFAULT_AGENT, "enabled": false, "every": "disabled", "everyMs": null }],
-        },
-        "channelSummary": [],
-        "queuedSystemEvents": [],
-        "tasks": {
-            "total": active.len(), "active": active.len(), "terminal": 0, "failures": 0,
-            "byStatus": {
-                "queued": 0, "running": active.len(), "succeeded": 0, "failed": 0, "timed_out": 0,
-                "cancelled": 0, "lost": 0,
+/// A snapshot of all clients' options, because OpenClaw's gateways look at none.
+impl Handler for rpc::Health {
+    async fn handle(caller: &Caller, _: Health) -> Result<HealthResult, ErrorShape> {
+        let may_read = caller.session.scopes().covers(&Scope::Read);
+        Ok(snapshot(&caller.gateway, may_read).await)
+    }
+
+    async fn answer(caller: &Caller, _: &RequestFrame) -> Reply {
+        caller.ok(&health(&caller.gateway, &caller.session).await)
+    }
+}
+
+impl Handler for rpc::SystemPresence {
+    async fn handle(caller: &Caller, _: Empty) -> Result<Vec<PresenceEntry>, ErrorShape> {
+        Ok(caller.gateway.inner().hub.presence())
+    }
+}
+
+/// Runtime, sessions and tasks in numbers.
+impl Handler for rpc::Status {
+    async fn handle(caller: &Caller, _: Empty) -> Result<StatusResult, ErrorShape> {
+        let inner = caller.gateway.inner();
+        let store = inner.gatekeeper.store();
+        let filter = SessionFilter { limit: 10, ..SessionFilter::default() };
+        let recent = store.sessions(filter).await.map_err(|error| store_error(&error))?;
+        let count = store.count_sessions().await.map_err(|error| store_error(&error))?;
+        let recent: Vec<_> = recent.iter().map(sessions::status_row).collect();
+        let path = match caller.session.scopes().covers(&Scope::Admin) {
+            true => inner.state_dir.join(sessions::FILE).display().to_string(),
+            false => String::new(),
+        };
+        let agent_id = DEFAULT_AGENT.to_owned();
+        Ok(StatusResult {
+            runtime_version: inner.version.to_owned(),
+            heartbeat: StatusHeartbeat {
+                default_agent_id: agent_id.clone(),
+                agents: vec![StatusHeartbeatAgent {
+                    agent_id: agent_id.clone(),
+                    enabled: false,
+                    every: "disabled".to_owned(),
+                    every_ms: None,
+                }],
             },
-            "byRuntime": {
-                "subagent": active.iter().filter(|run| run.parent.is_some()).count(), "acp": 0,
-                "cli": active.iter().filter(|run| run.parent.is_none()).count(), "cron": 0,
+            channel_summary: Vec::new(),
+            queued_system_events: Vec::new(),
+            tasks: tasks(&caller.gateway.runtime()?.active()),
+            task_audit: StatusTaskAudit { total: 0, warnings: 0, errors: 0, by_code: zeros(&TASK_PROBLEMS) },
+            sessions: StatusSessions {
+                paths: vec![path.clone()],
+                count,
+                defaults: StatusDefaults { model: None, context_tokens: None },
+                recent: recent.clone(),
+                by_agent: vec![StatusAgentSessions { agent_id, path, count, recent }],
             },
+        })
+    }
+}
+
+/// What OpenClaw looks for in its tasks, and runs here never have.
+const TASK_PROBLEMS: [&str; 6] = [
+    "stale_queued",
+    "stale_running",
+    "lost",
+    "delivery_failed",
+    "missing_cleanup",
+    "inconsistent_timestamps",
+];
+
+fn tasks(active: &[ActiveRun]) -> StatusTasks {
+    let count = |of: usize| u64::try_from(of).unwrap_or(u64::MAX);
+    let (running, subagents) =
+        (count(active.len()), count(active.iter().filter(|run| run.parent.is_some()).count()));
+    let mut by_runtime = zeros(&["acp", "cron"]);
+    by_runtime.extend([("subagent".to_owned(), subagents), ("cli".to_owned(), running - subagents)]);
+    StatusTasks {
+        total: running,
+        active: running,
+        terminal: 0,
+        failures: 0,
+        by_status: TaskCounts {
+            queued: 0,
+            running,
+            succeeded: 0,
+            failed: 0,
+            timed_out: 0,
+            cancelled: 0,
+            lost: 0,
         },
-        "taskAudit": {
-            "total": 0, "warnings": 0, "errors": 0,
-            "byCode": {
-                "stale_queued": 0, "stale_running": 0, "lost": 0, "delivery_failed": 0,
-                "missing_cleanup": 0, "inconsistent_timestamps": 0,
-            },
-        },
-        "sessions": {
-            "paths": [path],
-            "count": count,
-            "defaults": { "model": null, "contextTokens": null },
-            "recent": recent,
-            "byAgent": [{ "agentId": DEFAULT_AGENT, "path": path, "count": count, "recent": recent }],
-        },
-    }))
+        by_runtime,
+    }
+}
+
+fn zeros(names: &[&str]) -> BTreeMap<String, u64> {
+    names.iter().map(|name| ((*name).to_owned(), 0)).collect()
 }
 
 /// A presence beacon. Its text is shown to others, so it is cleaned; it never reaches a model.
-pub(crate) fn system_event(caller: &Caller, params: SystemEvent) -> Result<Value, ErrorShape> {
-    let line = text::one_line(params.text.trim(), 500);
-    if line.is_empty() {
-        return Err(ErrorShape::invalid("invalid system-event params: at /text: must not be empty"));
+impl Handler for rpc::SystemEvent {
+    async fn handle(caller: &Caller, params: SystemEvent) -> Result<Done, ErrorShape> {
+        let line = text::one_line(params.text.trim(), 500);
+        if line.is_empty() {
+            return Err(ErrorShape::invalid("invalid system-event params: at /text: must not be empty"));
+        }
+        tracing::info!(who = %caller.session.principal().name(), text = %line, "system event");
+        let hub = &caller.gateway.inner().hub;
+        hub.publish::<event::Presence>(&PresenceEvent { presence: hub.presence() }, Audience::Everyone);
+        Ok(Done { ok: true })
     }
-    tracing::info!(who = %caller.session.principal().name(), text = %line, "system event");
-    let hub = &caller.gateway.inner().hub;
-    hub.publish(Event::Presence, &json!({ "presence": hub.presence() }), Audience::Everyone);
-    Ok(json!({ "ok": true }))
 }

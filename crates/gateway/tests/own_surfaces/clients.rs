@@ -41,7 +41,11 @@ async fn a_device_that_only_reads_is_refused_every_other_method_with_the_missing
                 }
                 Access::Scope(scope) => scope,
                 // To clients they do not exist.
-                Access::OwnSurfaces => Scope::Admin,
+                Access::OwnSurfaces => {
+                    let error = answer.expect_err(method.name());
+                    assert_eq!(error["message"], format!("unknown method: {}", method.name()));
+                    continue;
+                }
             };
             let error = answer.expect_err(method.name());
             assert_eq!(error["code"], "FORBIDDEN", "{method:?} {params}: {error}");
@@ -54,6 +58,25 @@ async fn a_device_that_only_reads_is_refused_every_other_method_with_the_missing
         scene.assert_undecided(method.name());
     }
     assert_eq!(scene.granted().await, before);
+}
+
+#[tokio::test]
+async fn absent_not_served_and_not_allowed_are_three_answers() {
+    let world = World::with_desktop().await;
+    for (number, scopes) in [(5, &["operator.read"]), (6, &["operator.admin"])] {
+        let mut client = world.let_in(number, scopes).await;
+        for (method, message, reason) in [
+            ("no.such.method", "unknown method: no.such.method", Value::Null),
+            ("cron.add", "unknown method: cron.add (Tidegate does not have it)", json!("METHOD_NOT_SERVED")),
+        ] {
+            let error = refused(client.request(method, json!({})).await);
+            assert_eq!(error["code"], "INVALID_REQUEST", "{scopes:?}");
+            assert_eq!((&error["message"], &error["details"]["reason"]), (&json!(message), &reason));
+        }
+    }
+    let mut reader = world.let_in(7, &["operator.read"]).await;
+    let error = refused(reader.request("sessions.patch", json!({})).await);
+    assert_eq!(error["details"]["code"], "MISSING_SCOPE");
 }
 
 #[tokio::test]

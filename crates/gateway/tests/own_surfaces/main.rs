@@ -18,5 +18,6 @@ mod files;
 mod history;
 mod peers;
 mod refusals;
+mod stub_host;
 mod support;
 mod wishes;

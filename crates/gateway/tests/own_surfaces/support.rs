@@ -25,12 +25,11 @@ use tidegate_gateway::local_socket::{self, LocalListener};
 use tidegate_gateway::subagent_client::public_key;
 use tidegate_gateway::transport::{ChannelClient, ClientReceived};
 use tidegate_gateway::upgrade::UpgradeRules;
-use tidegate_gateway::{Gateway, GatewayParts, Host, PersonGate, SubagentClient, UnsavedChanges, now};
+use tidegate_gateway::{Gateway, GatewayParts, PersonGate, SubagentClient, UnsavedChanges, now};
 use tidegate_peers::{LocalSocket, PeerLookup};
 use tidegate_protocol::confinement::{CommandClass, Confinement};
 use tidegate_protocol::payload::files::{SetAsideFileDetails, SharedFolder};
-use tidegate_protocol::payload::surfaces::FoundServer;
-use tidegate_protocol::{ErrorShape, Method, RunId, SessionKey};
+use tidegate_protocol::{RunId, SessionKey};
 use tidegate_store::Store;
 use tidegate_testkit::client::{ClientError, ConnectOptions, GatewayClient};
 use tidegate_testkit::identity::DeviceIdentity;
@@ -41,56 +40,16 @@ use tidegate_trust::pairing::PendingRequest;
 use tidegate_trust::program::Program;
 use tidegate_trust::records::{ProgramIdentity, TrustRecords};
 use tidegate_trust::settings::{ProposedSetting, WebOrigin};
-use tidegate_trust::token::Token;
 use tokio::net::UnixStream;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
+use crate::stub_host::StubHost;
+
 /// How long a condition may take before the test counts as failed.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
-
-/// Answers every method of the host, and remembers which.
-#[derive(Default)]
-pub(crate) struct StubHost {
-    pub(crate) called: Mutex<Vec<Method>>,
-}
-
-impl Host for StubHost {
-    fn call(&self, method: Method, params: Value) -> BoxFuture<'_, Result<Value, ErrorShape>> {
-        self.called.lock().unwrap().push(method);
-        if method == Method::TidegateFilesUnshare {
-            let folder = params["folder"].as_str().unwrap_or_default();
-            let done = SharedFolder { unshared: params["apply"] == true, ..shared_folder(folder) };
-            return Box::pin(async move { Ok(json!(done)) });
-        }
-        Box::pin(async { Ok(json!({ "url": "ws://127.0.0.1:18789" })) })
-    }
-
-    fn set_aside_file<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<SetAsideFileDetails, ErrorShape>> {
-        Box::pin(async move { Ok(set_aside_file(id)) })
-    }
-
-    fn shared_folder<'a>(&'a self, folder: &'a str) -> BoxFuture<'a, Result<SharedFolder, ErrorShape>> {
-        Box::pin(async move { Ok(shared_folder(folder)) })
-    }
-
-    fn found_server<'a>(&'a self, model: &'a str) -> BoxFuture<'a, Result<FoundServer, ErrorShape>> {
-        Box::pin(async move {
-            Ok(FoundServer {
-                model: model.to_owned(),
-                owner: "/usr/bin/ollama\n (process 12, user 998)".to_owned(),
-                user: "a system account".to_owned(),
-                address: "127.0.0.1:11434".to_owned(),
-            })
-        })
-    }
-
-    fn keep_shared_token<'a>(&'a self, _: &'a Token) -> BoxFuture<'a, ()> {
-        Box::pin(async {})
-    }
-}
 
 /// Everyone is a program of this user, or what a test says.
 #[derive(Default)]

@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Value, json};
 use tidegate_agent::model::ModelName;
+use tidegate_protocol::payload::system::{ConfigGetResult, ConfigIssue};
 use tidegate_protocol::text;
 use tidegate_trust::settings::{SettingState, ShownSetting, WebOrigin};
 
@@ -147,27 +148,29 @@ fn address(url: &str) -> Option<String> {
 /// The answer to `config.get`: the file as it was loaded, and with what became of the values that a
 /// person has to confirm.
 #[must_use]
-pub fn config_get(path: &std::path::Path, loaded: &Loaded, settings: &[ShownSetting]) -> Value {
+pub fn config_get(path: &std::path::Path, loaded: &Loaded, settings: &[ShownSetting]) -> ConfigGetResult {
     let shown = loaded.shown.as_ref();
-    json!({
-        "path": path.display().to_string(),
-        "exists": loaded.exists,
-        "raw": shown.and_then(|value| serde_json::to_string_pretty(value).ok()),
-        "parsed": shown,
-        "resolved": shown,
-        "valid": loaded.problems.is_empty(),
-        "config": shown.cloned().unwrap_or_else(|| Value::Object(Map::new())),
-        "hash": null,
-        "issues": loaded.problems.iter().map(|problem| json!({ "path": "", "message": problem })).collect::<Vec<_>>(),
-        "warnings": warnings(loaded, settings),
-        "legacyIssues": [],
-    })
+    let issue = |problem: &String| ConfigIssue { path: String::new(), message: problem.clone() };
+    ConfigGetResult {
+        path: path.display().to_string(),
+        exists: loaded.exists,
+        raw: shown.and_then(|value| serde_json::to_string_pretty(value).ok()),
+        parsed: shown.cloned(),
+        resolved: shown.cloned(),
+        valid: loaded.problems.is_empty(),
+        config: shown.cloned().unwrap_or_else(|| Value::Object(Map::new())),
+        hash: None,
+        issues: loaded.problems.iter().map(issue).collect(),
+        warnings: warnings(loaded, settings),
+        legacy_issues: Vec::new(),
+    }
 }
 
-fn warnings(loaded: &Loaded, settings: &[ShownSetting]) -> Vec<Value> {
-    let refused = loaded.policy.refused.iter().map(
-        |refused| json!({ "path": refused.path, "message": format!("not applied: {}", refused.reason) }),
-    );
+fn warnings(loaded: &Loaded, settings: &[ShownSetting]) -> Vec<ConfigIssue> {
+    let refused = loaded.policy.refused.iter().map(|refused| ConfigIssue {
+        path: refused.path.to_string(),
+        message: format!("not applied: {}", refused.reason),
+    });
     let undecided = settings.iter().filter_map(|shown| {
         let message = match shown.state {
             SettingState::Confirmed => return None,
@@ -176,7 +179,8 @@ fn warnings(loaded: &Loaded, settings: &[ShownSetting]) -> Vec<Value> {
             }
             SettingState::Rejected => "not applied: a person rejected it",
         };
-        Some(json!({ "path": shown.proposed.setting.path(), "message": message }))
+        let path = shown.proposed.setting.path().to_owned();
+        Some(ConfigIssue { path, message: message.to_owned() })
     });
     refused.chain(undecided).collect()
 }

@@ -98,16 +98,15 @@ fn config_get_says_what_is_not_applied() {
         since: tidegate_protocol::UnixMillis(0),
     };
     let paths = |shown: &ShownSetting| -> Vec<String> {
-        let warnings = config_get(&path, &loaded, std::slice::from_ref(shown))["warnings"].clone();
-        let warnings = warnings.as_array().expect("a list").clone();
-        warnings.iter().map(|warning| format!("{}: {}", warning["path"], warning["message"])).collect()
+        let warnings = config_get(&path, &loaded, std::slice::from_ref(shown)).warnings;
+        warnings.iter().map(|warning| format!("{}: {}", warning.path, warning.message)).collect()
     };
     assert_eq!(
         paths(&shown),
         [
-            "\"gateway.bind\": \"not applied: Tidegate serves loopback only.\"",
-            "\"gateway.controlUi.allowedOrigins\": \"not applied: it would loosen or redirect, so it waits until a \
-             person confirms it\""
+            "gateway.bind: not applied: Tidegate serves loopback only.",
+            "gateway.controlUi.allowedOrigins: not applied: it would loosen or redirect, so it waits until a \
+             person confirms it"
         ]
     );
     shown.state = SettingState::Confirmed;

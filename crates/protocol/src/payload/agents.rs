@@ -52,7 +52,7 @@ payload! {
         id: String,
         name: String,
         provider: String,
-        context_window: Option<u32>,
+        #[serialize_always] context_window: Option<u32>,
         reasoning: bool,
         available: bool,
         /// `default` is among them for the model that is used when nobody chooses, `found` for one of

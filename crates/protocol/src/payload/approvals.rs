@@ -11,9 +11,10 @@ use crate::confinement::Confinement;
 /// A decision about a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-#[allow(missing_docs, reason = "the names are the protocol's")]
 pub enum ApprovalDecision {
+    /// It may run once, exactly as shown.
     AllowOnce,
+    /// It may not.
     Deny,
 }
 
@@ -55,7 +56,7 @@ payload! {
         ask: String,
         agent_id: String,
         session_key: String,
-        run_id: Option<String>,
+        #[serialize_always] run_id: Option<String>,
         /// The runs above it, nearest first.
         ancestors: Vec<String>,
         digest: String,
@@ -73,24 +74,27 @@ payload! {
         created_at_ms: UnixMillis,
         expires_at_ms: UnixMillis,
     }
-    /// `exec.approval.request`: the first answer has a status, the last a decision.
+    /// `exec.approval.request`: the first answer has a status, the last a decision, or `null` when there is
+    /// none.
     ExecApprovalRequestResult {
         id: String,
         status: Option<String>,
-        decision: Option<ApprovalDecision>,
+        #[serde(default, with = "serde_with::rust::double_option")]
+        #[schemars(with = "Option<ApprovalDecision>")]
+        decision: Option<Option<ApprovalDecision>>,
         created_at_ms: UnixMillis,
         expires_at_ms: UnixMillis,
     }
     /// `exec.approval.waitDecision`; no decision is a refusal.
     ExecApprovalWaitResult {
         id: String,
-        decision: Option<ApprovalDecision>,
+        #[serialize_always] decision: Option<ApprovalDecision>,
     }
     /// `exec.approval.resolved`.
     ApprovalResolvedEvent {
         id: String,
-        decision: Option<ApprovalDecision>,
-        resolved_by: Option<String>,
+        #[serialize_always] decision: Option<ApprovalDecision>,
+        #[serialize_always] resolved_by: Option<String>,
         ts: UnixMillis,
     }
 }

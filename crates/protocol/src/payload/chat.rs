@@ -99,7 +99,7 @@ payload! {
     ChatHistoryPage {
         session_key: SessionKey,
         session_id: Option<SessionId>,
-        messages: Vec<ChatMessage>,
+        #[schemars(with = "Vec<ChatMessage>")] messages: Vec<Value>,
         has_more: bool,
         /// The messages after the page, where they were asked for.
         offset: Option<u64>,
@@ -154,8 +154,8 @@ payload! {
     }
     /// One piece of it.
     AgentPayload {
-        text: Option<String>,
-        media_url: Option<String>,
+        #[serialize_always] text: Option<String>,
+        #[serialize_always] media_url: Option<String>,
     }
     /// How it was made.
     AgentMeta {
@@ -165,8 +165,8 @@ payload! {
     /// By what it was made.
     AgentModelMeta {
         session_id: SessionId,
-        provider: Option<String>,
-        model: Option<String>,
+        #[serialize_always] provider: Option<String>,
+        #[serialize_always] model: Option<String>,
         usage: AgentUsage,
     }
     /// Tokens of a run.
@@ -185,5 +185,29 @@ payload! {
         started_at: Option<UnixMillis>,
         ended_at: Option<UnixMillis>,
         error: Option<String>,
+    }
+}
+
+impl ChatMessage {
+    /// A message of which no more is known.
+    #[must_use]
+    pub fn new(role: MessageRole, content: Vec<ContentBlock>) -> Self {
+        Self {
+            role,
+            content,
+            timestamp: None,
+            position: None,
+            api: None,
+            provider: None,
+            model: None,
+            usage: None,
+            stop_reason: None,
+            error_message: None,
+            tool_call_id: None,
+            tool_name: None,
+            is_error: None,
+            details: None,
+            source: None,
+        }
     }
 }

@@ -1,9 +1,25 @@
 //! Devices (protocol section 10).
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use super::surface_params::DurationName;
 use crate::{DeviceId, PublicKey, Scope, UnixMillis};
 
+/// What was approved.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[allow(missing_docs, reason = "the types say what they are")]
+pub enum ApprovedSubject {
+    Device(Box<PairedDevice>),
+    Program(ApprovedProgram),
+}
+
 payload! {
+    /// A program that was approved: it has a name in the place of a device id.
+    ApprovedProgram {
+        device_id: String,
+    }
     /// A waiting request. The second half is told to the person's own surfaces only.
     PendingDevice {
         request_id: String,
@@ -50,8 +66,8 @@ payload! {
         role: String,
         scopes: Vec<Scope>,
         created_at_ms: UnixMillis,
-        rotated_at_ms: Option<UnixMillis>,
-        revoked_at_ms: Option<UnixMillis>,
+        #[serialize_always] rotated_at_ms: Option<UnixMillis>,
+        #[serialize_always] revoked_at_ms: Option<UnixMillis>,
     }
     /// A known device, or our own client.
     PairedDevice {
@@ -85,9 +101,9 @@ payload! {
         /// `true`.
         blocked: bool,
         name: String,
-        device_id: Option<DeviceId>,
-        executable: Option<String>,
-        script: Option<String>,
+        #[serialize_always] device_id: Option<DeviceId>,
+        #[serialize_always] executable: Option<String>,
+        #[serialize_always] script: Option<String>,
         since: UnixMillis,
     }
     /// `device.pair.list`; blocks are told to the person's own surfaces only.
@@ -99,8 +115,7 @@ payload! {
     /// `device.pair.approve`.
     DevicePairApproveResult {
         request_id: String,
-        /// A [`PairedDevice`], or only the name of a program.
-        device: serde_json::Value,
+        device: ApprovedSubject,
     }
     /// `device.pair.reject`.
     DevicePairRejectResult {

@@ -33,7 +33,7 @@ payload! {
     /// `shutdown`.
     ShutdownEvent {
         reason: String,
-        restart_expected_ms: Option<u64>,
+        #[serialize_always] restart_expected_ms: Option<u64>,
     }
     /// `presence`.
     PresenceEvent {
@@ -68,6 +68,7 @@ payload! {
         ts: UnixMillis,
     }
     /// What happened; which fields there are depends on the stream and the phase.
+    #[derive(Default)]
     AgentData {
         /// `start`, `model`, `end` or `error`; `start`, `update` or `result` of a tool.
         phase: Option<String>,
@@ -98,7 +99,7 @@ payload! {
     SessionMessageEvent {
         session_key: SessionKey,
         agent_id: AgentId,
-        message: ChatMessage,
+        #[schemars(with = "ChatMessage")] message: Value,
         message_id: String,
         message_seq: u64,
     }

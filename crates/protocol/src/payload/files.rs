@@ -54,10 +54,10 @@ payload! {
         /// Whether it can be kept: folders, sockets and pipes can not.
         can_keep: bool,
         /// Bytes, of a file.
-        size: Option<u64>,
+        #[serialize_always] size: Option<u64>,
         executable: bool,
         /// Where it leads, of a link.
-        target: Option<String>,
+        #[serialize_always] target: Option<String>,
         /// One of them made it.
         commands: Vec<SetAsideCommand>,
         set_aside_at_ms: UnixMillis,
@@ -70,7 +70,7 @@ payload! {
         /// Of exactly this file at this place; `tidegate.files.keep` takes it.
         digest: String,
         /// What it says, if it is text: lines whose hidden characters are visible, and tabs spaces.
-        content: Option<String>,
+        #[serialize_always] content: Option<String>,
         /// Whether it is a file that is no text.
         binary: bool,
         /// Whether it has more than is in `content`.

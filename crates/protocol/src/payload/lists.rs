@@ -18,14 +18,14 @@ payload! {
         offset: u64,
         limit: u64,
         has_more: bool,
-        next_offset: Option<u64>,
+        #[serialize_always] next_offset: Option<u64>,
     }
     /// `cron.status`.
     CronStatusResult {
         enabled: bool,
-        store_path: Option<String>,
+        #[serialize_always] store_path: Option<String>,
         jobs: u64,
-        next_wake_at_ms: Option<UnixMillis>,
+        #[serialize_always] next_wake_at_ms: Option<UnixMillis>,
     }
     /// `node.list`.
     NodeListResult {

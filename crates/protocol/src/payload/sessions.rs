@@ -61,9 +61,9 @@ payload! {
     }
     /// What sessions use when nobody chose.
     SessionModelDefaults {
-        model_provider: Option<String>,
-        model: Option<String>,
-        context_tokens: Option<u64>,
+        #[serialize_always] model_provider: Option<String>,
+        #[serialize_always] model: Option<String>,
+        #[serialize_always] context_tokens: Option<u64>,
     }
     /// `sessions.list`.
     SessionsListResult {
@@ -72,7 +72,7 @@ payload! {
         count: u64,
         total_count: u64,
         limit_applied: u32,
-        next_offset: Option<u32>,
+        #[serialize_always] next_offset: Option<u32>,
         has_more: bool,
         owners: Vec<Value>,
         defaults: SessionModelDefaults,
@@ -81,11 +81,11 @@ payload! {
     /// `sessions.describe`; no session when there is none of that key.
     SessionsDescribeResult {
         ts: UnixMillis,
-        session: Option<SessionEntry>,
+        #[serialize_always] session: Option<SessionEntry>,
     }
     /// One line of a preview.
     PreviewItem {
-        role: Option<String>,
+        #[serialize_always] role: Option<String>,
         text: String,
     }
     /// The last lines of one session.

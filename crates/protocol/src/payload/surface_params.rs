@@ -1,18 +1,20 @@
-//! Parameters of the methods of the person's own surfaces. The gateway reads them with types of its
-//! own; a test sends these.
+//! Parameters of the methods of the person's own surfaces.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{RunId, Scope};
 
-/// A ready-made choice of scopes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// How much a person lets a client do, when they choose by level instead of scope by scope.
+/// `operator.pairing` is part of no level.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-#[allow(missing_docs, reason = "the names are the protocol's")]
-pub enum LevelName {
+pub enum Level {
+    /// Look, change nothing.
     Read,
+    /// Also talk to agents.
     Write,
+    /// Also change sessions, settings, and decide about commands and files.
     Full,
 }
 
@@ -28,13 +30,41 @@ pub enum VerdictName {
 }
 
 /// How long a grant lasts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-#[allow(missing_docs, reason = "the names are the protocol's")]
 pub enum DurationName {
+    /// Until it is revoked.
+    #[default]
     Always,
+    /// Until Tidegate quits.
     UntilQuit,
+    /// For the next admission, within 5 minutes.
     Once,
+}
+
+/// A secret on its way to the gateway: never shown.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct SecretParam(String);
+
+impl SecretParam {
+    /// Takes over a secret.
+    #[must_use]
+    pub fn new(secret: String) -> Self {
+        Self(secret)
+    }
+
+    /// The secret.
+    #[must_use]
+    pub fn into_inner(self) -> String {
+        self.0
+    }
+}
+
+impl std::fmt::Debug for SecretParam {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("[secret]")
+    }
 }
 
 payload! {
@@ -50,27 +80,27 @@ payload! {
         request_id: String,
         verdict: VerdictName,
         /// Of what was shown; the decision is refused when it is something else now.
-        #[serde(skip_serializing_if = "Option::is_none")] digest: Option<String>,
-        #[serde(skip_serializing_if = "Option::is_none")] level: Option<LevelName>,
-        #[serde(skip_serializing_if = "Option::is_none")] scopes: Option<Vec<Scope>>,
+        digest: Option<String>,
+        level: Option<Level>,
+        scopes: Option<Vec<Scope>>,
         /// With a level: it may also let others in.
         #[serde(default)] pairing: bool,
-        #[serde(skip_serializing_if = "Option::is_none")] duration: Option<DurationName>,
+        #[serde(default)] duration: DurationName,
     }
     /// `tidegate.review`: what waits under this id, or the oldest.
     Review {
-        #[serde(skip_serializing_if = "Option::is_none")] id: Option<String>,
+        id: Option<String>,
     }
     /// `tidegate.token.new`.
     TokenNew {
         name: String,
-        level: LevelName,
+        level: Level,
         #[serde(default)] pairing: bool,
     }
     /// `tidegate.token.wish`.
     TokenWish {
         #[serde(default)] name: String,
-        #[serde(skip_serializing_if = "Option::is_none")] level: Option<LevelName>,
+        level: Option<Level>,
         #[serde(default)] pairing: bool,
     }
     /// `tidegate.models.wish`.
@@ -78,20 +108,30 @@ payload! {
         #[serde(default)] id: String,
         #[serde(default)] base_url: String,
     }
+    /// `tidegate.models.add`.
+    AddProvider {
+        id: String,
+        base_url: String,
+        #[serde(default)] models: Vec<String>,
+        /// The key itself, which is kept in the keyring.
+        key: Option<SecretParam>,
+        /// Where the key is: a reference to a variable or a file.
+        key_ref: Option<String>,
+    }
     /// `tidegate.models.use`, `tidegate.models.test`: `provider/model`.
     ModelChoice {
-        #[serde(skip_serializing_if = "Option::is_none")] model: Option<String>,
+        model: Option<String>,
     }
     /// `tidegate.models.take`: `provider/model`, and who runs the server, as it was shown.
     TakeServer {
         model: String,
-        #[serde(skip_serializing_if = "Option::is_none")] owner: Option<String>,
+        owner: Option<String>,
     }
     /// `tidegate.files.keep`.
     KeepFile {
         id: String,
         /// Of what `tidegate.files.show` told; beside a desktop, its dialog shows the file itself.
-        #[serde(skip_serializing_if = "Option::is_none")] digest: Option<String>,
+        digest: Option<String>,
     }
     /// `tidegate.files.unshare`.
     UnshareFolder {
@@ -111,16 +151,16 @@ payload! {
     RejectSetting {
         key: String,
         /// Of what was shown; it is not rejected when it is something else now.
-        #[serde(skip_serializing_if = "Option::is_none")] digest: Option<String>,
+        digest: Option<String>,
     }
     /// `tidegate.commands.interrupt`: the command of a tool call.
     InterruptCommand {
         tool_call_id: String,
         /// Needed only where commands of several runs have the same tool call id.
-        #[serde(skip_serializing_if = "Option::is_none")] run_id: Option<RunId>,
+        run_id: Option<RunId>,
     }
     /// `tidegate.audit`.
     Audit {
-        #[serde(skip_serializing_if = "Option::is_none")] limit: Option<u32>,
+        limit: Option<u32>,
     }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::approvals::WaitingApproval;
 use super::devices::{BlockedEntry, PairedDevice, PendingDevice};
-use super::surface_params::LevelName;
+use super::surface_params::Level;
 use crate::confinement::CommandClass;
 use crate::{DeviceId, RunId, Scope, SessionKey, UnixMillis};
 
@@ -23,10 +23,12 @@ pub enum SurfaceState {
 /// What a run does now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-#[allow(missing_docs, reason = "the names are the protocol's")]
 pub enum RunActivity {
+    /// It waits for its session, a free place, or the end of a pause.
     Queued,
+    /// A model or a tool works for it.
     Working,
+    /// It waits for subagents or a person, and takes no place.
     Waiting,
 }
 
@@ -43,10 +45,12 @@ pub enum CheckLevel {
 /// How much an entry of the audit log matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-#[allow(missing_docs, reason = "the names are the protocol's")]
 pub enum AuditWeight {
+    /// What should happen.
     Info,
+    /// What a person may want to look at.
     Warn,
+    /// What a person must look at.
     Alarm,
 }
 
@@ -55,8 +59,8 @@ pub enum AuditWeight {
 #[serde(untagged)]
 #[allow(missing_docs, reason = "the types say what they are")]
 pub enum ShownEntry {
-    Request(PendingDevice),
-    Device(PairedDevice),
+    Request(Box<PendingDevice>),
+    Device(Box<PairedDevice>),
     Program(ProgramEntry),
     Block(BlockedEntry),
 }
@@ -70,7 +74,7 @@ payload! {
     /// Our own client.
     OwnClient {
         device_id: DeviceId,
-        admitted_at_ms: Option<UnixMillis>,
+        #[serialize_always] admitted_at_ms: Option<UnixMillis>,
     }
     /// The gateway in numbers.
     GatewayStatus {
@@ -84,7 +88,7 @@ payload! {
         waiting_commands: u64,
         /// Values of the configuration file that wait for the person.
         waiting_settings: u64,
-        own_client: Option<OwnClient>,
+        #[serialize_always] own_client: Option<OwnClient>,
     }
     /// The model that is used when nobody chooses.
     ModelsStatus {
@@ -99,7 +103,7 @@ payload! {
         contained: bool,
         sentence: String,
         /// What to do where it is not.
-        todo: Option<String>,
+        #[serialize_always] todo: Option<String>,
         layers: Vec<SandboxLayer>,
         /// Folders of toolchains that every sandbox can read.
         toolchains: Vec<String>,
@@ -111,14 +115,14 @@ payload! {
         required: bool,
         holds: bool,
         /// What was seen where it does not hold.
-        reason: Option<String>,
+        #[serialize_always] reason: Option<String>,
     }
     /// A run that works or waits.
     ActiveRun {
         run_id: RunId,
         session_key: SessionKey,
-        parent: Option<RunId>,
-        label: Option<String>,
+        #[serialize_always] parent: Option<RunId>,
+        #[serialize_always] label: Option<String>,
         since: UnixMillis,
         activity: RunActivity,
     }
@@ -146,7 +150,7 @@ payload! {
         gateway: GatewayStatus,
         secrets: Condition,
         /// Whether our own key is the keyring's, in a sentence.
-        own_key: Option<String>,
+        #[serialize_always] own_key: Option<String>,
         store: Condition,
         models: ModelsStatus,
         sandbox: SandboxStatus,
@@ -165,7 +169,7 @@ payload! {
         ok: bool,
         level: CheckLevel,
         sentence: String,
-        todo: Option<String>,
+        #[serialize_always] todo: Option<String>,
     }
     /// `tidegate.doctor`.
     DoctorResult {
@@ -231,23 +235,23 @@ payload! {
     ProgramTokenEntry {
         id: String,
         name: String,
-        level: LevelName,
+        level: Level,
         pairing: bool,
         scopes: Vec<Scope>,
         created_at_ms: UnixMillis,
-        last_used_at_ms: Option<UnixMillis>,
+        #[serialize_always] last_used_at_ms: Option<UnixMillis>,
     }
     /// A program that was let in.
     ProgramEntry {
         id: String,
         executable: String,
-        script: Option<String>,
+        #[serialize_always] script: Option<String>,
         uid: u32,
         scopes: Vec<Scope>,
         client_id: String,
         lasting: bool,
         approved_at_ms: UnixMillis,
-        last_seen_at_ms: Option<UnixMillis>,
+        #[serialize_always] last_seen_at_ms: Option<UnixMillis>,
     }
     /// `tidegate.token.list`.
     TokenListResult {
@@ -296,12 +300,47 @@ payload! {
     PausedResult {
         paused: bool,
     }
+    /// `tidegate.token.show`.
+    SharedTokenResult {
+        token: Option<String>,
+        /// `keyring`, `environment` or `none`.
+        source: String,
+        /// Why there is no token.
+        sentence: Option<String>,
+    }
+    /// `tidegate.token.rotate`: the token is told once.
+    TokenRotatedResult {
+        token: String,
+        /// Why it holds only until restart, if so.
+        note: Option<String>,
+    }
+    /// `tidegate.stop`.
+    StoppingResult {
+        stopping: bool,
+    }
+    /// One step of a self-test.
+    SelfTestStep {
+        name: String,
+        ok: bool,
+        ms: u64,
+        sentence: String,
+    }
+    /// `tidegate.selftest`.
+    SelfTestResult {
+        ok: bool,
+        steps: Vec<SelfTestStep>,
+    }
+    /// `tidegate.models.add`.
+    ModelsAddResult {
+        ok: bool,
+        #[serialize_always] note: Option<String>,
+    }
     /// `tidegate.models.use` and `tidegate.models.take`.
     ModelsUseResult {
         ok: bool,
         model: String,
         /// Who runs the server, where it was found on this computer.
-        note: Option<String>,
+        #[serialize_always] note: Option<String>,
     }
     /// A model server that was found on this computer, as a person is asked about it: `server` in the
     /// details of the error with which `tidegate.models.use` refuses one that is not in use.
@@ -344,11 +383,11 @@ payload! {
     TokenNewResult {
         id: String,
         name: String,
-        level: LevelName,
+        level: Level,
         pairing: bool,
         scopes: Vec<Scope>,
         created_at_ms: UnixMillis,
-        last_used_at_ms: Option<UnixMillis>,
+        #[serialize_always] last_used_at_ms: Option<UnixMillis>,
         token: String,
     }
     /// `tidegate.devices.decide`.

@@ -19,7 +19,7 @@ payload! {
     HeartbeatStatus {
         enabled: bool,
         every: String,
-        every_ms: Option<u64>,
+        #[serialize_always] every_ms: Option<u64>,
     }
     /// One agent in a health snapshot.
     HealthAgent {
@@ -46,7 +46,7 @@ payload! {
         agent_id: String,
         enabled: bool,
         every: String,
-        every_ms: Option<u64>,
+        #[serialize_always] every_ms: Option<u64>,
     }
     /// Heartbeats in `status`.
     StatusHeartbeat {
@@ -82,7 +82,7 @@ payload! {
         output_tokens: u64,
         total_tokens: u64,
         total_tokens_fresh: bool,
-        model: Option<String>,
+        #[serialize_always] model: Option<String>,
         flags: Vec<String>,
     }
     /// The sessions of one agent in `status`.
@@ -95,8 +95,8 @@ payload! {
     }
     /// What sessions use when nobody chose, in `status`.
     StatusDefaults {
-        model: Option<String>,
-        context_tokens: Option<u64>,
+        #[serialize_always] model: Option<String>,
+        #[serialize_always] context_tokens: Option<u64>,
     }
     /// Sessions in `status`.
     StatusSessions {
@@ -138,12 +138,12 @@ payload! {
     ConfigGetResult {
         path: String,
         exists: bool,
-        raw: Option<String>,
-        parsed: Option<Value>,
-        resolved: Option<Value>,
+        #[serialize_always] raw: Option<String>,
+        #[serialize_always] parsed: Option<Value>,
+        #[serialize_always] resolved: Option<Value>,
         valid: bool,
         config: Value,
-        hash: Option<String>,
+        #[serialize_always] hash: Option<String>,
         issues: Vec<ConfigIssue>,
         warnings: Vec<ConfigIssue>,
         legacy_issues: Vec<Value>,

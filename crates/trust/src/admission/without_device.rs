@@ -59,7 +59,7 @@ impl Authority {
             if attempt.may_be_a_command() {
                 // Nobody can be asked about a token, and a command may have read it: with it, the command
                 // would talk to agents that have more rights than itself.
-                scopes = scopes.under_grant(&Level::Read.scopes());
+                scopes = scopes.under_grant(&ScopeSet::from(Level::Read));
                 let line = format!(
                     "security audit: a program that could not be identified used a token while a command \
                      ran that is not contained, so it may only read name={} asked={} scopes={} conn={}",

@@ -119,7 +119,8 @@ pub(crate) async fn run_once(arguments: Arguments) -> anyhow::Result<()> {
     let host = tidegate_host::start(options).await?;
     let (ready, ready_at) = ready.lock().ok().and_then(|ready| *ready).context("the host was never ready")?;
     let status = host.gateway().status();
-    let admitted = status["ownClient"]["admittedAtMs"].as_u64().context("our own client was not let in")?;
+    let admitted = status.own_client.and_then(|client| client.admitted_at_ms);
+    let admitted = admitted.context("our own client was not let in")?.0;
     let ready_at = ready_at.duration_since(SystemTime::UNIX_EPOCH)?.as_secs_f64() * 1e3;
     let admitted = Duration::from_millis(admitted).as_secs_f64() * 1e3;
     let told = Told { ready: ready.as_secs_f64() * 1e3, after_ready: (admitted - ready_at).max(0.0) };
