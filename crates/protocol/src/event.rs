@@ -89,12 +89,16 @@ events! {
     /// Something that the person's windows show has changed. To windows only; not part of
     /// OpenClaw's protocol.
     TidegateChanged = "tidegate.changed", Some(Scope::Read) => events::ChangedEvent;
+    /// The first frame to a surface of the person.
+    TidegateWelcome = "tidegate.welcome", None => events::WelcomeEvent;
+    /// Why a surface was not admitted.
+    TidegateRefused = "tidegate.refused", None => events::RefusedEvent;
 }
 
 impl Event {
     /// Whether `hello-ok.features.events` lists it: everything of OpenClaw's protocol.
     #[must_use]
     pub fn is_advertised(self) -> bool {
-        self != Self::TidegateChanged
+        !matches!(self, Self::TidegateChanged | Self::TidegateWelcome | Self::TidegateRefused)
     }
 }

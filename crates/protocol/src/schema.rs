@@ -8,7 +8,7 @@ use crate::connect::ConnectParams;
 use crate::error::ErrorShape;
 use crate::hello::HelloOk;
 use crate::method::{Access, Power};
-use crate::payload::{chat, events, frames};
+use crate::payload::{chat, frames};
 use crate::{Event, Method};
 
 fn of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
@@ -59,11 +59,7 @@ pub fn document() -> Value {
         });
         methods.insert(method.name().to_owned(), entry);
     }
-    // The first frame to a surface of the person.
-    let mut events = Map::from_iter([
-        ("tidegate.welcome".to_owned(), json!(of::<events::WelcomeEvent>(&mut generator))),
-        ("tidegate.refused".to_owned(), json!(of::<events::RefusedEvent>(&mut generator))),
-    ]);
+    let mut events = Map::new();
     for &event in Event::ALL {
         events.insert(event.name().to_owned(), json!(event.schema(&mut generator)));
     }

@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tidegate_peers::LocalSocket;
-use tidegate_protocol::{ClientId, ClientInfo, ClientMode, CloseCode, CloseFrame, ConnectionId, Refusal};
+use tidegate_protocol::payload::events::{RefusedEvent, WelcomeEvent};
+use tidegate_protocol::{
+    ClientId, ClientInfo, ClientMode, CloseCode, CloseFrame, ConnectionId, Event, EventFrame, Refusal,
+};
 use tidegate_trust::Session;
 use tidegate_trust::admission::LookUp;
 use tidegate_trust::audit::{AuditEvent, Weight};
@@ -92,10 +95,8 @@ async fn greet<T: Transport>(
 }
 
 async fn refuse<T: Transport>(mut transport: T, reason: &str, close: CloseFrame) {
-    let refused = serde_json::json!({
-        "type": "event", "event": "tidegate.refused", "payload": { "reason": reason },
-    });
-    if let Some(refused) = frame(&refused) {
+    let refused = RefusedEvent { reason: reason.to_owned() };
+    if let Some(refused) = frame(&EventFrame::new(Event::TidegateRefused, refused, None, None)) {
         // The program may be gone; the close below notices.
         let _ = transport.send(refused).await;
     }
@@ -124,11 +125,8 @@ pub(crate) async fn serve_window<T: Transport>(gateway: Gateway, mut transport: 
 
 /// The first frame to a surface of the person.
 fn welcome(version: &str, desktop: Desktop) -> Option<Bytes> {
-    frame(&serde_json::json!({
-        "type": "event",
-        "event": "tidegate.welcome",
-        "payload": { "version": version, "desktop": desktop == Desktop::Running },
-    }))
+    let payload = WelcomeEvent { version: version.to_owned(), desktop: desktop == Desktop::Running };
+    frame(&EventFrame::new(Event::TidegateWelcome, payload, None, None))
 }
 
 fn window_client(version: &str) -> ClientInfo {
