@@ -33,6 +33,9 @@ def calls(report: Report, client: OpenClaw) -> None:
     def unknown_method() -> None:
         client.call("no.such.method").refused().says("unknown method: no.such.method")
 
+    def method_not_served() -> None:
+        client.call("skills.status").refused().says("unknown method: skills.status", "Tidegate does not have it")
+
     def wrong_parameter() -> None:
         ended = client.call("sessions.list", {"bogus": 1}).refused()
         ended.says("invalid sessions.list params", "unexpected property 'bogus'")
@@ -47,6 +50,7 @@ def calls(report: Report, client: OpenClaw) -> None:
     report.check("gateway call models.list", models)
     report.check("gateway call system-presence", presence)
     report.check("gateway call of an unknown method names it", unknown_method)
+    report.check("gateway call of a method that Tidegate does not have says so", method_not_served)
     report.check("gateway call with a wrong parameter names it", wrong_parameter)
 
 
@@ -121,8 +125,12 @@ def top_level(report: Report, client: OpenClaw) -> None:
         ended = client.unaimed("status", timeout=120).succeeded()
         ended.says(f"remote · {client.gateway.url}").does_not_say("unreachable")
 
+    def jobs() -> None:
+        client.unaimed("cron", "list").succeeded().does_not_say("invalid inventory")
+
     report.check("health", health)
     report.check("health --json", health_as_json)
+    report.check("cron list", jobs)
     report.check("status says that the gateway is reachable", status)
 
 

@@ -3,7 +3,8 @@
 use tidegate_protocol::ids::DEFAULT_AGENT;
 use tidegate_protocol::params::{AgentIdentity, ListOptions};
 use tidegate_protocol::payload::agents::{
-    AgentEntry, AgentIdentityResult, AgentsListResult, ToolEntry, ToolGroup, ToolProfile, ToolsCatalogResult,
+    AgentEntry, AgentIdentityResult, AgentModel, AgentsListResult, ToolEntry, ToolGroup, ToolProfile,
+    ToolsCatalogResult,
 };
 use tidegate_protocol::{ErrorShape, rpc};
 
@@ -29,11 +30,20 @@ impl Handler for rpc::AgentIdentityGet {
 impl Handler for rpc::AgentsList {
     async fn handle(caller: &Caller, _: ListOptions) -> Result<AgentsListResult, ErrorShape> {
         let workspace = caller.gateway.runtime()?.workspace().display().to_string();
+        let model = match caller.gateway.inner().models.get() {
+            Some(models) => Some(AgentModel { primary: models.default_model().await.name().to_string() }),
+            None => None,
+        };
         Ok(AgentsListResult {
             default_id: DEFAULT_AGENT.to_owned(),
             main_key: "main".to_owned(),
             scope: "per-sender".to_owned(),
-            agents: vec![AgentEntry { id: DEFAULT_AGENT.to_owned(), name: NAME.to_owned(), workspace }],
+            agents: vec![AgentEntry {
+                id: DEFAULT_AGENT.to_owned(),
+                name: NAME.to_owned(),
+                workspace,
+                model,
+            }],
         })
     }
 }

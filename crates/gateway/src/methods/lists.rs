@@ -13,6 +13,9 @@ use tidegate_protocol::{ErrorShape, rpc};
 use crate::dispatch::{Caller, Handler};
 use crate::now;
 
+/// The most jobs of one page.
+const MAX_JOBS: u32 = 200;
+
 impl Handler for rpc::LastHeartbeat {
     async fn handle(_: &Caller, _: Empty) -> Result<(), ErrorShape> {
         Ok(())
@@ -26,14 +29,15 @@ impl Handler for rpc::CommandsList {
 }
 
 impl Handler for rpc::CronList {
-    async fn handle(_: &Caller, _: ListOptions) -> Result<CronListResult, ErrorShape> {
+    async fn handle(_: &Caller, params: ListOptions) -> Result<CronListResult, ErrorShape> {
         Ok(CronListResult {
             jobs: Vec::new(),
             total: 0,
-            offset: 0,
-            limit: 0,
+            offset: params.offset.unwrap_or(0).into(),
+            limit: params.limit.unwrap_or(MAX_JOBS).clamp(1, MAX_JOBS).into(),
             has_more: false,
             next_offset: None,
+            snapshot_revision: "none".to_owned(),
         })
     }
 }

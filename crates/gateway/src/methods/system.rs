@@ -74,7 +74,14 @@ async fn snapshot(gateway: &Gateway, may_read: bool) -> HealthResult {
         agents: vec![HealthAgent {
             agent_id: DEFAULT_AGENT.to_owned(),
             is_default: true,
-            heartbeat: HeartbeatStatus { enabled: false, every: "disabled".to_owned(), every_ms: None },
+            heartbeat: HeartbeatStatus {
+                enabled: false,
+                every: "disabled".to_owned(),
+                every_ms: None,
+                prompt: String::new(),
+                target: "none".to_owned(),
+                ack_max_chars: 0,
+            },
             sessions: own_sessions.clone(),
         }],
         sessions: own_sessions,

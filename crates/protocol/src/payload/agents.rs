@@ -8,11 +8,17 @@ payload! {
         name_source: String,
         avatar: String,
     }
+    /// The model of an agent. The Control UI lets nobody write to an agent that has none.
+    AgentModel {
+        /// `provider/model`.
+        primary: String,
+    }
     /// One agent.
     AgentEntry {
         id: String,
         name: String,
         workspace: String,
+        model: Option<AgentModel>,
     }
     /// `agents.list`.
     AgentsListResult {
@@ -52,7 +58,7 @@ payload! {
         id: String,
         name: String,
         provider: String,
-        #[serialize_always] context_window: Option<u32>,
+        context_window: Option<u32>,
         reasoning: bool,
         available: bool,
         /// `default` is among them for the model that is used when nobody chooses, `found` for one of

@@ -19,6 +19,8 @@ payload! {
         limit: u64,
         has_more: bool,
         #[serialize_always] next_offset: Option<u64>,
+        /// The same for as long as nothing changed. 2026.9.6's command line refuses a list without one.
+        snapshot_revision: String,
     }
     /// `cron.status`.
     CronStatusResult {

@@ -20,6 +20,9 @@ payload! {
         enabled: bool,
         every: String,
         #[serialize_always] every_ms: Option<u64>,
+        prompt: String,
+        target: String,
+        ack_max_chars: u64,
     }
     /// One agent in a health snapshot.
     HealthAgent {
