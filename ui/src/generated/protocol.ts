@@ -587,8 +587,18 @@ export interface AgentsListResult {
  */
 export interface AgentEntry {
   id: string;
+  model?: AgentModel | null;
   name: string;
   workspace: string;
+}
+/**
+ * The model of an agent. The Control UI lets nobody write to an agent that has none.
+ */
+export interface AgentModel {
+  /**
+   * `provider/model`.
+   */
+  primary: string;
 }
 /**
  * `channels.status`.
@@ -904,6 +914,10 @@ export interface CronListResult {
   limit: number;
   nextOffset?: number | null;
   offset: number;
+  /**
+   * The same for as long as nothing changed. 2026.9.6's command line refuses a list without one.
+   */
+  snapshotRevision: string;
   total: number;
 }
 /**
@@ -1288,9 +1302,12 @@ export interface HealthAgent {
  * Heartbeats; there are none.
  */
 export interface HeartbeatStatus {
+  ackMaxChars: number;
   enabled: boolean;
   every: string;
   everyMs?: number | null;
+  prompt: string;
+  target: string;
 }
 /**
  * Sessions in a health snapshot.
