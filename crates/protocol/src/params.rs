@@ -1,5 +1,5 @@
 //! The parameters of methods (protocol sections 11 and 15): closed objects, so that an unknown
-//! field is refused by name.
+//! field is refused by name. An optional field without a value is left out.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -13,6 +13,7 @@ macro_rules! params {
     ($($(#[$meta:meta])* $name:ident { $($(#[$field_meta:meta])* $field:ident : $type:ty,)* })*) => {
         $(
             $(#[$meta])*
+            #[serde_with::skip_serializing_none]
             #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
             #[serde(rename_all = "camelCase", deny_unknown_fields)]
             #[allow(missing_docs, reason = "the names are the protocol's")]
@@ -25,6 +26,7 @@ macro_rules! params {
 
 params! {
     /// No parameters.
+    #[derive(Default)]
     Empty {}
     /// `health`; further fields of clients are not looked at by OpenClaw either, but named ones are.
     Health {
@@ -56,6 +58,7 @@ params! {
         role: String,
     }
     /// `sessions.list`.
+    #[derive(Default)]
     SessionsList {
         #[serde(default)] limit: Option<u32>,
         #[serde(default)] offset: Option<u32>,
@@ -189,6 +192,7 @@ params! {
     }
     /// `models.list`, `commands.list`, `tools.catalog`, `cron.list` and other lists: what clients
     /// narrow them by. Nothing here has more entries than one answer holds.
+    #[derive(Default)]
     ListOptions {
         #[serde(default)] agent_id: Option<AgentId>,
         #[serde(default)] session_key: Option<SessionKey>,
@@ -209,6 +213,7 @@ params! {
         #[serde(default)] refresh: Option<bool>,
     }
     /// `logs.tail`.
+    #[derive(Default)]
     LogsTail {
         #[serde(default)] cursor: Option<u64>,
         #[serde(default)] limit: Option<u32>,
@@ -287,4 +292,65 @@ pub struct SessionsPatch {
     /// Everything else.
     #[serde(flatten)]
     pub fields: Map<String, Value>,
+}
+
+impl Agent {
+    /// A message with nothing chosen.
+    #[must_use]
+    pub fn new(message: String, idempotency_key: RunId) -> Self {
+        Self {
+            message,
+            idempotency_key,
+            agent_id: None,
+            session_key: None,
+            session_id: None,
+            provider: None,
+            model: None,
+            to: None,
+            reply_to: None,
+            thinking: None,
+            deliver: None,
+            attachments: None,
+            channel: None,
+            reply_channel: None,
+            account_id: None,
+            reply_account_id: None,
+            thread_id: None,
+            group_id: None,
+            group_channel: None,
+            group_space: None,
+            timeout: None,
+            best_effort_deliver: None,
+            lane: None,
+            extra_system_prompt: None,
+            input_provenance: None,
+            label: None,
+            cleanup_bundle_mcp_on_run_end: None,
+            model_run: None,
+            prompt_mode: None,
+            session_effects: None,
+            source_reply_delivery_mode: None,
+            internal_runtime_handoff_id: None,
+        }
+    }
+}
+
+impl ChatHistory {
+    /// The newest messages of a session.
+    #[must_use]
+    pub fn new(session_key: SessionKey) -> Self {
+        Self {
+            session_key,
+            limit: None,
+            max_chars: None,
+            max_bytes: None,
+            agent_id: None,
+            cursor: None,
+            offset: None,
+            pending_before: None,
+            input_run_ids: None,
+            message_id: None,
+            session_id: None,
+        }
+    }
 }

@@ -23,7 +23,7 @@ pub trait Rpc: Send + Sync + 'static {
     /// The method.
     const METHOD: Method;
     /// What it takes.
-    type Params: DeserializeOwned + JsonSchema + Send + 'static;
+    type Params: Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'static;
     /// What it answers.
     type Result: Serialize + DeserializeOwned + JsonSchema + Send + 'static;
 }

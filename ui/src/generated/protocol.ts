@@ -437,17 +437,13 @@ export interface Agent {
   groupId?: string | null;
   groupSpace?: string | null;
   idempotencyKey: RunId;
-  inputProvenance?: {
-    [k: string]: unknown;
-  };
+  inputProvenance?: unknown;
   internalRuntimeHandoffId?: string | null;
   label?: string | null;
   lane?: string | null;
   message: string;
   model?: string | null;
-  modelRun?: {
-    [k: string]: unknown;
-  };
+  modelRun?: unknown;
   promptMode?: string | null;
   provider?: string | null;
   replyAccountId?: string | null;
@@ -655,9 +651,7 @@ export interface ChatHistory {
   maxChars?: number | null;
   messageId?: string | null;
   offset?: number | null;
-  pendingBefore?: {
-    [k: string]: unknown;
-  };
+  pendingBefore?: unknown;
   sessionId?: string | null;
   sessionKey: SessionKey;
 }
@@ -824,28 +818,14 @@ export interface ChatSend {
   agentId?: AgentId | null;
   attachments?: unknown[] | null;
   deliver?: boolean | null;
-  expectedLeafEntryId?: {
-    [k: string]: unknown;
-  };
-  expectedPermissionMode?: {
-    [k: string]: unknown;
-  };
-  expectedSessionRoutingContract?: {
-    [k: string]: unknown;
-  };
-  expectedToolOverrides?: {
-    [k: string]: unknown;
-  };
-  fastAutoOnSeconds?: {
-    [k: string]: unknown;
-  };
-  fastMode?: {
-    [k: string]: unknown;
-  };
+  expectedLeafEntryId?: unknown;
+  expectedPermissionMode?: unknown;
+  expectedSessionRoutingContract?: unknown;
+  expectedToolOverrides?: unknown;
+  fastAutoOnSeconds?: unknown;
+  fastMode?: unknown;
   idempotencyKey: RunId;
-  intent?: {
-    [k: string]: unknown;
-  };
+  intent?: unknown;
   mentions?: unknown[] | null;
   message: string;
   queueMode?: string | null;
@@ -855,12 +835,8 @@ export interface ChatSend {
   suppressCommandInterpretation?: boolean | null;
   thinking?: string | null;
   timeoutMs?: number | null;
-  toolBindings?: {
-    [k: string]: unknown;
-  };
-  workContext?: {
-    [k: string]: unknown;
-  };
+  toolBindings?: unknown;
+  workContext?: unknown;
 }
 /**
  * `chat.send`: a turn, or the runs that a stop word ended.
