@@ -6,15 +6,17 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use tidegate_protocol::{Method, text};
+use tidegate_protocol::method::Concurrency;
+use tidegate_protocol::rpc::Rpc;
+use tidegate_protocol::text;
 
 use crate::failure::{Failure, ServerError};
 
 /// How long the gateway may take to greet: it looks the caller up first.
 const GREETING: Duration = Duration::from_secs(10);
-/// How long it may take to answer what needs no model.
+/// How long it may take to answer what waits for neither.
 const ANSWER: Duration = Duration::from_secs(30);
-/// How long it may take where it waits for a model or a network.
+/// How long it may take where the protocol's table says that it may: it waits for a model or a network.
 const SLOW_ANSWER: Duration = Duration::from_secs(180);
 
 /// Carries whole text messages to the gateway and back.
@@ -61,7 +63,8 @@ pub struct Client<W> {
     greeting: Greeting,
 }
 
-/// What the gateway says first.
+/// What the gateway says first. Read leniently, as all frames are: `tidegate stop` must reach a gateway of
+/// another version too.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Greeting {
     /// Its version.
@@ -103,20 +106,17 @@ impl<W: Wire> Client<W> {
         &self.greeting
     }
 
-    /// Calls a method and waits for its answer; events before it are dropped.
+    /// Calls a method and reads its answer; events before it are dropped.
     ///
     /// # Errors
-    /// When the gateway answers with an error, not in time, or is gone.
-    pub async fn call(&mut self, method: Method, params: Value) -> Result<Value, Failure> {
-        let limit = match method {
-            Method::TidegateDoctor
-            | Method::TidegateSelfTest
-            | Method::TidegateModelsAdd
-            | Method::TidegateModelsTest
-            | Method::ModelsList => SLOW_ANSWER,
-            _ => ANSWER,
+    /// When the gateway answers with an error, not in time, or with something else than the method's
+    /// answer, or is gone.
+    pub async fn ask<R: Rpc>(&mut self, params: &R::Params) -> Result<R::Result, Failure> {
+        let limit = match R::METHOD.concurrency() {
+            Concurrency::Beside => SLOW_ANSWER,
+            Concurrency::InOrder => ANSWER,
         };
-        let request = self.request(method, params).await?;
+        let request = self.request::<R>(params).await?;
         let answer = async {
             loop {
                 match self.next().await? {
@@ -127,26 +127,19 @@ impl<W: Wire> Client<W> {
                 }
             }
         };
-        tokio::time::timeout(limit, answer).await.map_err(|_| Failure::NoAnswer(limit.as_secs()))?
-    }
-
-    /// Calls a method and reads its answer.
-    ///
-    /// # Errors
-    /// As [`Self::call`], and when the answer is not what `T` takes.
-    pub async fn ask<T: DeserializeOwned>(&mut self, method: Method, params: Value) -> Result<T, Failure> {
-        let answer = self.call(method, params).await?;
-        read(method.name(), answer)
+        let answer = tokio::time::timeout(limit, answer).await;
+        let answer = answer.map_err(|_| Failure::NoAnswer(limit.as_secs()))??;
+        read(R::METHOD.name(), answer)
     }
 
     /// Sends a request and returns its id; what comes of it is among what [`Self::next`] returns.
     ///
     /// # Errors
     /// When the gateway is gone.
-    pub async fn request(&mut self, method: Method, params: Value) -> Result<String, Failure> {
+    pub async fn request<R: Rpc>(&mut self, params: &R::Params) -> Result<String, Failure> {
         self.last_id += 1;
         let id = self.last_id.to_string();
-        let frame = json!({ "type": "req", "id": id, "method": method.name(), "params": params });
+        let frame = json!({ "type": "req", "id": id, "method": R::METHOD.name(), "params": params });
         self.wire.send(frame.to_string()).await.map_err(|Gone| Failure::ConnectionClosed)?;
         Ok(id)
     }
@@ -214,6 +207,7 @@ pub fn read<T: DeserializeOwned>(method: &'static str, answer: Value) -> Result<
     })
 }
 
+/// What is sent. What it carries is read strictly, once it is known for what.
 #[derive(Deserialize)]
 #[serde(tag = "type")]
 enum Frame {

@@ -68,7 +68,7 @@ pub enum Failure {
     Input(io::Error),
 }
 
-/// An error answer of the gateway.
+/// An error answer of the gateway. Whatever code it has: its sentence is for the person.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
 pub struct ServerError {
     /// The top-level code (protocol section 9).

@@ -3,7 +3,7 @@
 
 use std::io::{self, Write};
 
-use serde_json::Value;
+use serde::Serialize;
 use tidegate_protocol::text::is_invisible;
 
 /// Standard output and standard error.
@@ -47,7 +47,7 @@ impl Output {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn json(&mut self, value: &Value) -> io::Result<()> {
+    pub fn json(&mut self, value: &impl Serialize) -> io::Result<()> {
         let pretty = serde_json::to_string_pretty(value).map_err(io::Error::from)?;
         self.out.write_all(ascii_escapes(&pretty).as_bytes())?;
         self.out.write_all(b"\n")?;
@@ -58,8 +58,9 @@ impl Output {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn json_line(&mut self, value: &Value) -> io::Result<()> {
-        writeln!(self.out, "{}", ascii_escapes(&value.to_string()))?;
+    pub fn json_line(&mut self, value: &impl Serialize) -> io::Result<()> {
+        let line = serde_json::to_string(value).map_err(io::Error::from)?;
+        writeln!(self.out, "{}", ascii_escapes(&line))?;
         self.out.flush()
     }
 
@@ -122,6 +123,7 @@ fn ascii_escapes(json: &str) -> String {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use serde_json::Value;
 
     use super::*;
 

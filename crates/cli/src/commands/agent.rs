@@ -1,14 +1,18 @@
 //! `agent`: a message, and the answer as it comes.
 
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
+use tidegate_protocol::params::{Agent, ChatAbort};
+use tidegate_protocol::payload::approvals::WaitingApproval;
+use tidegate_protocol::payload::chat::AgentResult;
+use tidegate_protocol::payload::events::AgentEvent;
+use tidegate_protocol::rpc::{self, Rpc as _};
 use tidegate_protocol::text::one_line;
-use tidegate_protocol::{Event, Method};
+use tidegate_protocol::{Event, RunId};
 use uuid::Uuid;
 
 use super::Context;
 use crate::arguments::AgentArguments;
-use crate::client::{Incoming, Wire};
+use crate::client::{Incoming, Wire, read};
 use crate::failure::Failure;
 
 pub(super) async fn run<W: Wire>(
@@ -16,13 +20,13 @@ pub(super) async fn run<W: Wire>(
     arguments: &AgentArguments,
 ) -> Result<(), Failure> {
     // The key of the request is the id of its run, by which its events are known.
-    let run = Uuid::new_v4().to_string();
-    let mut params =
-        json!({ "message": arguments.message, "idempotencyKey": run, "sessionKey": arguments.session });
-    if let Some(model) = &arguments.model {
-        params["model"] = json!(model);
-    }
-    let request = context.client.request(Method::Agent, params).await?;
+    let run = RunId::parse(Uuid::new_v4().to_string()).map_err(|error| Failure::Failed(error.to_string()))?;
+    let params = Agent {
+        session_key: Some(arguments.session.clone()),
+        model: arguments.model.clone(),
+        ..Agent::new(arguments.message.clone(), run.clone())
+    };
+    let request = context.client.request::<rpc::Agent>(&params).await?;
     let interrupt = context.surroundings.interrupt.clone();
     let mut answer = Answer::default();
     let mut is_stopping = false;
@@ -46,8 +50,13 @@ pub(super) async fn run<W: Wire>(
                     return Err(Failure::Interrupted);
                 }
                 is_stopping = true;
-                let params = json!({ "sessionKey": arguments.session, "runId": run });
-                context.client.request(Method::ChatAbort, params).await?;
+                let params = ChatAbort {
+                    session_key: arguments.session.clone(),
+                    run_id: Some(run.clone()),
+                    agent_id: None,
+                    preserve_side_runs: None,
+                };
+                context.client.request::<rpc::ChatAbort>(&params).await?;
             }
         }
     }
@@ -72,38 +81,9 @@ impl Answer {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct AgentEvent {
-    run_id: String,
-    stream: String,
-    data: AgentData,
-}
-
-#[derive(Deserialize)]
-struct AgentData {
-    #[serde(default)]
-    text: String,
-}
-
-#[derive(Deserialize)]
-struct ApprovalEvent {
-    id: String,
-    request: ApprovalRequest,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct ApprovalRequest {
-    #[serde(default)]
-    run_id: Option<String>,
-    #[serde(default)]
-    ancestors: Vec<String>,
-}
-
 fn on_event<W: Wire>(
     context: &mut Context<'_, W>,
-    run: &str,
+    run: &RunId,
     name: &str,
     payload: Value,
     answer: &mut Answer,
@@ -111,18 +91,20 @@ fn on_event<W: Wire>(
     // Events are for many kinds of clients; what is not for this command is skipped.
     if name == Event::Agent.name()
         && let Ok(event) = serde_json::from_value::<AgentEvent>(payload.clone())
-        && event.run_id == run
+        && &event.run_id == run
         && event.stream == "assistant"
+        && let Some(text) = event.data.text
     {
-        let piece = answer.advance(&event.data.text);
+        let piece = answer.advance(&text);
         if !context.is_json() {
             context.output().prose(&piece)?;
         }
     }
     if name == Event::ExecApprovalRequested.name()
-        && let Ok(event) = serde_json::from_value::<ApprovalEvent>(payload)
+        && let Ok(event) = serde_json::from_value::<WaitingApproval>(payload)
     {
-        let is_ours = event.request.run_id.iter().chain(&event.request.ancestors).any(|asking| asking == run);
+        let mut asking = event.request.run_id.iter().chain(&event.request.ancestors);
+        let is_ours = asking.any(|asking| asking == run.as_str());
         if is_ours {
             let place = match context.client.greeting().desktop {
                 true => "look at the desktop".to_owned(),
@@ -147,19 +129,19 @@ fn finish<W: Wire>(
     if !context.is_json() && has_text && !answer.shown.ends_with('\n') && (result.is_err() || is_stopping) {
         context.output().prose("\n")?;
     }
-    let payload = match result {
-        Ok(payload) => payload,
+    let result: AgentResult = match result {
+        Ok(payload) => read(rpc::Agent::METHOD.name(), payload)?,
         Err(_) if is_stopping => return Err(Failure::Interrupted),
         Err(error) => return Err(error),
     };
     if context.is_json() {
-        return Ok(context.output().json(&payload)?);
+        return Ok(context.output().json(&result)?);
     }
     // Streaming may have been slower than the answer, or left out its end.
     let mut rest = Answer { shown: answer.shown.clone() };
-    let last = payload.pointer("/result/payloads").and_then(Value::as_array).and_then(|texts| texts.last());
-    let last = last.and_then(|payload| payload.get("text")).and_then(Value::as_str).unwrap_or(&answer.shown);
-    let mut piece = rest.advance(last);
+    let last = result.result.as_ref().and_then(|output| output.payloads.last());
+    let last = last.and_then(|payload| payload.text.as_deref());
+    let mut piece = rest.advance(last.unwrap_or(&answer.shown));
     if !rest.shown.ends_with('\n') {
         piece.push('\n');
     }

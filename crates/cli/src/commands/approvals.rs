@@ -1,18 +1,15 @@
 //! `approvals`: commands that agents want to run, and files that they want to use outside their
 //! workspace.
 
-use std::collections::BTreeMap;
-
-use serde::Deserialize;
-use serde_json::{Value, json};
-use tidegate_protocol::confinement::Confinement;
-use tidegate_protocol::payload::approvals::{ApprovalFile, FileAction};
+use tidegate_protocol::params::{ExecApprovalResolve, ListOptions};
+use tidegate_protocol::payload::approvals::{ApprovalCommand, ApprovalFile, FileAction, WaitingApproval};
+use tidegate_protocol::payload::system::Done;
 use tidegate_protocol::text::one_line;
-use tidegate_protocol::{Method, UnixMillis};
+use tidegate_protocol::{UnixMillis, rpc};
 
-use super::{Context, nothing};
+use super::Context;
 use crate::arguments::ApprovalsCommand;
-use crate::client::{Wire, read};
+use crate::client::Wire;
 use crate::failure::Failure;
 use crate::layout::{Fields, Table};
 use crate::moments;
@@ -27,70 +24,33 @@ pub(super) async fn run<W: Wire>(
     match command {
         ApprovalsCommand::List => list(context).await,
         ApprovalsCommand::Show { id } => {
-            let (answer, waiting) = find(context, id).await?;
+            let waiting = find(context, id).await?;
             let now = context.now();
-            context.show(&answer, || Ok(render(&waiting, now)))
+            context.show(&waiting, || render(&waiting, now))
         }
         ApprovalsCommand::Allow { id, yes } => allow(context, id, *yes).await,
         ApprovalsCommand::Deny { id } => {
-            let (_, waiting) = find(context, id).await?;
-            let answer = resolve(context, &waiting.id, "deny").await?;
-            context.done(&answer, "Refused.")
+            let waiting = find(context, id).await?;
+            let answer = resolve(context, waiting.id, "deny").await?;
+            context.done(&answer, "Refused.", None)
         }
     }
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Waiting {
-    id: String,
-    request: Request,
-    created_at_ms: UnixMillis,
-    expires_at_ms: UnixMillis,
-}
-
-/// What would run. Without these fields nothing can be shown exactly, so nothing is allowed.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Request {
-    command: String,
-    command_argv: Vec<String>,
-    cwd: String,
-    env: BTreeMap<String, String>,
-    #[serde(default)]
-    session_key: Option<String>,
-    #[serde(default)]
-    run_id: Option<String>,
-    #[serde(default)]
-    ancestors: Vec<String>,
-    #[serde(default)]
-    digest: String,
-    #[serde(default)]
-    file: Option<ApprovalFile>,
-    #[serde(default)]
-    confinement: Option<Confinement>,
-    #[serde(default)]
-    effects: Vec<String>,
-}
-
 async fn list<W: Wire>(context: &mut Context<'_, W>) -> Result<(), Failure> {
-    let method = Method::ExecApprovalList;
-    let answer = context.client.call(method, nothing()).await?;
+    let waiting = context.client.ask::<rpc::ExecApprovalList>(&ListOptions::default()).await?;
     let now = context.now();
-    context.show(&answer, || Ok(render_list(&read::<Vec<Waiting>>(method.name(), answer.clone())?, now)))
+    context.show(&waiting, || render_list(&waiting, now))
 }
 
-/// The command whose id begins like that: exactly one.
-async fn find<W: Wire>(context: &mut Context<'_, W>, id: &str) -> Result<(Value, Waiting), Failure> {
-    let method = Method::ExecApprovalList;
-    let all: Vec<Value> = context.client.ask(method, nothing()).await?;
-    let fits = |answer: &&Value| {
-        let whole = answer.get("id").and_then(Value::as_str).unwrap_or_default();
-        whole == id || id.len() >= SHORTEST_ID && whole.starts_with(id)
-    };
-    let mut fitting = all.iter().filter(fits);
+/// The command whose id begins like that: exactly one. What cannot be shown exactly was not read.
+async fn find<W: Wire>(context: &mut Context<'_, W>, id: &str) -> Result<WaitingApproval, Failure> {
+    let all = context.client.ask::<rpc::ExecApprovalList>(&ListOptions::default()).await?;
+    let fits =
+        |waiting: &WaitingApproval| waiting.id == id || id.len() >= SHORTEST_ID && waiting.id.starts_with(id);
+    let mut fitting = all.into_iter().filter(fits);
     match (fitting.next(), fitting.next()) {
-        (Some(answer), None) => Ok((answer.clone(), read(method.name(), answer.clone())?)),
+        (Some(waiting), None) => Ok(waiting),
         (Some(_), Some(_)) => {
             Err(Failure::Failed("More than one id begins like that; give more of the id.".to_owned()))
         }
@@ -101,28 +61,28 @@ async fn find<W: Wire>(context: &mut Context<'_, W>, id: &str) -> Result<(Value,
 }
 
 async fn allow<W: Wire>(context: &mut Context<'_, W>, id: &str, yes: bool) -> Result<(), Failure> {
-    let (_, waiting) = find(context, id).await?;
+    let waiting = find(context, id).await?;
     let shown = render(&waiting, context.now());
     context.confirm(&shown, "Allow it, once?", yes).await?;
     // A command never changes under its whole id, so what runs is what was shown.
-    let answer = resolve(context, &waiting.id, "allow-once").await?;
-    context.done(&answer, "Allowed, once.")
+    let answer = resolve(context, waiting.id, "allow-once").await?;
+    context.done(&answer, "Allowed, once.", None)
 }
 
-async fn resolve<W: Wire>(context: &mut Context<'_, W>, id: &str, decision: &str) -> Result<Value, Failure> {
-    context.client.call(Method::ExecApprovalResolve, json!({ "id": id, "decision": decision })).await
+async fn resolve<W: Wire>(context: &mut Context<'_, W>, id: String, decision: &str) -> Result<Done, Failure> {
+    let params = ExecApprovalResolve { id, decision: decision.to_owned() };
+    context.client.ask::<rpc::ExecApprovalResolve>(&params).await
 }
 
-fn render_list(waiting: &[Waiting], now: UnixMillis) -> String {
+fn render_list(waiting: &[WaitingApproval], now: UnixMillis) -> String {
     if waiting.is_empty() {
         return "Nothing waits.\n".to_owned();
     }
     let mut table = Table::new(&["ID", "ASKED", "SESSION", "WHAT"]);
     for command in waiting {
         let id: String = command.id.chars().take(8).collect();
-        let session = command.request.session_key.as_deref().unwrap_or("-");
         let title = command.request.file.as_ref().map_or_else(|| command.request.command.clone(), title);
-        table.row([&id, &moments::ago(now, command.created_at_ms), session, &title]);
+        table.row([&id, &moments::ago(now, command.created_at_ms), &command.request.session_key, &title]);
     }
     format!("{}\n`tidegate approvals show ID` shows exactly what would be done.\n", table.render())
 }
@@ -138,14 +98,14 @@ fn title(file: &ApprovalFile) -> String {
 
 /// Everything that would be done, whole. What stands behind the bar is the command's; nothing in it can
 /// pass for a line of ours.
-fn render(waiting: &Waiting, now: UnixMillis) -> String {
+fn render(waiting: &WaitingApproval, now: UnixMillis) -> String {
     let request = &waiting.request;
     let mut text = request.file.as_ref().map_or_else(|| render_command(request), render_file);
     let mut fields = Fields::new();
     fields.add("Id", &waiting.id);
     let left = moments::left(now, waiting.expires_at_ms);
     fields.add("Asked", &format!("{}, {left}", moments::ago(now, waiting.created_at_ms)));
-    fields.add_some("Session", request.session_key.as_deref());
+    fields.add("Session", &request.session_key);
     fields.add_some("Run", request.run_id.as_deref());
     if !request.ancestors.is_empty() {
         fields.add("Started by", &request.ancestors.join(", which was started by "));
@@ -156,12 +116,12 @@ fn render(waiting: &Waiting, now: UnixMillis) -> String {
     text
 }
 
-fn render_command(request: &Request) -> String {
+fn render_command(request: &ApprovalCommand) -> String {
     let mut text = String::from("An agent wants to run this command.\n\nCommand\n");
     push_barred(&mut text, &request.command);
     if let Some(confinement) = &request.confinement {
         text.push_str("\nWhat it can do\n");
-        for effect in &request.effects {
+        for effect in request.effects.iter().flatten() {
             push_barred(&mut text, effect);
         }
         if let Some(reason) = &confinement.reason {
@@ -227,26 +187,33 @@ pub(super) fn push_barred(text: &mut String, part: &str) {
 
 #[cfg(test)]
 mod tests {
+    use tidegate_protocol::confinement::{CommandClass, Confinement, Need};
+
     use super::*;
 
-    fn waiting(command: &str) -> Waiting {
-        let answer = json!({
-            "id": "3f2a9c1e-0000-4000-8000-000000000000",
-            "request": {
-                "command": command,
-                "commandArgv": ["/bin/sh", "-c", command],
-                "cwd": "/home/a/work\u{202e}",
-                "env": { "PATH": "/tmp/\u{200b}bin" },
-                "host": "gateway",
-                "sessionKey": "agent:main:subagent:1",
-                "runId": "run-2",
-                "ancestors": ["run-1", "run-0"],
-                "digest": "abcd",
+    fn waiting(command: &str) -> WaitingApproval {
+        WaitingApproval {
+            id: "3f2a9c1e-0000-4000-8000-000000000000".to_owned(),
+            request: ApprovalCommand {
+                command: command.to_owned(),
+                command_argv: ["/bin/sh", "-c", command].map(str::to_owned).to_vec(),
+                cwd: "/home/a/work\u{202e}".to_owned(),
+                env: [("PATH".to_owned(), "/tmp/\u{200b}bin".to_owned())].into(),
+                host: "gateway".to_owned(),
+                security: "allowlist".to_owned(),
+                ask: "always".to_owned(),
+                agent_id: "main".to_owned(),
+                session_key: "agent:main:subagent:1".to_owned(),
+                run_id: Some("run-2".to_owned()),
+                ancestors: ["run-1", "run-0"].map(str::to_owned).to_vec(),
+                digest: "abcd".to_owned(),
+                file: None,
+                confinement: None,
+                effects: None,
             },
-            "createdAtMs": 0,
-            "expiresAtMs": 1_800_000,
-        });
-        serde_json::from_value(answer).unwrap()
+            created_at_ms: UnixMillis(0),
+            expires_at_ms: UnixMillis(1_800_000),
+        }
     }
 
     #[test]
@@ -307,13 +274,15 @@ mod tests {
     #[test]
     fn what_a_command_can_do_is_shown_with_its_reason() {
         let mut waiting = waiting("make");
-        waiting.request.confinement = serde_json::from_value(json!({
-            "class": "contained", "needs": ["write:/srv/out"], "reason": "the site\u{202e} goes there",
-            "pty": false, "timeoutSeconds": 90,
-        }))
-        .unwrap();
+        waiting.request.confinement = Some(Confinement {
+            class: CommandClass::Contained,
+            needs: vec![Need::Write("/srv/out".to_owned())],
+            reason: Some("the site\u{202e} goes there".to_owned()),
+            pty: false,
+            timeout_seconds: 90,
+        });
         waiting.request.effects =
-            vec!["It runs in a sandbox.".to_owned(), "It can change /srv/out.".to_owned()];
+            Some(vec!["It runs in a sandbox.".to_owned(), "It can change /srv/out.".to_owned()]);
 
         let text = render(&waiting, UnixMillis(0));
 

@@ -1,48 +1,35 @@
 //! `doctor` and `selftest`: whether every part works, and what to do.
 
-use serde::Deserialize;
-use tidegate_protocol::Method;
+use tidegate_protocol::params::Empty;
+use tidegate_protocol::payload::surfaces::{CheckLevel, DoctorResult};
+use tidegate_protocol::rpc;
 
-use super::{Context, nothing};
-use crate::client::{Wire, read};
+use super::Context;
+use crate::client::Wire;
 use crate::failure::Failure;
 use crate::layout::Table;
 
-#[derive(Debug, Deserialize)]
-struct Checks {
-    #[serde(default)]
-    checks: Vec<Check>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Check {
-    name: String,
-    #[serde(default)]
-    level: String,
-    #[serde(default)]
-    sentence: String,
-    #[serde(default)]
-    todo: Option<String>,
-}
-
 /// Checks every part.
 pub(super) async fn doctor<W: Wire>(context: &mut Context<'_, W>) -> Result<(), Failure> {
-    let method = Method::TidegateDoctor;
-    let answer = context.client.call(method, nothing()).await?;
-    let checks: Checks = read(method.name(), answer.clone())?;
-    context.show(&answer, || Ok(render(&checks)))?;
-    let failed: Vec<&str> =
-        checks.checks.iter().filter(|check| check.level == "fail").map(|check| check.name.as_str()).collect();
+    let doctor = context.client.ask::<rpc::TidegateDoctor>(&Empty {}).await?;
+    context.show(&doctor, || render(&doctor))?;
+    let failed = doctor.checks.iter().filter(|check| check.level == CheckLevel::Fail);
+    let failed: Vec<&str> = failed.map(|check| check.name.as_str()).collect();
     match failed.is_empty() {
         true => Ok(()),
         false => Err(Failure::Failed(format!("Not everything works: {}", failed.join(", ")))),
     }
 }
 
-fn render(checks: &Checks) -> String {
+fn render(doctor: &DoctorResult) -> String {
     let mut table = Table::new(&["", "PART", "FINDING"]);
-    for check in &checks.checks {
-        table.row([&check.level, &check.name, &check.sentence]);
+    for check in &doctor.checks {
+        let level = match check.level {
+            CheckLevel::Ok => "ok",
+            CheckLevel::Warn => "warn",
+            CheckLevel::Fail => "fail",
+        };
+        table.row([level, &check.name, &check.sentence]);
         if let Some(todo) = check.todo.as_deref().filter(|todo| !todo.is_empty()) {
             table.row(["", "", &format!("-> {todo}")]);
         }
@@ -50,35 +37,16 @@ fn render(checks: &Checks) -> String {
     table.render()
 }
 
-#[derive(Debug, Deserialize)]
-struct SelfTest {
-    ok: bool,
-    #[serde(default)]
-    steps: Vec<Step>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Step {
-    name: String,
-    ok: bool,
-    #[serde(default)]
-    ms: u64,
-    #[serde(default)]
-    sentence: String,
-}
-
 /// Spawns a subagent through the whole path.
 pub(super) async fn self_test<W: Wire>(context: &mut Context<'_, W>) -> Result<(), Failure> {
-    let method = Method::TidegateSelfTest;
-    let answer = context.client.call(method, nothing()).await?;
-    let test: SelfTest = read(method.name(), answer.clone())?;
-    context.show(&answer, || {
+    let test = context.client.ask::<rpc::TidegateSelfTest>(&Empty {}).await?;
+    context.show(&test, || {
         let mut table = Table::new(&["", "STEP", "TOOK", "FINDING"]);
         for step in &test.steps {
             let state = if step.ok { "ok" } else { "fail" };
             table.row([state, &step.name, &format!("{} ms", step.ms), &step.sentence]);
         }
-        Ok(table.render())
+        table.render()
     })?;
     match test.ok {
         true => Ok(()),
@@ -88,16 +56,23 @@ pub(super) async fn self_test<W: Wire>(context: &mut Context<'_, W>) -> Result<(
 
 #[cfg(test)]
 mod tests {
+    use tidegate_protocol::payload::surfaces::DoctorCheck;
+
     use super::*;
 
     #[test]
     fn what_to_do_stands_below_the_finding() {
-        let answer = serde_json::json!({ "checks": [
-            { "name": "gateway", "ok": true, "level": "ok", "sentence": "It listens.", "todo": null },
-            { "name": "keyring", "ok": true, "level": "warn", "sentence": "It is locked.", "todo": "Unlock it." },
-        ]});
+        let check = |name: &str, level, sentence: &str, todo: Option<&str>| DoctorCheck {
+            name: name.to_owned(),
+            ok: true,
+            level,
+            sentence: sentence.to_owned(),
+            todo: todo.map(str::to_owned),
+        };
+        let gateway = check("gateway", CheckLevel::Ok, "It listens.", None);
+        let keyring = check("keyring", CheckLevel::Warn, "It is locked.", Some("Unlock it."));
 
-        let text = render(&serde_json::from_value(answer).unwrap());
+        let text = render(&DoctorResult { checks: vec![gateway, keyring] });
 
         assert_eq!(
             text,

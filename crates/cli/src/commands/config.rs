@@ -1,13 +1,14 @@
 //! `config`: values of the configuration file that would open Tidegate to others.
 
-use serde::Deserialize;
-use serde_json::json;
+use tidegate_protocol::params::Empty;
+use tidegate_protocol::payload::surface_params::{ConfirmSetting, RejectSetting};
+use tidegate_protocol::payload::surfaces::{ConfigListResult, SettingEntry};
 use tidegate_protocol::text::one_line;
-use tidegate_protocol::{Method, UnixMillis};
+use tidegate_protocol::{UnixMillis, rpc};
 
-use super::{Context, nothing};
+use super::Context;
 use crate::arguments::ConfigCommand;
-use crate::client::{Wire, read};
+use crate::client::Wire;
 use crate::failure::Failure;
 use crate::layout::{Fields, Table};
 use crate::moments;
@@ -20,59 +21,25 @@ pub(super) async fn run<W: Wire>(
         ConfigCommand::List => list(context).await,
         ConfigCommand::Confirm { key, yes } => confirm(context, key, *yes).await,
         ConfigCommand::Reject { key } => {
-            let answer = context.client.call(Method::TidegateConfigReject, json!({ "key": key })).await?;
+            let params = RejectSetting { key: key.clone(), digest: None };
+            let answer = context.client.ask::<rpc::TidegateConfigReject>(&params).await?;
             let stays = match key == "gateway.controlUi.allowedOrigins" {
                 true => "Who is connected stays so; revoke their devices.",
                 false => "Runs that have begun go on as they began.",
             };
-            context.done(&answer, &format!("Rejected: it does not count. {stays}"))
+            let sentence = format!("Rejected: it does not count. {stays}");
+            context.done(&answer, &sentence, answer.note.as_deref())
         }
     }
 }
 
-#[derive(Debug, Deserialize)]
-struct Configuration {
-    #[serde(default)]
-    path: String,
-    #[serde(default)]
-    settings: Vec<Setting>,
-    #[serde(default)]
-    refused: Vec<Refused>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Setting {
-    key: String,
-    state: String,
-    #[serde(default)]
-    value: Vec<String>,
-    #[serde(default)]
-    present: Vec<String>,
-    #[serde(default)]
-    opens: String,
-    digest: String,
-    since_ms: UnixMillis,
-}
-
-#[derive(Debug, Deserialize)]
-struct Refused {
-    key: String,
-    reason: String,
-}
-
-async fn ask<W: Wire>(context: &mut Context<'_, W>) -> Result<Configuration, Failure> {
-    context.client.ask(Method::TidegateConfigList, nothing()).await
-}
-
 async fn list<W: Wire>(context: &mut Context<'_, W>) -> Result<(), Failure> {
-    let method = Method::TidegateConfigList;
-    let answer = context.client.call(method, nothing()).await?;
-    context.show(&answer, || Ok(render_list(&read(method.name(), answer.clone())?)))
+    let configuration = context.client.ask::<rpc::TidegateConfigList>(&Empty {}).await?;
+    context.show(&configuration, || render_list(&configuration))
 }
 
 async fn confirm<W: Wire>(context: &mut Context<'_, W>, key: &str, yes: bool) -> Result<(), Failure> {
-    let configuration = ask(context).await?;
+    let configuration = context.client.ask::<rpc::TidegateConfigList>(&Empty {}).await?;
     let Some(setting) = configuration.settings.iter().find(|setting| setting.key == key) else {
         return Err(Failure::Failed(match configuration.refused.iter().find(|refused| refused.key == key) {
             Some(refused) => format!("This cannot be confirmed. {}", one_line(&refused.reason, 480)),
@@ -83,12 +50,12 @@ async fn confirm<W: Wire>(context: &mut Context<'_, W>, key: &str, yes: bool) ->
     let shown = render(setting, context.now());
     context.confirm(&shown, "Let this count?", yes).await?;
     // Bound to exactly what was shown: another value is refused.
-    let params = json!({ "key": setting.key, "digest": setting.digest });
-    let answer = context.client.call(Method::TidegateConfigConfirm, params).await?;
-    context.done(&answer, "Confirmed: it counts from now on.")
+    let params = ConfirmSetting { key: setting.key.clone(), digest: setting.digest.clone() };
+    let answer = context.client.ask::<rpc::TidegateConfigConfirm>(&params).await?;
+    context.done(&answer, "Confirmed: it counts from now on.", answer.note.as_deref())
 }
 
-fn render_list(configuration: &Configuration) -> String {
+fn render_list(configuration: &ConfigListResult) -> String {
     if configuration.settings.is_empty() && configuration.refused.is_empty() {
         return "The configuration opens nothing.\n".to_owned();
     }
@@ -118,7 +85,7 @@ fn render_list(configuration: &Configuration) -> String {
 }
 
 /// A value in full.
-fn render(setting: &Setting, now: UnixMillis) -> String {
+fn render(setting: &SettingEntry, now: UnixMillis) -> String {
     let list = |values: &[String]| match values.is_empty() {
         true => "none".to_owned(),
         false => values.join(", "),

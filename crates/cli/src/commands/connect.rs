@@ -1,16 +1,17 @@
 //! `connect`: how to aim OpenClaw's command line at this gateway. The lines can be pasted into a
 //! shell; tokens are put in by the shell, so that none stands in a terminal's history.
 
-use serde::Deserialize;
 use serde_json::json;
-use tidegate_protocol::Method;
+use tidegate_protocol::params::Empty;
+use tidegate_protocol::payload::surfaces::ConnectLinesResult;
+use tidegate_protocol::rpc;
 
-use super::{Context, nothing, token};
+use super::{Context, token};
 use crate::client::Wire;
 use crate::failure::Failure;
 
 pub(super) async fn run<W: Wire>(context: &mut Context<'_, W>) -> Result<(), Failure> {
-    let gateway: Gateway = context.client.ask(Method::TidegateConnect, nothing()).await?;
+    let gateway = context.client.ask::<rpc::TidegateConnect>(&Empty {}).await?;
     let can_show_shared = token::can_be_shown(context).await?;
     let state_dir = context.surroundings.state_dir.as_ref().map(|dir| dir.display().to_string());
     let has_desktop = context.client.greeting().desktop;
@@ -21,23 +22,12 @@ pub(super) async fn run<W: Wire>(context: &mut Context<'_, W>) -> Result<(), Fai
         "tokenCommand": lines.new_token(),
         "sharedTokenCommand": can_show_shared.then(|| lines.shared_token()),
     });
-    context.show(&answer, || Ok(lines.render()))
-}
-
-/// How OpenClaw's command line is aimed at the gateway, as the gateway says it.
-#[derive(Debug, Deserialize)]
-struct Gateway {
-    url: String,
-    /// The variable of the shell that holds the token.
-    variable: String,
-    /// For all commands, by OpenClaw's configuration.
-    lines: Vec<String>,
-    /// For one command at a time.
-    once: Vec<String>,
+    context.show(&answer, || lines.render())
 }
 
 struct Lines {
-    gateway: Gateway,
+    /// How OpenClaw's command line is aimed at the gateway, as the gateway says it.
+    gateway: ConnectLinesResult,
     /// How this command is called, with the state directory that was named.
     tidegate: String,
     can_show_shared: bool,
@@ -54,7 +44,7 @@ impl Lines {
     }
 
     fn render(&self) -> String {
-        let Gateway { variable, lines, once, .. } = &self.gateway;
+        let ConnectLinesResult { variable, lines, once, .. } = &self.gateway;
         let new = match self.has_desktop {
             true => format!(
                 "Make a token for OpenClaw's command line. Tidegate's dialog shows it, once; copy it, and paste \
@@ -112,7 +102,7 @@ mod tests {
     use super::*;
 
     fn lines(has_desktop: bool) -> Lines {
-        let gateway = Gateway {
+        let gateway = ConnectLinesResult {
             url: "ws://127.0.0.1:18790".to_owned(),
             variable: "TIDEGATE_OPENCLAW_TOKEN".to_owned(),
             lines: vec!["openclaw config set gateway.mode remote".to_owned()],

@@ -3,16 +3,15 @@
 
 mod unshare;
 
-use serde_json::{Value, json};
-use tidegate_protocol::payload::files::{
-    FilesListResult, SetAsideAction, SetAsideFile, SetAsideFileDetails, SetAsideKind,
-};
-use tidegate_protocol::{Method, UnixMillis};
+use tidegate_protocol::params::Empty;
+use tidegate_protocol::payload::files::{SetAsideAction, SetAsideFile, SetAsideFileDetails, SetAsideKind};
+use tidegate_protocol::payload::surface_params::{ById, KeepFile};
+use tidegate_protocol::{UnixMillis, rpc};
 
+use super::Context;
 use super::approvals::push_barred;
-use super::{Context, nothing};
 use crate::arguments::FilesCommand;
-use crate::client::{Wire, read};
+use crate::client::Wire;
 use crate::failure::Failure;
 use crate::layout::{Fields, Table};
 use crate::moments;
@@ -27,32 +26,29 @@ pub(super) async fn run<W: Wire>(
     match command {
         FilesCommand::List => list(context).await,
         FilesCommand::Show { id } => {
-            let (answer, details) = show(context, id).await?;
+            let details = show(context, id).await?;
             let now = context.now();
-            context.show(&answer, || Ok(render(&details, now)))
+            context.show(&details, || render(&details, now))
         }
         FilesCommand::Keep { id, yes } => keep(context, id, *yes).await,
         FilesCommand::Unshare { folder, yes } => unshare::run(context, folder.as_deref(), *yes).await,
         FilesCommand::Discard { id } => {
             let id = find(context, id).await?;
-            let answer = context.client.call(Method::TidegateFilesDiscard, json!({ "id": id })).await?;
-            context.done(&answer, "Discarded.")
+            let answer = context.client.ask::<rpc::TidegateFilesDiscard>(&ById { id }).await?;
+            context.done(&answer, "Discarded.", None)
         }
     }
 }
 
 async fn list<W: Wire>(context: &mut Context<'_, W>) -> Result<(), Failure> {
-    let method = Method::TidegateFilesList;
-    let answer = context.client.call(method, nothing()).await?;
+    let list = context.client.ask::<rpc::TidegateFilesList>(&Empty {}).await?;
     let now = context.now();
-    context.show(&answer, || {
-        Ok(render_list(&read::<FilesListResult>(method.name(), answer.clone())?.files, now))
-    })
+    context.show(&list, || render_list(&list.files, now))
 }
 
 /// The whole id of the file whose id begins like that: exactly one.
 async fn find<W: Wire>(context: &mut Context<'_, W>, id: &str) -> Result<String, Failure> {
-    let all: FilesListResult = context.client.ask(Method::TidegateFilesList, nothing()).await?;
+    let all = context.client.ask::<rpc::TidegateFilesList>(&Empty {}).await?;
     let fits = |file: &SetAsideFile| file.id == id || id.len() >= SHORTEST_ID && file.id.starts_with(id);
     let mut fitting = all.files.into_iter().filter(fits);
     match (fitting.next(), fitting.next()) {
@@ -66,18 +62,13 @@ async fn find<W: Wire>(context: &mut Context<'_, W>, id: &str) -> Result<String,
     }
 }
 
-async fn show<W: Wire>(
-    context: &mut Context<'_, W>,
-    id: &str,
-) -> Result<(Value, SetAsideFileDetails), Failure> {
+async fn show<W: Wire>(context: &mut Context<'_, W>, id: &str) -> Result<SetAsideFileDetails, Failure> {
     let id = find(context, id).await?;
-    let method = Method::TidegateFilesShow;
-    let answer = context.client.call(method, json!({ "id": id })).await?;
-    Ok((answer.clone(), read(method.name(), answer)?))
+    context.client.ask::<rpc::TidegateFilesShow>(&ById { id }).await
 }
 
 async fn keep<W: Wire>(context: &mut Context<'_, W>, id: &str, yes: bool) -> Result<(), Failure> {
-    let (_, details) = show(context, id).await?;
+    let details = show(context, id).await?;
     if !details.file.can_keep {
         return Err(Failure::Failed(
             "Only files and links can be kept. Look at it where it is stored, in sandbox/aside of the state \
@@ -88,9 +79,9 @@ async fn keep<W: Wire>(context: &mut Context<'_, W>, id: &str, yes: bool) -> Res
     let shown = render(&details, context.now());
     context.confirm(&shown, "Put it back?", yes).await?;
     // Bound to exactly what was shown: anything else is refused.
-    let params = json!({ "id": details.file.id, "digest": details.digest });
-    let answer = context.client.call(Method::TidegateFilesKeep, params).await?;
-    context.done(&answer, "Kept: it is back where it was.")
+    let params = KeepFile { id: details.file.id, digest: Some(details.digest) };
+    let answer = context.client.ask::<rpc::TidegateFilesKeep>(&params).await?;
+    context.done(&answer, "Kept: it is back where it was.", None)
 }
 
 fn render_list(files: &[SetAsideFile], now: UnixMillis) -> String {
@@ -157,22 +148,38 @@ fn render(details: &SetAsideFileDetails, now: UnixMillis) -> String {
 
 #[cfg(test)]
 mod tests {
+    use tidegate_protocol::payload::files::SetAsideCommand;
+
     use super::*;
 
     fn details() -> SetAsideFileDetails {
-        let answer = json!({
-            "file": {
-                "id": "3f2a9c1e00112233", "path": "a\\u{a}b/.envrc", "workspace": "/home/a/work",
-                "action": "set-aside", "kind": "file", "reason": "a/.envrc is read by shells",
-                "effect": "It can run commands.", "canKeep": true, "size": 12, "executable": true, "target": null,
-                "commands": [{
-                    "sessionKey": "agent:main:main", "runId": "run-1", "toolCallId": "call-1", "command": "make",
+        SetAsideFileDetails {
+            file: SetAsideFile {
+                id: "3f2a9c1e00112233".to_owned(),
+                path: "a\\u{a}b/.envrc".to_owned(),
+                workspace: "/home/a/work".to_owned(),
+                action: SetAsideAction::SetAside,
+                kind: SetAsideKind::File,
+                reason: "a/.envrc is read by shells".to_owned(),
+                effect: "It can run commands.".to_owned(),
+                can_keep: true,
+                size: Some(12),
+                executable: true,
+                target: None,
+                commands: vec![SetAsideCommand {
+                    session_key: "agent:main:main".to_owned(),
+                    run_id: "run-1".to_owned(),
+                    tool_call_id: "call-1".to_owned(),
+                    command: "make".to_owned(),
                 }],
-                "setAsideAtMs": 0, "expiresAtMs": 600_000,
+                set_aside_at_ms: UnixMillis(0),
+                expires_at_ms: UnixMillis(600_000),
             },
-            "digest": "abcd", "content": "export A=1\n\u{202e}b\n", "binary": false, "cut": true,
-        });
-        serde_json::from_value(answer).unwrap()
+            digest: "abcd".to_owned(),
+            content: Some("export A=1\n\u{202e}b\n".to_owned()),
+            binary: false,
+            cut: true,
+        }
     }
 
     #[test]

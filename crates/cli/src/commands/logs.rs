@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
-use serde_json::json;
-use tidegate_protocol::Method;
+use tidegate_protocol::params::LogsTail;
+use tidegate_protocol::rpc;
 
 use super::Context;
 use crate::arguments::LogsArguments;
-use crate::client::{Wire, read};
+use crate::client::Wire;
 use crate::failure::Failure;
 
 /// How often the log is looked at while it is followed.
@@ -16,27 +15,15 @@ const POLL: Duration = Duration::from_millis(500);
 /// The most lines of one look.
 const MAX_LINES: u32 = 5000;
 
-#[derive(Deserialize)]
-struct Slice {
-    #[serde(default)]
-    cursor: u64,
-    #[serde(default)]
-    lines: Vec<String>,
-    #[serde(default)]
-    reset: bool,
-}
-
 pub(super) async fn run<W: Wire>(
     context: &mut Context<'_, W>,
     arguments: &LogsArguments,
 ) -> Result<(), Failure> {
-    let method = Method::LogsTail;
-    let mut params = json!({ "limit": arguments.limit });
+    let mut params = LogsTail { limit: Some(arguments.limit), ..LogsTail::default() };
     loop {
-        let answer = context.client.call(method, params).await?;
-        let slice: Slice = read(method.name(), answer.clone())?;
+        let slice = context.client.ask::<rpc::LogsTail>(&params).await?;
         if context.is_json() {
-            context.output().json_line(&answer)?;
+            context.output().json_line(&slice)?;
         } else {
             if slice.reset {
                 context
@@ -51,6 +38,6 @@ pub(super) async fn run<W: Wire>(
             return Ok(());
         }
         context.client.pause(POLL).await?;
-        params = json!({ "cursor": slice.cursor, "limit": MAX_LINES });
+        params = LogsTail { cursor: Some(slice.cursor), limit: Some(MAX_LINES), max_bytes: None };
     }
 }

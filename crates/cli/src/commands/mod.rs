@@ -19,7 +19,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
-use serde_json::{Value, json};
+use serde::Serialize;
 use tidegate_protocol::UnixMillis;
 use tokio::sync::Notify;
 
@@ -136,24 +136,17 @@ impl<W: Wire> Context<'_, W> {
     }
 
     /// Prints the answer: as it is when JSON is wanted, else as `render` puts it.
-    fn show(
-        &mut self,
-        answer: &Value,
-        render: impl FnOnce() -> Result<String, Failure>,
-    ) -> Result<(), Failure> {
+    fn show(&mut self, answer: &impl Serialize, render: impl FnOnce() -> String) -> Result<(), Failure> {
         if self.is_json() {
             return Ok(self.output().json(answer)?);
         }
-        let text = render()?;
-        Ok(self.output().text(&text)?)
+        Ok(self.output().text(&render())?)
     }
 
-    /// Prints what was done, and the gateway's own note about it.
-    fn done(&mut self, answer: &Value, sentence: &str) -> Result<(), Failure> {
-        let note = note_of(answer);
-        self.show(answer, || {
-            Ok([sentence, note.as_deref().unwrap_or_default()].join("\n").trim_end().to_owned())
-        })
+    /// Prints what was done, and the gateway's own note about it, for example that a change holds only
+    /// until restart.
+    fn done(&mut self, answer: &impl Serialize, sentence: &str, note: Option<&str>) -> Result<(), Failure> {
+        self.show(answer, || [sentence, note.unwrap_or_default()].join("\n").trim_end().to_owned())
     }
 
     /// Shows what is about to be decided about something that waits, and asks.
@@ -179,14 +172,4 @@ impl<W: Wire> Context<'_, W> {
         let answer = self.client.meanwhile(move || person.confirm(&question)).await?;
         answer.map_err(Failure::Input)
     }
-}
-
-/// The gateway's own note in an answer, for example that a change holds only until restart.
-fn note_of(answer: &Value) -> Option<String> {
-    answer.get("note").and_then(Value::as_str).map(str::to_owned)
-}
-
-/// No parameters.
-fn nothing() -> Value {
-    json!({})
 }

@@ -1,14 +1,16 @@
 //! `models`.
 
-use serde::Deserialize;
-use serde_json::{Value, json};
-use tidegate_protocol::Method;
+use serde_json::Value;
+use tidegate_protocol::params::ListOptions;
+use tidegate_protocol::payload::agents::{ModelListEntry, ModelsListResult};
+use tidegate_protocol::payload::surface_params::{AddProvider, ModelChoice, SecretParam, TakeServer};
 use tidegate_protocol::payload::surfaces::FoundServer;
+use tidegate_protocol::rpc;
 use tidegate_protocol::text::one_line;
 
-use super::{Context, nothing};
+use super::Context;
 use crate::arguments::{AddModelArguments, ModelsCommand};
-use crate::client::{Wire, read};
+use crate::client::Wire;
 use crate::failure::{Failure, ServerError};
 use crate::layout::{Fields, Table};
 
@@ -28,9 +30,13 @@ pub(super) async fn run<W: Wire>(
 /// and asked.
 async fn use_model<W: Wire>(context: &mut Context<'_, W>, model: &str, yes: bool) -> Result<(), Failure> {
     let done = format!("{model} answers from now on, where a session did not choose another.");
-    let error = match context.client.call(Method::TidegateModelsUse, json!({ "model": model })).await {
+    let choice = ModelChoice { model: Some(model.to_owned()) };
+    let error = match context.client.ask::<rpc::TidegateModelsUse>(&choice).await {
         Err(Failure::Answered(error)) => error,
-        answer => return context.done(&answer?, &done),
+        answer => {
+            let answer = answer?;
+            return context.done(&answer, &done, answer.note.as_deref());
+        }
     };
     let Some(server) = server_not_in_use(&error) else { return Err(Failure::Answered(error)) };
     let has_desktop = context.client.greeting().desktop;
@@ -43,9 +49,9 @@ async fn use_model<W: Wire>(context: &mut Context<'_, W>, model: &str, yes: bool
     if !context.ask(&shown(&server), "Take it into use?", yes).await? {
         return Err(Failure::Failed("It was not taken into use.".to_owned()));
     }
-    let params = json!({ "model": model, "owner": server.owner });
-    let answer = context.client.call(Method::TidegateModelsTake, params).await?;
-    context.done(&answer, &done)
+    let params = TakeServer { model: model.to_owned(), owner: Some(server.owner) };
+    let answer = context.client.ask::<rpc::TidegateModelsTake>(&params).await?;
+    context.done(&answer, &done, answer.note.as_deref())
 }
 
 /// The server that a refusal to use its model is about.
@@ -68,36 +74,17 @@ fn shown(server: &FoundServer) -> String {
     )
 }
 
-#[derive(Debug, Deserialize)]
-struct Models {
-    #[serde(default)]
-    models: Vec<Model>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Model {
-    id: String,
-    #[serde(default)]
-    provider: String,
-    #[serde(default)]
-    context_window: Option<u64>,
-    #[serde(default)]
-    tags: Vec<String>,
-}
-
 async fn list<W: Wire>(context: &mut Context<'_, W>) -> Result<(), Failure> {
-    let method = Method::ModelsList;
-    let answer = context.client.call(method, nothing()).await?;
-    context.show(&answer, || Ok(render(&read(method.name(), answer.clone())?)))
+    let models = context.client.ask::<rpc::ModelsList>(&ListOptions::default()).await?;
+    context.show(&models, || render(&models))
 }
 
-fn render(models: &Models) -> String {
+fn render(models: &ModelsListResult) -> String {
     if models.models.is_empty() {
         return "There is no model. `tidegate models add` adds a provider.\n".to_owned();
     }
     let mut table = Table::new(&["IN USE", "CONTEXT", "MODEL"]);
-    let has = |model: &Model, tag: &str| model.tags.iter().any(|own| own == tag);
+    let has = |model: &ModelListEntry, tag: &str| model.tags.iter().any(|own| own == tag);
     for model in &models.models {
         let in_use = match (has(model, "default"), has(model, "found")) {
             (true, _) => "*",
@@ -119,19 +106,23 @@ fn render(models: &Models) -> String {
 }
 
 async fn add<W: Wire>(context: &mut Context<'_, W>, arguments: &AddModelArguments) -> Result<(), Failure> {
-    let mut params = json!({
-        "id": arguments.id,
-        "baseUrl": arguments.base_url,
-        "models": arguments.models,
-    });
-    if let Some(reference) = &arguments.key_ref {
-        params["keyRef"] = json!(reference);
-    } else if let Some(key) = key(context, arguments).await? {
-        params["key"] = json!(key);
-    }
-    let answer = context.client.call(Method::TidegateModelsAdd, params).await?;
+    let key = match &arguments.key_ref {
+        Some(_) => None,
+        None => key(context, arguments).await?.map(SecretParam::new),
+    };
     let id = &arguments.id;
-    context.done(&answer, &format!("Added {id}. `tidegate models list` shows its models; `tidegate models test {id}/MODEL` tries one."))
+    let params = AddProvider {
+        id: id.clone(),
+        base_url: arguments.base_url.clone(),
+        models: arguments.models.clone(),
+        key,
+        key_ref: arguments.key_ref.clone(),
+    };
+    let answer = context.client.ask::<rpc::TidegateModelsAdd>(&params).await?;
+    let sentence = format!(
+        "Added {id}. `tidegate models list` shows its models; `tidegate models test {id}/MODEL` tries one."
+    );
+    context.done(&answer, &sentence, answer.note.as_deref())
 }
 
 /// The key that the person gives, on one of the two ways that other programs cannot read.
@@ -158,35 +149,19 @@ async fn key<W: Wire>(
     Ok(Some(given.trim().to_owned()).filter(|key| !key.is_empty()))
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Report {
-    ok: bool,
-    #[serde(default)]
-    model: String,
-    #[serde(default)]
-    first_byte_ms: Option<u64>,
-    #[serde(default)]
-    total_ms: Option<u64>,
-    #[serde(default)]
-    error: Option<String>,
-}
-
 async fn test<W: Wire>(context: &mut Context<'_, W>, model: Option<&str>) -> Result<(), Failure> {
-    let method = Method::TidegateModelsTest;
-    let params = model.map_or_else(nothing, |model| json!({ "model": model }));
-    let answer: Value = context.client.call(method, params).await?;
-    let report: Report = read(method.name(), answer.clone())?;
+    let params = ModelChoice { model: model.map(str::to_owned) };
+    let report = context.client.ask::<rpc::TidegateModelsTest>(&params).await?;
     if report.ok {
         let took = |label: &str, ms: Option<u64>| ms.map(|ms| format!("{label} after {ms} ms"));
         let times: Vec<String> = took("first text", report.first_byte_ms)
             .into_iter()
             .chain(took("done", report.total_ms))
             .collect();
-        return context.show(&answer, || Ok(format!("{} answers: {}.", report.model, times.join(", "))));
+        return context.show(&report, || format!("{} answers: {}.", report.model, times.join(", ")));
     }
     if context.is_json() {
-        context.output().json(&answer)?;
+        context.output().json(&report)?;
     }
     let why = report.error.unwrap_or_else(|| "no reason was given".to_owned());
     Err(Failure::Failed(format!("{} does not answer: {why}", report.model)))
@@ -196,14 +171,24 @@ async fn test<W: Wire>(context: &mut Context<'_, W>, model: Option<&str>) -> Res
 mod tests {
     use super::*;
 
+    fn model(provider: &str, id: &str, context_window: Option<u32>, tag: Option<&str>) -> ModelListEntry {
+        ModelListEntry {
+            id: id.to_owned(),
+            name: id.to_owned(),
+            provider: provider.to_owned(),
+            context_window,
+            reasoning: false,
+            available: tag != Some("found"),
+            tags: tag.map(str::to_owned).into_iter().collect(),
+        }
+    }
+
     #[test]
     fn found_models_are_marked_and_a_line_says_how_to_use_them() {
-        let answer = json!({ "models": [
-            { "id": "demo", "provider": "offline", "contextWindow": null, "tags": ["default"] },
-            { "id": "qwen3", "provider": "ollama", "contextWindow": null, "tags": ["found"] },
-        ]});
+        let demo = model("offline", "demo", None, Some("default"));
+        let found = model("ollama", "qwen3", None, Some("found"));
 
-        let text = render(&serde_json::from_value(answer).unwrap());
+        let text = render(&ModelsListResult { models: vec![demo, found] });
 
         assert!(text.contains("found   -        ollama/qwen3\n"), "{text}");
         assert!(text.contains("`tidegate models use ollama/qwen3`"), "{text}");
@@ -211,12 +196,10 @@ mod tests {
 
     #[test]
     fn the_model_in_use_is_marked() {
-        let answer = json!({ "models": [
-            { "id": "qwen3", "provider": "ollama", "contextWindow": 40960, "tags": ["default"] },
-            { "id": "demo\u{7}", "provider": "offline", "contextWindow": null, "tags": [] },
-        ]});
+        let used = model("ollama", "qwen3", Some(40960), Some("default"));
+        let other = model("offline", "demo\u{7}", None, None);
 
-        let text = render(&serde_json::from_value(answer).unwrap());
+        let text = render(&ModelsListResult { models: vec![used, other] });
 
         assert_eq!(
             text,

@@ -1,13 +1,14 @@
 //! `commands`: commands of agents that run now.
 
-use serde_json::json;
 use tidegate_protocol::confinement::CommandClass;
+use tidegate_protocol::params::Empty;
+use tidegate_protocol::payload::surface_params::InterruptCommand;
 use tidegate_protocol::payload::surfaces::RunningCommandsResult;
-use tidegate_protocol::{Method, RunId, UnixMillis};
+use tidegate_protocol::{RunId, UnixMillis, rpc};
 
-use super::{Context, nothing};
+use super::Context;
 use crate::arguments::CommandsCommand;
-use crate::client::{Wire, read};
+use crate::client::Wire;
 use crate::failure::Failure;
 use crate::layout::Table;
 use crate::moments;
@@ -23,10 +24,9 @@ pub(super) async fn run<W: Wire>(
 }
 
 async fn list<W: Wire>(context: &mut Context<'_, W>) -> Result<(), Failure> {
-    let method = Method::TidegateCommandsList;
-    let answer = context.client.call(method, nothing()).await?;
+    let running = context.client.ask::<rpc::TidegateCommandsList>(&Empty {}).await?;
     let now = context.now();
-    context.show(&answer, || Ok(render(&read(method.name(), answer.clone())?, now)))
+    context.show(&running, || render(&running, now))
 }
 
 fn render(running: &RunningCommandsResult, now: UnixMillis) -> String {
@@ -52,10 +52,7 @@ async fn interrupt<W: Wire>(
     id: &str,
     run: Option<&RunId>,
 ) -> Result<(), Failure> {
-    let mut params = json!({ "toolCallId": id });
-    if let (Some(params), Some(run)) = (params.as_object_mut(), run) {
-        params.insert("runId".to_owned(), json!(run));
-    }
-    let answer = context.client.call(Method::TidegateCommandsInterrupt, params).await?;
-    context.done(&answer, "Sent Ctrl-C. The agent goes on, and reads that you did.")
+    let params = InterruptCommand { tool_call_id: id.to_owned(), run_id: run.cloned() };
+    let answer = context.client.ask::<rpc::TidegateCommandsInterrupt>(&params).await?;
+    context.done(&answer, "Sent Ctrl-C. The agent goes on, and reads that you did.", None)
 }

@@ -1,19 +1,24 @@
 //! `sessions`.
 
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
+use tidegate_protocol::params::{ChatAbort, ChatHistory, SessionsDelete, SessionsList};
+use tidegate_protocol::payload::chat::{ChatHistoryPage, ChatHistoryResult};
+use tidegate_protocol::payload::sessions::{SessionStatus, SessionsListResult};
 use tidegate_protocol::text::one_line;
-use tidegate_protocol::{Method, SessionKey, UnixMillis};
+use tidegate_protocol::{SessionKey, UnixMillis, rpc};
 
 use super::Context;
 use crate::arguments::SessionsCommand;
-use crate::client::{Wire, read};
+use crate::client::Wire;
 use crate::failure::Failure;
 use crate::layout::Table;
 use crate::moments;
 
 /// The most sessions that are listed.
 const MAX_LISTED: u32 = 500;
+/// The most characters of one text of a conversation.
+const MAX_CHARS: u32 = 500_000;
 /// The most characters of a tool's arguments or result that are shown; `--json` shows all.
 const TOOL_TEXT: usize = 200;
 
@@ -29,46 +34,23 @@ pub(super) async fn run<W: Wire>(
     }
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Sessions {
-    #[serde(default)]
-    sessions: Vec<Session>,
-    #[serde(default)]
-    total_count: u64,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Session {
-    key: String,
-    #[serde(default)]
-    label: Option<String>,
-    #[serde(default)]
-    status: Option<String>,
-    #[serde(default)]
-    updated_at: UnixMillis,
-    #[serde(default)]
-    total_tokens: u64,
-}
-
 async fn list<W: Wire>(context: &mut Context<'_, W>) -> Result<(), Failure> {
-    let method = Method::SessionsList;
-    let answer = context.client.call(method, json!({ "limit": MAX_LISTED })).await?;
+    let params = SessionsList { limit: Some(MAX_LISTED), ..SessionsList::default() };
+    let list = context.client.ask::<rpc::SessionsList>(&params).await?;
     let now = context.now();
-    context.show(&answer, || Ok(render_list(&read(method.name(), answer.clone())?, now)))
+    context.show(&list, || render_list(&list, now))
 }
 
-fn render_list(list: &Sessions, now: UnixMillis) -> String {
+fn render_list(list: &SessionsListResult, now: UnixMillis) -> String {
     if list.sessions.is_empty() {
         return "There is no session yet. `tidegate agent --message TEXT` begins one.\n".to_owned();
     }
     let mut table = Table::new(&["CHANGED", "STATE", "TOKENS", "LABEL", "KEY"]);
     for session in &list.sessions {
         let (state, label) =
-            (session.status.as_deref().unwrap_or("-"), session.label.as_deref().unwrap_or("-"));
+            (session.status.map_or("-", state_name), session.label.as_deref().unwrap_or("-"));
         let changed = moments::ago(now, session.updated_at);
-        table.row([&changed, state, &session.total_tokens.to_string(), label, &session.key]);
+        table.row([&changed, state, &session.total_tokens.to_string(), label, session.key.as_str()]);
     }
     let shown = u64::try_from(list.sessions.len()).unwrap_or(u64::MAX);
     let more = match list.total_count > shown {
@@ -78,31 +60,26 @@ fn render_list(list: &Sessions, now: UnixMillis) -> String {
     format!("{}{more}", table.render())
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct History {
-    #[serde(default)]
-    session_id: Option<String>,
-    #[serde(default)]
-    messages: Vec<Message>,
-    #[serde(default)]
-    has_more: bool,
+fn state_name(state: SessionStatus) -> &'static str {
+    match state {
+        SessionStatus::Running => "running",
+        SessionStatus::Done => "done",
+        SessionStatus::Failed => "failed",
+        SessionStatus::Killed => "killed",
+        SessionStatus::Timeout => "timeout",
+    }
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
+/// A message of a transcript, read leniently: it was stored by whatever version ran then, and one field
+/// that this one does not know must not hide a conversation.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 struct Message {
-    #[serde(default)]
     role: String,
-    #[serde(default)]
     content: Content,
-    #[serde(default)]
     tool_name: Option<String>,
-    #[serde(default)]
     is_error: bool,
-    #[serde(default)]
     error_message: Option<String>,
-    #[serde(default)]
     timestamp: Option<UnixMillis>,
 }
 
@@ -119,36 +96,40 @@ impl Default for Content {
     }
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
 struct Block {
-    #[serde(default)]
     text: Option<String>,
-    #[serde(default)]
     name: Option<String>,
-    #[serde(default)]
     arguments: Value,
 }
 
 async fn show<W: Wire>(context: &mut Context<'_, W>, key: &SessionKey, limit: u32) -> Result<(), Failure> {
-    let method = Method::ChatHistory;
-    let params = json!({ "sessionKey": key, "limit": limit, "maxChars": 500_000 });
-    let answer = context.client.call(method, params).await?;
-    let history: History = read(method.name(), answer.clone())?;
-    if history.session_id.is_none() {
-        return Err(Failure::Failed(format!(
-            "There is no session {key}. `tidegate sessions list` shows them."
-        )));
-    }
+    let params =
+        ChatHistory { limit: Some(limit), max_chars: Some(MAX_CHARS), ..ChatHistory::new(key.clone()) };
+    let page = match context.client.ask::<rpc::ChatHistory>(&params).await? {
+        ChatHistoryResult::Page(page) if page.session_id.is_some() => page,
+        // There is no reset without a cursor.
+        ChatHistoryResult::Page(_) | ChatHistoryResult::Reset(_) => return Err(no_session(key)),
+    };
     let zone = context.surroundings.zone;
-    context.show(&answer, || Ok(render_history(&history, |at| moments::wall(at, &zone()))))
+    context.show(&page, || render_history(&page, |at| moments::wall(at, &zone())))
 }
 
-fn render_history(history: &History, wall: impl Fn(UnixMillis) -> String) -> String {
+fn no_session(key: &SessionKey) -> Failure {
+    Failure::Failed(format!("There is no session {key}. `tidegate sessions list` shows them."))
+}
+
+fn render_history(history: &ChatHistoryPage, wall: impl Fn(UnixMillis) -> String) -> String {
     let mut text = String::new();
     if history.has_more {
         text.push_str("(Earlier messages are left out; --limit shows more.)\n\n");
     }
     for message in &history.messages {
+        let Ok(message) = Message::deserialize(message) else {
+            text.push_str("(This message is of another version, and cannot be shown; --json shows it.)\n\n");
+            continue;
+        };
         let who = match (message.role.as_str(), &message.tool_name) {
             ("toolResult", Some(tool)) => {
                 format!("tool {}{}", one_line(tool, 64), if message.is_error { " (failed)" } else { "" })
@@ -193,62 +174,66 @@ fn push_text(text: &mut String, content: &str, is_short: bool) {
     }
 }
 
-#[derive(Deserialize)]
-struct Deleted {
-    #[serde(default)]
-    deleted: bool,
-}
-
 async fn delete<W: Wire>(context: &mut Context<'_, W>, key: &SessionKey) -> Result<(), Failure> {
-    let method = Method::SessionsDelete;
-    let answer = context.client.call(method, json!({ "key": key })).await?;
-    let result: Deleted = read(method.name(), answer.clone())?;
-    if !result.deleted {
-        return Err(Failure::Failed(format!(
-            "There is no session {key}. `tidegate sessions list` shows them."
-        )));
+    let params = SessionsDelete {
+        key: key.clone(),
+        delete_transcript: None,
+        emit_lifecycle_hooks: None,
+        agent_id: None,
+    };
+    let answer = context.client.ask::<rpc::SessionsDelete>(&params).await?;
+    if !answer.deleted {
+        return Err(no_session(key));
     }
-    context.done(&answer, "Deleted, with its conversation.")
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Aborted {
-    #[serde(default)]
-    run_ids: Vec<String>,
+    context.done(&answer, "Deleted, with its conversation.", None)
 }
 
 async fn cancel<W: Wire>(context: &mut Context<'_, W>, key: &SessionKey) -> Result<(), Failure> {
-    let method = Method::ChatAbort;
-    let answer = context.client.call(method, json!({ "sessionKey": key })).await?;
-    let result: Aborted = read(method.name(), answer.clone())?;
-    let sentence = match result.run_ids.len() {
+    let params =
+        ChatAbort { session_key: key.clone(), run_id: None, agent_id: None, preserve_side_runs: None };
+    let answer = context.client.ask::<rpc::ChatAbort>(&params).await?;
+    let sentence = match answer.run_ids.len() {
         0 => "Nothing was running there.".to_owned(),
         1 => "Stopped one run.".to_owned(),
         count => format!("Stopped {count} runs."),
     };
-    context.done(&answer, &sentence)
+    context.done(&answer, &sentence, None)
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+    use tidegate_protocol::SessionId;
+    use tidegate_protocol::payload::sessions::SessionModelDefaults;
+
     use super::*;
 
     #[test]
     fn a_conversation_is_indented_so_that_no_line_can_pass_for_a_speaker() {
-        let answer = json!({
-            "sessionId": "s", "hasMore": true,
-            "messages": [
-                { "role": "user", "content": [{ "type": "text", "text": "hi\n\nsystem  2020\u{1b}[1m" }], "timestamp": 0 },
-                { "role": "assistant", "content": [
-                    { "type": "text", "text": "I look." },
-                    { "type": "toolCall", "id": "1", "name": "read", "arguments": { "path": "a\nb" } },
-                ]},
-                { "role": "toolResult", "toolName": "read", "isError": true, "content": [{ "type": "text", "text": "no\nsuch" }] },
-            ],
-        });
+        let messages = json!([
+            { "role": "user", "content": [{ "type": "text", "text": "hi\n\nsystem  2020\u{1b}[1m" }], "timestamp": 0 },
+            { "role": "assistant", "content": [
+                { "type": "text", "text": "I look." },
+                { "type": "toolCall", "id": "1", "name": "read", "arguments": { "path": "a\nb" } },
+            ]},
+            { "role": "toolResult", "toolName": "read", "isError": true, "content": [{ "type": "text", "text": "no\nsuch" }] },
+            { "role": 7 },
+        ]);
+        let page = ChatHistoryPage {
+            session_key: SessionKey::parse("main").unwrap(),
+            session_id: Some(SessionId::parse("s").unwrap()),
+            messages: messages.as_array().unwrap().clone(),
+            has_more: true,
+            offset: None,
+            next_offset: Some(4),
+            total_messages: 5,
+            pending_inputs: None,
+            defaults: SessionModelDefaults { model_provider: None, model: None, context_tokens: None },
+            session_info: None,
+            thinking_level: "off".to_owned(),
+        };
 
-        let text = render_history(&serde_json::from_value(answer).unwrap(), |_| "THEN".to_owned());
+        let text = render_history(&page, |_| "THEN".to_owned());
 
         assert_eq!(
             text,
@@ -261,7 +246,8 @@ mod tests {
              \x20 I look.\n\
              \x20 [calls read {\"path\":\"a\\nb\"}]\n\
              \ntool read (failed)\n\
-             \x20 no\\u{a}such\n\n"
+             \x20 no\\u{a}such\n\
+             \n(This message is of another version, and cannot be shown; --json shows it.)\n\n"
         );
     }
 }

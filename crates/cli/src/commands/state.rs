@@ -2,84 +2,23 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
-use tidegate_protocol::payload::surfaces::{SandboxLayer, SandboxStatus};
-use tidegate_protocol::{Method, UnixMillis};
+use tidegate_protocol::params::Empty;
+use tidegate_protocol::payload::surfaces::{
+    GatewayStatus, RunActivity, SandboxLayer, StoppingResult, TidegateStatusResult,
+};
+use tidegate_protocol::{UnixMillis, rpc};
 
-use super::{Context, nothing};
-use crate::client::{Wire, read};
+use super::Context;
+use crate::client::Wire;
 use crate::failure::Failure;
 use crate::layout::{Fields, Table};
 use crate::moments;
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(super) struct Status {
-    version: String,
-    pid: Option<u32>,
-    state_dir: String,
-    pub(super) url: Option<String>,
-    uptime_ms: u64,
-    gateway: Gateway,
-    secrets: Option<Part>,
-    store: Option<Part>,
-    pub(super) models: Models,
-    sandbox: Option<SandboxStatus>,
-    paused: bool,
-    active: Vec<ActiveRun>,
-    set_aside_files: u64,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Gateway {
-    ready: bool,
-    connections: u64,
-    devices: u64,
-    programs: u64,
-    tokens: u64,
-    blocked: u64,
-    waiting_requests: u64,
-    waiting_commands: u64,
-    waiting_settings: u64,
-    own_client: Option<OwnClient>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct OwnClient {
-    #[serde(default)]
-    admitted_at_ms: Option<UnixMillis>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Part {
-    state: String,
-    sentence: Option<String>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Models {
-    pub(super) default: Option<String>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct ActiveRun {
-    session_key: String,
-    label: Option<String>,
-    activity: String,
-    since: UnixMillis,
-}
-
 /// The whole state.
 pub(super) async fn status<W: Wire>(context: &mut Context<'_, W>) -> Result<(), Failure> {
-    let method = Method::TidegateStatus;
-    let answer = context.client.call(method, nothing()).await?;
+    let status = context.client.ask::<rpc::TidegateStatus>(&Empty {}).await?;
     let (now, has_desktop) = (context.now(), context.client.greeting().desktop);
-    context.show(&answer, || Ok(render(&read(method.name(), answer.clone())?, has_desktop, now)))
+    context.show(&status, || render(&status, has_desktop, now))
 }
 
 fn layer_line(layer: &SandboxLayer) -> String {
@@ -92,36 +31,31 @@ fn layer_line(layer: &SandboxLayer) -> String {
     format!("{} {state}{reason}", layer.name)
 }
 
-fn render(status: &Status, has_desktop: bool, now: UnixMillis) -> String {
+fn render(status: &TidegateStatusResult, has_desktop: bool, now: UnixMillis) -> String {
     let gateway = &status.gateway;
     let state = match (gateway.ready, status.paused) {
         (false, _) => "starting",
         (true, true) => "paused; `tidegate resume` goes on",
         (true, false) => "ready",
     };
-    let pid = status.pid.map(|pid| format!(", process {pid}")).unwrap_or_default();
     let mut fields = Fields::new();
     fields.add("State", state);
-    fields.add("Running", &format!("for {}{pid}", moments::span(Duration::from_millis(status.uptime_ms))));
-    fields.add_some("Address", status.url.as_deref());
+    let span = moments::span(Duration::from_millis(status.uptime_ms));
+    fields.add("Running", &format!("for {span}, process {}", status.pid));
+    fields.add("Address", &status.url);
     fields.add("State directory", &status.state_dir);
     fields.add("You decide", if has_desktop { "in Tidegate's dialog" } else { "here, with this command" });
-    fields.add_some("Model", status.models.default.as_deref());
+    fields.add_some("Model", Some(&status.models.default));
     for (name, part) in [("Database", &status.store), ("Secrets", &status.secrets)] {
-        if let Some(part) = part {
-            let sentence = part.sentence.as_deref().filter(|sentence| !sentence.is_empty());
-            fields.add(
-                name,
-                &sentence.map_or(part.state.clone(), |sentence| format!("{}: {sentence}", part.state)),
-            );
+        match part.sentence.as_str() {
+            "" => fields.add(name, &part.state),
+            sentence => fields.add(name, &format!("{}: {sentence}", part.state)),
         }
     }
-    if let Some(sandbox) = &status.sandbox {
-        fields.add("Sandbox", &sandbox.sentence);
-        fields.add_some("", sandbox.todo.as_deref());
-        for layer in &sandbox.layers {
-            fields.add("", &layer_line(layer));
-        }
+    fields.add("Sandbox", &status.sandbox.sentence);
+    fields.add_some("", status.sandbox.todo.as_deref());
+    for layer in &status.sandbox.layers {
+        fields.add("", &layer_line(layer));
     }
     fields.add("Connections", &gateway.connections.to_string());
     fields.add("Known", &known(gateway));
@@ -167,14 +101,19 @@ fn render(status: &Status, has_desktop: bool, now: UnixMillis) -> String {
         let mut table = Table::new(&["SINCE", "STATE", "NAME", "SESSION"]);
         for run in &status.active {
             let label = run.label.as_deref().unwrap_or("-");
-            table.row([&moments::ago(now, run.since), &run.activity, label, &run.session_key]);
+            let activity = match run.activity {
+                RunActivity::Queued => "queued",
+                RunActivity::Working => "working",
+                RunActivity::Waiting => "waiting",
+            };
+            table.row([&moments::ago(now, run.since), activity, label, run.session_key.as_str()]);
         }
         text.push_str(&format!("\n{}", table.render()));
     }
     text
 }
 
-fn known(gateway: &Gateway) -> String {
+fn known(gateway: &GatewayStatus) -> String {
     let mut parts = vec![
         count(gateway.devices, "device", "devices"),
         count(gateway.programs, "program", "programs"),
@@ -192,46 +131,92 @@ fn count(number: u64, one: &str, many: &str) -> String {
 
 /// Holds everything that would start, or lets it go on.
 pub(super) async fn pause<W: Wire>(context: &mut Context<'_, W>, on: bool) -> Result<(), Failure> {
-    let method = if on { Method::TidegatePause } else { Method::TidegateResume };
-    let answer = context.client.call(method, nothing()).await?;
-    let sentence =
-        if on { "Paused: no model call and no tool starts until `tidegate resume`." } else { "Going on." };
-    context.done(&answer, sentence)
+    if on {
+        let answer = context.client.ask::<rpc::TidegatePause>(&Empty {}).await?;
+        context.done(&answer, "Paused: no model call and no tool starts until `tidegate resume`.", None)
+    } else {
+        let answer = context.client.ask::<rpc::TidegateResume>(&Empty {}).await?;
+        context.done(&answer, "Going on.", None)
+    }
 }
 
 /// Stops the gateway. It may be gone before it answers.
 pub(super) async fn stop<W: Wire>(context: &mut Context<'_, W>) -> Result<(), Failure> {
-    let answer = match context.client.call(Method::TidegateStop, nothing()).await {
-        Err(Failure::ConnectionClosed) => nothing(),
+    let answer = match context.client.ask::<rpc::TidegateStop>(&Empty {}).await {
+        Err(Failure::ConnectionClosed) => StoppingResult { stopping: true },
         result => result?,
     };
-    context.done(&answer, "Tidegate stops.")
+    context.done(&answer, "Tidegate stops.", None)
 }
 
 #[cfg(test)]
 mod tests {
+    use tidegate_protocol::payload::surfaces::{
+        ActiveRun, Condition, ModelsStatus, OwnClient, SandboxStatus,
+    };
+    use tidegate_protocol::{DeviceId, RunId, SessionKey};
+
     use super::*;
 
     #[test]
     fn the_status_leads_with_what_matters_and_ends_with_what_waits() {
-        let answer = serde_json::json!({
-            "version": "0.1.0", "pid": 42, "stateDir": "/home/a/.local/share/tidegate", "port": 18790,
-            "url": "ws://127.0.0.1:18790", "uptimeMs": 7_300_000,
-            "gateway": {
-                "ready": true, "connections": 3, "devices": 1, "programs": 0, "tokens": 2, "blocked": 1,
-                "waitingRequests": 1, "waitingCommands": 2, "waitingSettings": 1, "ownClient": { "deviceId": "x", "admittedAtMs": 1000 },
+        let condition = |state: &str, sentence: &str| Condition {
+            state: state.to_owned(),
+            sentence: sentence.to_owned(),
+        };
+        let status = TidegateStatusResult {
+            version: "0.1.0".to_owned(),
+            pid: 42,
+            state_dir: "/home/a/.local/share/tidegate".to_owned(),
+            port: 18790,
+            url: "ws://127.0.0.1:18790".to_owned(),
+            uptime_ms: 7_300_000,
+            gateway: GatewayStatus {
+                ready: true,
+                connections: 3,
+                devices: 1,
+                programs: 0,
+                tokens: 2,
+                blocked: 1,
+                waiting_requests: 1,
+                waiting_commands: 2,
+                waiting_settings: 1,
+                own_client: Some(OwnClient {
+                    device_id: DeviceId::parse(&"0".repeat(64)).unwrap(),
+                    admitted_at_ms: Some(UnixMillis(1000)),
+                }),
             },
-            "secrets": { "state": "memory", "sentence": "No keyring answers, so keys are kept until Tidegate quits." },
-            "store": { "state": "ok", "sentence": null },
-            "models": { "default": "ollama/qwen3", "list": [] },
-            "paused": false,
-            "active": [{
-                "runId": "r1", "sessionKey": "agent:main:main\n", "parent": null, "label": null,
-                "since": 61_000, "activity": "working",
+            secrets: condition("memory", "No keyring answers, so keys are kept until Tidegate quits."),
+            own_key: None,
+            store: condition("ok", ""),
+            models: ModelsStatus { default: "ollama/qwen3".to_owned(), offline: false },
+            sandbox: SandboxStatus {
+                contained: true,
+                sentence: "Commands run in a sandbox.".to_owned(),
+                todo: None,
+                layers: vec![SandboxLayer {
+                    name: "cgroups".to_owned(),
+                    required: false,
+                    holds: false,
+                    reason: Some("not delegated".to_owned()),
+                }],
+                toolchains: vec![],
+            },
+            paused: false,
+            degraded: vec![],
+            active: vec![ActiveRun {
+                run_id: RunId::parse("r1").unwrap(),
+                session_key: SessionKey::parse("main").unwrap(),
+                parent: None,
+                label: Some("a\nb".to_owned()),
+                since: UnixMillis(61_000),
+                activity: RunActivity::Working,
             }],
-        });
+            set_aside_files: 0,
+            desktop: None,
+        };
 
-        let text = render(&serde_json::from_value(answer).unwrap(), false, UnixMillis(121_000));
+        let text = render(&status, false, UnixMillis(121_000));
 
         assert_eq!(
             text,
@@ -244,14 +229,16 @@ mod tests {
                Model            ollama/qwen3\n  \
                Database         ok\n  \
                Secrets          memory: No keyring answers, so keys are kept until Tidegate quits.\n  \
+               Sandbox          Commands run in a sandbox.\n  \
+               \x20                cgroups missing (optional): not delegated\n  \
                Connections      3\n  \
                Known            1 device, 0 programs, 2 program tokens, 1 blocked\n  \
                Subagent client  let in 2 min ago\n\
              \n1 request waits to be let in: `tidegate devices list`\n\
              \n2 questions of agents wait for a decision: `tidegate approvals list`\n\
              \n1 value of the configuration waits for you: `tidegate config list`\n\
-             \nSINCE      STATE    NAME  SESSION\n\
-             1 min ago  working  -     agent:main:main\\u{a}\n"
+             \nSINCE      STATE    NAME     SESSION\n\
+             1 min ago  working  a\\u{a}b  agent:main:main\n"
         );
     }
 }

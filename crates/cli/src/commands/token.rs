@@ -1,15 +1,15 @@
 //! `token`. A token goes to the standard output alone, so that scripts can take it; words about it
 //! go to the standard error.
 
-use serde::Deserialize;
-use serde_json::json;
 use tidegate_desktop_core::scope_words;
-use tidegate_protocol::{Method, UnixMillis};
-use tidegate_trust::{Level, ScopeSet};
+use tidegate_protocol::params::Empty;
+use tidegate_protocol::payload::surface_params::{ById, Level, TokenNew};
+use tidegate_protocol::payload::surfaces::{ProgramEntry, TokenListResult};
+use tidegate_protocol::{Scope, UnixMillis, rpc};
 
-use super::{Context, note_of, nothing};
+use super::Context;
 use crate::arguments::TokenCommand;
-use crate::client::{Wire, read};
+use crate::client::Wire;
 use crate::failure::Failure;
 use crate::layout::Table;
 use crate::moments;
@@ -23,40 +23,26 @@ pub(super) async fn run<W: Wire>(
         Some(TokenCommand::New { name, level, pairing }) => new(context, name, *level, *pairing).await,
         Some(TokenCommand::List) => list(context).await,
         Some(TokenCommand::Revoke { id }) => {
-            let answer = context.client.call(Method::TidegateTokenRevoke, json!({ "id": id })).await?;
-            context.done(&answer, "Revoked. Connections that used this token are closed.")
+            let answer = context.client.ask::<rpc::TidegateTokenRevoke>(&ById { id: id.clone() }).await?;
+            let sentence = "Revoked. Connections that used this token are closed.";
+            context.done(&answer, sentence, answer.note.as_deref())
         }
         Some(TokenCommand::Rotate) => rotate(context).await,
     }
 }
 
-#[derive(Debug, Deserialize)]
-pub(super) struct SharedToken {
-    #[serde(default)]
-    pub(super) token: Option<String>,
-    #[serde(default)]
-    sentence: Option<String>,
-}
-
 async fn show<W: Wire>(context: &mut Context<'_, W>) -> Result<(), Failure> {
-    let method = Method::TidegateTokenShow;
-    let answer = context.client.call(method, nothing()).await?;
-    let shared: SharedToken = read(method.name(), answer.clone())?;
-    if let Some(token) = shared.token {
-        return context.show(&answer, || Ok(token));
+    let shared = context.client.ask::<rpc::TidegateTokenShow>(&Empty {}).await?;
+    if let Some(token) = &shared.token {
+        return context.show(&shared, || token.clone());
     }
     if context.is_json() {
-        context.output().json(&answer)?;
+        context.output().json(&shared)?;
     }
     let why = shared.sentence.filter(|sentence| !sentence.is_empty());
     let default = "The token cannot be shown, because only its hash is kept; `tidegate token rotate` makes a \
                    new one and shows it.";
     Err(Failure::Failed(why.unwrap_or_else(|| default.to_owned())))
-}
-
-#[derive(Deserialize)]
-struct MadeToken {
-    token: String,
 }
 
 async fn new<W: Wire>(
@@ -65,11 +51,9 @@ async fn new<W: Wire>(
     level: Level,
     pairing: bool,
 ) -> Result<(), Failure> {
-    let method = Method::TidegateTokenNew;
-    let params = json!({ "name": name, "level": level, "pairing": pairing });
-    let answer = context.client.call(method, params).await?;
-    let made: MadeToken = read(method.name(), answer.clone())?;
-    context.show(&answer, || Ok(made.token))?;
+    let params = TokenNew { name: name.to_owned(), level, pairing };
+    let made = context.client.ask::<rpc::TidegateTokenNew>(&params).await?;
+    context.show(&made, || made.token.clone())?;
     if !context.is_json() {
         let also = if pairing { " It may also let others in." } else { "" };
         let what = scope_words::level_sentence(level);
@@ -79,88 +63,48 @@ async fn new<W: Wire>(
 }
 
 async fn rotate<W: Wire>(context: &mut Context<'_, W>) -> Result<(), Failure> {
-    let method = Method::TidegateTokenRotate;
-    let answer = context.client.call(method, nothing()).await?;
-    let made: MadeToken = read(method.name(), answer.clone())?;
-    context.show(&answer, || Ok(made.token))?;
+    let made = context.client.ask::<rpc::TidegateTokenRotate>(&Empty {}).await?;
+    context.show(&made, || made.token.clone())?;
     if !context.is_json() {
         context.output().note("This is the shared token now. The old one opens nothing any more.")?;
-        if let Some(note) = note_of(&answer) {
-            context.output().note(&note)?;
+        if let Some(note) = &made.note {
+            context.output().note(note)?;
         }
     }
     Ok(())
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Tokens {
-    #[serde(default)]
-    shared_token: bool,
-    #[serde(default)]
-    tokens: Vec<ProgramToken>,
-    #[serde(default)]
-    programs: Vec<Program>,
+/// A program's grant for the shared token, as a row.
+pub(super) fn program_cells(program: &ProgramEntry, now: UnixMillis) -> [String; 5] {
+    [
+        program.id.chars().take(8).collect(),
+        may(&program.scopes),
+        if program.lasting { "always" } else { "for now" }.to_owned(),
+        seen(now, program.last_seen_at_ms),
+        // The file that people know it by.
+        program.script.as_ref().unwrap_or(&program.executable).clone(),
+    ]
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct ProgramToken {
-    name: String,
-    #[serde(default)]
-    scopes: ScopeSet,
-    #[serde(default)]
-    last_used_at_ms: Option<UnixMillis>,
-}
-
-/// A program's grant for the shared token.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Program {
-    pub(super) id: String,
-    executable: String,
-    #[serde(default)]
-    script: Option<String>,
-    #[serde(default)]
-    scopes: ScopeSet,
-    #[serde(default)]
-    lasting: bool,
-    #[serde(default)]
-    last_seen_at_ms: Option<UnixMillis>,
-}
-
-impl Program {
-    /// The file that people know it by.
-    pub(super) fn file(&self) -> &str {
-        self.script.as_deref().unwrap_or(&self.executable)
-    }
-
-    pub(super) fn cells(&self, now: UnixMillis) -> [String; 5] {
-        [
-            self.id.chars().take(8).collect(),
-            scope_words::summary(&self.scopes),
-            if self.lasting { "always" } else { "for now" }.to_owned(),
-            seen(now, self.last_seen_at_ms),
-            self.file().to_owned(),
-        ]
-    }
-}
-
-/// The columns of [`Program::cells`].
+/// The columns of [`program_cells`].
 pub(super) const PROGRAM_COLUMNS: [&str; 5] = ["ID", "MAY", "LASTS", "SEEN", "PROGRAM"];
+
+/// Scopes in a few words.
+pub(super) fn may(scopes: &[Scope]) -> String {
+    scope_words::summary(&scopes.iter().cloned().collect())
+}
 
 fn seen(now: UnixMillis, at: Option<UnixMillis>) -> String {
     at.map_or("never".to_owned(), |at| moments::ago(now, at))
 }
 
 async fn list<W: Wire>(context: &mut Context<'_, W>) -> Result<(), Failure> {
-    let method = Method::TidegateTokenList;
-    let answer = context.client.call(method, nothing()).await?;
+    let list = context.client.ask::<rpc::TidegateTokenList>(&Empty {}).await?;
     let now = context.now();
-    context.show(&answer, || Ok(render_list(&read(method.name(), answer.clone())?, now)))
+    context.show(&list, || render_list(&list, now))
 }
 
-fn render_list(list: &Tokens, now: UnixMillis) -> String {
+fn render_list(list: &TokenListResult, now: UnixMillis) -> String {
     let mut text = match list.shared_token {
         true => "There is a shared token; `tidegate token` shows it where it can.\n".to_owned(),
         false => "There is no shared token; `tidegate token rotate` makes one.\n".to_owned(),
@@ -170,14 +114,14 @@ fn render_list(list: &Tokens, now: UnixMillis) -> String {
     } else {
         let mut table = Table::new(&["MAY", "USED", "NAME"]);
         for token in &list.tokens {
-            table.row([&scope_words::summary(&token.scopes), &seen(now, token.last_used_at_ms), &token.name]);
+            table.row([&may(&token.scopes), &seen(now, token.last_used_at_ms), &token.name]);
         }
         text.push_str(&format!("\nTokens of programs\n{}", table.render()));
     }
     if !list.programs.is_empty() {
         let mut table = Table::new(&PROGRAM_COLUMNS);
         for program in &list.programs {
-            let cells = program.cells(now);
+            let cells = program_cells(program, now);
             table.row(cells.each_ref().map(String::as_str));
         }
         text.push_str(&format!("\nPrograms that use the shared token\n{}", table.render()));
@@ -187,29 +131,42 @@ fn render_list(list: &Tokens, now: UnixMillis) -> String {
 
 /// Whether the shared token can be shown, without showing it.
 pub(super) async fn can_be_shown<W: Wire>(context: &mut Context<'_, W>) -> Result<bool, Failure> {
-    let shared: SharedToken = context.client.ask(Method::TidegateTokenShow, nothing()).await?;
-    Ok(shared.token.is_some())
+    Ok(context.client.ask::<rpc::TidegateTokenShow>(&Empty {}).await?.token.is_some())
 }
 
 #[cfg(test)]
 mod tests {
+    use tidegate_protocol::payload::surfaces::ProgramTokenEntry;
+
     use super::*;
 
     #[test]
     fn a_hostile_program_name_stays_in_its_cell() {
-        let answer = json!({
-            "sharedToken": true,
-            "tokens": [{
-                "id": "0123456789abcdef", "name": "backup", "level": "full", "pairing": true,
-                "scopes": ["operator.admin", "operator.read", "operator.pairing"], "lastUsedAtMs": null,
+        let list = TokenListResult {
+            shared_token: true,
+            tokens: vec![ProgramTokenEntry {
+                id: "0123456789abcdef".to_owned(),
+                name: "backup".to_owned(),
+                level: Level::Full,
+                pairing: true,
+                scopes: vec![Scope::Admin, Scope::Read, Scope::Pairing],
+                created_at_ms: UnixMillis(0),
+                last_used_at_ms: None,
             }],
-            "programs": [{
-                "id": "fedcba98-7654", "executable": "/usr/bin/node", "script": "/tmp/a\n\u{1b}[31mb.mjs",
-                "scopes": ["operator.read"], "lasting": false, "lastSeenAtMs": 1000,
+            programs: vec![ProgramEntry {
+                id: "fedcba98-7654".to_owned(),
+                executable: "/usr/bin/node".to_owned(),
+                script: Some("/tmp/a\n\u{1b}[31mb.mjs".to_owned()),
+                uid: 1000,
+                scopes: vec![Scope::Read],
+                client_id: "cli".to_owned(),
+                lasting: false,
+                approved_at_ms: UnixMillis(0),
+                last_seen_at_ms: Some(UnixMillis(1000)),
             }],
-        });
+        };
 
-        let text = render_list(&serde_json::from_value(answer).unwrap(), UnixMillis(61_000));
+        let text = render_list(&list, UnixMillis(61_000));
 
         assert_eq!(
             text,

@@ -2,46 +2,27 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{NOW, Reply, Stage};
+use tidegate_protocol::payload::devices::PendingDevice;
+use tidegate_protocol::payload::surface_params::{Decide, DurationName, VerdictName};
+use tidegate_protocol::payload::surfaces::{DecidedResult, ShownEntry};
+use tidegate_protocol::payload::system::Done;
+use tidegate_protocol::{ErrorShape, rpc};
 
-const ID: &str = "3f2a9c1e-1111-4222-8333-444455556666";
+use crate::support::answers::{ID, blocked, command, paired, pending};
+use crate::support::{Reply, Stage, desktop_decides, to};
 
-fn request() -> Value {
-    json!({
-        "requestId": ID,
-        "deviceId": "ed6098d8b3bcc9b33e8f9546ced9572ed0623a17a254a972180e11ffa10f9624",
-        "publicKey": "fwD_c5r85uoIoFOAVIVdu5txBnyNLMQYgFYQ_sqb1M4",
-        "displayName": "Anna's \"phone\"\u{202e}\n  Role  nobody\u{1b}[2J",
-        "platform": "ios 18",
-        "deviceFamily": "iPhone",
-        "clientId": "openclaw-ios",
-        "clientMode": "ui",
-        "role": "operator",
-        "roles": ["operator"],
-        "scopes": ["operator.read", "operator.pairing", "operator.admin"],
-        "silent": false,
-        "isRepair": true,
-        "ts": NOW - 120_000,
-        "code": "3f2a9c1e",
-        "digest": "d1gest",
-        "reason": "scope-upgrade",
-        "has": ["operator.read"],
-        "adds": ["operator.pairing", "operator.admin"],
-        "from": "local network, 192.168.1.5",
-        "subject": "ed6098d8b3bcc9b33e8f9546ced9572ed0623a17a254a972180e11ffa10f9624",
-        "version": "2026.9.6",
-        "knownName": true,
-        "caution": null,
-        "later": false,
-        "expiresAtMs": NOW + 180_000,
-        "fingerprint": "ed60 98d8 b3bc c9b3",
-    })
+fn request() -> ShownEntry {
+    ShownEntry::Request(Box::new(pending()))
+}
+
+fn approved() -> DecidedResult {
+    DecidedResult { request_id: ID.to_owned(), subject: "x".to_owned(), approved: true }
 }
 
 fn stage() -> Stage {
     Stage::answering([
-        ("tidegate.devices.show", request()),
-        ("tidegate.devices.decide", json!({ "requestId": ID, "subject": "x", "approved": true })),
+        to::<rpc::TidegateDevicesShow>(request()),
+        to::<rpc::TidegateDevicesDecide>(approved()),
     ])
 }
 
@@ -76,10 +57,9 @@ async fn a_request_is_shown_whole_with_full_control_first_and_nothing_hostile_ra
 #[tokio::test]
 async fn a_command_that_could_be_behind_a_request_is_a_caution() {
     for (unidentified, cautions) in [(true, 1), (false, 0)] {
-        let mut asked = request();
-        asked["knownName"] = json!(false);
-        asked["unidentified"] = json!(unidentified);
-        let stage = Stage::answering([("tidegate.devices.show", asked)]);
+        let asked = PendingDevice { known_name: Some(false), unidentified: Some(unidentified), ..pending() };
+        let asked = ShownEntry::Request(Box::new(asked));
+        let stage = Stage::answering([to::<rpc::TidegateDevicesShow>(asked)]);
 
         let outcome = stage.run(&["devices", "show", "3f2a9c1e"]).await;
 
@@ -96,8 +76,16 @@ async fn approving_shows_first_then_asks_then_sends_the_digest_of_what_was_shown
     let methods: Vec<&str> = outcome.requests.iter().map(|(method, _)| method.as_str()).collect();
     assert_eq!(methods, ["tidegate.devices.show", "tidegate.devices.decide"]);
     assert_eq!(
-        outcome.sent("tidegate.devices.decide"),
-        &json!({ "requestId": ID, "verdict": "approve", "digest": "d1gest", "duration": "always" })
+        outcome.asked::<rpc::TidegateDevicesDecide>(),
+        Decide {
+            request_id: ID.to_owned(),
+            verdict: VerdictName::Approve,
+            digest: Some("d1gest".to_owned()),
+            level: None,
+            scopes: None,
+            pairing: false,
+            duration: DurationName::Always,
+        }
     );
     assert_eq!(outcome.questions, ["Let it in?"]);
     let (shown, done) = outcome.out.split_once("\nYou would grant ").unwrap();
@@ -149,15 +137,17 @@ async fn without_a_terminal_the_command_that_shows_it_is_named() {
 
 #[tokio::test]
 async fn what_cannot_be_shown_is_not_approved() {
-    let unknown = Stage::scripted(|_, _, id| Reply::error(id, "INVALID_REQUEST", "nothing waits"));
+    let unknown = Stage::scripted(|_, _, id| Reply::error(id, &ErrorShape::invalid("nothing waits")));
     let unknown = unknown.run(&["devices", "approve", "3f2a9c1e", "--yes"]).await;
     assert_eq!((unknown.code, unknown.requests.len()), (1, 1));
 
     for missing in ["digest", "reason", "has", "adds", "from", "code", "expiresAtMs"] {
-        let mut incomplete = request();
-        incomplete.as_object_mut().unwrap().remove(missing);
-        let stage =
-            Stage::answering([("tidegate.devices.show", incomplete), ("tidegate.devices.decide", json!({}))]);
+        let mut incomplete = json!(request());
+        incomplete.as_object_mut().unwrap().remove(missing).unwrap();
+        let stage = Stage::answering([
+            ("tidegate.devices.show", incomplete),
+            to::<rpc::TidegateDevicesDecide>(approved()),
+        ]);
 
         let outcome = stage.run(&["devices", "approve", "3f2a9c1e", "--yes"]).await;
 
@@ -169,8 +159,8 @@ async fn what_cannot_be_shown_is_not_approved() {
 
 #[tokio::test]
 async fn a_known_device_is_no_request() {
-    let device = json!({ "deviceId": "ed6098d8", "scopes": ["operator.read"] });
-    let outcome = Stage::answering([("tidegate.devices.show", device)])
+    let device = ShownEntry::Device(Box::new(paired("laptop")));
+    let outcome = Stage::answering([to::<rpc::TidegateDevicesShow>(device)])
         .run(&["devices", "approve", "ed6098d8", "--yes"])
         .await;
 
@@ -182,7 +172,10 @@ async fn a_known_device_is_no_request() {
 async fn a_request_that_changed_is_refused_by_the_gateway_and_said_so() {
     let stage = Stage::scripted(|method, _, id| match method {
         "tidegate.devices.show" => Reply::ok(id, request()),
-        _ => Reply::error(id, "INVALID_REQUEST", "the request changed since it was shown; look at it again"),
+        _ => {
+            let message = "the request changed since it was shown; look at it again";
+            Reply::error(id, &ErrorShape::invalid(message))
+        }
     });
 
     let outcome = stage.run(&["devices", "approve", "3f2a9c1e", "--yes"]).await;
@@ -195,7 +188,7 @@ async fn a_request_that_changed_is_refused_by_the_gateway_and_said_so() {
 async fn with_a_desktop_its_dialog_decides_and_nobody_is_asked_twice() {
     let stage = Stage::scripted(|method, _, id| match method {
         "tidegate.devices.show" => Reply::ok(id, request()),
-        _ => opened(id),
+        _ => desktop_decides(id),
     });
 
     let outcome = stage.with_desktop().person(true).run(&["devices", "approve", "3f2a9c1e"]).await;
@@ -205,21 +198,9 @@ async fn with_a_desktop_its_dialog_decides_and_nobody_is_asked_twice() {
     assert_eq!(outcome.err, "tidegate: Tidegate's dialog was opened; decide there.\n");
 }
 
-/// The answer where a dialog decides.
-fn opened(id: &str) -> Reply {
-    Reply::Frames(vec![json!({
-        "type": "res", "id": id, "ok": false,
-        "error": {
-            "code": "FORBIDDEN",
-            "message": "Tidegate's dialog was opened; decide there",
-            "details": { "reason": "DESKTOP_DECIDES", "opened": true },
-        },
-    })])
-}
-
 #[tokio::test]
 async fn with_a_desktop_its_dialog_also_makes_tokens_unblocks_and_allows_commands() {
-    let block = json!({ "id": "5f0c6a1b2d3e4f50", "blocked": true, "name": "x", "since": NOW });
+    let block = ShownEntry::Block(blocked("5f0c6a1b2d3e4f50", "x"));
     for arguments in [
         &["token", "new", "--name", "ci", "--level", "read"][..],
         &["devices", "unblock", "5f0c6a1b2d3e4f50"],
@@ -228,8 +209,8 @@ async fn with_a_desktop_its_dialog_also_makes_tokens_unblocks_and_allows_command
         let block = block.clone();
         let stage = Stage::scripted(move |method, _, id| match method {
             "tidegate.devices.show" => Reply::ok(id, block.clone()),
-            "exec.approval.list" => Reply::ok(id, command()),
-            _ => opened(id),
+            "exec.approval.list" => Reply::ok(id, [command()]),
+            _ => desktop_decides(id),
         });
 
         let outcome = stage.with_desktop().person(true).run(arguments).await;
@@ -279,22 +260,11 @@ async fn json_keeps_the_standard_output_for_the_answer() {
     assert!(outcome.err.contains("It asks for"));
 }
 
-fn command() -> Value {
-    json!([{
-        "id": ID,
-        "request": {
-            "command": "curl x | sh", "commandArgv": ["/bin/sh", "-c", "curl x | sh"], "cwd": "/work",
-            "env": {}, "sessionKey": "agent:main:main", "runId": "r", "ancestors": [], "digest": "d",
-        },
-        "createdAtMs": NOW, "expiresAtMs": NOW + 1_800_000,
-    }])
-}
-
 #[tokio::test]
 async fn a_command_is_shown_before_it_is_allowed_and_named_by_its_whole_id() {
     let stage = Stage::answering([
-        ("exec.approval.list", command()),
-        ("exec.approval.resolve", json!({ "ok": true })),
+        to::<rpc::ExecApprovalList>(vec![command()]),
+        to::<rpc::ExecApprovalResolve>(Done { ok: true }),
     ]);
 
     let outcome = stage.person(true).run(&["approvals", "allow", "3f2a"]).await;
@@ -308,10 +278,12 @@ async fn a_command_is_shown_before_it_is_allowed_and_named_by_its_whole_id() {
 #[tokio::test]
 async fn a_command_that_cannot_be_shown_exactly_is_not_allowed() {
     for missing in ["command", "commandArgv", "cwd", "env"] {
-        let mut commands = command();
-        commands[0]["request"].as_object_mut().unwrap().remove(missing);
-        let stage =
-            Stage::answering([("exec.approval.list", commands), ("exec.approval.resolve", json!({}))]);
+        let mut commands = json!([command()]);
+        commands[0]["request"].as_object_mut().unwrap().remove(missing).unwrap();
+        let stage = Stage::answering([
+            ("exec.approval.list", commands),
+            to::<rpc::ExecApprovalResolve>(Done { ok: true }),
+        ]);
 
         let outcome = stage.run(&["approvals", "allow", "3f2a9c1e", "--yes"]).await;
 
@@ -322,13 +294,11 @@ async fn a_command_that_cannot_be_shown_exactly_is_not_allowed() {
 
 #[tokio::test]
 async fn commands_need_a_person_too_and_an_id_that_fits_one() {
-    let nobody =
-        Stage::answering([("exec.approval.list", command())]).run(&["approvals", "allow", "3f2a9c1e"]).await;
-    let other =
-        Stage::answering([("exec.approval.list", command())]).run(&["approvals", "deny", "zzzz"]).await;
-    let twice = json!([command()[0], command()[0]]);
-    let twice = Stage::answering([("exec.approval.list", twice)]).run(&["approvals", "deny", "3f2a"]).await;
-    let short = Stage::answering([("exec.approval.list", command())]).run(&["approvals", "deny", "3f"]).await;
+    let waiting = |commands| Stage::answering([to::<rpc::ExecApprovalList>(commands)]);
+    let nobody = waiting(vec![command()]).run(&["approvals", "allow", "3f2a9c1e"]).await;
+    let other = waiting(vec![command()]).run(&["approvals", "deny", "zzzz"]).await;
+    let twice = waiting(vec![command(), command()]).run(&["approvals", "deny", "3f2a"]).await;
+    let short = waiting(vec![command()]).run(&["approvals", "deny", "3f"]).await;
 
     assert_eq!((nobody.code, nobody.requests.len()), (2, 0));
     assert_eq!(other.code, 1);

@@ -1,59 +1,81 @@
 //! What each command asks the gateway, and what it prints.
 
 use serde_json::{Value, json};
+use tidegate_protocol::confinement::CommandClass;
+use tidegate_protocol::payload::agents::ModelsListResult;
+use tidegate_protocol::payload::chat::ChatAbortResult;
+use tidegate_protocol::payload::devices::{BlockedEntry, DevicePairListResult, PairedDevice, PendingDevice};
+use tidegate_protocol::payload::surface_params::DurationName;
+use tidegate_protocol::payload::surfaces::{
+    AuditResult, BlockedResult, ConnectLinesResult, DecidedResult, DoctorResult, FoundServer,
+    InterruptedResult, ModelsAddResult, PausedResult, RevokedResult, RunningCommandEntry,
+    RunningCommandsResult, SelfTestResult, SelfTestStep, ShownEntry, StoppingResult, TokenListResult,
+    UnblockedResult,
+};
+use tidegate_protocol::{ErrorShape, Scope, rpc};
 
-use crate::support::{NOW, Reply, Stage};
+use crate::support::answers::{
+    DEVICE, ID, ago, blocked, command, history, log, model, model_tested, model_used, new_token, no_devices,
+    no_sessions, paired, pending, program, revoked, rotated_token, run_id, session_deleted, session_key,
+    shared_token, status,
+};
+use crate::support::{Reply, Stage, to};
 
-const DEVICE: &str = "ed6098d8b3bcc9b33e8f9546ced9572ed0623a17a254a972180e11ffa10f9624";
 const BLOCK: &str = "5f0c6a1b2d3e4f50";
+
+fn interrupted() -> InterruptedResult {
+    InterruptedResult { run_id: run_id("run-1"), tool_call_id: "call-1".to_owned(), interrupts: 1 }
+}
+
+fn self_tested() -> SelfTestResult {
+    let step = SelfTestStep { name: "spawn".to_owned(), ok: true, ms: 4, sentence: String::new() };
+    SelfTestResult { ok: true, steps: vec![step] }
+}
+
+fn known(device: PairedDevice) -> ShownEntry {
+    ShownEntry::Device(Box::new(device))
+}
 
 #[tokio::test]
 async fn simple_commands_ask_one_thing_and_confirm_it() {
-    for (words, method, answer, printed) in [
-        (vec!["pause"], "tidegate.pause", json!({ "paused": true }), "Paused"),
-        (vec!["resume"], "tidegate.resume", json!({ "paused": false }), "Going on."),
-        (vec!["stop"], "tidegate.stop", json!({ "stopping": true }), "Tidegate stops."),
-        (vec!["token", "revoke", "a"], "tidegate.token.revoke", json!({ "revoked": "a" }), "Revoked."),
-        (vec!["models", "use", "a/b"], "tidegate.models.use", json!({ "ok": true }), "a/b answers"),
-        (vec!["sessions", "cancel", "x"], "chat.abort", json!({ "runIds": ["1", "2"] }), "Stopped 2 runs."),
-        (vec!["sessions", "delete", "x"], "sessions.delete", json!({ "deleted": true }), "Deleted"),
-        (
-            vec!["selftest"],
-            "tidegate.selftest",
-            json!({ "ok": true, "steps": [{ "name": "spawn", "ok": true, "ms": 4 }] }),
-            "ok  spawn",
-        ),
+    let rejected = DecidedResult { request_id: ID.to_owned(), subject: DEVICE.to_owned(), approved: false };
+    let aborted = ChatAbortResult { ok: true, aborted: true, run_ids: ["1", "2"].map(run_id).to_vec() };
+    for (words, answer, printed) in [
+        (vec!["pause"], to::<rpc::TidegatePause>(PausedResult { paused: true }), "Paused"),
+        (vec!["resume"], to::<rpc::TidegateResume>(PausedResult { paused: false }), "Going on."),
+        (vec!["stop"], to::<rpc::TidegateStop>(StoppingResult { stopping: true }), "Tidegate stops."),
+        (vec!["token", "revoke", "a"], to::<rpc::TidegateTokenRevoke>(revoked("a")), "Revoked."),
+        (vec!["models", "use", "a/b"], to::<rpc::TidegateModelsUse>(model_used("a/b")), "a/b answers"),
+        (vec!["sessions", "cancel", "x"], to::<rpc::ChatAbort>(aborted), "Stopped 2 runs."),
+        (vec!["sessions", "delete", "x"], to::<rpc::SessionsDelete>(session_deleted(true)), "Deleted"),
+        (vec!["selftest"], to::<rpc::TidegateSelfTest>(self_tested()), "ok  spawn"),
         (
             vec!["devices", "reject", "3f2a9c1e"],
-            "tidegate.devices.decide",
-            json!({ "approved": false }),
+            to::<rpc::TidegateDevicesDecide>(rejected.clone()),
             "Rejected.",
         ),
+        (vec!["devices", "later", "3f2a9c1e"], to::<rpc::TidegateDevicesDecide>(rejected), "Put aside."),
+        (vec!["audit"], to::<rpc::TidegateAudit>(AuditResult { events: vec![] }), "The audit log is empty."),
+        (vec!["approvals", "list"], to::<rpc::ExecApprovalList>(vec![]), "Nothing waits."),
+        (vec!["sessions", "list"], to::<rpc::SessionsList>(no_sessions()), "There is no session yet."),
         (
-            vec!["devices", "later", "3f2a9c1e"],
-            "tidegate.devices.decide",
-            json!({ "approved": false }),
-            "Put aside.",
+            vec!["models", "list"],
+            to::<rpc::ModelsList>(ModelsListResult { models: vec![] }),
+            "There is no model.",
         ),
-        (vec!["audit"], "tidegate.audit", json!({ "events": [] }), "The audit log is empty."),
-        (vec!["approvals", "list"], "exec.approval.list", json!([]), "Nothing waits."),
-        (vec!["sessions", "list"], "sessions.list", json!({ "sessions": [] }), "There is no session yet."),
-        (vec!["models", "list"], "models.list", json!({ "models": [] }), "There is no model."),
         (
             vec!["commands", "list"],
-            "tidegate.commands.list",
-            json!({ "commands": [] }),
+            to::<rpc::TidegateCommandsList>(RunningCommandsResult { commands: vec![] }),
             "No command runs now.",
         ),
         (
             vec!["commands", "interrupt", "call-1"],
-            "tidegate.commands.interrupt",
-            json!({ "runId": "r", "toolCallId": "call-1", "interrupts": 1 }),
+            to::<rpc::TidegateCommandsInterrupt>(interrupted()),
             "Sent Ctrl-C.",
         ),
-        (vec!["logs"], "logs.tail", json!({ "lines": ["line"], "cursor": 4 }), "line"),
+        (vec!["logs"], to::<rpc::LogsTail>(log(4, &["line"], false)), "line"),
     ] {
-        let outcome = Stage::answering([(method, answer)]).run(&words).await;
+        let outcome = Stage::answering([answer]).run(&words).await;
 
         assert_eq!(outcome.code, 0, "{words:?}: {}", outcome.err);
         assert!(outcome.out.contains(printed), "{words:?}: {}", outcome.out);
@@ -63,28 +85,30 @@ async fn simple_commands_ask_one_thing_and_confirm_it() {
 
 #[tokio::test]
 async fn every_command_prints_the_gateways_answer_when_json_is_wanted() {
-    for (words, method, answer) in [
-        (vec!["status"], "tidegate.status", json!({ "version": "1", "extra": [1] })),
-        (vec!["token", "show"], "tidegate.token.show", json!({ "token": "t", "source": "keyring" })),
+    let tokens = TokenListResult { shared_token: true, tokens: vec![], programs: vec![program()] };
+    let devices = DevicePairListResult { pending: vec![pending()], ..no_devices() };
+    let messages = vec![json!({ "role": "user", "content": "hi", "of a later version": 1 })];
+    for (words, (method, answer)) in [
+        (vec!["status"], to::<rpc::TidegateStatus>(status())),
+        (vec!["token", "show"], to::<rpc::TidegateTokenShow>(shared_token(Some("t")))),
+        (vec!["token", "new", "--name", "a", "--level", "read"], to::<rpc::TidegateTokenNew>(new_token("t"))),
+        (vec!["token", "rotate"], to::<rpc::TidegateTokenRotate>(rotated_token("t", None))),
+        (vec!["token", "list"], to::<rpc::TidegateTokenList>(tokens)),
+        (vec!["devices", "list"], to::<rpc::DevicePairList>(devices)),
+        (vec!["devices", "show", "abcd"], to::<rpc::TidegateDevicesShow>(known(paired("laptop")))),
+        (vec!["approvals", "list"], to::<rpc::ExecApprovalList>(vec![command()])),
         (
-            vec!["token", "new", "--name", "a", "--level", "read"],
-            "tidegate.token.new",
-            json!({ "token": "t" }),
+            vec!["models", "list"],
+            to::<rpc::ModelsList>(ModelsListResult { models: vec![model("ollama", "qwen3")] }),
         ),
-        (vec!["token", "rotate"], "tidegate.token.rotate", json!({ "token": "t" })),
-        (vec!["token", "list"], "tidegate.token.list", json!({ "tokens": [] })),
-        (vec!["devices", "list"], "device.pair.list", json!({ "pending": [], "paired": [] })),
-        (vec!["devices", "show", "abcd"], "tidegate.devices.show", json!({ "deviceId": DEVICE })),
-        (vec!["approvals", "list"], "exec.approval.list", json!([])),
-        (vec!["models", "list"], "models.list", json!({ "models": [] })),
-        (vec!["models", "test"], "tidegate.models.test", json!({ "ok": true, "firstByteMs": 1 })),
-        (vec!["sessions", "list"], "sessions.list", json!({ "sessions": [] })),
-        (vec!["sessions", "show", "x"], "chat.history", json!({ "sessionId": "s", "messages": [] })),
-        (vec!["logs"], "logs.tail", json!({ "lines": [], "cursor": 0 })),
-        (vec!["audit"], "tidegate.audit", json!({ "events": [] })),
-        (vec!["doctor"], "tidegate.doctor", json!({ "checks": [] })),
-        (vec!["selftest"], "tidegate.selftest", json!({ "ok": true })),
-        (vec!["pause"], "tidegate.pause", json!({ "paused": true })),
+        (vec!["models", "test"], to::<rpc::TidegateModelsTest>(model_tested(None))),
+        (vec!["sessions", "list"], to::<rpc::SessionsList>(no_sessions())),
+        (vec!["sessions", "show", "x"], to::<rpc::ChatHistory>(history(Some("s"), messages))),
+        (vec!["logs"], to::<rpc::LogsTail>(log(0, &[], false))),
+        (vec!["audit"], to::<rpc::TidegateAudit>(AuditResult { events: vec![] })),
+        (vec!["doctor"], to::<rpc::TidegateDoctor>(DoctorResult { checks: vec![] })),
+        (vec!["selftest"], to::<rpc::TidegateSelfTest>(self_tested())),
+        (vec!["pause"], to::<rpc::TidegatePause>(PausedResult { paused: true })),
     ] {
         let words: Vec<&str> = words.into_iter().chain(["--json"]).collect();
         let outcome = Stage::answering([(method, answer.clone())]).run(&words).await;
@@ -97,12 +121,12 @@ async fn every_command_prints_the_gateways_answer_when_json_is_wanted() {
 
 #[tokio::test]
 async fn a_token_stands_alone_on_the_standard_output() {
-    let shown = Stage::answering([("tidegate.token.show", json!({ "token": "tok", "source": "keyring" }))]);
+    let shown = Stage::answering([to::<rpc::TidegateTokenShow>(shared_token(Some("tok")))]);
     let shown = shown.run(&["token"]).await;
-    let made = Stage::answering([("tidegate.token.new", json!({ "id": "1", "token": "tok2" }))]);
+    let made = Stage::answering([to::<rpc::TidegateTokenNew>(new_token("tok2"))]);
     let made = made.run(&["token", "new", "--name", "backup", "--level", "write", "--pairing"]).await;
     let note = "This holds until restart: it could not be saved yet, and saving is tried again.";
-    let rotated = Stage::answering([("tidegate.token.rotate", json!({ "token": "tok3", "note": note }))]);
+    let rotated = Stage::answering([to::<rpc::TidegateTokenRotate>(rotated_token("tok3", Some(note)))]);
     let rotated = rotated.run(&["token", "rotate"]).await;
 
     assert_eq!(shown.out, "tok\n");
@@ -122,33 +146,39 @@ async fn a_token_stands_alone_on_the_standard_output() {
 
 #[tokio::test]
 async fn devices_are_listed_with_claims_in_quotes_and_own_names_without() {
-    let list = json!({
-        "pending": [{
-            "requestId": "3f2a9c1e-1111-4222-8333-444455556666", "deviceId": DEVICE, "displayName": "evil\u{202e}\n",
-            "clientId": "openclaw-ios", "clientMode": "ui", "scopes": ["operator.read", "operator.admin"],
-            "ts": NOW - 60_000,
-        }],
-        "paired": [
-            {
-                "deviceId": DEVICE, "displayName": "My laptop", "operatorLabel": "My laptop", "platform": "linux",
-                "scopes": ["operator.write"], "lasts": "until-quit", "connected": true,
-            },
-            { "deviceId": DEVICE, "displayName": "claims", "platform": "ios", "scopes": [], "lastSeenAtMs": NOW - 7_200_000 },
-            {
-                "deviceId": DEVICE, "displayName": "Tidegate", "builtIn": true, "platform": "linux",
-                "scopes": ["operator.admin"], "connected": false,
-            },
-        ],
-        "blocked": [
-            { "id": BLOCK, "blocked": true, "name": "evil\n", "deviceId": DEVICE, "since": NOW - 60_000 },
-            {
-                "id": "0a1b2c3d4e5f6071", "blocked": true, "name": "", "deviceId": null,
-                "executable": "/usr/bin/node", "script": "/opt/openclaw.mjs", "since": NOW - 7_200_000,
-            },
-        ],
-    });
+    let request = PendingDevice {
+        display_name: Some("evil\u{202e}\n".to_owned()),
+        scopes: vec![Scope::Read, Scope::Admin],
+        ts: ago(60_000),
+        ..pending()
+    };
+    let named = PairedDevice {
+        operator_label: Some("My laptop".to_owned()),
+        scopes: vec![Scope::Write],
+        lasts: Some(DurationName::UntilQuit),
+        connected: true,
+        ..paired("My laptop")
+    };
+    let unnamed = PairedDevice {
+        platform: "ios".to_owned(),
+        last_seen_at_ms: Some(ago(7_200_000)),
+        ..paired("claims")
+    };
+    let own = PairedDevice { built_in: Some(true), scopes: vec![Scope::Admin], ..paired("Tidegate") };
+    let program = BlockedEntry {
+        device_id: None,
+        executable: Some("/usr/bin/node".to_owned()),
+        script: Some("/opt/openclaw.mjs".to_owned()),
+        since: ago(7_200_000),
+        ..blocked("0a1b2c3d4e5f6071", "")
+    };
+    let list = DevicePairListResult {
+        pending: vec![request],
+        paired: vec![named, unnamed, own],
+        blocked: Some(vec![blocked(BLOCK, "evil\n"), program]),
+    };
 
-    let outcome = Stage::answering([("device.pair.list", list)]).run(&["devices", "list"]).await;
+    let outcome = Stage::answering([to::<rpc::DevicePairList>(list)]).run(&["devices", "list"]).await;
 
     assert_eq!(
         outcome.out,
@@ -172,19 +202,18 @@ async fn devices_are_listed_with_claims_in_quotes_and_own_names_without() {
 
 #[tokio::test]
 async fn short_ids_are_made_whole_before_rights_are_taken() {
-    let known = json!({ "deviceId": DEVICE, "scopes": [] });
-    let revoke = Stage::answering([
-        ("tidegate.devices.show", known.clone()),
-        ("tidegate.devices.revoke", json!({ "revoked": DEVICE })),
-    ]);
+    let shown = to::<rpc::TidegateDevicesShow>(known(paired("laptop")));
+    let done = BlockedResult { blocked: DEVICE.to_owned(), note: None };
+    let done = to::<rpc::TidegateDevicesBlock>(done);
+    let revoke = Stage::answering([shown.clone(), to::<rpc::TidegateDevicesRevoke>(revoked(DEVICE))]);
     let revoke = revoke.run(&["devices", "revoke", "ed60"]).await;
-    let block = Stage::answering([("tidegate.devices.show", known), ("tidegate.devices.block", json!({}))]);
-    let block = block.run(&["devices", "block", "ed60"]).await;
-    let stranger = Stage::answering([("tidegate.devices.block", json!({}))]);
-    let stranger = stranger.run(&["devices", "block", DEVICE]).await;
-    let blocked = json!({ "id": BLOCK, "blocked": true, "deviceId": DEVICE, "name": "x", "since": NOW });
-    let unblock =
-        Stage::answering([("tidegate.devices.show", blocked), ("tidegate.devices.unblock", json!({}))]);
+    let block = Stage::answering([shown, done.clone()]).run(&["devices", "block", "ed60"]).await;
+    let stranger = Stage::answering([done]).run(&["devices", "block", DEVICE]).await;
+    let unblocked = UnblockedResult { unblocked: BLOCK.to_owned(), note: None };
+    let unblock = Stage::answering([
+        to::<rpc::TidegateDevicesShow>(ShownEntry::Block(blocked(BLOCK, "x"))),
+        to::<rpc::TidegateDevicesUnblock>(unblocked),
+    ]);
     let unblock = unblock.run(&["devices", "unblock", "ed60"]).await;
 
     for (outcome, method, id) in [
@@ -202,8 +231,8 @@ async fn short_ids_are_made_whole_before_rights_are_taken() {
 async fn a_note_of_the_gateway_is_passed_on() {
     let note = "This holds until restart: it could not be saved yet, and saving is tried again.";
     let stage = Stage::answering([
-        ("tidegate.devices.show", json!({ "deviceId": DEVICE, "scopes": [] })),
-        ("tidegate.devices.revoke", json!({ "revoked": DEVICE, "note": note })),
+        to::<rpc::TidegateDevicesShow>(known(paired("laptop"))),
+        to::<rpc::TidegateDevicesRevoke>(RevokedResult { note: Some(note.to_owned()), ..revoked(DEVICE) }),
     ]);
 
     let outcome = stage.run(&["devices", "revoke", "ed60"]).await;
@@ -213,15 +242,11 @@ async fn a_note_of_the_gateway_is_passed_on() {
 
 #[tokio::test]
 async fn programs_and_blocks_are_shown_too() {
-    let program = json!({
-        "id": "77777777-x", "executable": "/usr/bin/node", "script": "/opt/openclaw.mjs", "uid": 1000,
-        "scopes": ["operator.read"], "lasting": true, "lastSeenAtMs": NOW - 60_000,
-    });
-    let program =
-        Stage::answering([("tidegate.devices.show", program)]).run(&["devices", "show", "7777"]).await;
-    let block =
-        json!({ "id": BLOCK, "blocked": true, "deviceId": DEVICE, "name": "a\nb", "since": NOW - 60_000 });
-    let block = Stage::answering([("tidegate.devices.show", block)]).run(&["devices", "show", "5f0c"]).await;
+    let program = Stage::answering([to::<rpc::TidegateDevicesShow>(ShownEntry::Program(program()))]);
+    let program = program.run(&["devices", "show", "7777"]).await;
+    let block = ShownEntry::Block(blocked(BLOCK, "a\nb"));
+    let block = Stage::answering([to::<rpc::TidegateDevicesShow>(block)]);
+    let block = block.run(&["devices", "show", "5f0c"]).await;
 
     assert!(program.out.contains("  Program  /opt/openclaw.mjs\n"), "{}", program.out);
     assert!(
@@ -233,7 +258,8 @@ async fn programs_and_blocks_are_shown_too() {
 
 #[tokio::test]
 async fn a_provider_is_added_with_its_key_from_the_prompt_the_input_or_a_reference() {
-    let stage = || Stage::answering([("tidegate.models.add", json!({ "ok": true, "note": null }))]);
+    let added = ModelsAddResult { ok: true, note: None };
+    let stage = || Stage::answering([to::<rpc::TidegateModelsAdd>(added.clone())]);
     let add = ["models", "add", "lab", "--base-url", "https://lab/v1", "--model", "big"];
 
     let prompted = stage().person(true).secret("sk-1\n").run(&add).await;
@@ -265,11 +291,10 @@ async fn a_provider_is_added_with_its_key_from_the_prompt_the_input_or_a_referen
 
 #[tokio::test]
 async fn a_model_that_does_not_answer_is_1_with_the_reason() {
-    let good = json!({ "ok": true, "model": "a/b", "firstByteMs": 120, "totalMs": 300, "text": "hi" });
-    let bad = json!({ "ok": false, "model": "a/b", "error": "the key was refused" });
+    let stage = |error| Stage::answering([to::<rpc::TidegateModelsTest>(model_tested(error))]);
 
-    let good = Stage::answering([("tidegate.models.test", good)]).run(&["models", "test"]).await;
-    let bad = Stage::answering([("tidegate.models.test", bad)]).run(&["models", "test", "a/b"]).await;
+    let good = stage(None).run(&["models", "test"]).await;
+    let bad = stage(Some("the key was refused")).run(&["models", "test", "a/b"]).await;
 
     assert_eq!(
         (good.code, good.out.as_str()),
@@ -281,9 +306,9 @@ async fn a_model_that_does_not_answer_is_1_with_the_reason() {
 
 #[tokio::test]
 async fn a_session_that_is_not_there_is_said_so() {
-    let shown = Stage::answering([("chat.history", json!({ "sessionKey": "x", "messages": [] }))]);
+    let shown = Stage::answering([to::<rpc::ChatHistory>(history(None, vec![]))]);
     let shown = shown.run(&["sessions", "show", "x"]).await;
-    let deleted = Stage::answering([("sessions.delete", json!({ "deleted": false }))]);
+    let deleted = Stage::answering([to::<rpc::SessionsDelete>(session_deleted(false))]);
     let deleted = deleted.run(&["sessions", "delete", "x"]).await;
 
     for outcome in [shown, deleted] {
@@ -294,19 +319,25 @@ async fn a_session_that_is_not_there_is_said_so() {
 
 #[tokio::test]
 async fn running_commands_are_listed_with_what_interrupts_them() {
-    let list = json!({ "commands": [{
-        "runId": "run-1", "sessionKey": "agent:main:main", "toolCallId": "call-1", "command": "make all",
-        "class": "contained", "pty": false, "sinceMs": NOW - 60_000, "interrupts": 0,
-    }] });
-    let listed = Stage::answering([("tidegate.commands.list", list)]).run(&["commands", "list"]).await;
+    let commands = vec![RunningCommandEntry {
+        run_id: run_id("run-1"),
+        session_key: session_key("main"),
+        tool_call_id: "call-1".to_owned(),
+        command: "make all".to_owned(),
+        class: CommandClass::Contained,
+        pty: false,
+        since_ms: ago(60_000),
+        interrupts: 0,
+    }];
+    let listed = Stage::answering([to::<rpc::TidegateCommandsList>(RunningCommandsResult { commands })]);
+    let listed = listed.run(&["commands", "list"]).await;
     assert_eq!(
         listed.out,
         "STARTED    CLASS      ID      RUN    SESSION          COMMAND\n\
          1 min ago  contained  call-1  run-1  agent:main:main  make all\n"
     );
 
-    let answer = json!({ "runId": "run-1", "toolCallId": "call-1", "interrupts": 1 });
-    let interrupted = Stage::answering([("tidegate.commands.interrupt", answer)]);
+    let interrupted = Stage::answering([to::<rpc::TidegateCommandsInterrupt>(interrupted())]);
     let interrupted = interrupted.run(&["commands", "interrupt", "call-1", "--run", "run-1"]).await;
     assert_eq!(
         interrupted.sent("tidegate.commands.interrupt"),
@@ -319,27 +350,28 @@ async fn stopping_is_done_also_when_the_gateway_is_gone_before_it_answers() {
     let outcome = Stage::scripted(|_, _, _| Reply::HangUp).run(&["stop"]).await;
 
     assert_eq!((outcome.code, outcome.out.as_str()), (0, "Tidegate stops.\n"));
+
+    let outcome = Stage::scripted(|_, _, _| Reply::HangUp).run(&["stop", "--json"]).await;
+
+    assert_eq!(serde_json::from_str::<Value>(&outcome.out).unwrap(), json!({ "stopping": true }));
 }
 
 #[tokio::test]
 async fn the_lines_for_openclaw_hold_the_address_and_no_token() {
+    let lines = [
+        "openclaw config set gateway.mode remote",
+        "openclaw config set gateway.remote.url ws://127.0.0.1:18790",
+        "openclaw config set gateway.remote.token \"$TIDEGATE_OPENCLAW_TOKEN\"",
+    ];
+    let once = "openclaw gateway health --url ws://127.0.0.1:18790 --token \"$TIDEGATE_OPENCLAW_TOKEN\"";
     let stage = Stage::answering([
-        (
-            "tidegate.connect",
-            json!({
-                "url": "ws://127.0.0.1:18790",
-                "variable": "TIDEGATE_OPENCLAW_TOKEN",
-                "lines": [
-                    "openclaw config set gateway.mode remote",
-                    "openclaw config set gateway.remote.url ws://127.0.0.1:18790",
-                    "openclaw config set gateway.remote.token \"$TIDEGATE_OPENCLAW_TOKEN\"",
-                ],
-                "once": [
-                    "openclaw gateway health --url ws://127.0.0.1:18790 --token \"$TIDEGATE_OPENCLAW_TOKEN\"",
-                ],
-            }),
-        ),
-        ("tidegate.token.show", json!({ "token": "s3cret", "source": "keyring" })),
+        to::<rpc::TidegateConnect>(ConnectLinesResult {
+            url: "ws://127.0.0.1:18790".to_owned(),
+            variable: "TIDEGATE_OPENCLAW_TOKEN".to_owned(),
+            lines: lines.map(str::to_owned).to_vec(),
+            once: vec![once.to_owned()],
+        }),
+        to::<rpc::TidegateTokenShow>(shared_token(Some("s3cret"))),
     ]);
 
     let outcome = stage.run(&["connect", "--state-dir", "/tmp/x y"]).await;
@@ -377,21 +409,18 @@ async fn events_between_request_and_answer_disturb_nothing() {
 /// A gateway whose Ollama was found, and is not in use.
 fn found_server() -> Stage {
     Stage::scripted(|method, _, id| match method {
-        "tidegate.models.use" => Reply::Frames(vec![json!({
-            "type": "res", "id": id, "ok": false,
-            "error": {
-                "code": "INVALID_REQUEST",
-                "message": "the server of ollama/q is not in use",
-                "details": {
-                    "reason": "SERVER_NOT_IN_USE",
-                    "server": {
-                        "model": "ollama/q", "owner": "/usr/bin/ollama\u{1b} (process 12, user 998)",
-                        "user": "a system account", "address": "127.0.0.1:11434",
-                    },
-                },
-            },
-        })]),
-        _ => Reply::ok(id, json!({ "ok": true, "model": "ollama/q", "note": null })),
+        "tidegate.models.use" => {
+            let server = FoundServer {
+                model: "ollama/q".to_owned(),
+                owner: OWNER.to_owned(),
+                user: "a system account".to_owned(),
+                address: "127.0.0.1:11434".to_owned(),
+            };
+            let error = ErrorShape::invalid("the server of ollama/q is not in use");
+            let details = json!({ "reason": "SERVER_NOT_IN_USE", "server": server });
+            Reply::error(id, &error.with_details(details))
+        }
+        _ => Reply::ok(id, model_used("ollama/q")),
     })
 }
 

@@ -1,36 +1,46 @@
 //! `config`: a value of the configuration counts only as it was shown.
 
-use serde_json::{Value, json};
+use serde_json::json;
+use tidegate_protocol::payload::surfaces::{
+    ConfigListResult, RefusedValue, SettingDecidedResult, SettingEntry,
+};
+use tidegate_protocol::rpc;
 
-use crate::support::{NOW, Reply, Stage};
+use crate::support::answers::ago;
+use crate::support::{Reply, Stage, desktop_decides, to};
 
 const KEY: &str = "gateway.controlUi.allowedOrigins";
 
-fn configuration() -> Value {
-    json!({
-        "path": "/home/a/.local/share/tidegate/openclaw.json",
-        "settings": [{
-            "id": "0123456789abcdef",
-            "key": KEY,
-            "state": "waiting",
-            "value": ["http://127.0.0.1:5173", "https://ui.example"],
-            "present": [],
-            "opens": "Web pages of these addresses may connect.",
-            "digest": "d1gest",
-            "sinceMs": NOW - 60_000,
+fn configuration() -> ConfigListResult {
+    let origins = ["http://127.0.0.1:5173", "https://ui.example"];
+    ConfigListResult {
+        path: "/home/a/.local/share/tidegate/openclaw.json".to_owned(),
+        settings: vec![SettingEntry {
+            id: "0123456789abcdef".to_owned(),
+            key: KEY.to_owned(),
+            state: "waiting".to_owned(),
+            value: origins.map(str::to_owned).to_vec(),
+            present: vec![],
+            opens: "Web pages of these addresses may connect.".to_owned(),
+            digest: "d1gest".to_owned(),
+            since_ms: ago(60_000),
         }],
-        "refused": [{ "key": "gateway.bind", "reason": "Tidegate serves loopback only." }],
-    })
+        refused: vec![RefusedValue {
+            key: "gateway.bind".to_owned(),
+            reason: "Tidegate serves loopback only.".to_owned(),
+        }],
+    }
+}
+
+fn decided(state: &str, note: Option<&str>) -> SettingDecidedResult {
+    SettingDecidedResult { key: KEY.to_owned(), state: state.to_owned(), note: note.map(str::to_owned) }
 }
 
 fn stage() -> Stage {
     Stage::answering([
-        ("tidegate.config.list", configuration()),
-        ("tidegate.config.confirm", json!({ "key": KEY, "state": "confirmed" })),
-        (
-            "tidegate.config.reject",
-            json!({ "key": KEY, "state": "rejected", "note": "This holds until restart." }),
-        ),
+        to::<rpc::TidegateConfigList>(configuration()),
+        to::<rpc::TidegateConfigConfirm>(decided("confirmed", None)),
+        to::<rpc::TidegateConfigReject>(decided("rejected", Some("This holds until restart."))),
     ])
 }
 
@@ -85,13 +95,7 @@ async fn what_tidegate_does_not_have_cannot_be_confirmed_and_the_sentence_says_w
 async fn beside_a_desktop_its_dialog_is_opened_instead() {
     let stage = Stage::scripted(|method, _, id| match method {
         "tidegate.config.list" => Reply::ok(id, configuration()),
-        _ => Reply::Frames(vec![json!({
-            "type": "res", "id": id, "ok": false,
-            "error": {
-                "code": "FORBIDDEN", "message": "Tidegate's dialog was opened; decide there",
-                "details": { "reason": "DESKTOP_DECIDES", "opened": true },
-            },
-        })]),
+        _ => desktop_decides(id),
     });
 
     let outcome = stage.with_desktop().run(&["config", "confirm", KEY, "--yes"]).await;

@@ -1,28 +1,34 @@
 //! Files that were set aside: which one is meant, and what is kept.
 
 use serde_json::{Value, json};
+use tidegate_protocol::payload::files::{
+    FileDecidedResult, FilesListResult, SetAsideFile, SetAsideFileDetails, SharedFolder,
+};
+use tidegate_protocol::rpc;
 
-use crate::support::{NOW, Outcome, Stage};
-
-fn file(id: &str, can_keep: bool) -> Value {
-    json!({
-        "id": id, "path": "a/.envrc", "workspace": "/home/ada/work", "action": "set-aside",
-        "kind": if can_keep { "file" } else { "folder" }, "reason": "a/.envrc is read by shells",
-        "effect": "It can run commands.", "canKeep": can_keep, "size": null, "executable": false,
-        "target": null, "commands": [], "setAsideAtMs": NOW, "expiresAtMs": NOW + 1000,
-    })
-}
+use crate::support::answers::set_aside as file;
+use crate::support::{Outcome, Stage, to};
 
 /// A gateway that set files aside; the first is the one that it shows.
-fn stage(files: &[Value]) -> Stage {
-    let shown =
-        json!({ "file": files[0], "digest": "d1gest", "content": null, "binary": true, "cut": false });
-    let done = json!({ "id": files[0]["id"], "path": "a/.envrc", "workspace": "/", "kept": true });
+fn stage(files: &[SetAsideFile]) -> Stage {
+    let shown = SetAsideFileDetails {
+        file: files[0].clone(),
+        digest: "d1gest".to_owned(),
+        content: None,
+        binary: true,
+        cut: false,
+    };
+    let done = FileDecidedResult {
+        id: files[0].id.clone(),
+        path: "a/.envrc".to_owned(),
+        workspace: "/".to_owned(),
+        kept: true,
+    };
     Stage::answering([
-        ("tidegate.files.list", json!({ "files": files })),
-        ("tidegate.files.show", shown),
-        ("tidegate.files.keep", done.clone()),
-        ("tidegate.files.discard", done),
+        to::<rpc::TidegateFilesList>(FilesListResult { files: files.to_vec() }),
+        to::<rpc::TidegateFilesShow>(shown),
+        to::<rpc::TidegateFilesKeep>(done.clone()),
+        to::<rpc::TidegateFilesDiscard>(done),
     ])
 }
 
@@ -72,11 +78,15 @@ async fn an_id_that_names_no_single_file_discards_none() {
 
 /// A gateway with a folder of which `files` are shared.
 fn sharing(files: u64, unshared: bool) -> Stage {
-    let shared = json!({
-        "folder": "/home/ada/site", "files": files, "bytes": 3 << 20, "places": ["node_modules\u{202e}"],
-        "unshared": unshared, "left": 1, "leftFiles": ["a/locked"],
-    });
-    Stage::answering([("tidegate.files.unshare", shared)])
+    Stage::answering([to::<rpc::TidegateFilesUnshare>(SharedFolder {
+        folder: "/home/ada/site".to_owned(),
+        files,
+        bytes: 3 << 20,
+        places: vec!["node_modules\u{202e}".to_owned()],
+        unshared,
+        left: 1,
+        left_files: vec!["a/locked".to_owned()],
+    })])
 }
 
 #[tokio::test]

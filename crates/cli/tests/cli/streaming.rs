@@ -3,39 +3,40 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use tidegate_protocol::payload::approvals::{ApprovalCommand, WaitingApproval};
+use tidegate_protocol::payload::chat::ChatAbortResult;
+use tidegate_protocol::payload::events::TickEvent;
+use tidegate_protocol::{ErrorCode, ErrorShape, RunId};
 
+use crate::support::answers::{agent_accepted, agent_event, agent_result, ago, command, log, run_id};
 use crate::support::{Reply, Stage, answer, event};
 
-fn says(run: &Value, text: &str) -> Value {
-    event(
-        "agent",
-        json!({
-            "runId": run, "sessionKey": "agent:main:main", "stream": "assistant", "seq": 1,
-            "data": { "text": text, "delta": text },
-        }),
-    )
+/// The run of a request: its key.
+fn run_of(params: &Value) -> RunId {
+    run_id(params["idempotencyKey"].as_str().unwrap())
 }
 
-fn ended(id: &str, run: &Value, text: &str) -> Value {
-    answer(
-        id,
-        json!({ "runId": run, "status": "ok", "result": { "payloads": [{ "text": text, "mediaUrl": null }] } }),
-    )
+fn says(run: &RunId, text: &str) -> Value {
+    event("agent", agent_event(run, text))
 }
 
-fn accepted(id: &str, run: &Value) -> Value {
-    answer(id, json!({ "runId": run, "status": "accepted" }))
+fn ended(id: &str, run: &RunId, text: &str) -> Value {
+    answer(id, agent_result(run, Some(text)))
+}
+
+fn accepted(id: &str, run: &RunId) -> Value {
+    answer(id, agent_accepted(run))
 }
 
 #[tokio::test]
 async fn the_answer_is_printed_as_it_comes_and_nothing_of_other_runs() {
     let stage = Stage::scripted(|_, params, id| {
-        let run = &params["idempotencyKey"];
+        let run = &run_of(params);
         Reply::Frames(vec![
             accepted(id, run),
             says(run, "Hel"),
-            says(&json!("another run"), "secret"),
-            event("tick", json!({ "ts": 1 })),
+            says(&run_id("another run"), "secret"),
+            event("tick", TickEvent { ts: ago(0) }),
             says(run, "Hello\u{1b}[31m"),
             ended(id, run, "Hello\u{1b}[31m there."),
         ])
@@ -53,8 +54,7 @@ async fn the_answer_is_printed_as_it_comes_and_nothing_of_other_runs() {
 
 #[tokio::test]
 async fn an_answer_without_events_is_printed_whole() {
-    let stage =
-        Stage::scripted(|_, params, id| Reply::Frames(vec![ended(id, &params["idempotencyKey"], "All.")]));
+    let stage = Stage::scripted(|_, params, id| Reply::Frames(vec![ended(id, &run_of(params), "All.")]));
 
     let outcome = stage.run(&["agent", "--message", "hi"]).await;
 
@@ -64,10 +64,10 @@ async fn an_answer_without_events_is_printed_whole() {
 #[tokio::test]
 async fn a_failed_run_is_1_and_a_sentence_below_what_was_said() {
     let stage = Stage::scripted(|_, params, id| {
-        let run = &params["idempotencyKey"];
+        let run = &run_of(params);
         let failed = json!({
-            "type": "res", "id": id, "ok": false, "payload": { "runId": run, "status": "error" },
-            "error": { "code": "UNAVAILABLE", "message": "the model's server closed the connection" },
+            "type": "res", "id": id, "ok": false, "payload": agent_result(run, None),
+            "error": ErrorShape::new(ErrorCode::Unavailable, "the model's server closed the connection"),
         });
         Reply::Frames(vec![accepted(id, run), says(run, "Half"), failed])
     });
@@ -81,19 +81,21 @@ async fn a_failed_run_is_1_and_a_sentence_below_what_was_said() {
 
 #[tokio::test]
 async fn the_person_hears_of_a_command_that_waits_below_this_run_only() {
-    let asks = |id: &str, run: &str, ancestors: Value| {
-        event(
-            "exec.approval.requested",
-            json!({ "id": id, "request": { "runId": run, "ancestors": ancestors } }),
-        )
+    let asks = |id: &str, run: &str, ancestor: &str| {
+        let request = ApprovalCommand {
+            run_id: Some(run.to_owned()),
+            ancestors: vec![ancestor.to_owned()],
+            ..command().request
+        };
+        event("exec.approval.requested", WaitingApproval { id: id.to_owned(), request, ..command() })
     };
     let stage = Stage::scripted(move |_, params, id| {
-        let run = &params["idempotencyKey"];
+        let run = &run_of(params);
         Reply::Frames(vec![
             accepted(id, run),
             says(run, "I ask"),
-            asks("mine", "child", json!([run])),
-            asks("foreign", "other", json!(["x"])),
+            asks("mine", "child", run.as_str()),
+            asks("foreign", "other", "x"),
             ended(id, run, "I asked."),
         ])
     });
@@ -113,17 +115,20 @@ async fn ctrl_c_stops_the_run_before_the_command_ends() {
     let mut waiting = None;
     let mut stage = Stage::scripted(move |method, params, id| match method {
         "agent" => {
-            let run = params["idempotencyKey"].clone();
+            let run = run_of(params);
             waiting = Some((id.to_owned(), run.clone()));
             pressed.notify_one();
             Reply::Frames(vec![accepted(id, &run), says(&run, "I beg")])
         }
         _ => {
             let (agent, run) = waiting.take().unwrap();
-            assert_eq!((&params["runId"], &params["sessionKey"]), (&run, &json!("agent:main:main")));
+            assert_eq!((&params["runId"], &params["sessionKey"]), (&json!(run), &json!("agent:main:main")));
             Reply::Frames(vec![
-                answer(id, json!({ "ok": true, "aborted": true })),
-                json!({ "type": "res", "id": agent, "ok": false, "error": { "code": "UNAVAILABLE", "message": "aborted" } }),
+                answer(id, ChatAbortResult { ok: true, aborted: true, run_ids: vec![run] }),
+                json!({
+                    "type": "res", "id": agent, "ok": false,
+                    "error": ErrorShape::new(ErrorCode::Unavailable, "aborted"),
+                }),
             ])
         }
     });
@@ -143,11 +148,11 @@ async fn a_followed_log_goes_on_where_it_was() {
         match calls {
             1 => {
                 assert_eq!(params, &json!({ "limit": 100 }));
-                Reply::ok(id, json!({ "cursor": 10, "lines": ["one", "t\u{1b}wo"], "reset": false }))
+                Reply::ok(id, log(10, &["one", "t\u{1b}wo"], false))
             }
             2 => {
                 assert_eq!(params["cursor"], 10);
-                Reply::ok(id, json!({ "cursor": 20, "lines": ["three"], "reset": true }))
+                Reply::ok(id, log(20, &["three"], true))
             }
             _ => Reply::HangUp,
         }

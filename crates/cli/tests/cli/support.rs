@@ -1,17 +1,22 @@
 //! A gateway in memory, a person who answers as told, and the command between them.
 
+pub(crate) mod answers;
+
 use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
 use clap::Parser as _;
 use jiff::tz::TimeZone;
+use serde::Serialize;
 use serde_json::{Value, json};
 use tidegate_cli::client::{Gone, Wire};
 use tidegate_cli::output::Output;
 use tidegate_cli::person::Person;
 use tidegate_cli::{Arguments, Command, Failure, Surroundings, report, run};
-use tidegate_protocol::UnixMillis;
+use tidegate_protocol::payload::events::WelcomeEvent;
+use tidegate_protocol::rpc::Rpc;
+use tidegate_protocol::{ErrorCode, ErrorShape, UnixMillis};
 use tokio::sync::{Notify, mpsc};
 
 /// The clock of all tests.
@@ -30,26 +35,36 @@ pub(crate) enum Reply {
 
 impl Reply {
     /// A success.
-    pub(crate) fn ok(id: &str, payload: Value) -> Self {
+    pub(crate) fn ok(id: &str, payload: impl Serialize) -> Self {
         Self::Frames(vec![answer(id, payload)])
     }
 
     /// A failure.
-    pub(crate) fn error(id: &str, code: &str, message: &str) -> Self {
-        Self::Frames(vec![json!({
-            "type": "res", "id": id, "ok": false, "error": { "code": code, "message": message },
-        })])
+    pub(crate) fn error(id: &str, error: &ErrorShape) -> Self {
+        Self::Frames(vec![json!({ "type": "res", "id": id, "ok": false, "error": error })])
     }
 }
 
+/// What a method is answered with.
+pub(crate) fn to<R: Rpc>(answer: R::Result) -> (&'static str, Value) {
+    (R::METHOD.name(), json!(answer))
+}
+
 /// A successful answer's frame.
-pub(crate) fn answer(id: &str, payload: Value) -> Value {
+pub(crate) fn answer(id: &str, payload: impl Serialize) -> Value {
     json!({ "type": "res", "id": id, "ok": true, "payload": payload })
 }
 
 /// An event's frame.
-pub(crate) fn event(name: &str, payload: Value) -> Value {
+pub(crate) fn event(name: &str, payload: impl Serialize) -> Value {
     json!({ "type": "event", "event": name, "payload": payload })
+}
+
+/// The refusal where the desktop's dialog was opened instead.
+pub(crate) fn desktop_decides(id: &str) -> Reply {
+    let details = json!({ "reason": "DESKTOP_DECIDES", "opened": true });
+    let error = ErrorShape::new(ErrorCode::Forbidden, "Tidegate's dialog was opened; decide there");
+    Reply::error(id, &error.with_details(details))
 }
 
 /// The stage of one test.
@@ -80,6 +95,11 @@ impl Outcome {
         params
     }
 
+    /// The same, as what the method takes.
+    pub(crate) fn asked<R: Rpc>(&self) -> R::Params {
+        serde_json::from_value(self.sent(R::METHOD.name()).clone()).unwrap()
+    }
+
     /// Whether a method was called.
     pub(crate) fn was_called(&self, method: &str) -> bool {
         self.requests.iter().any(|(name, _)| name == method)
@@ -92,14 +112,14 @@ impl Stage {
     pub(crate) fn answering<const N: usize>(answers: [(&'static str, Value); N]) -> Self {
         Self::scripted(move |method, _, id| match answers.iter().find(|(name, _)| *name == method) {
             Some((_, payload)) => Reply::ok(id, payload.clone()),
-            None => Reply::error(id, "INVALID_REQUEST", &format!("unknown method: {method}")),
+            None => Reply::error(id, &ErrorShape::invalid(format!("unknown method: {method}"))),
         })
     }
 
     /// A gateway that does what a script says.
     pub(crate) fn scripted(script: impl FnMut(&str, &Value, &str) -> Reply + Send + 'static) -> Self {
         Self {
-            first: vec![event("tidegate.welcome", json!({ "version": "0.1.0", "desktop": false }))],
+            first: vec![welcome(false)],
             script: Box::new(script),
             person: Answers::default(),
             is_absent: false,
@@ -109,7 +129,7 @@ impl Stage {
 
     /// The same with a desktop.
     pub(crate) fn with_desktop(self) -> Self {
-        self.greeting(vec![event("tidegate.welcome", json!({ "version": "0.1.0", "desktop": true }))])
+        self.greeting(vec![welcome(true)])
     }
 
     /// The same with other first frames; without any the connection ends at once.
@@ -168,6 +188,10 @@ impl Stage {
         let questions = person.questions.lock().unwrap().clone();
         Outcome { code, out: out.text(), err: err.text(), requests, questions }
     }
+}
+
+fn welcome(desktop: bool) -> Value {
+    event("tidegate.welcome", WelcomeEvent { version: "0.1.0".to_owned(), desktop })
 }
 
 async fn serve(

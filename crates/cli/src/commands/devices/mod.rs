@@ -2,15 +2,16 @@
 
 mod view;
 
-use serde::Deserialize;
-use serde_json::{Value, json};
 use tidegate_desktop_core::scope_words;
+use tidegate_protocol::params::Empty;
+use tidegate_protocol::payload::devices::PendingDevice;
+use tidegate_protocol::payload::surface_params::{ById, Decide, DurationName, VerdictName};
+use tidegate_protocol::payload::surfaces::ShownEntry;
 use tidegate_protocol::refusal::PairingReason;
-use tidegate_protocol::{DeviceId, Method, UnixMillis};
-use tidegate_trust::ScopeSet;
+use tidegate_protocol::rpc::{self, Rpc as _};
+use tidegate_protocol::{DeviceId, Scope, UnixMillis};
 
-use super::token::Program;
-use super::{Context, nothing};
+use super::Context;
 use crate::arguments::{ApproveArguments, DevicesCommand};
 use crate::client::{Wire, read};
 use crate::failure::Failure;
@@ -25,11 +26,11 @@ pub(super) async fn run<W: Wire>(
         DevicesCommand::Approve(arguments) => approve(context, arguments).await,
         DevicesCommand::Reject(reference) => {
             let sentence = "Rejected. Nothing is heard of it for 10 minutes.";
-            decide(context, &reference.id, "reject", sentence).await
+            decide(context, &reference.id, VerdictName::Reject, sentence).await
         }
         DevicesCommand::Later(reference) => {
             let sentence = "Put aside. It goes on waiting until its time is up.";
-            decide(context, &reference.id, "later", sentence).await
+            decide(context, &reference.id, VerdictName::Later, sentence).await
         }
         DevicesCommand::Revoke(reference) => revoke(context, &reference.id).await,
         DevicesCommand::Block(reference) => block(context, &reference.id).await,
@@ -37,202 +38,95 @@ pub(super) async fn run<W: Wire>(
     }
 }
 
-/// `device.pair.list`.
-#[derive(Debug, Deserialize)]
-struct Devices {
-    #[serde(default)]
-    pending: Vec<PendingRow>,
-    #[serde(default)]
-    paired: Vec<Device>,
-    #[serde(default)]
-    blocked: Vec<Block>,
-}
-
-/// A waiting request as `device.pair.list` shows it.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct PendingRow {
-    request_id: String,
-    #[serde(default)]
-    display_name: Option<String>,
-    #[serde(default)]
-    platform: String,
-    #[serde(default)]
-    device_family: Option<String>,
-    #[serde(default)]
-    client_id: String,
-    #[serde(default)]
-    client_mode: String,
-    #[serde(default)]
-    role: String,
-    #[serde(default)]
-    scopes: ScopeSet,
-    #[serde(default)]
-    ts: UnixMillis,
-}
-
-/// A known device.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Device {
-    device_id: String,
-    #[serde(default)]
-    display_name: Option<String>,
-    #[serde(default)]
-    operator_label: Option<String>,
-    #[serde(default)]
-    platform: String,
-    #[serde(default)]
-    client_id: String,
-    #[serde(default)]
-    client_mode: String,
-    #[serde(default)]
-    scopes: ScopeSet,
-    #[serde(default)]
-    built_in: bool,
-    #[serde(default)]
-    lasts: Option<String>,
-    #[serde(default)]
-    approved_at_ms: Option<UnixMillis>,
-    #[serde(default)]
-    last_seen_at_ms: Option<UnixMillis>,
-    #[serde(default)]
-    last_seen_from: Option<String>,
-    #[serde(default)]
-    connected: bool,
-}
-
 /// A waiting request with everything that a person has to see before deciding. What is missing
 /// here makes it unreadable, so that nothing is approved unseen.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug)]
 struct ShownRequest {
-    #[serde(flatten)]
-    row: PendingRow,
+    row: PendingDevice,
     code: String,
     digest: String,
     reason: PairingReason,
-    has: ScopeSet,
-    adds: ScopeSet,
+    has: Vec<Scope>,
+    adds: Vec<Scope>,
     from: String,
-    #[serde(default)]
-    subject: String,
-    #[serde(default)]
-    version: String,
-    #[serde(default)]
-    known_name: bool,
-    #[serde(default)]
-    unidentified: bool,
-    #[serde(default)]
-    caution: Option<String>,
-    #[serde(default)]
-    later: bool,
     expires_at_ms: UnixMillis,
-    #[serde(default)]
-    fingerprint: Option<String>,
 }
 
-/// Something that is blocked: a device, or a program that uses the shared token.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Block {
-    id: String,
-    #[serde(default)]
-    name: String,
-    #[serde(default)]
-    device_id: Option<String>,
-    #[serde(default)]
-    executable: Option<String>,
-    #[serde(default)]
-    script: Option<String>,
-    #[serde(default)]
-    since: UnixMillis,
+/// The method that tells of it.
+fn method() -> &'static str {
+    rpc::TidegateDevicesShow::METHOD.name()
 }
 
-/// What an id stands for.
-#[derive(Debug)]
-enum Shown {
-    Request(Box<ShownRequest>),
-    Device(Box<Device>),
-    Program(Box<Program>),
-    Block(Block),
-}
-
-impl Shown {
-    fn read(answer: &Value) -> Result<Self, Failure> {
-        let has = |field: &str| answer.get(field).is_some();
-        let method = Method::TidegateDevicesShow.name();
-        let answer = answer.clone();
-        if has("requestId") {
-            read(method, answer).map(|request| Self::Request(Box::new(request)))
-        } else if has("blocked") {
-            read(method, answer).map(Self::Block)
-        } else if has("deviceId") {
-            read(method, answer).map(|device| Self::Device(Box::new(device)))
-        } else {
-            read(method, answer).map(|program| Self::Program(Box::new(program)))
+impl ShownRequest {
+    fn of(row: PendingDevice) -> Result<Self, Failure> {
+        fn told<T>(value: Option<T>, field: &str) -> Result<T, Failure> {
+            let (method, problem) = (method(), format!("missing field `{field}`"));
+            value.ok_or(Failure::UnreadableAnswer { method, problem })
         }
+        Ok(Self {
+            code: told(row.code.clone(), "code")?,
+            digest: told(row.digest.clone(), "digest")?,
+            reason: read(method(), told(row.reason.clone(), "reason")?.into())?,
+            has: told(row.has.clone(), "has")?,
+            adds: told(row.adds.clone(), "adds")?,
+            from: told(row.from.clone(), "from")?,
+            expires_at_ms: told(row.expires_at_ms, "expiresAtMs")?,
+            row,
+        })
     }
 }
 
 async fn list<W: Wire>(context: &mut Context<'_, W>) -> Result<(), Failure> {
-    let method = Method::DevicePairList;
-    let answer = context.client.call(method, nothing()).await?;
+    let devices = context.client.ask::<rpc::DevicePairList>(&Empty {}).await?;
     let now = context.now();
-    context.show(&answer, || Ok(view::list(&read(method.name(), answer.clone())?, now)))
+    context.show(&devices, || view::list(&devices, now))
 }
 
 /// Asks what an id stands for.
-async fn look_up<W: Wire>(context: &mut Context<'_, W>, id: &str) -> Result<(Value, Shown), Failure> {
-    let answer = context.client.call(Method::TidegateDevicesShow, json!({ "id": id })).await?;
-    let shown = Shown::read(&answer)?;
-    Ok((answer, shown))
+async fn look_up<W: Wire>(context: &mut Context<'_, W>, id: &str) -> Result<ShownEntry, Failure> {
+    context.client.ask::<rpc::TidegateDevicesShow>(&ById { id: id.to_owned() }).await
 }
 
 async fn show<W: Wire>(context: &mut Context<'_, W>, id: &str) -> Result<(), Failure> {
-    let (answer, shown) = look_up(context, id).await?;
+    let shown = look_up(context, id).await?;
     let now = context.now();
-    context.show(&answer, || {
-        Ok(match &shown {
-            Shown::Request(request) => view::request(request, now),
-            Shown::Device(device) => view::device(device, now),
-            Shown::Program(program) => view::program(program, now),
-            Shown::Block(block) => view::block(block, now),
-        })
-    })
+    let text = match &shown {
+        ShownEntry::Request(request) => view::request(&ShownRequest::of((**request).clone())?, now),
+        ShownEntry::Device(device) => view::device(device, now),
+        ShownEntry::Program(program) => view::program(program, now),
+        ShownEntry::Block(block) => view::block(block, now),
+    };
+    context.show(&shown, || text)
 }
 
 /// Shows a request, asks, and sends the decision with the digest of what was shown: should the
 /// request change in between, the gateway refuses.
 async fn approve<W: Wire>(context: &mut Context<'_, W>, arguments: &ApproveArguments) -> Result<(), Failure> {
-    let (_, shown) = look_up(context, &arguments.id).await?;
-    let Shown::Request(request) = shown else {
+    let ShownEntry::Request(request) = look_up(context, &arguments.id).await? else {
         return Err(Failure::Failed(
             "No request waits under this id. `tidegate devices list` shows what waits.".to_owned(),
         ));
     };
+    let request = ShownRequest::of(*request)?;
     let mut text = view::request(&request, context.now());
     text.push_str(&format!("\nYou would grant {}\n", wish(arguments)));
     context.confirm(&text, "Let it in?", arguments.yes).await?;
     let duration = match (arguments.once, arguments.until_quit) {
-        (true, _) => "once",
-        (_, true) => "until-quit",
-        _ => "always",
+        (true, _) => DurationName::Once,
+        (_, true) => DurationName::UntilQuit,
+        _ => DurationName::Always,
     };
-    let mut params = json!({
-        "requestId": request.row.request_id,
-        "verdict": "approve",
-        "digest": request.digest,
-        "duration": duration,
-    });
-    if let Some(level) = arguments.level {
-        params["level"] = json!(level);
-        params["pairing"] = json!(arguments.pairing);
-    } else if let Some(scopes) = &arguments.scopes {
-        params["scopes"] = json!(scopes);
-    }
-    let answer = context.client.call(Method::TidegateDevicesDecide, params).await?;
-    context.done(&answer, "Approved. It is let in when it connects again.")
+    let params = Decide {
+        request_id: request.row.request_id,
+        verdict: VerdictName::Approve,
+        digest: Some(request.digest),
+        level: arguments.level,
+        scopes: arguments.scopes.clone(),
+        pairing: arguments.pairing,
+        duration,
+    };
+    let answer = context.client.ask::<rpc::TidegateDevicesDecide>(&params).await?;
+    context.done(&answer, "Approved. It is let in when it connects again.", None)
 }
 
 /// What would be granted, and for how long.
@@ -258,29 +152,38 @@ fn wish(arguments: &ApproveArguments) -> String {
 async fn decide<W: Wire>(
     context: &mut Context<'_, W>,
     id: &str,
-    verdict: &str,
+    verdict: VerdictName,
     sentence: &str,
 ) -> Result<(), Failure> {
-    let params = json!({ "requestId": id, "verdict": verdict });
-    let answer = context.client.call(Method::TidegateDevicesDecide, params).await?;
-    context.done(&answer, sentence)
+    let params = Decide {
+        request_id: id.to_owned(),
+        verdict,
+        digest: None,
+        level: None,
+        scopes: None,
+        pairing: false,
+        duration: DurationName::default(),
+    };
+    let answer = context.client.ask::<rpc::TidegateDevicesDecide>(&params).await?;
+    context.done(&answer, sentence, None)
 }
 
 async fn revoke<W: Wire>(context: &mut Context<'_, W>, id: &str) -> Result<(), Failure> {
-    let whole = match look_up(context, id).await?.1 {
-        Shown::Device(device) => device.device_id,
-        Shown::Program(program) => program.id,
-        Shown::Request(_) => {
+    let id = match look_up(context, id).await? {
+        ShownEntry::Device(device) => device.device_id.to_string(),
+        ShownEntry::Program(program) => program.id,
+        ShownEntry::Request(_) => {
             return Err(Failure::Failed(
                 "This request has no rights yet. Use `tidegate devices reject` or `block`.".to_owned(),
             ));
         }
-        Shown::Block(_) => {
+        ShownEntry::Block(_) => {
             return Err(Failure::Failed("It is blocked already, and has no rights.".to_owned()));
         }
     };
-    let answer = context.client.call(Method::TidegateDevicesRevoke, json!({ "id": whole })).await?;
-    context.done(&answer, "Revoked. Its connections are closed; it can ask again.")
+    let answer = context.client.ask::<rpc::TidegateDevicesRevoke>(&ById { id }).await?;
+    let sentence = "Revoked. Its connections are closed; it can ask again.";
+    context.done(&answer, sentence, answer.note.as_deref())
 }
 
 async fn block<W: Wire>(context: &mut Context<'_, W>, id: &str) -> Result<(), Failure> {
@@ -288,28 +191,28 @@ async fn block<W: Wire>(context: &mut Context<'_, W>, id: &str) -> Result<(), Fa
     // A device that waits for nothing and is not known can still be blocked by its whole id.
     let device = match DeviceId::parse(id) {
         Ok(device) => device.to_string(),
-        Err(_) => match look_up(context, id).await?.1 {
-            Shown::Device(device) => device.device_id,
-            Shown::Request(request) => {
-                return decide(context, &request.row.request_id, "block", SENTENCE).await;
+        Err(_) => match look_up(context, id).await? {
+            ShownEntry::Device(device) => device.device_id.to_string(),
+            ShownEntry::Request(request) => {
+                return decide(context, &request.request_id, VerdictName::Block, SENTENCE).await;
             }
-            Shown::Program(_) => {
+            ShownEntry::Program(_) => {
                 return Err(Failure::Failed(
                     "A program can be blocked only when it asks. `tidegate devices revoke` takes its rights away."
                         .to_owned(),
                 ));
             }
-            Shown::Block(_) => return Err(Failure::Failed("It is blocked already.".to_owned())),
+            ShownEntry::Block(_) => return Err(Failure::Failed("It is blocked already.".to_owned())),
         },
     };
-    let answer = context.client.call(Method::TidegateDevicesBlock, json!({ "id": device })).await?;
-    context.done(&answer, SENTENCE)
+    let answer = context.client.ask::<rpc::TidegateDevicesBlock>(&ById { id: device }).await?;
+    context.done(&answer, SENTENCE, answer.note.as_deref())
 }
 
 async fn unblock<W: Wire>(context: &mut Context<'_, W>, id: &str) -> Result<(), Failure> {
-    let Shown::Block(block) = look_up(context, id).await?.1 else {
+    let ShownEntry::Block(block) = look_up(context, id).await? else {
         return Err(Failure::Failed("This id is not blocked.".to_owned()));
     };
-    let answer = context.client.call(Method::TidegateDevicesUnblock, json!({ "id": block.id })).await?;
-    context.done(&answer, "Unblocked. It can ask again.")
+    let answer = context.client.ask::<rpc::TidegateDevicesUnblock>(&ById { id: block.id }).await?;
+    context.done(&answer, "Unblocked. It can ask again.", answer.note.as_deref())
 }

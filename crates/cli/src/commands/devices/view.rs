@@ -2,9 +2,14 @@
 //! claim and cleaned; what Tidegate knows stands beside it.
 
 use tidegate_desktop_core::scope_words::{self, Asker};
-use tidegate_protocol::{DeviceId, UnixMillis, text};
+use tidegate_protocol::payload::devices::{BlockedEntry, DevicePairListResult, PairedDevice, PendingDevice};
+use tidegate_protocol::payload::surface_params::DurationName;
+use tidegate_protocol::payload::surfaces::ProgramEntry;
+use tidegate_protocol::{Scope, UnixMillis, text};
+use tidegate_trust::ScopeSet;
 
-use super::{Block, Device, Devices, PendingRow, Program, ShownRequest};
+use super::ShownRequest;
+use crate::commands::token::{may, program_cells};
 use crate::layout::{Fields, Table};
 use crate::moments;
 
@@ -12,7 +17,7 @@ use crate::moments;
 const MAX_NAME: usize = 64;
 
 /// `devices list`.
-pub(super) fn list(devices: &Devices, now: UnixMillis) -> String {
+pub(super) fn list(devices: &DevicePairListResult, now: UnixMillis) -> String {
     let mut text = String::new();
     if devices.pending.is_empty() {
         text.push_str("Nothing waits.\n");
@@ -20,7 +25,7 @@ pub(super) fn list(devices: &Devices, now: UnixMillis) -> String {
         let mut table = Table::new(&["CODE", "ASKED", "ASKS FOR", "PROGRAM", "CLAIMED NAME"]);
         for request in &devices.pending {
             let code: String = request.request_id.chars().take(8).collect();
-            let scopes = scope_words::summary(&request.scopes);
+            let scopes = may(&request.scopes);
             let name = claimed_name(request.display_name.as_deref());
             table.row([&code, &moments::ago(now, request.ts), &scopes, &client(request), &name]);
         }
@@ -32,18 +37,18 @@ pub(super) fn list(devices: &Devices, now: UnixMillis) -> String {
     } else {
         let mut table = Table::new(&["ID", "MAY", "LASTS", "SEEN", "PLATFORM", "NAME"]);
         for device in &devices.paired {
-            let id: String = device.device_id.chars().take(8).collect();
+            let id: String = device.device_id.to_string().chars().take(8).collect();
             let lasts =
-                if device.built_in { "built in" } else { device.lasts.as_deref().unwrap_or("always") };
-            let may = scope_words::summary(&device.scopes);
+                if is_built_in(device) { "built in" } else { duration(device.lasts.unwrap_or_default()) };
+            let may = may(&device.scopes);
             table.row([&id, &may, lasts, &seen(device, now), &device.platform, &name(device)]);
         }
         text.push_str(&format!("\nKnown\n{}", table.render()));
     }
-    if !devices.blocked.is_empty() {
+    if let Some(blocked) = devices.blocked.as_ref().filter(|blocked| !blocked.is_empty()) {
         let mut table = Table::new(&["ID", "SINCE", "CLAIMED NAME", "DEVICE OR PROGRAM"]);
-        for block in &devices.blocked {
-            let device = block.device_id.as_deref().map(|id| id.chars().take(8).collect::<String>());
+        for block in blocked {
+            let device = block.device_id.map(|id| id.to_string().chars().take(8).collect::<String>());
             let what = device.as_deref().or(block.script.as_deref()).or(block.executable.as_deref());
             let name = claimed_name(Some(&block.name));
             table.row([&block.id, &moments::ago(now, block.since), &name, what.unwrap_or_default()]);
@@ -58,36 +63,37 @@ pub(super) fn list(devices: &Devices, now: UnixMillis) -> String {
 /// `devices show` for a waiting request, and what `devices approve` shows before it asks.
 pub(super) fn request(request: &ShownRequest, now: UnixMillis) -> String {
     let row = &request.row;
-    let asker = if request.fingerprint.is_some() { Asker::Device } else { Asker::Program };
+    let asker = if row.fingerprint.is_some() { Asker::Device } else { Asker::Program };
     let mut fields = Fields::new();
     fields.add("Claimed name", &claimed_name(row.display_name.as_deref()));
-    if request.known_name {
+    if row.known_name == Some(true) {
         fields.add("Caution", "You gave this name to another device. This one only claims it.");
     }
-    if request.unidentified {
+    if row.unidentified == Some(true) {
         fields.add("Caution", scope_words::UNIDENTIFIED);
     }
-    fields.add_some("Caution", request.caution.as_deref());
-    let version = if request.version.is_empty() { String::new() } else { format!(" {}", request.version) };
+    fields.add_some("Caution", row.caution.as_deref());
+    let version = row.version.as_deref().filter(|version| !version.is_empty());
+    let version = version.map(|version| format!(" {version}")).unwrap_or_default();
     fields.add("Program", &format!("{}{version} (as it says)", client(row)));
     let family = row.device_family.as_deref().map(|family| format!(", {family}")).unwrap_or_default();
     fields.add("Platform", &format!("{}{family} (as it says)", row.platform));
     fields.add("From", &request.from);
     match asker {
-        Asker::Device => fields.add_some("Fingerprint", request.fingerprint.as_deref()),
-        Asker::Program => fields.add("Subject", &request.subject),
+        Asker::Device => fields.add_some("Fingerprint", row.fingerprint.as_deref()),
+        Asker::Program => fields.add("Subject", row.subject.as_deref().unwrap_or_default()),
     }
     fields.add("Code", &format!("{} (a client that shows a code must show this one)", request.code));
-    let aside = if request.later { ", put aside" } else { "" };
+    let aside = if row.later == Some(true) { ", put aside" } else { "" };
     let left = moments::left(now, request.expires_at_ms);
     fields.add("Asked", &format!("{}, {left}{aside}", moments::ago(now, row.ts)));
     fields.add("Role", &row.role);
     if !request.has.is_empty() {
-        fields.add("Has already", &scope_words::summary(&request.has));
+        fields.add("Has already", &may(&request.has));
     }
     let sentence = scope_words::request_sentence(asker, request.reason);
     let mut text = format!("{sentence}\n{}\nIt asks for\n", fields.render());
-    let lines = scope_words::scope_lines(&row.scopes, &request.adds);
+    let lines = scope_words::scope_lines(&set(&row.scopes), &set(&request.adds));
     for line in &lines {
         let mark = if line.is_far_reaching { "!" } else { " " };
         let state = if line.is_added { "new" } else { "has" };
@@ -100,20 +106,18 @@ pub(super) fn request(request: &ShownRequest, now: UnixMillis) -> String {
 }
 
 /// `devices show` for a known device.
-pub(super) fn device(device: &Device, now: UnixMillis) -> String {
+pub(super) fn device(device: &PairedDevice, now: UnixMillis) -> String {
     let mut fields = Fields::new();
     fields.add_some("Your name for it", device.operator_label.as_deref());
     if device.operator_label != device.display_name {
         fields.add("Claimed name", &claimed_name(device.display_name.as_deref()));
     }
-    fields.add("Id", &device.device_id);
-    if let Ok(id) = DeviceId::parse(&device.device_id) {
-        fields.add("Fingerprint", &id.fingerprint());
-    }
+    fields.add("Id", &device.device_id.to_string());
+    fields.add("Fingerprint", &device.device_id.fingerprint());
     fields.add("Program", &format!("{} (as it says)", words(&device.client_id, &device.client_mode)));
     fields.add("Platform", &format!("{} (as it says)", device.platform));
-    fields.add("May", &scope_words::summary(&device.scopes));
-    fields.add_some("Lasts", device.lasts.as_deref());
+    fields.add("May", &may(&device.scopes));
+    fields.add_some("Lasts", device.lasts.map(duration));
     if let Some(at) = device.approved_at_ms {
         fields.add("Approved", &moments::ago(now, at));
     }
@@ -123,8 +127,8 @@ pub(super) fn device(device: &Device, now: UnixMillis) -> String {
 }
 
 /// `devices show` for a program's grant.
-pub(super) fn program(program: &Program, now: UnixMillis) -> String {
-    let [_, may, lasts, seen, file] = program.cells(now);
+pub(super) fn program(program: &ProgramEntry, now: UnixMillis) -> String {
+    let [_, may, lasts, seen, file] = program_cells(program, now);
     let mut fields = Fields::new();
     fields.add("Program", &file);
     fields.add("Id", &program.id);
@@ -135,17 +139,17 @@ pub(super) fn program(program: &Program, now: UnixMillis) -> String {
 }
 
 /// `devices show` for something that is blocked.
-pub(super) fn block(block: &Block, now: UnixMillis) -> String {
+pub(super) fn block(block: &BlockedEntry, now: UnixMillis) -> String {
     let mut fields = Fields::new();
     fields.add("Name", &claimed_name(Some(&block.name)));
     fields.add("Id", &block.id);
-    fields.add_some("Device", block.device_id.as_deref());
+    fields.add_some("Device", block.device_id.map(|id| id.to_string()).as_deref());
     fields.add_some("Program", block.script.as_deref().or(block.executable.as_deref()));
     fields.add("Since", &moments::ago(now, block.since));
     format!("Blocked.\n{}", fields.render())
 }
 
-fn client(request: &PendingRow) -> String {
+fn client(request: &PendingDevice) -> String {
     words(&request.client_id, &request.client_mode)
 }
 
@@ -165,15 +169,31 @@ fn claimed_name(name: Option<&str>) -> String {
 }
 
 /// The name that the person gave, else the claimed one.
-fn name(device: &Device) -> String {
-    match (&device.operator_label, device.built_in) {
+fn name(device: &PairedDevice) -> String {
+    match (&device.operator_label, is_built_in(device)) {
         (Some(label), _) => text::one_line(label, MAX_NAME),
         (None, true) => device.display_name.clone().unwrap_or_default(),
         (None, false) => claimed_name(device.display_name.as_deref()),
     }
 }
 
-fn seen(device: &Device, now: UnixMillis) -> String {
+fn is_built_in(device: &PairedDevice) -> bool {
+    device.built_in == Some(true)
+}
+
+fn duration(lasts: DurationName) -> &'static str {
+    match lasts {
+        DurationName::Always => "always",
+        DurationName::UntilQuit => "until-quit",
+        DurationName::Once => "once",
+    }
+}
+
+fn set(scopes: &[Scope]) -> ScopeSet {
+    scopes.iter().cloned().collect()
+}
+
+fn seen(device: &PairedDevice, now: UnixMillis) -> String {
     match (device.connected, device.last_seen_at_ms) {
         (true, _) => "connected".to_owned(),
         (false, Some(at)) => moments::ago(now, at),

@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use serde_json::json;
-use tidegate_protocol::Method;
 use tidegate_protocol::payload::files::SharedFolder;
+use tidegate_protocol::payload::surface_params::UnshareFolder;
+use tidegate_protocol::rpc::TidegateFilesUnshare;
 
 use super::super::Context;
 use super::super::approvals::push_barred;
-use crate::client::{Wire, read};
+use crate::client::Wire;
 use crate::failure::Failure;
 
 pub(super) async fn run<W: Wire>(
@@ -16,21 +16,21 @@ pub(super) async fn run<W: Wire>(
     folder: Option<&Path>,
     yes: bool,
 ) -> Result<(), Failure> {
-    const METHOD: Method = Method::TidegateFilesUnshare;
     let folder = folder.unwrap_or(Path::new("."));
     let unknown = |error| Failure::Failed(format!("{} cannot be used: {error}", folder.display()));
     let real = folder.canonicalize().map_err(unknown)?;
     let real = real.to_str().ok_or_else(|| {
         Failure::Failed(format!("{} has a name that is not UTF-8, so it cannot be used", folder.display()))
     })?;
-    let answer = context.client.call(METHOD, json!({ "folder": real, "apply": false })).await?;
-    let shared: SharedFolder = read(METHOD.name(), answer.clone())?;
+    let mut params = UnshareFolder { folder: real.to_owned(), apply: false };
+    let shared = context.client.ask::<TidegateFilesUnshare>(&params).await?;
     if shared.files == 0 {
-        return context.show(&answer, || Ok(nothing_to_do(&shared)));
+        return context.show(&shared, || nothing_to_do(&shared));
     }
     context.confirm(&render(&shared), "Unshare them?", yes).await?;
-    let answer = context.client.call(METHOD, json!({ "folder": real, "apply": true })).await?;
-    context.show(&answer.clone(), || Ok(done(&read(METHOD.name(), answer)?)))
+    params.apply = true;
+    let unshared = context.client.ask::<TidegateFilesUnshare>(&params).await?;
+    context.show(&unshared, || done(&unshared))
 }
 
 fn nothing_to_do(shared: &SharedFolder) -> String {
