@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tidegate_protocol::method::Concurrency;
 use tidegate_protocol::rpc::Rpc;
-use tidegate_protocol::text;
+use tidegate_protocol::{Event, text};
 
 use crate::failure::{Failure, ServerError};
 
@@ -84,17 +84,18 @@ impl<W: Wire> Client<W> {
         let first = tokio::time::timeout(GREETING, wire.receive()).await;
         let first = first.map_err(|_| Failure::NoAnswer(GREETING.as_secs()))?;
         let first = first.ok_or(Failure::ConnectionClosed)?;
+        let welcome = Event::TidegateWelcome.name();
         match parse(&first) {
-            Some(Incoming::Event { name, payload }) if name == "tidegate.welcome" => {
-                let greeting = read("tidegate.welcome", payload)?;
+            Some(Incoming::Event { name, payload }) if name == welcome => {
+                let greeting = read(welcome, payload)?;
                 Ok(Self { wire, last_id: 0, greeting })
             }
-            Some(Incoming::Event { name, payload }) if name == "tidegate.refused" => {
+            Some(Incoming::Event { name, payload }) if name == Event::TidegateRefused.name() => {
                 let reason = payload.get("reason").and_then(Value::as_str).unwrap_or_default();
                 Err(Failure::Refused(reason.to_owned()))
             }
             _ => Err(Failure::UnreadableAnswer {
-                method: "tidegate.welcome",
+                method: welcome,
                 problem: "the first message is no greeting".to_owned(),
             }),
         }
