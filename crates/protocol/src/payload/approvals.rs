@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::UnixMillis;
 use crate::confinement::Confinement;
@@ -79,7 +79,7 @@ payload! {
     ExecApprovalRequestResult {
         id: String,
         status: Option<String>,
-        #[serde(default, with = "serde_with::rust::double_option")]
+        #[serde(default, deserialize_with = "present")]
         #[schemars(with = "Option<ApprovalDecision>")]
         decision: Option<Option<ApprovalDecision>>,
         created_at_ms: UnixMillis,
@@ -97,4 +97,9 @@ payload! {
         #[serialize_always] resolved_by: Option<String>,
         ts: UnixMillis,
     }
+}
+
+/// A field that is there, whether it has a value or is `null`.
+fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(field: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(field).map(Some)
 }

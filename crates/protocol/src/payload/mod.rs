@@ -8,7 +8,7 @@ macro_rules! payload {
     ($($(#[$meta:meta])* $name:ident { $($(#[$field_meta:meta])* $field:ident : $type:ty,)* })*) => {
         $(
             $(#[$meta])*
-            #[serde_with::skip_serializing_none]
+            #[serde_with_macros::skip_serializing_none]
             #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
             #[serde(rename_all = "camelCase", deny_unknown_fields)]
             #[allow(missing_docs, reason = "the names are the protocol's")]
