@@ -77,6 +77,11 @@ export type PublicKey = string;
  * One scope (protocol section 12).
  */
 export type Scope = string;
+/**
+ * Why a device must be paired.
+ */
+export type PairingReason =
+  'not-paired' | 'role-upgrade' | 'scope-upgrade' | 'metadata-upgrade' | 'unidentified';
 export type Need = string;
 /**
  * What would be done with a file.
@@ -1037,7 +1042,7 @@ export interface PendingDevice {
    * Empty for programs.
    */
   publicKey: string;
-  reason?: string | null;
+  reason?: PairingReason | null;
   requestId: string;
   role: string;
   roles: string[];

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { asSentence, sentenceOf } from '../../src/backend/backend';
 import { entry } from '../../src/fake/sessions';
 import { fileAsked, pending } from '../../src/fake/waiting';
+import type { PairingReason } from '../../src/generated/protocol';
 import words from '../../src/generated/words.json';
 import {
   ago,
@@ -123,9 +124,15 @@ describe('words', () => {
   });
 
   test('every kind of request has a sentence of its own', () => {
-    const of = (reason: string, deviceId: string) =>
+    const of = (reason: PairingReason, deviceId: string) =>
       requestSentence(pending({ requestId: 'x', deviceId, scopes: [], reason, ts: 0 }));
-    const reasons = ['not-paired', 'scope-upgrade', 'role-upgrade', 'metadata-upgrade', 'unidentified'];
+    const reasons = [
+      'not-paired',
+      'scope-upgrade',
+      'role-upgrade',
+      'metadata-upgrade',
+      'unidentified',
+    ] as const;
     const all = reasons.flatMap((reason) => [of(reason, 'abc'), of(reason, 'program:/x')]);
     expect(new Set(all).size).toBe(10);
   });

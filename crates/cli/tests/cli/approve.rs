@@ -6,6 +6,7 @@ use tidegate_protocol::payload::devices::PendingDevice;
 use tidegate_protocol::payload::surface_params::{Decide, DurationName, VerdictName};
 use tidegate_protocol::payload::surfaces::{DecidedResult, ShownEntry};
 use tidegate_protocol::payload::system::Done;
+use tidegate_protocol::refusal::PairingReason;
 use tidegate_protocol::{ErrorShape, rpc};
 
 use crate::support::answers::{ID, blocked, command, paired, pending};
@@ -66,6 +67,18 @@ async fn a_command_that_could_be_behind_a_request_is_a_caution() {
         assert_eq!(outcome.out.matches("Caution ").count(), cautions, "{}", outcome.out);
         assert_eq!(outcome.out.matches("An agent's command is running").count(), cautions, "{}", outcome.out);
     }
+}
+
+#[tokio::test]
+async fn a_program_that_could_not_be_identified_is_no_new_device() {
+    let asked = PendingDevice { reason: Some(PairingReason::Unidentified), ..pending() };
+    let asked = ShownEntry::Request(Box::new(asked));
+
+    let outcome = Stage::answering([to::<rpc::TidegateDevicesShow>(asked)]);
+    let outcome = outcome.run(&["devices", "show", "3f2a9c1e"]).await;
+
+    let sentence = "A known device connects from a program that could not be identified.\n";
+    assert!(outcome.out.starts_with(sentence), "{}", outcome.out);
 }
 
 #[tokio::test]

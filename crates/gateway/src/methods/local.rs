@@ -171,7 +171,7 @@ pub(crate) fn request_payload(request: &PendingRequest) -> PendingDevice {
     PendingDevice {
         code: request.id.get(..8).map(str::to_owned),
         digest: Some(ask.digest()),
-        reason: Some(ask.reason.name().to_owned()),
+        reason: Some(ask.reason),
         has: scopes(&ask.has),
         adds: scopes(&ask.added),
         from: Some(ask.from.clone()),

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
 
+use serde_json::json;
 use tidegate_gateway::lines::LineReceived;
 use tidegate_protocol::refusal::PairingReason;
 use tidegate_trust::decision::{Choice, Desktop, Duration, Verdict};
@@ -68,9 +69,9 @@ async fn the_surfaces_are_told_that_a_command_could_be_behind_a_request() {
     *world.peers.found.lock().unwrap() = None;
     let mut window = world.window().await;
 
-    let shown = window.call("tidegate.devices.show", serde_json::json!({ "id": request.id })).await.unwrap();
+    let shown = window.call("tidegate.devices.show", json!({ "id": request.id })).await.unwrap();
 
-    assert_eq!(shown["unidentified"], true, "{shown}");
+    assert_eq!((&shown["unidentified"], &shown["reason"]), (&json!(true), &json!("unidentified")), "{shown}");
 }
 
 #[tokio::test]
@@ -88,7 +89,7 @@ async fn a_connected_device_stays_when_a_command_starts() {
     let world = World::with_desktop().await;
     let mut client = world.let_in(1, &SCOPES).await;
     *world.peers.commands.lock().unwrap() = CommandsAlive::Beyond;
-    client.request("health", serde_json::json!({})).await.unwrap();
+    client.request("health", json!({})).await.unwrap();
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::surface_params::DurationName;
+use crate::refusal::PairingReason;
 use crate::{DeviceId, PublicKey, Scope, UnixMillis};
 
 /// What was approved.
@@ -43,7 +44,7 @@ payload! {
         code: Option<String>,
         /// Of everything that a person was shown: a decision names it.
         digest: Option<String>,
-        reason: Option<String>,
+        reason: Option<PairingReason>,
         /// What it was granted before.
         has: Option<Vec<Scope>>,
         /// What is asked for beyond that.

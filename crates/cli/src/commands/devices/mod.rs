@@ -13,7 +13,7 @@ use tidegate_protocol::{DeviceId, Scope, UnixMillis};
 
 use super::Context;
 use crate::arguments::{ApproveArguments, DevicesCommand};
-use crate::client::{Wire, read};
+use crate::client::Wire;
 use crate::failure::Failure;
 
 pub(super) async fn run<W: Wire>(
@@ -52,21 +52,17 @@ struct ShownRequest {
     expires_at_ms: UnixMillis,
 }
 
-/// The method that tells of it.
-fn method() -> &'static str {
-    rpc::TidegateDevicesShow::METHOD.name()
-}
-
 impl ShownRequest {
     fn of(row: PendingDevice) -> Result<Self, Failure> {
         fn told<T>(value: Option<T>, field: &str) -> Result<T, Failure> {
-            let (method, problem) = (method(), format!("missing field `{field}`"));
+            let (method, problem) =
+                (rpc::TidegateDevicesShow::METHOD.name(), format!("missing field `{field}`"));
             value.ok_or(Failure::UnreadableAnswer { method, problem })
         }
         Ok(Self {
             code: told(row.code.clone(), "code")?,
             digest: told(row.digest.clone(), "digest")?,
-            reason: read(method(), told(row.reason.clone(), "reason")?.into())?,
+            reason: told(row.reason, "reason")?,
             has: told(row.has.clone(), "has")?,
             adds: told(row.adds.clone(), "adds")?,
             from: told(row.from.clone(), "from")?,

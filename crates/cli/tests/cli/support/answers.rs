@@ -17,6 +17,7 @@ use tidegate_protocol::payload::surfaces::{
     SandboxStatus, SharedTokenResult, TidegateStatusResult, TokenNewResult, TokenRotatedResult,
 };
 use tidegate_protocol::payload::system::LogsTailResult;
+use tidegate_protocol::refusal::PairingReason;
 use tidegate_protocol::{AgentId, DeviceId, PublicKey, RunId, Scope, SessionId, SessionKey, UnixMillis};
 
 use super::NOW;
@@ -144,7 +145,7 @@ pub(crate) fn pending() -> PendingDevice {
         ts: ago(120_000),
         code: Some("3f2a9c1e".to_owned()),
         digest: Some("d1gest".to_owned()),
-        reason: Some("scope-upgrade".to_owned()),
+        reason: Some(PairingReason::ScopeUpgrade),
         has: Some(vec![Scope::Read]),
         adds: Some(vec![Scope::Pairing, Scope::Admin]),
         from: Some("local network, 192.168.1.5".to_owned()),
