@@ -280,6 +280,8 @@ mod tests {
             reason: Some("the site\u{202e} goes there".to_owned()),
             pty: false,
             timeout_seconds: 90,
+            repository: None,
+            shared: None,
         });
         waiting.request.effects =
             Some(vec!["It runs in a sandbox.".to_owned(), "It can change /srv/out.".to_owned()]);
