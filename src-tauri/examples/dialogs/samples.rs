@@ -50,6 +50,7 @@ pub(crate) const KINDS: &[&str] = &[
     "question",
     "model-server",
     "keep-file",
+    "unshare",
     "port-taken",
 ];
 
@@ -138,6 +139,16 @@ pub(crate) fn sample(kind: &str) -> Option<Dialog> {
                    does."
                 .to_owned(),
             proceed: Some("Keep".into()),
+            other: None,
+            dismiss: "Cancel",
+        }),
+        "unshare" => Dialog::Message(MessageDialog {
+            heading: "Unshare the files of this folder?".to_owned(),
+            text: "Folder: /home/ada/projects/site\nShared with other folders: 1204 files (.venv, web/node_modules)\n\n\
+                   The folder gets copies of its own, which take 87 MiB. Other folders keep theirs. Agents' commands \
+                   can then change the copies."
+                .to_owned(),
+            proceed: Some("Unshare".into()),
             other: None,
             dismiss: "Cancel",
         }),
