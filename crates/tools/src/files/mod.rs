@@ -120,6 +120,8 @@ impl<R: FileRequest> Tool for FileTool<R> {
         }
         Box::pin(async move {
             tokio::select! {
+                // A run that was cancelled before begins nothing.
+                biased;
                 // A file system that hangs must not hold up the end of the run.
                 () = context.cancelled.cancelled() => {
                     ToolOutput::error(format!("{name} was cancelled; it may or may not have been done"))

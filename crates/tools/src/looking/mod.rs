@@ -135,6 +135,8 @@ impl<L: Look> Tool for LookTool<L> {
         }
         Box::pin(async move {
             tokio::select! {
+                // A run that was cancelled before begins nothing.
+                biased;
                 // A file system that hangs must not hold up the end of the run.
                 () = context.cancelled.cancelled() => ToolOutput::error(format!("{name} was cancelled")),
                 seen = self.run(&context, arguments) => match seen {
