@@ -76,6 +76,14 @@ class State:
         return self.json("audit", "--limit", "1000")["events"]
 
 
+def has_ended(entry):
+    """Whether a process waits only to be collected (proc_pid_stat(5))."""
+    try:
+        return (entry / "stat").read_text(errors="replace").rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
 class Shell(State):
     """Started when it is made; `with` ends whatever is left of it."""
 
@@ -129,12 +137,13 @@ class Shell(State):
         return self.process.wait(seconds)
 
     def left_behind(self):
-        """The processes that are still in its session."""
+        """The processes that are still in its session and run: when one that has ended is collected is up to the
+        first process of the system."""
         left = []
         for entry in Path("/proc").iterdir():
             if entry.name.isdigit():
                 try:
-                    if os.getsid(int(entry.name)) == self.process.pid:
+                    if os.getsid(int(entry.name)) == self.process.pid and not has_ended(entry):
                         left.append(int(entry.name))
                 except ProcessLookupError:
                     continue
