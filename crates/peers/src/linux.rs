@@ -44,6 +44,8 @@ pub struct KernelPeers {
     agent_writable: Vec<PathBuf>,
     commands: RunningCommands,
     strays_look: Mutex<Option<StraysLook>>,
+    /// Held while somebody looks, so that all who wait have one look.
+    looking: Mutex<()>,
 }
 
 /// A look that found no process which outlived its command.
@@ -70,7 +72,7 @@ impl KernelPeers {
         let all = agent_writable.into_iter().chain(TEMPORARY.into_iter().map(PathBuf::from));
         // One that does not exist yet is compared as it is written.
         let agent_writable = all.map(|path| path.canonicalize().unwrap_or(path)).collect();
-        Self { agent_writable, commands, strays_look: Mutex::default() }
+        Self { agent_writable, commands, strays_look: Mutex::default(), looking: Mutex::default() }
     }
 
     /// The user at the other end, where the kernel tells at once: a few microseconds, however many
@@ -212,6 +214,10 @@ impl KernelPeers {
 
 impl PeerLookup for KernelPeers {
     fn commands(&self) -> CommandsAlive {
+        if let Some(known) = self.commands_at_once() {
+            return known;
+        }
+        let _looking = self.looking.lock().unwrap_or_else(PoisonError::into_inner);
         let noted = self.commands.noted();
         if self.is_known(noted) {
             return noted.alive;
