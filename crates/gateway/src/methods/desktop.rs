@@ -37,7 +37,7 @@ impl Handler for rpc::TidegateDevicesWaiting {
     }
 }
 
-/// Wishes for the dialog of what waits.
+/// Asks for the dialog of what waits.
 impl Handler for rpc::TidegateReview {
     async fn handle(caller: &Caller, params: Review) -> Result<Opened, ErrorShape> {
         let inner = caller.gateway.inner();
@@ -54,7 +54,7 @@ impl Handler for rpc::TidegateReview {
     }
 }
 
-/// Wishes for the dialog that makes a program token.
+/// Asks for the dialog that makes a program token.
 impl Handler for rpc::TidegateTokenWish {
     async fn handle(caller: &Caller, params: TokenWish) -> Result<Opened, ErrorShape> {
         let TokenWish { name, level, pairing } = params;
@@ -62,7 +62,7 @@ impl Handler for rpc::TidegateTokenWish {
     }
 }
 
-/// Wishes for the dialog that takes a model server's key.
+/// Asks for the dialog that takes a model server's key.
 impl Handler for rpc::TidegateModelsWish {
     async fn handle(caller: &Caller, params: ModelsWish) -> Result<Opened, ErrorShape> {
         let ModelsWish { id, base_url } = params;

@@ -200,7 +200,7 @@ impl Handler for rpc::DevicePairRename {
     }
 }
 
-/// The new token is told to the device itself and to the person only.
+/// Only the device itself and the person get the new token.
 impl Handler for rpc::DeviceTokenRotate {
     async fn handle(caller: &Caller, params: TokenRotate) -> Result<DeviceTokenRotateResult, ErrorShape> {
         let entropy = now::entropy().map_err(|error| ErrorShape::unavailable(error.to_string()))?;

@@ -33,7 +33,7 @@ impl Handler for rpc::ChatHistory {
     async fn handle(caller: &Caller, params: ChatHistory) -> Result<ChatHistoryResult, ErrorShape> {
         refuse_contradictions(&params)?;
         // Cursors tell what is new since a page. This gateway gives none, so this one is another's: the
-        // client begins anew.
+        // client begins again.
         if params.cursor.is_some() {
             return Ok(ChatHistoryResult::Reset(ChatHistoryReset { kind: Reset::Reset }));
         }

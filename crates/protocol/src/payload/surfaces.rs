@@ -308,7 +308,7 @@ payload! {
         /// Why there is no token.
         sentence: Option<String>,
     }
-    /// `tidegate.token.rotate`: the token is told once.
+    /// `tidegate.token.rotate`: the token is shown once.
     TokenRotatedResult {
         token: String,
         /// Why it holds only until restart, if so.

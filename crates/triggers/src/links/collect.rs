@@ -13,7 +13,7 @@ use super::SharedFiles;
 use crate::handle::identity;
 use crate::object::Identity;
 
-/// Files with several names that are noted. Of a folder with more nothing is told apart.
+/// Files with several names that are noted. In a folder with more, everything counts as shared.
 const MAX_FILES: usize = 200_000;
 
 /// The files with several names that a walk came by.
