@@ -145,12 +145,8 @@ impl Guards {
         }
         state.unsharing.push(folder.to_owned());
         drop(state);
-        let done = act();
-        let mut state = held(&self.0);
-        if let Some(at) = state.unsharing.iter().position(|unsharing| unsharing == folder) {
-            state.unsharing.swap_remove(at);
-        }
-        Some(done)
+        let _unsharing = Unsharing { guards: self, folder };
+        Some(act())
     }
 
     /// The guard of a workspace, of which `note` takes note before anyone can ask whether it is used.
@@ -185,6 +181,21 @@ impl Guards {
         note(&watched);
         all.insert(workspace.to_owned(), Arc::downgrade(&watched));
         Ok(watched)
+    }
+}
+
+/// Commands are refused in a folder while this lives, also when what is done there panics.
+struct Unsharing<'a> {
+    guards: &'a Guards,
+    folder: &'a Path,
+}
+
+impl Drop for Unsharing<'_> {
+    fn drop(&mut self) {
+        let mut state = held(&self.guards.0);
+        if let Some(at) = state.unsharing.iter().position(|unsharing| unsharing == self.folder) {
+            state.unsharing.swap_remove(at);
+        }
     }
 }
 
