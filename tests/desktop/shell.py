@@ -171,9 +171,13 @@ def descendants_of(pid):
 def children_of(pid):
     """The children of a process; none when it has ended."""
     found = []
-    for path in Path("/proc").glob(f"{pid}/task/*/children"):
+    try:
+        threads = os.listdir(f"/proc/{pid}/task")
+    except OSError:
+        return found
+    for thread in threads:
         try:
-            found += [int(word) for word in path.read_text().split()]
+            found += [int(word) for word in Path(f"/proc/{pid}/task/{thread}/children").read_text().split()]
         except OSError:
             continue
     return found
