@@ -9,7 +9,7 @@ use tidegate_desktop_core::dialog::{
 use tidegate_desktop_core::review;
 use tidegate_desktop_core::scope_words::scope_lines;
 use tidegate_gateway::now;
-use tidegate_protocol::confinement::{CommandClass, Confinement, Need};
+use tidegate_protocol::confinement::{CommandClass, Confinement, Need, SharedFiles};
 use tidegate_protocol::refusal::PairingReason;
 use tidegate_protocol::{Scope, UnixMillis};
 use tidegate_trust::approval::{ApprovalQueue, Command, FileAccess, Operation, Requester};
@@ -35,6 +35,7 @@ pub(crate) const KINDS: &[&str] = &[
     "command",
     "command-needs",
     "command-unconfined",
+    "command-shared",
     "long-command",
     "file-read",
     "file-write",
@@ -84,6 +85,7 @@ pub(crate) fn sample(kind: &str) -> Option<Dialog> {
             trigger: true,
             access: FileAccess::Write { content: "export EDITOR=vi\n".to_owned() },
         })),
+        "command-shared" => review(command_in_shared_folder()),
         "long-command" => review(command(&long_command())),
         "file-read" => review(file("/home/ada/letters/to the bank.txt", FileAccess::Read)),
         "file-write" => review(file("/home/ada/notes/today.md", FileAccess::Write { content: NOTES.to_owned() })),
@@ -325,16 +327,41 @@ fn command_with(line: &str, needs: &[Need], reason: &str) -> ReviewDialog {
         [Need::Unconfined] => CommandClass::Unconfined,
         _ => CommandClass::Contained,
     };
+    confined(
+        line,
+        Confinement {
+            needs: needs.to_vec(),
+            reason: Some(reason.to_owned()),
+            ..Confinement::plain(class, 1800)
+        },
+    )
+}
+
+/// In a workspace whose repository lies elsewhere, and whose packages are hard links to a store.
+fn command_in_shared_folder() -> ReviewDialog {
+    let shared = SharedFiles {
+        files: 1204,
+        places: [".venv", "web/node_modules", "/home/ada/store"].map(str::to_owned).to_vec(),
+    };
+    confined(
+        "npm test && git commit --all --message tested",
+        Confinement {
+            needs: vec![Need::Git],
+            reason: Some("The tests pass; I want to record it.".to_owned()),
+            repository: Some("/home/ada/projects/site/.git".to_owned()),
+            shared: Some(shared),
+            ..Confinement::plain(CommandClass::Contained, 1800)
+        },
+    )
+}
+
+fn confined(line: &str, confinement: Confinement) -> ReviewDialog {
     asked(Operation::Exec {
         command: line.to_owned(),
         command_argv: ["/usr/bin/dash", "-c", line].map(str::to_owned).to_vec(),
         cwd: "/home/ada/notes".to_owned(),
         env: Vec::new(),
-        confinement: Some(Confinement {
-            needs: needs.to_vec(),
-            reason: Some(reason.to_owned()),
-            ..Confinement::plain(class, 1800)
-        }),
+        confinement: Some(confinement),
     })
 }
 
