@@ -25,14 +25,21 @@ pub enum ServeError {
     Failed(String),
 }
 
+/// How many tasks run before sockets are looked at again: fewer than tokio's 61, so that strangers
+/// in a crowd keep a client waiting for a few of their turns and not for all.
+const TASKS_BETWEEN_LOOKS: u32 = 11;
+
 /// Serves until a signal or a request to stop. What fails is started again. Blocks.
 ///
 /// # Errors
 /// When the gateway fails for good.
 pub fn serve(options: ServeOptions) -> Result<ExitReason, ServeError> {
     let prepared = process::prepare();
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(ServeError::Runtime)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .event_interval(TASKS_BETWEEN_LOOKS)
+        .build()
+        .map_err(ServeError::Runtime)?;
     let reason = runtime.block_on(async {
         // Listened for before anything is announced: whoever hears that Tidegate is ready may end it.
         let mut signal = std::pin::pin!(process::told_to_end());
