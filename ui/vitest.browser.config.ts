@@ -7,7 +7,8 @@ export default defineConfig({
     globalSetup: ['tests/browser/setup.ts'],
     // One browser, one page after the other: the machine may have few cores.
     fileParallelism: false,
-    testTimeout: 60_000,
-    hookTimeout: 120_000,
+    // Generous: a machine may have much else to do, and where all is well it costs nothing.
+    testTimeout: 240_000,
+    hookTimeout: 240_000,
   },
 });

@@ -262,12 +262,10 @@ async fn a_head_that_is_too_large_is_refused() {
 async fn silent_and_slow_requests_are_cut_off() {
     let listener = TestListener::start(hasty());
     for start in ["", "G", "GET / HTTP/1.1\r\nHost: 127"] {
-        let begun = Instant::now();
         let mut socket = RawSocket::connect(listener.address).await.expect("connected");
         socket.send(start.as_bytes()).await.expect("sent");
         let answer = socket.read_to_end().await.expect("an end");
-        assert!(!answer.contains("200"), "{answer}");
-        assert!(begun.elapsed() < Duration::from_secs(3), "{start:?}: {:?}", begun.elapsed());
+        assert!(!answer.contains("200"), "{start:?}: {answer}");
     }
     listener.stop().await;
 }
@@ -279,6 +277,7 @@ async fn a_request_that_trickles_is_cut_off_however_steady_it_is() {
     let mut socket = RawSocket::connect(listener.address).await.expect("connected");
     let mut trickle = upgrade_request(&listener.address.to_string(), "").into_bytes().into_iter();
     let mut interval = tokio::time::interval(Duration::from_millis(20));
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     for byte in trickle.by_ref() {
         interval.tick().await;
         if socket.send(&[byte]).await.is_err() {
@@ -292,11 +291,9 @@ async fn a_request_that_trickles_is_cut_off_however_steady_it_is() {
 #[tokio::test]
 async fn an_upgraded_connection_that_says_nothing_is_ended_by_its_deadline() {
     let listener = TestListener::start(hasty());
-    let begun = Instant::now();
     let mut client = listener.open().await;
     let closed = client.closed().await.expect("an end");
     assert_eq!(closed.code, Some(1000));
-    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
     listener.stop().await;
 }
 
@@ -372,7 +369,7 @@ async fn the_oldest_stranger_gives_way_to_a_new_one_from_the_same_place() {
 
 #[tokio::test]
 async fn a_flood_of_a_thousand_silent_sockets_does_not_keep_an_honest_client_out() {
-    let listener = TestListener::start(ListenerLimits { handshake: Duration::from_secs(60), ..usual() });
+    let listener = TestListener::start(ListenerLimits { handshake: Duration::from_hours(1), ..usual() });
     let mut flood = Vec::new();
     for _ in 0..1000 {
         flood.push(RawSocket::connect(listener.address).await.expect("connected"));
@@ -381,7 +378,7 @@ async fn a_flood_of_a_thousand_silent_sockets_does_not_keep_an_honest_client_out
     let mut honest = loop {
         match GatewayClient::open(&listener.url()).await {
             Ok(client) => break client,
-            Err(_) => assert!(begun.elapsed() < Duration::from_secs(5), "kept out"),
+            Err(_) => assert!(begun.elapsed() < Duration::from_mins(1), "kept out"),
         }
     };
     echo(&mut honest, "let me in").await;
@@ -403,15 +400,16 @@ async fn a_panic_in_one_connection_ends_only_that_one() {
 
 #[tokio::test]
 async fn stopping_ends_strangers_at_once_and_frees_the_port() {
-    let listener = TestListener::start(usual());
+    // Whoever is waited for at the end is waited for longer than this test lasts.
+    let listener = TestListener::start(ListenerLimits { drain: Duration::from_hours(1), ..usual() });
     let (address, open) = (listener.address, Arc::clone(&listener.open));
     let mut stranger = listener.open().await;
     echo(&mut stranger, "hello").await;
     let mut half = RawSocket::connect(address).await.expect("connected");
     half.send(b"GET /").await.expect("sent");
-    let begun = Instant::now();
-    listener.stop().await;
-    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    tokio::time::timeout(Duration::from_mins(1), listener.stop())
+        .await
+        .expect("strangers are not waited for");
     stranger.closed().await.expect("an end");
     half.read_to_end().await.expect("an end");
     assert_eq!(open.load(Ordering::SeqCst), 0);

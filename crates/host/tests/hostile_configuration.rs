@@ -177,7 +177,8 @@ async fn who_may_read_the_log_learns_only_what_is_known_to_be_harmless() {
 
     assert!(!shown.to_string().contains("hush"), "{shown}");
     let shown: Vec<&str> = shown["lines"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
-    assert_eq!(shown.len(), lines.len());
+    // The host goes on writing.
+    assert!(shown.len() >= lines.len(), "{shown:?}");
     assert_eq!(shown[0], known);
     let masked: Value = serde_json::from_str(shown[1]).unwrap();
     assert_eq!((&masked["message"], &masked["text"]), (&json!("known"), &json!(MASKED)));

@@ -180,10 +180,9 @@ async fn start_with_a_keyring_that_nobody_unlocks() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn start_without_a_bus() {
     let store = store();
-    let started = std::time::Instant::now();
 
     let own = load_or_create_own_key(&store, [1; 32]).await;
 
+    // What was waited for in vain is slow, and not absent.
     assert_eq!(own.origin, OwnKeyOrigin::ThisRunOnly(ThisRunReason::Keyring(SecretState::Absent)));
-    assert!(started.elapsed() < std::time::Duration::from_secs(2), "took {:?}", started.elapsed());
 }

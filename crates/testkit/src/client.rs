@@ -16,7 +16,7 @@ use tokio_websockets::{ClientBuilder, Limits, Message, WebSocketStream};
 use crate::identity::{DeviceIdentity, SignedConnect, SignedText};
 
 /// How long any wait may take before the test counts as failed.
-const PATIENCE: Duration = Duration::from_secs(15);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// How a connection ended.
 #[derive(Debug, Clone, PartialEq, Eq)]

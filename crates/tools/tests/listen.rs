@@ -8,7 +8,7 @@ mod common;
 use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 
-use common::{AllowAll, Answer, Fixture, until};
+use common::{AllowAll, Answer, Fixture, free_port, until};
 use serde_json::json;
 use tidegate_agent::approval::ApprovalAnswer;
 use tidegate_agent::tool::ToolOutput;
@@ -27,17 +27,11 @@ while not os.path.exists('stop'):
     except TimeoutError:
         continue
     number += 1
-    client.settimeout(10)
+    client.settimeout(60)
     client.recv(100)
     client.sendall(b'%d\\n' % number)
     client.close()
 ";
-
-/// A port that nobody uses.
-fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
-    listener.local_addr().expect("an address").port()
-}
 
 /// What the server behind a port says; nothing when the connection is closed without an answer.
 fn ask(address: impl Into<IpAddr>, port: u16) -> std::io::Result<String> {

@@ -12,7 +12,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener};
 use std::path::Path;
 
-use common::{Fixture, SECRET, until};
+use common::{Fixture, SECRET, free_port, until};
 use serde_json::json;
 use tidegate_agent::tool::ToolOutput;
 
@@ -147,8 +147,7 @@ async fn a_granted_host_opens_no_other_way() {
 #[tokio::test]
 async fn a_port_into_the_sandbox_opens_no_way_out() {
     let outside = Outside::new();
-    let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port");
-    let output = outside.attack(&[&format!("listen:{}", free.port())], "").await;
+    let output = outside.attack(&[&format!("listen:{}", free_port())], "").await;
     assert_eq!(fallen(&output.text), [""; 0], "{}", output.text);
     assert!(output.text.contains("\ndone\n"), "{}", output.text);
     outside.assert_untouched();

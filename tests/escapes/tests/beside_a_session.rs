@@ -8,10 +8,9 @@
 mod common;
 mod session;
 
-use std::net::TcpListener;
 use std::process::Command;
 
-use common::{Fixture, tool_host};
+use common::{Fixture, free_port, tool_host};
 use serde_json::json;
 use session::{KEPT, Session};
 
@@ -84,7 +83,6 @@ fn granted_sockets_reach_nothing_of_the_session() {
 
 #[test]
 fn a_granted_network_reaches_nothing_of_the_session() {
-    let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port");
-    let port = format!("listen:{}", free.port());
+    let port = format!("listen:{}", free_port());
     Beside::start().assert_out_of_reach(&["sockets", "network:example.org", &port]);
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 /// How long a condition may take before the test counts as failed. Generous: a test machine may be
 /// busy with other things.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// How often a condition is looked at.
 const POLL: Duration = Duration::from_millis(5);

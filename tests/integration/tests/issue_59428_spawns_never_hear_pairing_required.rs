@@ -375,14 +375,22 @@ async fn our_own_client_is_let_in_soon_whatever_the_keyring_does() {
     // Far above the budget of 20 ms, because this is a debug build on a busy machine, and far below
     // the three seconds that a slow keyring could cost.
     const SOON: Duration = Duration::from_millis(1500);
+    // What the keyring costs is there at each start; what else the machine does is not.
+    const STARTS: usize = 10;
     for mood in [Mood::Works, Mood::Locked, Mood::Slow] {
-        let place = Place::new();
-        let begun = std::time::Instant::now();
-        let host = host::start(&place.state_dir(), Keyring::new(mood).store()).await.unwrap();
-        let took = begun.elapsed();
-        assert!(Handles::of(&host).own_client().admitted_at_ms.is_some());
-        assert!(took < SOON, "{mood:?}: {took:?}");
-        host.stop().await;
+        let mut shortest = Duration::MAX;
+        for _ in 0..STARTS {
+            let place = Place::new();
+            let begun = std::time::Instant::now();
+            let host = host::start(&place.state_dir(), Keyring::new(mood).store()).await.unwrap();
+            shortest = shortest.min(begun.elapsed());
+            assert!(Handles::of(&host).own_client().admitted_at_ms.is_some());
+            host.stop().await;
+            if shortest < SOON {
+                break;
+            }
+        }
+        assert!(shortest < SOON, "{mood:?}: {shortest:?}");
     }
 }
 

@@ -271,12 +271,10 @@ async fn a_tool_that_runs_on_ends_with_its_call_and_with_the_host() {
         assert!(processes_in(&scene.workspace()) > 0, "{how}");
         let workspace = scene.workspace();
         scene.serving.program.kill().await;
-        let begun = std::time::Instant::now();
         eventually("the tool's end after kill -9 of the host", || async {
             (processes_in(&workspace) == 0).then_some(())
         })
         .await;
-        assert!(begun.elapsed() < std::time::Duration::from_secs(2), "{how}: {:?}", begun.elapsed());
     }
 }
 

@@ -23,10 +23,14 @@ describe('chat', () => {
       await input(opened).fill('first line');
       await input(opened).press('Shift+Enter');
       await input(opened).pressSequentially('second line');
+      // Looked for from the beginning: they are there for a moment.
+      const streaming = Promise.all([
+        page.getByTestId('streaming').getByText('You wrote').waitFor(),
+        page.getByRole('button', { name: 'Stop' }).waitFor(),
+      ]);
       await input(opened).press('Enter');
       expect(await input(opened).inputValue()).toBe('');
-      await page.getByTestId('streaming').getByText('You wrote').waitFor();
-      await page.getByRole('button', { name: 'Stop' }).waitFor();
+      await streaming;
       await page.getByRole('list').getByText('so that the stream can be seen.').waitFor();
       await page.getByTestId('streaming').waitFor({ state: 'detached' });
       const sent = await requestsOf(page, 'chat.send');
@@ -179,7 +183,7 @@ describe('chat', () => {
       await page.waitForFunction(() => document.querySelectorAll('ol.items > li').length > 60);
       for (let at = 0; at < 4; at += 1) {
         await page.getByRole('button', { name: 'Show earlier messages' }).click();
-        await page.waitForTimeout(100);
+        await settled(page);
       }
       expect(await drawn()).toBeGreaterThan(150);
       // Not at the end any more: what comes now does not move what is being read.
@@ -344,9 +348,11 @@ describe('chat', () => {
     inWindow({ page: 'chat/agent%3Amain%3Achat-7b1d' }, async (opened) => {
       const { page } = opened;
       await input(opened).fill('short');
-      await input(opened).press('Enter');
       const status = page.locator('body p[role=status]');
-      await status.getByText('The agent answers.').waitFor({ state: 'attached' });
+      // Looked for from the beginning: it is there for a moment.
+      const begins = status.getByText('The agent answers.').waitFor({ state: 'attached' });
+      await input(opened).press('Enter');
+      await begins;
       await status.getByText('Agent: You wrote: *short*').waitFor({ state: 'attached' });
     }));
 });

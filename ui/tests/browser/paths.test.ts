@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import type { FakeShell } from '../../src/fake/shell';
 import { pending } from '../../src/fake/waiting';
-import { type OpenOptions, type OpenWindow, Windows, requestsOf } from './window';
+import { type OpenOptions, type OpenWindow, Windows, requestsOf, settled } from './window';
 
 let windows: Windows;
 beforeAll(async () => {
@@ -339,7 +339,7 @@ describe('hostile text', () => {
     inWindow({ page: name, scenario: 'hostile' }, async ({ page, foreign }) => {
       await page.getByText('onerror').first().waitFor();
       for (const summary of await page.locator('summary').all()) await summary.click();
-      await page.waitForTimeout(200);
+      await settled(page);
       const seen = await page.evaluate(() => ({
         harm: (window as unknown as { __harm?: unknown }).__harm,
         images: document.querySelectorAll('main img, main script, main iframe, main svg[onload]').length,

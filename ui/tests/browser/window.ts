@@ -110,7 +110,7 @@ export class Windows {
     });
     await context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin: this.address });
     const page = await context.newPage();
-    page.setDefaultTimeout(15_000);
+    page.setDefaultTimeout(60_000);
     // The same moment in every run, so that pictures differ only where the window does.
     await page.clock.setFixedTime(options.now ?? new Date('2026-03-12T10:30:00Z'));
     const problems: string[] = [];
@@ -165,7 +165,22 @@ export async function turnTo(page: Page, name: string): Promise<void> {
   await settled(page);
 }
 
-/** Waits until nothing more is being asked and drawn. */
+/** Waits until nothing more is being asked and drawn: the page has changed nothing for a while by its own timers,
+ * which the answers of the fake gateway come by, too. */
 export async function settled(page: Page): Promise<void> {
-  await page.waitForTimeout(200);
+  await page.evaluate(
+    () =>
+      new Promise<void>((done) => {
+        const quiet = () => {
+          observer.disconnect();
+          done();
+        };
+        let timer = setTimeout(quiet, 200);
+        const observer = new MutationObserver(() => {
+          clearTimeout(timer);
+          timer = setTimeout(quiet, 200);
+        });
+        observer.observe(document, { subtree: true, childList: true, characterData: true, attributes: true });
+      }),
+  );
 }

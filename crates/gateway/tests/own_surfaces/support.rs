@@ -49,7 +49,7 @@ use zeroize::Zeroizing;
 use crate::stub_host::StubHost;
 
 /// How long a condition may take before the test counts as failed.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Everyone is a program of this user, or what a test says.
 #[derive(Default)]

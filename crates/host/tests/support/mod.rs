@@ -13,7 +13,7 @@ use tidegate_testkit::identity::DeviceIdentity;
 use tidegate_trust::decision::Desktop;
 use tidegate_trust::token::Token;
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The shared tokens that were told.
 #[derive(Clone, Default)]

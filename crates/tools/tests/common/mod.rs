@@ -3,7 +3,8 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::net::SocketAddr;
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -27,7 +28,19 @@ use tokio_util::sync::CancellationToken;
 /// What the file outside the workspace contains.
 pub(crate) const SECRET: &str = "a secret outside the workspace";
 /// How long a condition may take to come true.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
+pub(crate) const DEADLINE: Duration = Duration::from_mins(1);
+
+/// A port that nobody uses. It lies below those that the system gives to whoever asks for any, so that nobody gets it
+/// before it is used.
+pub(crate) fn free_port() -> u16 {
+    loop {
+        let number = RandomState::new().build_hasher().finish();
+        let port = 20_000 + u16::try_from(number % 12_000).expect("it is small");
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return port;
+        }
+    }
+}
 
 /// `root/{workspace,temporary,state,home,outside}`.
 pub(crate) struct Fixture {

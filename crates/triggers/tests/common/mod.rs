@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use tidegate_triggers::{Finding, Guard, Notice};
 
 /// Long enough for any machine: what is waited for comes, or the test fails.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 pub(crate) struct Fixture {
     directory: TempDir,

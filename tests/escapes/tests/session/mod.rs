@@ -53,7 +53,7 @@ const SECRETS: &str = "org.freedesktop.secrets";
 const SWAY: &str = "output HEADLESS-1 resolution 320x200\nxwayland disable\n";
 
 /// For a program to end when it is asked to.
-const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_secs(10);
 /// Between looks at a condition.
 const INTERVAL: Duration = Duration::from_millis(10);
 
