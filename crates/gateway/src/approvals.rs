@@ -17,7 +17,7 @@ use tidegate_trust::Session;
 use tidegate_trust::approval::{
     Command, Decision, FileAccess, Operation, Requester, ResolveError, ResolvedCommand, WaitingCommand,
 };
-use tidegate_trust::audit::{AuditEvent, Weight};
+use tidegate_trust::audit::{AuditEvent, AuditKind};
 use tidegate_trust::decision::Decider;
 
 use crate::gateway::{Gateway, Inner};
@@ -125,12 +125,12 @@ fn withdraw(inner: &Inner, id: &str) {
 fn announce(inner: &Inner, resolved: &ResolvedCommand) {
     let operation = &resolved.waiting.command.operation;
     let (kind, what) = match (operation, resolved.decision) {
-        (Operation::Exec { .. }, Some(Decision::AllowOnce)) => ("command.allowed", "command"),
-        (Operation::Exec { .. }, Some(Decision::Deny)) => ("command.denied", "command"),
-        (Operation::Exec { .. }, None) => ("command.undecided", "command"),
-        (Operation::File { .. }, Some(Decision::AllowOnce)) => ("file.allowed", "file"),
-        (Operation::File { .. }, Some(Decision::Deny)) => ("file.denied", "file"),
-        (Operation::File { .. }, None) => ("file.undecided", "file"),
+        (Operation::Exec { .. }, Some(Decision::AllowOnce)) => (AuditKind::CommandAllowed, "command"),
+        (Operation::Exec { .. }, Some(Decision::Deny)) => (AuditKind::CommandDenied, "command"),
+        (Operation::Exec { .. }, None) => (AuditKind::CommandUndecided, "command"),
+        (Operation::File { .. }, Some(Decision::AllowOnce)) => (AuditKind::FileAllowed, "file"),
+        (Operation::File { .. }, Some(Decision::Deny)) => (AuditKind::FileDenied, "file"),
+        (Operation::File { .. }, None) => (AuditKind::FileUndecided, "file"),
     };
     let line = format!(
         "{kind} id={} digest={} by={} session={} {what}={}",
@@ -140,13 +140,7 @@ fn announce(inner: &Inner, resolved: &ResolvedCommand) {
         tidegate_protocol::text::one_line(&resolved.waiting.command.session_key, 200),
         operation.logged(),
     );
-    inner.gatekeeper.audit(AuditEvent::new(
-        now::wall(),
-        Weight::Info,
-        kind,
-        resolved.waiting.id.clone(),
-        line,
-    ));
+    inner.gatekeeper.audit(AuditEvent::new(now::wall(), kind, resolved.waiting.id.clone(), line));
     let payload = ApprovalResolvedEvent {
         id: resolved.waiting.id.clone(),
         decision: resolved.decision,

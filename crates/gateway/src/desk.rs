@@ -10,7 +10,7 @@ use tidegate_protocol::payload::surfaces::DesktopStatus;
 use tidegate_protocol::{limits, text};
 use tidegate_trust::Level;
 use tidegate_trust::approval::{Decision, ResolveError, WaitingCommand};
-use tidegate_trust::audit::{AuditEvent, Weight};
+use tidegate_trust::audit::{AuditEvent, AuditKind};
 use tidegate_trust::decision::{Decider, DecisionError, Verdict};
 use tidegate_trust::management::ManagementError;
 use tidegate_trust::origin::{DesktopKey, Origin};
@@ -384,13 +384,13 @@ impl Desk {
     /// Records that a program pressed an approving button in a dialog (`by`: how), whether or not
     /// that was allowed. `about` is the id of what would be approved, or the shell's own words.
     pub fn audit_synthetic_press(&self, about: &str, by: &str, is_allowed: bool) {
-        let (weight, kind) = match is_allowed {
-            true => (Weight::Info, "dialog.pressed-by-program"),
-            false => (Weight::Warn, "dialog.press-refused"),
+        let kind = match is_allowed {
+            true => AuditKind::DialogPressedByProgram,
+            false => AuditKind::DialogPressRefused,
         };
         let about = text::one_line(about, MAX_PRESS);
         let line = format!("{kind} about={about} by={by}");
-        self.gateway.inner().gatekeeper.audit(AuditEvent::new(now::wall(), weight, kind, about, line));
+        self.gateway.inner().gatekeeper.audit(AuditEvent::new(now::wall(), kind, about, line));
     }
 
     /// Stops or resumes new work of agents.

@@ -12,7 +12,7 @@ use tidegate_protocol::payload::surfaces::DesktopStatus;
 use tidegate_protocol::{ConnectionId, event};
 use tidegate_store::{Store, StoreError};
 use tidegate_trust::approval::{ApprovalQueue, Decision};
-use tidegate_trust::audit::{AuditEvent, Weight};
+use tidegate_trust::audit::{AuditEvent, Severity};
 use tidegate_trust::authority::Effect;
 use tidegate_trust::decision::{Decider, DecisionError, Desktop, Verdict};
 use tidegate_trust::management::Changed;
@@ -322,10 +322,10 @@ impl Gatekeeper {
 
     /// Logs an audit event and queues it for the store. Nothing waits for it.
     pub(crate) fn audit(&self, event: AuditEvent) {
-        match event.weight {
-            Weight::Info => tracing::info!(target: "audit", "{}", event.line),
-            Weight::Warn => tracing::warn!(target: "audit", "{}", event.line),
-            Weight::Alarm => tracing::error!(target: "audit", "{}", event.line),
+        match event.severity {
+            Severity::Info => tracing::info!(target: "audit", "{}", event.line),
+            Severity::Warn => tracing::warn!(target: "audit", "{}", event.line),
+            Severity::Alarm => tracing::error!(target: "audit", "{}", event.line),
         }
         if self.audit.try_send(Change::Audit(Box::new(event))).is_err() {
             tracing::warn!("the audit log falls behind; the event above is only in the log file");

@@ -11,7 +11,7 @@ use tidegate_peers::orphans::{self, Orphan, Orphans};
 use tidegate_protocol::text;
 use tidegate_store::Store;
 use tidegate_trust::Change;
-use tidegate_trust::audit::{AuditEvent, Weight};
+use tidegate_trust::audit::{AuditEvent, AuditKind};
 use tokio::task::JoinError;
 
 use crate::foundation::{Foundation, Place};
@@ -76,12 +76,14 @@ impl Survivors {
     /// Writes down what was found, and tells the person.
     pub(crate) async fn tell(&self, store: &Store, foundation: &Foundation) {
         let mut events = Vec::new();
-        for (orphans, kind) in [(self.ended(), "orphans.ended"), (self.left(), "orphans.left")] {
+        for (orphans, kind) in
+            [(self.ended(), AuditKind::OrphansEnded), (self.left(), AuditKind::OrphansLeft)]
+        {
             if !orphans.is_empty() {
                 let names = names(orphans);
                 let line = format!("security audit: commands outlived Tidegate kind={kind} commands={names}");
                 tracing::warn!(target: "audit", "{line}");
-                let event = AuditEvent::new(now::wall(), Weight::Warn, kind, names, line);
+                let event = AuditEvent::new(now::wall(), kind, names, line);
                 events.push(Change::Audit(Box::new(event)));
             }
         }

@@ -3,6 +3,7 @@
 //!
 //! Nothing here does I/O, reads a clock, or draws randomness.
 
+pub mod audit;
 pub mod client;
 pub mod close;
 pub mod confinement;

@@ -138,7 +138,7 @@ fn audit(connection: &Connection, event: &AuditEvent) -> Result<usize, StoreErro
     let number = rows::one(
         connection,
         sql::AUDIT_ADD,
-        (millis(event.at), &event.kind, &event.subject, encode(event)?),
+        (millis(event.at), event.kind.name(), &event.subject, encode(event)?),
         rows::count,
     )?;
     if number <= AUDIT_ROWS {

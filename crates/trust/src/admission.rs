@@ -14,7 +14,7 @@ use tidegate_protocol::{ConnectParams, ConnectionId, Dialect, UnixMillis};
 pub(crate) use asking::subject_name;
 
 use crate::approval::program_of;
-use crate::audit::{AuditEvent, Weight};
+use crate::audit::{AuditEvent, AuditKind};
 use crate::authority::{Authority, Effect, Entropy, Live, Touched};
 use crate::identity::{self, VerifiedDevice};
 use crate::moment::Moment;
@@ -226,8 +226,7 @@ impl Authority {
                 attempt.origin.describe(),
                 attempt.connection
             );
-            let event =
-                AuditEvent::new(now.wall, Weight::Alarm, "own-key.elsewhere", device.id().to_string(), line);
+            let event = AuditEvent::new(now.wall, AuditKind::OwnKeyElsewhere, device.id().to_string(), line);
             effects.push(Effect::Audit(event));
             return Err(unauthorized(AuthReason::OwnKeyElsewhere));
         }
@@ -268,8 +267,7 @@ impl Authority {
             scopes.to_csv(),
             attempt.connection
         );
-        let event =
-            AuditEvent::new(now.wall, Weight::Info, "own-client.admitted", device.id().to_string(), line);
+        let event = AuditEvent::new(now.wall, AuditKind::OwnClientAdmitted, device.id().to_string(), line);
         Ok(Box::new(Admitted {
             session: session(attempt, Principal::SubagentClient, dialect, scopes),
             method: "none",
@@ -305,7 +303,7 @@ impl Authority {
             "security audit: a program started by the agent tried to connect command={command} conn={}",
             attempt.connection
         );
-        effects.push(Effect::Audit(AuditEvent::new(now.wall, Weight::Warn, "tool.refused", command, line)));
+        effects.push(Effect::Audit(AuditEvent::new(now.wall, AuditKind::ToolRefused, command, line)));
         Err(unauthorized(AuthReason::Tool))
     }
 }

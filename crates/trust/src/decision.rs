@@ -4,7 +4,7 @@ pub use tidegate_protocol::payload::surface_params::DurationName as Duration;
 use tidegate_protocol::{Scope, UnixMillis};
 
 use crate::admission::subject_name;
-use crate::audit::{AuditEvent, Weight};
+use crate::audit::{AuditEvent, AuditKind, Severity};
 use crate::authority::{Authority, Effect, Entropy, Held, Lifetime, Vouched};
 use crate::decider::Who;
 use crate::management::Changed;
@@ -143,13 +143,14 @@ impl Authority {
         self.check_not_own(decider, &request)?;
         let subject = subject_name(&request.ask.subject);
         let by = decider.name();
-        let weight = match decider.who() {
-            Who::Person | Who::Surface(_) => Weight::Info,
-            // Whoever let in was not the person, so the person should hear of it.
-            Who::Client { .. } => Weight::Warn,
+        let severity = match decider.who() {
+            Who::Person | Who::Surface(_) => Severity::Info,
+            // It was not the person who decided, so the person should hear of it.
+            Who::Client { .. } => Severity::Warn,
         };
-        let decided = |outcome, durable, kind: &str, line: String| {
-            let line = AuditEvent::new(now.wall, weight, kind, subject.clone(), format!("{line} by={by}"));
+        let decided = |outcome, durable, kind, line: String| {
+            let line = AuditEvent::new(now.wall, kind, subject.clone(), format!("{line} by={by}"))
+                .at_least(severity);
             Decided { durable, request: request.clone(), outcome, line }
         };
         let decided = match verdict {
@@ -159,16 +160,16 @@ impl Authority {
             Verdict::Approve { choice, duration } => {
                 let (outcome, durable) = self.approve(decider, &request, choice, *duration, entropy, now)?;
                 let line = format!("device pairing approved device={subject} role={}", request.ask.role);
-                decided(outcome, durable, "pairing.approved", line)
+                decided(outcome, durable, AuditKind::PairingApproved, line)
             }
             Verdict::Reject => {
                 let line = format!("device pairing rejected device={subject}");
-                decided(Outcome::Rejected, Vec::new(), "pairing.rejected", line)
+                decided(Outcome::Rejected, Vec::new(), AuditKind::PairingRejected, line)
             }
             Verdict::Later => decided(
                 Outcome::Later,
                 Vec::new(),
-                "pairing.later",
+                AuditKind::PairingLater,
                 format!("device pairing later device={subject}"),
             ),
             Verdict::Block if matches!(decider.who(), Who::Client { .. }) => {
@@ -187,7 +188,7 @@ impl Authority {
                 decided(
                     Outcome::Blocked(block),
                     durable,
-                    "pairing.blocked",
+                    AuditKind::PairingBlocked,
                     format!("device blocked device={subject}"),
                 )
             }
@@ -205,7 +206,7 @@ impl Authority {
         if let Some(undone) = self.overtaken(&request, &outcome) {
             let line = format!("device pairing overtaken device={}", subject_name(&request.ask.subject));
             let subject = subject_name(&request.ask.subject);
-            let event = AuditEvent::new(now.wall, Weight::Warn, "pairing.overtaken", subject, line);
+            let event = AuditEvent::new(now.wall, AuditKind::PairingOvertaken, subject, line);
             return Changed { value: false, durable: undone, effects: vec![Effect::Audit(event)] };
         }
         let mut is_vouched_for = request.ask.unidentified;

@@ -2,7 +2,7 @@
 
 use tidegate_protocol::{DeviceId, Scope, UnixMillis, text};
 
-use crate::audit::{AuditEvent, Weight};
+use crate::audit::{AuditEvent, AuditKind};
 use crate::authority::{Authority, Effect, Entropy, Held};
 use crate::moment::Moment;
 use crate::pairing::Subject;
@@ -92,7 +92,7 @@ impl Authority {
         effects.push(Effect::Revoked { principal: Principal::Device(device) });
         effects.extend(self.overtake(&Subject::Device(device)));
         let line = format!("device pairing removed device={device} by={}", session.principal().name());
-        effects.push(audit(now, "device.removed", device.to_string(), line));
+        effects.push(audit(now, AuditKind::DeviceRemoved, device.to_string(), line));
         Ok(Changed { value: (), durable: vec![Change::RemoveDevice(device)], effects })
     }
 
@@ -116,7 +116,7 @@ impl Authority {
         held.change(&mut |record| record.label = Some(label.to_owned()));
         let durable = stored(held);
         let line = format!("device renamed device={device} by={}", session.principal().name());
-        let effects = vec![audit(now, "device.renamed", device.to_string(), line)];
+        let effects = vec![audit(now, AuditKind::DeviceRenamed, device.to_string(), line)];
         Ok(Changed { value: label.to_owned(), durable, effects })
     }
 
@@ -156,7 +156,7 @@ impl Authority {
             held.record.grant.granted.to_csv()
         );
         let mut effects: Vec<Effect> = self.end_sessions(&Principal::Device(device)).into_iter().collect();
-        effects.push(audit(now, "token.rotated", device.to_string(), line));
+        effects.push(audit(now, AuditKind::TokenRotated, device.to_string(), line));
         let value = Rotated { token: own.then_some(token), at: now.wall, scopes };
         Ok(Changed { value, durable, effects })
     }
@@ -187,7 +187,7 @@ impl Authority {
         let mut effects: Vec<Effect> = self.end_sessions(&Principal::Device(device)).into_iter().collect();
         effects.push(Effect::Revoked { principal: Principal::Device(device) });
         let line = format!("device token revoked device={device} role={role}");
-        effects.push(audit(now, "token.revoked", device.to_string(), line));
+        effects.push(audit(now, AuditKind::TokenRevoked, device.to_string(), line));
         Ok(Changed { value: now.wall, durable, effects })
     }
 
@@ -209,7 +209,12 @@ impl Authority {
         let mut effects: Vec<Effect> = self.end_sessions(&principal).into_iter().collect();
         effects.push(Effect::Revoked { principal });
         effects.extend(subject.and_then(|subject| self.overtake(&subject)));
-        effects.push(audit(now, "program.removed", id, format!("program grant removed program={id}")));
+        effects.push(audit(
+            now,
+            AuditKind::ProgramRemoved,
+            id,
+            format!("program grant removed program={id}"),
+        ));
         Ok(Changed { value: (), durable: vec![Change::RemoveProgram(id.to_owned())], effects })
     }
 
@@ -238,7 +243,7 @@ impl Authority {
         let mut effects = self.put_block(block);
         effects.push(audit(
             now,
-            "device.blocked",
+            AuditKind::DeviceBlocked,
             device.to_string(),
             format!("device blocked device={device}"),
         ));
@@ -259,7 +264,7 @@ impl Authority {
         };
         let durable = self.blocking(&block);
         let mut effects = self.put_block(block);
-        effects.push(audit(now, "program.blocked", id, format!("program blocked program={id}")));
+        effects.push(audit(now, AuditKind::ProgramBlocked, id, format!("program blocked program={id}")));
         Ok(Changed { value: (), durable, effects })
     }
 
@@ -275,7 +280,8 @@ impl Authority {
             BlockedSubject::Device(device) => Subject::Device(device),
             BlockedSubject::Program(program) => Subject::Program(program),
         });
-        let effects = vec![audit(now, "unblocked", subject.key(), format!("unblocked {}", subject.key()))];
+        let effects =
+            vec![audit(now, AuditKind::Unblocked, subject.key(), format!("unblocked {}", subject.key()))];
         Ok(Changed { value: (), durable: vec![Change::RemoveBlock(subject.clone())], effects })
     }
 
@@ -340,7 +346,12 @@ impl Authority {
             }
             effects.extend(revoked);
         }
-        effects.push(audit(now, "shared-token.rotated", "shared token", "shared token rotated".to_owned()));
+        effects.push(audit(
+            now,
+            AuditKind::SharedTokenRotated,
+            "shared token",
+            "shared token rotated".to_owned(),
+        ));
         Changed { value: token, durable, effects }
     }
 
@@ -374,7 +385,8 @@ impl Authority {
             last_used_at: None,
         };
         self.tokens.push(record.clone());
-        let effects = vec![audit(now, "program-token.made", name, format!("program token made name={name}"))];
+        let effects =
+            vec![audit(now, AuditKind::ProgramTokenMade, name, format!("program token made name={name}"))];
         let durable = vec![Change::PutToken(Box::new(record.clone()))];
         Ok(Changed { value: (token, record), durable, effects })
     }
@@ -397,7 +409,7 @@ impl Authority {
         effects.push(Effect::Revoked { principal: Principal::ProgramToken(token.id.clone()) });
         effects.push(audit(
             now,
-            "program-token.revoked",
+            AuditKind::ProgramTokenRevoked,
             &token.name,
             format!("program token revoked name={}", token.name),
         ));
@@ -473,6 +485,6 @@ fn revoked_program(record: &ProgramGrant) -> Effect {
     Effect::Revoked { principal: Principal::Program(record.id.clone()) }
 }
 
-fn audit(now: Moment, kind: &str, subject: impl Into<String>, line: String) -> Effect {
-    Effect::Audit(AuditEvent::new(now.wall, Weight::Info, kind, subject, line))
+fn audit(now: Moment, kind: AuditKind, subject: impl Into<String>, line: String) -> Effect {
+    Effect::Audit(AuditEvent::new(now.wall, kind, subject, line))
 }

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use tidegate_protocol::UnixMillis;
 
 pub use self::value::{NotAnOrigin, NotShowable, ValuePart, WebOrigin};
-use crate::audit::{AuditEvent, Weight};
+use crate::audit::{AuditEvent, AuditKind};
 use crate::authority::{Authority, Effect};
 use crate::decider::{Decider, Who};
 use crate::decision::DecisionError;
@@ -293,7 +293,7 @@ impl Authority {
             return Err(DecisionError::Changed);
         }
         let confirmed = shown.proposed.value;
-        let line = audit(now, "setting.confirmed", setting, &confirmed, decider);
+        let line = audit(now, AuditKind::SettingConfirmed, setting, &confirmed, decider);
         let record = SettingRecord { setting, confirmed, rejected: None, decided_at: now.wall };
         self.settings.confirming = Some(setting);
         Ok(ConfirmedSetting { durable: vec![Change::PutSetting(Box::new(record.clone()))], record, line })
@@ -337,7 +337,7 @@ impl Authority {
             SettingState::Confirmed => BTreeSet::new(),
             SettingState::Waiting | SettingState::Rejected => shown.present,
         };
-        let line = audit(now, "setting.rejected", setting, &shown.proposed.value, decider);
+        let line = audit(now, AuditKind::SettingRejected, setting, &shown.proposed.value, decider);
         let record = SettingRecord { setting, confirmed, rejected: Some(known), decided_at: now.wall };
         self.settings.put(record.clone());
         let durable = vec![Change::PutSetting(Box::new(record))];
@@ -359,13 +359,13 @@ impl Authority {
 
 fn audit(
     now: Moment,
-    kind: &str,
+    kind: AuditKind,
     setting: Setting,
     value: &BTreeSet<ValuePart>,
     decider: &Decider,
 ) -> AuditEvent {
     let value: Vec<&str> = value.iter().map(ValuePart::as_str).collect();
-    let what = kind.replace('.', " ");
+    let what = kind.name().replace('.', " ");
     let line = format!("{what} key={} value={} by={}", setting.path(), value.join(","), decider.name());
-    AuditEvent::new(now.wall, Weight::Info, kind, setting.path(), line)
+    AuditEvent::new(now.wall, kind, setting.path(), line)
 }

@@ -12,7 +12,7 @@ use support::{
 use tidegate_protocol::refusal::{AuthReason, DeviceProofError, PairingReason, Refusal};
 use tidegate_protocol::{ClientId, ClientMode, Dialect, Method, Scope, UnixMillis};
 use tidegate_trust::admission::{Admission, LookUp};
-use tidegate_trust::audit::Weight;
+use tidegate_trust::audit::Severity;
 use tidegate_trust::authority::Effect;
 use tidegate_trust::decision::Desktop;
 use tidegate_trust::origin::{CommandsAlive, Origin, Peer};
@@ -91,7 +91,7 @@ fn client_id_mode_name_version_and_system_version_are_refreshed_and_audited() {
     client.info.mode = ClientMode::Ui;
     client.info.version = "2027.1".to_owned();
     let admitted = world.admitted(&local_named("tui"), &client);
-    let kinds: Vec<_> = audits(&admitted.effects).iter().map(|event| event.kind.clone()).collect();
+    let kinds: Vec<_> = audits(&admitted.effects).iter().map(|event| event.kind.to_string()).collect();
     assert_eq!(kinds, ["device.refreshed"]);
     let (record, _) = world.authority.devices().next().expect("known");
     assert_eq!(record.claims.display_name.as_deref(), Some("new name"));
@@ -438,7 +438,7 @@ fn tools_are_refused_whatever_they_hold() {
             let (refusal, effects) = world.refused(&origin, &client);
             assert!(matches!(refusal, Refusal::Unauthorized { reason: AuthReason::Tool, .. }), "{refusal:?}");
             let lines = audits(&effects);
-            assert_eq!((lines[0].kind.as_str(), lines[0].weight), ("tool.refused", Weight::Warn));
+            assert_eq!((lines[0].kind.name(), lines[0].severity), ("tool.refused", Severity::Warn));
             assert!(world.authority.waiting().is_empty(), "no request");
         }
     }

@@ -57,7 +57,7 @@ fn assert_overtaken(completed: &Changed<bool>, right: &[Change]) {
     assert!(!completed.value);
     assert_eq!(completed.durable, right);
     assert!(resolved(&completed.effects).is_empty(), "that was told when it was taken away");
-    assert_eq!(support::audits(&completed.effects)[0].kind, "pairing.overtaken");
+    assert_eq!(support::audits(&completed.effects)[0].kind.name(), "pairing.overtaken");
 }
 
 #[test]

@@ -12,7 +12,7 @@ use support::{
 };
 use tidegate_protocol::{ClientId, ClientMode, ConnectionId, Scope, UnixMillis};
 use tidegate_trust::admission::Admission;
-use tidegate_trust::audit::Weight;
+use tidegate_trust::audit::Severity;
 use tidegate_trust::authority::{Effect, Lifetime};
 use tidegate_trust::decision::{
     Choice, Decider, DecisionError, Desktop, Duration as For, NotADecider, Verdict,
@@ -474,7 +474,7 @@ fn only_the_person_blocks_and_clients_decisions_are_something_to_look_at() {
     let (_, effects) =
         world.decide(&decider, &request, &approve(Choice::All, For::Always)).expect("within its scopes");
     let lines = audits(&effects);
-    assert_eq!((lines[0].kind.as_str(), lines[0].weight), ("pairing.approved", Weight::Warn));
+    assert_eq!((lines[0].kind.name(), lines[0].severity), ("pairing.approved", Severity::Warn));
     assert!(lines[0].line.contains(&format!("by=device {}", id(&key(50)))), "{}", lines[0].line);
     assert!(effects.iter().any(|effect| matches!(effect, Effect::Resolved { approved: true, .. })));
 }

@@ -85,7 +85,7 @@ fn every_call_in_every_order_is_admitted(state: impl Fn() -> World) {
                 assert!(admitted.durable.is_empty(), "admission depends on no write");
                 assert!(admitted.device_token.is_none());
                 let kinds: Vec<_> =
-                    audits(&admitted.effects).iter().map(|event| event.kind.clone()).collect();
+                    audits(&admitted.effects).iter().map(|event| event.kind.to_string()).collect();
                 assert_eq!(kinds, ["own-client.admitted"], "each silent admission is audited");
                 assert_eq!(admitted.effects.len(), 1, "nothing but the audit line");
             }

@@ -14,7 +14,7 @@ use tidegate_protocol::{Scope, limits};
 use tidegate_trust::Admission;
 use tidegate_trust::ScopeSet;
 use tidegate_trust::admission::LookUp;
-use tidegate_trust::audit::Weight;
+use tidegate_trust::audit::Severity;
 use tidegate_trust::decision::{Choice, Decider, DecisionError, Desktop, Duration as For, Verdict};
 use tidegate_trust::origin::{CommandsAlive, Origin, Peer};
 use tidegate_trust::records::{BlockedSubject, TrustRecords};
@@ -136,8 +136,8 @@ fn a_token_from_an_unidentified_peer_only_reads_beside_a_command() {
         assert!(scopes.covers(&Scope::Read), "{commands:?}");
         assert_eq!(scopes.covers(&Scope::Write), writes, "{commands:?}");
         let told = audits(&admitted.effects);
-        let told: Vec<_> = told.iter().map(|event| (event.kind.as_str(), event.weight)).collect();
-        let expected = [("program-token.unidentified", Weight::Warn)];
+        let told: Vec<_> = told.iter().map(|event| (event.kind.name(), event.severity)).collect();
+        let expected = [("program-token.unidentified", Severity::Warn)];
         assert_eq!(told, if writes { &expected[..0] } else { &expected }, "{commands:?}");
     }
 }
@@ -176,7 +176,7 @@ fn an_unidentified_peer_is_not_accused_in_the_audit() {
                 Admission::Refused { effects, .. } | Admission::LookUpPeer { effects, .. } => effects,
             };
             let lines = audits(&effects);
-            assert!(lines.iter().all(|event| event.kind != "tool.refused"), "{lines:?}");
+            assert!(lines.iter().all(|event| event.kind.name() != "tool.refused"), "{lines:?}");
             assert!(lines.iter().all(|event| !event.line.contains("agent")), "{lines:?}");
         }
     }

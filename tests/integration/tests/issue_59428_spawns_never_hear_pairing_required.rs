@@ -362,7 +362,7 @@ async fn every_silent_admission_of_our_own_client_is_audited() {
     let admissions = eventually("four audited admissions", || async {
         let events = handles.store.audit_tail(1000).await.unwrap();
         let admissions: Vec<_> =
-            events.into_iter().filter(|event| event.kind == "own-client.admitted").collect();
+            events.into_iter().filter(|event| event.kind.name() == "own-client.admitted").collect();
         (admissions.len() >= 4).then_some(admissions)
     })
     .await;

@@ -395,7 +395,7 @@ async fn a_blocked_key_and_our_own_key() {
 
     let audit = person.call("tidegate.audit", json!({})).await.unwrap();
     let alarms = audit["events"].as_array().unwrap().iter();
-    let alarms = alarms.filter(|event| event["kind"] == "own-key.elsewhere" && event["weight"] == "alarm");
+    let alarms = alarms.filter(|event| event["kind"] == "own-key.elsewhere" && event["severity"] == "alarm");
     assert_eq!(alarms.count(), 2, "{audit}");
     let list = person.call("device.pair.list", json!({})).await.unwrap();
     assert_eq!(list["pending"], json!([]), "nobody was asked");

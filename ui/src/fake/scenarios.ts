@@ -68,7 +68,9 @@ export function fresh(world: World, now: number): World {
   world.devices = world.devices.filter((device) => device.builtIn);
   world.blocked = [];
   world.tokens = { sharedToken: true, tokens: [], programs: [] };
-  world.audit = [logged(now - 40_000, 'info', 'own-client.admitted', 'own client', 'auto-approved built-in')];
+  world.audit = [
+    logged(now - 40_000, 'own-client.admitted', 'info', "Tidegate's own client connected", 'own client'),
+  ];
   world.models = [model('offline', 'demo', 'Offline demo', null, ['default'])];
   world.sessions = [];
   world.transcripts = new Map();

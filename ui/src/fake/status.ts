@@ -93,23 +93,18 @@ export function checks(): DoctorCheck[] {
 
 export function audit(now: number): AuditEntry[] {
   return [
-    logged(now - 50_000, 'warn', 'pairing.requested', 'openclaw on desk-2', 'device pairing requested'),
+    logged(now - 50_000, 'pairing.requested', 'warn', 'Access requested', 'openclaw on desk-2'),
+    logged(now - 26 * MINUTE, 'command.allowed', 'info', 'Command allowed once', 'npm test'),
+    logged(now - 3 * HOUR, 'pairing.approved', 'info', 'Access approved', 'Pixel 11'),
     logged(
-      now - 26 * MINUTE,
-      'info',
-      'command.allowed',
-      'npm test',
-      'command.allowed id=77 command=npm test',
+      now - 4 * HOUR,
+      'own-key.elsewhere',
+      'alarm',
+      "Somebody else used the key of Tidegate's own client: refused",
+      'a3f1c09b',
     ),
-    logged(
-      now - 3 * HOUR,
-      'info',
-      'pairing.approved',
-      'Pixel 11',
-      'device pairing approved scopes=read,write',
-    ),
-    logged(now - 4 * HOUR, 'alarm', 'tool.refused', 'curl http://127.0.0.1:18790', 'a tool tried to connect'),
-    logged(now - DAY, 'info', 'pairing.rejected', 'unknown tablet', 'device pairing rejected'),
+    logged(now - DAY, 'pairing.rejected', 'info', 'Access rejected', 'unknown tablet'),
+    logged(now - DAY, 'own-client.admitted', 'info', "Tidegate's own client connected", 'a3f1c09b'),
   ];
 }
 
@@ -133,12 +128,12 @@ export function check(
 
 export function logged(
   at: number,
-  weight: AuditEntry['weight'],
   kind: string,
+  severity: AuditEntry['severity'],
+  sentence: string,
   subject: string,
-  line: string,
 ): AuditEntry {
-  return { at, weight, kind, subject, line };
+  return { at, kind, severity, sentence, subject, line: `${kind} subject=${subject}` };
 }
 
 export function model(

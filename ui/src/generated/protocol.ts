@@ -92,9 +92,13 @@ export type FileAction = 'read' | 'write' | 'edit';
  */
 export type ApprovalDecision = 'allow-once' | 'deny';
 /**
+ * The kind of an entry in the audit log, `subject.verb`.
+ */
+export type AuditKind = string;
+/**
  * How much an entry of the audit log matters.
  */
-export type AuditWeight = 'info' | 'warn' | 'alarm';
+export type Severity = 'info' | 'warn' | 'alarm';
 /**
  * How far a command is confined.
  */
@@ -1594,10 +1598,20 @@ export interface AuditResult {
  */
 export interface AuditEntry {
   at: UnixMillis;
-  kind: string;
+  kind: AuditKind;
+  /**
+   * The line of the log.
+   */
   line: string;
+  /**
+   * What happened, for the person.
+   */
+  sentence: string;
+  severity: Severity;
+  /**
+   * Whom it is about.
+   */
   subject: string;
-  weight: AuditWeight;
 }
 /**
  * `tidegate.commands.interrupt`: the command of a tool call.

@@ -55,6 +55,13 @@ describe('files that were set aside', () => {
 });
 
 describe('requests', () => {
+  test('the log shows an alarm, and leaves out that our own client connected', () =>
+    inWindow({ page: 'requests' }, async ({ page }) => {
+      await page.getByText("Somebody else used the key of Tidegate's own client: refused").waitFor();
+      await page.getByText('Command allowed once').waitFor();
+      expect(await page.getByText("Tidegate's own client connected").count()).toBe(0);
+    }));
+
   test('Review opens the dialog by the id; nothing on the page lets anyone in', () =>
     inWindow({ page: 'requests' }, async ({ page }) => {
       await page.getByText('A known device asks for more than it has.').waitFor();

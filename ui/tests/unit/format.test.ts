@@ -18,7 +18,6 @@ import {
 } from '../../src/lib/format';
 import { treeRows } from '../../src/lib/tree';
 import {
-  auditWords,
   cautions,
   levelSentence,
   operationParts,
@@ -151,10 +150,6 @@ describe('words', () => {
     expect(of(true)).toEqual([words.cautions.unidentified]);
     expect(of(false)).toEqual([]);
     expect(of()).toEqual([]);
-  });
-
-  test('a token that may only read has words in the log', () => {
-    expect(auditWords('program-token.unidentified')).toMatch(/could only read/);
   });
 
   test('what is known of a run at this moment goes before its last state', () => {

@@ -1,7 +1,8 @@
 //! `audit`.
 
+use tidegate_protocol::audit::Severity;
 use tidegate_protocol::payload::surface_params::Audit;
-use tidegate_protocol::payload::surfaces::{AuditResult, AuditWeight};
+use tidegate_protocol::payload::surfaces::AuditResult;
 use tidegate_protocol::{UnixMillis, rpc};
 
 use super::Context;
@@ -28,45 +29,47 @@ fn render(audit: &AuditResult, wall: impl Fn(UnixMillis) -> String) -> String {
     if audit.events.is_empty() {
         return "The audit log is empty.\n".to_owned();
     }
-    let mut table = Table::new(&["AT", "WEIGHT", "EVENT", "LINE"]);
+    let mut table = Table::new(&["AT", "SEVERITY", "EVENT", "LINE"]);
     for entry in &audit.events {
-        let weight = match entry.weight {
-            AuditWeight::Info => "info",
-            AuditWeight::Warn => "warn",
-            AuditWeight::Alarm => "alarm",
+        let severity = match entry.severity {
+            Severity::Info => "info",
+            Severity::Warn => "warn",
+            Severity::Alarm => "alarm",
         };
-        table.row([&wall(entry.at), weight, &entry.kind, &entry.line]);
+        table.row([&wall(entry.at), severity, entry.kind.name(), &entry.line]);
     }
     table.render()
 }
 
 #[cfg(test)]
 mod tests {
+    use tidegate_protocol::audit::AuditKind;
     use tidegate_protocol::payload::surfaces::AuditEntry;
 
     use super::*;
 
     #[test]
     fn entries_stand_in_the_order_of_the_log_one_a_line() {
-        let entry = |at, kind: &str, weight, line: &str| AuditEntry {
+        let entry = |at, kind: AuditKind, line: &str| AuditEntry {
             at: UnixMillis(at),
-            kind: kind.to_owned(),
-            weight,
+            severity: kind.severity(),
+            sentence: kind.sentence().into_owned(),
+            kind,
             subject: "x".to_owned(),
             line: line.to_owned(),
         };
         let events = vec![
-            entry(0, "pairing.approved", AuditWeight::Info, "device pairing approved"),
-            entry(1, "own-key.elsewhere", AuditWeight::Alarm, "a\nb"),
+            entry(0, AuditKind::PairingApproved, "device pairing approved"),
+            entry(1, AuditKind::OwnKeyElsewhere, "a\nb"),
         ];
 
         let text = render(&AuditResult { events }, |at| at.0.to_string());
 
         assert_eq!(
             text,
-            "AT  WEIGHT  EVENT              LINE\n\
-             0   info    pairing.approved   device pairing approved\n\
-             1   alarm   own-key.elsewhere  a\\u{a}b\n"
+            "AT  SEVERITY  EVENT              LINE\n\
+             0   info      pairing.approved   device pairing approved\n\
+             1   alarm     own-key.elsewhere  a\\u{a}b\n"
         );
     }
 }

@@ -11,7 +11,7 @@ use tidegate_protocol::{
 };
 use tidegate_trust::Session;
 use tidegate_trust::admission::LookUp;
-use tidegate_trust::audit::{AuditEvent, Weight};
+use tidegate_trust::audit::{AuditEvent, AuditKind};
 use tidegate_trust::decision::Desktop;
 use tidegate_trust::origin::Origin;
 use tidegate_trust::principal::{command_line_session, window_session};
@@ -72,7 +72,7 @@ async fn greet<T: Transport>(
         Ok(session) => Arc::new(session),
         Err(reason) => {
             let line = format!("security audit: control refused from={} reason={reason}", origin.describe());
-            let event = AuditEvent::new(now::wall(), Weight::Warn, "control.refused", origin.source(), line);
+            let event = AuditEvent::new(now::wall(), AuditKind::ControlRefused, origin.source(), line);
             inner.gatekeeper.audit(event);
             refuse(transport, reason, CloseFrame::new(CloseCode::Policy, reason)).await;
             return None;

@@ -8,7 +8,7 @@ use tidegate_protocol::payload::surface_params::{ModelsWish, Review, TakeServer,
 use tidegate_protocol::payload::surfaces::{ConnectLinesResult, ModelsUseResult, Opened, WaitingResult};
 use tidegate_protocol::{ErrorCode, ErrorShape, Method, rpc, text};
 use tidegate_trust::Level;
-use tidegate_trust::audit::{AuditEvent, Weight};
+use tidegate_trust::audit::{AuditEvent, AuditKind};
 use tidegate_trust::principal::desktop_decides;
 use tidegate_trust::settings::{Setting, ShownSetting};
 
@@ -87,7 +87,7 @@ pub(crate) async fn take_server(
     let owner = text::one_line(server.owner.as_deref().unwrap_or_default(), MAX_AUDIT);
     let answer = inner.host.take_server(server).await?;
     let line = format!("model server taken into use model={model} owner={owner}");
-    inner.gatekeeper.audit(AuditEvent::new(now::wall(), Weight::Info, "model-server.taken", model, line));
+    inner.gatekeeper.audit(AuditEvent::new(now::wall(), AuditKind::ModelServerTaken, model, line));
     inner.gatekeeper.changed();
     Ok(answer)
 }

@@ -3,7 +3,7 @@
 use tidegate_protocol::payload::files::{FileDecidedResult, SetAsideFile, SharedFolder};
 use tidegate_protocol::payload::surface_params::{ById, KeepFile, UnshareFolder};
 use tidegate_protocol::{ErrorShape, rpc, text};
-use tidegate_trust::audit::{AuditEvent, Weight};
+use tidegate_trust::audit::{AuditEvent, AuditKind};
 
 use super::settings::decider;
 use crate::dispatch::{Caller, Handler};
@@ -44,10 +44,10 @@ impl Handler for rpc::TidegateFilesUnshare {
 /// Has the host give a folder copies of its own, and says so.
 pub(crate) async fn unshare(inner: &Inner, folder: &str, by: &str) -> Result<SharedFolder, ErrorShape> {
     let done = inner.host.unshare(folder).await?;
-    let (kind, folder) = ("files.unshared", text::one_line(&done.folder, MAX_PATH));
+    let (kind, folder) = (AuditKind::FilesUnshared, text::one_line(&done.folder, MAX_PATH));
     let SharedFolder { files, bytes, left, .. } = done;
     let line = format!("{kind} folder={folder} files={files} bytes={bytes} left={left} by={by}");
-    inner.gatekeeper.audit(AuditEvent::new(now::wall(), Weight::Info, kind, folder, line));
+    inner.gatekeeper.audit(AuditEvent::new(now::wall(), kind, folder, line));
     Ok(done)
 }
 
@@ -67,10 +67,10 @@ fn decided(
     // Also where it failed: the file may be gone, and surfaces that show it look again.
     inner.gatekeeper.changed();
     let file = decided?;
-    let kind = if file.kept { "file.kept" } else { "file.discarded" };
+    let kind = if file.kept { AuditKind::FileKept } else { AuditKind::FileDiscarded };
     let digest = digest.map(|digest| format!(" digest={digest}")).unwrap_or_default();
-    let line = format!("{}{digest} by={by}", subject(kind, &file.id, &file.path, &file.workspace));
-    inner.gatekeeper.audit(AuditEvent::new(now::wall(), Weight::Info, kind, file.id.clone(), line));
+    let line = format!("{}{digest} by={by}", subject(&kind, &file.id, &file.path, &file.workspace));
+    inner.gatekeeper.audit(AuditEvent::new(now::wall(), kind, file.id.clone(), line));
     Ok(file)
 }
 
@@ -78,23 +78,23 @@ impl Gateway {
     /// A file that a command planted was set aside: the audit log and the person's surfaces tell of it.
     pub fn file_set_aside(&self, file: &SetAsideFile) {
         let session = file.commands.first().map_or("", |command| command.session_key.as_str());
-        self.told("file.set-aside", Weight::Warn, file, &format!("session={session}: {}", file.reason));
+        self.told(AuditKind::FileSetAside, file, &format!("session={session}: {}", file.reason));
     }
 
     /// A file that was set aside was discarded, because nobody decided about it in time.
     pub fn file_expired(&self, file: &SetAsideFile) {
-        self.told("file.discarded", Weight::Info, file, "by=limit");
+        self.told(AuditKind::FileDiscarded, file, "by=limit");
     }
 
-    fn told(&self, kind: &str, weight: Weight, file: &SetAsideFile, more: &str) {
+    fn told(&self, kind: AuditKind, file: &SetAsideFile, more: &str) {
         let gatekeeper = &self.inner().gatekeeper;
-        let line = format!("{} {more}", subject(kind, &file.id, &file.path, &file.workspace));
-        gatekeeper.audit(AuditEvent::new(now::wall(), weight, kind, file.id.clone(), line));
+        let line = format!("{} {more}", subject(&kind, &file.id, &file.path, &file.workspace));
+        gatekeeper.audit(AuditEvent::new(now::wall(), kind, file.id.clone(), line));
         gatekeeper.changed();
     }
 }
 
-fn subject(kind: &str, id: &str, path: &str, workspace: &str) -> String {
+fn subject(kind: &AuditKind, id: &str, path: &str, workspace: &str) -> String {
     let line = |path: &str| text::one_line(path, MAX_PATH);
     format!("{kind} id={id} path={} workspace={}", line(path), line(workspace))
 }

@@ -280,8 +280,9 @@ impl Handler for rpc::TidegateAudit {
         let limit = params.limit.unwrap_or(50).clamp(1, 1000);
         let events = store.audit_tail(limit).await.map_err(|error| store_error(&error))?;
         let entry = |event: AuditEvent| {
-            let AuditEvent { at, kind, weight, subject, line } = event;
-            AuditEntry { at, kind, weight, subject, line }
+            let AuditEvent { at, kind, severity, subject, line } = event;
+            let sentence = kind.sentence().into_owned();
+            AuditEntry { at, kind, severity, subject, sentence, line }
         };
         Ok(AuditResult { events: events.into_iter().map(entry).collect() })
     }

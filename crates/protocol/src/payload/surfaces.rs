@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::approvals::WaitingApproval;
 use super::devices::{BlockedEntry, PairedDevice, PendingDevice};
 use super::surface_params::Level;
+use crate::audit::{AuditKind, Severity};
 use crate::confinement::CommandClass;
 use crate::{DeviceId, RunId, Scope, SessionKey, UnixMillis};
 
@@ -40,18 +41,6 @@ pub enum CheckLevel {
     Ok,
     Warn,
     Fail,
-}
-
-/// How much an entry of the audit log matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum AuditWeight {
-    /// What should happen.
-    Info,
-    /// What a person may want to look at.
-    Warn,
-    /// What a person must look at.
-    Alarm,
 }
 
 /// `tidegate.devices.show`: a waiting request, a device, a program, or a block.
@@ -262,9 +251,13 @@ payload! {
     /// One entry of the audit log.
     AuditEntry {
         at: UnixMillis,
-        kind: String,
-        weight: AuditWeight,
+        kind: AuditKind,
+        severity: Severity,
+        /// Whom it is about.
         subject: String,
+        /// What happened, for the person.
+        sentence: String,
+        /// The line of the log.
         line: String,
     }
     /// `tidegate.audit`.

@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use tidegate_protocol::{PublicKey, Scope};
 use tidegate_store::{LoadedTrust, Store, StoreError};
-use tidegate_trust::audit::{AuditEvent, Weight};
+use tidegate_trust::audit::{AuditEvent, AuditKind};
 use tidegate_trust::records::{
     Block, BlockedSubject, Change, Claims, DeviceRecord, Grant, ProgramGrant, ProgramIdentity, ProgramToken,
     SharedToken, TrustRecords,
@@ -67,7 +67,7 @@ fn block(subject: BlockedSubject) -> Block {
 }
 
 fn event(number: u64) -> AuditEvent {
-    AuditEvent::new(at(number), Weight::Info, "device.approved", "device", format!("line {number}"))
+    AuditEvent::new(at(number), AuditKind::PairingApproved, "device", format!("line {number}"))
 }
 
 async fn loaded(store: &Store) -> TrustRecords {

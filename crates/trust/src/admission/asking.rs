@@ -5,7 +5,7 @@ use tidegate_protocol::refusal::{PairingRequired, Refusal};
 use unicode_normalization::UnicodeNormalization as _;
 
 use super::{Attempt, Stop};
-use crate::audit::{AuditEvent, Weight};
+use crate::audit::{AuditEvent, AuditKind};
 use crate::authority::{Authority, Effect, Entropy};
 use crate::identity::VerifiedDevice;
 use crate::moment::Moment;
@@ -47,7 +47,7 @@ impl Authority {
                 }
                 if created && let Some(request) = self.pending.get(&id) {
                     effects.push(Effect::Requested(Box::new(request.clone())));
-                    let event = AuditEvent::new(now.wall, Weight::Warn, "pairing.requested", name, line);
+                    let event = AuditEvent::new(now.wall, AuditKind::PairingRequested, name, line);
                     effects.push(Effect::Audit(event));
                 }
                 required.request_id = Some(id);

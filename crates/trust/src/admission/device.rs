@@ -7,7 +7,7 @@ use tidegate_protocol::refusal::{AuthReason, PairingReason};
 use super::asking::all_decided;
 use super::credential::Credential;
 use super::{Admitted, Attempt, LookUp, Stop, session, unauthorized};
-use crate::audit::{AuditEvent, Weight};
+use crate::audit::{AuditEvent, AuditKind};
 use crate::authority::{Authority, Effect, Entropy, Held, Lifetime, Touched};
 use crate::identity::VerifiedDevice;
 use crate::moment::Moment;
@@ -109,8 +109,7 @@ impl Authority {
         if held.record.claims != claims {
             let line =
                 format!("device metadata refreshed device={} client={}", device.id(), claims.client_id);
-            let event =
-                AuditEvent::new(now.wall, Weight::Info, "device.refreshed", device.id().to_string(), line);
+            let event = AuditEvent::new(now.wall, AuditKind::DeviceRefreshed, device.id().to_string(), line);
             admitted.effects.push(Effect::Audit(event));
         }
         let from = attempt.origin.describe();

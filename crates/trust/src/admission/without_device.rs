@@ -6,7 +6,7 @@ use tidegate_protocol::{ClientMode, Dialect, Scope};
 use super::asking::all_decided;
 use super::credential::Credential;
 use super::{Admitted, Attempt, LookUp, Stop, session, unauthorized};
-use crate::audit::{AuditEvent, Weight};
+use crate::audit::{AuditEvent, AuditKind};
 use crate::authority::{Authority, Effect, Entropy, Lifetime, Touched};
 use crate::moment::Moment;
 use crate::origin::Peer;
@@ -68,8 +68,8 @@ impl Authority {
                     scopes.to_csv(),
                     attempt.connection
                 );
-                let kind = "program-token.unidentified";
-                event = Some(AuditEvent::new(now.wall, Weight::Warn, kind, token.name.clone(), line));
+                let kind = AuditKind::ProgramTokenUnidentified;
+                event = Some(AuditEvent::new(now.wall, kind, token.name.clone(), line));
             }
             if scopes.names(&Scope::Pairing) && attempt.origin.peer() == Some(&Peer::NotATool) {
                 // Which program it is counts when it decides: never about its own request.

@@ -16,7 +16,7 @@ use tidegate_protocol::{
     SignatureBytes, UnixMillis, connect::AuthParams,
 };
 use tidegate_trust::admission::{Admission, Admitted, Attempt, LookUp};
-use tidegate_trust::audit::{AuditEvent, Weight};
+use tidegate_trust::audit::{AuditEvent, Severity};
 use tidegate_trust::authority::{Effect, Entropy};
 use tidegate_trust::decision::{Choice, Decider, DecisionError, Desktop, Duration as For, Verdict};
 use tidegate_trust::origin::{CommandsAlive, DesktopKey, InProcessKey, Origin, Peer};
@@ -374,7 +374,7 @@ pub(crate) fn audits(effects: &[Effect]) -> Vec<&AuditEvent> {
 }
 
 pub(crate) fn alarms(effects: &[Effect]) -> usize {
-    audits(effects).iter().filter(|event| event.weight == Weight::Alarm).count()
+    audits(effects).iter().filter(|event| event.severity == Severity::Alarm).count()
 }
 
 pub(crate) fn closed(effects: &[Effect]) -> Vec<ConnectionId> {

@@ -189,7 +189,7 @@ impl Walk {
                     _ => None,
                 };
                 let told = support::audits(&admitted.effects);
-                let told = told.iter().any(|event| event.kind == "program-token.unidentified");
+                let told = told.iter().any(|event| event.kind.name() == "program-token.unidentified");
                 let is_limited = matches!((&connection.actor, by), (Actor::Token(_), Some(_)));
                 self.expect_same("told of a token of a peer that nobody knows", &told, &is_limited);
                 let what = self.admitted(*admitted, connection, mints, once);
