@@ -267,7 +267,7 @@ async fn request_to_be_let_in(url: &str, newcomer: &DeviceIdentity) -> Option<St
 /// Asks a fresh start about everything that the one before acknowledged.
 async fn check_over_the_gateway(client: &mut GatewayClient, last: &Acknowledged, all: &Acknowledged) {
     for run in last.sent.keys().chain(last.spawned.keys()) {
-        let ended = client.request("agent.wait", json!({ "runId": run, "timeoutMs": 10_000 })).await.unwrap();
+        let ended = client.request("agent.wait", json!({ "runId": run, "timeoutMs": 50_000 })).await.unwrap();
         let status = ended["status"].as_str().unwrap();
         assert!(status == "ok" || status == "error", "the acknowledged run {run} is {ended}");
         if let Some(was_ok) = last.settled.get(run) {
@@ -448,7 +448,7 @@ async fn nothing_acknowledged_is_lost_and_nothing_is_delivered_twice() {
     totals.interrupted += ready.interrupted;
     let mut client = connect(&ready).await.unwrap();
     check_over_the_gateway(&mut client, &last, &all).await;
-    assert_eq!(program.terminate(Duration::from_secs(10)).await.unwrap(), Some(0));
+    assert_eq!(program.terminate(Duration::from_mins(1)).await.unwrap(), Some(0));
     check_the_store(&place, &all, &mut totals).await;
 
     let ok = all.settled.values().filter(|was_ok| **was_ok).count();
