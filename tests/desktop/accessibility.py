@@ -1,25 +1,31 @@
 """Native dialogs as a screen reader sees them, through AT-SPI."""
 
-import time
-
 import gi
 
 gi.require_version("Atspi", "2.0")
 from gi.repository import Atspi, GLib  # noqa: E402
 
+import waiting  # noqa: E402
+from waiting import PATIENCE  # noqa: E402
+
 BUTTONS = ("push button", "button")
 # Where GTK says that something is which has no place yet.
 NO_PLACE = -(2**31)
+# How long a program may take to answer; the library's own 0.8 s are over soon where much else runs. Milliseconds,
+# and how long a program may have taken to start.
+ANSWERS_WITHIN = 30_000
+Atspi.set_timeout(ANSWERS_WITHIN, ANSWERS_WITHIN)
 
 
-def wait_until(condition, what, seconds=10):
-    """Waits until `condition` gives something true, and returns that."""
-    end = time.monotonic() + seconds
-    while not (value := condition()):
-        if time.monotonic() > end:
-            raise AssertionError(f"{what}: not within {seconds} s")
-        time.sleep(0.02)
-    return value
+def wait_until(condition, what, seconds=PATIENCE):
+    """Waits until `condition` gives something true, and returns that. What goes away while it looks is looked for
+    again."""
+    def look():
+        try:
+            return condition()
+        except GLib.Error:
+            return None
+    return waiting.wait_until(look, what, seconds, pause=0.02)
 
 
 def _children(node):
@@ -154,11 +160,6 @@ def windows(pid):
     return found
 
 
-def window(pid, seconds=10):
+def window(pid):
     """The first window of a process that can be seen."""
-    def look():
-        try:
-            return next((shown for shown in windows(pid) if shown.has("showing")), None)
-        except GLib.Error:
-            return None
-    return wait_until(look, "a window", seconds)
+    return wait_until(lambda: next((shown for shown in windows(pid) if shown.has("showing")), None), "a window")

@@ -4,7 +4,9 @@ import threading
 
 from gi.repository import Gio, GLib
 
-TIMEOUT_MS = 5_000
+from waiting import PATIENCE
+
+TIMEOUT_MS = 1_000 * PATIENCE
 
 
 def connect():
@@ -37,7 +39,7 @@ class Service:
 
     def start(self):
         self._thread.start()
-        if not self._ready.wait(5):
+        if not self._ready.wait(PATIENCE):
             raise RuntimeError(f"the session bus did not give the name {self._name}")
         return self
 
@@ -64,7 +66,11 @@ class Service:
         self.connection.emit_signal(to, self._path, self._interface.name, signal, parameters)
         self.connection.flush_sync(None)
 
-    def wait_for(self, condition, what, seconds=10):
+    def wait_until_passed_on(self):
+        """Waits until the bus has passed on all that was sent: it answers in order."""
+        call(self.connection, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "GetId")
+
+    def wait_for(self, condition, what, seconds=PATIENCE):
         """Waits until `condition` gives something true, and returns that."""
         with self.changed:
             if not self.changed.wait_for(condition, seconds):

@@ -2,7 +2,7 @@
 
 from programs_and_commands_test import AgentCase
 from desktop_case import DesktopCase
-from waiting import never_within, wait_until
+from waiting import PATIENCE, never_within, wait_until
 from words import ADMIN, APPROVALS, PAIRING, READ
 
 
@@ -19,7 +19,7 @@ class Doorkeepers(DesktopCase):
 
         told = self.notifications.wait_for(
             lambda: [shown for shown in self.notifications.on_screen.values() if "has let in" in shown.body],
-            "it is told", 15,
+            "it is told",
         )[0]
 
         self.assertEqual(told.title, "Tidegate: decided without you")
@@ -36,7 +36,7 @@ class Doorkeepers(DesktopCase):
         beyond = self.device(2, displayName="Administrator").knock(ADMIN)
 
         refused = doorkeeper.refused_call("device.pair.approve", requestId=beyond.request_id)
-        self.review(15).press_and_close("Reject")
+        self.review().press_and_close("Reject")
 
         self.assertIn(ADMIN, refused.error["message"])
         # Longer than a notification is held back.
@@ -66,10 +66,10 @@ class AgentRequests(AgentCase):
             body = f"A client with permission to decide about commands {word} 1 request of an agent. Look at Requests."
             told = self.notifications.wait_for(
                 lambda: [shown for shown in self.notifications.on_screen.values() if body in shown.body],
-                "it is told", 15,
+                "it is told",
             )[0]
             self.assertEqual((told.title, told.actions), ("Tidegate: decided without you", {}))
-            running.communicate(timeout=30)
+            running.communicate(timeout=PATIENCE)
             self.notifications.expire(told)
 
     def test_the_persons_decision_in_the_dialog_is_not_notified(self):
@@ -77,7 +77,7 @@ class AgentRequests(AgentCase):
 
         self.dialog("Tidegate: a command waits").press_and_close("Allow once")
 
-        running.communicate(timeout=30)
+        running.communicate(timeout=PATIENCE)
         never_within(
             lambda: [shown for shown in self.notifications.sent if "decide about commands" in shown.body],
             "it was told", 6,

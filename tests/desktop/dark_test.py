@@ -57,7 +57,7 @@ class ColourScheme(DesktopCase):
 
         wait_until(lambda: self.is_dark(dialog), "a dark dialog")
         portal.change(LIGHT)
-        wait_until(lambda: not self.is_dark(dialog), "a light dialog")
+        wait_until(lambda: self.is_dark(dialog) is False, "a light dialog")
 
     def test_without_such_a_service_it_is_as_the_theme_is(self):
         self.start_until_ready()
@@ -70,7 +70,10 @@ class ColourScheme(DesktopCase):
     def is_dark(dialog):
         """Whether its ground is; nothing while it is not drawn."""
         rows = Picture(*dialog.box()).part(*dialog.box())
-        ground, _ = Counter(colour for row in rows for colour in row).most_common(1)[0]
+        colours = Counter(colour for row in rows for colour in row)
+        if not colours:
+            return None
+        ground, _ = colours.most_common(1)[0]
         if ground == (0, 0, 0):
             return None
         return contrast(ground, (255, 255, 255)) > contrast(ground, (0, 0, 0))

@@ -66,13 +66,13 @@ class DesktopCase(unittest.TestCase):
 
     # --- dialogs ---
 
-    def review(self, seconds=10):
+    def review(self):
         """The dialog in which a request is decided."""
-        return dialogs.wait_for_dialog(self.shell.process.pid, dialogs.REVIEW, seconds)
+        return dialogs.wait_for_dialog(self.shell.process.pid, dialogs.REVIEW)
 
-    def dialog(self, title, seconds=10):
+    def dialog(self, title):
         """The dialog with this title."""
-        return dialogs.wait_for_dialog(self.shell.process.pid, title, seconds)
+        return dialogs.wait_for_dialog(self.shell.process.pid, title)
 
     def open_dialogs(self):
         return dialogs.open_dialogs(self.shell.process.pid)

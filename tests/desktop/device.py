@@ -5,7 +5,7 @@ import os
 import subprocess
 
 from shell import BINARIES
-from waiting import wait_until
+from waiting import PATIENCE, wait_until
 
 
 class Refused(Exception):
@@ -51,7 +51,7 @@ class Device:
     def __exit__(self, *_):
         self._process.stdin.close()
         self._process.stdout.close()
-        self._process.wait(20)
+        self._process.wait(PATIENCE)
 
     def connect(self, *scopes, **changes):
         """Connects asking for these scopes; what the gateway says to it. `Refused` when it does not."""
@@ -69,14 +69,14 @@ class Device:
             return refused
         raise AssertionError(f"it was let in: {hello}")
 
-    def connect_when_let_in(self, *scopes, seconds=10, **changes):
+    def connect_when_let_in(self, *scopes, **changes):
         """Tries again until it is let in, as clients do."""
         def attempt():
             try:
                 return self.connect(*scopes, **changes)
             except Refused:
                 return None
-        return wait_until(attempt, f"the device with {scopes} is let in", seconds)
+        return wait_until(attempt, f"the device with {scopes} is let in")
 
     def call(self, method, **params):
         """The payload of an answer. `Refused` when it is an error."""

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import accessibility
 from accessibility import wait_until
+from waiting import PATIENCE
 
 # For so long after a dialog came up or changed, Approve is dead.
 ARM_AFTER = 1.5
@@ -62,11 +63,11 @@ class Lines:
         for line in self.process.stdout:
             self._lines.put(line.rstrip("\n"))
 
-    def next(self, seconds=10):
+    def next(self):
         try:
-            return self._lines.get(timeout=seconds)
+            return self._lines.get(timeout=PATIENCE)
         except queue.Empty:
-            raise AssertionError(f"nothing printed within {seconds} s") from None
+            raise AssertionError(f"nothing printed within {PATIENCE} s") from None
 
     def waiting(self):
         """What was printed and not read yet."""
@@ -123,6 +124,20 @@ class DialogTest(unittest.TestCase):
 
     def wait_armed(self, button="Approve"):
         wait_until(lambda: self.has(button, "sensitive"), f"{button} armed")
+
+    def show_expiring_until_armed(self):
+        """Shows the sample whose time is short, until Approve was seen live. A machine that was too slow for that
+        has another try."""
+        def armed():
+            if self.has("Approve", "sensitive"):
+                return "armed"
+            return "too late" if "Its time is up" in self.window.texts() else None
+        for _ in range(8):
+            self.show("expiring")
+            if wait_until(armed, "Approve armed, or its time up") == "armed":
+                return
+            self.dialogs.end()
+        self.fail("the machine is too slow to look within the time of the sample")
 
     def act_while_dead(self, act):
         """Acts while Approve is surely dead, on the sample "device" or "upgrade". A machine that was
@@ -251,7 +266,7 @@ class Arming(DialogTest):
         shown = time.monotonic()
         while not self.has("Approve", "sensitive"):
             self.dialogs.tell("refresh 1 590 3 more wait")
-            self.assertLess(time.monotonic() - shown, 4 * ARM_AFTER)
+            self.assertLess(time.monotonic() - shown, PATIENCE)
         self.assert_still_open()
 
     def test_a_refresh_keeps_what_was_chosen(self):
@@ -265,8 +280,7 @@ class Arming(DialogTest):
         self.assertIn("duration: Once", self.dialogs.next())
 
     def test_a_refresh_before_its_end_keeps_it_alive_beyond_that(self):
-        self.show("expiring")
-        self.wait_armed()
+        self.show_expiring_until_armed()
         self.dialogs.tell("refresh 1 590 nobody waits")
         # The time that it came up with was four seconds.
         end = time.monotonic() + 5
@@ -290,8 +304,7 @@ class Arming(DialogTest):
         self.assertIn("9 min left", self.window.texts())
 
     def test_time_that_is_up_makes_it_dead_for_good(self):
-        self.show("expiring")
-        self.wait_armed()
+        self.show_expiring_until_armed()
         wait_until(lambda: "Its time is up" in self.window.texts(), "the end of its time")
         self.assertFalse(self.has("Approve", "sensitive"))
         self.window.button("Approve").press()
@@ -536,7 +549,7 @@ class Typed(DialogTest):
 
     def test_a_token_needs_a_name_and_enter_makes_none(self):
         self.show("empty-token")
-        self.assertEqual(self.focused(), "Name")
+        wait_until(lambda: self.focused() == "Name", "the keyboard in the entry")
         xdotool("type", "my phone")
         wait_until(lambda: self.window.get("Name", "text").text == "my phone", "the name")
         self.wait_armed("Make token")
@@ -568,7 +581,7 @@ class Typed(DialogTest):
 
     def test_a_key_is_typed_unseen_and_enter_sends_nothing(self):
         self.show("model-key")
-        self.assertEqual(self.focused(), "Key")
+        wait_until(lambda: self.focused() == "Key", "the keyboard in the entry")
         entry = self.window.get("Key", "password text")
         xdotool("type", "sk-12345")
         self.wait_armed("Try and save")
@@ -657,8 +670,10 @@ class Focus(DialogTest):
         self.show("device", "--unasked")
         def states():
             found = subprocess.run(["xdotool", "search", "--name", "Tidegate: request"], capture_output=True, text=True)
-            told = subprocess.run(["xprop", "-id", found.stdout.split()[-1], "_NET_WM_STATE"], capture_output=True, text=True)
-            return told.stdout
+            for window in found.stdout.split()[-1:]:
+                told = subprocess.run(["xprop", "-id", window, "_NET_WM_STATE"], capture_output=True, text=True)
+                return told.stdout
+            return ""
         wait_until(lambda: "_NET_WM_STATE_ABOVE" in states(), "above")
 
 

@@ -2,12 +2,8 @@
 
 import subprocess
 
-import gi
-
-gi.require_version("Atspi", "2.0")
-from gi.repository import Atspi, GLib  # noqa: E402
-
-from waiting import never_within, wait_until  # noqa: E402
+from accessibility import Atspi, GLib
+from waiting import PATIENCE, never_within, wait_until
 
 REVIEW = "Tidegate: someone asks to be let in"
 COMMAND = "Tidegate: a command waits"
@@ -25,12 +21,12 @@ def open_dialogs(pid):
     return [dialog for dialog in _windows_of(pid, ("dialog", "alert")) if dialog.is_showing()]
 
 
-def wait_for_dialog(pid, title, seconds=10):
+def wait_for_dialog(pid, title):
     """The dialog with this title."""
     def find():
         return next((dialog for dialog in open_dialogs(pid) if dialog.title == title), None)
     try:
-        return wait_until(find, f"a dialog {title!r}", seconds)
+        return wait_until(find, f"a dialog {title!r}")
     except AssertionError as error:
         raise AssertionError(f"{error}; there are {[dialog.title for dialog in open_dialogs(pid)]}") from None
 
@@ -99,13 +95,16 @@ class Dialog:
         return _states(self._node)
 
     def close(self):
-        """Closes it as the window manager does when its button is pressed."""
-        subprocess.run(["wmctrl", "-F", "-c", self.title], check=True, timeout=10)
+        """Closes it as the window manager does when its button is pressed, once it knows the window."""
+        def asked():
+            words = ["wmctrl", "-F", "-c", self._node.get_name() or ""]
+            return subprocess.run(words, check=False, timeout=PATIENCE).returncode == 0
+        wait_until(asked, f"the window manager knows the window {self.title!r}")
 
     def send_key(self, name):
         """Presses a key, which goes to the window that has the keyboard: this one, or the test fails."""
         wait_until(lambda: "active" in self.window_states(), f"the dialog {self.title!r} has the keyboard")
-        subprocess.run(["xdotool", "key", name], check=True, timeout=10)
+        subprocess.run(["xdotool", "key", name], check=True, timeout=PATIENCE)
 
     def buttons(self):
         """The labels of its buttons."""
@@ -120,7 +119,11 @@ class Dialog:
         return "focused" in _states(self._button(label))
 
     def wait_until_live(self, label="Approve"):
-        wait_until(lambda: self.is_live(label), f"{label!r} can be pressed", ARM_AFTER + 3)
+        def is_live():
+            # The content of a dialog may change while it is looked at.
+            button = self._find_button(label)
+            return button is not None and "sensitive" in _states(button)
+        wait_until(is_live, f"{label!r} can be pressed")
         return self
 
     def centre_of(self, label):
@@ -161,19 +164,22 @@ class Dialog:
         """The words of all boxes and radio buttons."""
         return [node.get_name() for node in _walk(self._node) if _role(node) in ("check box", "radio button")]
 
-    def wait_until_closed(self, seconds=5):
-        wait_until(lambda: not self.is_showing(), f"the dialog {self.title!r} is closed", seconds)
+    def wait_until_closed(self):
+        wait_until(lambda: not self.is_showing(), f"the dialog {self.title!r} is closed")
 
-    def wait_for_text(self, part, seconds=5):
+    def wait_for_text(self, part):
         """Waits until a part stands in it."""
-        wait_until(lambda: part in "\n".join(self.texts()), f"{part!r} in the dialog", seconds)
+        wait_until(lambda: part in "\n".join(self.texts()), f"{part!r} in the dialog")
         return self
 
     def _button(self, label):
-        for node in _walk(self._node):
-            if _role(node) in ("push button", "button") and node.get_name() == label:
-                return node
-        raise AssertionError(f"there is no button {label!r}: {self.buttons()}")
+        if (button := self._find_button(label)) is None:
+            raise AssertionError(f"there is no button {label!r}: {self.buttons()}")
+        return button
+
+    def _find_button(self, label):
+        buttons = (node for node in _walk(self._node) if _role(node) in ("push button", "button"))
+        return next((button for button in buttons if _safe(button.get_name) == label), None)
 
     def _choice(self, beginning):
         for node in _walk(self._node):

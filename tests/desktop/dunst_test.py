@@ -9,7 +9,7 @@ from pathlib import Path
 
 from desktop_case import DesktopCase
 from secret_service import has_owner
-from waiting import wait_until
+from waiting import PATIENCE, wait_until
 from words import READ
 
 NAME = "org.freedesktop.Notifications"
@@ -28,7 +28,9 @@ class Dunst(DesktopCase):
         menu = configuration.with_name("menu")
         menu.write_text("#!/bin/sh\ngrep -m1 \"$PICK\"\n")
         menu.chmod(0o700)
-        configuration.write_text(f"[global]\ndmenu = {menu}\n")
+        # Longer than the usual ten seconds, after which a slow machine would find no notification; shorter than a test
+        # waits, since dunst leaves one whose button was pressed until its time is up.
+        configuration.write_text(f"[global]\ndmenu = {menu}\n[urgency_normal]\ntimeout = 30\n")
         self.configuration = configuration
 
     def dunst(self, pick):
@@ -36,15 +38,18 @@ class Dunst(DesktopCase):
             ["dunst", "-config", self.configuration], env=os.environ | {"PICK": pick},
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )
-        self.addCleanup(process.wait, 5)
+        self.addCleanup(process.wait, PATIENCE)
         self.addCleanup(process.send_signal, signal.SIGTERM)
         wait_until(lambda: has_owner(NAME), "dunst is on the session bus")
 
     def shown(self):
-        return int(self.ctl("count", "displayed"))
+        """How many dunst shows; nothing while it does not answer."""
+        words = ["dunstctl", "count", "displayed"]
+        told = subprocess.run(words, capture_output=True, text=True, check=False, timeout=PATIENCE)
+        return int(told.stdout) if told.returncode == 0 else None
 
     def ctl(self, *words):
-        return subprocess.run(["dunstctl", *words], capture_output=True, text=True, check=True, timeout=10).stdout
+        return subprocess.run(["dunstctl", *words], capture_output=True, text=True, check=True, timeout=PATIENCE).stdout
 
     def test_review_opens_the_dialog_and_the_decision_takes_the_notification_away(self):
         self.dunst("Review")
@@ -54,7 +59,7 @@ class Dunst(DesktopCase):
         self.review().press_and_close("Later")
         wait_until(lambda: self.shown() == 0, "put aside, nothing is shown")
         self.device(2).knock(READ)
-        wait_until(lambda: self.shown() == 1, "dunst shows the notification", 15)
+        wait_until(lambda: self.shown() == 1, "dunst shows the notification")
 
         self.ctl("context")
 
@@ -65,7 +70,7 @@ class Dunst(DesktopCase):
         self.dunst("Deny")
         self.start_until_ready()
         self.device().knock(READ)
-        wait_until(lambda: self.shown() == 1, "dunst shows the notification", 15)
+        wait_until(lambda: self.shown() == 1, "dunst shows the notification")
 
         self.ctl("context")
 
@@ -76,16 +81,16 @@ class Dunst(DesktopCase):
         self.dunst("Review")
         self.start_until_ready()
         self.device().knock(READ)
-        wait_until(lambda: self.shown() == 1, "dunst shows the notification", 15)
+        wait_until(lambda: self.shown() == 1, "dunst shows the notification")
         self.review().press_and_close("Reject")
 
         self.process.kill()
-        self.process.wait(5)
-        wait_until(lambda: self.state() == "missing", "status says that nobody shows notifications", 15)
+        self.process.wait(PATIENCE)
+        wait_until(lambda: self.state() == "missing", "status says that nobody shows notifications")
         self.dunst("Review")
-        wait_until(lambda: self.state() == "ok", "status says that it works", 15)
+        wait_until(lambda: self.state() == "ok", "status says that it works")
         self.device(2).knock(READ)
-        wait_until(lambda: self.shown() == 1, "dunst shows the notification", 15)
+        wait_until(lambda: self.shown() == 1, "dunst shows the notification")
 
         self.ctl("context")
 
@@ -99,13 +104,13 @@ class Dunst(DesktopCase):
         self.dunst("Deny")
         self.start_until_ready()
         self.device().knock(READ)
-        wait_until(lambda: self.shown() == 1, "dunst shows the notification", 15)
+        wait_until(lambda: self.shown() == 1, "dunst shows the notification")
 
         self.process.kill()
-        self.process.wait(5)
+        self.process.wait(PATIENCE)
         self.dunst("Deny")
 
-        wait_until(lambda: self.shown() == 1, "the next dunst shows it", 15)
+        wait_until(lambda: self.shown() == 1, "the next dunst shows it")
         # Longer than a press may have been meant for the one before.
         time.sleep(2)
         self.ctl("context")
@@ -120,11 +125,11 @@ class Dunst(DesktopCase):
 
         device.knock(READ)
         self.review()
-        wait_until(lambda: self.state() == "missing", "status says that it hangs", 15)
+        wait_until(lambda: self.state() == "missing", "status says that it hangs")
         self.process.send_signal(signal.SIGCONT)
 
-        wait_until(lambda: self.shown() == 1, "dunst shows the notification", 15)
-        wait_until(lambda: self.state() == "ok", "status says that it works", 15)
+        wait_until(lambda: self.shown() == 1, "dunst shows the notification")
+        wait_until(lambda: self.state() == "ok", "status says that it works")
         self.review().press_and_close("Reject")
         wait_until(lambda: self.shown() == 0, "nothing is shown any more")
 

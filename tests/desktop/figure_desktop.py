@@ -73,7 +73,7 @@ class FigureDesktop:
         with Shell(state=state, TIDEGATE_TOKEN=SHARED_TOKEN, **keywords) as shell:
             yield shell
             shell.end()
-            shell.wait(10)
+            shell.wait()
 
     def close(self, title):
         """Closes a window as the window manager does when its button is pressed."""

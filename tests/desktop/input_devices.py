@@ -8,6 +8,8 @@ import ctypes
 import ctypes.util
 import subprocess
 
+from waiting import PATIENCE
+
 # How their names end; they begin with the display's, "Xvfb".
 MOUSE, KEYBOARD = "mouse", "keyboard"
 LEFT = 1
@@ -46,7 +48,7 @@ class InputDevices:
 
     def click(self, x, y):
         """Presses and releases the left button of the mouse there."""
-        subprocess.run(["xdotool", "mousemove", str(x), str(y)], check=True, timeout=10)
+        subprocess.run(["xdotool", "mousemove", str(x), str(y)], check=True, timeout=PATIENCE)
         for is_press in (1, 0):
             self._xtst.XTestFakeDeviceButtonEvent(
                 self._display, self._device(MOUSE), LEFT, is_press, None, 0, ctypes.c_ulong(0)

@@ -1,11 +1,13 @@
 """The desktop's notification service, played by a test: it keeps what is shown, and answers as a
 person does, or not at all."""
 
+import time
 from dataclasses import dataclass, field
 
 from gi.repository import Gio, GLib
 
 from bus import Service, interface
+from waiting import PATIENCE
 
 NAME = "org.freedesktop.Notifications"
 EXPIRED, DISMISSED, CLOSED_BY_CALL = 1, 2, 3
@@ -71,18 +73,20 @@ class NotificationService(Service):
         self.sent = []
         self.on_screen = {}
         self.calls = []
+        # When each of them came.
+        self.called_at = []
 
-    def wait_for_notification(self, seconds=10):
+    def wait_for_notification(self, seconds=PATIENCE):
         """What is on the screen, waiting for it; there must be one at most."""
         on_screen = self.wait_for(lambda: dict(self.on_screen), "a notification is shown", seconds)
         assert len(on_screen) == 1, f"{len(on_screen)} notifications are on the screen: {on_screen}"
         return next(iter(on_screen.values()))
 
-    def wait_for_sent(self, number, seconds=10):
+    def wait_for_sent(self, number, seconds=PATIENCE):
         """The notification that was sent as the `number`th."""
         return self.wait_for(lambda: self.sent[number - 1:number], f"notification {number} is sent", seconds)[0]
 
-    def wait_until_empty(self, seconds=10):
+    def wait_until_empty(self, seconds=PATIENCE):
         """Waits until nothing is on the screen any more."""
         self.wait_for(lambda: not self.on_screen, "no notification is on the screen", seconds)
 
@@ -108,6 +112,7 @@ class NotificationService(Service):
     def called(self, sender, method, parameters, invocation):
         with self.changed:
             self.calls.append(method)
+            self.called_at.append(time.monotonic())
             self.changed.notify_all()
         if self.hangs:
             self._unanswered.append((sender, method, parameters, invocation))

@@ -5,6 +5,7 @@ import time
 import unittest
 from pathlib import Path
 
+import dialogs
 from desktop_case import DesktopCase
 from screen_lock import Logind, ScreenSaver
 from waiting import never_within, wait_until
@@ -16,7 +17,7 @@ class TheWholeStory(DesktopCase):
 
     def test_a_device_is_held_shown_approved_used_revoked_and_nothing_stays(self):
         item = self.start_until_ready()
-        ok_icon = Path(item.icon()).read_bytes()
+        ok_icon = item.picture()
         asked = [READ, WRITE, ADMIN, APPROVALS, PAIRING]
         granted = [READ, WRITE]
         tablet = self.device(displayName="Kitchen tablet", platform="linux")
@@ -33,7 +34,7 @@ class TheWholeStory(DesktopCase):
         self.assertEqual(refused.close_code, 1008)
         item.wait_for_label("1 request waits")
         self.assertEqual(item.texts()[0], "1 request waits")
-        wait_until(lambda: Path(item.icon()).read_bytes() != ok_icon, "another icon")
+        wait_until(lambda: item.picture() != ok_icon, "another icon")
         notification = self.notifications.wait_for_notification()
         self.assertEqual(notification.title, "Tidegate: 1 decision waits")
         self.assertNotIn("Kitchen", notification.title + notification.body)
@@ -58,7 +59,7 @@ class TheWholeStory(DesktopCase):
         dialog.approve()
         self.notifications.wait_until_empty()
         item.wait_for_label("Ready on port")
-        wait_until(lambda: item.texts()[0].startswith("Ready"), "nothing waits")
+        wait_until(lambda: item.first().startswith("Ready"), "nothing waits")
 
         # It comes again by itself, calls within its grant, and is refused beyond it.
         hello = tablet.connect_when_let_in(*asked)
@@ -68,11 +69,11 @@ class TheWholeStory(DesktopCase):
         self.assertIn("operator.pairing", beyond.error["message"])
 
         # Revoking closes its connection at once.
-        begun = time.monotonic()
         revoked = self.shell.tidegate("devices", "revoke", refused.details["deviceId"][:12])
+        answered = time.monotonic()
         self.assertEqual(revoked.returncode, 0, revoked.stderr)
         self.assertEqual(tablet.closed()[0], 4001)
-        self.assertLess(time.monotonic() - begun, 2)
+        self.assertLess(time.monotonic() - answered, 2)
         self.assertEqual(tablet.knock(READ).details["code"], "PAIRING_REQUIRED")
 
         # Nothing stays after it quits.
@@ -181,7 +182,7 @@ class Decisions(DesktopCase):
         phone.knock(READ)
 
         self.review().press_and_close("Reject")
-        wait_until(lambda: item.texts()[0].startswith("Ready"), "nothing waits")
+        wait_until(lambda: item.first().startswith("Ready"), "nothing waits")
         self.notifications.wait_until_empty()
         sent = len(self.notifications.sent)
         again = phone.knock(READ)
@@ -232,7 +233,7 @@ class Decisions(DesktopCase):
         phone.knock(READ)
 
         self.review().press_and_close("Block")
-        wait_until(lambda: item.texts()[0].startswith("Ready"), "nothing waits")
+        wait_until(lambda: item.first().startswith("Ready"), "nothing waits")
         again = phone.knock(READ)
 
         self.assertEqual(again.details["authReason"], "blocked")
@@ -258,17 +259,24 @@ class Decisions(DesktopCase):
         before = self.review_from_tray(item).says(first.request_id[:8])
         before.wait_until_live()
 
-        second = phone.knock(READ, WRITE)
+        for scopes in 3 * ((READ, WRITE), (READ,)):
+            begun = time.monotonic()
+            second = phone.knock(*scopes)
+            self.assertNotEqual(second.request_id, first.request_id)
+            after = wait_until(lambda: self.dialog_that_says(second.request_id[:8]), "the dialog of the second request")
+            is_live = after.is_live("Approve")
+            after.does_not_say(first.request_id[:8])
+            self.assertEqual(len(self.open_dialogs()), 1)
+            self.assertEqual([request["requestId"] for request in self.shell.waiting()], [second.request_id])
+            if not is_live:
+                return
+            # A machine that was too slow to look in time has another try.
+            self.assertGreater(time.monotonic() - begun, dialogs.ARM_AFTER, "it has to be read anew")
+            first = second
+        self.fail("the machine is too slow to look within the time that Approve is dead")
 
-        self.assertNotEqual(second.request_id, first.request_id)
-        after = wait_until(
-            lambda: next((d for d in self.open_dialogs() if second.request_id[:8] in "".join(d.texts())), None),
-            "the dialog of the second request",
-        )
-        after.does_not_say(first.request_id[:8])
-        self.assertFalse(after.is_live("Approve"), "it has to be read anew")
-        self.assertEqual(len(self.open_dialogs()), 1)
-        self.assertEqual([request["requestId"] for request in self.shell.waiting()], [second.request_id])
+    def dialog_that_says(self, words):
+        return next((dialog for dialog in self.open_dialogs() if words in "".join(dialog.texts())), None)
 
     def test_an_identical_retry_changes_nothing_in_the_dialog(self):
         self.start_until_ready()
@@ -292,7 +300,7 @@ class Decisions(DesktopCase):
         self.assertEqual(rejected.returncode, 0, rejected.stderr)
         dialog.wait_until_closed()
         self.notifications.wait_until_empty()
-        wait_until(lambda: item.texts()[0].startswith("Ready"), "nothing waits")
+        wait_until(lambda: item.first().startswith("Ready"), "nothing waits")
 
     def test_the_command_line_beside_a_desktop_opens_the_dialog_and_does_not_decide(self):
         self.start_until_ready()
@@ -322,7 +330,7 @@ class Decisions(DesktopCase):
         self.review().press_and_close("Later")
         self.device(2, displayName="Tablet").knock(READ)
 
-        self.notifications.expire(self.notifications.wait_for_notification(15))
+        self.notifications.expire(self.notifications.wait_for_notification())
 
         item.wait_for_label("2 requests wait")
         self.assertEqual(len(self.shell.waiting()), 2)
@@ -355,15 +363,20 @@ class Time(DesktopCase):
             self.skipTest("libfaketime is not installed")
         super().setUp()
         self.clock = Path(os.environ["TMPDIR"]) / "clock"
-        self.clock.write_text("+0")
+        self.set_clock("+0")
         self.faked = {
             "LD_PRELOAD": str(self.LIBRARY), "FAKETIME_TIMESTAMP_FILE": str(self.clock), "FAKETIME_NO_CACHE": "1",
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
         }
 
     def put_forward(self, minutes):
-        # The library reads it again at each look at the clock.
-        self.clock.write_text(f"+{minutes}m")
+        self.set_clock(f"+{minutes}m")
+
+    def set_clock(self, difference):
+        # The library reads it again at each look at the clock, and ends the program when it reads half of it.
+        written = self.clock.with_suffix(".new")
+        written.write_text(difference)
+        written.replace(self.clock)
 
     def test_a_request_that_expired_cannot_be_approved_any_more(self):
         item = self.start_until_ready(**self.faked)
@@ -378,7 +391,7 @@ class Time(DesktopCase):
         self.assertFalse(dialog.is_live("Approve"))
         dialog.press("Approve")
         self.wait_for_waiting(0)
-        dialog.wait_until_closed(10)
+        dialog.wait_until_closed()
         self.notifications.wait_until_empty()
         second = phone.knock(READ)
         self.assertNotEqual(second.request_id, first.request_id)
@@ -386,22 +399,26 @@ class Time(DesktopCase):
     def test_what_expired_while_the_screen_saver_was_on_is_told_and_was_not_decided(self):
         saver = ScreenSaver().start()
         self.addCleanup(saver.stop)
-        self.start_until_ready(**self.faked)
+        item = self.start_until_ready(**self.faked)
 
-        self.expires_behind(saver)
+        self.expires_behind(saver, item)
 
     def test_what_expired_while_logind_said_locked_is_told_and_was_not_decided(self):
         logind = Logind().start()
         self.addCleanup(logind.stop)
-        self.start_until_ready(**self.faked, DBUS_SYSTEM_BUS_ADDRESS=os.environ["DBUS_SESSION_BUS_ADDRESS"])
+        item = self.start_until_ready(**self.faked, DBUS_SYSTEM_BUS_ADDRESS=os.environ["DBUS_SESSION_BUS_ADDRESS"])
         logind.wait_until_watched()
 
-        self.expires_behind(logind)
+        self.expires_behind(logind, item)
 
-    def expires_behind(self, screen):
+    def expires_behind(self, screen, item):
         """A request comes and expires while the screen is locked; the person hears of it when it is not."""
         phone = self.device(displayName="Phone", environment=self.faked)
         screen.lock()
+        # What tells of the lock goes the same way as what asks for the menu, and before it; the answer to the
+        # second question comes after it was heard.
+        for _ in range(2):
+            item.texts()
         first = phone.knock(READ)
         self.wait_for_waiting(1)
         self.no_dialog_within(1)

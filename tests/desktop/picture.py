@@ -19,8 +19,13 @@ class Picture:
         self.left, self.top = max(left, 0), max(top, 0)
         width = min(left + width, screen.get_width()) - self.left
         height = min(top + height, screen.get_height()) - self.top
-        pixels = Gdk.pixbuf_get_from_window(screen, self.left, self.top, width, height)
         self.width, self.height = width, height
+        if width <= 0 or height <= 0:
+            # What was just shown has no place yet.
+            self.width = self.height = self._stride = self._channels = 0
+            self._data = b""
+            return
+        pixels = Gdk.pixbuf_get_from_window(screen, self.left, self.top, width, height)
         self._data, self._stride, self._channels = pixels.get_pixels(), pixels.get_rowstride(), pixels.get_n_channels()
 
     def __eq__(self, other):

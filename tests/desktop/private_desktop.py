@@ -84,7 +84,7 @@ def _start_display(stack, root, environment):
     with number.open("wb") as told:
         words = ["Xvfb", "-displayfd", str(told.fileno()), "-screen", "0", SCREEN, "-nolisten", "tcp", "-noreset"]
         _start(stack, words, environment, root / "display.log", pass_fds=(told.fileno(),))
-    wait_until(lambda: number.read_text().endswith("\n"), f"Xvfb gives a display ({root / 'display.log'})", 20)
+    wait_until(lambda: number.read_text().endswith("\n"), f"Xvfb gives a display ({root / 'display.log'})")
     return ":" + number.read_text().strip()
 
 
@@ -116,7 +116,7 @@ def _end(process):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, name)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(3)
+            process.wait(10)
             break
     # What it started may outlive it by a moment; it is in the same group.
     with contextlib.suppress(ProcessLookupError):

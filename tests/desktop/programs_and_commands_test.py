@@ -7,7 +7,7 @@ from pathlib import Path
 import dialogs
 from desktop_case import DesktopCase
 from shell import BINARIES
-from waiting import wait_until
+from waiting import PATIENCE, wait_until
 from words import LEVEL_WRITE, PAIRING, READ, SENTENCES, WRITE
 
 
@@ -109,7 +109,7 @@ class Commands(AgentCase):
         self.assertNotIn("Block", dialog.buttons())
         dialog.press_and_close("Allow once")
 
-        said = running.communicate(timeout=30)[0]
+        said = running.communicate(timeout=PATIENCE)[0]
         self.assertIn("one two %s%n <b>", said)
 
     def test_denied_it_does_not_run(self):
@@ -118,7 +118,7 @@ class Commands(AgentCase):
 
         self.dialog(dialogs.COMMAND).press_and_close("Deny")
 
-        self.assertNotIn("it-ran-23", running.communicate(timeout=30)[0])
+        self.assertNotIn("it-ran-23", running.communicate(timeout=PATIENCE)[0])
 
     def test_the_command_line_cannot_allow_it_beside_a_desktop(self):
         self.start_until_ready()
@@ -131,13 +131,13 @@ class Commands(AgentCase):
         self.assertTrue(dialog.is_showing() or self.open_dialogs())
         self.assertEqual(len(self.shell.json("approvals", "list")), 1)
         self.dialog(dialogs.COMMAND).press_and_close("Deny")
-        running.communicate(timeout=30)
+        running.communicate(timeout=PATIENCE)
 
     def test_quitting_names_what_runs_and_asks(self):
         item = self.start_until_ready()
         self.agent("/run sleep 100")
         self.dialog(dialogs.COMMAND).press_and_close("Allow once")
-        wait_until(lambda: any(name == "sleep" for _, name in self.shell.descendants()), "the command runs", 20)
+        wait_until(lambda: any(name == "sleep" for _, name in self.shell.descendants()), "the command runs")
 
         item.click("Quit")
         question = self.dialog(dialogs.MESSAGE).says("Quit although agents are at work?")
@@ -146,7 +146,7 @@ class Commands(AgentCase):
         item.click("Quit")
         self.dialog(dialogs.MESSAGE).press_and_close("Quit")
 
-        self.assertEqual(self.shell.wait(8), 0)
+        self.assertEqual(self.shell.wait(), 0)
         self.shell.wait_until_nothing_is_left()
 
 
@@ -164,11 +164,11 @@ class FilesOutside(AgentCase):
         dialog = self.dialog(dialogs.FILE).says("An agent wants to read a file outside its workspace.", str(self.file))
         self.assertNotIn("Block", dialog.buttons())
         dialog.press_and_close("Allow once")
-        self.assertIn("the tide turns at nine", reading.communicate(timeout=30)[0])
+        self.assertIn("the tide turns at nine", reading.communicate(timeout=PATIENCE)[0])
 
         again = self.agent(f"/read {self.file}")
         self.dialog(dialogs.FILE).press_and_close("Deny")
-        said = again.communicate(timeout=30)[0]
+        said = again.communicate(timeout=PATIENCE)[0]
         self.assertIn("a person refused it", said)
         self.assertNotIn("tide turns", said)
 
@@ -177,12 +177,12 @@ class FilesOutside(AgentCase):
         self.dialog(dialogs.FILE).says(
             "An agent wants to make a file outside its workspace.", str(self.file), "one <b>%s</b>",
         ).press_and_close("Allow once")
-        writing.communicate(timeout=30)
+        writing.communicate(timeout=PATIENCE)
         self.assertEqual(self.file.read_text().strip(), "one <b>%s</b>")
 
     def test_keys_are_refused_without_a_dialog(self):
         reading = self.agent(f"/read {Path.home() / '.ssh' / 'id_ed25519'}")
-        self.assertIn("is refused", reading.communicate(timeout=30)[0])
+        self.assertIn("is refused", reading.communicate(timeout=PATIENCE)[0])
         self.assertEqual(self.open_dialogs(), [])
 
 

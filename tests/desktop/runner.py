@@ -19,7 +19,7 @@ from private_desktop import private_desktop
 
 HERE = Path(__file__).resolve().parent
 # Nothing may hang for ever: what a module may take.
-MODULE_SECONDS = 15 * 60
+MODULE_SECONDS = 45 * 60
 
 
 def main():

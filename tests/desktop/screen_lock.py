@@ -36,6 +36,7 @@ class ScreenSaver(Service):
     def lock(self, is_on=True):
         self._is_on = is_on
         self.emit("ActiveChanged", GLib.Variant("(b)", (is_on,)))
+        self.wait_until_passed_on()
 
     def called(self, _sender, _method, _parameters, invocation):
         invocation.return_value(GLib.Variant("(b)", (self._is_on,)))
@@ -61,7 +62,7 @@ class Logind(Service):
         self.connection.emit_signal(
             None, SESSION_PATH, "org.freedesktop.DBus.Properties", "PropertiesChanged", changed
         )
-        self.connection.flush_sync(None)
+        self.wait_until_passed_on()
 
     def called(self, _sender, _method, _parameters, invocation):
         invocation.return_value(GLib.Variant("(o)", (SESSION_PATH,)))

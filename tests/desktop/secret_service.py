@@ -7,7 +7,7 @@ from pathlib import Path
 from gi.repository import GLib
 
 from bus import call, connect
-from waiting import wait_until
+from waiting import PATIENCE, wait_until
 
 NAME = "org.freedesktop.secrets"
 
@@ -30,7 +30,7 @@ class Keyring:
     def stop(self):
         if self._process and self._process.poll() is None:
             self._process.terminate()
-            self._process.wait(5)
+            self._process.wait(PATIENCE)
             wait_until(lambda: not has_owner(NAME), "the keyring left the session bus")
 
     def _start(self, words, password):

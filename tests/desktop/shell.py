@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from waiting import wait_until
+from waiting import PATIENCE, wait_until
 
 BINARIES = Path(os.environ["TIDEGATE_BINARIES"])
 
@@ -32,7 +32,7 @@ class State:
         def find():
             found = [entry for entry in self.log() if words in entry["message"]]
             return found[number - 1] if len(found) >= number else None
-        return wait_until(find, f"no {words!r} in the log", 20)
+        return wait_until(find, f"no {words!r} in the log")
 
     def wait_until_ready(self):
         """The port that it serves."""
@@ -42,7 +42,7 @@ class State:
         """Runs `tidegate WORDS` on the same state; the ended process."""
         return subprocess.run(
             [BINARIES / "tidegate", "--state-dir", self.state, *words],
-            input=stdin, capture_output=True, text=True, timeout=30, check=False,
+            input=stdin, capture_output=True, text=True, timeout=PATIENCE, check=False,
         )
 
     def start_agent(self, message, test):
@@ -51,7 +51,7 @@ class State:
             [BINARIES / "tidegate", "--state-dir", self.state, "agent", "--message", message],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )
-        test.addCleanup(process.wait, 20)
+        test.addCleanup(process.wait, PATIENCE)
         test.addCleanup(process.stdout.close)
         return process
 
@@ -132,9 +132,9 @@ class Shell(State):
         """Asks the process to end."""
         self.process.send_signal(name)
 
-    def wait(self, seconds=5):
-        """The exit status."""
-        return self.process.wait(seconds)
+    def wait(self):
+        """The exit status, once it has ended."""
+        return self.process.wait(PATIENCE)
 
     def left_behind(self):
         """The processes that are still in its session and run: when one that has ended is collected is up to the
@@ -151,7 +151,7 @@ class Shell(State):
 
     def wait_until_nothing_is_left(self):
         """Waits until none of its processes is there; those that draw pages end a moment after it."""
-        wait_until(lambda: not self.left_behind(), "nothing is left of it", 3)
+        wait_until(lambda: not self.left_behind(), "nothing is left of it")
 
     def descendants(self):
         """Its processes as (pid, name), itself left out."""

@@ -1,6 +1,9 @@
 """Approving buttons that a program presses: with XTEST, with events that it sends, through the accessibility
 interface. They count unless a command runs that is not contained, and are always in the audit log."""
 
+import contextlib
+import os
+import signal
 import subprocess
 import time
 import unittest
@@ -8,7 +11,7 @@ import unittest
 import dialogs
 from input_devices import InputDevices
 from programs_and_commands_test import AgentCase
-from waiting import never_within, wait_until
+from waiting import PATIENCE, never_within, wait_until
 from words import READ
 
 SPACE = 0x20
@@ -18,7 +21,7 @@ HELD = 0.4
 
 
 def xdotool(*words):
-    subprocess.run(["xdotool", *map(str, words)], check=True, timeout=10)
+    subprocess.run(["xdotool", *map(str, words)], check=True, timeout=PATIENCE)
 
 
 class Presses(AgentCase):
@@ -37,15 +40,16 @@ class Presses(AgentCase):
 
     def run_a_command(self, how="/needs unconfined"):
         """Has a command run that is not contained, unless told otherwise."""
-        self.agent(f"{how} sleep 100")
+        self.agent(f"{how} sleep 10000")
         self.item.click(self.item.wait_for_label("1 question of an agent waits"))
         self.dialog(dialogs.COMMAND).press_and_close("Allow once")
-        wait_until(self.commands, "the command runs", 20)
+        wait_until(self.commands, "the command runs")
         self.addCleanup(self.end_the_command)
 
     def end_the_command(self):
         for pid in self.commands():
-            subprocess.run(["kill", str(pid)], check=True)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
         wait_until(lambda: not self.commands(), "the command has ended")
 
     def commands(self):
@@ -77,7 +81,7 @@ class Presses(AgentCase):
 
         dialog.wait_until_closed()
         self.assertEqual(self.known[0].connect_when_let_in(READ)["auth"]["scopes"], [READ])
-        return self.records("dialog.pressed-by-program")[0]["line"]
+        return wait_until(lambda: self.records("dialog.pressed-by-program"), "the press is recorded")[0]["line"]
 
     def records(self, kind):
         return [event for event in self.shell.audit() if event["kind"] == kind]
@@ -134,7 +138,8 @@ class BesideACommand(Presses):
         dialog = self.waiting_dialog()
         x, y = dialog.centre_of("Approve")
         window = subprocess.run(
-            ["xdotool", "search", "--name", dialogs.REVIEW], capture_output=True, text=True, check=True, timeout=10,
+            ["xdotool", "search", "--name", dialogs.REVIEW],
+            capture_output=True, text=True, check=True, timeout=PATIENCE,
         ).stdout.split()[-1]
 
         xdotool("mousemove", x, y, "click", "--window", window, 1)
@@ -176,6 +181,7 @@ class TwoDevicesBesideACommand(Presses):
             self.inputs.key(SPACE, 0)
 
             wait_until(lambda: len(self.records("pairing.approved")) == approved, "it is approved")
+            dialog.wait_until_closed()
 
         self.assertEqual(self.records("dialog.press-refused"), [])
 

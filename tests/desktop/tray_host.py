@@ -4,6 +4,8 @@ It owns org.kde.StatusNotifierWatcher on the session bus and keeps what register
 of these as a panel would: its icon, its menu (com.canonical.dbusmenu), and clicks.
 """
 
+from pathlib import Path
+
 from gi.repository import GLib
 
 from bus import Service, call, interface
@@ -34,14 +36,14 @@ class TrayHost(Service):
         super().__init__(WATCHER, "/StatusNotifierWatcher", INTERFACE)
         self._items = []
 
-    def wait_for_item(self, seconds=20):
+    def wait_for_item(self):
         """The first item that is registered, waiting for one."""
-        owner, path = self.wait_for(lambda: self._items, "a tray item is registered", seconds)[0]
+        owner, path = self.wait_for(lambda: self._items, "a tray item is registered")[0]
         return Item(self.connection, owner, path)
 
-    def wait_until_empty(self, seconds=5):
+    def wait_until_empty(self):
         """Waits until nothing is registered any more."""
-        self.wait_for(lambda: not self._items, "the tray is empty", seconds)
+        self.wait_for(lambda: not self._items, "the tray is empty")
 
     def connected(self):
         self.connection.signal_subscribe(
@@ -86,6 +88,15 @@ class Item:
         """The path of the picture that is shown."""
         return self._property("IconName")
 
+    def picture(self):
+        """The picture that is shown. Its file goes away when another one is shown."""
+        def read():
+            try:
+                return Path(self.icon()).read_bytes()
+            except FileNotFoundError:
+                return None
+        return wait_until(read, "the picture of the icon")
+
     def labels(self):
         """The menu from top to bottom: (label, can be chosen), separators left out."""
         return [(label, enabled) for _, label, enabled, _ in self._entries()]
@@ -93,6 +104,10 @@ class Item:
     def texts(self):
         """The labels alone."""
         return [label for label, _ in self.labels()]
+
+    def first(self):
+        """The label at the top; nothing while there is no menu."""
+        return next(iter(self.texts()), "")
 
     def status(self):
         """The lines that cannot be chosen, as one text."""
@@ -102,22 +117,24 @@ class Item:
         """Whether the entry with this label has its mark."""
         return any(checked for _, text, _, checked in self._entries() if text == label)
 
-    def wait_for_label(self, beginning, seconds=10):
+    def wait_for_label(self, beginning):
         """The first label that begins so."""
         def find():
             return next((text for text in self.texts() if text.startswith(beginning)), None)
         try:
-            return wait_until(find, f"{beginning!r} in the menu", seconds)
+            return wait_until(find, f"{beginning!r} in the menu")
         except AssertionError as error:
             raise AssertionError(f"{error}; it is {self.texts()}") from None
 
     def click(self, label):
         """Chooses the entry with this label."""
-        for number, text, _, _ in self._entries():
-            if text == label:
-                self.send_event(number)
-                return
-        raise AssertionError(f"the menu has no {label!r}: {self.labels()}")
+        def chosen():
+            number = next((number for number, text, _, _ in self._entries() if text == label), None)
+            if number is None:
+                raise AssertionError(f"the menu has no {label!r}: {self.labels()}")
+            # The menu may be another one by now, with other numbers.
+            return self.forge(number, "clicked")
+        wait_until(chosen, f"{label!r} is chosen")
 
     def send_event(self, number, kind="clicked"):
         """What a panel sends, and every other program of the session can send too."""
@@ -125,11 +142,13 @@ class Item:
         call(self._connection, self._owner, self._property("Menu"), MENU, "Event", event)
 
     def forge(self, number, kind):
-        """The same for an entry that may not be there, which the library refuses."""
+        """The same for an entry that may not be there, which the library refuses; whether it was there."""
         try:
             self.send_event(number, kind)
         except GLib.Error as error:
             assert "does not refer to a menu item" in error.message, error
+            return False
+        return True
 
     def numbered_labels(self):
         """The entries with their numbers."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import dialogs
 from dark_test import DARK, LIGHT, Portal
 from desktop_case import DesktopCase
-from waiting import wait_until
+from waiting import PATIENCE, wait_until
 from words import READ, WRITE
 
 SCREEN = (1280, 800)
@@ -26,6 +26,8 @@ class Sway:
         configuration = self._runtime / "sway.conf"
         configuration.write_text(SWAY)
         self._socket = self._runtime / "sway.sock"
+        # Of one that was killed.
+        self._socket.unlink(missing_ok=True)
         before = self._displays()
         hidden = ("DISPLAY", "WAYLAND_DISPLAY")
         environment = {name: value for name, value in os.environ.items() if name not in hidden} | {
@@ -37,8 +39,8 @@ class Sway:
             ["sway", "--unsupported-gpu", "--config", str(configuration)], env=environment,
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )
-        self.display = wait_until(lambda: next(iter(self._displays() - before), None), "sway gives a display", 20)
-        wait_until(self._socket.exists, "sway can be asked", 20)
+        self.display = wait_until(lambda: next(iter(self._displays() - before), None), "sway gives a display")
+        wait_until(self._socket.exists, "sway can be asked")
 
     def _displays(self):
         return {path.name for path in self._runtime.glob("wayland-*") if path.suffix != ".lock"}
@@ -48,20 +50,20 @@ class Sway:
 
     def __exit__(self, *_):
         self._process.terminate()
-        self._process.wait(10)
+        self._process.wait(PATIENCE)
 
     def windows(self):
         """The titles of the windows on the screen."""
         asked = subprocess.run(
             ["swaymsg", "--socket", self._socket, "--raw", "--type", "get_tree"],
-            capture_output=True, text=True, check=True, timeout=10,
+            capture_output=True, text=True, check=True, timeout=PATIENCE,
         )
         return list(_titles(json.loads(asked.stdout)))
 
     def picture(self, *words):
         """What is on the screen, as `grim` writes it."""
         environment = os.environ | {"WAYLAND_DISPLAY": self.display}
-        taken = subprocess.run(["grim", *words], env=environment, capture_output=True, check=True, timeout=20)
+        taken = subprocess.run(["grim", *words], env=environment, capture_output=True, check=True, timeout=PATIENCE)
         return taken.stdout
 
     def colours(self):
@@ -93,7 +95,7 @@ class OnWayland(DesktopCase):
 
     def wait_until_drawn(self, name):
         """Something is on the screen that can be read; where pictures are wanted, one of it is kept."""
-        wait_until(lambda: self.sway.colours() > DRAWN, "something is drawn", 20)
+        wait_until(lambda: self.sway.colours() > DRAWN, "something is drawn")
         if directory := os.environ.get("TIDEGATE_PICTURES"):
             self.sway.picture(Path(directory) / f"{name}-{'dark' if self.scheme == DARK else 'light'}.png")
 
@@ -116,7 +118,7 @@ class OnWayland(DesktopCase):
         self.has_run_before = False
         self.start_until_ready(**self.environment)
 
-        wait_until(lambda: any("Tidegate" in (title or "") for title in self.sway.windows()), "the window", 20)
+        wait_until(lambda: any("Tidegate" in (title or "") for title in self.sway.windows()), "the window")
         self.wait_until_drawn("window")
 
 

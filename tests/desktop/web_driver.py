@@ -1,13 +1,15 @@
 """The pages of a window, driven through WebKitWebDriver (W3C WebDriver), which starts Tidegate itself."""
 
+import contextlib
 import json
 import os
+import random
 import socket
 import subprocess
 import urllib.error
 import urllib.request
 
-from waiting import wait_until
+from waiting import PATIENCE, wait_until
 
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
 
@@ -25,10 +27,11 @@ class WebDriver:
             stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log, start_new_session=True,
         )
         wait_until(self._listens, "the driver listens")
+        assert self._driver.poll() is None, "the driver has ended; its port may be somebody else's"
         # No browserName: the driver would compare it with what the application calls itself.
         options = {"binary": command[0], "args": command[1:]}
         capabilities = {"alwaysMatch": {"webkitgtk:browserOptions": options}}
-        answer = self._ask("POST", "/session", {"capabilities": capabilities}, seconds=60)
+        answer = self._ask("POST", "/session", {"capabilities": capabilities})
         self._session = f"/session/{answer['sessionId']}"
 
     def __enter__(self):
@@ -40,7 +43,7 @@ class WebDriver:
         except (OSError, AssertionError):
             pass
         self._driver.terminate()
-        self._driver.wait(10)
+        self._driver.wait(PATIENCE)
         self._log.close()
 
     def run(self, script, *arguments):
@@ -55,10 +58,10 @@ class WebDriver:
         """All that the page says."""
         return self.run("return document.body.innerText")
 
-    def wait_for_text(self, part, seconds=15):
+    def wait_for_text(self, part):
         """Waits until the page says something."""
         try:
-            wait_until(lambda: part in self.text(), f"{part!r} in the page", seconds)
+            wait_until(lambda: part in self.text(), f"{part!r} in the page")
         except AssertionError as error:
             raise AssertionError(f"{error}; it says:\n{self.text()}") from None
 
@@ -84,18 +87,21 @@ class WebDriver:
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", self._port)) == 0
 
-    def _ask(self, method, path, body, seconds=30):
+    def _ask(self, method, path, body):
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(f"http://127.0.0.1:{self._port}{path}", data=data, method=method)
         request.add_header("Content-Type", "application/json")
         try:
-            with urllib.request.urlopen(request, timeout=seconds) as answer:
+            with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
                 return json.load(answer)["value"]
         except urllib.error.HTTPError as error:
             raise AssertionError(f"{method} {path}: {error.read().decode(errors='replace')}") from None
 
 
 def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+    """A free port below those that the system gives to whoever asks for any: nobody else gets it meanwhile."""
+    while True:
+        port = random.randrange(20_000, 32_768)
+        with socket.socket() as listener, contextlib.suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port

@@ -7,6 +7,8 @@ import select
 import threading
 import time
 
+from waiting import PATIENCE
+
 SUBSTRUCTURE_NOTIFY = 1 << 19
 UNMAP_NOTIFY, MAP_NOTIFY = 18, 19
 # The frame of a window manager is some levels above the window that has the title.
@@ -42,11 +44,11 @@ class WindowEvents:
         os.close(self._reader)
         os.close(self._writer)
 
-    def wait_until_up(self, title, since, seconds=20):
+    def wait_until_up(self, title, since, seconds=PATIENCE):
         """The moment at which a window of this title came up after `since` (`time.monotonic`)."""
         return self._wait(title, True, since, seconds)
 
-    def wait_until_gone(self, title, since, seconds=20):
+    def wait_until_gone(self, title, since, seconds=PATIENCE):
         """The moment at which it went away."""
         return self._wait(title, False, since, seconds)
 

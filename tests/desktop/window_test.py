@@ -9,7 +9,7 @@ import dialogs
 from desktop_case import SHARED_TOKEN, DesktopCase
 from device import Device
 from shell import Shell, State
-from waiting import never_within, wait_until
+from waiting import PATIENCE, never_within, wait_until
 from web_driver import WebDriver
 from words import READ, SENTENCES, WRITE
 
@@ -32,8 +32,8 @@ class WindowCase(DesktopCase):
     def review(self):
         return self.dialog(dialogs.REVIEW)
 
-    def dialog(self, title, seconds=10):
-        return dialogs.wait_for_dialog(self.pid, title, seconds)
+    def dialog(self, title):
+        return dialogs.wait_for_dialog(self.pid, title)
 
     def call_from_page(self, calls):
         """Calls methods as a script in the page can: on a connection that it opens itself."""
@@ -170,12 +170,14 @@ class CommandsThatRun(WindowCase):
     def test_the_button_in_the_chat_is_ctrl_c_for_it(self):
         self.page.wait_for_text("Running")
         self.page.click("Chat")
-        agent = self.shell.start_agent("/run trap 'echo caught; exit 3' INT; while :; do sleep 0.1; done", self)
+        words = "/run trap 'echo caught; exit 3' INT; touch begun; while :; do sleep 0.1; done"
+        agent = self.shell.start_agent(words, self)
         self.dialog(dialogs.COMMAND).press_and_close("Allow once")
+        wait_until((self.shell.state.parent / "state-workspace" / "begun").exists, "the command has begun")
 
         self.page.click("Interrupt")
 
-        said = agent.communicate(timeout=30)[0]
+        said = agent.communicate(timeout=PATIENCE)[0]
         self.assertIn("caught", said)
         self.assertIn("interrupted by a person with Ctrl-C", said)
         wait_until(lambda: "Interrupt" not in self.page.text(), "the button is gone")
@@ -191,7 +193,7 @@ class FilesThatWereSetAside(WindowCase):
         self.page.click("Chat")
         self.agent = self.shell.start_agent("/run mkdir sub && echo 'export TIDE=1' > sub/.envrc && sleep 1", self)
         self.dialog(dialogs.COMMAND).press_and_close("Allow once")
-        self.page.wait_for_text("A command planted a file, and it was set aside.", 30)
+        self.page.wait_for_text("A command planted a file, and it was set aside.")
 
     def test_the_card_in_the_chat_opens_the_dialog_which_keeps_the_file(self):
         self.assertFalse(self.planted.exists())

@@ -128,13 +128,14 @@ async fn start_with_an_unlocked_keyring() {
     assert_eq!(store.write(&provider_key(), "gr\u{fc}n".into()).await, Ok(Kept::Keyring));
     assert_eq!(store.read(&provider_key()).await.unwrap().unwrap().expose(), "gr\u{fc}n");
 
-    let tasks: Vec<_> = (0..64)
+    // Few enough for a slow disk: what waits longer than a call may take counts as hanging.
+    let tasks: Vec<_> = (0..16)
         .map(|number| {
             let store = store.clone();
             tokio::spawn(async move {
                 let name: SecretName = format!("task/{}", number % 8).parse().unwrap();
                 match number / 8 {
-                    0..4 => drop(store.write(&name, "value".into()).await.unwrap()),
+                    0 => drop(store.write(&name, "value".into()).await.unwrap()),
                     _ => drop(store.read(&name).await.unwrap()),
                 }
             })

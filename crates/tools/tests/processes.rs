@@ -39,15 +39,15 @@ async fn cancelling_ends_every_process_before_the_call_returns() {
     let cancel = async {
         let processes = family(&fixture).await;
         cancelled.cancel();
-        (processes, Instant::now())
+        processes
     };
-    let (output, (processes, since)) = tokio::join!(call, cancel);
+    let (output, processes) = tokio::join!(call, cancel);
     assert!(output.is_error && output.text.contains("[cancelled and ended"), "{}", output.text);
+    // Said after four seconds.
     assert!(!output.text.contains("could not be ended"), "{}", output.text);
     for (name, process) in MEMBERS.iter().zip(processes) {
         assert!(!is_alive(process), "{name} is still there");
     }
-    assert!(since.elapsed() < Duration::from_secs(4), "{:?}", since.elapsed());
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ def attempt(name, action):
 def answer(family, address, message):
     """What a server says to a message."""
     with socket.socket(family, socket.SOCK_STREAM) as made:
-        made.settimeout(5)
+        made.settimeout(30)
         made.connect(address)
         made.sendall(message)
         return made.recv(4096)
@@ -25,7 +25,7 @@ def answer(family, address, message):
 def connects(family, address, kind=socket.SOCK_STREAM):
     def action():
         with socket.socket(family, kind) as made:
-            made.settimeout(2)
+            made.settimeout(10)
             made.connect(address)
             made.send(b"out")
         return True

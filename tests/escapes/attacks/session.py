@@ -20,7 +20,7 @@ VARIABLES, RUNTIME = SESSION["variables"], SESSION["variables"]["XDG_RUNTIME_DIR
 DISPLAY = SESSION["display"]
 # A copy of the real one, which counts for every address of the display.
 COOKIE_FILE = os.path.abspath("cookie")
-SECONDS = 15
+SECONDS = 60
 
 
 def run(*words, **variables):

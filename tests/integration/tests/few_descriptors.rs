@@ -81,7 +81,7 @@ async fn clients_that_take_every_connection_leave_the_command_line_in() {
     }
     let open = second.last_mut().unwrap();
     assert_eq!(open.request("health", json!({})).await.unwrap()["ok"], true);
-    assert_eq!(program.terminate(Duration::from_secs(10)).await.unwrap(), Some(0));
+    assert_eq!(program.terminate(Duration::from_mins(1)).await.unwrap(), Some(0));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -92,5 +92,5 @@ async fn a_low_soft_limit_is_raised_to_what_the_system_allows() {
     let connected = connect_all(ready, &reader(0), 300).await;
 
     assert_eq!(connected.len(), 300);
-    assert_eq!(program.terminate(Duration::from_secs(10)).await.unwrap(), Some(0));
+    assert_eq!(program.terminate(Duration::from_mins(1)).await.unwrap(), Some(0));
 }

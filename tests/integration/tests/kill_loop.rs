@@ -59,6 +59,13 @@ struct Acknowledged {
 }
 
 impl Acknowledged {
+    /// Whether something of each kind was acknowledged.
+    fn has_each_kind(&self) -> bool {
+        let messages =
+            !self.sent.is_empty() && !self.spawned.is_empty() && self.settled.values().any(|ok| *ok);
+        messages && !self.labels.is_empty() && !self.granted.is_empty() && !self.revoked.is_empty()
+    }
+
     /// Adds what came later.
     fn add(&mut self, later: Self) {
         self.sent.extend(later.sent);
@@ -267,7 +274,7 @@ async fn request_to_be_let_in(url: &str, newcomer: &DeviceIdentity) -> Option<St
 /// Asks a fresh start about everything that the one before acknowledged.
 async fn check_over_the_gateway(client: &mut GatewayClient, last: &Acknowledged, all: &Acknowledged) {
     for run in last.sent.keys().chain(last.spawned.keys()) {
-        let ended = client.request("agent.wait", json!({ "runId": run, "timeoutMs": 10_000 })).await.unwrap();
+        let ended = client.request("agent.wait", json!({ "runId": run, "timeoutMs": 50_000 })).await.unwrap();
         let status = ended["status"].as_str().unwrap();
         assert!(status == "ok" || status == "error", "the acknowledged run {run} is {ended}");
         if let Some(was_ok) = last.settled.get(run) {
@@ -418,8 +425,13 @@ async fn nothing_acknowledged_is_lost_and_nothing_is_delivered_twice() {
     device::commit(&place.state_dir(), vec![Change::PutDevice(Box::new(owner))]).await;
     let (mut all, mut last) = (Acknowledged::default(), Acknowledged::default());
     let mut totals = Totals::default();
-    let mut newcomers = 1;
-    for cycle in 0..cycles {
+    let (mut kills, mut newcomers) = (0, 1);
+    // On a machine that is busy with other things less is acknowledged before a kill.
+    for cycle in 0..4 * cycles {
+        if cycle >= cycles && (cycles < CYCLES || all.has_each_kind() && totals.interrupted > 0) {
+            break;
+        }
+        kills += 1;
         let mut program = Program::start(BINARY, &place);
         if random.below(6) == 0 {
             // The moment is random on purpose: nothing is waited for.
@@ -448,12 +460,12 @@ async fn nothing_acknowledged_is_lost_and_nothing_is_delivered_twice() {
     totals.interrupted += ready.interrupted;
     let mut client = connect(&ready).await.unwrap();
     check_over_the_gateway(&mut client, &last, &all).await;
-    assert_eq!(program.terminate(Duration::from_secs(10)).await.unwrap(), Some(0));
+    assert_eq!(program.terminate(Duration::from_mins(1)).await.unwrap(), Some(0));
     check_the_store(&place, &all, &mut totals).await;
 
     let ok = all.settled.values().filter(|was_ok| **was_ok).count();
     eprintln!(
-        "kill loop: {cycles} kills ({} while starting); acknowledged: {} messages, {} spawns, {} ends ({ok} well), {} \
+        "kill loop: {kills} kills ({} while starting); acknowledged: {} messages, {} spawns, {} ends ({ok} well), {} \
          labels, {} grants, {} removals; {} runs interrupted, {} results read once and {} waiting, {} calls with \
          unknown outcome; lost: 0, twice: 0",
         totals.kills_in_start,

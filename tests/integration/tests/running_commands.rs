@@ -93,7 +93,7 @@ async fn output_is_sent_while_a_command_runs_and_it_is_interrupted() {
     let text = text_of(&result["data"]["result"]);
     assert!(text.starts_with("first\n[interrupted by a person with Ctrl-C; exit code 130"), "{text}");
     assert_eq!(result["data"]["isError"], true);
-    let waited = json!({ "runId": "the-run", "timeoutMs": 14_000 });
+    let waited = json!({ "runId": "the-run", "timeoutMs": 50_000 });
     assert_eq!(scene.client.request("agent.wait", waited).await.unwrap()["status"], "ok");
 
     let late = scene.serving.try_cli(&["commands", "interrupt", id.as_str().unwrap()]).await;

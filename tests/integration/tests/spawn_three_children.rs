@@ -206,7 +206,8 @@ async fn agent_answers_twice_and_agent_wait_only_watches() {
     let entries = ledger::transcript(served.host.store(), &session()).await;
     assert_eq!(entries.iter().filter(|entry| entry.body["role"] == "user").count(), 1);
 
-    let waited = client.request("agent.wait", json!({ "runId": "run-1", "timeoutMs": 5_000 })).await.unwrap();
+    let waited =
+        client.request("agent.wait", json!({ "runId": "run-1", "timeoutMs": 50_000 })).await.unwrap();
     assert_eq!(waited["status"], "ok");
     let waited =
         client.request("agent.wait", json!({ "runId": "no-such-run", "timeoutMs": 1 })).await.unwrap();

@@ -76,7 +76,7 @@ impl Scene {
         self.cli(&["approvals", "allow", &command, "--yes"]).await;
         let run = format!("run-of-{session}");
         let waited =
-            self.client.request("agent.wait", json!({ "runId": run, "timeoutMs": 14_000 })).await.unwrap();
+            self.client.request("agent.wait", json!({ "runId": run, "timeoutMs": 50_000 })).await.unwrap();
         assert_eq!(waited["status"], "ok", "{waited}");
     }
 
@@ -246,7 +246,7 @@ async fn an_orphan_in_a_session_of_its_own_decides_nothing() {
 async fn assert_that_a_person_decides(mut scene: Scene) {
     scene.cli(&["devices", "approve", &scene.request, "--yes"]).await;
     scene.cli(&["approvals", "allow", &scene.command, "--yes"]).await;
-    let run = json!({ "runId": "run-of-agent:main:other", "timeoutMs": 14_000 });
+    let run = json!({ "runId": "run-of-agent:main:other", "timeoutMs": 50_000 });
     assert_eq!(scene.client.request("agent.wait", run).await.unwrap()["status"], "ok");
     let stranger = DeviceIdentity::numbered(STRANGER);
     let options = ConnectOptions::default().device(&stranger).token(TOKEN).scopes(&["operator.admin"]);
@@ -304,7 +304,7 @@ async fn file_tools_write_neither_store_nor_configuration_nor_start_up_files() {
 
     scene.client.request("chat.send", params).await.unwrap();
     let waited =
-        scene.client.request("agent.wait", json!({ "runId": "files", "timeoutMs": 14_000 })).await.unwrap();
+        scene.client.request("agent.wait", json!({ "runId": "files", "timeoutMs": 50_000 })).await.unwrap();
 
     assert_eq!(waited["status"], "ok", "nobody was asked: {waited}");
     let history =
