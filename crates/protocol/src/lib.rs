@@ -12,6 +12,7 @@ pub mod device;
 pub mod dialect;
 pub mod error;
 pub mod event;
+pub mod field;
 pub mod frame;
 pub mod hello;
 pub mod ids;

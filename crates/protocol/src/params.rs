@@ -6,6 +6,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::device::DeviceId;
+use crate::field::Ignored;
+use crate::field::reasons::{
+    AlwaysFresh, AlwaysPrepared, NewestChangeFirst, NoJobs, NoProfiles, NoProviderKinds, OneAgent,
+};
 use crate::ids::{AgentId, RunId, SessionKey};
 use crate::scope::Scope;
 
@@ -71,9 +75,25 @@ params! {
         #[serde(default)] spawned_by: Option<SessionKey>,
         #[serde(default)] agent_id: Option<AgentId>,
         #[serde(default)] search: Option<String>,
-        #[serde(default)] archived: Option<bool>,
+        #[serde(default)] archived: Option<ArchivedFilter>,
+        #[serde(default)] sort_by: Option<Ignored<NewestChangeFirst>>,
+        #[serde(default)] require_last_interaction: Option<bool>,
+        #[serde(default)] board_face: Option<BoardFace>,
+        #[serde(default)] creator_id: Option<String>,
+        #[serde(default)] owner_id: Option<String>,
+        #[serde(default)] involving_profile_id: Option<String>,
+        #[serde(default)] involving_me: Option<Ignored<NoProfiles>>,
+        #[serde(default)] owner_first: Option<Ignored<NoProfiles>>,
+        #[serde(default)] include_people: Option<Ignored<NoProfiles>>,
+        #[serde(default)] configured_agents_only: Option<Ignored<OneAgent>>,
     }
-    /// `sessions.describe`, `sessions.messages.subscribe`, `sessions.messages.unsubscribe`.
+    /// `sessions.messages.subscribe`.
+    SessionsMessagesSubscribe {
+        key: SessionKey,
+        #[serde(default)] agent_id: Option<AgentId>,
+        #[serde(default)] include_approvals: Option<bool>,
+    }
+    /// `sessions.describe`, `sessions.messages.unsubscribe`.
     SessionRef {
         key: SessionKey,
         #[serde(default)] include_derived_titles: Option<bool>,
@@ -190,7 +210,33 @@ params! {
         #[serde(default)] source_reply_delivery_mode: Option<String>,
         #[serde(default)] internal_runtime_handoff_id: Option<String>,
     }
-    /// `models.list`, `commands.list`, `tools.catalog`, `cron.list` and other lists: what clients
+    /// `models.list`.
+    #[derive(Default)]
+    ModelsList {
+        #[serde(default)] agent_id: Option<AgentId>,
+        #[serde(default)] view: Option<ModelsView>,
+        #[serde(default)] refresh: Option<Ignored<AlwaysFresh>>,
+        #[serde(default)] prepared_only: Option<Ignored<AlwaysPrepared>>,
+        #[serde(default)] include_provider_capabilities: Option<Ignored<NoProviderKinds>>,
+    }
+    /// `cron.list`.
+    #[derive(Default)]
+    CronList {
+        #[serde(default)] limit: Option<u32>,
+        #[serde(default)] offset: Option<u32>,
+        #[serde(default)] agent_id: Option<Ignored<NoJobs>>,
+        #[serde(default)] include_disabled: Option<Ignored<NoJobs>>,
+        #[serde(default)] query: Option<Ignored<NoJobs>>,
+        #[serde(default)] enabled: Option<Ignored<NoJobs>>,
+        #[serde(default)] schedule_kind: Option<Ignored<NoJobs>>,
+        #[serde(default)] last_run_status: Option<Ignored<NoJobs>>,
+        #[serde(default)] trigger: Option<Ignored<NoJobs>>,
+        #[serde(default)] sort_by: Option<Ignored<NoJobs>>,
+        #[serde(default)] sort_dir: Option<Ignored<NoJobs>>,
+        #[serde(default)] compact: Option<Ignored<NoJobs>>,
+        #[serde(default)] include_delivery_previews: Option<Ignored<NoJobs>>,
+    }
+    /// `commands.list`, `tools.catalog` and other lists: what clients
     /// narrow them by. Nothing here has more entries than one answer holds.
     #[derive(Default)]
     ListOptions {
@@ -263,6 +309,54 @@ params! {
         #[serde(default)] tags: Option<Vec<String>>,
         #[serde(default)] session_key: Option<SessionKey>,
     }
+}
+
+/// Which sessions `sessions.list` lists: `true` for archived ones only, and `"all"` for archived ones, too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[allow(missing_docs, reason = "the names are the protocol's")]
+pub enum ArchivedFilter {
+    Archived(bool),
+    All(AllSessions),
+}
+
+impl ArchivedFilter {
+    /// Whether archived sessions are meant, or the others; `None` for both.
+    #[must_use]
+    pub fn archived(self) -> Option<bool> {
+        match self {
+            Self::Archived(archived) => Some(archived),
+            Self::All(AllSessions::All) => None,
+        }
+    }
+}
+
+/// The word `all`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs, reason = "the names are the protocol's")]
+pub enum AllSessions {
+    All,
+}
+
+/// How a session is shown by clients that have more than chats.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs, reason = "the names are the protocol's")]
+pub enum BoardFace {
+    Chat,
+    Dashboard,
+}
+
+/// Which models are listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[allow(missing_docs, reason = "the names are the protocol's")]
+pub enum ModelsView {
+    Default,
+    Configured,
+    ProviderConfig,
+    All,
 }
 
 /// The settings that `sessions.patch` may change. `spawnedBy`, `spawnDepth` and the other fields

@@ -163,7 +163,7 @@ rpc! { $
     /// Session events to this connection.
     SessionsSubscribe = "sessions.subscribe", read(), Look, InOrder, params::Empty => sessions::Subscribed;
     /// One session's transcript events to this connection.
-    SessionsMessagesSubscribe = "sessions.messages.subscribe", read(), Look, InOrder, params::SessionRef => sessions::Subscribed;
+    SessionsMessagesSubscribe = "sessions.messages.subscribe", read(), Look, InOrder, params::SessionsMessagesSubscribe => sessions::Subscribed;
     /// No more of them.
     SessionsMessagesUnsubscribe = "sessions.messages.unsubscribe", read(), Look, InOrder, params::SessionRef => sessions::Subscribed;
     /// A chat turn.
@@ -181,7 +181,7 @@ rpc! { $
     /// The agents.
     AgentsList = "agents.list", read(), Look, InOrder, params::ListOptions => agents::AgentsListResult;
     /// The models.
-    ModelsList = "models.list", read(), Look, Beside, params::ListOptions => agents::ModelsListResult;
+    ModelsList = "models.list", read(), Look, Beside, params::ModelsList => agents::ModelsListResult;
     /// The configuration, redacted.
     ConfigGet = "config.get", read(), Look, InOrder, params::Empty => system::ConfigGetResult;
     /// The tools.
@@ -199,7 +199,7 @@ rpc! { $
     /// Wait for one to be decided.
     ExecApprovalWaitDecision = "exec.approval.waitDecision", approvals(), Look, Beside, params::ExecApprovalWait => approvals::ExecApprovalWaitResult;
     /// Scheduled jobs; there are none.
-    CronList = "cron.list", read(), Look, InOrder, params::ListOptions => lists::CronListResult;
+    CronList = "cron.list", read(), Look, InOrder, params::CronList => lists::CronListResult;
     /// The scheduler; it has no jobs.
     CronStatus = "cron.status", read(), Look, InOrder, params::ListOptions => lists::CronStatusResult;
     /// Nodes; there are none.

@@ -306,6 +306,12 @@ pub struct SessionFilter {
     pub search: Option<String>,
     /// Only the one with exactly this label.
     pub label: Option<String>,
+    /// Only those that are archived, or only those that are not.
+    pub archived: Option<bool>,
+    /// Only those that had a run.
+    pub with_runs: bool,
+    /// So many of the newest are left out.
+    pub offset: u32,
     /// At most so many, newest first.
     pub limit: u32,
 }

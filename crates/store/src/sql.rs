@@ -51,7 +51,10 @@ macro_rules! session_list {
             " AND updated_at >= ?1 AND (?2 IS NULL OR agent = ?2) AND (?3 IS NULL OR parent = ?3) \
              AND (?4 IS NULL OR label = ?4) AND (?5 IS NULL OR instr(lower(key), ?5) > 0 \
              OR instr(lower(label), ?5) > 0 OR instr(lower(session_id), ?5) > 0) \
-             ORDER BY updated_at DESC LIMIT ?6"
+             AND (?6 IS NULL OR ?6 = CASE WHEN json_valid(settings) \
+             THEN COALESCE(settings ->> '$.archived', 0) ELSE 0 END) \
+             AND (NOT ?7 OR last_run IS NOT NULL) \
+             ORDER BY updated_at DESC LIMIT ?8 OFFSET ?9"
         )
     };
 }

@@ -1,7 +1,7 @@
 //! `models`.
 
 use serde_json::Value;
-use tidegate_protocol::params::ListOptions;
+use tidegate_protocol::params::ModelsList;
 use tidegate_protocol::payload::agents::{ModelListEntry, ModelsListResult};
 use tidegate_protocol::payload::surface_params::{AddProvider, ModelChoice, SecretParam, TakeServer};
 use tidegate_protocol::payload::surfaces::FoundServer;
@@ -75,7 +75,7 @@ fn shown(server: &FoundServer) -> String {
 }
 
 async fn list<W: Wire>(context: &mut Context<'_, W>) -> Result<(), Failure> {
-    let models = context.client.ask::<rpc::ModelsList>(&ListOptions::default()).await?;
+    let models = context.client.ask::<rpc::ModelsList>(&ModelsList::default()).await?;
     context.show(&models, || render(&models))
 }
 

@@ -1,6 +1,6 @@
 //! What the host of the gateway answers: models, configuration, log, secrets and the process.
 
-use tidegate_protocol::params::{Empty, ListOptions, LogsTail};
+use tidegate_protocol::params::{Empty, LogsTail, ModelsList};
 use tidegate_protocol::payload::agents::ModelsListResult;
 use tidegate_protocol::payload::files::{FilesListResult, SetAsideFileDetails};
 use tidegate_protocol::payload::surface_params::{AddProvider, ById, ModelChoice};
@@ -21,7 +21,7 @@ impl Caller {
 }
 
 impl Handler for rpc::ModelsList {
-    async fn handle(caller: &Caller, _: ListOptions) -> Result<ModelsListResult, ErrorShape> {
+    async fn handle(caller: &Caller, _: ModelsList) -> Result<ModelsListResult, ErrorShape> {
         caller.host().models().await
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use tidegate_protocol::params::{Empty, ListOptions};
+use tidegate_protocol::params::{CronList, Empty, ListOptions};
 use tidegate_protocol::payload::lists::{
     ChannelsStatusResult, CommandsListResult, CronListResult, CronStatusResult, NodeListResult,
     QuestionListResult, TaskSuggestionsListResult,
@@ -29,7 +29,7 @@ impl Handler for rpc::CommandsList {
 }
 
 impl Handler for rpc::CronList {
-    async fn handle(_: &Caller, params: ListOptions) -> Result<CronListResult, ErrorShape> {
+    async fn handle(_: &Caller, params: CronList) -> Result<CronListResult, ErrorShape> {
         Ok(CronListResult {
             jobs: Vec::new(),
             total: 0,

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tidegate_protocol::params::{
-    Empty, PATCHABLE, SessionRef, SessionsDelete, SessionsList, SessionsPatch, SessionsPreview, SessionsReset,
+    ArchivedFilter, Empty, PATCHABLE, SessionRef, SessionsDelete, SessionsList, SessionsMessagesSubscribe,
+    SessionsPatch, SessionsPreview, SessionsReset,
 };
 use tidegate_protocol::payload::sessions::{
     PreviewItem, SessionEntry, SessionModelDefaults, SessionPreview, SessionStatus, SessionsDeleteResult,
@@ -12,7 +13,7 @@ use tidegate_protocol::payload::sessions::{
     SessionsResetResult, Subscribed,
 };
 use tidegate_protocol::payload::system::StatusSession;
-use tidegate_protocol::{ErrorShape, SessionId, SessionKey, rpc, text};
+use tidegate_protocol::{ErrorShape, Scope, SessionId, SessionKey, UnixMillis, rpc, text};
 use tidegate_store::{Outcome, RunState, SessionFilter, SessionPatch, SessionRow, TranscriptEntry};
 
 use super::store_error;
@@ -27,48 +28,71 @@ const MAX_LISTED: u32 = 500;
 impl Handler for rpc::SessionsList {
     async fn handle(caller: &Caller, params: SessionsList) -> Result<SessionsListResult, ErrorShape> {
         let limit = params.limit.unwrap_or(100).clamp(1, MAX_LISTED);
+        let offset = params.offset.unwrap_or(0);
+        let with_message =
+            params.include_last_message == Some(true) || params.include_derived_titles == Some(true);
         let store = caller.gateway.inner().gatekeeper.store();
-        let active = params.active_minutes.map(|minutes| Duration::from_secs(u64::from(minutes) * 60));
-        let filter = SessionFilter {
-            agent: params.agent_id,
-            spawned_by: params.spawned_by,
-            updated_since: active.map(|since| {
-                let since = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
-                tidegate_protocol::UnixMillis(now::wall().0.saturating_sub(since))
-            }),
-            search: params.search,
-            label: params.label,
-            limit,
+        let mut rows = match filter(params) {
+            Some(filter) => {
+                // One more tells whether others follow.
+                let filter = SessionFilter { limit: limit + 1, offset, ..filter };
+                store.sessions(filter).await.map_err(|error| store_error(&error))?
+            }
+            None => Vec::new(),
         };
-        let rows = store.sessions(filter).await.map_err(|error| store_error(&error))?;
         let total = store.count_sessions().await.map_err(|error| store_error(&error))?;
+        let has_more = rows.len() > limit as usize;
+        rows.truncate(limit as usize);
         let mut sessions = Vec::with_capacity(rows.len());
         for row in &rows {
-            let mut entry = row_payload(row);
-            if params.include_last_message == Some(true) || params.include_derived_titles == Some(true) {
-                let last = store
-                    .transcript(row.session_id.clone(), None, 1)
-                    .await
-                    .map_err(|error| store_error(&error))?;
-                entry.last_message_preview =
-                    last.first().map(|entry| text::one_line(&plain_text(&entry.body), 200));
-            }
-            sessions.push(entry);
+            sessions.push(entry(caller, row, with_message).await?);
         }
         let count = u64::try_from(sessions.len()).unwrap_or(u64::MAX);
         Ok(SessionsListResult {
             ts: now::wall(),
             path: FILE.to_owned(),
             count,
-            total_count: total,
+            total_count: if has_more { total } else { u64::from(offset) + count },
             limit_applied: limit,
-            next_offset: None,
-            has_more: count < total && rows.len() == limit as usize,
+            next_offset: has_more.then(|| offset.saturating_add(limit)),
+            has_more,
             owners: Vec::new(),
             defaults: defaults(caller).await,
             sessions,
         })
     }
+}
+
+/// Which sessions are asked for; `None` when it can be none: no session here has a creator, another owner or
+/// a face of its own.
+fn filter(params: SessionsList) -> Option<SessionFilter> {
+    let SessionsList { creator_id, owner_id, involving_profile_id, board_face, .. } = &params;
+    if creator_id.is_some() || owner_id.is_some() || involving_profile_id.is_some() || board_face.is_some() {
+        return None;
+    }
+    let since = |minutes: u32| UnixMillis(now::wall().0.saturating_sub(u64::from(minutes) * 60_000));
+    Some(SessionFilter {
+        agent: params.agent_id,
+        spawned_by: params.spawned_by,
+        updated_since: params.active_minutes.map(since),
+        search: params.search,
+        label: params.label,
+        archived: params.archived.map_or(Some(false), ArchivedFilter::archived),
+        with_runs: params.require_last_interaction == Some(true),
+        ..SessionFilter::default()
+    })
+}
+
+/// A session as lists show it, with the beginning of its last message where it is asked for.
+async fn entry(caller: &Caller, row: &SessionRow, with_message: bool) -> Result<SessionEntry, ErrorShape> {
+    let mut entry = row_payload(row);
+    if with_message {
+        let store = caller.gateway.inner().gatekeeper.store();
+        let last = store.transcript(row.session_id.clone(), None, 1).await;
+        let last = last.map_err(|error| store_error(&error))?;
+        entry.last_message_preview = last.first().map(|entry| text::one_line(&plain_text(&entry.body), 200));
+    }
+    Ok(entry)
 }
 
 /// What sessions use when nobody chose.
@@ -85,7 +109,13 @@ impl Handler for rpc::SessionsDescribe {
     async fn handle(caller: &Caller, params: SessionRef) -> Result<SessionsDescribeResult, ErrorShape> {
         let store = caller.gateway.inner().gatekeeper.store();
         let row = store.session(params.key.clone()).await.map_err(|error| store_error(&error))?;
-        Ok(SessionsDescribeResult { ts: now::wall(), session: row.as_ref().map(row_payload) })
+        let with_message =
+            params.include_last_message == Some(true) || params.include_derived_titles == Some(true);
+        let session = match &row {
+            Some(row) => Some(entry(caller, row, with_message).await?),
+            None => None,
+        };
+        Ok(SessionsDescribeResult { ts: now::wall(), session })
     }
 }
 
@@ -226,8 +256,12 @@ impl Handler for rpc::SessionsSubscribe {
     }
 }
 
+/// Approvals come by `exec.approval.requested`, to who may decide about them.
 impl Handler for rpc::SessionsMessagesSubscribe {
-    async fn handle(caller: &Caller, params: SessionRef) -> Result<Subscribed, ErrorShape> {
+    async fn handle(caller: &Caller, params: SessionsMessagesSubscribe) -> Result<Subscribed, ErrorShape> {
+        if params.include_approvals == Some(true) && !caller.session.scopes().covers(&Scope::Approvals) {
+            return Err(caller.session.dialect().missing_scope(&Scope::Approvals));
+        }
         Ok(watch(caller, params.key, true))
     }
 }

@@ -173,7 +173,10 @@ fn list(connection: &Connection, filter: &SessionFilter) -> Result<Vec<SessionRo
         filter.spawned_by.as_ref().map(SessionKey::as_str),
         filter.label.as_deref(),
         filter.search.as_ref().map(|text| text.to_ascii_lowercase()),
+        filter.archived,
+        filter.with_runs,
         integer(u64::from(filter.limit)),
+        integer(u64::from(filter.offset)),
     );
     rows::all(connection, statement, params, rows::session)
 }

@@ -109,6 +109,30 @@ async fn sessions_are_listed_newest_first_and_filtered() {
     assert_eq!(list(recent).await.len(), 3);
     let one = store.sessions(SessionFilter { limit: 1, ..Default::default() }).await.expect("list");
     assert_eq!(one, all[..1]);
+    let next = SessionFilter { limit: 2, offset: 1, ..Default::default() };
+    assert_eq!(store.sessions(next).await.expect("list"), all[1..3]);
+    let with_runs = SessionFilter { with_runs: true, ..Default::default() };
+    assert_eq!(keys(&list(with_runs).await), [child_session("kid").as_str(), "agent:main:d"]);
+}
+
+#[tokio::test]
+async fn archived_sessions_are_listed_where_asked_for() {
+    let store = Store::in_memory().expect("store");
+    for (index, name) in ["agent:main:old", "agent:main:new"].iter().enumerate() {
+        store.ensure_session(key(name), fresh_id(name), at(10 + index as u64)).await.expect("made");
+    }
+    let archived = patch(json!({ "archived": true }));
+    store.patch_session(key("agent:main:old"), archived, at(5)).await.expect("patched");
+    let misleading = patch(json!({ "model": "\"archived\":true" }));
+    store.patch_session(key("agent:main:new"), misleading, at(6)).await.expect("patched");
+
+    let listed = async |archived: Option<bool>| {
+        let filter = SessionFilter { limit: 10, archived, ..SessionFilter::default() };
+        keys(&store.sessions(filter).await.expect("list")).join(" ")
+    };
+    assert_eq!(listed(Some(false)).await, "agent:main:new");
+    assert_eq!(listed(Some(true)).await, "agent:main:old");
+    assert_eq!(listed(None).await, "agent:main:new agent:main:old");
 }
 
 #[tokio::test]
