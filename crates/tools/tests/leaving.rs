@@ -13,6 +13,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use common::{AllowAll, Fixture, tool_host, until};
+use rustix::process::{Pid, Signal};
 use serde_json::json;
 
 /// Ways to stay: chains of processes that replace themselves, forks of forks, sessions of their own,
@@ -79,7 +80,7 @@ async fn what_wants_to_stay_ends_with_its_command() {
         let stop = if way / STAYING.len() % 2 == 1 { "kill -STOP -1; " } else { "" };
         let command = command(&fixture, way, &format!("sleep 0.02; {stop}exit 4"));
 
-        let output = fixture.call("exec", json!({"command": command, "timeoutSeconds": 10})).await;
+        let output = fixture.call("exec", json!({"command": command, "timeoutSeconds": 120})).await;
 
         assert!(output.text.contains("[exit code 4"), "{}", output.text);
         assert_eq!(processes_in(&fixture.workspace()), [""; 0], "after the command's end, round {way}");
@@ -129,17 +130,40 @@ async fn what_wants_to_stay_ends_with_a_killed_host() {
     println!("after a killed host everything was gone within {longest:?}");
 }
 
+#[tokio::test]
+async fn what_wants_to_stay_ends_when_run_tool_is_killed() {
+    let fixture = Fixture::new();
+    for way in 0..number("TIDEGATE_ENDINGS", 20) {
+        let command = command(&fixture, way, "sleep 600");
+        let call = fixture.call("exec", json!({"command": command}));
+        let kill = async {
+            until("it stays", || fixture.workspace().join("started").exists()).await;
+            let [run_tool] = children()[..] else { panic!("not one child: {:?}", children()) };
+            let run_tool = Pid::from_raw(run_tool).expect("a process");
+            rustix::process::kill_process(run_tool, Signal::KILL).expect("killed");
+        };
+
+        let (output, ()) = tokio::join!(call, kill);
+
+        assert!(!output.text.contains("could not be ended"), "{}", output.text);
+        assert_eq!(processes_in(&fixture.workspace()), [""; 0], "after run-tool was killed, round {way}");
+    }
+}
+
+/// The processes that this one started.
+fn children() -> Vec<i32> {
+    let threads = fs::read_dir("/proc/self/task").expect("threads").flatten();
+    let lists = threads.map(|thread| fs::read_to_string(thread.path().join("children")).unwrap_or_default());
+    lists.flat_map(|list| list.split_ascii_whitespace().flat_map(str::parse).collect::<Vec<_>>()).collect()
+}
+
 /// What is counted before and after.
 async fn belongings(fixture: &Fixture) -> BTreeMap<&'static str, usize> {
     // It closes its descriptors beside the command's result.
     until("the watcher has ended", || !threads().contains(&"trigger-files".to_owned())).await;
     let entries = |path: &Path| fs::read_dir(path).expect("a directory").count();
-    let children = fs::read_dir("/proc/self/task").expect("threads").flatten().map(|thread| {
-        let list = fs::read_to_string(thread.path().join("children")).unwrap_or_default();
-        list.split_ascii_whitespace().count()
-    });
     BTreeMap::from([
-        ("children", children.sum()),
+        ("children", children().len()),
         ("processes in the workspace", processes_in(&fixture.workspace()).len()),
         ("descriptors", entries(Path::new("/proc/self/fd"))),
         ("mounts", fs::read_to_string("/proc/self/mountinfo").expect("mounts").lines().count()),

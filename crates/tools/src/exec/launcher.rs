@@ -13,6 +13,8 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::approved::ApprovedPlan;
+#[cfg(target_os = "linux")]
+use super::first_process::FirstProcess;
 use super::live::Live;
 use super::output::Output;
 use crate::run_tool::end_session;
@@ -141,6 +143,8 @@ struct Supervised {
     live: Option<Live>,
     interrupts: u32,
     started: Option<(i32, Applied)>,
+    #[cfg(target_os = "linux")]
+    first_process: Option<FirstProcess>,
     ended: Option<(Option<i32>, Option<i32>)>,
     disk_full: bool,
     memory: Option<u64>,
@@ -181,6 +185,8 @@ impl Supervised {
             live,
             interrupts: 0,
             started: None,
+            #[cfg(target_os = "linux")]
+            first_process: None,
             ended: None,
             disk_full: false,
             memory: None,
@@ -226,6 +232,10 @@ impl Supervised {
         match serde_json::from_str(line) {
             Ok(Status::Started { process, applied }) => {
                 tracing::debug!(process, ?applied, "a command was started");
+                #[cfg(target_os = "linux")]
+                if let Applied::Sandbox { .. } = applied {
+                    self.first_process = FirstProcess::of(process);
+                }
                 self.started = Some((process, applied));
             }
             Ok(Status::Ended { code, signal, disk_full, memory, network }) => {
@@ -257,13 +267,18 @@ impl Supervised {
 
     /// Collects what is left when `run-tool` has ended.
     async fn finish(mut self, asked_to_end: Option<End>) -> Result<Finished, LaunchError> {
-        let all_gone = self.ended.is_some() || self.refused.is_some();
+        let mut all_gone = self.ended.is_some() || self.refused.is_some();
         if !all_gone {
             let (session, command) = (self.child.id(), self.started.map(|(process, _)| process));
             let session = session.and_then(|id| i32::try_from(id).ok());
             if let Some(session) = session {
                 // Its number stays its own until it is waited for below.
                 let _ = tokio::task::spawn_blocking(move || end_session(session, command)).await;
+            }
+            #[cfg(target_os = "linux")]
+            if let Some(first) = self.first_process.take() {
+                let ended = tokio::task::spawn_blocking(move || first.end(PATIENCE));
+                all_gone = ended.await.unwrap_or(false);
             }
         }
         self.lifeline = None;

@@ -2,6 +2,8 @@
 
 mod approved;
 mod environment;
+#[cfg(target_os = "linux")]
+mod first_process;
 mod git_identity;
 mod guards;
 mod launcher;
