@@ -1,5 +1,5 @@
 """Real foreign programs against a freshly built gateway: OpenClaw's command line and terminal
-interface (2026.4.1 and 2026.9.6), and a model proxy.
+interface (2026.4.1 and 2026.9.6), the contract that it publishes, and a model proxy.
 
 Prints one line for each check, and `N passed, N failed` at the end.
 """
@@ -13,6 +13,7 @@ import checks_command_line as command_line
 import checks_devices as devices
 import checks_model_proxy as model_proxy
 import checks_programs as programs
+import checks_published_contract as published_contract
 import checks_terminal as terminal
 import checks_tools as tools
 import foreign
@@ -106,6 +107,13 @@ def scripts(bench: Bench) -> None:
         programs.bound_to_executable_and_script(bench.report, bench.gateway, bench.directory / "programs")
 
 
+def contract(bench: Bench) -> None:
+    report = bench.report
+    with report.group("the published contract"):
+        token = programs.openclaw_with_a_token(report, bench.gateway, "full", pairing=True)
+        published_contract.every_frame(report, bench.gateway, token, bench.directory / "contract")
+
+
 def proxy(bench: Bench) -> None:
     report = bench.report
     running = model_proxy.Proxy(bench.directory, bench.binaries)
@@ -133,7 +141,7 @@ def short(bench: Bench) -> None:
         bench.silence(*DECISIONS, "program-token.made")
 
 
-SUITES: dict[str, Callable[[Bench], None]] = {"4.1": release_4_1, "9.6": release_9_6, "scripts": scripts, "proxy": proxy}
+SUITES: dict[str, Callable[[Bench], None]] = {"4.1": release_4_1, "9.6": release_9_6, "scripts": scripts, "contract": contract, "proxy": proxy}
 
 
 def install(suites: list[str]) -> None:
@@ -142,8 +150,11 @@ def install(suites: list[str]) -> None:
         # Devices that wait are always 2026.4.1, which is the one that sends them.
         RELEASE_4_1.install()
         RELEASE_9_6.install()
-    if "scripts" in suites:
+    if "scripts" in suites or "contract" in suites:
         RELEASE_9_6.node_package.install()
+    if "contract" in suites:
+        foreign.GATEWAY_PROTOCOL.install()
+        foreign.AJV.install()
     if "proxy" in suites:
         foreign.NODE_24.install()
         foreign.AIMOCK.install()

@@ -1,7 +1,7 @@
 //! What the runtime tells whoever listens: the gateway turns these into protocol events.
 
 use serde_json::Value;
-use tidegate_protocol::{RunId, SessionKey, UnixMillis};
+use tidegate_protocol::{RunId, SessionId, SessionKey, UnixMillis};
 use tidegate_store::{Outcome, RunRow, TranscriptEntry};
 
 /// One thing that happened in a run or session. Sent after the commit that made it true.
@@ -11,6 +11,8 @@ pub struct RuntimeEvent {
     pub run: RunId,
     /// Its session.
     pub session: SessionKey,
+    /// The transcript that it writes to.
+    pub session_id: SessionId,
     /// The session that spawned it.
     pub spawned_by: Option<SessionKey>,
     /// When.

@@ -191,9 +191,15 @@ impl RunHandle {
     pub(crate) fn emit(&self, at: UnixMillis, what: What) {
         let mut seq = lock(&self.seq);
         *seq += 1;
-        let (run, session) = (self.id().clone(), self.session().clone());
-        let event =
-            RuntimeEvent { run, session, spawned_by: self.parent_session().cloned(), at, seq: *seq, what };
+        let event = RuntimeEvent {
+            run: self.id().clone(),
+            session: self.session().clone(),
+            session_id: self.row.session_id.clone(),
+            spawned_by: self.parent_session().cloned(),
+            at,
+            seq: *seq,
+            what,
+        };
         // Nobody listening is no failure: the store has it.
         let _ = self.events.send(Arc::new(event));
     }

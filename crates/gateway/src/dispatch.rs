@@ -55,7 +55,7 @@ impl Reply {
 
     pub(crate) fn send(self, outbox: &Outbox) {
         if let Some(frame) = self.0 {
-            outbox.send(frame);
+            outbox.answer(frame);
         }
     }
 }

@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use tidegate_agent::Runtime;
 use tidegate_agent::model::ModelDirectory;
+use tidegate_agent::{Runtime, WaitOutcome};
 use tidegate_peers::{LocalSocket, PeerLookup};
 use tidegate_protocol::payload::events::{ChangedEvent, TickEvent};
 use tidegate_protocol::payload::surfaces::{GatewayStatus, OwnClient};
-use tidegate_protocol::{ErrorShape, event, limits};
+use tidegate_protocol::{ErrorShape, RunId, event, limits};
 use tidegate_store::Store;
 use tidegate_trust::Authority;
 use tidegate_trust::decision::Desktop;
@@ -26,8 +26,10 @@ use crate::descriptors;
 use crate::gatekeeper::Gatekeeper;
 use crate::host::Host;
 use crate::hub::{Audience, Hub};
+use crate::methods::store_error;
 use crate::now;
 use crate::receive_budget::ReceiveBudget;
+use crate::runtime_events::{Forwarder, RunEnds};
 use crate::transport::{ChannelClient, channel};
 use crate::unsaved::UnsavedChanges;
 use crate::wishes::Wishes;
@@ -79,6 +81,7 @@ pub(crate) struct Inner {
     pub(crate) receive_budget: ReceiveBudget,
     pub(crate) host: Arc<dyn Host>,
     pub(crate) runtime: OnceLock<Runtime>,
+    run_ends: OnceLock<RunEnds>,
     pub(crate) models: OnceLock<Arc<dyn ModelDirectory>>,
     pub(crate) version: &'static str,
     pub(crate) boot: String,
@@ -123,6 +126,7 @@ impl Gateway {
             receive_budget: ReceiveBudget::new(limits::MAX_UNFINISHED_BYTES),
             host: parts.host,
             runtime: OnceLock::new(),
+            run_ends: OnceLock::new(),
             models: OnceLock::new(),
             version: parts.version,
             boot: parts.boot,
@@ -148,12 +152,13 @@ impl Gateway {
         // A second call finds the runtime set and changes nothing.
         let _ = self.0.models.set(models);
         self.0.gatekeeper.attach(runtime.clone());
-        let events = runtime.events();
+        let (forwarder, run_ends) = Forwarder::new(self.clone(), runtime.events());
+        // Before the runtime: who finds that can wait for its events.
+        let _ = self.0.run_ends.set(run_ends);
         if self.0.runtime.set(runtime).is_err() {
             return;
         }
-        let forwarder =
-            ending(self.0.forwarder_ended.clone(), crate::runtime_events::forward(self.clone(), events));
+        let forwarder = ending(self.0.forwarder_ended.clone(), forwarder.forward());
         let forwarder = self.0.tasks.spawn(forwarder);
         *self.0.forwarder.lock().unwrap_or_else(PoisonError::into_inner) = Some(forwarder);
         self.0.tasks.spawn(ending(self.0.tick_ended.clone(), tick(self.clone())));
@@ -169,6 +174,27 @@ impl Gateway {
     /// The runtime, once there is one.
     pub(crate) fn runtime(&self) -> Result<&Runtime, ErrorShape> {
         self.0.runtime.get().ok_or_else(|| ErrorShape::unavailable("the gateway is starting"))
+    }
+
+    /// Waits until a run has ended, at most for `timeout`, and until every connection that gets its last
+    /// events has them in its outbox: an answer comes after them.
+    pub(crate) async fn wait_for_run(
+        &self,
+        run: RunId,
+        timeout: Duration,
+    ) -> Result<WaitOutcome, ErrorShape> {
+        let ended = async {
+            let outcome =
+                self.runtime()?.wait(run.clone(), timeout).await.map_err(|error| store_error(&error))?;
+            if let (WaitOutcome::Ended(_), Some(run_ends)) = (&outcome, self.0.run_ends.get()) {
+                run_ends.sent(run).await;
+            }
+            Ok(outcome)
+        };
+        tokio::select! {
+            () = self.0.stop.cancelled() => Err(ErrorShape::unavailable("the gateway is stopping")),
+            ended = ended => ended,
+        }
     }
 
     /// Whether requests are served.

@@ -3,17 +3,15 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bytes::Bytes;
-use serde::Serialize;
 use tidegate_protocol::event::{self, EventType};
-use tidegate_protocol::frame::{EventFrame, StateVersion};
+use tidegate_protocol::frame::{EventText, StateVersion};
 use tidegate_protocol::payload::events::{PresenceEvent, ShutdownEvent};
 use tidegate_protocol::payload::system::PresenceEntry;
 use tidegate_protocol::{CloseCode, CloseFrame, ConnectionId, Event, SessionKey};
 use tidegate_trust::{Principal, Session};
 
 use crate::now;
-use crate::outbox::Outbox;
+use crate::outbox::{Outbox, WhenBehind};
 
 #[derive(Debug)]
 struct Entry {
@@ -34,9 +32,22 @@ impl Entry {
 struct State {
     entries: HashMap<ConnectionId, Entry>,
     presence: VecDeque<Present>,
-    seq: u64,
     presence_version: u64,
     health_version: u64,
+}
+
+impl State {
+    fn recipients<'a>(&'a self, event: Event, audience: Audience<'a>) -> impl Iterator<Item = &'a Entry> {
+        self.entries.values().filter(move |entry| {
+            entry.session.receives(event)
+                && match audience {
+                    Audience::Everyone => true,
+                    Audience::Watchers(session) => entry.watches(session),
+                    Audience::ToolEvents => entry.tool_events,
+                    Audience::Windows => entry.session.principal() == &Principal::Window,
+                }
+        })
+    }
 }
 
 /// A line of presence, and whose it is.
@@ -54,13 +65,13 @@ const PRESENCE_LIFE: std::time::Duration = std::time::Duration::from_mins(5);
 /// Whom an event is for.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Audience<'a> {
-    /// Everyone whose scopes allow it; numbered.
+    /// Everyone whose scopes allow it.
     Everyone,
-    /// Connections that watch a session; not numbered.
+    /// Connections that watch a session.
     Watchers(&'a SessionKey),
-    /// Connections that declared `tool-events`; not numbered.
+    /// Connections that declared `tool-events`.
     ToolEvents,
-    /// Windows of the desktop; not numbered.
+    /// Windows of the desktop.
     Windows,
 }
 
@@ -175,48 +186,41 @@ impl Hub {
     /// Sends an event to everyone whom it is for.
     pub(crate) fn publish<E: EventType>(&self, payload: &E::Payload, audience: Audience<'_>) {
         let is_droppable = matches!(E::EVENT, Event::Presence | Event::Tick | Event::Health);
-        self.deliver(E::EVENT, payload, audience, is_droppable);
+        let when_behind = if is_droppable { WhenBehind::Drop } else { WhenBehind::Keep };
+        self.deliver::<E>(payload, audience, when_behind);
     }
 
     /// The same for an event that a slow reader can do without.
     pub(crate) fn publish_droppable<E: EventType>(&self, payload: &E::Payload, audience: Audience<'_>) {
-        self.deliver(E::EVENT, payload, audience, true);
+        self.deliver::<E>(payload, audience, WhenBehind::Drop);
     }
 
-    fn deliver(&self, event: Event, payload: &impl Serialize, audience: Audience<'_>, is_droppable: bool) {
-        let mut state = self.lock();
-        if state.entries.is_empty() {
-            return;
-        }
-        let seq = matches!(audience, Audience::Everyone).then(|| {
-            state.seq += 1;
-            state.seq
-        });
-        let versions = StateVersion { presence: state.presence_version, health: state.health_version };
-        let versions = matches!(event, Event::Presence | Event::Health).then_some(&versions);
-        let is_for = |entry: &Entry| {
-            entry.session.receives(event)
-                && match audience {
-                    Audience::Everyone => true,
-                    Audience::Watchers(session) => entry.watches(session),
-                    Audience::ToolEvents => entry.tool_events,
-                    Audience::Windows => entry.session.principal() == &Principal::Window,
-                }
-        };
-        let mut recipients = state.entries.values().filter(|entry| is_for(entry)).peekable();
+    fn deliver<E: EventType>(&self, payload: &E::Payload, audience: Audience<'_>, when_behind: WhenBehind) {
+        let state = self.lock();
+        let mut recipients = state.recipients(E::EVENT, audience).peekable();
         if recipients.peek().is_none() {
             return;
         }
-        let Ok(text) = serde_json::to_vec(&EventFrame::new(event, payload, seq, versions)) else {
-            tracing::error!(event = event.name(), "an event could not be written");
+        let versions = StateVersion { presence: state.presence_version, health: state.health_version };
+        let versions = matches!(E::EVENT, Event::Presence | Event::Health).then_some(&versions);
+        let Ok(event) = EventText::new::<E>(payload, versions) else {
+            tracing::error!(event = E::EVENT.name(), "an event could not be written");
             return;
         };
-        let text = Bytes::from(text);
         for entry in recipients {
-            match is_droppable {
-                true => entry.outbox.send_if_idle(text.clone()),
-                false => entry.outbox.send(text.clone()),
-            }
+            entry.outbox.event(event.clone(), when_behind);
+        }
+    }
+
+    /// Whether anyone gets the events of a session's watchers.
+    pub(crate) fn is_watched(&self, session: &SessionKey) -> bool {
+        self.lock().recipients(Event::SessionMessage, Audience::Watchers(session)).next().is_some()
+    }
+
+    /// Events of runs were dropped before anyone could get them: whoever gets such events sees a gap.
+    pub(crate) fn skip_run_events(&self) {
+        for entry in self.lock().recipients(Event::Agent, Audience::Everyone) {
+            entry.outbox.skip_event();
         }
     }
 

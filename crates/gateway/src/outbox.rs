@@ -4,15 +4,38 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
+use tidegate_protocol::frame::{EventNumber, EventNumbers, EventText};
 use tidegate_protocol::{CloseCode, CloseFrame, limits};
 use tokio::sync::{Notify, mpsc};
 
 /// What waits to be written to a connection.
 #[derive(Debug)]
 pub(crate) enum Outgoing {
-    Frame(Bytes),
+    Answer(Bytes),
+    /// Made into a frame when it is written, so that connections share what waits.
+    Event(EventText, EventNumber),
     /// Everything before it is written first.
     Close(CloseFrame),
+}
+
+impl Outgoing {
+    /// How much of what may be buffered it takes.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::Answer(frame) => frame.len(),
+            Self::Event(event, _) => event.shared_bytes(),
+            Self::Close(_) => 0,
+        }
+    }
+}
+
+/// What becomes of an event when the reader is behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WhenBehind {
+    /// It is kept; a reader that is too far behind is closed.
+    Keep,
+    /// It is dropped, and the gap in the numbers says so.
+    Drop,
 }
 
 /// The sending side of one connection.
@@ -20,6 +43,8 @@ pub(crate) enum Outgoing {
 pub(crate) struct Outbox {
     frames: mpsc::Sender<Outgoing>,
     buffered: AtomicUsize,
+    /// Held while an event is queued: numbers and order agree.
+    numbers: Mutex<EventNumbers>,
     revoked: AtomicBool,
     closing: Mutex<Option<CloseFrame>>,
     close: Notify,
@@ -34,6 +59,7 @@ impl Outbox {
         let outbox = Self {
             frames,
             buffered: AtomicUsize::new(0),
+            numbers: Mutex::default(),
             revoked: AtomicBool::new(false),
             closing: Mutex::new(None),
             close: Notify::new(),
@@ -42,32 +68,47 @@ impl Outbox {
         (Arc::new(outbox), receiver)
     }
 
-    /// Queues a frame. A reader that is too slow is closed.
-    pub(crate) fn send(&self, frame: Bytes) {
+    /// Queues an answer. A reader that is too slow is closed.
+    pub(crate) fn answer(&self, frame: Bytes) {
+        self.queue(Outgoing::Answer(frame));
+    }
+
+    /// Numbers an event and queues it. This is the one place where a connection gets events.
+    pub(crate) fn event(&self, event: EventText, when_behind: WhenBehind) {
+        let mut numbers = self.numbers.lock().unwrap_or_else(PoisonError::into_inner);
+        let number = numbers.take();
+        if when_behind == WhenBehind::Keep || !self.is_behind() {
+            self.queue(Outgoing::Event(event, number));
+        }
+    }
+
+    /// Leaves a number out: an event was dropped before it could be queued.
+    pub(crate) fn skip_event(&self) {
+        self.numbers.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
+    fn is_behind(&self) -> bool {
+        self.frames.capacity() <= limits::MAX_BUFFERED_FRAMES / 2
+            || self.buffered.load(Ordering::Relaxed) >= limits::MAX_BUFFERED_BYTES / 4
+    }
+
+    fn queue(&self, outgoing: Outgoing) {
         if self.is_revoked() {
             return;
         }
-        let length = frame.len();
-        let buffered = self.buffered.fetch_add(length, Ordering::Relaxed) + length;
-        let one_large_answer = buffered == length;
+        let bytes = outgoing.bytes();
+        let buffered = self.buffered.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        let one_large_answer = buffered == bytes;
         if (buffered > limits::MAX_BUFFERED_BYTES && !one_large_answer)
-            || self.frames.try_send(Outgoing::Frame(frame)).is_err()
+            || self.frames.try_send(outgoing).is_err()
         {
             self.close_now(CloseFrame::new(CloseCode::Policy, "slow consumer"));
         }
     }
 
-    /// Queues a frame that nobody misses, unless the reader is behind.
-    pub(crate) fn send_if_idle(&self, frame: Bytes) {
-        let has_room = self.frames.capacity() > limits::MAX_BUFFERED_FRAMES / 2;
-        if has_room && self.buffered.load(Ordering::Relaxed) < limits::MAX_BUFFERED_BYTES / 4 {
-            self.send(frame);
-        }
-    }
-
-    /// A frame was written.
-    pub(crate) fn written(&self, length: usize) {
-        self.buffered.fetch_sub(length, Ordering::Relaxed);
+    /// What took so many bytes was written.
+    pub(crate) fn written(&self, bytes: usize) {
+        self.buffered.fetch_sub(bytes, Ordering::Relaxed);
     }
 
     /// Closes after what is queued was written.
@@ -127,33 +168,72 @@ impl Outbox {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+    use tidegate_protocol::event;
+    use tidegate_protocol::payload::events::ShutdownEvent;
+
     use super::*;
 
+    fn event(reason: &str) -> EventText {
+        let payload = ShutdownEvent { reason: reason.to_owned(), restart_expected_ms: None };
+        EventText::new::<event::Shutdown>(&payload, None).expect("JSON")
+    }
+
+    fn queued(queue: &mut mpsc::Receiver<Outgoing>) -> Vec<Value> {
+        let mut frames = Vec::new();
+        while let Ok(outgoing) = queue.try_recv() {
+            let frame = match outgoing {
+                Outgoing::Answer(frame) => frame.into(),
+                Outgoing::Event(event, number) => event.numbered(number),
+                Outgoing::Close(close) => panic!("{close:?}"),
+            };
+            frames.push(serde_json::from_slice(&frame).expect("JSON"));
+        }
+        frames
+    }
+
     #[test]
-    fn a_slow_reader_loses_droppable_frames_and_stays_connected() {
+    fn a_slow_reader_loses_droppable_events_and_stays_connected() {
         let (outbox, mut queue) = Outbox::new();
         for _ in 0..10 * limits::MAX_BUFFERED_FRAMES {
-            outbox.send_if_idle(Bytes::from_static(b"update"));
+            outbox.event(event("update"), WhenBehind::Drop);
         }
-        outbox.send(Bytes::from_static(b"result"));
+        outbox.event(event("result"), WhenBehind::Keep);
 
-        let mut frames = Vec::new();
-        while let Ok(Outgoing::Frame(frame)) = queue.try_recv() {
-            frames.push(frame);
-        }
-        assert_eq!(frames.last().map(|frame| &frame[..]), Some(&b"result"[..]));
+        let frames = queued(&mut queue);
+        let last = frames.last().expect("a frame");
+        assert_eq!(last["payload"]["reason"], "result");
+        assert_eq!(last["seq"], 10 * limits::MAX_BUFFERED_FRAMES + 1, "the gap shows what was dropped");
         assert!(frames.len() <= limits::MAX_BUFFERED_FRAMES / 2 + 1, "{} frames", frames.len());
         assert!(outbox.closing.lock().is_ok_and(|closing| closing.is_none()));
     }
 
     #[test]
-    fn large_droppable_frames_stay_below_a_quarter_of_the_limit() {
+    fn large_droppable_events_stay_below_a_quarter_of_the_limit() {
         let (outbox, _queue) = Outbox::new();
-        let update = Bytes::from(vec![b'y'; 8 * 1024]);
+        let update = event(&"y".repeat(8 * 1024));
         for _ in 0..limits::MAX_BUFFERED_FRAMES {
-            outbox.send_if_idle(update.clone());
+            outbox.event(update.clone(), WhenBehind::Drop);
         }
         let buffered = outbox.buffered.load(Ordering::Relaxed);
-        assert!(buffered <= limits::MAX_BUFFERED_BYTES / 4 + update.len(), "{buffered} bytes");
+        assert!(buffered <= limits::MAX_BUFFERED_BYTES / 4 + update.shared_bytes(), "{buffered} bytes");
+    }
+
+    #[test]
+    fn events_from_many_threads_are_queued_in_the_order_of_their_numbers() {
+        let (outbox, mut queue) = Outbox::new();
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..50 {
+                        outbox.event(event("one of many"), WhenBehind::Keep);
+                        outbox.answer(Bytes::from_static(b"{}"));
+                    }
+                });
+            }
+        });
+        let frames = queued(&mut queue);
+        let numbers: Vec<_> = frames.iter().filter_map(|frame| frame["seq"].as_u64()).collect();
+        assert_eq!(numbers, (1..=200).collect::<Vec<_>>());
     }
 }

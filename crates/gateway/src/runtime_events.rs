@@ -1,164 +1,49 @@
 //! What the runtime tells, as the protocol's events (protocol section 16).
 
-use std::collections::HashMap;
-use std::sync::Arc;
-use std::time::Duration;
+mod forwarder;
+mod run_ends;
 
-use tidegate_agent::event::{RuntimeEvent, What};
+use tidegate_agent::event::RuntimeEvent;
 use tidegate_protocol::payload::chat::{ChatMessage, ContentBlock, MessageRole};
 use tidegate_protocol::payload::events::{
     AgentData, AgentEvent, ChatEvent, ChatState, SessionMessageEvent, SessionsChangedEvent, ToolResult,
 };
 use tidegate_protocol::{RunId, SessionKey, UnixMillis, event};
-use tidegate_store::{Outcome, RunRow, SessionRow};
-use tokio::sync::broadcast;
-use tokio::sync::broadcast::error::RecvError;
-use tokio_util::task::TaskTracker;
+use tidegate_store::{Outcome, RunRow, SessionRow, TranscriptEntry};
+
+pub(crate) use forwarder::Forwarder;
+use forwarder::Shown;
+pub(crate) use run_ends::RunEnds;
 
 use crate::gateway::{Gateway, Inner};
 use crate::hub::Audience;
 use crate::methods::sessions::{entry_payload, row_payload};
 use crate::now;
 
-/// A `chat` delta carries the whole text so far, so not every piece needs one.
-const DELTA_INTERVAL: Duration = Duration::from_millis(150);
-/// How long after its acceptance a run's end is told at the earliest. OpenClaw's terminal interface
-/// shows a run as waiting for ever when its end comes together with the acknowledgement of the
-/// message, as it does from a model that answers at once.
-const EARLIEST_END: Duration = Duration::from_millis(200);
-
-/// The text of a run as clients have it.
-#[derive(Default)]
-struct Shown {
-    text: Arc<str>,
-    sent: usize,
-    at: UnixMillis,
-}
-
-/// Forwards events until the gateway stops, and then what has happened so far.
-pub(crate) async fn forward(gateway: Gateway, mut events: broadcast::Receiver<Arc<RuntimeEvent>>) {
-    let mut shown: HashMap<RunId, Shown> = HashMap::new();
-    let late_ends = TaskTracker::new();
-    loop {
-        let event = tokio::select! {
-            biased;
-            event = events.recv() => event,
-            () = gateway.inner().stop.cancelled() => break,
-        };
-        match event {
-            Ok(event) => forward_one(&gateway, &event, &mut shown, &late_ends).await,
-            // What was missed is in the transcript; clients read it again with the next final.
-            Err(RecvError::Lagged(missed)) => {
-                tracing::warn!(missed, "events of runs were dropped: too many at once")
-            }
-            Err(RecvError::Closed) => break,
-        }
+async fn appended(gateway: &Gateway, event: &RuntimeEvent, entry: &TranscriptEntry) {
+    let inner = gateway.inner();
+    if !inner.hub.is_watched(&event.session) {
+        return;
     }
-    late_ends.close();
-    late_ends.wait().await;
+    let row = inner.gatekeeper.store().session(event.session.clone()).await;
+    let payload = SessionMessageEvent {
+        session_key: event.session.clone(),
+        agent_id: event.session.agent(),
+        message: entry_payload(entry),
+        message_id: entry.id.clone(),
+        message_seq: entry.seq,
+        session: row.ok().flatten().as_ref().map(row_payload),
+    };
+    inner.hub.publish::<event::SessionMessage>(&payload, Audience::Watchers(&event.session));
 }
 
-async fn forward_one(
+async fn ended(
     gateway: &Gateway,
-    event: &Arc<RuntimeEvent>,
-    shown: &mut HashMap<RunId, Shown>,
-    late_ends: &TaskTracker,
+    event: &RuntimeEvent,
+    outcome: Outcome,
+    run: &RunRow,
+    shown: Option<Shown>,
 ) {
-    let inner = gateway.inner();
-    match &event.what {
-        What::Accepted => inner.gatekeeper.changed(),
-        What::Started => {
-            inner.gatekeeper.changed();
-            let data = AgentData { started_at: Some(event.at), ..phase("start") };
-            agent(inner, event, "lifecycle", data);
-            phase_changed(gateway, event, "start").await;
-        }
-        What::ModelChosen { model } => {
-            let (provider, model) = model.split_once('/').unwrap_or(("", model));
-            let (provider, model) = (Some(provider.to_owned()), Some(model.to_owned()));
-            agent(inner, event, "lifecycle", AgentData { provider, model, ..phase("model") });
-        }
-        What::Text { text, delta } => {
-            let (so_far, delta) = (Some(text.to_string()), Some(delta.clone()));
-            agent(inner, event, "assistant", AgentData { text: so_far, delta, ..AgentData::default() });
-            let shown = shown.entry(event.run.clone()).or_default();
-            // A new answer of the same run begins anew.
-            if !text.starts_with(&*shown.text) {
-                shown.sent = 0;
-            }
-            shown.text = text.clone();
-            if event.at.since(shown.at) >= DELTA_INTERVAL {
-                delta_event(inner, event, shown);
-            }
-        }
-        What::ToolStarted { call_id, name, arguments } => {
-            if let Some(shown) = shown.get_mut(&event.run) {
-                delta_event(inner, event, shown);
-            }
-            let args = Some(arguments.clone()).filter(|arguments| !arguments.is_null());
-            tool(inner, event, AgentData { args, ..tool_phase("start", name, call_id) });
-        }
-        What::ToolUpdated { call_id, name, text } => {
-            let partial_result = Some(tool_result(text));
-            tool_update(inner, event, AgentData { partial_result, ..tool_phase("update", name, call_id) });
-        }
-        What::ToolEnded { call_id, name, text, is_error } => {
-            let (is_error, result) = (Some(*is_error), Some(tool_result(text)));
-            tool(inner, event, AgentData { is_error, result, ..tool_phase("result", name, call_id) });
-        }
-        What::Appended(entry) => {
-            let payload = SessionMessageEvent {
-                session_key: event.session.clone(),
-                agent_id: event.session.agent(),
-                message: entry_payload(entry),
-                message_id: entry.id.clone(),
-                message_seq: entry.seq,
-            };
-            inner.hub.publish::<event::SessionMessage>(&payload, Audience::Watchers(&event.session));
-        }
-        What::Ended { outcome, run } => {
-            shown.remove(&event.run);
-            inner.tasks.spawn(show_end(gateway.clone(), event.run.clone()));
-            let early = EARLIEST_END.saturating_sub(event.at.since(run.created_at));
-            if early.is_zero() {
-                ended(gateway, event, *outcome, run).await;
-            } else {
-                late_ends.spawn(end_later(gateway.clone(), event.clone(), early));
-            }
-        }
-        What::SessionChanged { reason } => {
-            let changed = Changed { reason: Some(reason.to_string()), ..Changed::default() };
-            session_event(gateway, &event.session, changed).await;
-        }
-    }
-}
-
-/// The person's surfaces show what runs, which a run leaves a moment after its end was told.
-async fn show_end(gateway: Gateway, run: RunId) {
-    const LONGEST: Duration = Duration::from_secs(5);
-    let inner = gateway.inner();
-    if let Ok(runtime) = gateway.runtime() {
-        tokio::select! {
-            () = inner.stop.cancelled() => {}
-            // Whatever it answers, the run has ended.
-            _ = runtime.wait(run, LONGEST) => {}
-        }
-    }
-    inner.gatekeeper.changed();
-}
-
-/// Tells a run's end after a while, or when the gateway stops.
-async fn end_later(gateway: Gateway, event: Arc<RuntimeEvent>, wait: Duration) {
-    tokio::select! {
-        () = gateway.inner().stop.cancelled() => {}
-        () = tokio::time::sleep(wait) => {}
-    }
-    if let What::Ended { outcome, run } = &event.what {
-        ended(&gateway, &event, *outcome, run).await;
-    }
-}
-
-async fn ended(gateway: &Gateway, event: &RuntimeEvent, outcome: Outcome, run: &RunRow) {
     let inner = gateway.inner();
     let stopped = |aborted: bool, reason: &str| AgentData {
         started_at: run.started_at,
@@ -173,6 +58,9 @@ async fn ended(gateway: &Gateway, event: &RuntimeEvent, outcome: Outcome, run: &
         _ => AgentData { error: run.error.clone(), ended_at: run.ended_at, ..phase("error") },
     };
     agent(inner, event, "lifecycle", AgentData { execution_settled: Some(true), ..data });
+    if let Some(mut shown) = shown {
+        delta_event(inner, event, &mut shown);
+    }
     inner.hub.publish::<event::Chat>(&last_chat(event, outcome, run), Audience::Everyone);
     phase_changed(gateway, event, "end").await;
 }
@@ -251,6 +139,7 @@ fn agent_event(event: &RuntimeEvent, stream: &str, data: AgentData) -> AgentEven
         agent_id: event.session.agent(),
         seq: event.seq,
         spawned_by: event.spawned_by.clone(),
+        session_id: (stream == "lifecycle").then(|| event.session_id.clone()),
         stream: stream.to_owned(),
         data,
         ts: event.at,
@@ -289,6 +178,9 @@ async fn phase_changed(gateway: &Gateway, event: &RuntimeEvent, phase: &str) {
 
 async fn session_event(gateway: &Gateway, session: &SessionKey, changed: Changed) {
     let inner = gateway.inner();
+    if !inner.hub.is_watched(session) {
+        return;
+    }
     let row = inner.gatekeeper.store().session(session.clone()).await;
     let row = row.ok().flatten();
     publish_changed(inner, session, changed, row.as_ref());

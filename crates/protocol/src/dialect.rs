@@ -1,6 +1,6 @@
 //! What differs between the protocol's versions: a value, chosen at negotiation.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::error::{ErrorCode, ErrorShape};
 use crate::scope::Scope;
@@ -45,13 +45,6 @@ impl Dialect {
                 "code": "MISSING_SCOPE", "missingScope": scope, "requiredScopes": [scope],
             })),
         }
-    }
-
-    /// What `connect.challenge` says beyond nonce and time. The version is not negotiated yet, so
-    /// this is the same for all.
-    #[must_use]
-    pub fn challenge_payload(nonce: &str, ts: u64) -> Value {
-        json!({ "nonce": nonce, "ts": ts })
     }
 
     /// Whether a repeated `chat.send` of a running turn answers `in_flight` (3) or `ok` (4).

@@ -14,6 +14,13 @@ pub trait EventType {
     type Payload: Serialize + JsonSchema;
 }
 
+/// An event that opens a connection. No other goes out without a number: see [`crate::frame`].
+pub trait OpeningEvent: EventType {}
+
+impl OpeningEvent for ConnectChallenge {}
+impl OpeningEvent for TidegateWelcome {}
+impl OpeningEvent for TidegateRefused {}
+
 macro_rules! events {
     ($($(#[$meta:meta])* $variant:ident = $name:literal, $guard:expr => $payload:ty;)*) => {
         /// An event that the gateway sends.

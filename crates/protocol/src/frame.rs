@@ -1,9 +1,12 @@
 //! Frames (protocol section 2).
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::error::ErrorShape;
+use crate::event::{EventType, OpeningEvent};
 use crate::ids::RequestId;
 use crate::json::{self, ParseError};
 
@@ -103,19 +106,6 @@ impl<'a> ResponseFrame<'a, ()> {
     }
 }
 
-/// An event.
-#[derive(Debug, Clone, Serialize)]
-pub struct EventFrame<'a, P: Serialize> {
-    #[serde(rename = "type")]
-    kind: &'static str,
-    event: &'static str,
-    payload: P,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    seq: Option<u64>,
-    #[serde(rename = "stateVersion", skip_serializing_if = "Option::is_none")]
-    state_version: Option<&'a StateVersion>,
-}
-
 /// Counters of the parts of state that clients cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct StateVersion {
@@ -125,26 +115,93 @@ pub struct StateVersion {
     pub health: u64,
 }
 
-impl<'a, P: Serialize> EventFrame<'a, P> {
-    /// An event; `seq` only for broadcasts.
-    pub fn new(
-        event: crate::event::Event,
-        payload: P,
-        seq: Option<u64>,
-        state_version: Option<&'a StateVersion>,
-    ) -> Self {
-        Self { kind: "event", event: event.name(), payload, seq, state_version }
+/// The event that opens a connection, before it has anything to lose: the only one without a number.
+#[derive(Debug, Clone, Serialize)]
+pub struct OpeningFrame<'a, P: Serialize> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    event: &'static str,
+    payload: &'a P,
+}
+
+/// An opening event.
+pub fn opening<E: OpeningEvent>(payload: &E::Payload) -> OpeningFrame<'_, E::Payload> {
+    OpeningFrame { kind: "event", event: E::EVENT.name(), payload }
+}
+
+/// Any other event, without the number that it gets on each connection. Clones share one text.
+#[derive(Debug, Clone)]
+pub struct EventText(Arc<[u8]>);
+
+impl EventText {
+    /// The text of an event; `versions` where it is about state that clients cache.
+    ///
+    /// # Errors
+    /// For values that JSON cannot hold.
+    pub fn new<E: EventType>(
+        payload: &E::Payload,
+        versions: Option<&StateVersion>,
+    ) -> Result<Self, serde_json::Error> {
+        #[derive(Serialize)]
+        struct Unnumbered<'a, P: Serialize> {
+            #[serde(rename = "type")]
+            kind: &'static str,
+            event: &'static str,
+            payload: &'a P,
+            #[serde(rename = "stateVersion", skip_serializing_if = "Option::is_none")]
+            state_version: Option<&'a StateVersion>,
+        }
+        let name = E::EVENT.name();
+        let frame = Unnumbered { kind: "event", event: name, payload, state_version: versions };
+        let mut text = serde_json::to_vec(&frame)?;
+        // The number comes before the brace that closes the frame.
+        text.pop();
+        Ok(Self(text.into()))
+    }
+
+    /// The frame for one connection.
+    #[must_use]
+    pub fn numbered(&self, number: EventNumber) -> Vec<u8> {
+        let tail = format!(",\"seq\":{}}}", number.0);
+        [&self.0, tail.as_bytes()].concat()
+    }
+
+    /// How many bytes all connections share.
+    #[must_use]
+    pub fn shared_bytes(&self) -> usize {
+        self.0.len()
+    }
+}
+
+/// The place of an event among those of its connection, from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EventNumber(u64);
+
+/// Numbers the events of one connection. A number that was taken and is not sent tells the client that an
+/// event was dropped.
+#[derive(Debug, Default)]
+pub struct EventNumbers(u64);
+
+impl EventNumbers {
+    /// The next number.
+    pub fn take(&mut self) -> EventNumber {
+        self.0 += 1;
+        EventNumber(self.0)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
+    use crate::payload::events::{PresenceEvent, TickEvent};
+    use crate::{UnixMillis, event};
 
     #[test]
     fn a_request_without_parameters_has_empty_ones() {
         let frame = RequestFrame::parse(r#"{"type":"req","id":"1","method":"health"}"#).expect("valid");
-        let params: serde_json::Map<String, serde_json::Value> = frame.params().expect("an object");
+        let params: serde_json::Map<String, Value> = frame.params().expect("an object");
         assert!(params.is_empty());
     }
 
@@ -172,7 +229,31 @@ mod tests {
             "[".repeat(100_000),
             "]".repeat(100_000)
         );
-        let result = RequestFrame::parse(&deep).and_then(|frame| frame.params::<serde_json::Value>());
+        let result = RequestFrame::parse(&deep).and_then(|frame| frame.params::<Value>());
         assert!(result.is_err());
+    }
+
+    #[test]
+    fn numbers_of_a_connection_begin_at_one_and_have_no_gap() {
+        let payload = TickEvent { ts: UnixMillis(7) };
+        let text = EventText::new::<event::Tick>(&payload, None).expect("JSON");
+        let mut numbers = EventNumbers::default();
+        for expected in 1..=3 {
+            let frame = text.numbered(numbers.take());
+            let frame: Value = serde_json::from_slice(&frame).expect("JSON");
+            let whole = json!({ "type": "event", "event": "tick", "payload": { "ts": 7 }, "seq": expected });
+            assert_eq!(frame, whole);
+        }
+    }
+
+    #[test]
+    fn state_versions_stand_beside_the_number() {
+        let payload = PresenceEvent { presence: Vec::new() };
+        let versions = StateVersion { presence: 3, health: 4 };
+        let text = EventText::new::<event::Presence>(&payload, Some(&versions)).expect("JSON");
+        let frame = text.numbered(EventNumbers::default().take());
+        let frame: Value = serde_json::from_slice(&frame).expect("JSON");
+        assert_eq!(frame["stateVersion"], json!({ "presence": 3, "health": 4 }));
+        assert_eq!(frame["seq"], 1);
     }
 }

@@ -36,7 +36,7 @@ pub use device::{DeviceId, Nonce, PublicKey, SignatureBytes};
 pub use dialect::Dialect;
 pub use error::{ErrorCode, ErrorShape};
 pub use event::Event;
-pub use frame::{EventFrame, RequestFrame, ResponseFrame};
+pub use frame::{EventText, RequestFrame, ResponseFrame};
 pub use ids::{AgentId, ConnectionId, RequestId, RunId, SessionId, SessionKey};
 pub use refusal::Refusal;
 pub use rpc::Method;

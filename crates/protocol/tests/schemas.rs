@@ -7,10 +7,11 @@ use std::path::PathBuf;
 
 use jsonschema::Validator;
 use serde_json::{Value, json};
-use tidegate_protocol::frame::{EventFrame, ResponseFrame, StateVersion};
+use tidegate_protocol::frame::{self, EventNumbers, EventText, ResponseFrame, StateVersion};
 use tidegate_protocol::hello::{Auth, Features, HelloOk, Policy, Server, SessionDefaults, Snapshot};
+use tidegate_protocol::payload::events::{ConnectChallengeEvent, TickEvent};
 use tidegate_protocol::refusal::{AuthReason, DeviceProofError, Refusal};
-use tidegate_protocol::{Dialect, Event, Method, Scope, UnixMillis, schema};
+use tidegate_protocol::{Dialect, Event, Method, Scope, UnixMillis, event, schema};
 
 fn package() -> PathBuf {
     std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo says it").into()
@@ -117,8 +118,12 @@ fn our_frames_fit() {
     check(&frames, &value(&|| serde_json::to_value(ResponseFrame::ok("1", json!({})))));
     check(&frames, &value(&|| serde_json::to_value(ResponseFrame::ok("1", Value::Null))));
     let versions = StateVersion { presence: 1, health: 2 };
-    let event = EventFrame::new(Event::Tick, json!({ "ts": 1 }), Some(1), Some(&versions));
-    check(&frames, &value(&|| serde_json::to_value(&event)));
+    let tick = TickEvent { ts: UnixMillis(1) };
+    let event = EventText::new::<event::Tick>(&tick, Some(&versions)).expect("an event is JSON");
+    check(&frames, &value(&|| serde_json::from_slice(&event.numbered(EventNumbers::default().take()))));
+    let challenge = ConnectChallengeEvent { nonce: "n".to_owned(), ts: 1 };
+    let opening = frame::opening::<event::ConnectChallenge>(&challenge);
+    check(&frames, &value(&|| serde_json::to_value(&opening)));
     let error = tidegate_protocol::ErrorShape::unavailable("later").with_details(json!({ "code": "X" }));
     check(&frames, &value(&|| serde_json::to_value(ResponseFrame::error("1", &error))));
     check(&frames, &value(&|| serde_json::to_value(ResponseFrame::failed("1", &error, json!({})))));

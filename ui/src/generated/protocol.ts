@@ -703,6 +703,10 @@ export interface ChatMessage {
   content: ContentBlock[];
   details?: unknown;
   errorMessage?: string | null;
+  /**
+   * Of the message that started a run: `RUN:user`, by which a client knows its own.
+   */
+  idempotencyKey?: string | null;
   isError?: boolean | null;
   model?: string | null;
   provider?: string | null;
@@ -722,6 +726,7 @@ export interface ChatMessage {
  */
 export interface MessagePosition {
   id: string;
+  idempotencyKey?: string | null;
   /**
    * Why: `oversized`.
    */
@@ -2328,6 +2333,10 @@ export interface AgentEvent {
   data: AgentData;
   runId: RunId;
   seq: number;
+  /**
+   * With `lifecycle`: the transcript that the run writes to.
+   */
+  sessionId?: SessionId | null;
   sessionKey: SessionKey;
   spawnedBy?: SessionKey | null;
   /**
@@ -2347,6 +2356,10 @@ export interface AgentData {
   error?: string | null;
   executionSettled?: boolean | null;
   isError?: boolean | null;
+  /**
+   * With `assistant`: which answer of the run it is, `RUN:NUMBER` from 1.
+   */
+  itemId?: string | null;
   model?: string | null;
   name?: string | null;
   /**
@@ -2435,6 +2448,10 @@ export interface SessionMessageEvent {
   message: ChatMessage;
   messageId: string;
   messageSeq: number;
+  /**
+   * The session as lists show it.
+   */
+  session?: SessionEntry | null;
   sessionKey: SessionKey;
 }
 /**

@@ -41,22 +41,24 @@ impl<T: Transport> Established<T> {
             tokio::select! {
                 biased;
                 close = self.peer.outbox.closed() => break close,
-                Some(outgoing) = self.queue.recv() => match outgoing {
-                    Outgoing::Close(close) => break close,
-                    Outgoing::Frame(text) => {
-                        let length = text.len();
-                        let outbox = self.peer.outbox.clone();
-                        let sent = tokio::select! {
-                            biased;
-                            close = outbox.closed() => break close,
-                            sent = self.transport.send(text) => sent,
-                        };
-                        self.peer.outbox.written(length);
-                        if sent.is_err() {
-                            break CloseFrame::new(CloseCode::Normal, "");
-                        }
+                Some(outgoing) = self.queue.recv() => {
+                    let bytes = outgoing.bytes();
+                    let frame = match outgoing {
+                        Outgoing::Close(close) => break close,
+                        Outgoing::Answer(frame) => frame,
+                        Outgoing::Event(event, number) => event.numbered(number).into(),
+                    };
+                    let outbox = self.peer.outbox.clone();
+                    let sent = tokio::select! {
+                        biased;
+                        close = outbox.closed() => break close,
+                        sent = self.transport.send(frame) => sent,
+                    };
+                    self.peer.outbox.written(bytes);
+                    if sent.is_err() {
+                        break CloseFrame::new(CloseCode::Normal, "");
                     }
-                },
+                }
                 received = self.transport.receive() => match received {
                     Received::Text(text) => self.peer.request(&text, &outstanding).await,
                     Received::Refused(close) => break close,

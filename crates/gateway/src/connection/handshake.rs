@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use tidegate_peers::{KernelPeers, LocalSocket};
 use tidegate_protocol::device::Nonce;
-use tidegate_protocol::frame::{EventFrame, RequestFrame, ResponseFrame};
+use tidegate_protocol::frame::{RequestFrame, ResponseFrame, opening};
 use tidegate_protocol::hello::{Auth, Features, HelloOk, Policy, Server, SessionDefaults, Snapshot};
+use tidegate_protocol::payload::events::ConnectChallengeEvent;
 use tidegate_protocol::refusal::TooManyConnections;
 use tidegate_protocol::{
-    CloseCode, CloseFrame, ConnectParams, ConnectionId, Dialect, Event, Refusal, RequestId, Scope, limits,
+    CloseCode, CloseFrame, ConnectParams, ConnectionId, Dialect, Refusal, RequestId, Scope, event, limits,
 };
 use tidegate_trust::admission::{Admitted, LookUp};
 use tidegate_trust::origin::{CommandsAlive, Origin, Peer};
@@ -42,8 +43,9 @@ impl<T: Transport> Challenged<T> {
         };
         let id = ConnectionId::parse(id.as_str()).ok()?;
         transport.set_limit(limits::MAX_PAYLOAD_BEFORE_AUTH);
-        let payload = Dialect::challenge_payload(nonce.as_str(), now::wall().0);
-        transport.send(frame(&EventFrame::new(Event::ConnectChallenge, payload, None, None))?).await.ok()?;
+        // No version is negotiated yet, so this is the same for all.
+        let challenge = ConnectChallengeEvent { nonce: nonce.as_str().to_owned(), ts: now::wall().0 };
+        transport.send(frame(&opening::<event::ConnectChallenge>(&challenge))?).await.ok()?;
         Some(Self { gateway, transport, arrival, id, nonce })
     }
 

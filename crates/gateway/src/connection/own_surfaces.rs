@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tidegate_peers::LocalSocket;
+use tidegate_protocol::frame::opening;
 use tidegate_protocol::payload::events::{RefusedEvent, WelcomeEvent};
 use tidegate_protocol::{
-    ClientId, ClientInfo, ClientMode, CloseCode, CloseFrame, ConnectionId, Event, EventFrame, Refusal,
+    ClientId, ClientInfo, ClientMode, CloseCode, CloseFrame, ConnectionId, Refusal, event,
 };
 use tidegate_trust::Session;
 use tidegate_trust::admission::LookUp;
@@ -96,7 +97,7 @@ async fn greet<T: Transport>(
 
 async fn refuse<T: Transport>(mut transport: T, reason: &str, close: CloseFrame) {
     let refused = RefusedEvent { reason: reason.to_owned() };
-    if let Some(refused) = frame(&EventFrame::new(Event::TidegateRefused, refused, None, None)) {
+    if let Some(refused) = frame(&opening::<event::TidegateRefused>(&refused)) {
         // The program may be gone; the close below notices.
         let _ = transport.send(refused).await;
     }
@@ -126,7 +127,7 @@ pub(crate) async fn serve_window<T: Transport>(gateway: Gateway, mut transport: 
 /// The first frame to a surface of the person.
 fn welcome(version: &str, desktop: Desktop) -> Option<Bytes> {
     let payload = WelcomeEvent { version: version.to_owned(), desktop: desktop == Desktop::Running };
-    frame(&EventFrame::new(Event::TidegateWelcome, payload, None, None))
+    frame(&opening::<event::TidegateWelcome>(&payload))
 }
 
 fn window_client(version: &str) -> ClientInfo {

@@ -87,20 +87,13 @@ impl Handler for rpc::Agent {
             accepted_at: run.created_at,
         }));
         loop {
-            let runtime = caller.gateway.runtime()?;
-            tokio::select! {
-                () = caller.gateway.inner().stop.cancelled() => {
-                    return Err(ErrorShape::unavailable("the gateway is stopping"));
+            match caller.gateway.wait_for_run(run.id.clone(), LONGEST_WAIT).await? {
+                WaitOutcome::Ended(run) => return Ok(final_answer(run)),
+                WaitOutcome::StillRunning if caller.outbox.is_revoked() => {
+                    return Err(ErrorShape::unavailable("the connection was closed"));
                 }
-                ended = runtime.wait(run.id.clone(), LONGEST_WAIT) => match ended {
-                    Ok(WaitOutcome::Ended(run)) => return Ok(final_answer(run)),
-                    Ok(WaitOutcome::StillRunning) if caller.outbox.is_revoked() => {
-                        return Err(ErrorShape::unavailable("the connection was closed"));
-                    }
-                    Ok(WaitOutcome::StillRunning) => {}
-                    Ok(WaitOutcome::Unknown) => return Err(ErrorShape::unavailable("the run is gone")),
-                    Err(error) => return Err(store_error(&error)),
-                },
+                WaitOutcome::StillRunning => {}
+                WaitOutcome::Unknown => return Err(ErrorShape::unavailable("the run is gone")),
             }
         }
     }
@@ -261,11 +254,7 @@ fn authority(caller: &Caller) -> Result<RunAuthority, ErrorShape> {
 impl Handler for rpc::AgentWait {
     async fn handle(caller: &Caller, params: AgentWait) -> Result<AgentWaitResult, ErrorShape> {
         let timeout = params.timeout_ms.map_or(DEFAULT_WAIT, Duration::from_millis).min(LONGEST_WAIT);
-        let runtime = caller.gateway.runtime()?;
-        let outcome = tokio::select! {
-            () = caller.gateway.inner().stop.cancelled() => return Err(ErrorShape::unavailable("the gateway is stopping")),
-            outcome = runtime.wait(params.run_id.clone(), timeout) => outcome.map_err(|error| store_error(&error))?,
-        };
+        let outcome = caller.gateway.wait_for_run(params.run_id.clone(), timeout).await?;
         let WaitOutcome::Ended(run) = outcome else {
             return Ok(AgentWaitResult {
                 run_id: params.run_id,

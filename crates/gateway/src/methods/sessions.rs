@@ -385,7 +385,13 @@ pub(crate) fn entry_payload(entry: &TranscriptEntry) -> Value {
         if body.get("role").and_then(Value::as_str) == Some("runtime") {
             body.insert("role".to_owned(), json!("system"));
         }
-        body.insert("__openclaw".to_owned(), json!({ "id": entry.id, "seq": entry.seq, "runId": entry.run }));
+        let mut position = json!({ "id": entry.id, "seq": entry.seq, "runId": entry.run });
+        if let (Some("user"), Some(run)) = (body.get("role").and_then(Value::as_str), &entry.run) {
+            let key = json!(format!("{run}:user"));
+            position["idempotencyKey"] = key.clone();
+            body.insert("idempotencyKey".to_owned(), key);
+        }
+        body.insert("__openclaw".to_owned(), position);
     }
     body
 }

@@ -14,6 +14,7 @@ mod clients;
 mod command_lines;
 mod configuration;
 mod desk;
+mod events;
 mod files;
 mod history;
 mod peers;

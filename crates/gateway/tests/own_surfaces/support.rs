@@ -120,7 +120,8 @@ impl Model for InstantModel {
             self.thinking.add_permits(1);
             return Box::pin(std::future::pending());
         }
-        let events = vec![Ok(StreamEvent::Text("yes".to_owned())), Ok(StreamEvent::Stop(StopReason::Stop))];
+        let piece = |text: &str| Ok(StreamEvent::Text(text.to_owned()));
+        let events = vec![piece("ye"), piece("s"), Ok(StreamEvent::Stop(StopReason::Stop))];
         Box::pin(async { Ok(Box::pin(futures_util::stream::iter(events)) as ModelStream) })
     }
 }

@@ -51,6 +51,7 @@ payload! {
         /// Counted from 1 in its session.
         seq: u64,
         run_id: Option<RunId>,
+        idempotency_key: Option<String>,
         /// In `chat.history`: it was left out.
         truncated: Option<bool>,
         /// Why: `oversized`.
@@ -76,6 +77,8 @@ payload! {
         role: MessageRole,
         content: Vec<ContentBlock>,
         timestamp: Option<UnixMillis>,
+        /// Of the message that started a run: `RUN:user`, by which a client knows its own.
+        idempotency_key: Option<String>,
         #[serde(rename = "__openclaw")] position: Option<MessagePosition>,
         api: Option<String>,
         provider: Option<String>,
@@ -196,6 +199,7 @@ impl ChatMessage {
             role,
             content,
             timestamp: None,
+            idempotency_key: None,
             position: None,
             api: None,
             provider: None,

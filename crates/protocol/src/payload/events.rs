@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::chat::{ChatMessage, ContentBlock};
 use super::sessions::SessionEntry;
 use super::system::PresenceEntry;
-use crate::{AgentId, RunId, SessionKey, UnixMillis};
+use crate::{AgentId, RunId, SessionId, SessionKey, UnixMillis};
 
 /// How far a chat turn is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -33,7 +33,7 @@ payload! {
     /// `shutdown`.
     ShutdownEvent {
         reason: String,
-        #[serialize_always] restart_expected_ms: Option<u64>,
+        restart_expected_ms: Option<u64>,
     }
     /// `presence`.
     PresenceEvent {
@@ -62,6 +62,8 @@ payload! {
         agent_id: AgentId,
         seq: u64,
         spawned_by: Option<SessionKey>,
+        /// With `lifecycle`: the transcript that the run writes to.
+        session_id: Option<SessionId>,
         /// `lifecycle`, `assistant` or `tool`.
         stream: String,
         data: AgentData,
@@ -74,6 +76,8 @@ payload! {
         phase: Option<String>,
         text: Option<String>,
         delta: Option<String>,
+        /// With `assistant`: which answer of the run it is, `RUN:NUMBER` from 1.
+        item_id: Option<String>,
         started_at: Option<UnixMillis>,
         ended_at: Option<UnixMillis>,
         aborted: Option<bool>,
@@ -102,6 +106,8 @@ payload! {
         #[schemars(with = "ChatMessage")] message: Value,
         message_id: String,
         message_seq: u64,
+        /// The session as lists show it.
+        session: Option<SessionEntry>,
     }
     /// `sessions.changed`: to those who watch sessions.
     SessionsChangedEvent {
