@@ -14,6 +14,7 @@ import dialogs
 from desktop_case import DesktopCase
 from device import Refused
 from notification_service import NotificationService
+from ports import listener
 from secret_service import Keyring
 from shell import Shell
 from waiting import PATIENCE, wait_until
@@ -251,7 +252,7 @@ class StartsThatFail(DesktopCase):
     """The gateway cannot start."""
 
     def test_a_port_in_use_names_its_owner_and_trying_again_works_when_it_is_free(self):
-        with socket.create_server(("127.0.0.1", 0)) as taken:
+        with listener() as taken:
             port = taken.getsockname()[1]
             self.start(port=port)
             item = self.tray.wait_for_item()
@@ -283,7 +284,7 @@ class StartsThatFail(DesktopCase):
         message.wait_until_closed()
 
     def start_on_a_taken_port(self):
-        taken = self.enterContext(socket.create_server(("127.0.0.1", 0))).getsockname()[1]
+        taken = self.enterContext(listener()).getsockname()[1]
         self.start(port=taken)
         return self.tray.wait_for_item(), taken
 

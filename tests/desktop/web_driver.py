@@ -1,14 +1,13 @@
 """The pages of a window, driven through WebKitWebDriver (W3C WebDriver), which starts Tidegate itself."""
 
-import contextlib
 import json
 import os
-import random
 import socket
 import subprocess
 import urllib.error
 import urllib.request
 
+from ports import free_port
 from waiting import PATIENCE, wait_until
 
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
@@ -96,12 +95,3 @@ class WebDriver:
                 return json.load(answer)["value"]
         except urllib.error.HTTPError as error:
             raise AssertionError(f"{method} {path}: {error.read().decode(errors='replace')}") from None
-
-
-def free_port():
-    """A free port below those that the system gives to whoever asks for any: nobody else gets it meanwhile."""
-    while True:
-        port = random.randrange(20_000, 32_768)
-        with socket.socket() as listener, contextlib.suppress(OSError):
-            listener.bind(("127.0.0.1", port))
-            return port
