@@ -17,8 +17,9 @@ use crate::inputs::Inputs;
 use crate::surfaces::Surfaces;
 use crate::{log_viewer, surfaces, windows};
 
-/// When the process is ended although stopping in order has not: something blocks it.
-const PATIENCE: Duration = Duration::from_secs(4);
+/// When the process is ended although stopping in order has not: something blocks it. Much longer than stopping takes,
+/// which is three seconds and what a slow disk and a busy machine add: an end that is cut off counts as a failure.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What the controller's words become. A cheap handle.
 #[derive(Clone)]

@@ -1,12 +1,15 @@
 """The tray application starts, shows what the gateway does, and ends."""
 
 import os
+import signal
 import socket
 import tempfile
+import time
 import unittest
 from pathlib import Path
 
 from desktop_case import DesktopCase
+from ports import listener
 from shell import Shell
 from tray_host import TrayHost
 from waiting import PATIENCE, wait_until
@@ -17,7 +20,7 @@ class WithTray(DesktopCase):
 
     def taken_port(self):
         """A port that somebody else listens on until the test ends."""
-        taken = self.enterContext(socket.create_server(("127.0.0.1", 0)))
+        taken = self.enterContext(listener())
         return taken.getsockname()[1]
 
     def test_the_menu_shows_the_port_that_answers_and_what_can_be_done(self):
@@ -58,7 +61,7 @@ class WithTray(DesktopCase):
 
         self.assertEqual(self.shell.wait(), 0)
         self.shell.wait_until_nothing_is_left()
-        self.assertEqual(self.shell.log()[-1]["message"], "Tidegate has stopped")
+        self.assertIn("Tidegate has stopped", [entry["message"] for entry in self.shell.log()])
         self.assertFalse(directory.exists())
         self.tray.wait_until_empty()
 
@@ -72,13 +75,24 @@ class WithTray(DesktopCase):
         self.assertEqual(self.shell.wait(), 0)
         self.shell.wait_until_nothing_is_left()
 
+    def test_a_machine_that_stands_still_while_it_quits_cuts_nothing_off(self):
+        item = self.start_until_ready()
+
+        item.click("Quit")
+        self.shell.end(signal.SIGSTOP)
+        time.sleep(6)
+        self.shell.end(signal.SIGCONT)
+
+        self.assertEqual(self.shell.wait(), 0)
+        self.assertIn("Tidegate has stopped", [entry["message"] for entry in self.shell.log()])
+
     def test_a_signal_ends_it_as_quit_does(self):
         self.start_until_ready()
 
         self.shell.end()
 
         self.assertEqual(self.shell.wait(), 0)
-        self.assertEqual(self.shell.log()[-1]["message"], "Tidegate has stopped")
+        self.assertIn("Tidegate has stopped", [entry["message"] for entry in self.shell.log()])
 
     def test_a_start_that_fails_says_why_in_the_menu_until_the_person_quits(self):
         port = self.taken_port()
