@@ -15,8 +15,9 @@ use crate::options::ServeOptions;
 use crate::restart_policy::{Next, RestartPolicy};
 use crate::running::{DRAIN, RunningHost};
 
-/// Beyond what stopping in order may take, in case it hangs.
-const PATIENCE: Duration = Duration::from_millis(500);
+/// Beyond what stopping in order may take, in case it hangs. Closing the store alone has 0.3 s beyond
+/// [`DRAIN`], and a busy machine is slow at each step.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// How the gateway is.
 #[derive(Debug, Clone, PartialEq, Eq)]
