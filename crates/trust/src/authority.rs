@@ -12,8 +12,8 @@ use crate::origin::{DesktopKey, InProcessKey};
 use crate::pairing::{Ended, PendingQueue, PendingRequest, Subject};
 use crate::principal::Principal;
 use crate::records::{
-    Block, BlockedSubject, Change, DeviceRecord, ProgramGrant, ProgramIdentity, ProgramToken, SharedToken,
-    TrustRecords,
+    Block, BlockedSubject, Change, DeviceRecord, DeviceToken, ProgramGrant, ProgramIdentity, ProgramToken,
+    SharedToken, TrustRecords,
 };
 use crate::scopes::ScopeSet;
 use crate::settings::Settings;
@@ -396,7 +396,12 @@ impl Authority {
     /// and the next admission makes another.
     pub fn forget_unsaved_token(&mut self, device: DeviceId) {
         if let Some(held) = self.devices.get_mut(&device) {
-            held.record.token = None;
+            held.record.token = held
+                .record
+                .token
+                .take()
+                .filter(|token| token.rotated_at.is_some())
+                .map(|token| DeviceToken { hash: None, ..token });
         }
     }
 

@@ -142,13 +142,15 @@ impl Authority {
         let token = Token::from_entropy(entropy.token);
         let created_at = held.record.token.as_ref().map_or(now.wall, |old| old.created_at);
         // Withheld from others, nobody would have it: the device gets one when it connects next.
-        let new = own.then(|| DeviceToken {
-            hash: token.hash(),
-            created_at,
-            rotated_at: Some(now.wall),
-            revoked_at: None,
+        let hash = own.then(|| token.hash());
+        held.change(&mut |record| {
+            record.token = Some(DeviceToken {
+                hash: hash.clone(),
+                created_at,
+                rotated_at: Some(now.wall),
+                revoked_at: None,
+            });
         });
-        held.change(&mut |record| record.token.clone_from(&new));
         let scopes = held.record.grant.granted.to_vec();
         let durable = stored(held);
         let line = format!(

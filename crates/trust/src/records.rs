@@ -93,14 +93,22 @@ pub struct DeviceRecord {
 /// A device's token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeviceToken {
-    /// Its hash.
-    pub hash: TokenHash,
+    /// Its hash. None after someone else rotated it: the device gets the new one when it connects next.
+    pub hash: Option<TokenHash>,
     /// When it was made.
     pub created_at: UnixMillis,
     /// When it replaced another.
     pub rotated_at: Option<UnixMillis>,
     /// When it was revoked.
     pub revoked_at: Option<UnixMillis>,
+}
+
+impl DeviceToken {
+    /// Whether the device gets it when it connects next.
+    #[must_use]
+    pub fn is_withheld(&self) -> bool {
+        self.hash.is_none() && self.revoked_at.is_none()
+    }
 }
 
 /// A program as the kernel shows it: a tripwire, never proof.

@@ -80,7 +80,7 @@ fn client_id_mode_name_version_and_system_version_are_refreshed_and_audited() {
     let mut known = record(&key(3), &scopes([Scope::Read]));
     known.claims.platform = "Linux 6.1".to_owned();
     known.token = Some(DeviceToken {
-        hash: Token::from_text("mine").hash(),
+        hash: Some(Token::from_text("mine").hash()),
         created_at: UnixMillis(1),
         rotated_at: None,
         revoked_at: None,
@@ -282,7 +282,7 @@ fn a_device_token_is_minted_once_and_lets_its_own_device_in() {
 fn a_revoked_device_token_lets_nobody_in() {
     let mut known = record(&key(3), &scopes([Scope::Read]));
     known.token = Some(DeviceToken {
-        hash: Token::from_text("mine").hash(),
+        hash: Some(Token::from_text("mine").hash()),
         created_at: UnixMillis(1),
         rotated_at: None,
         revoked_at: Some(UnixMillis(2)),
@@ -414,7 +414,7 @@ fn tools_are_refused_whatever_they_hold() {
     for origin in [Origin::Loopback(tool.clone()), Origin::LocalSocket(tool)] {
         let mut known = record(&key(3), &scopes([Scope::Admin, Scope::Pairing]));
         known.token = Some(DeviceToken {
-            hash: Token::from_text("mine").hash(),
+            hash: Some(Token::from_text("mine").hash()),
             created_at: UnixMillis(1),
             rotated_at: None,
             revoked_at: None,

@@ -141,7 +141,7 @@ fn a_token_that_was_revoked_or_rotated_does_not_come_back() {
     for rotate in [false, true] {
         let mut known = record(&key(3), &scopes([Scope::Read]));
         known.token = Some(tidegate_trust::records::DeviceToken {
-            hash: Token::from_text("the old one").hash(),
+            hash: Some(Token::from_text("the old one").hash()),
             created_at: known.created_at,
             rotated_at: None,
             revoked_at: None,

@@ -74,7 +74,7 @@ fn world() -> World {
     let mut neighbour =
         record(&key(NEIGHBOUR), &ScopeSet::from(Level::Full).union(&scopes([Scope::Pairing])));
     neighbour.token = Some(DeviceToken {
-        hash: Token::from_text(NEIGHBOURS_TOKEN).hash(),
+        hash: Some(Token::from_text(NEIGHBOURS_TOKEN).hash()),
         created_at: UnixMillis(1),
         rotated_at: None,
         revoked_at: None,

@@ -57,7 +57,10 @@ impl Authority {
             .and_then(|held| held.record.token.as_ref())
             .filter(|stored| stored.revoked_at.is_none());
         if let Some(stored) = stored
-            && device_token.or(token).is_some_and(|hash| stored.hash.matches(&hash))
+            && device_token
+                .or(token)
+                .zip(stored.hash.as_ref())
+                .is_some_and(|(hash, stored)| stored.matches(&hash))
         {
             return Ok(Credential::DeviceToken);
         }

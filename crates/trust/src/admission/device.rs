@@ -133,12 +133,14 @@ impl Authority {
             }
             Lifetime::Always => {
                 let record = &mut held.record;
-                if record.token.is_none() && !record.grant.granted.is_empty() {
+                let has_none = record.token.as_ref().is_none_or(DeviceToken::is_withheld);
+                if has_none && !record.grant.granted.is_empty() {
                     let token = Token::from_entropy(entropy.token);
+                    let withheld = record.token.take();
                     record.token = Some(DeviceToken {
-                        hash: token.hash(),
-                        created_at: now.wall,
-                        rotated_at: None,
+                        hash: Some(token.hash()),
+                        created_at: withheld.as_ref().map_or(now.wall, |token| token.created_at),
+                        rotated_at: withheld.and_then(|token| token.rotated_at),
                         revoked_at: None,
                     });
                     admitted.durable.push(Change::PutDevice(Box::new(record.clone())));

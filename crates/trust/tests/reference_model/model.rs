@@ -162,7 +162,8 @@ pub(crate) struct Connection {
 
 #[derive(Debug, Clone)]
 pub(crate) struct DeviceToken {
-    pub(crate) text: String,
+    /// None while it is withheld from who rotated it.
+    pub(crate) text: Option<String>,
     pub(crate) revoked: bool,
 }
 
@@ -303,9 +304,10 @@ impl Model {
     fn has_credential(&self, knock: &Knock) -> bool {
         let shared = matches!(&knock.credential, Credential::Token(text) if *text == self.shared);
         let devices = match (&knock.credential, knock.device) {
-            (Credential::Token(text) | Credential::DeviceToken(text), Some(device)) => {
-                self.device_tokens.get(&device).is_some_and(|token| &token.text == text && !token.revoked)
-            }
+            (Credential::Token(text) | Credential::DeviceToken(text), Some(device)) => self
+                .device_tokens
+                .get(&device)
+                .is_some_and(|token| token.text.as_ref() == Some(text) && !token.revoked),
             _ => false,
         };
         shared || devices || self.own_token(&knock.credential).is_some()
@@ -402,7 +404,10 @@ impl Model {
             Subject::Device(device) => {
                 let new = row.length == Length::Always
                     && !row.granted.is_empty()
-                    && !self.device_tokens.contains_key(&device);
+                    && self
+                        .device_tokens
+                        .get(&device)
+                        .is_none_or(|token| token.text.is_none() && !token.revoked);
                 (Actor::Device(device), new)
             }
             Subject::Program(_) => (Actor::Program(row.id.clone()), false),

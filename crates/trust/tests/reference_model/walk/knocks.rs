@@ -7,7 +7,7 @@ impl Walk {
         let any_device = self.index(DEVICES);
         let own = device.unwrap_or(any_device);
         let text_of =
-            |model: &Model, device| model.device_tokens.get(&device).map(|token| token.text.clone());
+            |model: &Model, device| model.device_tokens.get(&device).and_then(|token| token.text.clone());
         match self.draw(24) {
             0 => Credential::None,
             1 => Credential::Token("wrong".to_owned()),
@@ -279,7 +279,7 @@ impl Walk {
         let actor = connection.actor.clone();
         if let (Some((token, _)), Actor::Device(device)) = (admitted.device_token, &actor) {
             let text = token.reveal().to_owned();
-            self.model.device_tokens.insert(*device, DeviceToken { text, revoked: false });
+            self.model.device_tokens.insert(*device, DeviceToken { text: Some(text), revoked: false });
         }
         self.stored(&admitted.durable);
         self.sessions.insert(connection.name.clone(), session);

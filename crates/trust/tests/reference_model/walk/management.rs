@@ -40,13 +40,8 @@ impl Walk {
             2 => {
                 let result = authority.rotate_token(&session, id, "operator", &entropy, now);
                 if let Ok(changed) = &result {
-                    match &changed.value.token {
-                        Some(token) => {
-                            let text = token.reveal().to_owned();
-                            self.model.device_tokens.insert(device, DeviceToken { text, revoked: false });
-                        }
-                        None => drop(self.model.device_tokens.remove(&device)),
-                    }
+                    let text = changed.value.token.as_ref().map(|token| token.reveal().to_owned());
+                    self.model.device_tokens.insert(device, DeviceToken { text, revoked: false });
                 }
                 (result.map(|changed| (changed.durable, changed.effects)), may && known, "rotated")
             }
