@@ -112,6 +112,26 @@ def agent(report: Report, client: OpenClaw, word: str) -> None:
     report.check("what was said is in the session's history", history)
 
 
+def sessions_are_archived_and_deleted(report: Report, client: OpenClaw) -> None:
+    """`openclaw sessions`, which 2026.4.1 has not."""
+    key = "agent:main:scratch"
+
+    def keys(archived: object) -> list[str]:
+        return [row["key"] for row in client.payload("sessions.list", {"archived": archived})["sessions"]]
+
+    def archived() -> None:
+        client.payload("sessions.patch", {"key": key, "label": "Scratch"})
+        client.unaimed("sessions", "archive", key).succeeded().says(f"Archived session {key}")
+        require(key not in keys(False) and key in keys(True), "the session is listed with those that are not archived")
+
+    def deleted() -> None:
+        client.unaimed("sessions", "delete", key, "--yes").succeeded().says(f"Deleted session {key}")
+        require(key not in keys("all"), "the session is still there")
+
+    report.check("sessions archive", archived)
+    report.check("sessions delete", deleted)
+
+
 def top_level(report: Report, client: OpenClaw) -> None:
     """Commands that only the configuration can aim."""
 

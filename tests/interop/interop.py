@@ -12,6 +12,7 @@ from pathlib import Path
 import checks_command_line as command_line
 import checks_devices as devices
 import checks_model_proxy as model_proxy
+import checks_parameters as parameters
 import checks_programs as programs
 import checks_published_contract as published_contract
 import checks_terminal as terminal
@@ -90,6 +91,7 @@ def release_9_6(bench: Bench) -> None:
     with report.group("2026.9.6: aimed by its own configuration"):
         configured = bench.client("token-configured", RELEASE_9_6, token=token, aimed_by_config=True)
         command_line.aimed_by_configuration(report, configured, "marmalade")
+        command_line.sessions_are_archived_and_deleted(report, configured)
     with report.group("2026.9.6: openclaw devices"):
         devices.managed_by_client(report, client, bench.directory / "managed-by-9.6")
     with report.group("2026.9.6: openclaw devices, started by an agent"):
@@ -129,6 +131,14 @@ def proxy(bench: Bench) -> None:
         running.stop()
 
 
+def every_parameter(bench: Bench) -> None:
+    """OpenClaw's published protocol."""
+    report = bench.report
+    with report.group("every documented parameter"):
+        token = programs.openclaw_with_a_token(report, bench.gateway, "full", pairing=True)
+        parameters.every_parameter(report, bench.gateway, bench.directory / "parameters", token)
+
+
 def short(bench: Bench) -> None:
     """2026.9.6: held, approved, health, agent."""
     report = bench.report
@@ -141,7 +151,14 @@ def short(bench: Bench) -> None:
         bench.silence(*DECISIONS, "program-token.made")
 
 
-SUITES: dict[str, Callable[[Bench], None]] = {"4.1": release_4_1, "9.6": release_9_6, "scripts": scripts, "contract": contract, "proxy": proxy}
+SUITES: dict[str, Callable[[Bench], None]] = {
+    "4.1": release_4_1,
+    "9.6": release_9_6,
+    "scripts": scripts,
+    "contract": contract,
+    "parameters": every_parameter,
+    "proxy": proxy,
+}
 
 
 def install(suites: list[str]) -> None:
@@ -150,10 +167,11 @@ def install(suites: list[str]) -> None:
         # Devices that wait are always 2026.4.1, which is the one that sends them.
         RELEASE_4_1.install()
         RELEASE_9_6.install()
-    if "scripts" in suites or "contract" in suites:
+    if "scripts" in suites or "contract" in suites or "parameters" in suites:
         RELEASE_9_6.node_package.install()
-    if "contract" in suites:
+    if "contract" in suites or "parameters" in suites:
         foreign.GATEWAY_PROTOCOL.install()
+    if "contract" in suites:
         foreign.AJV.install()
     if "proxy" in suites:
         foreign.NODE_24.install()

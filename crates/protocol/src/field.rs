@@ -8,6 +8,9 @@ use std::marker::PhantomData;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::{Value, json};
+
+use crate::ids::{AgentId, DEFAULT_AGENT};
 
 /// Where a schema says what becomes of a field.
 pub(crate) const KEYWORD: &str = "x-tidegate";
@@ -18,6 +21,8 @@ pub trait Reason: 'static {
     const TEXT: &'static str;
     /// Texts that ask for nothing but what is done anyhow, and are never refused.
     const TAKES: &'static [&'static str] = &[];
+    /// Whether an empty list asks for something: for less than is given.
+    const EVEN_EMPTY: bool = false;
 }
 
 /// A field that is accepted with any value and changes nothing.
@@ -77,7 +82,7 @@ impl<'de, R: Reason> Visitor<'de> for AsksForNothing<R> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
-        Self::only_if(entries.next_element::<IgnoredAny>()?.is_none())
+        Self::only_if(entries.next_element::<IgnoredAny>()?.is_none() && !R::EVEN_EMPTY)
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
@@ -109,19 +114,105 @@ impl<R: Reason> JsonSchema for Refused<R> {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let mut nothing = vec![false.into()];
-        nothing.extend(R::TAKES.iter().map(|&text| text.into()));
-        let nothing: Vec<serde_json::Value> = nothing;
-        json_schema!({
-            "description": format!("Refused: {}.", R::TEXT),
-            KEYWORD: "refused",
-            "anyOf": [
-                { "enum": nothing },
-                { "type": "array", "maxItems": 0 },
-                { "type": "object", "maxProperties": 0 },
-                { "type": "null" },
-            ],
-        })
+        let mut nothing = vec![Value::Bool(false)];
+        nothing.extend(R::TAKES.iter().map(|&text| Value::from(text)));
+        let mut taken = vec![
+            json!({ "enum": nothing }),
+            json!({ "type": "object", "maxProperties": 0 }),
+            json!({ "type": "null" }),
+        ];
+        if !R::EVEN_EMPTY {
+            taken.push(json!({ "type": "array", "maxItems": 0 }));
+        }
+        json_schema!({ "description": format!("Refused: {}.", R::TEXT), KEYWORD: "refused", "anyOf": taken })
+    }
+}
+
+/// A field of a patch: absent, `null`, or a value.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub enum Change<T> {
+    /// It was not sent, and what is there stays.
+    #[default]
+    Absent,
+    /// `null`: what is there is cleared.
+    Clear,
+    /// A new value.
+    Set(T),
+}
+
+impl<T> Change<T> {
+    /// The same change of another kind of value.
+    pub fn map<U>(self, of: impl FnOnce(T) -> U) -> Change<U> {
+        match self {
+            Self::Absent => Change::Absent,
+            Self::Clear => Change::Clear,
+            Self::Set(value) => Change::Set(of(value)),
+        }
+    }
+
+    /// Whether the field was not sent.
+    #[must_use]
+    pub fn is_absent(&self) -> bool {
+        matches!(self, Self::Absent)
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Change<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Option::deserialize(deserializer)?.map_or(Self::Clear, Self::Set))
+    }
+}
+
+impl<T: Serialize> Serialize for Change<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Absent | Self::Clear => serializer.serialize_none(),
+            Self::Set(value) => value.serialize(serializer),
+        }
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for Change<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        format!("Change_of_{}", T::schema_name()).into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        generator.subschema_for::<Option<T>>()
+    }
+}
+
+/// The id of an agent that is served. There is one, [`DEFAULT_AGENT`]; another is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ServedAgent;
+
+impl<'de> Deserialize<'de> for ServedAgent {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let id = AgentId::deserialize(deserializer)?;
+        if id.as_str() == DEFAULT_AGENT {
+            return Ok(Self);
+        }
+        Err(D::Error::custom(format_args!("unknown agent id \"{id}\"; the only one is \"{DEFAULT_AGENT}\"")))
+    }
+}
+
+impl Serialize for ServedAgent {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(DEFAULT_AGENT)
+    }
+}
+
+impl JsonSchema for ServedAgent {
+    fn schema_name() -> Cow<'static, str> {
+        "ServedAgent".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        generator.subschema_for::<AgentId>()
     }
 }
 
@@ -156,7 +247,8 @@ macro_rules! unit_like {
 unit_like! { Ignored Refused }
 
 macro_rules! reasons {
-    ($($name:ident = $text:literal $(takes $($taken:literal)|+)?;)*) => {
+    (@even empty) => { true };
+    ($($name:ident = $text:literal $(takes $($taken:literal)|+)? $(even $empty:ident)?;)*) => {
         $(
             #[doc = $text]
             #[derive(Debug, Clone, Copy)]
@@ -165,6 +257,7 @@ macro_rules! reasons {
             impl Reason for $name {
                 const TEXT: &'static str = $text;
                 $(const TAKES: &'static [&'static str] = &[$($taken),+];)?
+                $(const EVEN_EMPTY: bool = reasons!(@even $empty);)?
             }
         )*
     };
@@ -178,9 +271,121 @@ pub mod reasons {
         OneAgent = "all sessions are of the one configured agent";
         NoProfiles = "there are no user profiles, and every session is the person's own";
         NoJobs = "there are no jobs, so it leaves nothing out";
-        AlwaysFresh = "the list is made anew each time";
+        NoChannelsToAsk = "there are no channels";
+        AlwaysFresh = "the list is always current";
         NewestChangeFirst = "sessions are listed newest change first, and a turn is a change";
         AlwaysPrepared = "models are listed without starting anything";
         NoProviderKinds = "providers are not told apart by what else they can do";
+        ModelsOwnThinking = "models think as much as their server is set to";
+        OneSpeed = "there is no faster mode of a model";
+        TextHasIt = "the agent is given the message as it is written";
+        FixedRouting = "a session key always leads to the same session";
+        NothingPending = "no input waits outside the transcript";
+        NoSideRuns = "there are no side runs";
+        NothingDelivered = "answers only go to clients";
+        OneQueue = "each session has one queue";
+        NoMcpServers = "no MCP server is started for a run";
+        NoMessageTool = "there is no message tool";
+        NoHooks = "there are no hooks";
+        NoGroups = "there are no group chats";
+        EmptyEitherWay = "the new transcript is empty either way";
+        NeverAlways = "a command is only ever allowed once";
+        OnlyDeciders = "requests only go to clients that may decide, and to the person";
+        ShownAsSent = "the command is shown as it was sent";
+        OfTheClient = "the command is the client's own, and of no run here";
+
+        NoChannels = "there are no channels; leave it out, and name the session with sessionKey"
+            takes "webchat" | "last" | "automatic";
+        TurnsWait = "a message waits until the turns before it have ended; leave it out, or stop them with \
+            chat.abort first" takes "followup" | "collect";
+        NoReplies = "replies to single messages are not supported yet; quote it in the message";
+        TextOnly = "attachments are not supported yet; send text";
+        NoToolsOfClients = "agents have no tools of clients; leave it out";
+        NoGoals = "sessions have no goals; say it in the message";
+        OwnProvenance = "the gateway itself records where a message comes from; leave it out";
+        NoPermissionModes = "sessions have no permission mode; leave it out, or send null";
+        NoToolOverrides = "sessions have no tool overrides; leave it out, or send null";
+        OneWorkspace = "runs work in the workspace of the gateway; leave it out";
+        AgentRuns = "a run is always a turn of the agent; leave it out";
+        WholePrompt = "the agent always has its whole prompt; leave it out" takes "full";
+        OrdinaryRuns = "every run is an ordinary one; leave it out" takes "default" | "visible";
+        RuntimeOnly = "it is for OpenClaw's own runtime; leave it out";
+        PersonDecides = "a person decides about every command; leave it out"
+            takes "allowlist" | "full" | "on-miss" | "always";
+        NoNodes = "there are no nodes; send command and commandArgv" takes "gateway" | "sandbox";
+        CommandsOnly = "only commands are asked about; leave it out";
+        NoWarnings = "the dialog shows what the gateway knows, and no text of a client; leave it out";
+        ScopesDecide = "who may decide follows from operator.approvals alone; leave it out" even empty;
+        ScopesOfTheDevice = "a token has the scopes that its device was granted; leave it out" even empty;
+        CallerDecides = "the decision is that of the session that sends it; leave it out";
+        NeverLasting = "a command is only ever allowed once; leave it out";
+        NoRevisions = "sessions have no lifecycle revision; use expectedSessionId";
+        NeverElevated = "commands of agents never run elevated; leave it out" takes "off";
+        OwnConfinement = "where commands of agents run, and who is asked, is decided on this computer; leave it out";
+        NoSendPolicy = "there are no channels to keep messages from; leave it out" takes "allow";
+        ModelsOwnWindow = "the context window is the model's; choose another model";
+        NoReadMarks = "sessions have no mark of what was read; leave it out";
+        NoStatusNotes = "sessions have no status note; leave it out, or send null";
+        ChatsOnly = "sessions are shown as chats; leave it out" takes "chat";
+        LineageIsAFact = "which session spawned another, and with which tools, is a fact of the runtime; leave it out" even empty;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    type Ruled = Refused<reasons::WholePrompt>;
+    type Strict = Refused<reasons::LineageIsAFact>;
+
+    #[test]
+    fn a_refused_field_takes_what_asks_for_nothing() {
+        for nothing in [json!(null), json!(false), json!([]), json!({}), json!("full")] {
+            assert!(serde_json::from_value::<Option<Ruled>>(nothing.clone()).is_ok(), "{nothing}");
+        }
+        for something in [json!(true), json!(0), json!(-1), json!(0.5), json!(""), json!("none"), json!([0])]
+        {
+            let error = serde_json::from_value::<Option<Ruled>>(something.clone()).expect_err("refused");
+            assert_eq!(error.to_string(), reasons::WholePrompt::TEXT, "{something}");
+        }
+    }
+
+    #[test]
+    fn an_empty_list_that_would_narrow_is_refused() {
+        assert!(serde_json::from_value::<Strict>(json!([])).is_err());
+    }
+
+    #[test]
+    fn an_ignored_field_takes_anything() {
+        for value in [json!(1), json!("x"), json!([{ "y": null }]), json!(true)] {
+            assert!(serde_json::from_value::<Ignored<reasons::NoJobs>>(value).is_ok());
+        }
+    }
+
+    #[test]
+    fn another_agent_is_refused_by_name() {
+        assert!(serde_json::from_value::<ServedAgent>(json!("main")).is_ok());
+        let error = serde_json::from_value::<ServedAgent>(json!("other")).expect_err("refused");
+        assert_eq!(error.to_string(), "unknown agent id \"other\"; the only one is \"main\"");
+    }
+
+    #[test]
+    fn a_change_tells_null_from_nothing() {
+        #[derive(Debug, PartialEq, Serialize, Deserialize)]
+        struct Patch {
+            #[serde(default, skip_serializing_if = "Change::is_absent")]
+            label: Change<String>,
+        }
+        for (text, label) in [
+            ("{}", Change::Absent),
+            (r#"{"label":null}"#, Change::Clear),
+            (r#"{"label":"x"}"#, Change::Set("x".to_owned())),
+        ] {
+            let patch: Patch = serde_json::from_str(text).expect("parsed");
+            assert_eq!(patch, Patch { label });
+            assert_eq!(serde_json::to_string(&patch).expect("printed"), text);
+        }
     }
 }

@@ -20,6 +20,7 @@ pub mod json;
 pub mod limits;
 pub mod method;
 pub mod not_served;
+pub mod parameters;
 pub mod params;
 pub mod payload;
 pub mod refusal;

@@ -205,7 +205,7 @@ rpc! { $
     /// Nodes; there are none.
     NodeList = "node.list", read(), Look, InOrder, params::ListOptions => lists::NodeListResult;
     /// Channels; there are none.
-    ChannelsStatus = "channels.status", read(), Look, InOrder, params::ListOptions => lists::ChannelsStatusResult;
+    ChannelsStatus = "channels.status", read(), Look, InOrder, params::ChannelsStatus => lists::ChannelsStatusResult;
     /// Questions to a person; there are none.
     QuestionList = "question.list", Access::Scope(Scope::Questions), Look, InOrder, params::ListOptions => lists::QuestionListResult;
     /// Approvals of plugins; there are none.

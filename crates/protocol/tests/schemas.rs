@@ -63,6 +63,23 @@ fn the_committed_schemas_are_current() {
 }
 
 #[test]
+fn the_table_of_parameters_is_current() {
+    const BEGIN: &str = "<!-- generated: parameters -->\n";
+    const END: &str = "<!-- end of the generated table -->";
+    let path = root().join("docs/protocol.md");
+    let text = std::fs::read_to_string(&path).expect("the document is here");
+    let (before, rest) = text.split_once(BEGIN).expect("the table begins");
+    let (table, after) = rest.split_once(END).expect("the table ends");
+    let current = tidegate_protocol::parameters::table();
+    if std::env::var_os("UPDATE_SCHEMAS").is_some() {
+        std::fs::write(&path, format!("{before}{BEGIN}{current}{END}{after}")).expect("the table is written");
+        return;
+    }
+
+    assert!(table == current, "{} is old: UPDATE_SCHEMAS=1 writes it anew", path.display());
+}
+
+#[test]
 fn the_document_is_a_schema_and_every_reference_in_it_leads_somewhere() {
     let document = schema::document();
 

@@ -397,7 +397,13 @@ impl SubagentGateway for Gateway {
                     )
                 }
                 "sessions.delete" => {
-                    let deleted = self.store.delete_session(key("key"), true).await.map_err(broken)?;
+                    let row = self.store.session(key("key")).await.map_err(broken)?;
+                    let deleted = match row {
+                        Some(row) => {
+                            self.store.delete_session(row.key, row.session_id, true).await.map_err(broken)?
+                        }
+                        None => false,
+                    };
                     Ok(json!({"deleted": deleted}))
                 }
                 other => Err(method_error("INVALID_REQUEST", &format!("unknown method: {other}"))),

@@ -70,7 +70,7 @@ async fn allow<W: Wire>(context: &mut Context<'_, W>, id: &str, yes: bool) -> Re
 }
 
 async fn resolve<W: Wire>(context: &mut Context<'_, W>, id: String, decision: &str) -> Result<Done, Failure> {
-    let params = ExecApprovalResolve { id, decision: decision.to_owned() };
+    let params = ExecApprovalResolve::new(id, decision.to_owned());
     context.client.ask::<rpc::ExecApprovalResolve>(&params).await
 }
 

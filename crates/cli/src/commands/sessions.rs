@@ -175,12 +175,7 @@ fn push_text(text: &mut String, content: &str, is_short: bool) {
 }
 
 async fn delete<W: Wire>(context: &mut Context<'_, W>, key: &SessionKey) -> Result<(), Failure> {
-    let params = SessionsDelete {
-        key: key.clone(),
-        delete_transcript: None,
-        emit_lifecycle_hooks: None,
-        agent_id: None,
-    };
+    let params = SessionsDelete::new(key.clone());
     let answer = context.client.ask::<rpc::SessionsDelete>(&params).await?;
     if !answer.deleted {
         return Err(no_session(key));

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use serde_json::json;
 use tidegate_agent::authority::{Owner, RunAuthority};
 use tidegate_agent::model::ModelName;
 use tidegate_agent::{HandoffId, PreparedStart, StartError, Turn, WaitOutcome};
+use tidegate_protocol::field::Change;
 use tidegate_protocol::frame::RequestFrame;
 use tidegate_protocol::ids::DEFAULT_AGENT;
 use tidegate_protocol::params::{Agent, AgentWait, ChatAbort, ChatSend};
@@ -13,10 +15,10 @@ use tidegate_protocol::payload::chat::{
     AgentWaitResult, ChatAbortResult, ChatSendResult,
 };
 use tidegate_protocol::{AgentId, ErrorCode, ErrorShape, SessionKey, rpc, text};
-use tidegate_store::{Outcome, RunRow, RunState};
+use tidegate_store::{Outcome, RunRow, RunState, SessionRow};
 use tidegate_trust::Principal;
 
-use super::store_error;
+use super::{sessions, store_error};
 use crate::dispatch::{Caller, Handler, Reply, parse};
 
 /// How long `agent.wait` waits when it is not told.
@@ -30,11 +32,9 @@ impl Handler for rpc::ChatSend {
         if caller.session.principal() == &Principal::SubagentClient {
             return Err(forbidden("Tidegate's own subagent client starts runs only with a handoff"));
         }
-        if params.attachments.is_some_and(|attachments| !attachments.is_empty()) {
-            return Err(invalid("chat.send", "/attachments", "attachments are not supported yet; send text"));
-        }
         let message = clean_message("chat.send", &params.message)?;
-        if is_stop(&message) {
+        expect_transcript(caller, &params).await?;
+        if is_stop(&message) && params.suppress_command_interpretation != Some(true) {
             let aborted = caller.gateway.runtime()?.abort(&params.session_key, None).await;
             return Ok(ChatSendResult {
                 run_id: None,
@@ -73,6 +73,42 @@ impl Handler for rpc::ChatSend {
             run_ids: None,
         })
     }
+}
+
+/// Holds a session to what the client saw of it: its transcript, and the newest entry in that.
+async fn expect_transcript(caller: &Caller, params: &ChatSend) -> Result<(), ErrorShape> {
+    let (id, leaf) = (params.session_id.as_deref(), &params.expected_leaf_entry_id);
+    if id.is_none() && leaf.is_absent() {
+        return Ok(());
+    }
+    let row = session_row(caller, &params.session_key).await?;
+    sessions::expect_session(&params.session_key, row.as_ref(), id)?;
+    // A transcript only grows: what is in it stays on the path to its newest entry.
+    if id.is_some() || leaf.is_absent() {
+        return Ok(());
+    }
+    let newest = match row {
+        Some(row) => {
+            let store = caller.gateway.inner().gatekeeper.store();
+            let entries = store.transcript(row.session_id, None, 1).await;
+            entries.map_err(|error| store_error(&error))?.pop().map(|entry| entry.id)
+        }
+        None => None,
+    };
+    let is_expected = match leaf {
+        Change::Set(expected) => newest.as_ref() == Some(expected),
+        _ => newest.is_none(),
+    };
+    if is_expected {
+        return Ok(());
+    }
+    Err(ErrorShape::invalid("the conversation has gone on since; read chat.history again")
+        .with_details(json!({ "reason": "active-leaf-changed" })))
+}
+
+async fn session_row(caller: &Caller, key: &SessionKey) -> Result<Option<SessionRow>, ErrorShape> {
+    let store = caller.gateway.inner().gatekeeper.store();
+    store.session(key.clone()).await.map_err(|error| store_error(&error))
 }
 
 /// A run, with two answers.
@@ -161,8 +197,11 @@ async fn start_agent(caller: &Caller, params: Agent) -> Result<RunRow, ErrorShap
     if session.agent().as_str() != DEFAULT_AGENT {
         return Err(ErrorShape::invalid(format!("unknown agent id \"{}\"", session.agent())));
     }
-    if params.attachments.as_ref().is_some_and(|attachments| !attachments.is_empty()) {
-        return Err(invalid("agent", "/attachments", "attachments are not supported yet; send text"));
+    if params.session_id.is_some() || params.expected_existing_session_id.is_some() {
+        let row = session_row(caller, &session).await?;
+        for expected in [&params.session_id, &params.expected_existing_session_id] {
+            sessions::expect_session(&session, row.as_ref(), expected.as_deref())?;
+        }
     }
     let is_own = caller.session.principal() == &Principal::SubagentClient;
     let accepted = match (is_own, params.internal_runtime_handoff_id) {

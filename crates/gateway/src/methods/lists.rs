@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use tidegate_protocol::params::{CronList, Empty, ListOptions};
+use tidegate_protocol::params::{ChannelsStatus, CronList, Empty, ListOptions};
 use tidegate_protocol::payload::lists::{
     ChannelsStatusResult, CommandsListResult, CronListResult, CronStatusResult, NodeListResult,
     QuestionListResult, TaskSuggestionsListResult,
@@ -55,7 +55,7 @@ impl Handler for rpc::NodeList {
 }
 
 impl Handler for rpc::ChannelsStatus {
-    async fn handle(_: &Caller, _: ListOptions) -> Result<ChannelsStatusResult, ErrorShape> {
+    async fn handle(_: &Caller, _: ChannelsStatus) -> Result<ChannelsStatusResult, ErrorShape> {
         Ok(ChannelsStatusResult {
             ts: now::wall(),
             channel_order: Vec::new(),

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
+use tidegate_protocol::field::Change;
 use tidegate_protocol::params::{
-    ArchivedFilter, Empty, PATCHABLE, SessionRef, SessionsDelete, SessionsList, SessionsMessagesSubscribe,
+    ArchivedFilter, Empty, SessionRef, SessionsDelete, SessionsList, SessionsMessagesSubscribe,
     SessionsPatch, SessionsPreview, SessionsReset,
 };
 use tidegate_protocol::payload::sessions::{
@@ -31,8 +32,10 @@ impl Handler for rpc::SessionsList {
         let offset = params.offset.unwrap_or(0);
         let with_message =
             params.include_last_message == Some(true) || params.include_derived_titles == Some(true);
+        // No client hides a session from the person.
+        let unasked = if caller.session.is_own_surface() { None } else { Some(false) };
         let store = caller.gateway.inner().gatekeeper.store();
-        let mut rows = match filter(params) {
+        let mut rows = match filter(params, unasked) {
             Some(filter) => {
                 // One more tells whether others follow.
                 let filter = SessionFilter { limit: limit + 1, offset, ..filter };
@@ -64,8 +67,8 @@ impl Handler for rpc::SessionsList {
 }
 
 /// Which sessions are asked for; `None` when it can be none: no session here has a creator, another owner or
-/// a face of its own.
-fn filter(params: SessionsList) -> Option<SessionFilter> {
+/// a face of its own. `unasked` is whether archived ones are meant where the request does not say.
+fn filter(params: SessionsList, unasked: Option<bool>) -> Option<SessionFilter> {
     let SessionsList { creator_id, owner_id, involving_profile_id, board_face, .. } = &params;
     if creator_id.is_some() || owner_id.is_some() || involving_profile_id.is_some() || board_face.is_some() {
         return None;
@@ -77,7 +80,7 @@ fn filter(params: SessionsList) -> Option<SessionFilter> {
         updated_since: params.active_minutes.map(since),
         search: params.search,
         label: params.label,
-        archived: params.archived.map_or(Some(false), ArchivedFilter::archived),
+        archived: params.archived.map_or(unasked, ArchivedFilter::archived),
         with_runs: params.require_last_interaction == Some(true),
         ..SessionFilter::default()
     })
@@ -150,59 +153,106 @@ impl Handler for rpc::SessionsPreview {
 /// Lineage is a fact of the runtime: naming it here is an error.
 impl Handler for rpc::SessionsPatch {
     async fn handle(caller: &Caller, params: SessionsPatch) -> Result<SessionsPatchResult, ErrorShape> {
-        let mut patch = SessionPatch::default();
-        for (name, value) in params.fields {
-            match (name.as_str(), value) {
-                ("label", Value::Null) => patch.label = Some(None),
-                ("label", Value::String(label)) if label.chars().count() <= 512 => {
-                    patch.label = Some(Some(text::one_line(&label, 512)));
-                }
-                ("label", _) => {
-                    return Err(invalid(
-                        "sessions.patch",
-                        "/label",
-                        "must be a text of at most 512 characters, or null",
-                    ));
-                }
-                (name, value) if PATCHABLE.contains(&name) => {
-                    let fits = match &value {
-                        Value::String(text) => text.len() <= 256,
-                        Value::Null | Value::Bool(_) | Value::Number(_) => true,
-                        _ => false,
-                    };
-                    if !fits {
-                        return Err(invalid(
-                            "sessions.patch",
-                            &format!("/{name}"),
-                            "must be a short text, a number, true, false or null",
-                        ));
-                    }
-                    patch.settings.insert(name.to_owned(), value);
-                }
-                (name, _) => {
-                    let name = text::one_line(name, 64);
-                    return Err(invalid("sessions.patch", "root", &format!("unexpected property '{name}'")));
-                }
-            }
+        let key = params.key.clone();
+        if params.archived == Some(true) && key.is_main() {
+            return Err(ErrorShape::invalid(format!("Cannot archive the main session ({key}).")));
         }
-        if let Some(Value::String(model)) = patch.settings.get("model") {
+        let expected = params.expected_session_id.clone();
+        if let Change::Set(model) = &params.model {
             super::chat::known_model(caller, model).await?;
         }
+        let patch = patch(params)?;
         let store = caller.gateway.inner().gatekeeper.store();
+        if expected.is_some() {
+            let row = store.session(key.clone()).await.map_err(|error| store_error(&error))?;
+            expect_session(&key, row.as_ref(), expected.as_deref())?;
+        }
         let id = new_session_id()?;
-        store
-            .ensure_session(params.key.clone(), id, now::wall())
-            .await
-            .map_err(|error| store_error(&error))?;
+        store.ensure_session(key.clone(), id, now::wall()).await.map_err(|error| store_error(&error))?;
         let row = store
-            .patch_session(params.key.clone(), patch, now::wall())
+            .patch_session(key.clone(), patch, now::wall())
             .await
             .map_err(|error| store_error(&error))?;
-        let row = row.ok_or_else(|| unknown_session(&params.key))?;
+        let row = row.ok_or_else(|| unknown_session(&key))?;
         changed(caller, &row, "patch");
         let entry = row_payload(&row);
         Ok(SessionsPatchResult { ok: true, path: FILE.to_owned(), key: row.key, entry })
     }
+}
+
+/// The most characters of a label or category.
+const MAX_LABEL: usize = 512;
+/// The most bytes of another setting.
+const MAX_SETTING: usize = 256;
+
+/// What a patch changes in the store.
+fn patch(params: SessionsPatch) -> Result<SessionPatch, ErrorShape> {
+    let label = match bounded("label", params.label, |text| text.chars().count() <= MAX_LABEL)? {
+        Change::Absent => None,
+        Change::Clear => Some(None),
+        Change::Set(label) => Some(Some(text::one_line(&label, MAX_LABEL))),
+    };
+    let mut settings = Map::new();
+    let mut put = |name: &str, change: Change<Value>| match change {
+        Change::Absent => {}
+        Change::Clear => drop(settings.insert(name.to_owned(), Value::Null)),
+        Change::Set(value) => drop(settings.insert(name.to_owned(), value)),
+    };
+    let is_short = |text: &str| text.len() <= MAX_SETTING;
+    let category = bounded("category", params.category, |text| text.chars().count() <= MAX_LABEL)?;
+    put("category", category.map(|text| text::one_line(&text, MAX_LABEL).into()));
+    for (name, text) in [("icon", params.icon), ("color", params.color)] {
+        put(name, bounded(name, text, is_short)?.map(|text| text::one_line(&text, MAX_SETTING).into()));
+    }
+    for (name, text) in [
+        ("model", params.model),
+        ("thinkingLevel", params.thinking_level),
+        ("verboseLevel", params.verbose_level),
+        ("traceLevel", params.trace_level),
+        ("reasoningLevel", params.reasoning_level),
+        ("responseUsage", params.response_usage),
+    ] {
+        put(name, bounded(name, text, is_short)?.map(Value::from));
+    }
+    put("fastMode", params.fast_mode.map(|mode| json!(mode)));
+    for (name, flag) in [("archived", params.archived), ("pinned", params.pinned)] {
+        // What is not set is not stored.
+        put(name, flag.map_or(Change::Absent, |on| if on { Change::Set(on.into()) } else { Change::Clear }));
+    }
+    Ok(SessionPatch { label, settings })
+}
+
+/// A text that fits, or the error that it does not.
+fn bounded(
+    name: &str,
+    text: Change<String>,
+    fits: impl Fn(&str) -> bool,
+) -> Result<Change<String>, ErrorShape> {
+    match text {
+        Change::Set(text) if !fits(&text) => {
+            Err(invalid("sessions.patch", &format!("/{name}"), "is too long; send a shorter text"))
+        }
+        text => Ok(text),
+    }
+}
+
+/// Holds a session to what a client saw of it.
+pub(crate) fn expect_session(
+    key: &SessionKey,
+    row: Option<&SessionRow>,
+    expected: Option<&str>,
+) -> Result<(), ErrorShape> {
+    match (row, expected) {
+        (_, None) => Ok(()),
+        (Some(row), Some(expected)) if row.session_id.as_str() == expected => Ok(()),
+        (Some(_), Some(_)) => Err(overtaken(key, "it has a new transcript since")),
+        (None, Some(_)) => Err(unknown_session(key)),
+    }
+}
+
+/// A session that is not what the client saw.
+fn overtaken(key: &SessionKey, what: &str) -> ErrorShape {
+    ErrorShape::invalid(format!("session {key} has changed: {what}; list the sessions again"))
 }
 
 impl Handler for rpc::SessionsReset {
@@ -225,17 +275,45 @@ impl Handler for rpc::SessionsDelete {
         if params.key.is_main() {
             return Err(ErrorShape::invalid(format!("Cannot delete the main session ({}).", params.key)));
         }
-        end_runs(caller, &params.key).await?;
         let store = caller.gateway.inner().gatekeeper.store();
         let row = store.session(params.key.clone()).await.map_err(|error| store_error(&error))?;
+        let Some(row) = row else {
+            return Ok(SessionsDeleteResult {
+                ok: true,
+                key: params.key,
+                deleted: false,
+                archived: Vec::new(),
+            });
+        };
+        expect_unchanged(&params, &row)?;
+        end_runs(caller, &params.key).await?;
         let keep = params.delete_transcript == Some(false);
-        let deleted =
-            store.delete_session(params.key.clone(), keep).await.map_err(|error| store_error(&error))?;
-        if let Some(row) = row.filter(|_| deleted) {
-            changed(caller, &row, "delete");
+        let deleted = store
+            .delete_session(params.key.clone(), row.session_id.clone(), keep)
+            .await
+            .map_err(|error| store_error(&error))?;
+        if !deleted {
+            return Err(overtaken(&params.key, "it has a new transcript since"));
         }
+        changed(caller, &row, "delete");
         Ok(SessionsDeleteResult { ok: true, key: params.key, deleted, archived: Vec::new() })
     }
+}
+
+/// Holds a session to everything that the client saw of it before its runs are stopped.
+fn expect_unchanged(params: &SessionsDelete, row: &SessionRow) -> Result<(), ErrorShape> {
+    expect_session(&params.key, Some(row), params.expected_session_id.as_deref())?;
+    if params.expected_session_updated_at.is_some_and(|expected| expected != row.updated_at) {
+        return Err(overtaken(&params.key, "something was done in it since"));
+    }
+    if params.archived_only == Some(true) && !is_set(row, "archived") {
+        return Err(overtaken(&params.key, "it is not archived"));
+    }
+    Ok(())
+}
+
+fn is_set(row: &SessionRow, setting: &str) -> bool {
+    row.settings.get(setting) == Some(&Value::Bool(true))
 }
 
 /// Stops a session's runs and waits until they have ended.
@@ -335,6 +413,11 @@ pub(crate) fn row_payload(row: &SessionRow) -> SessionEntry {
         model_provider: provider.map(str::to_owned),
         model: model.map(str::to_owned),
         last_message_preview: None,
+        archived: is_set(row, "archived").then_some(true),
+        pinned: is_set(row, "pinned").then_some(true),
+        category: setting("category"),
+        icon: setting("icon"),
+        color: setting("color"),
         thinking_level: setting("thinkingLevel"),
         fast_mode: setting("fastMode"),
         verbose_level: setting("verboseLevel"),

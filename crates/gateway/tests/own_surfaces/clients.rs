@@ -17,7 +17,7 @@ use crate::attacks::Scene;
 use crate::support::{Attacker as _, NEVER_ANSWERED, PATIENCE, World};
 
 #[track_caller]
-fn refused(answer: Result<Value, ClientError>) -> Value {
+pub(crate) fn refused(answer: Result<Value, ClientError>) -> Value {
     match answer {
         Err(ClientError::Answer(error)) => error,
         other => panic!("not refused but {other:?}"),

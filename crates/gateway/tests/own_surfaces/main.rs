@@ -19,6 +19,7 @@ mod files;
 mod history;
 mod peers;
 mod refusals;
+mod sessions;
 mod stub_host;
 mod support;
 mod wishes;

@@ -49,6 +49,11 @@ payload! {
         model: Option<String>,
         /// The beginning of the last message, where it was asked for.
         last_message_preview: Option<String>,
+        archived: Option<bool>,
+        pinned: Option<bool>,
+        category: Option<Value>,
+        icon: Option<Value>,
+        color: Option<Value>,
         thinking_level: Option<Value>,
         fast_mode: Option<Value>,
         verbose_level: Option<Value>,

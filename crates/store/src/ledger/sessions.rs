@@ -101,7 +101,8 @@ impl Store {
         .await
     }
 
-    /// Removes a session and its inbox; false when there is no such session.
+    /// Removes a session and its inbox; false when there is no such session, or it has another transcript
+    /// than `id`.
     ///
     /// Its runs stay known by their id, so that a client's retry starts nothing twice and a tree's
     /// budget does not grow back. Without `keep_transcript` its transcripts, archived ones
@@ -109,8 +110,13 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::SessionBusy`] while it has unfinished runs; when the store cannot be written.
-    pub async fn delete_session(&self, key: SessionKey, keep_transcript: bool) -> Result<bool, StoreError> {
-        self.write(move |connection| remove(connection, &key, keep_transcript)).await
+    pub async fn delete_session(
+        &self,
+        key: SessionKey,
+        id: SessionId,
+        keep_transcript: bool,
+    ) -> Result<bool, StoreError> {
+        self.write(move |connection| remove(connection, &key, &id, keep_transcript)).await
     }
 }
 
@@ -201,8 +207,15 @@ fn change(
     rows::first(connection, sql::SESSION_PATCH, (key.as_str(), label, settings, millis(at)), rows::session)
 }
 
-fn remove(connection: &Connection, key: &SessionKey, keep_transcript: bool) -> Result<bool, StoreError> {
-    let Some(session) = find(connection, key)? else { return Ok(false) };
+fn remove(
+    connection: &Connection,
+    key: &SessionKey,
+    id: &SessionId,
+    keep_transcript: bool,
+) -> Result<bool, StoreError> {
+    let Some(session) = find(connection, key)?.filter(|session| session.session_id == *id) else {
+        return Ok(false);
+    };
     let unfinished = rows::one(connection, sql::RUNS_UNFINISHED_IN_SESSION, [key.as_str()], rows::count)?;
     if unfinished > 0 {
         return Err(StoreError::SessionBusy { unfinished });

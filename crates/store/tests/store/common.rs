@@ -100,3 +100,14 @@ pub(crate) async fn started(store: &Store, id: &str) -> StartedRun {
 pub(crate) fn texts<'a>(bodies: impl IntoIterator<Item = &'a Value>) -> Vec<String> {
     bodies.into_iter().map(|body| body["content"][0]["text"].as_str().unwrap_or("?").to_owned()).collect()
 }
+
+/// Deletes a session, whichever transcript it has.
+pub(crate) async fn delete(
+    store: &Store,
+    key: SessionKey,
+    keep_transcript: bool,
+) -> Result<bool, tidegate_store::StoreError> {
+    let row = store.session(key.clone()).await?;
+    let id = row.map_or_else(|| session_id("none"), |row| row.session_id);
+    store.delete_session(key, id, keep_transcript).await
+}

@@ -199,7 +199,7 @@ async fn a_full_store_acknowledges_nothing_and_works_again_with_space() {
     let kept = store.transcript(run.session_id.clone(), None, 1_000).await.expect("read");
     assert_eq!(kept.len(), acknowledged);
 
-    store.delete_session(key("agent:main:old"), false).await.expect("space returns");
+    delete(&store, key("agent:main:old"), false).await.expect("space returns");
 
     let more = store.append(run_id("r1"), vec![user(&text)], at(212)).await.expect("works again");
     assert_eq!(more[0].seq, acknowledged as u64 + 1);
@@ -232,7 +232,7 @@ async fn new_messages_stop_while_answers_can_still_be_saved() {
     store.set_flag("agent.paused", Some("true".to_owned())).await.expect("a decision");
     for number in 0..2 {
         store.settle_run(settlement(&format!("r{number}"), Outcome::Cancelled)).await.expect("settled");
-        store.delete_session(key(&format!("agent:main:{number}")), false).await.expect("space returns");
+        delete(&store, key(&format!("agent:main:{number}")), false).await.expect("space returns");
     }
     created(&store, large(accepted)).await;
 }

@@ -279,7 +279,7 @@ async fn a_result_for_a_deleted_session_goes_nowhere() {
     created(&store, new_run("parent", MAIN)).await;
     created(&store, new_child("c1", "parent")).await;
     store.settle_run(settlement("parent", Outcome::Ok)).await.expect("settled");
-    store.delete_session(key(MAIN), true).await.expect("deleted");
+    delete(&store, key(MAIN), true).await.expect("deleted");
     let settled = store.settle_run(settlement("c1", Outcome::Ok)).await.expect("settled");
     assert!(matches!(settled, Settled::First { delivered: None, .. }), "{settled:?}");
     assert_eq!(store.inbox(key(MAIN)).await, Ok(Vec::new()));

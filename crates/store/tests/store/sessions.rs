@@ -36,7 +36,7 @@ async fn one_session_too_many_is_refused_until_another_is_deleted() {
     assert_eq!(store.count_sessions().await, Ok(2), "nothing of it was kept");
     created(&store, new_run("r3", "agent:main:b")).await;
 
-    assert_eq!(store.delete_session(key("agent:main:a"), false).await, Ok(true));
+    assert_eq!(delete(&store, key("agent:main:a"), false).await, Ok(true));
     created(&store, new_run("r2", "agent:main:c")).await;
 }
 
@@ -181,8 +181,20 @@ async fn a_reset_begins_a_new_transcript_and_keeps_the_old_one() {
 async fn a_session_with_unfinished_runs_is_not_deleted() {
     let store = Store::in_memory().expect("store");
     created(&store, new_run("r1", MAIN)).await;
-    assert_eq!(store.delete_session(key(MAIN), false).await, Err(StoreError::SessionBusy { unfinished: 1 }));
+    assert_eq!(delete(&store, key(MAIN), false).await, Err(StoreError::SessionBusy { unfinished: 1 }));
     assert!(store.session(key(MAIN)).await.expect("read").is_some());
+}
+
+#[tokio::test]
+async fn a_session_that_was_reset_since_is_not_deleted() {
+    let store = Store::in_memory().expect("store");
+    store.ensure_session(key(MAIN), session_id("old"), at(5)).await.expect("made");
+    store.reset_session(key(MAIN), session_id("new"), at(6)).await.expect("reset");
+
+    assert_eq!(store.delete_session(key(MAIN), session_id("old"), false).await, Ok(false));
+
+    assert!(store.session(key(MAIN)).await.expect("read").is_some());
+    assert_eq!(store.delete_session(key(MAIN), session_id("new"), false).await, Ok(true));
 }
 
 #[tokio::test]
@@ -193,7 +205,7 @@ async fn deleting_a_session_removes_its_text_and_keeps_its_run_ids_taken() {
         started(&store, "r1").await;
         store.settle_run(settlement("r1", tidegate_store::Outcome::Ok)).await.expect("settled");
 
-        assert_eq!(store.delete_session(key(MAIN), keep_transcript).await, Ok(true));
+        assert_eq!(delete(&store, key(MAIN), keep_transcript).await, Ok(true));
 
         assert_eq!(store.session(key(MAIN)).await, Ok(None));
         assert_eq!(store.count_sessions().await, Ok(0));
@@ -204,7 +216,7 @@ async fn deleting_a_session_removes_its_text_and_keeps_its_run_ids_taken() {
         assert_eq!(tombstone.result.is_some(), keep_transcript);
         let again = store.begin_run(new_run("r1", MAIN)).await.expect("begin");
         assert!(matches!(again, tidegate_store::BegunRun::Existing(_)), "{again:?}");
-        assert_eq!(store.delete_session(key(MAIN), keep_transcript).await, Ok(false));
+        assert_eq!(delete(&store, key(MAIN), keep_transcript).await, Ok(false));
     }
 }
 
