@@ -294,8 +294,9 @@ pub mod reasons {
         ShownAsSent = "the command is shown as it was sent";
         OfTheClient = "the command is the client's own, and of no run here";
 
-        NoChannels = "there are no channels; leave it out, and name the session with sessionKey"
-            takes "webchat" | "last" | "automatic";
+        NoChannels = "there are no channels; leave it out, and name the session with sessionKey";
+        OnlyClients = "messages only come from clients; leave it out" takes "webchat" | "last";
+        AnswersGoToClients = "answers go to clients on their own; leave it out" takes "automatic";
         TurnsWait = "a message waits until the turns before it have ended; leave it out, or stop them with \
             chat.abort first" takes "followup" | "collect";
         NoReplies = "replies to single messages are not supported yet; quote it in the message";
@@ -308,11 +309,13 @@ pub mod reasons {
         OneWorkspace = "runs work in the workspace of the gateway; leave it out";
         AgentRuns = "a run is always a turn of the agent; leave it out";
         WholePrompt = "the agent always has its whole prompt; leave it out" takes "full";
-        OrdinaryRuns = "every run is an ordinary one; leave it out" takes "default" | "visible";
+        OrdinaryRuns = "every run is an ordinary one; leave it out" takes "default";
+        VisibleRuns = "every run can be seen; leave it out" takes "visible";
         RuntimeOnly = "it is for OpenClaw's own runtime; leave it out";
-        PersonDecides = "a person decides about every command; leave it out"
-            takes "allowlist" | "full" | "on-miss" | "always";
-        NoNodes = "there are no nodes; send command and commandArgv" takes "gateway" | "sandbox";
+        AlwaysAsked = "a person is asked about every command; leave it out" takes "on-miss" | "always";
+        PersonDecides = "a person decides about every command; leave it out" takes "allowlist" | "full";
+        NoNodes = "there are no nodes; send command and commandArgv";
+        OnThisComputer = "commands run on this computer; leave it out" takes "gateway" | "sandbox";
         CommandsOnly = "only commands are asked about; leave it out";
         NoWarnings = "the dialog shows what the gateway knows, and no text of a client; leave it out";
         ScopesDecide = "who may decide follows from operator.approvals alone; leave it out" even empty;

@@ -1,6 +1,8 @@
 //! The table of parameters that OpenClaw's protocol documents and that Tidegate ignores or refuses, as
 //! docs/protocol.md has it.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use crate::field::KEYWORD;
@@ -11,7 +13,7 @@ use crate::schema;
 pub fn table() -> String {
     let document = schema::document();
     let mut table = "| method | parameter | what becomes of it |\n|---|---|---|\n".to_owned();
-    for (method, entry) in document["methods"].as_object().into_iter().flatten() {
+    for (method, entry) in sorted(&document["methods"]) {
         for (sentence, names) in sentences(&document, &entry["params"]) {
             table.push_str(&format!("| `{method}` | {} | {sentence} |\n", names.join(", ")));
         }
@@ -19,11 +21,16 @@ pub fn table() -> String {
     table
 }
 
+/// The entries of an object by name: their own order depends on what else is compiled.
+fn sorted(object: &Value) -> BTreeMap<&String, &Value> {
+    object.as_object().into_iter().flatten().collect()
+}
+
 /// What becomes of fields, each with the names of those that it is about.
 fn sentences(document: &Value, params: &Value) -> Vec<(String, Vec<String>)> {
     let name = params["$ref"].as_str().unwrap_or_default().trim_start_matches("#/$defs/");
     let mut sentences: Vec<(String, Vec<String>)> = Vec::new();
-    for (field, schema) in document["$defs"][name]["properties"].as_object().into_iter().flatten() {
+    for (field, schema) in sorted(&document["$defs"][name]["properties"]) {
         let Some(unused) = unused(schema) else { continue };
         let sentence = unused["description"].as_str().unwrap_or_default().to_owned();
         let shown = format!("`{field}`{}", exceptions(unused));

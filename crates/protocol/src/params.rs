@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::device::DeviceId;
-use crate::field::{Ignored, Refused, reasons as because};
+use crate::field::{Ignored, Refused, ServedAgent, reasons as because};
 use crate::ids::{AgentId, SessionKey};
 
 macro_rules! params {
@@ -65,7 +65,7 @@ params! {
     /// `models.list`.
     #[derive(Default)]
     ModelsList {
-        #[serde(default)] agent_id: Option<AgentId>,
+        #[serde(default)] agent_id: Option<ServedAgent>,
         #[serde(default)] view: Option<ModelsView>,
         #[serde(default)] refresh: Option<Ignored<because::AlwaysFresh>>,
         #[serde(default)] prepared_only: Option<Ignored<because::AlwaysPrepared>>,
@@ -135,8 +135,8 @@ params! {
         #[serde(default)] timeout_ms: Option<u64>,
         #[serde(default)] two_phase: Option<bool>,
         #[serde(default)] security: Option<Refused<because::PersonDecides>>,
-        #[serde(default)] ask: Option<Refused<because::PersonDecides>>,
-        #[serde(default)] host: Option<Refused<because::NoNodes>>,
+        #[serde(default)] ask: Option<Refused<because::AlwaysAsked>>,
+        #[serde(default)] host: Option<Refused<because::OnThisComputer>>,
         #[serde(default)] node_id: Option<Refused<because::NoNodes>>,
         #[serde(default)] system_run_plan: Option<Refused<because::NoNodes>>,
         #[serde(default)] scope: Option<Refused<because::CommandsOnly>>,

@@ -1,6 +1,6 @@
 //! What the host of the gateway answers: models, configuration, log, secrets and the process.
 
-use tidegate_protocol::params::{Empty, LogsTail, ModelsList};
+use tidegate_protocol::params::{Empty, LogsTail, ModelsList, ModelsView};
 use tidegate_protocol::payload::agents::ModelsListResult;
 use tidegate_protocol::payload::files::{FilesListResult, SetAsideFileDetails};
 use tidegate_protocol::payload::surface_params::{AddProvider, ById, ModelChoice};
@@ -21,8 +21,13 @@ impl Caller {
 }
 
 impl Handler for rpc::ModelsList {
-    async fn handle(caller: &Caller, _: ModelsList) -> Result<ModelsListResult, ErrorShape> {
-        caller.host().models().await
+    async fn handle(caller: &Caller, params: ModelsList) -> Result<ModelsListResult, ErrorShape> {
+        let mut list = caller.host().models().await?;
+        if matches!(params.view, Some(ModelsView::Configured | ModelsView::ProviderConfig)) {
+            // A server that was only found on this computer is not configured.
+            list.models.retain(|model| !model.tags.iter().any(|tag| tag == "found"));
+        }
+        Ok(list)
     }
 }
 
