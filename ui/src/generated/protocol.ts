@@ -92,6 +92,22 @@ export type FileAction = 'read' | 'write' | 'edit';
  */
 export type ApprovalDecision = 'allow-once' | 'deny';
 /**
+ * Which models are listed.
+ */
+export type ModelsView = 'default' | 'configured' | 'provider-config' | 'all';
+/**
+ * Which sessions `sessions.list` lists: `true` for archived ones only, and `"all"` for archived ones, too.
+ */
+export type ArchivedFilter = boolean | AllSessions;
+/**
+ * The word `all`.
+ */
+export type AllSessions = 'all';
+/**
+ * How a session is shown by clients that have more than chats.
+ */
+export type BoardFace = 'chat' | 'dashboard';
+/**
  * The kind of an entry in the audit log, `subject.verb`.
  */
 export type AuditKind = string;
@@ -174,7 +190,7 @@ export interface Methods {
     result: AgentsListResult;
   };
   'channels.status': {
-    params: ListOptions;
+    params: ChannelsStatus;
     result: ChannelsStatusResult;
   };
   'chat.abort': {
@@ -198,7 +214,7 @@ export interface Methods {
     result: ConfigGetResult;
   };
   'cron.list': {
-    params: ListOptions;
+    params: CronList;
     result: CronListResult;
   };
   'cron.status': {
@@ -250,7 +266,7 @@ export interface Methods {
     result: LogsTailResult;
   };
   'models.list': {
-    params: ListOptions;
+    params: ModelsList;
     result: ModelsListResult;
   };
   'node.list': {
@@ -274,7 +290,7 @@ export interface Methods {
     result: SessionsListResult;
   };
   'sessions.messages.subscribe': {
-    params: SessionRef;
+    params: SessionsMessagesSubscribe;
     result: Subscribed;
   };
   'sessions.messages.unsubscribe': {
@@ -431,41 +447,93 @@ export interface Methods {
   };
 }
 /**
- * `agent`. Fields that concern channels and the hosts of OpenClaw are known and not used.
+ * `agent`.
  */
 export interface Agent {
-  accountId?: string | null;
+  accountId?: (false | {} | null | unknown[]) | null;
+  acpTurnSource?: (false | {} | null | unknown[]) | null;
   agentId?: AgentId | null;
-  attachments?: unknown[] | null;
-  bestEffortDeliver?: boolean | null;
-  channel?: string | null;
-  cleanupBundleMcpOnRunEnd?: boolean | null;
-  deliver?: boolean | null;
+  attachments?: (false | {} | null | unknown[]) | null;
+  /**
+   * Ignored: answers only go to clients.
+   */
+  bestEffortDeliver?: {
+    [k: string]: unknown;
+  };
+  bootstrapContextMode?: ((false | 'full') | {} | null | unknown[]) | null;
+  bootstrapContextRunKind?: ((false | 'default') | {} | null | unknown[]) | null;
+  channel?: ((false | 'webchat' | 'last') | {} | null | unknown[]) | null;
+  /**
+   * Ignored: no MCP server is started for a run.
+   */
+  cleanupBundleMcpOnRunEnd?: {
+    [k: string]: unknown;
+  };
+  cwd?: (false | {} | null | unknown[]) | null;
+  deliver?: (false | {} | null | unknown[]) | null;
+  /**
+   * Ignored: there is no message tool.
+   */
+  disableMessageTool?: {
+    [k: string]: unknown;
+  };
+  execApprovalFollowupExpectedSessionId?: (false | {} | null | unknown[]) | null;
+  /**
+   * The session must be there, and have this id.
+   */
+  expectedExistingSessionId?: string | null;
   extraSystemPrompt?: string | null;
-  groupChannel?: string | null;
-  groupId?: string | null;
-  groupSpace?: string | null;
+  forceCodeModeTools?: (false | {} | null | unknown[]) | null;
+  forceRestartSafeTools?: (false | {} | null | unknown[]) | null;
+  groupChannel?: (false | {} | null | unknown[]) | null;
+  groupId?: (false | {} | null | unknown[]) | null;
+  groupSpace?: (false | {} | null | unknown[]) | null;
   idempotencyKey: RunId;
-  inputProvenance?: unknown;
+  inputProvenance?: (false | {} | null | unknown[]) | null;
+  internalEvents?: (false | {} | null | unknown[]) | null;
+  internalExecutionIdentityRecoveryAttempt?: (false | {} | null | unknown[]) | null;
+  internalExecutionIdentityRetry?: (false | {} | null | unknown[]) | null;
   internalRuntimeHandoffId?: string | null;
   label?: string | null;
-  lane?: string | null;
+  /**
+   * Ignored: each session has one queue.
+   */
+  lane?: {
+    [k: string]: unknown;
+  };
   message: string;
   model?: string | null;
-  modelRun?: unknown;
-  promptMode?: string | null;
+  modelRun?: (false | {} | null | unknown[]) | null;
+  promptMode?: ((false | 'full') | {} | null | unknown[]) | null;
   provider?: string | null;
-  replyAccountId?: string | null;
-  replyChannel?: string | null;
-  replyTo?: string | null;
-  sessionEffects?: string | null;
+  replyAccountId?: (false | {} | null | unknown[]) | null;
+  replyChannel?: ((false | 'webchat' | 'last') | {} | null | unknown[]) | null;
+  replyTo?: (false | {} | null | unknown[]) | null;
+  sessionEffects?: ((false | 'visible') | {} | null | unknown[]) | null;
+  /**
+   * The session's id must be this one.
+   */
   sessionId?: string | null;
   sessionKey?: SessionKey | null;
-  sourceReplyDeliveryMode?: string | null;
-  thinking?: string | null;
-  threadId?: string | null;
+  sourceReplyDeliveryMode?: ((false | 'automatic') | {} | null | unknown[]) | null;
+  suppressPromptPersistence?: (false | {} | null | unknown[]) | null;
+  swarmCollector?: (false | {} | null | unknown[]) | null;
+  swarmOutputSchema?: (false | {} | null | unknown[]) | null;
+  /**
+   * Ignored: models think as much as their server is set to.
+   */
+  thinking?: {
+    [k: string]: unknown;
+  };
+  threadId?: (false | {} | null | unknown[]) | null;
   timeout?: number | null;
-  to?: string | null;
+  to?: (false | {} | null | unknown[]) | null;
+  /**
+   * Ignored: the agent is given the message as it is written.
+   */
+  voiceWakeTrigger?: {
+    [k: string]: unknown;
+  };
 }
 /**
  * `agent`, last answer.
@@ -556,7 +624,7 @@ export interface AgentWaitResult {
   status: string;
 }
 /**
- * `models.list`, `commands.list`, `tools.catalog`, `cron.list` and other lists: what clients
+ * `commands.list`, `tools.catalog` and other lists: what clients
  * narrow them by. Nothing here has more entries than one answer holds.
  */
 export interface ListOptions {
@@ -608,6 +676,29 @@ export interface AgentModel {
 /**
  * `channels.status`.
  */
+export interface ChannelsStatus {
+  /**
+   * Ignored: there are no channels.
+   */
+  channel?: {
+    [k: string]: unknown;
+  };
+  /**
+   * Ignored: there are no channels.
+   */
+  probe?: {
+    [k: string]: unknown;
+  };
+  /**
+   * Ignored: there are no channels.
+   */
+  timeoutMs?: {
+    [k: string]: unknown;
+  };
+}
+/**
+ * `channels.status`.
+ */
 export interface ChannelsStatusResult {
   channelAccounts: {
     [k: string]: unknown;
@@ -636,7 +727,12 @@ export interface ChannelsStatusResult {
  */
 export interface ChatAbort {
   agentId?: AgentId | null;
-  preserveSideRuns?: boolean | null;
+  /**
+   * Ignored: there are no side runs.
+   */
+  preserveSideRuns?: {
+    [k: string]: unknown;
+  };
   runId?: RunId | null;
   sessionKey: SessionKey;
 }
@@ -660,7 +756,12 @@ export interface ChatHistory {
   maxChars?: number | null;
   messageId?: string | null;
   offset?: number | null;
-  pendingBefore?: unknown;
+  /**
+   * Ignored: no input waits outside the transcript.
+   */
+  pendingBefore?: {
+    [k: string]: unknown;
+  };
   sessionId?: string | null;
   sessionKey: SessionKey;
 }
@@ -775,12 +876,16 @@ export interface PendingInputs {
 export interface SessionEntry {
   abortedLastRun: boolean;
   agentId: AgentId;
+  archived?: boolean | null;
+  category?: unknown;
+  color?: unknown;
   createdAt?: UnixMillis | null;
   displayName?: string | null;
   elevatedLevel?: unknown;
   endedAt?: UnixMillis | null;
   fastMode?: unknown;
   groupActivation?: unknown;
+  icon?: unknown;
   inputTokens: number;
   key: SessionKey;
   kind: string;
@@ -794,6 +899,7 @@ export interface SessionEntry {
   modelProvider?: string | null;
   outputTokens: number;
   parentSessionKey?: SessionKey | null;
+  pinned?: boolean | null;
   queueMode?: unknown;
   reasoningLevel?: unknown;
   responseUsage?: unknown;
@@ -830,27 +936,69 @@ export interface ChatHistoryReset {
  */
 export interface ChatSend {
   agentId?: AgentId | null;
-  attachments?: unknown[] | null;
-  deliver?: boolean | null;
-  expectedLeafEntryId?: unknown;
-  expectedPermissionMode?: unknown;
-  expectedSessionRoutingContract?: unknown;
-  expectedToolOverrides?: unknown;
-  fastAutoOnSeconds?: unknown;
-  fastMode?: unknown;
+  attachments?: (false | {} | null | unknown[]) | null;
+  deliver?: (false | {} | null | unknown[]) | null;
+  /**
+   * The transcript's newest entry must be this one; with `null` there must be none.
+   */
+  expectedLeafEntryId?: string | null;
+  expectedPermissionMode?: (false | {} | null | unknown[]) | null;
+  /**
+   * Ignored: a session key always leads to the same session.
+   */
+  expectedSessionRoutingContract?: {
+    [k: string]: unknown;
+  };
+  expectedToolOverrides?: (false | {} | null | unknown[]) | null;
+  /**
+   * Ignored: there is no faster mode of a model.
+   */
+  fastAutoOnSeconds?: {
+    [k: string]: unknown;
+  };
+  /**
+   * Ignored: there is no faster mode of a model.
+   */
+  fastMode?: {
+    [k: string]: unknown;
+  };
   idempotencyKey: RunId;
-  intent?: unknown;
-  mentions?: unknown[] | null;
+  intent?: (false | {} | null | unknown[]) | null;
+  /**
+   * Ignored: the agent is given the message as it is written.
+   */
+  mentions?: {
+    [k: string]: unknown;
+  };
   message: string;
-  queueMode?: string | null;
-  replyToId?: string | null;
+  originatingAccountId?: (false | {} | null | unknown[]) | null;
+  originatingChannel?: ((false | 'webchat' | 'last') | {} | null | unknown[]) | null;
+  originatingThreadId?: (false | {} | null | unknown[]) | null;
+  originatingTo?: (false | {} | null | unknown[]) | null;
+  queueMode?: ((false | 'followup' | 'collect') | {} | null | unknown[]) | null;
+  replyToId?: (false | {} | null | unknown[]) | null;
+  /**
+   * The session's id must be this one.
+   */
   sessionId?: string | null;
   sessionKey: SessionKey;
   suppressCommandInterpretation?: boolean | null;
-  thinking?: string | null;
+  systemInputProvenance?: (false | {} | null | unknown[]) | null;
+  systemProvenanceReceipt?: (false | {} | null | unknown[]) | null;
+  /**
+   * Ignored: models think as much as their server is set to.
+   */
+  thinking?: {
+    [k: string]: unknown;
+  };
   timeoutMs?: number | null;
-  toolBindings?: unknown;
-  workContext?: unknown;
+  toolBindings?: (false | {} | null | unknown[]) | null;
+  /**
+   * Ignored: the agent is given the message as it is written.
+   */
+  workContext?: {
+    [k: string]: unknown;
+  };
 }
 /**
  * `chat.send`: a turn, or the runs that a stop word ended.
@@ -894,6 +1042,79 @@ export interface ConfigGetResult {
 export interface ConfigIssue {
   message: string;
   path: string;
+}
+/**
+ * `cron.list`.
+ */
+export interface CronList {
+  /**
+   * Ignored: there are no jobs, so it leaves nothing out.
+   */
+  agentId?: {
+    [k: string]: unknown;
+  };
+  /**
+   * Ignored: there are no jobs, so it leaves nothing out.
+   */
+  compact?: {
+    [k: string]: unknown;
+  };
+  /**
+   * Ignored: there are no jobs, so it leaves nothing out.
+   */
+  enabled?: {
+    [k: string]: unknown;
+  };
+  /**
+   * Ignored: there are no jobs, so it leaves nothing out.
+   */
+  includeDeliveryPreviews?: {
+    [k: string]: unknown;
+  };
+  /**
+   * Ignored: there are no jobs, so it leaves nothing out.
+   */
+  includeDisabled?: {
+    [k: string]: unknown;
+  };
+  /**
+   * Ignored: there are no jobs, so it leaves nothing out.
+   */
+  lastRunStatus?: {
+    [k: string]: unknown;
+  };
+  limit?: number | null;
+  offset?: number | null;
+  /**
+   * Ignored: there are no jobs, so it leaves nothing out.
+   */
+  query?: {
+    [k: string]: unknown;
+  };
+  /**
+   * Ignored: there are no jobs, so it leaves nothing out.
+   */
+  scheduleKind?: {
+    [k: string]: unknown;
+  };
+  /**
+   * Ignored: there are no jobs, so it leaves nothing out.
+   */
+  sortBy?: {
+    [k: string]: unknown;
+  };
+  /**
+   * Ignored: there are no jobs, so it leaves nothing out.
+   */
+  sortDir?: {
+    [k: string]: unknown;
+  };
+  /**
+   * Ignored: there are no jobs, so it leaves nothing out.
+   */
+  trigger?: {
+    [k: string]: unknown;
+  };
 }
 /**
  * `cron.list`.
@@ -1232,7 +1453,9 @@ export interface ApprovalFile {
  */
 export interface ExecApprovalResolve {
   decision: string;
+  grantExpiresInDays?: (false | {} | null | unknown[]) | null;
   id: string;
+  reviewer?: (false | {} | null | unknown[]) | null;
 }
 /**
  * An answer that says no more than that it was done.
@@ -1332,6 +1555,31 @@ export interface LogsTailResult {
 /**
  * `models.list`.
  */
+export interface ModelsList {
+  agentId?: AgentId | null;
+  /**
+   * Ignored: providers are not told apart by what else they can do.
+   */
+  includeProviderCapabilities?: {
+    [k: string]: unknown;
+  };
+  /**
+   * Ignored: models are listed without starting anything.
+   */
+  preparedOnly?: {
+    [k: string]: unknown;
+  };
+  /**
+   * Ignored: the list is always current.
+   */
+  refresh?: {
+    [k: string]: unknown;
+  };
+  view?: ModelsView | null;
+}
+/**
+ * `models.list`.
+ */
 export interface ModelsListResult {
   models: ModelListEntry[];
 }
@@ -1365,7 +1613,7 @@ export interface QuestionListResult {
   questions: unknown[];
 }
 /**
- * `sessions.describe`, `sessions.messages.subscribe`, `sessions.messages.unsubscribe`.
+ * `sessions.describe`, `sessions.messages.unsubscribe`.
  */
 export interface SessionRef {
   agentId?: AgentId | null;
@@ -1386,15 +1634,50 @@ export interface SessionsDescribeResult {
 export interface SessionsList {
   activeMinutes?: number | null;
   agentId?: AgentId | null;
-  archived?: boolean | null;
+  archived?: ArchivedFilter | null;
+  boardFace?: BoardFace | null;
+  /**
+   * Ignored: all sessions are of the one configured agent.
+   */
+  configuredAgentsOnly?: {
+    [k: string]: unknown;
+  };
+  creatorId?: string | null;
   includeDerivedTitles?: boolean | null;
   includeGlobal?: boolean | null;
   includeLastMessage?: boolean | null;
+  /**
+   * Ignored: there are no user profiles, and every session is the person's own.
+   */
+  includePeople?: {
+    [k: string]: unknown;
+  };
   includeUnknown?: boolean | null;
+  /**
+   * Ignored: there are no user profiles, and every session is the person's own.
+   */
+  involvingMe?: {
+    [k: string]: unknown;
+  };
+  involvingProfileId?: string | null;
   label?: string | null;
   limit?: number | null;
   offset?: number | null;
+  /**
+   * Ignored: there are no user profiles, and every session is the person's own.
+   */
+  ownerFirst?: {
+    [k: string]: unknown;
+  };
+  ownerId?: string | null;
+  requireLastInteraction?: boolean | null;
   search?: string | null;
+  /**
+   * Ignored: sessions are listed newest change first, and a turn is a change.
+   */
+  sortBy?: {
+    [k: string]: unknown;
+  };
   spawnedBy?: SessionKey | null;
 }
 /**
@@ -1411,6 +1694,14 @@ export interface SessionsListResult {
   sessions: SessionEntry[];
   totalCount: number;
   ts: UnixMillis;
+}
+/**
+ * `sessions.messages.subscribe`.
+ */
+export interface SessionsMessagesSubscribe {
+  agentId?: AgentId | null;
+  includeApprovals?: boolean | null;
+  key: SessionKey;
 }
 /**
  * `sessions.subscribe`, `sessions.messages.subscribe` and `sessions.messages.unsubscribe`.
