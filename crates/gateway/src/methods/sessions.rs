@@ -188,18 +188,7 @@ impl Handler for rpc::SessionsPatch {
         if let Some(Value::String(model)) = patch.settings.get("model") {
             super::chat::known_model(caller, model).await?;
         }
-        let store = caller.gateway.inner().gatekeeper.store();
-        let id = new_session_id()?;
-        store
-            .ensure_session(params.key.clone(), id, now::wall())
-            .await
-            .map_err(|error| store_error(&error))?;
-        let row = store
-            .patch_session(params.key.clone(), patch, now::wall())
-            .await
-            .map_err(|error| store_error(&error))?;
-        let row = row.ok_or_else(|| unknown_session(&params.key))?;
-        changed(caller, &row, "patch");
+        let row = self::patch(caller, &params.key, patch).await?;
         let entry = row_payload(&row);
         Ok(SessionsPatchResult { ok: true, path: FILE.to_owned(), key: row.key, entry })
     }
@@ -207,14 +196,8 @@ impl Handler for rpc::SessionsPatch {
 
 impl Handler for rpc::SessionsReset {
     async fn handle(caller: &Caller, params: SessionsReset) -> Result<SessionsResetResult, ErrorShape> {
-        end_runs(caller, &params.key).await?;
-        let store = caller.gateway.inner().gatekeeper.store();
-        let row = store
-            .reset_session(params.key.clone(), new_session_id()?, now::wall())
-            .await
-            .map_err(|error| store_error(&error))?
-            .ok_or_else(|| unknown_session(&params.key))?;
-        changed(caller, &row, "reset");
+        let row = reset(caller, &params.key, "reset").await?;
+        let row = row.ok_or_else(|| unknown_session(&params.key))?;
         let entry = row_payload(&row);
         Ok(SessionsResetResult { ok: true, key: row.key, entry })
     }
@@ -236,6 +219,37 @@ impl Handler for rpc::SessionsDelete {
         }
         Ok(SessionsDeleteResult { ok: true, key: params.key, deleted, archived: Vec::new() })
     }
+}
+
+/// Changes a session, which is made when it is missing.
+pub(crate) async fn patch(
+    caller: &Caller,
+    key: &SessionKey,
+    patch: SessionPatch,
+) -> Result<SessionRow, ErrorShape> {
+    let store = caller.gateway.inner().gatekeeper.store();
+    let ensured = store.ensure_session(key.clone(), new_session_id()?, now::wall()).await;
+    ensured.map_err(|error| store_error(&error))?;
+    let row = store.patch_session(key.clone(), patch, now::wall()).await;
+    let row = row.map_err(|error| store_error(&error))?.ok_or_else(|| unknown_session(key))?;
+    changed(caller, &row, "patch");
+    Ok(row)
+}
+
+/// Ends a session's runs and gives it an empty transcript; `None` when there is no such session.
+pub(crate) async fn reset(
+    caller: &Caller,
+    key: &SessionKey,
+    reason: &str,
+) -> Result<Option<SessionRow>, ErrorShape> {
+    end_runs(caller, key).await?;
+    let store = caller.gateway.inner().gatekeeper.store();
+    let row = store.reset_session(key.clone(), new_session_id()?, now::wall()).await;
+    let row = row.map_err(|error| store_error(&error))?;
+    if let Some(row) = &row {
+        changed(caller, row, reason);
+    }
+    Ok(row)
 }
 
 /// Stops a session's runs and waits until they have ended.
@@ -277,7 +291,7 @@ fn watch(caller: &Caller, key: SessionKey, on: bool) -> Subscribed {
     Subscribed { subscribed: on, key: Some(key) }
 }
 
-fn changed(caller: &Caller, row: &SessionRow, reason: &str) {
+pub(crate) fn changed(caller: &Caller, row: &SessionRow, reason: &str) {
     crate::runtime_events::session_changed(caller.gateway.inner(), row, reason);
 }
 
@@ -287,7 +301,7 @@ pub(crate) fn new_session_id() -> Result<SessionId, ErrorShape> {
     SessionId::parse(id).map_err(|error| ErrorShape::unavailable(error.to_string()))
 }
 
-fn unknown_session(key: &SessionKey) -> ErrorShape {
+pub(crate) fn unknown_session(key: &SessionKey) -> ErrorShape {
     ErrorShape::invalid(format!("session not found: {key}"))
 }
 

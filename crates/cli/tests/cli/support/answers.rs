@@ -330,6 +330,10 @@ pub(crate) fn history(session: Option<&str>, messages: Vec<Value>) -> ChatHistor
         defaults: no_defaults(),
         session_info: None,
         thinking_level: "off".to_owned(),
+        input_receipts: None,
+        input_consumptions: None,
+        metadata: None,
+        resolution: None,
     }))
 }
 
