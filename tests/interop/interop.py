@@ -1,5 +1,6 @@
 """Real foreign programs against a freshly built gateway: OpenClaw's command line and terminal
-interface (2026.4.1 and 2026.9.6), the contract that it publishes, and a model proxy.
+interface (2026.4.1 and 2026.9.6), its Control UI (2026.9.6), the contract that it publishes, and a
+model proxy.
 
 Prints one line for each check, and `N passed, N failed` at the end.
 """
@@ -10,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import checks_command_line as command_line
+import checks_control_ui as control_ui
 import checks_devices as devices
 import checks_model_proxy as model_proxy
 import checks_parameters as parameters
@@ -28,8 +30,11 @@ DECISIONS = ("pairing.requested", "pairing.approved", "pairing.rejected")
 class Bench:
     """A gateway, a directory for clients, and the report."""
 
-    def __init__(self, report: Report, gateway: Tidegate, directory: Path, binaries: Path):
+    def __init__(
+        self, report: Report, gateway: Tidegate, directory: Path, binaries: Path, pictures: Path | None = None
+    ):
         self.report = report
+        self.pictures = pictures
         self.gateway = gateway
         self.directory = directory
         self.binaries = binaries
@@ -139,6 +144,12 @@ def every_parameter(bench: Bench) -> None:
         parameters.every_parameter(report, bench.gateway, bench.directory / "parameters", token)
 
 
+def pages(bench: Bench) -> None:
+    """With a gateway of its own, whose configuration names the server of the pages."""
+    with bench.report.group("2026.9.6: Control UI in Chromium"):
+        control_ui.chats(bench.report, bench.directory / "control-ui", bench.binaries, bench.pictures)
+
+
 def short(bench: Bench) -> None:
     """2026.9.6: held, approved, health, agent."""
     report = bench.report
@@ -154,6 +165,7 @@ def short(bench: Bench) -> None:
 SUITES: dict[str, Callable[[Bench], None]] = {
     "4.1": release_4_1,
     "9.6": release_9_6,
+    "control-ui": pages,
     "scripts": scripts,
     "contract": contract,
     "parameters": every_parameter,
@@ -167,6 +179,8 @@ def install(suites: list[str]) -> None:
         # Devices that wait are always 2026.4.1, which is the one that sends them.
         RELEASE_4_1.install()
         RELEASE_9_6.install()
+    if "control-ui" in suites:
+        RELEASE_9_6.install()
     if "scripts" in suites or "contract" in suites or "parameters" in suites:
         RELEASE_9_6.node_package.install()
     if "contract" in suites or "parameters" in suites:
@@ -179,13 +193,15 @@ def install(suites: list[str]) -> None:
         foreign.install_litellm()
 
 
-def run_suite(report: Report, suite: Callable[[Bench], None], binaries: Path) -> None:
+def run_suite(
+    report: Report, suite: Callable[[Bench], None], binaries: Path, pictures: Path | None = None
+) -> None:
     with temporary_directory() as name:
         directory = Path(name)
         gateway = Tidegate(binaries / "tidegate", directory)
         try:
             gateway.start()
-            suite(Bench(report, gateway, directory / "clients", binaries))
+            suite(Bench(report, gateway, directory / "clients", binaries, pictures))
         except Exception as error:
             with report.group(f"{suite.__name__}: the gateway"):
                 raise Failed(f"{error}\n{gateway.log()[-3000:]}") from error
@@ -197,6 +213,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="tests/interop/run", description=__doc__)
     parser.add_argument("--short", action="store_true", help="only 2026.9.6, and only with what is installed already")
     parser.add_argument("--only", choices=SUITES, action="append", help="one part; may be repeated")
+    parser.add_argument("--pictures", type=Path, help="a folder for pictures of the Control UI")
     parser.add_argument("--binaries", type=Path, default=Path("target/debug"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
 
@@ -217,7 +234,7 @@ def main() -> int:
         print(f"interop: {error}", file=sys.stderr)
         return 2
     for suite in suites:
-        run_suite(report, SUITES[suite], arguments.binaries)
+        run_suite(report, SUITES[suite], arguments.binaries, arguments.pictures)
     return report.close()
 
 

@@ -2,6 +2,7 @@
 //!
 //! Models, tools, approvals and the gateway are ports; what is durable goes through the store.
 
+mod answer;
 mod arguments;
 mod ask;
 mod deadline;
@@ -34,6 +35,7 @@ pub mod tool;
 pub mod transcript;
 pub mod untrusted;
 
+pub use answer::CommandTurn;
 pub use arguments::{ArgumentError, Arguments};
 pub use clock::{Clock, SystemClock};
 pub use handoff::{HandoffId, PreparedStart};

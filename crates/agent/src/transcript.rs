@@ -44,6 +44,24 @@ pub fn user_message(text: &str, at: UnixMillis) -> Value {
     json!({"role": "user", "content": [{"type": "text", "text": text}], "timestamp": at})
 }
 
+/// A chat command and the gateway's answer, as a transcript holds them. No model reads them.
+#[must_use]
+pub fn command_messages(command: &str, message: &str, answer: &str, at: UnixMillis) -> Vec<Value> {
+    let said = |role: &str, text: &str| {
+        json!({
+            "role": role,
+            "content": [{"type": "text", "text": text}],
+            "timestamp": at,
+            "details": {"command": command},
+        })
+    };
+    vec![said("user", message), said("assistant", answer)]
+}
+
+fn is_of_command(body: &Value) -> bool {
+    body["details"]["command"].is_string()
+}
+
 /// What a model said.
 #[derive(Debug, Clone, Copy)]
 pub struct AssistantMessage<'a> {
@@ -124,9 +142,11 @@ pub fn tool_result(call: &ToolCall, text: &str, is_error: bool, author: Author, 
 
 /// What a model reads of a transcript: entries in order, each tool call followed by exactly one
 /// result, text of tools framed as untrusted. A call without a result gets one that says that its
-/// outcome is unknown; a result without a call is left out, as are entries of other kinds.
+/// outcome is unknown; a result without a call is left out, as are chat commands, their answers and
+/// entries of other kinds.
 #[must_use]
 pub fn conversation(entries: &[TranscriptEntry]) -> Vec<Message> {
+    let entries: Vec<&TranscriptEntry> = entries.iter().filter(|entry| !is_of_command(&entry.body)).collect();
     let mut messages = Vec::with_capacity(entries.len());
     for (index, entry) in entries.iter().enumerate() {
         let body = &entry.body;
@@ -186,7 +206,7 @@ fn calls_of(body: &Value) -> Vec<ToolCall> {
     calls.collect()
 }
 
-fn results_until_next_turn(entries: &[TranscriptEntry]) -> HashMap<&str, &Value> {
+fn results_until_next_turn<'a>(entries: &[&'a TranscriptEntry]) -> HashMap<&'a str, &'a Value> {
     let turn = entries
         .iter()
         .map(|entry| &entry.body)
@@ -303,6 +323,19 @@ mod tests {
             .collect();
         assert!(texts[0].starts_with("<untrusted-data"));
         assert_eq!(texts[1], "from us");
+    }
+
+    #[test]
+    fn a_command_between_a_call_and_its_result_changes_nothing() {
+        let (call, result) = (
+            assistant("", &[call("1")]),
+            tool_result(&call("1"), "done", false, Author::Tool, UnixMillis(0)),
+        );
+        let mut with_command = vec![call.clone()];
+        with_command.extend(command_messages("status", "/status", "All is well.", UnixMillis(0)));
+        with_command.push(result.clone());
+
+        assert_eq!(conversation(&entries(with_command)), conversation(&entries(vec![call, result])));
     }
 
     #[test]

@@ -25,6 +25,11 @@ use crate::host::BoxFuture;
 use crate::hub::Audience;
 use crate::now;
 
+/// The policy in OpenClaw's words: nothing runs that was not allowed.
+pub(crate) const SECURITY: &str = "allowlist";
+/// And a person is asked about each command.
+pub(crate) const ASK: &str = "always";
+
 /// Asks whoever may decide. `None` when too many wait.
 pub(crate) fn ask(
     inner: &Inner,
@@ -170,8 +175,8 @@ fn request(asked: &Command) -> ApprovalCommand {
         cwd: String::new(),
         env: BTreeMap::new(),
         host: "gateway".to_owned(),
-        security: "allowlist".to_owned(),
-        ask: "always".to_owned(),
+        security: SECURITY.to_owned(),
+        ask: ASK.to_owned(),
         agent_id: DEFAULT_AGENT.to_owned(),
         session_key: asked.session_key.clone(),
         run_id: asked.run_id.as_ref().map(ToString::to_string),

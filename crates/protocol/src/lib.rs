@@ -4,6 +4,7 @@
 //! Nothing here does I/O, reads a clock, or draws randomness.
 
 pub mod audit;
+pub mod chat_command;
 pub mod client;
 pub mod close;
 pub mod confinement;

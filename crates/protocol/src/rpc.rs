@@ -14,7 +14,7 @@ use crate::method::Concurrency::{self, Beside, InOrder};
 use crate::method::Power::{self, Administer, Decide, Look, Narrow, Widen, Wish, Work};
 use crate::params;
 use crate::payload::{
-    agents, approvals, chat, devices, files, lists, sessions, surface_params, surfaces, system,
+    agents, approvals, chat, client_params, devices, files, lists, sessions, surface_params, surfaces, system,
 };
 use crate::scope::Scope;
 
@@ -160,6 +160,20 @@ rpc! { $
     SessionsReset = "sessions.reset", admin(), Administer, InOrder, params::SessionsReset => sessions::SessionsResetResult;
     /// Forget a session.
     SessionsDelete = "sessions.delete", admin(), Administer, InOrder, params::SessionsDelete => sessions::SessionsDeleteResult;
+    /// A new session, and its first turn if there is a message.
+    SessionsCreate = "sessions.create", write(), Work, InOrder, client_params::SessionsCreate => sessions::SessionsCreateResult;
+    /// The newest messages of a session.
+    SessionsGet = "sessions.get", read(), Look, InOrder, client_params::SessionsGet => sessions::SessionsGetResult;
+    /// The session that a key, an id or a label means.
+    SessionsResolve = "sessions.resolve", read(), Look, InOrder, client_params::SessionsResolve => sessions::SessionsResolveResult;
+    /// Stop what runs in a session, or one run.
+    SessionsAbort = "sessions.abort", write(), Narrow, InOrder, client_params::SessionsAbort => sessions::SessionsAbortResult;
+    /// Branches of a transcript; there are none.
+    SessionsBranchesList = "sessions.branches.list", read(), Look, InOrder, client_params::OfSession => lists::BranchesListResult;
+    /// Side chats about a session; there are none.
+    SessionsCompanionState = "sessions.companion.state", read(), Look, InOrder, client_params::OfSession => lists::CompanionStateResult;
+    /// Whether a client shows what an observer says of sessions; there is none.
+    SessionsObserverVisibility = "sessions.observer.visibility", read(), Look, InOrder, client_params::ObserverVisibility => system::Done;
     /// Session events to this connection.
     SessionsSubscribe = "sessions.subscribe", read(), Look, InOrder, params::Empty => sessions::Subscribed;
     /// One session's transcript events to this connection.
@@ -170,6 +184,12 @@ rpc! { $
     ChatSend = "chat.send", write(), Work, InOrder, params::ChatSend => chat::ChatSendResult;
     /// A session's transcript.
     ChatHistory = "chat.history", read(), Look, InOrder, params::ChatHistory => chat::ChatHistoryResult;
+    /// A session's transcript with what a client needs to show it.
+    ChatStartup = "chat.startup", read(), Look, Beside, client_params::ChatStartup => chat::ChatStartupResult;
+    /// Commands and models for a chat.
+    ChatMetadata = "chat.metadata", read(), Look, Beside, client_params::ChatMetadata => chat::ChatMetadataResult;
+    /// One message of a transcript.
+    ChatMessageGet = "chat.message.get", read(), Look, InOrder, client_params::ChatMessageGet => chat::ChatMessageGetResult;
     /// Stop chat turns.
     ChatAbort = "chat.abort", write(), Narrow, InOrder, params::ChatAbort => chat::ChatAbortResult;
     /// A run, with two answers.
@@ -186,7 +206,7 @@ rpc! { $
     ConfigGet = "config.get", read(), Look, InOrder, params::Empty => system::ConfigGetResult;
     /// The tools.
     ToolsCatalog = "tools.catalog", read(), Look, InOrder, params::ListOptions => agents::ToolsCatalogResult;
-    /// The slash commands; there are none.
+    /// The chat commands.
     CommandsList = "commands.list", read(), Look, InOrder, params::ListOptions => lists::CommandsListResult;
     /// A slice of the log.
     LogsTail = "logs.tail", read(), Look, InOrder, params::LogsTail => system::LogsTailResult;
@@ -198,12 +218,34 @@ rpc! { $
     ExecApprovalResolve = "exec.approval.resolve", approvals(), Decide, InOrder, params::ExecApprovalResolve => system::Done;
     /// Wait for one to be decided.
     ExecApprovalWaitDecision = "exec.approval.waitDecision", approvals(), Look, Beside, params::ExecApprovalWait => approvals::ExecApprovalWaitResult;
+    /// How commands are decided; it cannot be changed.
+    ExecApprovalsGet = "exec.approvals.get", admin(), Look, InOrder, params::Empty => approvals::ExecApprovalsGetResult;
+    /// Approvals of OpenClaw's own setup agent; there are none.
+    OpenclawApprovalList = "openclaw.approval.list", approvals(), Look, InOrder, params::Empty => Vec<Value>;
     /// Scheduled jobs; there are none.
     CronList = "cron.list", read(), Look, InOrder, params::CronList => lists::CronListResult;
     /// The scheduler; it has no jobs.
     CronStatus = "cron.status", read(), Look, InOrder, params::ListOptions => lists::CronStatusResult;
     /// Nodes; there are none.
     NodeList = "node.list", read(), Look, InOrder, params::ListOptions => lists::NodeListResult;
+    /// Nodes that wait or are paired; there are none.
+    NodePairList = "node.pair.list", pairing(), Look, InOrder, params::Empty => lists::NodePairListResult;
+    /// Runs of scheduled jobs; there are none.
+    CronRuns = "cron.runs", read(), Look, InOrder, client_params::CronRuns => lists::CronRunsResult;
+    /// Accounts of model providers; there are none.
+    ModelsAuthStatus = "models.authStatus", read(), Look, InOrder, client_params::ModelsAuthStatus => lists::ModelsAuthStatusResult;
+    /// Quotas of such accounts; there are none.
+    UsageStatus = "usage.status", read(), Look, InOrder, params::Empty => lists::UsageStatusResult;
+    /// Subagents that have not ended.
+    TasksList = "tasks.list", read(), Look, InOrder, client_params::TasksList => lists::TasksListResult;
+    /// A session's card of progress; there is none.
+    ProgressCardGet = "progressCard.get", read(), Look, InOrder, client_params::OfSession => lists::ProgressCardResult;
+    /// Plugins; there are none.
+    PluginsList = "plugins.list", read(), Look, InOrder, params::Empty => lists::PluginsListResult;
+    /// Skills; there are none.
+    SkillsStatus = "skills.status", read(), Look, InOrder, client_params::SkillsStatus => lists::SkillsStatusResult;
+    /// Updates; Tidegate looks for none.
+    UpdateStatus = "update.status", admin(), Look, InOrder, client_params::UpdateStatus => lists::UpdateStatusResult;
     /// Channels; there are none.
     ChannelsStatus = "channels.status", read(), Look, InOrder, params::ChannelsStatus => lists::ChannelsStatusResult;
     /// Questions to a person; there are none.

@@ -91,6 +91,15 @@ pub struct TranscriptEntry {
     pub at: UnixMillis,
 }
 
+/// What became of the message that started a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InputReceipt {
+    /// The run.
+    pub run: RunId,
+    /// The transcript entry that holds the message; `None` while the run is queued.
+    pub entry: Option<String>,
+}
+
 /// A part of a transcript.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TranscriptPage {
@@ -180,6 +189,34 @@ pub struct ParentEdge {
     pub max_active_children: u32,
     /// The most runs that the whole tree may ever hold, the root not counted.
     pub max_descendants: u32,
+}
+
+/// A message that was answered without a model: a run that has ended when it is made.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewAnswer {
+    /// The run. Its input is not stored a second time: it is among the entries.
+    pub run: NewRun,
+    /// The message and its answer, as the transcript shows them.
+    pub entries: Vec<serde_json::Value>,
+    /// The text of the answer.
+    pub result: String,
+}
+
+/// What came of a [`NewAnswer`].
+#[derive(Debug, Clone, PartialEq)]
+#[allow(clippy::large_enum_variant, reason = "the large variant is the usual one, and few exist at a time")]
+pub enum Answered {
+    /// It is durable.
+    New {
+        /// The run as stored.
+        run: RunRow,
+        /// What was appended.
+        appended: Vec<TranscriptEntry>,
+    },
+    /// The id is known in this session: nothing was stored.
+    Existing(RunRow),
+    /// The id belongs to a run of another session.
+    TakenElsewhere,
 }
 
 /// What came of [`NewRun`].

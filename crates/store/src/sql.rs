@@ -73,6 +73,10 @@ statements! {
     FLAG_CLEAR = "DELETE FROM flags WHERE name = ?1";
 
     SESSION = concat!("SELECT ", session_columns!(), " FROM sessions WHERE key = ?1");
+    SESSION_BY_ID = concat!(
+        "SELECT ", session_columns!(), " FROM sessions WHERE session_id = ?1 \
+         AND key = (SELECT session_key FROM transcripts WHERE session_id = ?1)"
+    );
     SESSION_COUNT = "SELECT value FROM counts WHERE name = 'sessions'";
     SESSION_INSERT = "INSERT INTO sessions \
         (key, session_id, agent, parent, depth, label, settings, created_at, updated_at) \
@@ -112,6 +116,9 @@ statements! {
         "SELECT ", entry_columns!(),
         " FROM entries WHERE session_id = ?1 AND seq < ?2 ORDER BY seq DESC LIMIT ?3"
     );
+    ENTRY = concat!("SELECT ", entry_columns!(), " FROM entries WHERE session_id = ?1 AND id = ?2");
+    ENTRY_OF_INPUT = "SELECT id FROM entries WHERE session_id = ?1 AND seq > ?2 AND run = ?3 \
+        AND body ->> '$.role' = 'user' ORDER BY seq LIMIT 1";
     ENTRIES_OF_RUN = concat!(
         "SELECT ", entry_columns!(),
         " FROM entries WHERE session_id = ?1 AND seq > ?2 AND run = ?3 ORDER BY seq"

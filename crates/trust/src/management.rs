@@ -144,12 +144,8 @@ impl Authority {
         // Withheld from others, nobody would have it: the device gets one when it connects next.
         let hash = own.then(|| token.hash());
         held.change(&mut |record| {
-            record.token = Some(DeviceToken {
-                hash: hash.clone(),
-                created_at,
-                rotated_at: Some(now.wall),
-                revoked_at: None,
-            });
+            record.token =
+                Some(DeviceToken { hash, created_at, rotated_at: Some(now.wall), revoked_at: None });
         });
         let scopes = held.record.grant.granted.to_vec();
         let durable = stored(held);

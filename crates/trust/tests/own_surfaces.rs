@@ -13,7 +13,7 @@ use support::{
     Client, World, command_line, id, info, key, local_named, local_socket, person_at_desktop, record,
     records, remote, scopes, window,
 };
-use tidegate_protocol::method::Power;
+use tidegate_protocol::method::{Access, Power};
 use tidegate_protocol::refusal::AuthReason;
 use tidegate_protocol::{ClientId, ClientMode, ConnectionId, Event, Method, Scope};
 use tidegate_trust::approval::{ApprovalQueue, Command, Decision, Operation, Requester, ResolveError};
@@ -88,10 +88,11 @@ fn a_window_may_call_what_shows_works_narrows_or_wishes_and_nothing_else() {
     let window = window(&world.desktop_key());
     assert!(!window.scopes().covers(&Scope::Admin));
     for &method in Method::ALL {
-        let expected = match method.power() {
-            Power::Widen => Err(Denied::DesktopDecides),
-            Power::Administer => Err(Denied::LocalOnly),
-            Power::Look | Power::Work | Power::Narrow | Power::Decide | Power::Wish => Ok(()),
+        let expected = match (method.power(), method.access()) {
+            (Power::Widen, _) => Err(Denied::DesktopDecides),
+            (Power::Administer, _) => Err(Denied::LocalOnly),
+            (_, Access::Scope(scope)) if !window.scopes().covers(&scope) => Err(Denied::MissingScope(scope)),
+            (Power::Look | Power::Work | Power::Narrow | Power::Decide | Power::Wish, _) => Ok(()),
         };
         for desktop in [Desktop::Running, Desktop::Absent] {
             assert_eq!(window.authorize(method, desktop), expected, "{method:?}");

@@ -63,7 +63,7 @@ fn record(number: u64) -> anyhow::Result<DeviceRecord> {
         label: None,
         grant: Grant { decided: scopes.clone(), granted: scopes },
         token: Some(DeviceToken {
-            hash: TokenHash::of(&device.token),
+            hash: Some(TokenHash::of(&device.token)),
             created_at: at,
             rotated_at: None,
             revoked_at: None,

@@ -53,6 +53,10 @@ export type SessionStatus = 'running' | 'done' | 'failed' | 'killed' | 'timeout'
  */
 export type Reset = 'reset';
 /**
+ * `chat.startup`.
+ */
+export type ChatStartupResult = ChatHistoryPage | ChatHistoryReset | ChatStartupUnresolved;
+/**
  * No parameters.
  */
 export type Empty = Record<string, never>;
@@ -107,6 +111,10 @@ export type AllSessions = 'all';
  * How a session is shown by clients that have more than chats.
  */
 export type BoardFace = 'chat' | 'dashboard';
+/**
+ * `sessions.resolve`.
+ */
+export type SessionsResolveResult = SessionResolved | SessionsUnresolved;
 /**
  * The kind of an entry in the audit log, `subject.verb`.
  */
@@ -201,9 +209,21 @@ export interface Methods {
     params: ChatHistory;
     result: ChatHistoryResult;
   };
+  'chat.message.get': {
+    params: ChatMessageGet;
+    result: ChatMessageGetResult;
+  };
+  'chat.metadata': {
+    params: ChatMetadata;
+    result: ChatMetadataResult;
+  };
   'chat.send': {
     params: ChatSend;
     result: ChatSendResult;
+  };
+  'chat.startup': {
+    params: ChatStartup;
+    result: ChatStartupResult;
   };
   'commands.list': {
     params: ListOptions;
@@ -216,6 +236,10 @@ export interface Methods {
   'cron.list': {
     params: CronList;
     result: CronListResult;
+  };
+  'cron.runs': {
+    params: CronRuns;
+    result: CronRunsResult;
   };
   'cron.status': {
     params: ListOptions;
@@ -253,6 +277,10 @@ export interface Methods {
     params: ExecApprovalWait;
     result: ExecApprovalWaitResult;
   };
+  'exec.approvals.get': {
+    params: Empty;
+    result: ExecApprovalsGetResult;
+  };
   health: {
     params: Health;
     result: HealthResult;
@@ -265,6 +293,10 @@ export interface Methods {
     params: LogsTail;
     result: LogsTailResult;
   };
+  'models.authStatus': {
+    params: ModelsAuthStatus;
+    result: ModelsAuthStatusResult;
+  };
   'models.list': {
     params: ModelsList;
     result: ModelsListResult;
@@ -273,17 +305,53 @@ export interface Methods {
     params: ListOptions;
     result: NodeListResult;
   };
+  'node.pair.list': {
+    params: Empty;
+    result: NodePairListResult;
+  };
+  'openclaw.approval.list': {
+    params: Empty;
+    result: unknown[];
+  };
   'plugin.approval.list': {
     params: ListOptions;
     result: unknown[];
+  };
+  'plugins.list': {
+    params: Empty;
+    result: PluginsListResult;
+  };
+  'progressCard.get': {
+    params: OfSession;
+    result: ProgressCardResult;
   };
   'question.list': {
     params: ListOptions;
     result: QuestionListResult;
   };
+  'sessions.abort': {
+    params: SessionsAbort;
+    result: SessionsAbortResult;
+  };
+  'sessions.branches.list': {
+    params: OfSession;
+    result: BranchesListResult;
+  };
+  'sessions.companion.state': {
+    params: OfSession;
+    result: CompanionStateResult;
+  };
+  'sessions.create': {
+    params: SessionsCreate;
+    result: SessionsCreateResult;
+  };
   'sessions.describe': {
     params: SessionRef;
     result: SessionsDescribeResult;
+  };
+  'sessions.get': {
+    params: SessionsGet;
+    result: SessionsGetResult;
   };
   'sessions.list': {
     params: SessionsList;
@@ -297,13 +365,25 @@ export interface Methods {
     params: SessionRef;
     result: Subscribed;
   };
+  'sessions.observer.visibility': {
+    params: ObserverVisibility;
+    result: Done;
+  };
   'sessions.preview': {
     params: SessionsPreview;
     result: SessionsPreviewResult;
   };
+  'sessions.resolve': {
+    params: SessionsResolve;
+    result: SessionsResolveResult;
+  };
   'sessions.subscribe': {
     params: Empty;
     result: Subscribed;
+  };
+  'skills.status': {
+    params: SkillsStatus;
+    result: SkillsStatusResult;
   };
   status: {
     params: Empty;
@@ -316,6 +396,10 @@ export interface Methods {
   'taskSuggestions.list': {
     params: ListOptions;
     result: TaskSuggestionsListResult;
+  };
+  'tasks.list': {
+    params: TasksList;
+    result: TasksListResult;
   };
   'tidegate.audit': {
     params: Audit;
@@ -444,6 +528,14 @@ export interface Methods {
   'tools.catalog': {
     params: ListOptions;
     result: ToolsCatalogResult;
+  };
+  'update.status': {
+    params: UpdateStatus;
+    result: UpdateStatusResult;
+  };
+  'usage.status': {
+    params: Empty;
+    result: UsageStatusResult;
   };
 }
 /**
@@ -771,7 +863,19 @@ export interface ChatHistory {
 export interface ChatHistoryPage {
   defaults: SessionModelDefaults;
   hasMore: boolean;
+  /**
+   * Of these, the ones that stand in the transcript.
+   */
+  inputConsumptions?: InputConsumption[] | null;
+  /**
+   * Where runs were asked for: what became of their messages.
+   */
+  inputReceipts?: InputReceipt[] | null;
   messages: ChatMessage[];
+  /**
+   * In `chat.startup`.
+   */
+  metadata?: ChatMetadataResult | null;
   /**
    * The offset of the page before it, when there is one.
    */
@@ -781,6 +885,10 @@ export interface ChatHistoryPage {
    */
   offset?: number | null;
   pendingInputs?: PendingInputs | null;
+  /**
+   * In `chat.startup` by a short id: the session that it names.
+   */
+  resolution?: SessionResolved | null;
   sessionId?: SessionId | null;
   sessionInfo?: SessionEntry | null;
   sessionKey: SessionKey;
@@ -794,6 +902,27 @@ export interface SessionModelDefaults {
   contextTokens?: number | null;
   model?: string | null;
   modelProvider?: string | null;
+}
+/**
+ * The message of a run that stands in the transcript.
+ */
+export interface InputConsumption {
+  consumedByEventId: string;
+  runId: RunId;
+}
+/**
+ * What became of the message of a run: it waits, or stands in the transcript.
+ */
+export interface InputReceipt {
+  /**
+   * With `consumed`: the id of the message.
+   */
+  consumedByEventId?: string | null;
+  runId: RunId;
+  /**
+   * `pending` or `consumed`.
+   */
+  state: string;
 }
 /**
  * One message of a transcript, or the text so far of one that is being made.
@@ -864,11 +993,76 @@ export interface MessageUsage {
   totalTokens: number;
 }
 /**
+ * What chat clients offer beside the transcript: in `chat.startup`, and `chat.metadata`.
+ */
+export interface ChatMetadataResult {
+  commands: CommandEntry[];
+  models: ModelListEntry[];
+}
+/**
+ * A chat command.
+ */
+export interface CommandEntry {
+  acceptsArgs: boolean;
+  args?: CommandArgument[] | null;
+  /**
+   * `session`, `options` or `status`.
+   */
+  category: string;
+  description: string;
+  name: string;
+  /**
+   * `text`: it is a message.
+   */
+  scope: string;
+  /**
+   * `native`: of the gateway itself.
+   */
+  source: string;
+  textAliases: string[];
+}
+/**
+ * The argument of a chat command.
+ */
+export interface CommandArgument {
+  description: string;
+  name: string;
+  /**
+   * `string`.
+   */
+  type: string;
+}
+/**
+ * One model.
+ */
+export interface ModelListEntry {
+  available: boolean;
+  contextWindow?: number | null;
+  id: string;
+  name: string;
+  provider: string;
+  reasoning: boolean;
+  /**
+   * `default` is among them for the model that is used when nobody chooses, `found` for one of
+   * a server on this computer that was not taken into use: such a model is not available.
+   */
+  tags: string[];
+}
+/**
  * Inputs that wait for their turn.
  */
 export interface PendingInputs {
   items: unknown[];
   total: number;
+}
+/**
+ * The session that was asked for.
+ */
+export interface SessionResolved {
+  agentId: AgentId;
+  displayName?: string | null;
+  key: SessionKey;
+  ok: boolean;
 }
 /**
  * A session as lists and `sessions.changed` show it.
@@ -930,6 +1124,34 @@ export interface SessionEntry {
  */
 export interface ChatHistoryReset {
   kind: Reset;
+}
+/**
+ * `chat.message.get`.
+ */
+export interface ChatMessageGet {
+  agentId?: AgentId | null;
+  maxChars?: number | null;
+  messageId: string;
+  sessionKey: SessionKey;
+}
+/**
+ * `chat.message.get`.
+ */
+export interface ChatMessageGetResult {
+  message?: ChatMessage | null;
+  ok: boolean;
+  /**
+   * `not_found` or `oversized`.
+   */
+  unavailableReason?: string | null;
+}
+/**
+ * `chat.metadata`.
+ */
+export interface ChatMetadata {
+  agentId?: AgentId | null;
+  authProfileId?: string | null;
+  sessionKey?: SessionKey | null;
 }
 /**
  * `chat.send`.
@@ -1015,10 +1237,52 @@ export interface ChatSendResult {
   summary?: string | null;
 }
 /**
+ * `chat.startup`: as `chat.history`, or by the beginning of the session's UUID.
+ */
+export interface ChatStartup {
+  agentId?: AgentId | null;
+  cursor?: string | null;
+  inputRunIds?: string[] | null;
+  limit?: number | null;
+  maxBytes?: number | null;
+  maxChars?: number | null;
+  messageId?: string | null;
+  offset?: number | null;
+  pendingBefore?: number | null;
+  sessionId?: string | null;
+  sessionKey?: SessionKey | null;
+  shortId?: string | null;
+  slugHint?: string | null;
+}
+/**
+ * `chat.startup` by a short id that names no session, or several.
+ */
+export interface ChatStartupUnresolved {
+  resolution: SessionsUnresolved;
+}
+/**
+ * No session fits, or several do.
+ */
+export interface SessionsUnresolved {
+  /**
+   * At most 10.
+   */
+  candidates?: SessionCandidate[] | null;
+  ok: boolean;
+}
+/**
+ * One of several sessions that fit.
+ */
+export interface SessionCandidate {
+  agentId: AgentId;
+  displayName?: string | null;
+  key: SessionKey;
+}
+/**
  * `commands.list`.
  */
 export interface CommandsListResult {
-  commands: unknown[];
+  commands: CommandEntry[];
 }
 /**
  * `config.get`: the file without secrets.
@@ -1129,6 +1393,35 @@ export interface CronListResult {
    * The same for as long as nothing changed. 2026.9.6's command line refuses a list without one.
    */
   snapshotRevision: string;
+  total: number;
+}
+/**
+ * `cron.runs`.
+ */
+export interface CronRuns {
+  agentId?: AgentId | null;
+  deliveryStatus?: string | null;
+  deliveryStatuses?: string[] | null;
+  id?: string | null;
+  jobId?: string | null;
+  limit?: number | null;
+  offset?: number | null;
+  query?: string | null;
+  runId?: string | null;
+  scope?: string | null;
+  sortDir?: string | null;
+  status?: string | null;
+  statuses?: string[] | null;
+}
+/**
+ * `cron.runs`.
+ */
+export interface CronRunsResult {
+  entries: unknown[];
+  hasMore: boolean;
+  limit: number;
+  nextOffset?: number | null;
+  offset: number;
   total: number;
 }
 /**
@@ -1477,6 +1770,47 @@ export interface ExecApprovalWaitResult {
   id: string;
 }
 /**
+ * `exec.approvals.get`.
+ */
+export interface ExecApprovalsGetResult {
+  exists: boolean;
+  file: ExecPolicyFile;
+  /**
+   * SHA-256 of `file`, in hexadecimal.
+   */
+  hash: string;
+  path: string;
+  resolvedDefaults: ExecPolicy;
+}
+/**
+ * OpenClaw's policy file. Tidegate has none: the policy is part of the program.
+ */
+export interface ExecPolicyFile {
+  agents: {
+    [k: string]: ExecPolicy;
+  };
+  defaults: ExecPolicy;
+  version: number;
+}
+/**
+ * How commands are decided, in the fields of OpenClaw's policy file.
+ */
+export interface ExecPolicy {
+  /**
+   * `always`: a person is asked about each command.
+   */
+  ask: string;
+  /**
+   * `deny`: what happens when nobody answers.
+   */
+  askFallback: string;
+  autoAllowSkills: boolean;
+  /**
+   * `allowlist`: nothing runs that was not allowed.
+   */
+  security: string;
+}
+/**
  * `health`; further fields of clients are not looked at by OpenClaw either, but named ones are.
  */
 export interface Health {
@@ -1553,6 +1887,20 @@ export interface LogsTailResult {
   truncated: boolean;
 }
 /**
+ * `models.authStatus`.
+ */
+export interface ModelsAuthStatus {
+  agentId?: string | null;
+  refresh?: boolean | null;
+}
+/**
+ * `models.authStatus`: accounts that providers signed a person in to.
+ */
+export interface ModelsAuthStatusResult {
+  providers: unknown[];
+  ts: UnixMillis;
+}
+/**
  * `models.list`.
  */
 export interface ModelsList {
@@ -1584,22 +1932,6 @@ export interface ModelsListResult {
   models: ModelListEntry[];
 }
 /**
- * One model.
- */
-export interface ModelListEntry {
-  available: boolean;
-  contextWindow?: number | null;
-  id: string;
-  name: string;
-  provider: string;
-  reasoning: boolean;
-  /**
-   * `default` is among them for the model that is used when nobody chooses, `found` for one of
-   * a server on this computer that was not taken into use: such a model is not available.
-   */
-  tags: string[];
-}
-/**
  * `node.list`.
  */
 export interface NodeListResult {
@@ -1607,10 +1939,165 @@ export interface NodeListResult {
   ts: UnixMillis;
 }
 /**
+ * `node.pair.list`.
+ */
+export interface NodePairListResult {
+  paired: unknown[];
+  pending: unknown[];
+}
+/**
+ * `plugins.list`.
+ */
+export interface PluginsListResult {
+  diagnostics: unknown[];
+  mutationAllowed: boolean;
+  plugins: unknown[];
+}
+/**
+ * `progressCard.get`, `sessions.branches.list`, `sessions.companion.state`.
+ */
+export interface OfSession {
+  agentId?: AgentId | null;
+  sessionKey: SessionKey;
+}
+/**
+ * `progressCard.get`.
+ */
+export interface ProgressCardResult {
+  card?: unknown;
+}
+/**
  * `question.list`.
  */
 export interface QuestionListResult {
   questions: unknown[];
+}
+/**
+ * `sessions.abort`: a session, or a run of any.
+ */
+export interface SessionsAbort {
+  agentId?: AgentId | null;
+  clearQueued?: boolean | null;
+  key?: SessionKey | null;
+  runId?: RunId | null;
+}
+/**
+ * `sessions.abort`.
+ */
+export interface SessionsAbortResult {
+  abortedRunId?: RunId | null;
+  ok: boolean;
+  /**
+   * `aborted` or `no-active-run`.
+   */
+  status: string;
+}
+/**
+ * `sessions.branches.list`.
+ */
+export interface BranchesListResult {
+  branches: unknown[];
+}
+/**
+ * `sessions.companion.state`.
+ */
+export interface CompanionStateResult {
+  exchanges: unknown[];
+}
+/**
+ * `sessions.create`.
+ */
+export interface SessionsCreate {
+  agentId?: AgentId | null;
+  agentRuntime?: unknown;
+  attachments?: unknown[] | null;
+  catalogId?: string | null;
+  category?: string | null;
+  contextWindow?: string | null;
+  cwd?: string | null;
+  displayName?: string | null;
+  emitCommandHooks?: boolean | null;
+  execNode?: string | null;
+  fastMode?: unknown;
+  fork?: boolean | null;
+  forkFrom?: string | null;
+  idempotencyKey?: string | null;
+  incognito?: boolean | null;
+  key?: SessionKey | null;
+  label?: string | null;
+  mentions?: unknown[] | null;
+  message?: string | null;
+  model?: string | null;
+  parentSessionKey?: SessionKey | null;
+  permissionMode?: string | null;
+  projectGitUrl?: string | null;
+  projectId?: string | null;
+  spawnDepth?: number | null;
+  succeedsParent?: boolean | null;
+  task?: string | null;
+  thinkingLevel?: string | null;
+  timeoutMs?: number | null;
+  titleSource?: unknown;
+  toolOverrides?: {
+    [k: string]: unknown;
+  } | null;
+  visibility?: string | null;
+  worktree?: boolean | null;
+  worktreeBaseRef?: string | null;
+  worktreeName?: string | null;
+  worktreeSource?: string | null;
+}
+/**
+ * `sessions.create`. The fields of the first turn are there when a message was given.
+ */
+export interface SessionsCreateResult {
+  entry: SessionEntry;
+  key: SessionKey;
+  ok: boolean;
+  resolved: SessionModel;
+  /**
+   * Why the first turn was not started; the session is there.
+   */
+  runError?: ErrorShape | null;
+  runId?: RunId | null;
+  runStarted: boolean;
+  sessionId: SessionId;
+  status?: string | null;
+}
+/**
+ * The model that a new session uses.
+ */
+export interface SessionModel {
+  model?: string | null;
+  modelProvider?: string | null;
+}
+/**
+ * An error on the wire (protocol section 2).
+ */
+export interface ErrorShape {
+  /**
+   * The top-level code.
+   */
+  code:
+    'INVALID_REQUEST' | 'NOT_PAIRED' | 'FORBIDDEN' | 'UNAVAILABLE' | 'AGENT_TIMEOUT' | 'APPROVAL_NOT_FOUND';
+  /**
+   * A finer code and what belongs to it.
+   */
+  details?: {
+    [k: string]: unknown;
+  };
+  /**
+   * A sentence for a person.
+   */
+  message: string;
+  /**
+   * After how many milliseconds.
+   */
+  retryAfterMs?: number | null;
+  /**
+   * Whether the same request may succeed later.
+   */
+  retryable?: boolean | null;
 }
 /**
  * `sessions.describe`, `sessions.messages.unsubscribe`.
@@ -1627,6 +2114,21 @@ export interface SessionRef {
 export interface SessionsDescribeResult {
   session?: SessionEntry | null;
   ts: UnixMillis;
+}
+/**
+ * `sessions.get`; one of the two names the session.
+ */
+export interface SessionsGet {
+  agentId?: AgentId | null;
+  key?: SessionKey | null;
+  limit?: number | null;
+  sessionKey?: SessionKey | null;
+}
+/**
+ * `sessions.get`: the newest messages, oldest first.
+ */
+export interface SessionsGetResult {
+  messages: ChatMessage[];
 }
 /**
  * `sessions.list`.
@@ -1711,6 +2213,12 @@ export interface Subscribed {
   subscribed: boolean;
 }
 /**
+ * `sessions.observer.visibility`.
+ */
+export interface ObserverVisibility {
+  visible: boolean;
+}
+/**
  * `sessions.preview`.
  */
 export interface SessionsPreview {
@@ -1742,6 +2250,44 @@ export interface SessionPreview {
 export interface PreviewItem {
   role?: string | null;
   text: string;
+}
+/**
+ * `sessions.resolve`: exactly one of key, session id, label, short id and reference.
+ */
+export interface SessionsResolve {
+  agentId?: AgentId | null;
+  allowMissing?: boolean | null;
+  includeGlobal?: boolean | null;
+  includeUnknown?: boolean | null;
+  key?: SessionKey | null;
+  label?: string | null;
+  reference?: SessionReference | null;
+  sessionId?: string | null;
+  shortId?: string | null;
+  slugHint?: string | null;
+  spawnedBy?: SessionKey | null;
+}
+/**
+ * The session of a page's address: its key, else the name in the address.
+ */
+export interface SessionReference {
+  key: SessionKey;
+  slug?: string | null;
+}
+/**
+ * `skills.status`.
+ */
+export interface SkillsStatus {
+  agentId?: AgentId | null;
+  sessionKey?: SessionKey | null;
+}
+/**
+ * `skills.status`.
+ */
+export interface SkillsStatusResult {
+  managedSkillsDir: string;
+  skills: unknown[];
+  workspaceDir: string;
 }
 /**
  * `status`.
@@ -1876,6 +2422,44 @@ export interface PresenceEntry {
  */
 export interface TaskSuggestionsListResult {
   suggestions: unknown[];
+}
+/**
+ * `tasks.list`; `status` is one or a list of them.
+ */
+export interface TasksList {
+  agentId?: AgentId | null;
+  cursor?: string | null;
+  limit?: number | null;
+  sessionKey?: SessionKey | null;
+  sortBy?: string | null;
+  status?: unknown;
+}
+/**
+ * `tasks.list`.
+ */
+export interface TasksListResult {
+  tasks: TaskEntry[];
+}
+/**
+ * A subagent's run that has not ended, as a task.
+ */
+export interface TaskEntry {
+  agentId: AgentId;
+  childSessionKey: SessionKey;
+  createdAt: UnixMillis;
+  id: string;
+  lastToolName?: string | null;
+  runId: RunId;
+  /**
+   * `subagent`.
+   */
+  runtime: string;
+  sessionKey: SessionKey;
+  /**
+   * `queued` or `running`.
+   */
+  status: string;
+  title?: string | null;
 }
 /**
  * `tidegate.audit`.
@@ -2595,6 +3179,26 @@ export interface ToolProfile {
   label: string;
 }
 /**
+ * `update.status`.
+ */
+export interface UpdateStatus {
+  refreshCheckout?: boolean | null;
+}
+/**
+ * `update.status`: Tidegate looks for no updates.
+ */
+export interface UpdateStatusResult {
+  sentinel?: unknown;
+  updateAvailable?: unknown;
+}
+/**
+ * `usage.status`: quotas of providers' accounts.
+ */
+export interface UsageStatusResult {
+  providers: unknown[];
+  updatedAt: UnixMillis;
+}
+/**
  * What the gateway tells by itself.
  */
 export interface Events {
@@ -2785,32 +3389,4 @@ export interface WelcomeEvent {
    */
   desktop: boolean;
   version: string;
-}
-/**
- * An error on the wire (protocol section 2).
- */
-export interface ErrorShape {
-  /**
-   * The top-level code.
-   */
-  code:
-    'INVALID_REQUEST' | 'NOT_PAIRED' | 'FORBIDDEN' | 'UNAVAILABLE' | 'AGENT_TIMEOUT' | 'APPROVAL_NOT_FOUND';
-  /**
-   * A finer code and what belongs to it.
-   */
-  details?: {
-    [k: string]: unknown;
-  };
-  /**
-   * A sentence for a person.
-   */
-  message: string;
-  /**
-   * After how many milliseconds.
-   */
-  retryAfterMs?: number | null;
-  /**
-   * Whether the same request may succeed later.
-   */
-  retryable?: boolean | null;
 }

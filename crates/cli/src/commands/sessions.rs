@@ -226,6 +226,10 @@ mod tests {
             defaults: SessionModelDefaults { model_provider: None, model: None, context_tokens: None },
             session_info: None,
             thinking_level: "off".to_owned(),
+            input_receipts: None,
+            input_consumptions: None,
+            metadata: None,
+            resolution: None,
         };
 
         let text = render_history(&page, |_| "THEN".to_owned());

@@ -1,12 +1,17 @@
 //! Commands that wait for a decision (protocol section 15).
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use tidegate_agent::approval::APPROVAL_TIMEOUT;
-use tidegate_protocol::params::{ExecApprovalRequest, ExecApprovalResolve, ExecApprovalWait, ListOptions};
+use tidegate_protocol::params::{
+    Empty, ExecApprovalRequest, ExecApprovalResolve, ExecApprovalWait, ListOptions,
+};
 use tidegate_protocol::payload::approvals::{
-    ExecApprovalRequestResult, ExecApprovalWaitResult, WaitingApproval,
+    ExecApprovalRequestResult, ExecApprovalWaitResult, ExecApprovalsGetResult, ExecPolicy, ExecPolicyFile,
+    WaitingApproval,
 };
 use tidegate_protocol::payload::system::Done;
 use tidegate_protocol::{ErrorCode, ErrorShape, rpc, text};
@@ -101,6 +106,34 @@ impl Handler for rpc::ExecApprovalList {
         approvals::expire(inner);
         let queue = inner.gatekeeper.approvals();
         Ok(queue.waiting().iter().map(approvals::payload).collect())
+    }
+}
+
+/// The policy is part of the program, so there is no file and nothing to change.
+impl Handler for rpc::ExecApprovalsGet {
+    async fn handle(_: &Caller, _: Empty) -> Result<ExecApprovalsGetResult, ErrorShape> {
+        let policy = ExecPolicy {
+            security: approvals::SECURITY.to_owned(),
+            ask: approvals::ASK.to_owned(),
+            ask_fallback: "deny".to_owned(),
+            auto_allow_skills: false,
+        };
+        let file = ExecPolicyFile { version: 1, defaults: policy.clone(), agents: BTreeMap::new() };
+        let text = serde_json::to_vec(&file).map_err(|error| ErrorShape::unavailable(error.to_string()))?;
+        Ok(ExecApprovalsGetResult {
+            path: "(part of Tidegate)".to_owned(),
+            exists: false,
+            hash: Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect(),
+            file,
+            resolved_defaults: policy,
+        })
+    }
+}
+
+/// Commands and files wait in `exec.approval.list`, which clients read beside this one.
+impl Handler for rpc::OpenclawApprovalList {
+    async fn handle(_: &Caller, _: Empty) -> Result<Vec<Value>, ErrorShape> {
+        Ok(Vec::new())
     }
 }
 

@@ -6,6 +6,7 @@ use serde_json::json;
 use tidegate_agent::authority::{Owner, RunAuthority};
 use tidegate_agent::model::ModelName;
 use tidegate_agent::{HandoffId, PreparedStart, StartError, Turn, WaitOutcome};
+use tidegate_protocol::chat_command::ChatCommand;
 use tidegate_protocol::field::Change;
 use tidegate_protocol::frame::RequestFrame;
 use tidegate_protocol::ids::DEFAULT_AGENT;
@@ -14,10 +15,11 @@ use tidegate_protocol::payload::chat::{
     AgentAccepted, AgentMeta, AgentModelMeta, AgentOutput, AgentPayload, AgentResult, AgentUsage,
     AgentWaitResult, ChatAbortResult, ChatSendResult,
 };
-use tidegate_protocol::{AgentId, ErrorCode, ErrorShape, SessionKey, rpc, text};
+use tidegate_protocol::{AgentId, ErrorCode, ErrorShape, RunId, SessionKey, rpc, text};
 use tidegate_store::{Outcome, RunRow, RunState, SessionRow};
 use tidegate_trust::Principal;
 
+use super::chat_commands::{self, Next};
 use super::{sessions, store_error};
 use crate::dispatch::{Caller, Handler, Reply, parse};
 
@@ -34,44 +36,60 @@ impl Handler for rpc::ChatSend {
         }
         let message = clean_message("chat.send", &params.message)?;
         expect_transcript(caller, &params).await?;
-        if is_stop(&message) && params.suppress_command_interpretation != Some(true) {
-            let aborted = caller.gateway.runtime()?.abort(&params.session_key, None).await;
-            return Ok(ChatSendResult {
-                run_id: None,
-                status: None,
-                summary: None,
-                ok: Some(true),
-                aborted: Some(!aborted.runs.is_empty()),
-                run_ids: Some(aborted.runs),
-            });
-        }
-        let turn = Turn {
-            run: params.idempotency_key.clone(),
-            session: params.session_key.clone(),
+        let said = Said {
+            run: params.idempotency_key,
+            session: params.session_key,
             message,
-            authority: authority(caller)?,
-            model: None,
-            label: None,
             timeout: params.timeout_ms.map(Duration::from_millis),
-            extra_system_prompt: None,
         };
-        let accepted =
-            caller.gateway.runtime()?.start_turn(turn).await.map_err(|error| start_error(&error))?;
-        stop_if_revoked(caller, &accepted.run).await?;
-        let status = match (accepted.duplicate, accepted.run.state) {
-            (false, _) => "started",
-            (true, RunState::Terminal(Outcome::Ok)) => "ok",
-            (true, RunState::Terminal(_)) => "error",
-            (true, _) => caller.session.dialect().repeated_send_status(),
-        };
-        Ok(ChatSendResult {
-            run_id: Some(params.idempotency_key),
-            status: Some(status.to_owned()),
-            summary: accepted.run.error.filter(|_| status == "error"),
-            ok: None,
-            aborted: None,
-            run_ids: None,
-        })
+        match params.suppress_command_interpretation {
+            Some(true) => start_turn(caller, said).await,
+            _ => chat_commands::run_or_start(caller, said).await,
+        }
+    }
+}
+
+/// A message of a client's person to a session.
+pub(crate) struct Said {
+    pub(crate) run: RunId,
+    pub(crate) session: SessionKey,
+    /// Cleaned.
+    pub(crate) message: String,
+    pub(crate) timeout: Option<Duration>,
+}
+
+/// Starts the turn that answers a message.
+pub(crate) async fn start_turn(caller: &Caller, said: Said) -> Result<ChatSendResult, ErrorShape> {
+    let turn = Turn {
+        run: said.run,
+        session: said.session,
+        message: said.message,
+        authority: authority(caller)?,
+        model: None,
+        label: None,
+        timeout: said.timeout,
+        extra_system_prompt: None,
+    };
+    let accepted = caller.gateway.runtime()?.start_turn(turn).await.map_err(|error| start_error(&error))?;
+    stop_if_revoked(caller, &accepted.run).await?;
+    Ok(send_status(caller, accepted.run, accepted.duplicate))
+}
+
+/// The acknowledgement of a message.
+pub(crate) fn send_status(caller: &Caller, run: RunRow, duplicate: bool) -> ChatSendResult {
+    let status = match (duplicate, run.state) {
+        (false, _) => "started",
+        (true, RunState::Terminal(Outcome::Ok)) => "ok",
+        (true, RunState::Terminal(_)) => "error",
+        (true, _) => caller.session.dialect().repeated_send_status(),
+    };
+    ChatSendResult {
+        run_id: Some(run.id),
+        status: Some(status.to_owned()),
+        summary: run.error.filter(|_| status == "error"),
+        ok: None,
+        aborted: None,
+        run_ids: None,
     }
 }
 
@@ -233,14 +251,29 @@ async fn start_agent(caller: &Caller, params: Agent) -> Result<RunRow, ErrorShap
                 (None, Some(model)) => Some(known_model(caller, model).await?),
                 (Some(_), None) => return Err(invalid("agent", "/provider", "needs a model beside it")),
             };
-            let turn = Turn {
+            let mut said = Said {
                 run: params.idempotency_key,
                 session,
                 message: clean_message("agent", &params.message)?,
+                timeout: params.timeout.filter(|&seconds| seconds > 0).map(Duration::from_secs),
+            };
+            // Of the commands, OpenClaw's gateways know these two here.
+            if let Some(command @ (ChatCommand::New(_) | ChatCommand::Reset(_))) =
+                ChatCommand::parse(&said.message)
+            {
+                match chat_commands::take(caller, said, command).await? {
+                    Next::Answered(answered) => return Ok(answered.run),
+                    Next::Turn(rest) => said = rest,
+                }
+            }
+            let turn = Turn {
+                run: said.run,
+                session: said.session,
+                message: said.message,
                 authority: authority(caller)?,
                 model,
                 label: params.label.map(|label| text::one_line(&label, 128)),
-                timeout: params.timeout.filter(|&seconds| seconds > 0).map(Duration::from_secs),
+                timeout: said.timeout,
                 extra_system_prompt: params.extra_system_prompt.filter(|_| caller.session.is_owner()),
             };
             runtime.start_turn(turn).await
@@ -281,7 +314,7 @@ pub(crate) async fn known_model(caller: &Caller, name: &str) -> Result<ModelName
 }
 
 /// What a run of this caller may do.
-fn authority(caller: &Caller) -> Result<RunAuthority, ErrorShape> {
+pub(crate) fn authority(caller: &Caller) -> Result<RunAuthority, ErrorShape> {
     let runtime = caller.gateway.runtime()?;
     let name = caller.session.principal().name();
     let owner = if caller.session.is_owner() { Owner::Owner { name } } else { Owner::Guest { name } };
@@ -334,12 +367,8 @@ impl Handler for rpc::ChatAbort {
     }
 }
 
-fn is_stop(message: &str) -> bool {
-    matches!(message.trim().to_ascii_lowercase().as_str(), "/stop" | "/abort")
-}
-
 /// A message without control characters that only a terminal would obey.
-fn clean_message(method: &str, message: &str) -> Result<String, ErrorShape> {
+pub(crate) fn clean_message(method: &str, message: &str) -> Result<String, ErrorShape> {
     if message.contains('\0') {
         return Err(ErrorShape::invalid("message must not contain null bytes"));
     }
@@ -351,7 +380,7 @@ fn clean_message(method: &str, message: &str) -> Result<String, ErrorShape> {
     Ok(clean)
 }
 
-fn start_error(error: &StartError) -> ErrorShape {
+pub(crate) fn start_error(error: &StartError) -> ErrorShape {
     match error {
         StartError::Store(error) => store_error(error),
         StartError::Stopping | StartError::QueueFull { .. } | StartError::Internal => {

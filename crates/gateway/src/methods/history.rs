@@ -1,14 +1,22 @@
 //! `chat.history`: a transcript in pages, from its end backwards (protocol section 15, appendix C).
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use tidegate_protocol::params::ChatHistory;
 use tidegate_protocol::payload::chat::{
-    ChatHistoryPage, ChatHistoryReset, ChatHistoryResult, PendingInputs, Reset,
+    ChatHistoryPage, ChatHistoryReset, ChatHistoryResult, ChatMessageGetResult, ChatMetadataResult,
+    ChatStartupResult, ChatStartupUnresolved, InputConsumption, InputReceipt, PendingInputs, Reset,
 };
-use tidegate_protocol::{ErrorShape, rpc};
+use tidegate_protocol::payload::client_params::{
+    ChatMessageGet, ChatMetadata, ChatStartup, SessionsGet, SessionsResolve,
+};
+use tidegate_protocol::payload::sessions::{SessionsGetResult, SessionsResolveResult};
+use tidegate_protocol::{AgentId, ErrorShape, RunId, rpc};
 use tidegate_store::{TranscriptEntry, TranscriptPage};
 
-use super::{sessions, store_error};
+use super::session_lookup::resolve;
+use super::{chat_commands, sessions, store_error};
 use crate::dispatch::{Caller, Handler};
 
 /// How many messages a page has when the client does not say.
@@ -26,53 +34,202 @@ const KEPT_OF_OVERSIZED: [&str; 7] =
     ["role", "content", "timestamp", "__openclaw", "toolCallId", "toolName", "isError"];
 /// The most characters of one text when the client does not say.
 const DEFAULT_MAX_CHARS: u32 = 12_000;
+/// The same for a message that is asked for alone, and the most that a client may ask for.
+const MESSAGE_CHARS: u32 = 1_000_000;
+const MAX_MESSAGE_CHARS: u32 = 2_000_000;
+/// The most bytes of such a message.
+const MAX_MESSAGE_GET_BYTES: usize = 8 * 1024 * 1024;
+/// How long a chat waits for its models, whose servers may have to be asked.
+const METADATA_PATIENCE: Duration = Duration::from_millis(500);
+/// The most runs whose messages one page tells of.
+const MAX_INPUT_RUNS: usize = 50;
 
 /// A page of a session's transcript. `offset` counts the messages after it; `nextOffset` asks for the
 /// page before it.
 impl Handler for rpc::ChatHistory {
     async fn handle(caller: &Caller, params: ChatHistory) -> Result<ChatHistoryResult, ErrorShape> {
-        refuse_contradictions(&params)?;
-        // Cursors tell what is new since a page. This gateway gives none, so this one is another's: the
-        // client begins again.
-        if params.cursor.is_some() {
-            return Ok(ChatHistoryResult::Reset(ChatHistoryReset { kind: Reset::Reset }));
-        }
-        let store = caller.gateway.inner().gatekeeper.store();
-        let limit = params.limit.unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT);
-        let offset = params.offset.unwrap_or(0);
-        let row = store.session(params.session_key.clone()).await.map_err(|error| store_error(&error))?;
-        let Some(row) = row else {
-            return Ok(ChatHistoryResult::Page(Box::new(ChatHistoryPage {
-                session_key: params.session_key,
-                session_id: None,
-                messages: Vec::new(),
-                has_more: false,
-                offset: params.offset.map(u64::from),
-                next_offset: None,
-                total_messages: 0,
-                pending_inputs: None,
-                defaults: sessions::defaults(caller).await,
-                session_info: None,
-                thinking_level: "off".to_owned(),
-            })));
-        };
-        let page = store.transcript_page(row.session_id.clone(), u64::from(offset), limit).await;
-        let page = page.map_err(|error| store_error(&error))?;
-        let fitted = Fitted::of(&page, u64::from(offset), &Bounds::of(&params));
-        Ok(ChatHistoryResult::Page(Box::new(ChatHistoryPage {
-            session_info: Some(sessions::row_payload(&row)),
-            session_key: row.key,
-            session_id: Some(row.session_id),
-            messages: fitted.messages,
-            has_more: fitted.next_offset.is_some(),
-            offset: params.offset.map(u64::from),
-            next_offset: fitted.next_offset,
-            total_messages: page.total,
-            pending_inputs: Some(PendingInputs { items: Vec::new(), total: 0 }),
-            defaults: sessions::defaults(caller).await,
-            thinking_level: "off".to_owned(),
-        })))
+        Ok(match page(caller, params).await? {
+            Some(page) => ChatHistoryResult::Page(Box::new(page)),
+            None => ChatHistoryResult::Reset(ChatHistoryReset { kind: Reset::Reset }),
+        })
     }
+}
+
+/// The same with what a client shows beside it, also for a session of which only the beginning of its
+/// UUID is known.
+impl Handler for rpc::ChatStartup {
+    async fn handle(caller: &Caller, params: ChatStartup) -> Result<ChatStartupResult, ErrorShape> {
+        let (key, resolution) = match (params.session_key, params.short_id) {
+            (Some(key), None) => (key, None),
+            (None, Some(short_id)) => {
+                let wanted = SessionsResolve {
+                    short_id: Some(short_id),
+                    slug_hint: params.slug_hint,
+                    agent_id: params.agent_id.map(|_| AgentId::default_agent()),
+                    allow_missing: Some(true),
+                    ..SessionsResolve::default()
+                };
+                // A client that knows no key yet follows all sessions.
+                caller.gateway.inner().hub.watch_all(caller.session.connection());
+                match resolve(caller, wanted).await? {
+                    SessionsResolveResult::Resolved(resolved) => (resolved.key.clone(), Some(resolved)),
+                    SessionsResolveResult::Unresolved(resolution) => {
+                        return Ok(ChatStartupResult::Unresolved(ChatStartupUnresolved { resolution }));
+                    }
+                }
+            }
+            _ => {
+                return Err(ErrorShape::invalid(
+                    "invalid chat.startup params: exactly one of sessionKey and shortId is needed",
+                ));
+            }
+        };
+        let params = ChatHistory {
+            agent_id: params.agent_id,
+            limit: params.limit,
+            max_chars: params.max_chars,
+            max_bytes: params.max_bytes,
+            cursor: params.cursor,
+            offset: params.offset,
+            input_run_ids: params.input_run_ids,
+            message_id: params.message_id,
+            session_id: params.session_id,
+            ..ChatHistory::new(key)
+        };
+        let Some(page) = page(caller, params).await? else {
+            return Ok(ChatStartupResult::Reset(ChatHistoryReset { kind: Reset::Reset }));
+        };
+        // A transcript without them is better than none, or than one that comes late.
+        let metadata =
+            tokio::time::timeout(METADATA_PATIENCE, metadata(caller)).await.ok().and_then(Result::ok);
+        Ok(ChatStartupResult::Page(Box::new(ChatHistoryPage { metadata, resolution, ..page })))
+    }
+}
+
+impl Handler for rpc::ChatMetadata {
+    async fn handle(caller: &Caller, _: ChatMetadata) -> Result<ChatMetadataResult, ErrorShape> {
+        metadata(caller).await
+    }
+}
+
+async fn metadata(caller: &Caller) -> Result<ChatMetadataResult, ErrorShape> {
+    let models = caller.gateway.inner().host.models().await?.models;
+    Ok(ChatMetadataResult { commands: chat_commands::entries(), models })
+}
+
+/// A message as `chat.history` shows it, with more of its text.
+impl Handler for rpc::ChatMessageGet {
+    async fn handle(caller: &Caller, params: ChatMessageGet) -> Result<ChatMessageGetResult, ErrorShape> {
+        let unavailable = |reason: &str| ChatMessageGetResult {
+            ok: false,
+            message: None,
+            unavailable_reason: Some(reason.to_owned()),
+        };
+        let store = caller.gateway.inner().gatekeeper.store();
+        let row = store.session(params.session_key).await.map_err(|error| store_error(&error))?;
+        let Some(row) = row else { return Ok(unavailable("not_found")) };
+        let entry = store.entry(row.session_id, params.message_id).await;
+        let Some(entry) = entry.map_err(|error| store_error(&error))? else {
+            return Ok(unavailable("not_found"));
+        };
+        let mut message = sessions::entry_payload(&entry);
+        shorten(&mut message, params.max_chars.unwrap_or(MESSAGE_CHARS).clamp(1, MAX_MESSAGE_CHARS) as usize);
+        if message.to_string().len() > MAX_MESSAGE_GET_BYTES {
+            return Ok(unavailable("oversized"));
+        }
+        Ok(ChatMessageGetResult { ok: true, message: Some(message), unavailable_reason: None })
+    }
+}
+
+/// The newest messages, for clients that page by nothing.
+impl Handler for rpc::SessionsGet {
+    async fn handle(caller: &Caller, params: SessionsGet) -> Result<SessionsGetResult, ErrorShape> {
+        let key = params.key.or(params.session_key);
+        let key = key.ok_or_else(|| ErrorShape::invalid("invalid sessions.get params: key is missing"))?;
+        let page = page(caller, ChatHistory { limit: params.limit, ..ChatHistory::new(key) }).await?;
+        Ok(SessionsGetResult { messages: page.map(|page| page.messages).unwrap_or_default() })
+    }
+}
+
+/// `None` for a cursor: they tell what is new since a page. This gateway gives none, so it is another's,
+/// and the client begins again.
+async fn page(caller: &Caller, params: ChatHistory) -> Result<Option<ChatHistoryPage>, ErrorShape> {
+    refuse_contradictions(&params)?;
+    let asked = asked_inputs(&params)?;
+    if params.cursor.is_some() {
+        return Ok(None);
+    }
+    let store = caller.gateway.inner().gatekeeper.store();
+    let limit = params.limit.unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT);
+    let offset = params.offset.unwrap_or(0);
+    let row = store.session(params.session_key.clone()).await.map_err(|error| store_error(&error))?;
+    let nothing = ChatHistoryPage {
+        session_key: params.session_key.clone(),
+        session_id: None,
+        messages: Vec::new(),
+        has_more: false,
+        offset: params.offset.map(u64::from),
+        next_offset: None,
+        total_messages: 0,
+        pending_inputs: None,
+        defaults: sessions::defaults(caller).await,
+        session_info: None,
+        thinking_level: "off".to_owned(),
+        input_receipts: asked.as_ref().map(|_| Vec::new()),
+        input_consumptions: asked.as_ref().map(|_| Vec::new()),
+        metadata: None,
+        resolution: None,
+    };
+    let Some(row) = row else { return Ok(Some(nothing)) };
+    let page = store.transcript_page(row.session_id.clone(), u64::from(offset), limit).await;
+    let page = page.map_err(|error| store_error(&error))?;
+    let fitted = Fitted::of(&page, u64::from(offset), &Bounds::of(&params));
+    let (input_receipts, input_consumptions) = match asked {
+        Some(runs) => {
+            let found = store.input_receipts(row.session_id.clone(), runs).await;
+            let (receipts, consumptions) = receipts(found.map_err(|error| store_error(&error))?);
+            (Some(receipts), Some(consumptions))
+        }
+        None => (None, None),
+    };
+    Ok(Some(ChatHistoryPage {
+        session_info: Some(sessions::row_payload(&row)),
+        session_key: row.key,
+        session_id: Some(row.session_id),
+        messages: fitted.messages,
+        has_more: fitted.next_offset.is_some(),
+        next_offset: fitted.next_offset,
+        total_messages: page.total,
+        pending_inputs: Some(PendingInputs { items: Vec::new(), total: 0 }),
+        input_receipts,
+        input_consumptions,
+        ..nothing
+    }))
+}
+
+/// The runs whose messages a client asks about.
+fn asked_inputs(params: &ChatHistory) -> Result<Option<Vec<RunId>>, ErrorShape> {
+    let Some(asked) = &params.input_run_ids else { return Ok(None) };
+    if asked.len() > MAX_INPUT_RUNS {
+        let problem =
+            format!("invalid chat.history params: at /inputRunIds: at most {MAX_INPUT_RUNS} are allowed");
+        return Err(ErrorShape::invalid(problem));
+    }
+    // What is no id of a run has no receipt.
+    Ok(Some(asked.iter().filter_map(|run| RunId::parse(run.clone()).ok()).collect()))
+}
+
+fn receipts(found: Vec<tidegate_store::InputReceipt>) -> (Vec<InputReceipt>, Vec<InputConsumption>) {
+    let receipts = found.iter().map(|receipt| InputReceipt {
+        run_id: receipt.run.clone(),
+        state: if receipt.entry.is_some() { "consumed" } else { "pending" }.to_owned(),
+        consumed_by_event_id: receipt.entry.clone(),
+    });
+    let receipts = receipts.collect();
+    let consumed = found.into_iter().filter_map(|receipt| {
+        Some(InputConsumption { run_id: receipt.run, consumed_by_event_id: receipt.entry? })
+    });
+    (receipts, consumed.collect())
 }
 
 fn refuse_contradictions(params: &ChatHistory) -> Result<(), ErrorShape> {

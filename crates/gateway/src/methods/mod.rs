@@ -3,6 +3,7 @@
 pub(crate) mod agents;
 pub(crate) mod approvals;
 pub(crate) mod chat;
+pub(crate) mod chat_commands;
 pub(crate) mod commands;
 pub(crate) mod desktop;
 pub(crate) mod devices;
@@ -11,6 +12,7 @@ pub(crate) mod history;
 pub(crate) mod host;
 pub(crate) mod lists;
 pub(crate) mod local;
+pub(crate) mod session_lookup;
 pub(crate) mod sessions;
 pub(crate) mod settings;
 pub(crate) mod system;

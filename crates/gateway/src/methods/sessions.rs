@@ -161,20 +161,13 @@ impl Handler for rpc::SessionsPatch {
         if let Change::Set(model) = &params.model {
             super::chat::known_model(caller, model).await?;
         }
-        let patch = patch(params)?;
-        let store = caller.gateway.inner().gatekeeper.store();
+        let changes = changes(params)?;
         if expected.is_some() {
-            let row = store.session(key.clone()).await.map_err(|error| store_error(&error))?;
+            let row = caller.gateway.inner().gatekeeper.store().session(key.clone()).await;
+            let row = row.map_err(|error| store_error(&error))?;
             expect_session(&key, row.as_ref(), expected.as_deref())?;
         }
-        let id = new_session_id()?;
-        store.ensure_session(key.clone(), id, now::wall()).await.map_err(|error| store_error(&error))?;
-        let row = store
-            .patch_session(key.clone(), patch, now::wall())
-            .await
-            .map_err(|error| store_error(&error))?;
-        let row = row.ok_or_else(|| unknown_session(&key))?;
-        changed(caller, &row, "patch");
+        let row = patch(caller, &key, changes).await?;
         let entry = row_payload(&row);
         Ok(SessionsPatchResult { ok: true, path: FILE.to_owned(), key: row.key, entry })
     }
@@ -186,7 +179,7 @@ const MAX_LABEL: usize = 512;
 const MAX_SETTING: usize = 256;
 
 /// What a patch changes in the store.
-fn patch(params: SessionsPatch) -> Result<SessionPatch, ErrorShape> {
+fn changes(params: SessionsPatch) -> Result<SessionPatch, ErrorShape> {
     let label = match bounded("label", params.label, |text| text.chars().count() <= MAX_LABEL)? {
         Change::Absent => None,
         Change::Clear => Some(None),
@@ -257,14 +250,8 @@ fn overtaken(key: &SessionKey, what: &str) -> ErrorShape {
 
 impl Handler for rpc::SessionsReset {
     async fn handle(caller: &Caller, params: SessionsReset) -> Result<SessionsResetResult, ErrorShape> {
-        end_runs(caller, &params.key).await?;
-        let store = caller.gateway.inner().gatekeeper.store();
-        let row = store
-            .reset_session(params.key.clone(), new_session_id()?, now::wall())
-            .await
-            .map_err(|error| store_error(&error))?
-            .ok_or_else(|| unknown_session(&params.key))?;
-        changed(caller, &row, "reset");
+        let row = reset(caller, &params.key, "reset").await?;
+        let row = row.ok_or_else(|| unknown_session(&params.key))?;
         let entry = row_payload(&row);
         Ok(SessionsResetResult { ok: true, key: row.key, entry })
     }
@@ -316,6 +303,37 @@ fn is_set(row: &SessionRow, setting: &str) -> bool {
     row.settings.get(setting) == Some(&Value::Bool(true))
 }
 
+/// Changes a session, which is made when it is missing.
+pub(crate) async fn patch(
+    caller: &Caller,
+    key: &SessionKey,
+    patch: SessionPatch,
+) -> Result<SessionRow, ErrorShape> {
+    let store = caller.gateway.inner().gatekeeper.store();
+    let ensured = store.ensure_session(key.clone(), new_session_id()?, now::wall()).await;
+    ensured.map_err(|error| store_error(&error))?;
+    let row = store.patch_session(key.clone(), patch, now::wall()).await;
+    let row = row.map_err(|error| store_error(&error))?.ok_or_else(|| unknown_session(key))?;
+    changed(caller, &row, "patch");
+    Ok(row)
+}
+
+/// Ends a session's runs and gives it an empty transcript; `None` when there is no such session.
+pub(crate) async fn reset(
+    caller: &Caller,
+    key: &SessionKey,
+    reason: &str,
+) -> Result<Option<SessionRow>, ErrorShape> {
+    end_runs(caller, key).await?;
+    let store = caller.gateway.inner().gatekeeper.store();
+    let row = store.reset_session(key.clone(), new_session_id()?, now::wall()).await;
+    let row = row.map_err(|error| store_error(&error))?;
+    if let Some(row) = &row {
+        changed(caller, row, reason);
+    }
+    Ok(row)
+}
+
 /// Stops a session's runs and waits until they have ended.
 async fn end_runs(caller: &Caller, key: &SessionKey) -> Result<(), ErrorShape> {
     const PATIENCE: Duration = Duration::from_secs(10);
@@ -355,7 +373,7 @@ fn watch(caller: &Caller, key: SessionKey, on: bool) -> Subscribed {
     Subscribed { subscribed: on, key: Some(key) }
 }
 
-fn changed(caller: &Caller, row: &SessionRow, reason: &str) {
+pub(crate) fn changed(caller: &Caller, row: &SessionRow, reason: &str) {
     crate::runtime_events::session_changed(caller.gateway.inner(), row, reason);
 }
 
@@ -365,7 +383,7 @@ pub(crate) fn new_session_id() -> Result<SessionId, ErrorShape> {
     SessionId::parse(id).map_err(|error| ErrorShape::unavailable(error.to_string()))
 }
 
-fn unknown_session(key: &SessionKey) -> ErrorShape {
+pub(crate) fn unknown_session(key: &SessionKey) -> ErrorShape {
     ErrorShape::invalid(format!("session not found: {key}"))
 }
 

@@ -10,6 +10,7 @@
 )]
 
 mod attacks;
+mod chat_commands;
 mod clients;
 mod command_lines;
 mod configuration;
@@ -19,6 +20,7 @@ mod files;
 mod history;
 mod peers;
 mod refusals;
+mod session_methods;
 mod sessions;
 mod stub_host;
 mod support;

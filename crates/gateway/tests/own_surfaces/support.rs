@@ -100,11 +100,18 @@ impl PeerLookup for Peers {
 /// What the model has no answer to.
 pub(crate) const NEVER_ANSWERED: &str = "think for ever";
 
+/// The model answers what follows this.
+pub(crate) const SAY: &str = "say: ";
+
 /// Answers at once, except to [`NEVER_ANSWERED`].
 #[derive(Clone)]
 struct InstantModel {
     thinking: Arc<Semaphore>,
+    asked: Asked,
 }
+
+/// The conversations that the model was asked with.
+type Asked = Arc<Mutex<Vec<Vec<Message>>>>;
 
 fn model_name() -> ModelName {
     ModelName::parse("test/instant").unwrap()
@@ -120,8 +127,14 @@ impl Model for InstantModel {
             self.thinking.add_permits(1);
             return Box::pin(std::future::pending());
         }
+        self.asked.lock().unwrap().push(request.messages.clone());
+        let answer = match request.messages.last() {
+            Some(Message::User(text)) => text.strip_prefix(SAY).unwrap_or("yes").to_owned(),
+            _ => "yes".to_owned(),
+        };
+        let (head, tail) = answer.split_at(answer.len().min(2));
         let piece = |text: &str| Ok(StreamEvent::Text(text.to_owned()));
-        let events = vec![piece("ye"), piece("s"), Ok(StreamEvent::Stop(StopReason::Stop))];
+        let events = vec![piece(head), piece(tail), Ok(StreamEvent::Stop(StopReason::Stop))];
         Box::pin(async { Ok(Box::pin(futures_util::stream::iter(events)) as ModelStream) })
     }
 }
@@ -150,6 +163,8 @@ pub(crate) struct World {
     pub(crate) host: Arc<StubHost>,
     pub(crate) peers: Arc<Peers>,
     pub(crate) token: String,
+    /// The conversations that the model was asked with.
+    pub(crate) asked: Asked,
     thinking: Arc<Semaphore>,
     desk: Option<Desk>,
     url: String,
@@ -201,7 +216,7 @@ impl World {
             config_path: place.path().join("openclaw.json"),
         });
         let subagents = SubagentClient::new(gateway.clone(), &seed, "1.2.3");
-        let models = Models(InstantModel { thinking: Arc::new(Semaphore::new(0)) });
+        let models = Models(InstantModel { thinking: Arc::new(Semaphore::new(0)), asked: Asked::default() });
         let runtime = Runtime::new(RuntimeParts {
             store,
             models: Arc::new(models.clone()),
@@ -227,6 +242,7 @@ impl World {
             subagents,
             host,
             peers,
+            asked: models.0.asked,
             thinking: models.0.thinking,
             token: token.reveal().to_owned(),
             url: format!("ws://127.0.0.1:{port}"),

@@ -90,6 +90,31 @@ payload! {
         id: String,
         #[serialize_always] decision: Option<ApprovalDecision>,
     }
+    /// How commands are decided, in the fields of OpenClaw's policy file.
+    ExecPolicy {
+        /// `allowlist`: nothing runs that was not allowed.
+        security: String,
+        /// `always`: a person is asked about each command.
+        ask: String,
+        /// `deny`: what happens when nobody answers.
+        ask_fallback: String,
+        auto_allow_skills: bool,
+    }
+    /// OpenClaw's policy file. Tidegate has none: the policy is part of the program.
+    ExecPolicyFile {
+        version: u32,
+        defaults: ExecPolicy,
+        agents: BTreeMap<String, ExecPolicy>,
+    }
+    /// `exec.approvals.get`.
+    ExecApprovalsGetResult {
+        path: String,
+        exists: bool,
+        /// SHA-256 of `file`, in hexadecimal.
+        hash: String,
+        file: ExecPolicyFile,
+        resolved_defaults: ExecPolicy,
+    }
     /// `exec.approval.resolved`.
     ApprovalResolvedEvent {
         id: String,

@@ -4,7 +4,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::sessions::{SessionEntry, SessionModelDefaults};
+use super::agents::ModelListEntry;
+use super::lists::CommandEntry;
+use super::sessions::{SessionEntry, SessionModelDefaults, SessionResolved, SessionsUnresolved};
 use crate::{AgentId, RunId, SessionId, SessionKey, UnixMillis};
 
 /// One piece of a message.
@@ -42,6 +44,16 @@ pub enum Reset {
 pub enum ChatHistoryResult {
     Page(Box<ChatHistoryPage>),
     Reset(ChatHistoryReset),
+}
+
+/// `chat.startup`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[allow(missing_docs, reason = "the types say what they are")]
+pub enum ChatStartupResult {
+    Page(Box<ChatHistoryPage>),
+    Reset(ChatHistoryReset),
+    Unresolved(ChatStartupUnresolved),
 }
 
 payload! {
@@ -113,6 +125,43 @@ payload! {
         defaults: SessionModelDefaults,
         session_info: Option<SessionEntry>,
         thinking_level: String,
+        /// Where runs were asked for: what became of their messages.
+        input_receipts: Option<Vec<InputReceipt>>,
+        /// Of these, the ones that stand in the transcript.
+        input_consumptions: Option<Vec<InputConsumption>>,
+        /// In `chat.startup`.
+        metadata: Option<ChatMetadataResult>,
+        /// In `chat.startup` by a short id: the session that it names.
+        resolution: Option<SessionResolved>,
+    }
+    /// What chat clients offer beside the transcript: in `chat.startup`, and `chat.metadata`.
+    ChatMetadataResult {
+        commands: Vec<CommandEntry>,
+        models: Vec<ModelListEntry>,
+    }
+    /// What became of the message of a run: it waits, or stands in the transcript.
+    InputReceipt {
+        run_id: RunId,
+        /// `pending` or `consumed`.
+        state: String,
+        /// With `consumed`: the id of the message.
+        consumed_by_event_id: Option<String>,
+    }
+    /// The message of a run that stands in the transcript.
+    InputConsumption {
+        run_id: RunId,
+        consumed_by_event_id: String,
+    }
+    /// `chat.startup` by a short id that names no session, or several.
+    ChatStartupUnresolved {
+        resolution: SessionsUnresolved,
+    }
+    /// `chat.message.get`.
+    ChatMessageGetResult {
+        ok: bool,
+        #[schemars(with = "Option<ChatMessage>")] message: Option<Value>,
+        /// `not_found` or `oversized`.
+        unavailable_reason: Option<String>,
     }
     /// The answer to a cursor: none is known, so the transcript is to be read anew.
     ChatHistoryReset {

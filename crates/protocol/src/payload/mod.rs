@@ -22,6 +22,7 @@ macro_rules! payload {
 pub mod agents;
 pub mod approvals;
 pub mod chat;
+pub mod client_params;
 pub mod devices;
 pub mod events;
 pub mod files;

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{AgentId, RunId, SessionId, SessionKey, UnixMillis};
+use crate::{AgentId, ErrorShape, RunId, SessionId, SessionKey, UnixMillis};
 
 /// The state of a session's newest run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -16,6 +16,15 @@ pub enum SessionStatus {
     Failed,
     Killed,
     Timeout,
+}
+
+/// `sessions.resolve`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[allow(missing_docs, reason = "the types say what they are")]
+pub enum SessionsResolveResult {
+    Resolved(SessionResolved),
+    Unresolved(SessionsUnresolved),
 }
 
 payload! {
@@ -124,6 +133,54 @@ payload! {
         key: SessionKey,
         deleted: bool,
         archived: Vec<Value>,
+    }
+    /// The model that a new session uses.
+    SessionModel {
+        model_provider: Option<String>,
+        model: Option<String>,
+    }
+    /// `sessions.create`. The fields of the first turn are there when a message was given.
+    SessionsCreateResult {
+        ok: bool,
+        key: SessionKey,
+        session_id: SessionId,
+        entry: SessionEntry,
+        run_started: bool,
+        run_id: Option<RunId>,
+        status: Option<String>,
+        /// Why the first turn was not started; the session is there.
+        run_error: Option<ErrorShape>,
+        resolved: SessionModel,
+    }
+    /// `sessions.get`: the newest messages, oldest first.
+    SessionsGetResult {
+        #[schemars(with = "Vec<super::chat::ChatMessage>")] messages: Vec<Value>,
+    }
+    /// The session that was asked for.
+    SessionResolved {
+        ok: bool,
+        key: SessionKey,
+        agent_id: AgentId,
+        display_name: Option<String>,
+    }
+    /// One of several sessions that fit.
+    SessionCandidate {
+        key: SessionKey,
+        agent_id: AgentId,
+        display_name: Option<String>,
+    }
+    /// No session fits, or several do.
+    SessionsUnresolved {
+        ok: bool,
+        /// At most 10.
+        candidates: Option<Vec<SessionCandidate>>,
+    }
+    /// `sessions.abort`.
+    SessionsAbortResult {
+        ok: bool,
+        #[serialize_always] aborted_run_id: Option<RunId>,
+        /// `aborted` or `no-active-run`.
+        status: String,
     }
     /// `sessions.subscribe`, `sessions.messages.subscribe` and `sessions.messages.unsubscribe`.
     Subscribed {

@@ -15,7 +15,7 @@ const NEEDS_REASON: &str = "the message asks for it";
 pub(super) enum Line<'a> {
     /// A tool call.
     Call(Call),
-    /// `/help`.
+    /// `/demo`, or `/help` where the gateway has not taken that for itself.
     Help,
     /// A command that is not complete, with what it should be, or one that does not exist.
     Wrong {
@@ -79,7 +79,7 @@ fn line(text: &str) -> Line<'_> {
         "/history" if rest.is_empty() => wrong("/history KEY"),
         "/history" => call("sessions_history", json!({"sessionKey": rest})),
         "/status" => call("session_status", json!({})),
-        "/help" => Line::Help,
+        "/demo" | "/help" => Line::Help,
         _ => Line::Wrong { command, form: None },
     }
 }
@@ -143,6 +143,7 @@ mod tests {
         assert_eq!(one("/history agent:main"), call("sessions_history", json!({"sessionKey": "agent:main"})));
         assert_eq!(one("/status"), call("session_status", json!({})));
         assert_eq!(one("/help"), Line::Help);
+        assert_eq!(one("/demo"), Line::Help);
     }
 
     #[test]

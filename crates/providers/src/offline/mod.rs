@@ -14,7 +14,7 @@
 //! /list                   list the sessions
 //! /history KEY            read a session's history
 //! /status                 show this session's status
-//! /help                   explain these commands
+//! /demo                   explain these commands; /help does, too, where the gateway has none
 //! ```
 //!
 //! Blanks around a line do not matter. All other lines are plain text.
@@ -41,7 +41,7 @@ const MAX_CALLS: usize = 100;
 
 const HELP: &str = "I am built in and have no intelligence. I understand these commands, one per line: \
 /run COMMAND, /needs NEED,... COMMAND, /read PATH, /ls [PATH], /glob PATTERN, /grep PATTERN, /write PATH TEXT, /spawn [LABEL:] TASK, \
-/list, /history KEY, /status, /help. \
+/list, /history KEY, /status, /demo, /help. \
 To talk to a real model, start Ollama, LM Studio or llama.cpp on this computer, or add one with \
 `tidegate models add`.";
 
@@ -121,7 +121,7 @@ fn follow(said: &str, request: &ModelRequest) -> (Vec<String>, Vec<ToolCall>) {
                 text.push(format!("{command} is written like this: {form}"));
             }
             Line::Wrong { command, form: None } => {
-                text.push(format!("there is no command {}; /help lists them.", one_line(command, 40)));
+                text.push(format!("there is no command {}; /demo lists them.", one_line(command, 40)));
             }
             Line::Call(call) if !request.tools.iter().any(|tool| tool.name == call.tool) => {
                 text.push(format!("I may not use the tool {} here.", call.tool));
@@ -146,7 +146,7 @@ fn follow(said: &str, request: &ModelRequest) -> (Vec<String>, Vec<ToolCall>) {
     } else if text.is_empty() {
         let echo = one_line(&plain.join(" "), ECHO_CHARACTERS);
         text.push(format!(
-            "I have no intelligence and can only repeat what you said: \u{201c}{echo}\u{201d}. Write /help for what I can do."
+            "I have no intelligence and can only repeat what you said: \u{201c}{echo}\u{201d}. Write /demo for what I can do."
         ));
     }
     (text, calls)

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use rusqlite::Connection;
-use tidegate_protocol::{RunId, SessionKey, UnixMillis};
+use tidegate_protocol::{RunId, SessionId, SessionKey, UnixMillis};
 
 use super::sessions::{self, NewSession};
 use super::{inbox, transcript};
@@ -85,7 +85,7 @@ pub(super) fn unfinished(connection: &Connection) -> Result<Vec<RunRow>, StoreEr
     rows::all(connection, sql::RUNS_UNFINISHED, [], rows::run)
 }
 
-fn find(connection: &Connection, id: &RunId) -> Result<Option<RunRow>, StoreError> {
+pub(super) fn find(connection: &Connection, id: &RunId) -> Result<Option<RunRow>, StoreError> {
     rows::first(connection, sql::RUN, [id.as_str()], rows::run)
 }
 
@@ -141,13 +141,26 @@ fn begin(connection: &Connection, new: &NewRun, room: Room) -> Result<BegunRun, 
     )?;
     rows::execute(connection, sql::SESSION_QUEUED, (new.session.as_str(), new.id.as_str(), millis(new.at)))?;
     let session = sessions::find(connection, &new.session)?.ok_or_else(|| sessions::gone(&new.session))?;
-    let run = rows::one(
+    let run = insert(connection, new, &session.session_id, &root, depth)?;
+    Ok(BegunRun::Created(run))
+}
+
+/// Makes the row of a run.
+pub(super) fn insert(
+    connection: &Connection,
+    new: &NewRun,
+    session_id: &SessionId,
+    root: &RunId,
+    depth: u32,
+) -> Result<RunRow, StoreError> {
+    let edge = new.parent.as_ref();
+    rows::one(
         connection,
         sql::RUN_INSERT,
         (
             new.id.as_str(),
             new.session.as_str(),
-            session.session_id.as_str(),
+            session_id.as_str(),
             edge.map(|edge| edge.run.as_str()),
             edge.map(|edge| edge.session.as_str()),
             root.as_str(),
@@ -159,8 +172,7 @@ fn begin(connection: &Connection, new: &NewRun, room: Room) -> Result<BegunRun, 
             millis(new.at),
         ),
         rows::run,
-    )?;
-    Ok(BegunRun::Created(run))
+    )
 }
 
 fn start(

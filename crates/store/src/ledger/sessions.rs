@@ -44,6 +44,15 @@ impl Store {
         self.read(move |connection| find(connection, &key)).await
     }
 
+    /// The session whose current transcript has this id.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn session_by_id(&self, id: SessionId) -> Result<Option<SessionRow>, StoreError> {
+        self.read(move |connection| rows::first(connection, sql::SESSION_BY_ID, [id.as_str()], rows::session))
+            .await
+    }
+
     /// The sessions that pass the filter, newest change first. A limit of 0 gives none.
     ///
     /// A search by text walks the sessions from the newest on until it has found enough.

@@ -4,7 +4,7 @@ use rusqlite::Connection;
 use serde_json::Value;
 use tidegate_protocol::{RunId, SessionId, SessionKey, UnixMillis};
 
-use crate::records::{RunState, TranscriptEntry, TranscriptPage};
+use crate::records::{InputReceipt, RunState, TranscriptEntry, TranscriptPage};
 use crate::rows::{self, Columns, integer, millis};
 use crate::{Store, StoreError, json, sql};
 
@@ -56,6 +56,41 @@ impl Store {
         .await
     }
 
+    /// One entry of a transcript, by its id. Walks that transcript.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn entry(
+        &self,
+        session: SessionId,
+        entry: String,
+    ) -> Result<Option<TranscriptEntry>, StoreError> {
+        self.read(move |connection| {
+            rows::first(connection, sql::ENTRY, (session.as_str(), entry.as_str()), rows::entry)
+        })
+        .await
+    }
+
+    /// What became of the inputs of these runs in a transcript. Runs that are unknown, belong to
+    /// another transcript or were withdrawn before they began have no receipt.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn input_receipts(
+        &self,
+        session: SessionId,
+        runs: Vec<RunId>,
+    ) -> Result<Vec<InputReceipt>, StoreError> {
+        self.read(move |connection| {
+            let mut receipts = Vec::with_capacity(runs.len());
+            for run in runs {
+                receipts.extend(receipt(connection, &session, run)?);
+            }
+            Ok(receipts)
+        })
+        .await
+    }
+
     /// Appends messages to the transcript of a running run.
     ///
     /// # Errors
@@ -80,6 +115,23 @@ impl Store {
     }
 }
 
+fn receipt(
+    connection: &Connection,
+    session: &SessionId,
+    run: RunId,
+) -> Result<Option<InputReceipt>, StoreError> {
+    let Some(place) = place(connection, &run)?.filter(|place| place.session_id == *session) else {
+        return Ok(None);
+    };
+    if place.state == RunState::Queued {
+        return Ok(Some(InputReceipt { run, entry: None }));
+    }
+    let before = rows::one(connection, sql::RUN_BEFORE_SEQ, [run.as_str()], rows::count)?;
+    let params = (session.as_str(), integer(before), run.as_str());
+    let entry = rows::first(connection, sql::ENTRY_OF_INPUT, params, |row| Columns::of(row).take())?;
+    Ok(entry.map(|entry: String| InputReceipt { run, entry: Some(entry) }))
+}
+
 /// Where a run writes.
 pub(super) struct Place {
     pub(super) session: SessionKey,
@@ -89,15 +141,18 @@ pub(super) struct Place {
 
 /// Where a running run writes: the fence that keeps an ended run from writing.
 pub(super) fn running(connection: &Connection, run: &RunId) -> Result<Place, StoreError> {
-    let place = rows::first(connection, sql::RUN_PLACE, [run.as_str()], |row| {
-        let mut columns = Columns::of(row);
-        Ok(Place { session: columns.id()?, session_id: columns.id()?, state: columns.state()? })
-    })?;
-    match place {
+    match place(connection, run)? {
         Some(place) if place.state == RunState::Running => Ok(place),
         Some(_) => Err(StoreError::RunEnded),
         None => Err(StoreError::NoSuchRun(run.to_string())),
     }
+}
+
+fn place(connection: &Connection, run: &RunId) -> Result<Option<Place>, StoreError> {
+    rows::first(connection, sql::RUN_PLACE, [run.as_str()], |row| {
+        let mut columns = Columns::of(row);
+        Ok(Place { session: columns.id()?, session_id: columns.id()?, state: columns.state()? })
+    })
 }
 
 /// The position of the last entry; 0 for an empty transcript.

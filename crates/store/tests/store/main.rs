@@ -2,6 +2,7 @@
 
 #![allow(clippy::expect_used, reason = "these are tests, helpers included")]
 
+mod answers;
 mod common;
 mod concurrency;
 mod damage;

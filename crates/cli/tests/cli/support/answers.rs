@@ -330,6 +330,10 @@ pub(crate) fn history(session: Option<&str>, messages: Vec<Value>) -> ChatHistor
         defaults: no_defaults(),
         session_info: None,
         thinking_level: "off".to_owned(),
+        input_receipts: None,
+        input_consumptions: None,
+        metadata: None,
+        resolution: None,
     }))
 }
 
@@ -356,6 +360,7 @@ pub(crate) fn agent_event(run: &RunId, text: &str) -> AgentEvent {
         stream: "assistant".to_owned(),
         data: AgentData { text: Some(text.to_owned()), delta: Some(text.to_owned()), ..AgentData::default() },
         ts: ago(0),
+        session_id: None,
     }
 }
 

@@ -1,0 +1,317 @@
+//! Making, finding and stopping sessions, as chat clients do.
+
+use serde_json::Value;
+use tidegate_agent::Activity;
+use tidegate_protocol::ids::DEFAULT_AGENT;
+use tidegate_protocol::payload::client_params::{SessionsAbort, SessionsCreate, SessionsResolve};
+use tidegate_protocol::payload::sessions::{
+    SessionCandidate, SessionModel, SessionResolved, SessionsAbortResult, SessionsCreateResult,
+    SessionsResolveResult, SessionsUnresolved,
+};
+use tidegate_protocol::{AgentId, ErrorCode, ErrorShape, RunId, SessionId, SessionKey, rpc, text};
+use tidegate_store::{SessionFilter, SessionPatch, SessionRow};
+use tidegate_trust::Principal;
+
+use super::chat::{self, Said, clean_message};
+use super::{chat_commands, sessions, store_error};
+use crate::dispatch::{Caller, Handler};
+use crate::now;
+
+/// The most sessions that several fitting ones are named of.
+const MAX_CANDIDATES: usize = 10;
+/// The most sessions that are looked through for a short id.
+const MAX_SEARCHED: u32 = 500;
+
+/// A session of its own where no key is given. What would give it another folder, computer or
+/// permission is refused; what only decorates it is not looked at.
+impl Handler for rpc::SessionsCreate {
+    async fn handle(caller: &Caller, params: SessionsCreate) -> Result<SessionsCreateResult, ErrorShape> {
+        if caller.session.principal() == &Principal::SubagentClient {
+            let message = "Tidegate's own subagent client starts runs only with a handoff";
+            return Err(ErrorShape::new(ErrorCode::Forbidden, message));
+        }
+        refuse_unsupported(&params)?;
+        let key = match &params.key {
+            Some(key) => key.clone(),
+            None => new_key(params.agent_id.as_ref())?,
+        };
+        known_agent(&key, params.agent_id.as_ref())?;
+        let first =
+            params.message.as_deref().or(params.task.as_deref()).filter(|text| !text.trim().is_empty());
+        let first = first.map(|text| clean_message("sessions.create", text)).transpose()?;
+        let patch = patch(caller, &params).await?;
+        let store = caller.gateway.inner().gatekeeper.store();
+        if let Some(parent) = &params.parent_session_key
+            && store.session(parent.clone()).await.map_err(|error| store_error(&error))?.is_none()
+        {
+            return Err(sessions::unknown_session(parent));
+        }
+        let id = sessions::new_session_id()?;
+        let made = store.ensure_session(key.clone(), id.clone(), now::wall()).await;
+        let made = made.map_err(|error| store_error(&error))?;
+        let mut row = made.clone();
+        if patch != SessionPatch::default() {
+            let patched = store.patch_session(key.clone(), patch, now::wall()).await;
+            row = patched.map_err(|error| store_error(&error))?.unwrap_or(made);
+        }
+        sessions::changed(caller, &row, if row.session_id == id { "create" } else { "patch" });
+        let started = match first {
+            Some(message) => Some(first_turn(caller, &key, message, params.timeout_ms).await),
+            None => None,
+        };
+        let (run, run_error) = match started {
+            None => (None, None),
+            Some(Ok(run)) => (Some(run), None),
+            Some(Err(error)) => (None, Some(error)),
+        };
+        let entry = sessions::row_payload(&row);
+        Ok(SessionsCreateResult {
+            ok: true,
+            key,
+            session_id: row.session_id.clone(),
+            entry,
+            run_started: run.as_ref().is_some_and(|run| run.status.as_deref() == Some("started")),
+            run_id: run.as_ref().and_then(|run| run.run_id.clone()),
+            status: run.and_then(|run| run.status),
+            run_error,
+            resolved: model(caller, &row).await,
+        })
+    }
+}
+
+fn refuse_unsupported(params: &SessionsCreate) -> Result<(), ErrorShape> {
+    let is_empty = |value: &Option<Vec<Value>>| value.as_ref().is_none_or(Vec::is_empty);
+    let asks_for_permission = params.permission_mode.is_some() || params.tool_overrides.is_some();
+    for (is_asked, field, sentence) in [
+        (params.incognito == Some(true), "incognito", "every session is stored; leave it out"),
+        (params.fork == Some(true), "fork", "a transcript cannot be copied; leave it out"),
+        (params.spawn_depth.is_some(), "spawnDepth", "only the runtime says who spawned a session"),
+        (params.worktree == Some(true), "worktree", "sessions work in the configured workspace"),
+        (params.cwd.is_some(), "cwd", "sessions work in the configured workspace"),
+        (params.exec_node.is_some(), "execNode", "there are no nodes"),
+        (params.project_id.is_some(), "projectId", "there are no projects"),
+        (params.project_git_url.is_some(), "projectGitUrl", "there are no projects"),
+        (params.catalog_id.is_some(), "catalogId", "there are no catalogs"),
+        (asks_for_permission, "permissionMode", "a person is asked about each command; leave it out"),
+        (!is_empty(&params.attachments), "attachments", "attachments are not supported yet; send text"),
+        (!is_empty(&params.mentions), "mentions", "there is nobody to mention"),
+    ] {
+        if is_asked {
+            return Err(ErrorShape::invalid(format!(
+                "invalid sessions.create params: at /{field}: {sentence}"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// The key of a session that a client opens without one, as OpenClaw's gateways make it.
+fn new_key(agent: Option<&AgentId>) -> Result<SessionKey, ErrorShape> {
+    let unique = now::entropy().map_err(|error| ErrorShape::unavailable(error.to_string()))?.uuid();
+    let agent = agent.map_or(DEFAULT_AGENT, AgentId::as_str);
+    SessionKey::parse(&format!("agent:{agent}:dashboard:{unique}"))
+        .map_err(|error| ErrorShape::invalid(error.to_string()))
+}
+
+fn known_agent(key: &SessionKey, agent: Option<&AgentId>) -> Result<(), ErrorShape> {
+    if key.agent().as_str() != DEFAULT_AGENT {
+        return Err(ErrorShape::invalid(format!("unknown agent id \"{}\"", key.agent())));
+    }
+    if agent.is_some_and(|agent| *agent != key.agent()) {
+        return Err(ErrorShape::invalid("session key agent does not match agentId"));
+    }
+    Ok(())
+}
+
+/// What is set on the session: its label, and settings that only an owner may choose.
+async fn patch(caller: &Caller, params: &SessionsCreate) -> Result<SessionPatch, ErrorShape> {
+    let mut patch = SessionPatch::default();
+    let name = params.label.as_ref().or(params.display_name.as_ref());
+    patch.label = name.map(|name| Some(text::one_line(name, 512)));
+    if let Some(model) = &params.model {
+        if !caller.session.is_owner() {
+            let message = "provider/model overrides are not authorized for this caller.";
+            return Err(ErrorShape::new(ErrorCode::Forbidden, message));
+        }
+        let model = chat::known_model(caller, model).await?.to_string();
+        patch.settings.insert("model".to_owned(), Value::String(model));
+    }
+    if let Some(level) = &params.thinking_level {
+        patch.settings.insert("thinkingLevel".to_owned(), Value::String(text::one_line(level, 64)));
+    }
+    if let Some(fast @ (Value::Bool(_) | Value::String(_))) = &params.fast_mode {
+        let fast = fast.as_str().map_or_else(|| fast.clone(), |fast| Value::String(text::one_line(fast, 64)));
+        patch.settings.insert("fastMode".to_owned(), fast);
+    }
+    Ok(patch)
+}
+
+async fn first_turn(
+    caller: &Caller,
+    key: &SessionKey,
+    message: String,
+    timeout_ms: Option<u64>,
+) -> Result<tidegate_protocol::payload::chat::ChatSendResult, ErrorShape> {
+    let unique = now::entropy().map_err(|error| ErrorShape::unavailable(error.to_string()))?.uuid();
+    let said = Said {
+        run: RunId::parse(unique).map_err(|error| ErrorShape::unavailable(error.to_string()))?,
+        session: key.clone(),
+        message,
+        timeout: timeout_ms.map(std::time::Duration::from_millis),
+    };
+    chat_commands::run_or_start(caller, said).await
+}
+
+async fn model(caller: &Caller, row: &SessionRow) -> SessionModel {
+    let defaults = sessions::defaults(caller).await;
+    let chosen = row.settings.get("model").and_then(Value::as_str).and_then(|model| model.split_once('/'));
+    match chosen {
+        Some((provider, model)) => {
+            SessionModel { model_provider: Some(provider.to_owned()), model: Some(model.to_owned()) }
+        }
+        None => SessionModel { model_provider: defaults.model_provider, model: defaults.model },
+    }
+}
+
+impl Handler for rpc::SessionsResolve {
+    async fn handle(caller: &Caller, params: SessionsResolve) -> Result<SessionsResolveResult, ErrorShape> {
+        resolve(caller, params).await
+    }
+}
+
+/// The session that is meant. None is an error unless it may be missing.
+pub(crate) async fn resolve(
+    caller: &Caller,
+    params: SessionsResolve,
+) -> Result<SessionsResolveResult, ErrorShape> {
+    let SessionsResolve { key, session_id, label, short_id, reference, .. } = &params;
+    let given =
+        [key.is_some(), session_id.is_some(), label.is_some(), short_id.is_some(), reference.is_some()];
+    if given.into_iter().filter(|given| *given).count() != 1 {
+        let sentence = "exactly one of key, sessionId, label, shortId and reference is needed";
+        return Err(ErrorShape::invalid(format!("invalid sessions.resolve params: {sentence}")));
+    }
+    if params.slug_hint.is_some() && short_id.is_none() {
+        return Err(ErrorShape::invalid("invalid sessions.resolve params: slugHint requires shortId"));
+    }
+    let (wanted, found) = found(caller, &params).await?;
+    let fits = |row: &SessionRow| {
+        params.agent_id.as_ref().is_none_or(|agent| *agent == row.agent)
+            && params.spawned_by.as_ref().is_none_or(|parent| row.parent.as_ref() == Some(parent))
+    };
+    let mut rows: Vec<SessionRow> = found.into_iter().filter(fits).collect();
+    if let ([_], Some(row)) = (&rows[..], rows.first()) {
+        return Ok(SessionsResolveResult::Resolved(SessionResolved {
+            ok: true,
+            key: row.key.clone(),
+            agent_id: row.agent.clone(),
+            display_name: row.label.clone(),
+        }));
+    }
+    if rows.is_empty() {
+        return match params.allow_missing {
+            Some(true) => {
+                Ok(SessionsResolveResult::Unresolved(SessionsUnresolved { ok: false, candidates: None }))
+            }
+            _ => Err(ErrorShape::invalid(format!("No session found: {}", text::one_line(&wanted, 128)))),
+        };
+    }
+    if short_id.is_none() {
+        let wanted = text::one_line(&wanted, 128);
+        return Err(ErrorShape::invalid(format!("Multiple sessions found: {wanted}; name one by its key")));
+    }
+    rows.truncate(MAX_CANDIDATES);
+    let candidate =
+        |row: SessionRow| SessionCandidate { key: row.key, agent_id: row.agent, display_name: row.label };
+    let candidates = Some(rows.into_iter().map(candidate).collect());
+    Ok(SessionsResolveResult::Unresolved(SessionsUnresolved { ok: false, candidates }))
+}
+
+/// What was asked for, and the sessions that have it.
+async fn found(caller: &Caller, params: &SessionsResolve) -> Result<(String, Vec<SessionRow>), ErrorShape> {
+    let store = caller.gateway.inner().gatekeeper.store();
+    // The name in a page's address is made of a title, and only its key is unique.
+    let key = params.key.as_ref().or(params.reference.as_ref().map(|reference| &reference.key));
+    if let Some(key) = key {
+        let row = store.session(key.clone()).await.map_err(|error| store_error(&error))?;
+        return Ok((key.to_string(), row.into_iter().collect()));
+    }
+    if let Some(id) = &params.session_id {
+        let row = match SessionId::parse(id.clone()) {
+            Ok(id) => store.session_by_id(id).await.map_err(|error| store_error(&error))?,
+            Err(_) => None,
+        };
+        return Ok((id.clone(), row.into_iter().collect()));
+    }
+    if let Some(label) = &params.label {
+        let filter = SessionFilter { label: Some(label.clone()), limit: 2, ..SessionFilter::default() };
+        let rows = store.sessions(filter).await.map_err(|error| store_error(&error))?;
+        return Ok((label.clone(), rows));
+    }
+    let short_id = params.short_id.clone().unwrap_or_default().to_ascii_lowercase();
+    if !(8..=32).contains(&short_id.len()) || !short_id.chars().all(|c| c.is_ascii_hexdigit()) {
+        return Err(ErrorShape::invalid("shortId must be 8-32 hexadecimal characters"));
+    }
+    // The first group of a UUID has eight digits.
+    let search = short_id.chars().take(8).collect();
+    let filter = SessionFilter { search: Some(search), limit: MAX_SEARCHED, ..SessionFilter::default() };
+    let mut rows = store.sessions(filter).await.map_err(|error| store_error(&error))?;
+    rows.retain(|row| {
+        let unique = row.key.as_str().rsplit(':').next().unwrap_or_default();
+        unique.len() >= 36
+            && unique[unique.len() - 36..].to_ascii_lowercase().replace('-', "").starts_with(&short_id)
+    });
+    Ok((short_id, rows))
+}
+
+/// Stops what works now, and with `clearQueued` what waits as well. Everything below a run stops with it.
+impl Handler for rpc::SessionsAbort {
+    async fn handle(caller: &Caller, params: SessionsAbort) -> Result<SessionsAbortResult, ErrorShape> {
+        let store = caller.gateway.inner().gatekeeper.store();
+        let key = match (&params.key, &params.run_id) {
+            (None, None) => {
+                return Err(ErrorShape::invalid("invalid sessions.abort params: key or runId is needed"));
+            }
+            (Some(key), None) => Some(key.clone()),
+            (key, Some(run)) => {
+                let row = store.run(run.clone()).await.map_err(|error| store_error(&error))?;
+                let of_run = row.map(|row| row.session);
+                if key.is_some() && of_run.is_some() && *key != of_run {
+                    return Err(ErrorShape::invalid("runId does not match session"));
+                }
+                of_run
+            }
+        };
+        if let Some(key) = &key
+            && params.agent_id.as_ref().is_some_and(|agent| *agent != key.agent())
+        {
+            return Err(ErrorShape::invalid("session key agent does not match agentId"));
+        }
+        let stopped = match key {
+            Some(key) => stop(caller, &key, &params).await?,
+            None => None,
+        };
+        let status = if stopped.is_some() { "aborted" } else { "no-active-run" };
+        Ok(SessionsAbortResult { ok: true, aborted_run_id: stopped, status: status.to_owned() })
+    }
+}
+
+async fn stop(
+    caller: &Caller,
+    key: &SessionKey,
+    params: &SessionsAbort,
+) -> Result<Option<RunId>, ErrorShape> {
+    let runtime = caller.gateway.runtime()?;
+    if params.run_id.is_some() || params.clear_queued == Some(true) {
+        let aborted = runtime.abort(key, params.run_id.as_ref()).await;
+        // Those that waited come first.
+        return Ok(aborted.runs.last().cloned());
+    }
+    let is_working =
+        |run: &tidegate_agent::ActiveRun| run.session == *key && run.activity != Activity::Queued;
+    let mut stopped = None;
+    for run in runtime.active().into_iter().filter(is_working) {
+        stopped = runtime.abort(key, Some(&run.run)).await.runs.into_iter().next().or(stopped);
+    }
+    Ok(stopped)
+}
