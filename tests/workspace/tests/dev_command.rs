@@ -398,6 +398,7 @@ fn continuous_integration_runs_the_same_command() {
     let workflow = fs::read_to_string(root().join(".github/workflows/ci.yml")).unwrap();
 
     assert!(script.contains("exec ./dev test") && is_executable(&root().join(".ci/run")));
+    assert!(script.contains("PROPTEST_RNG_SEED="), "a change is judged by cases that do not change");
     assert!(workflow.contains("run: .ci/run") && workflow.contains("cargo-deny-action"));
 }
 
