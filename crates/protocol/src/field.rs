@@ -273,6 +273,7 @@ pub mod reasons {
         NoJobs = "there are no jobs, so it leaves nothing out";
         NoChannelsToAsk = "there are no channels";
         AlwaysFresh = "the list is always current";
+        SameModelsForAll = "every session has the same models to choose from";
         NewestChangeFirst = "sessions are listed newest change first, and a turn is a change";
         AlwaysPrepared = "models are listed without starting anything";
         NoProviderKinds = "providers are not told apart by what else they can do";

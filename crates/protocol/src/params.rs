@@ -66,6 +66,7 @@ params! {
     #[derive(Default)]
     ModelsList {
         #[serde(default)] agent_id: Option<ServedAgent>,
+        #[serde(default)] session_key: Option<Ignored<because::SameModelsForAll>>,
         #[serde(default)] view: Option<ModelsView>,
         #[serde(default)] refresh: Option<Ignored<because::AlwaysFresh>>,
         #[serde(default)] prepared_only: Option<Ignored<because::AlwaysPrepared>>,

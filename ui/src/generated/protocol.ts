@@ -1923,6 +1923,12 @@ export interface ModelsList {
   refresh?: {
     [k: string]: unknown;
   };
+  /**
+   * Ignored: every session has the same models to choose from.
+   */
+  sessionKey?: {
+    [k: string]: unknown;
+  };
   view?: ModelsView | null;
 }
 /**
