@@ -258,8 +258,9 @@ async fn found(caller: &Caller, params: &SessionsResolve) -> Result<(String, Vec
     let mut rows = store.sessions(filter).await.map_err(|error| store_error(&error))?;
     rows.retain(|row| {
         let unique = row.key.as_str().rsplit(':').next().unwrap_or_default();
-        unique.len() >= 36
-            && unique[unique.len() - 36..].to_ascii_lowercase().replace('-', "").starts_with(&short_id)
+        // A client chose the key: it may be anything but a UUID, and have characters of several bytes.
+        let uuid = unique.len().checked_sub(36).and_then(|start| unique.get(start..));
+        uuid.is_some_and(|uuid| uuid.to_ascii_lowercase().replace('-', "").starts_with(&short_id))
     });
     Ok((short_id, rows))
 }

@@ -243,3 +243,18 @@ async fn the_policy_for_commands_is_told_as_it_is() {
     assert_eq!(told["hash"].as_str().map(str::len), Some(64));
     assert_eq!(ask(&mut client, "openclaw.approval.list", json!({})).await, json!([]));
 }
+
+#[tokio::test]
+async fn a_key_with_wide_characters_breaks_no_short_id() {
+    let world = World::with_desktop().await;
+    let mut client = world.let_in(1, &["operator.write"]).await;
+    // 36 bytes from its end is the middle of a character.
+    let key = format!("deadbeef{}x", "\u{e9}".repeat(18));
+    ask(&mut client, "sessions.create", json!({ "key": key })).await;
+
+    let by_id = json!({ "shortId": "deadbeef", "allowMissing": true });
+    assert_eq!(ask(&mut client, "sessions.resolve", by_id).await, json!({ "ok": false }));
+
+    let started = ask(&mut client, "chat.startup", json!({ "shortId": "deadbeef" })).await;
+    assert_eq!(started, json!({ "resolution": { "ok": false } }));
+}
