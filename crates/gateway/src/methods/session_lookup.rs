@@ -8,7 +8,7 @@ use tidegate_protocol::payload::sessions::{
     SessionCandidate, SessionModel, SessionResolved, SessionsAbortResult, SessionsCreateResult,
     SessionsResolveResult, SessionsUnresolved,
 };
-use tidegate_protocol::{AgentId, ErrorCode, ErrorShape, RunId, SessionId, SessionKey, rpc, text};
+use tidegate_protocol::{AgentId, ErrorCode, ErrorShape, Method, RunId, SessionId, SessionKey, rpc, text};
 use tidegate_store::{SessionFilter, SessionPatch, SessionRow};
 use tidegate_trust::Principal;
 
@@ -22,7 +22,7 @@ const MAX_CANDIDATES: usize = 10;
 /// The most sessions that are looked through for a short id.
 const MAX_SEARCHED: u32 = 500;
 
-/// A session of its own where no key is given. What would give it another folder, computer or
+/// A session of its own where no key is given; one that exists is adopted. What would give it another folder, computer or
 /// permission is refused; what only decorates it is not looked at.
 impl Handler for rpc::SessionsCreate {
     async fn handle(caller: &Caller, params: SessionsCreate) -> Result<SessionsCreateResult, ErrorShape> {
@@ -39,7 +39,7 @@ impl Handler for rpc::SessionsCreate {
         let first =
             params.message.as_deref().or(params.task.as_deref()).filter(|text| !text.trim().is_empty());
         let first = first.map(|text| clean_message("sessions.create", text)).transpose()?;
-        let patch = patch(caller, &params).await?;
+        let mut patch = patch(caller, &params).await?;
         let store = caller.gateway.inner().gatekeeper.store();
         if let Some(parent) = &params.parent_session_key
             && store.session(parent.clone()).await.map_err(|error| store_error(&error))?.is_none()
@@ -50,11 +50,21 @@ impl Handler for rpc::SessionsCreate {
         let made = store.ensure_session(key.clone(), id.clone(), now::wall()).await;
         let made = made.map_err(|error| store_error(&error))?;
         let mut row = made.clone();
-        if patch != SessionPatch::default() {
+        // What another made is changed by who may call `sessions.patch`; anyone else adopts it as it is.
+        let is_new = made.session_id == id;
+        let may_patch = || {
+            let desktop = caller.gateway.inner().gatekeeper.desktop;
+            caller.session.authorize(Method::SessionsPatch, desktop).is_ok()
+        };
+        if !is_new && params.label.is_none() {
+            // A display name is only for a new session (as published for OpenClaw).
+            patch.label = None;
+        }
+        if patch != SessionPatch::default() && (is_new || may_patch()) {
             let patched = store.patch_session(key.clone(), patch, now::wall()).await;
             row = patched.map_err(|error| store_error(&error))?.unwrap_or(made);
         }
-        sessions::changed(caller, &row, if row.session_id == id { "create" } else { "patch" });
+        sessions::changed(caller, &row, if is_new { "create" } else { "patch" });
         let started = match first {
             Some(message) => Some(first_turn(caller, &key, message, params.timeout_ms).await),
             None => None,

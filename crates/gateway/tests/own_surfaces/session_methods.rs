@@ -258,3 +258,20 @@ async fn a_key_with_wide_characters_breaks_no_short_id() {
     let started = ask(&mut client, "chat.startup", json!({ "shortId": "deadbeef" })).await;
     assert_eq!(started, json!({ "resolution": { "ok": false } }));
 }
+
+#[tokio::test]
+async fn adopting_a_session_changes_nothing_without_admin() {
+    let world = World::with_desktop().await;
+    let mut client = world.let_in(1, &["operator.write"]).await;
+    let made = ask(&mut client, "sessions.create", json!({ "key": "plans", "label": "Plans" })).await;
+
+    for change in [
+        json!({ "key": "plans", "label": "Seized" }),
+        json!({ "key": "plans", "displayName": "Seized" }),
+        json!({ "key": "plans", "thinkingLevel": "high" }),
+        json!({ "key": "plans", "fastMode": true }),
+    ] {
+        let adopted = ask(&mut client, "sessions.create", change.clone()).await;
+        assert_eq!(adopted["entry"], made["entry"], "{change}");
+    }
+}
