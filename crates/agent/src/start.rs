@@ -141,6 +141,14 @@ pub(crate) struct Candidate {
 }
 
 impl Runtime {
+    /// Whether a turn can begin with this message.
+    ///
+    /// # Errors
+    /// When it is empty or too long.
+    pub fn check_message(&self, message: &str) -> Result<(), StartError> {
+        self.inner().check_message(message)
+    }
+
     /// Accepts a message. The run is durable when this returns and starts when its session and a
     /// place are free. The same id in the same session again returns the first run.
     ///

@@ -82,6 +82,10 @@ pub(crate) async fn take(caller: &Caller, said: Said, command: ChatCommand) -> R
     let name = command.name();
     let answer = match command {
         ChatCommand::New(first) | ChatCommand::Reset(first) => {
+            // What cannot be answered resets nothing.
+            if let Some(message) = &first {
+                caller.gateway.runtime()?.check_message(message).map_err(|error| start_error(&error))?;
+            }
             // A session that does not exist yet is as new as it can be.
             sessions::reset(caller, &said.session, name).await?;
             if let Some(message) = first {

@@ -227,3 +227,33 @@ async fn the_list_has_every_command_in_the_contracts_shape() {
     assert_eq!(listed["commands"][3]["textAliases"], json!(["/stop", "/abort"]));
     assert_eq!(listed["commands"][4]["args"][0]["type"], "string");
 }
+
+#[tokio::test]
+async fn a_message_that_is_too_long_resets_nothing() {
+    let world = World::with_desktop().await;
+    let mut client = world.let_in(1, ADMIN).await;
+    say(&mut client, "before", "hello").await;
+    let before = history(&mut client).await;
+    let too_long = format!("/new {}", "x".repeat(tidegate_agent::Limits::default().message_bytes + 1));
+
+    let error = refused(send(&mut client, "long", &too_long).await);
+
+    assert!(error["message"].as_str().unwrap().contains("at most"), "{error}");
+    assert_eq!(history(&mut client).await["sessionId"], before["sessionId"]);
+}
+
+#[tokio::test]
+async fn a_retry_of_new_on_two_connections_resets_once() {
+    let world = World::with_desktop().await;
+    let mut client = world.let_in(1, ADMIN).await;
+    say(&mut client, "before", "hello").await;
+    let mut other = world.connect(&world.device(1, ADMIN)).await.unwrap();
+
+    let message = "/new are you there?";
+    let (one, two) = tokio::join!(send(&mut client, "fresh", message), send(&mut other, "fresh", message));
+
+    assert_eq!((one.is_ok(), two.is_ok()), (true, true), "{one:?} {two:?}");
+    let wait = json!({ "runId": "fresh", "timeoutMs": 20_000 });
+    assert_eq!(client.request("agent.wait", wait).await.unwrap()["status"], "ok");
+    assert_eq!(texts(&history(&mut client).await), ["are you there?", "yes"]);
+}
