@@ -1,12 +1,13 @@
 //! The sending side of one connection: a bounded queue. A reader that is too slow is closed.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use tidegate_protocol::frame::{EventNumber, EventNumbers, EventText};
 use tidegate_protocol::{CloseCode, CloseFrame, limits};
 use tokio::sync::{Notify, mpsc};
+use tokio_util::sync::CancellationToken;
 
 /// What waits to be written to a connection.
 #[derive(Debug)]
@@ -45,7 +46,7 @@ pub(crate) struct Outbox {
     buffered: AtomicUsize,
     /// Held while an event is queued: numbers and order agree.
     numbers: Mutex<EventNumbers>,
-    revoked: AtomicBool,
+    revoked: CancellationToken,
     closing: Mutex<Option<CloseFrame>>,
     close: Notify,
     /// What closes the connection once the request that it works on was answered.
@@ -60,7 +61,7 @@ impl Outbox {
             frames,
             buffered: AtomicUsize::new(0),
             numbers: Mutex::default(),
-            revoked: AtomicBool::new(false),
+            revoked: CancellationToken::new(),
             closing: Mutex::new(None),
             close: Notify::new(),
             last_words: Mutex::new(None),
@@ -152,7 +153,7 @@ impl Outbox {
 
     /// Takes the right to act from the connection: it gets nothing more and asks nothing more.
     pub(crate) fn revoke(&self) {
-        self.revoked.store(true, Ordering::Release);
+        self.revoked.cancel();
     }
 
     /// Whether the right to act was taken from it, and not only its connection ended.
@@ -162,7 +163,12 @@ impl Outbox {
     }
 
     pub(crate) fn is_revoked(&self) -> bool {
-        self.revoked.load(Ordering::Acquire)
+        self.revoked.is_cancelled()
+    }
+
+    /// Does something only for the connection; `None` when that lost the right to act, or ended, meanwhile.
+    pub(crate) async fn until_revoked<T>(&self, action: impl Future<Output = T>) -> Option<T> {
+        self.revoked.run_until_cancelled(action).await
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tidegate_protocol::frame::{RequestFrame, id_of_broken_frame};
-use tidegate_protocol::method::Concurrency;
+use tidegate_protocol::method::{Concurrency, Power};
 use tidegate_protocol::{CloseCode, CloseFrame, ErrorShape, Method, RequestId, limits};
 use tidegate_trust::Session;
 use tidegate_trust::principal::{Denied, unknown_method};
@@ -117,8 +117,14 @@ impl Peered {
         };
         if method.concurrency() == Concurrency::Beside {
             self.gateway.inner().waiting.spawn(async move {
-                let reply = call(&caller).await;
-                caller.answer(reply);
+                let reply = match method.power() {
+                    // Who only looks is gone with the connection, however long there was to wait.
+                    Power::Look => caller.outbox.until_revoked(call(&caller)).await,
+                    _ => Some(call(&caller).await),
+                };
+                if let Some(reply) = reply {
+                    caller.answer(reply);
+                }
                 drop(permit);
             });
         } else {

@@ -141,11 +141,13 @@ impl Handler for rpc::Agent {
             accepted_at: run.created_at,
         }));
         loop {
-            match caller.gateway.wait_for_run(run.id.clone(), LONGEST_WAIT).await? {
+            // The run goes on without the connection; nobody else gets its answer.
+            let wait = caller.gateway.wait_for_run(run.id.clone(), LONGEST_WAIT);
+            let Some(outcome) = caller.outbox.until_revoked(wait).await else {
+                return Err(ErrorShape::unavailable("the connection was closed"));
+            };
+            match outcome? {
                 WaitOutcome::Ended(run) => return Ok(final_answer(run)),
-                WaitOutcome::StillRunning if caller.outbox.is_revoked() => {
-                    return Err(ErrorShape::unavailable("the connection was closed"));
-                }
                 WaitOutcome::StillRunning => {}
                 WaitOutcome::Unknown => return Err(ErrorShape::unavailable("the run is gone")),
             }

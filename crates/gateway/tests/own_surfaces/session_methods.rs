@@ -1,5 +1,7 @@
 //! What chat clients ask beside turns: making and finding sessions, starting a chat, receipts.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use tidegate_testkit::client::{ClientError, GatewayClient};
 
@@ -274,4 +276,37 @@ async fn adopting_a_session_changes_nothing_without_admin() {
         let adopted = ask(&mut client, "sessions.create", change.clone()).await;
         assert_eq!(adopted["entry"], made["entry"], "{change}");
     }
+}
+
+#[tokio::test]
+async fn nothing_waits_for_a_connection_that_has_ended() {
+    let world = World::with_desktop().await;
+    let scopes = &["operator.write", "operator.approvals"];
+    let mut client = world.let_in(1, scopes).await;
+    let params = json!({ "sessionKey": "main", "message": NEVER_ANSWERED, "idempotencyKey": "endless" });
+    ask(&mut client, "chat.send", params.clone()).await;
+    world.until_models_are_asked(1).await;
+    let command = world.ask_command(&mut client, Duration::from_mins(20)).await;
+    let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    let before = tasks();
+
+    let mut waiting = world.connect(&world.device(1, scopes)).await.unwrap();
+    for _ in 0..20 {
+        let wait = json!({ "runId": "endless", "timeoutMs": 3_600_000 });
+        waiting.send_request("agent.wait", wait).await.unwrap();
+        waiting.send_request("agent", params.clone()).await.unwrap();
+        waiting.send_request("exec.approval.waitDecision", json!({ "id": command })).await.unwrap();
+    }
+    ask(&mut waiting, "health", json!({})).await;
+    assert!(tasks() >= before + 60, "{before} tasks before, {} now", tasks());
+    drop(waiting);
+
+    let mut looks = tokio::time::interval(Duration::from_millis(10));
+    let ended = async {
+        while tasks() > before {
+            looks.tick().await;
+        }
+    };
+    let ended = tokio::time::timeout(Duration::from_mins(1), ended).await;
+    assert!(ended.is_ok(), "{before} tasks before, {} now", tasks());
 }
