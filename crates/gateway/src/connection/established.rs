@@ -66,20 +66,23 @@ impl<T: Transport> Established<T> {
                 },
             }
         };
-        self.peer.leave();
+        drop(self.peer);
         self.transport.close(close).await;
     }
 }
 
-impl Peered {
-    pub(super) fn leave(&self) {
+/// Nothing is kept for a connection that has ended, also when it was cut off or an answer panicked.
+impl Drop for Peered {
+    fn drop(&mut self) {
         let inner = self.gateway.inner();
         self.outbox.revoke();
         inner.gatekeeper.authority().disconnected(self.session.connection());
         inner.hub.leave(&self.session);
         crate::approvals::withdraw_connection(inner, self.session.connection());
     }
+}
 
+impl Peered {
     async fn request(&self, text: &str, outstanding: &Arc<Semaphore>) {
         let request = match RequestFrame::parse(text) {
             Ok(request) => request,

@@ -172,15 +172,15 @@ impl<T: Transport> Challenged<T> {
         inner.hub.join(&session, &outbox, params.has_cap("tool-events"));
         // Revoked while it was let in: the hub did not know it yet, so nobody closed it.
         let still_live = inner.gatekeeper.authority().is_live(session.connection());
-        let hello = hello(&self.gateway, &session, admitted.method, admitted.device_token.take()).await;
+        let peer = Peered { gateway: self.gateway, session, outbox, _place: place };
+        let hello = hello(&peer.gateway, &peer.session, admitted.method, admitted.device_token.take()).await;
         let sent = match (still_live, frame(&ResponseFrame::ok(id.as_str(), hello))) {
             (true, Some(hello)) => self.transport.send(hello).await.is_ok(),
             _ => false,
         };
-        let peer = Peered { gateway: self.gateway, session, outbox, _place: place };
         let established = Established { transport: self.transport, queue, peer };
         if !sent {
-            established.peer.leave();
+            drop(established.peer);
             established.transport.close(CloseFrame::new(CloseCode::DeviceRemoved, "device removed")).await;
             return None;
         }

@@ -1,6 +1,7 @@
 //! Clients that a person let in with less than everything try for more: every method of the table,
 //! messages that look like commands, and decisions about themselves.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -423,4 +424,23 @@ async fn ended(world: &World, run: &str) -> Outcome {
         },
         other => panic!("{other:?}"),
     }
+}
+
+#[tokio::test]
+async fn a_defect_in_an_answer_ends_all_of_its_connection() {
+    let world = World::with_desktop().await;
+    let mut client = world.let_in(1, &["operator.read", "operator.approvals"]).await;
+    world.ask_command(&mut client, Duration::from_mins(20)).await;
+    let mut changes = world.desk().changes();
+    world.host.is_defective.store(true, Ordering::Relaxed);
+
+    client.request("config.get", json!({})).await.unwrap_err();
+
+    let withdrawn = async {
+        while !world.desk().commands().is_empty() {
+            changes.changed().await.unwrap();
+        }
+    };
+    let withdrawn = timeout(PATIENCE, withdrawn).await;
+    assert!(withdrawn.is_ok(), "the question of a client that is gone still waits");
 }

@@ -1,6 +1,7 @@
 //! A stand-in for the process around the gateway.
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::json;
 use tidegate_gateway::Host;
@@ -26,6 +27,8 @@ use crate::support::{set_aside_file, shared_folder};
 #[derive(Default)]
 pub(crate) struct StubHost {
     pub(crate) called: Mutex<Vec<Method>>,
+    /// Whether whoever asks for the configuration meets a defect.
+    pub(crate) is_defective: AtomicBool,
 }
 
 impl StubHost {
@@ -114,6 +117,7 @@ impl Host for StubHost {
 
     fn config(&self) -> ConfigGetResult {
         self.note(Method::ConfigGet);
+        assert!(!self.is_defective.load(Ordering::Relaxed), "a defect, for a test");
         ConfigGetResult {
             path: "/state/openclaw.json".to_owned(),
             exists: false,
