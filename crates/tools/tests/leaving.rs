@@ -150,6 +150,57 @@ async fn what_wants_to_stay_ends_when_run_tool_is_killed() {
     }
 }
 
+/// Kills run-tool and what holds the sandbox, but nothing inside.
+fn kill_outside(run_tool: i32, from_above: bool) {
+    let holders = children_of(run_tool);
+    let mut outside: Vec<_> = [run_tool].into_iter().chain(holders).collect();
+    if !from_above {
+        outside.reverse();
+    }
+    for process in outside.into_iter().filter_map(Pid::from_raw) {
+        // It may have ended with the one before.
+        let _ = rustix::process::kill_process(process, Signal::KILL);
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_left_whoever_is_killed_outside_and_when() {
+    let fixture = Fixture::new();
+    // The first command of all waits for the trial of the sandbox, which is no process to kill.
+    fixture.call("exec", json!({"command": "true"})).await;
+    for way in 0..number("TIDEGATE_ENDINGS", 20) {
+        let command = command(&fixture, way, "sleep 600");
+        let call = fixture.call("exec", json!({"command": command, "timeoutSeconds": 120}));
+        let kill = async {
+            let mut run_tool = None;
+            until("it runs", || {
+                run_tool = children().first().copied();
+                run_tool.is_some()
+            })
+            .await;
+            if way % 5 == 4 {
+                until("it stays", || fixture.workspace().join("started").exists()).await;
+            } else {
+                let moment = u64::try_from(way).expect("small") * 7 % 60;
+                tokio::time::sleep(Duration::from_millis(moment)).await;
+            }
+            kill_outside(run_tool.expect("a process"), way % 2 == 0);
+        };
+
+        let (output, ()) = tokio::join!(call, kill);
+
+        let left = processes_in(&fixture.workspace());
+        assert_eq!(left, [""; 0], "round {way}: {}", output.text);
+    }
+}
+
+/// The processes that a process started.
+fn children_of(process: i32) -> Vec<i32> {
+    let threads = fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
+    let lists = threads.map(|thread| fs::read_to_string(thread.path().join("children")).unwrap_or_default());
+    lists.flat_map(|list| list.split_ascii_whitespace().flat_map(str::parse).collect::<Vec<_>>()).collect()
+}
+
 /// The processes that this one started.
 fn children() -> Vec<i32> {
     let threads = fs::read_dir("/proc/self/task").expect("threads").flatten();
