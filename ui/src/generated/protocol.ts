@@ -1071,6 +1071,10 @@ export interface SessionEntry {
   abortedLastRun: boolean;
   agentId: AgentId;
   archived?: boolean | null;
+  /**
+   * Since when.
+   */
+  archivedAt?: UnixMillis | null;
   category?: unknown;
   color?: unknown;
   createdAt?: UnixMillis | null;

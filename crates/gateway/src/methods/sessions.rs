@@ -17,7 +17,7 @@ use tidegate_protocol::payload::system::StatusSession;
 use tidegate_protocol::{ErrorShape, Scope, SessionId, SessionKey, UnixMillis, rpc, text};
 use tidegate_store::{Outcome, RunState, SessionFilter, SessionPatch, SessionRow, TranscriptEntry};
 
-use super::store_error;
+use super::{require_scope, store_error};
 use crate::dispatch::{Caller, Handler};
 use crate::now;
 
@@ -153,6 +153,7 @@ impl Handler for rpc::SessionsPreview {
 /// Lineage is a fact of the runtime: naming it here is an error.
 impl Handler for rpc::SessionsPatch {
     async fn handle(caller: &Caller, params: SessionsPatch) -> Result<SessionsPatchResult, ErrorShape> {
+        require_scope(caller, &params.scope())?;
         let key = params.key.clone();
         if params.archived == Some(true) && key.is_main() {
             return Err(ErrorShape::invalid(format!("Cannot archive the main session ({key}).")));
@@ -177,6 +178,8 @@ impl Handler for rpc::SessionsPatch {
 const MAX_LABEL: usize = 512;
 /// The most bytes of another setting.
 const MAX_SETTING: usize = 256;
+/// The setting beside `archived` that says since when; OpenClaw's command line looks at nothing else.
+const ARCHIVED_AT: &str = "archivedAt";
 
 /// What a patch changes in the store.
 fn changes(params: SessionsPatch) -> Result<SessionPatch, ErrorShape> {
@@ -209,10 +212,15 @@ fn changes(params: SessionsPatch) -> Result<SessionPatch, ErrorShape> {
     }
     put("fastMode", params.fast_mode.map(|mode| json!(mode)));
     for (name, flag) in [("archived", params.archived), ("pinned", params.pinned)] {
-        // What is not set is not stored.
-        put(name, flag.map_or(Change::Absent, |on| if on { Change::Set(on.into()) } else { Change::Clear }));
+        put(name, flag.map_or(Change::Absent, |on| set_or_clear(on, true)));
     }
+    put(ARCHIVED_AT, params.archived.map_or(Change::Absent, |on| set_or_clear(on, now::wall().0)));
     Ok(SessionPatch { label, settings })
+}
+
+/// What is not set is not stored.
+fn set_or_clear(is_set: bool, value: impl Into<Value>) -> Change<Value> {
+    if is_set { Change::Set(value.into()) } else { Change::Clear }
 }
 
 /// A text that fits, or the error that it does not.
@@ -259,6 +267,7 @@ impl Handler for rpc::SessionsReset {
 
 impl Handler for rpc::SessionsDelete {
     async fn handle(caller: &Caller, params: SessionsDelete) -> Result<SessionsDeleteResult, ErrorShape> {
+        require_scope(caller, &params.scope())?;
         if params.key.is_main() {
             return Err(ErrorShape::invalid(format!("Cannot delete the main session ({}).", params.key)));
         }
@@ -301,6 +310,12 @@ fn expect_unchanged(params: &SessionsDelete, row: &SessionRow) -> Result<(), Err
 
 fn is_set(row: &SessionRow, setting: &str) -> bool {
     row.settings.get(setting) == Some(&Value::Bool(true))
+}
+
+/// When a session was archived, if it is; what was archived before this was kept, at its last change.
+fn archived_at(row: &SessionRow) -> Option<UnixMillis> {
+    let kept = row.settings.get(ARCHIVED_AT).and_then(Value::as_u64).map(UnixMillis);
+    is_set(row, "archived").then(|| kept.unwrap_or(row.updated_at))
 }
 
 /// Changes a session, which is made when it is missing.
@@ -355,8 +370,8 @@ impl Handler for rpc::SessionsSubscribe {
 /// Approvals come by `exec.approval.requested`, to who may decide about them.
 impl Handler for rpc::SessionsMessagesSubscribe {
     async fn handle(caller: &Caller, params: SessionsMessagesSubscribe) -> Result<Subscribed, ErrorShape> {
-        if params.include_approvals == Some(true) && !caller.session.scopes().covers(&Scope::Approvals) {
-            return Err(caller.session.dialect().missing_scope(&Scope::Approvals));
+        if params.include_approvals == Some(true) {
+            require_scope(caller, &Scope::Approvals)?;
         }
         Ok(watch(caller, params.key, true))
     }
@@ -432,6 +447,7 @@ pub(crate) fn row_payload(row: &SessionRow) -> SessionEntry {
         model: model.map(str::to_owned),
         last_message_preview: None,
         archived: is_set(row, "archived").then_some(true),
+        archived_at: archived_at(row),
         pinned: is_set(row, "pinned").then_some(true),
         category: setting("category"),
         icon: setting("icon"),
