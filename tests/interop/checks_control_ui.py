@@ -159,6 +159,8 @@ def talks(report: Report, ui: ControlUi) -> None:
     def spawns() -> None:
         ui.say("Ask a subagent, please.")
         ui.shows_once("The subagent found this: result-of-alpha.")
+        ui.page.shows('The subagent "alpha" has finished.')
+        require("untrusted-data" not in ui.page.text(), "the page shows what only the model is to read")
         children = gateway.rows("SELECT label, state, result FROM runs WHERE parent IS NOT NULL")
         equal(children, [("alpha", "ok", "result-of-alpha")], "the subagent's run")
         ui.picture("subagent")

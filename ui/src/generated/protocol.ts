@@ -980,6 +980,10 @@ export interface MessageSource {
    */
   kind: string;
   label?: string | null;
+  /**
+   * What the model reads of it: the subagent's result is framed as untrusted.
+   */
+  report?: string | null;
   runId: RunId;
   sessionKey: SessionKey;
   status: string;

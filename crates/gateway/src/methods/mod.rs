@@ -16,6 +16,7 @@ pub(crate) mod session_lookup;
 pub(crate) mod sessions;
 pub(crate) mod settings;
 pub(crate) mod system;
+pub(crate) mod transcript;
 
 use tidegate_protocol::{ErrorShape, Scope};
 use tidegate_store::StoreError;

@@ -15,8 +15,9 @@ use tidegate_protocol::payload::sessions::{
 };
 use tidegate_protocol::payload::system::StatusSession;
 use tidegate_protocol::{ErrorShape, Scope, SessionId, SessionKey, UnixMillis, rpc, text};
-use tidegate_store::{Outcome, RunState, SessionFilter, SessionPatch, SessionRow, TranscriptEntry};
+use tidegate_store::{Outcome, RunState, SessionFilter, SessionPatch, SessionRow};
 
+use super::transcript::plain_text;
 use super::{require_scope, store_error};
 use crate::dispatch::{Caller, Handler};
 use crate::now;
@@ -93,7 +94,7 @@ async fn entry(caller: &Caller, row: &SessionRow, with_message: bool) -> Result<
         let store = caller.gateway.inner().gatekeeper.store();
         let last = store.transcript(row.session_id.clone(), None, 1).await;
         let last = last.map_err(|error| store_error(&error))?;
-        entry.last_message_preview = last.first().map(|entry| text::one_line(&plain_text(&entry.body), 200));
+        entry.last_message_preview = last.first().map(|entry| text::one_line(&plain_text(entry), 200));
     }
     Ok(entry)
 }
@@ -139,7 +140,7 @@ impl Handler for rpc::SessionsPreview {
             let role = |body: &Value| body.get("role").and_then(Value::as_str).map(str::to_owned);
             let items: Vec<PreviewItem> = entries
                 .iter()
-                .map(|entry| (role(&entry.body), plain_text(&entry.body)))
+                .map(|entry| (role(&entry.body), plain_text(entry)))
                 .filter(|(_, text)| !text.is_empty())
                 .map(|(role, text)| PreviewItem { role, text: text::one_line(&text, max_chars) })
                 .collect();
@@ -480,35 +481,4 @@ pub(crate) fn status_row(row: &SessionRow) -> StatusSession {
         model: row.model.clone(),
         flags: Vec::new(),
     }
-}
-
-/// The plain text of a message.
-pub(crate) fn plain_text(body: &Value) -> String {
-    match body.get("content") {
-        Some(Value::String(text)) => text.clone(),
-        Some(Value::Array(blocks)) => {
-            let texts = blocks.iter().filter_map(|block| block.get("text").and_then(Value::as_str));
-            texts.collect::<Vec<_>>().join("\n")
-        }
-        _ => String::new(),
-    }
-}
-
-/// A transcript entry as clients see it.
-pub(crate) fn entry_payload(entry: &TranscriptEntry) -> Value {
-    let mut body = entry.body.clone();
-    if let Some(body) = body.as_object_mut() {
-        // What the runtime told the model is no role that clients know.
-        if body.get("role").and_then(Value::as_str) == Some("runtime") {
-            body.insert("role".to_owned(), json!("system"));
-        }
-        let mut position = json!({ "id": entry.id, "seq": entry.seq, "runId": entry.run });
-        if let (Some("user"), Some(run)) = (body.get("role").and_then(Value::as_str), &entry.run) {
-            let key = json!(format!("{run}:user"));
-            position["idempotencyKey"] = key.clone();
-            body.insert("idempotencyKey".to_owned(), key);
-        }
-        body.insert("__openclaw".to_owned(), position);
-    }
-    body
 }
