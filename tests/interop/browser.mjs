@@ -25,6 +25,16 @@ page.on("websocket", (socket) => {
   socket.on("framereceived", ({ payload }) => frames.push(`< ${payload}`));
 });
 
+// The first that a person sees: a page may keep what it no longer shows, transparent.
+const isSeen = (element) => element.checkVisibility({ opacityProperty: true, visibilityProperty: true });
+const seen = async (selector) => {
+  await page.locator(selector).first().waitFor();
+  for (const element of await page.locator(selector).all()) {
+    if (await element.evaluate(isSeen)) return element;
+  }
+  throw new Error(`nothing that is seen fits ${selector}`);
+};
+
 const operations = {
   open: ({ url }) => page.goto(url),
   text: () => page.evaluate(() => document.body.innerText),
@@ -32,8 +42,8 @@ const operations = {
   clickText: ({ text }) => page.getByText(text).first().click(),
   count: ({ selector }) => page.locator(selector).count(),
   countText: ({ text }) => page.getByText(text, { exact: false }).count(),
-  fill: ({ selector, text }) => page.locator(selector).first().fill(text),
-  press: ({ selector, key }) => page.locator(selector).first().press(key),
+  fill: async ({ selector, text }) => (await seen(selector)).fill(text),
+  press: async ({ selector, key }) => (await seen(selector)).press(key),
   run: ({ script }) => page.evaluate(script),
   screenshot: ({ path }) => page.screenshot({ path }).then(() => undefined),
   messages: () => messages,

@@ -34,7 +34,7 @@ def calls(report: Report, client: OpenClaw) -> None:
         client.call("no.such.method").refused().says("unknown method: no.such.method")
 
     def method_not_served() -> None:
-        client.call("skills.status").refused().says("unknown method: skills.status", "Tidegate does not have it")
+        client.call("skills.install").refused().says("unknown method: skills.install", "Tidegate does not have it")
 
     def wrong_parameter() -> None:
         ended = client.call("sessions.list", {"bogus": 1}).refused()

@@ -11,7 +11,13 @@ from report import Failed, Report, equal, require
 from tidegate import Tidegate, quiet_environment
 
 COMPOSER = "textarea[aria-label='Chat composer']"
-BUBBLES = "[...document.querySelectorAll('.chat-bubble')].map((bubble) => bubble.innerText)"
+# The page keeps the session before, transparent.
+VISIBLE = "element.checkVisibility({ opacityProperty: true, visibilityProperty: true })"
+BUBBLES = (
+    f"[...document.querySelectorAll('.chat-bubble')].filter((element) => {VISIBLE})"
+    ".map((element) => element.innerText)"
+)
+TYPED = f'[...document.querySelectorAll("{COMPOSER}")].filter((element) => {VISIBLE}).map((element) => element.value)'
 PLAYWRIGHT = foreign.OPENCLAW_2026_9_6.path.parent / "playwright-core" / "index.mjs"
 PAGES = foreign.OPENCLAW_2026_9_6.path / "dist" / "control-ui"
 ORIGINS = "gateway.controlUi.allowedOrigins"
@@ -62,7 +68,7 @@ class ControlUi:
         def sent() -> bool:
             # The first press may only close the list of commands that the page offers.
             self.page("press", selector=COMPOSER, key="Enter")
-            return self.page("run", script=f'document.querySelector("{COMPOSER}").value') == ""
+            return self.page("run", script=TYPED) == [""]
 
         wait_until(sent, "the message is sent", 20)
 
@@ -153,6 +159,8 @@ def talks(report: Report, ui: ControlUi) -> None:
     def spawns() -> None:
         ui.say("Ask a subagent, please.")
         ui.shows_once("The subagent found this: result-of-alpha.")
+        ui.page.shows('The subagent "alpha" has finished.')
+        require("untrusted-data" not in ui.page.text(), "the page shows what only the model is to read")
         children = gateway.rows("SELECT label, state, result FROM runs WHERE parent IS NOT NULL")
         equal(children, [("alpha", "ok", "result-of-alpha")], "the subagent's run")
         ui.picture("subagent")
@@ -172,6 +180,8 @@ def uses_commands(report: Report, ui: ControlUi) -> None:
         before = ui.page("run", script="location.href")
         ui.say("/new")
         wait_until(lambda: ui.page("run", script="location.href") != before, "the page opens a new session", 20)
+        # Until it is drawn, the page shows the session before, and drops what is typed.
+        wait_until(lambda: ui.conversation() == "", "the new session is shown, and empty", 20)
         ui.say("Count slowly, please.")
         ui.shows_once("one two three and done.")
         ui.picture("new-session")

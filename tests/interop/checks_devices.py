@@ -48,7 +48,7 @@ def read_only(report: Report, client: OpenClaw) -> None:
     def writes() -> None:
         params = {"message": "no", "idempotencyKey": "read-only", "sessionKey": "main"}
         client.call("agent", params).refused().says("missing scope: operator.write")
-        client.call("sessions.delete", {"key": "agent:main:other"}).refused().says("missing scope: operator.admin")
+        client.call("sessions.reset", {"key": "agent:main:other"}).refused().says("missing scope: operator.admin")
         client.call("device.pair.list").refused().says("missing scope: operator.pairing")
 
     def silence() -> None:

@@ -98,7 +98,7 @@ def bound_to_executable_and_script(report: Report, gateway: Tidegate, directory:
             answer = _connect(gateway, first, directory)
             equal(answer["error"]["details"]["code"], "PAIRING_REQUIRED", "the answer")
             request = gateway.the_request()
-            equal(request["caution"], None, "the caution")
+            equal(request.get("caution"), None, "the caution")
             require(str(first) in request["from"], f"it comes from {request['from']!r}")
 
         def lasting() -> None:

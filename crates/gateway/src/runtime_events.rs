@@ -17,7 +17,8 @@ pub(crate) use run_ends::RunEnds;
 
 use crate::gateway::{Gateway, Inner};
 use crate::hub::Audience;
-use crate::methods::sessions::{entry_payload, row_payload};
+use crate::methods::sessions::row_payload;
+use crate::methods::transcript::entry_payload;
 use crate::now;
 
 async fn appended(gateway: &Gateway, event: &RuntimeEvent, entry: &TranscriptEntry) {

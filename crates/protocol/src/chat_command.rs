@@ -2,6 +2,7 @@
 //! of its person is ever parsed here; what models, tools and subagents write is not.
 
 use crate::rpc::Method;
+use crate::scope::Scope;
 
 /// A chat command with its argument.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -127,6 +128,12 @@ impl ChatCommand {
             Self::Status => Method::SessionsDescribe,
             Self::Compact | Self::Help => Method::CommandsList,
         }
+    }
+
+    /// What it needs beside the scope of that method, as that method does with the same parameters.
+    #[must_use]
+    pub fn scope(&self) -> Option<Scope> {
+        matches!(self, Self::Model(Some(_))).then_some(Scope::Admin)
     }
 }
 

@@ -154,12 +154,12 @@ rpc! { $
     SessionsDescribe = "sessions.describe", read(), Look, InOrder, params::SessionRef => sessions::SessionsDescribeResult;
     /// The last lines of sessions.
     SessionsPreview = "sessions.preview", read(), Look, InOrder, params::SessionsPreview => sessions::SessionsPreviewResult;
-    /// Change a session's settings.
-    SessionsPatch = "sessions.patch", admin(), Administer, InOrder, params::SessionsPatch => sessions::SessionsPatchResult;
+    /// Change a session's settings; some need more ([`params::SessionsPatch::scope`]).
+    SessionsPatch = "sessions.patch", write(), Administer, InOrder, params::SessionsPatch => sessions::SessionsPatchResult;
     /// A new transcript.
     SessionsReset = "sessions.reset", admin(), Administer, InOrder, params::SessionsReset => sessions::SessionsResetResult;
-    /// Forget a session.
-    SessionsDelete = "sessions.delete", admin(), Administer, InOrder, params::SessionsDelete => sessions::SessionsDeleteResult;
+    /// Forget a session; one that is not archived needs more ([`params::SessionsDelete::scope`]).
+    SessionsDelete = "sessions.delete", write(), Administer, InOrder, params::SessionsDelete => sessions::SessionsDeleteResult;
     /// A new session, and its first turn if there is a message.
     SessionsCreate = "sessions.create", write(), Work, InOrder, client_params::SessionsCreate => sessions::SessionsCreateResult;
     /// The newest messages of a session.

@@ -63,10 +63,7 @@ export function transcripts(now: number): Map<string, ChatMessage[]> {
       content: [
         {
           type: 'text',
-          text:
-            'Your subagent "check the links" has ended.\nstatus: ok\n<untrusted-data id="1881411015e13b45" ' +
-            'from="subagent">\nAll **14 links** work; one redirects:\n\n- `handbook/start` now leads to ' +
-            '`handbook/begin`.\n</untrusted-data id="1881411015e13b45">',
+          text: 'The subagent "check the links" has finished.',
         },
       ],
       source: {
@@ -75,6 +72,10 @@ export function transcripts(now: number): Map<string, ChatMessage[]> {
         runId: 'run-links',
         sessionKey: LINKS,
         status: 'ok',
+        report:
+          'Your subagent "check the links" has ended.\nstatus: ok\n<untrusted-data id="1881411015e13b45" ' +
+          'from="subagent">\nAll **14 links** work; one redirects:\n\n- `handbook/start` now leads to ' +
+          '`handbook/begin`.\n</untrusted-data id="1881411015e13b45">',
       },
       timestamp: now - 60_000,
       __openclaw: { id: 'm7', seq: 7, runId: 'run-main' },

@@ -980,6 +980,10 @@ export interface MessageSource {
    */
   kind: string;
   label?: string | null;
+  /**
+   * What the model reads of it: the subagent's result is framed as untrusted.
+   */
+  report?: string | null;
   runId: RunId;
   sessionKey: SessionKey;
   status: string;
@@ -1071,6 +1075,10 @@ export interface SessionEntry {
   abortedLastRun: boolean;
   agentId: AgentId;
   archived?: boolean | null;
+  /**
+   * Since when.
+   */
+  archivedAt?: UnixMillis | null;
   category?: unknown;
   color?: unknown;
   createdAt?: UnixMillis | null;

@@ -102,7 +102,7 @@ export function readConversation(
         label: oneLine(message.source.label, 80) || 'subagent',
         session: message.source.sessionKey,
         status: message.source.status,
-        text: untrusted(text),
+        text: untrusted(message.source.report ?? text),
       });
     } else if (text) {
       items.push({ kind: 'notice', key, text, at });

@@ -65,13 +65,14 @@ describe('what the runtime tells', () => {
       [
         message(4, {
           role: 'system',
-          content: text(words),
+          content: text('The subagent "two" has finished.'),
           source: {
             kind: 'subagent',
             runId: 'r',
             sessionKey: 'agent:main:subagent:two',
             label: 'two',
             status: 'ok',
+            report: words,
           },
         }),
       ],

@@ -13,7 +13,7 @@ use tidegate_store::{SessionPatch, SessionRow};
 use tidegate_trust::principal::Denied;
 
 use super::chat::{Said, authority, known_model, send_status, start_error, start_turn};
-use super::{sessions, store_error};
+use super::{require_scope, sessions, store_error};
 use crate::dispatch::Caller;
 
 /// The provider of the built-in demo, which has commands of its own.
@@ -123,7 +123,7 @@ pub(crate) async fn take(caller: &Caller, said: Said, command: ChatCommand) -> R
 fn allowed(caller: &Caller, command: &ChatCommand) -> Result<(), ErrorShape> {
     let method = command.stands_for();
     match caller.session.authorize(method, caller.gateway.inner().gatekeeper.desktop) {
-        Ok(()) => Ok(()),
+        Ok(()) => command.scope().map_or(Ok(()), |scope| require_scope(caller, &scope)),
         Err(denied @ Denied::MissingScope(_)) => Err(denied.answer(caller.session.dialect(), method.name())),
         Err(_) => {
             let message = format!(

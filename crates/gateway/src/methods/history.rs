@@ -16,6 +16,7 @@ use tidegate_protocol::{AgentId, ErrorShape, RunId, rpc};
 use tidegate_store::{TranscriptEntry, TranscriptPage};
 
 use super::session_lookup::resolve;
+use super::transcript::entry_payload;
 use super::{chat_commands, sessions, store_error};
 use crate::dispatch::{Caller, Handler};
 
@@ -132,7 +133,7 @@ impl Handler for rpc::ChatMessageGet {
         let Some(entry) = entry.map_err(|error| store_error(&error))? else {
             return Ok(unavailable("not_found"));
         };
-        let mut message = sessions::entry_payload(&entry);
+        let mut message = entry_payload(&entry);
         shorten(&mut message, params.max_chars.unwrap_or(MESSAGE_CHARS).clamp(1, MAX_MESSAGE_CHARS) as usize);
         if message.to_string().len() > MAX_MESSAGE_GET_BYTES {
             return Ok(unavailable("oversized"));
@@ -295,7 +296,7 @@ impl Fitted {
 /// A message as clients see it, with its texts cut; in place of one that is too large even so, a
 /// word that it was left out.
 fn fitting(entry: &TranscriptEntry, bounds: &Bounds) -> Value {
-    let mut message = sessions::entry_payload(entry);
+    let mut message = entry_payload(entry);
     shorten(&mut message, bounds.text_chars);
     if message.to_string().len() <= bounds.message_bytes {
         return message;

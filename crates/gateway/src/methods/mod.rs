@@ -16,9 +16,20 @@ pub(crate) mod session_lookup;
 pub(crate) mod sessions;
 pub(crate) mod settings;
 pub(crate) mod system;
+pub(crate) mod transcript;
 
-use tidegate_protocol::ErrorShape;
+use tidegate_protocol::{ErrorShape, Scope};
 use tidegate_store::StoreError;
+
+use crate::dispatch::Caller;
+
+/// Refuses a session that lacks a scope which the parameters need beside the method's own.
+pub(crate) fn require_scope(caller: &Caller, scope: &Scope) -> Result<(), ErrorShape> {
+    if caller.session.scopes().covers(scope) {
+        return Ok(());
+    }
+    Err(caller.session.dialect().missing_scope(scope))
+}
 
 /// A failure of the store as an answer: it may pass.
 pub(crate) fn store_error(error: &StoreError) -> ErrorShape {

@@ -15,9 +15,10 @@ use tidegate_protocol::payload::sessions::{
 };
 use tidegate_protocol::payload::system::StatusSession;
 use tidegate_protocol::{ErrorShape, Scope, SessionId, SessionKey, UnixMillis, rpc, text};
-use tidegate_store::{Outcome, RunState, SessionFilter, SessionPatch, SessionRow, TranscriptEntry};
+use tidegate_store::{Outcome, RunState, SessionFilter, SessionPatch, SessionRow};
 
-use super::store_error;
+use super::transcript::plain_text;
+use super::{require_scope, store_error};
 use crate::dispatch::{Caller, Handler};
 use crate::now;
 
@@ -93,7 +94,7 @@ async fn entry(caller: &Caller, row: &SessionRow, with_message: bool) -> Result<
         let store = caller.gateway.inner().gatekeeper.store();
         let last = store.transcript(row.session_id.clone(), None, 1).await;
         let last = last.map_err(|error| store_error(&error))?;
-        entry.last_message_preview = last.first().map(|entry| text::one_line(&plain_text(&entry.body), 200));
+        entry.last_message_preview = last.first().map(|entry| text::one_line(&plain_text(entry), 200));
     }
     Ok(entry)
 }
@@ -139,7 +140,7 @@ impl Handler for rpc::SessionsPreview {
             let role = |body: &Value| body.get("role").and_then(Value::as_str).map(str::to_owned);
             let items: Vec<PreviewItem> = entries
                 .iter()
-                .map(|entry| (role(&entry.body), plain_text(&entry.body)))
+                .map(|entry| (role(&entry.body), plain_text(entry)))
                 .filter(|(_, text)| !text.is_empty())
                 .map(|(role, text)| PreviewItem { role, text: text::one_line(&text, max_chars) })
                 .collect();
@@ -153,6 +154,7 @@ impl Handler for rpc::SessionsPreview {
 /// Lineage is a fact of the runtime: naming it here is an error.
 impl Handler for rpc::SessionsPatch {
     async fn handle(caller: &Caller, params: SessionsPatch) -> Result<SessionsPatchResult, ErrorShape> {
+        require_scope(caller, &params.scope())?;
         let key = params.key.clone();
         if params.archived == Some(true) && key.is_main() {
             return Err(ErrorShape::invalid(format!("Cannot archive the main session ({key}).")));
@@ -177,6 +179,8 @@ impl Handler for rpc::SessionsPatch {
 const MAX_LABEL: usize = 512;
 /// The most bytes of another setting.
 const MAX_SETTING: usize = 256;
+/// The setting beside `archived` that says since when; OpenClaw's command line looks at nothing else.
+const ARCHIVED_AT: &str = "archivedAt";
 
 /// What a patch changes in the store.
 fn changes(params: SessionsPatch) -> Result<SessionPatch, ErrorShape> {
@@ -209,10 +213,15 @@ fn changes(params: SessionsPatch) -> Result<SessionPatch, ErrorShape> {
     }
     put("fastMode", params.fast_mode.map(|mode| json!(mode)));
     for (name, flag) in [("archived", params.archived), ("pinned", params.pinned)] {
-        // What is not set is not stored.
-        put(name, flag.map_or(Change::Absent, |on| if on { Change::Set(on.into()) } else { Change::Clear }));
+        put(name, flag.map_or(Change::Absent, |on| set_or_clear(on, true)));
     }
+    put(ARCHIVED_AT, params.archived.map_or(Change::Absent, |on| set_or_clear(on, now::wall().0)));
     Ok(SessionPatch { label, settings })
+}
+
+/// What is not set is not stored.
+fn set_or_clear(is_set: bool, value: impl Into<Value>) -> Change<Value> {
+    if is_set { Change::Set(value.into()) } else { Change::Clear }
 }
 
 /// A text that fits, or the error that it does not.
@@ -259,6 +268,7 @@ impl Handler for rpc::SessionsReset {
 
 impl Handler for rpc::SessionsDelete {
     async fn handle(caller: &Caller, params: SessionsDelete) -> Result<SessionsDeleteResult, ErrorShape> {
+        require_scope(caller, &params.scope())?;
         if params.key.is_main() {
             return Err(ErrorShape::invalid(format!("Cannot delete the main session ({}).", params.key)));
         }
@@ -301,6 +311,12 @@ fn expect_unchanged(params: &SessionsDelete, row: &SessionRow) -> Result<(), Err
 
 fn is_set(row: &SessionRow, setting: &str) -> bool {
     row.settings.get(setting) == Some(&Value::Bool(true))
+}
+
+/// When a session was archived, if it is; what was archived before this was kept, at its last change.
+fn archived_at(row: &SessionRow) -> Option<UnixMillis> {
+    let kept = row.settings.get(ARCHIVED_AT).and_then(Value::as_u64).map(UnixMillis);
+    is_set(row, "archived").then(|| kept.unwrap_or(row.updated_at))
 }
 
 /// Changes a session, which is made when it is missing.
@@ -355,8 +371,8 @@ impl Handler for rpc::SessionsSubscribe {
 /// Approvals come by `exec.approval.requested`, to who may decide about them.
 impl Handler for rpc::SessionsMessagesSubscribe {
     async fn handle(caller: &Caller, params: SessionsMessagesSubscribe) -> Result<Subscribed, ErrorShape> {
-        if params.include_approvals == Some(true) && !caller.session.scopes().covers(&Scope::Approvals) {
-            return Err(caller.session.dialect().missing_scope(&Scope::Approvals));
+        if params.include_approvals == Some(true) {
+            require_scope(caller, &Scope::Approvals)?;
         }
         Ok(watch(caller, params.key, true))
     }
@@ -432,6 +448,7 @@ pub(crate) fn row_payload(row: &SessionRow) -> SessionEntry {
         model: model.map(str::to_owned),
         last_message_preview: None,
         archived: is_set(row, "archived").then_some(true),
+        archived_at: archived_at(row),
         pinned: is_set(row, "pinned").then_some(true),
         category: setting("category"),
         icon: setting("icon"),
@@ -464,35 +481,4 @@ pub(crate) fn status_row(row: &SessionRow) -> StatusSession {
         model: row.model.clone(),
         flags: Vec::new(),
     }
-}
-
-/// The plain text of a message.
-pub(crate) fn plain_text(body: &Value) -> String {
-    match body.get("content") {
-        Some(Value::String(text)) => text.clone(),
-        Some(Value::Array(blocks)) => {
-            let texts = blocks.iter().filter_map(|block| block.get("text").and_then(Value::as_str));
-            texts.collect::<Vec<_>>().join("\n")
-        }
-        _ => String::new(),
-    }
-}
-
-/// A transcript entry as clients see it.
-pub(crate) fn entry_payload(entry: &TranscriptEntry) -> Value {
-    let mut body = entry.body.clone();
-    if let Some(body) = body.as_object_mut() {
-        // What the runtime told the model is no role that clients know.
-        if body.get("role").and_then(Value::as_str) == Some("runtime") {
-            body.insert("role".to_owned(), json!("system"));
-        }
-        let mut position = json!({ "id": entry.id, "seq": entry.seq, "runId": entry.run });
-        if let (Some("user"), Some(run)) = (body.get("role").and_then(Value::as_str), &entry.run) {
-            let key = json!(format!("{run}:user"));
-            position["idempotencyKey"] = key.clone();
-            body.insert("idempotencyKey".to_owned(), key);
-        }
-        body.insert("__openclaw".to_owned(), position);
-    }
-    body
 }

@@ -165,3 +165,71 @@ async fn a_turn_for_another_transcript_than_the_one_seen_is_refused() {
     });
     assert!(client.request("chat.send", first).await.is_ok(), "the transcript is empty");
 }
+
+#[tokio::test]
+async fn a_writer_names_and_archives_but_sets_nothing_of_the_owners() {
+    let world = World::with_desktop().await;
+    let mut writer = world.let_in(1, &["operator.write"]).await;
+
+    for patch in [
+        json!({ "label": "Scratch", "category": "Old", "icon": "box", "color": "red" }),
+        json!({ "archived": false, "pinned": true }),
+        json!({ "thinkingLevel": "low", "fastMode": true }),
+    ] {
+        let patched = writer.request("sessions.patch", of_scratch(&patch)).await;
+        assert!(patched.is_ok(), "{patch}: {patched:?}");
+    }
+    for patch in [
+        json!({ "model": "test/instant" }),
+        json!({ "model": null }),
+        json!({ "label": "x", "verboseLevel": "full" }),
+        json!({ "traceLevel": "on" }),
+        json!({ "reasoningLevel": "on" }),
+        json!({ "responseUsage": "full" }),
+    ] {
+        let error = refused(writer.request("sessions.patch", of_scratch(&patch)).await);
+        assert_eq!(error["details"]["missingScope"], "operator.admin", "{patch}: {error}");
+    }
+    let row = writer.request("sessions.describe", json!({ "key": KEY })).await.unwrap();
+    assert_eq!(row["session"]["label"], "Scratch");
+}
+
+#[tokio::test]
+async fn a_writer_deletes_a_session_only_once_it_is_archived() {
+    let world = World::with_desktop().await;
+    let mut writer = world.let_in(1, &["operator.write"]).await;
+    writer.request("sessions.patch", json!({ "key": KEY, "label": "x" })).await.unwrap();
+    let archived_only = json!({ "key": KEY, "archivedOnly": true });
+
+    for params in [json!({ "key": KEY }), json!({ "key": KEY, "archivedOnly": false })] {
+        let error = refused(writer.request("sessions.delete", params).await);
+        assert_eq!(error["details"]["missingScope"], "operator.admin", "{error}");
+    }
+    let error = refused(writer.request("sessions.delete", archived_only.clone()).await);
+    assert!(message(&error).contains("it is not archived"), "{error}");
+
+    writer.request("sessions.patch", json!({ "key": KEY, "archived": true })).await.unwrap();
+    assert_eq!(writer.request("sessions.delete", archived_only).await.unwrap()["deleted"], true);
+}
+
+#[tokio::test]
+async fn an_archived_session_says_since_when_it_is() {
+    let world = World::with_desktop().await;
+    let mut client = world.let_in(1, &["operator.admin"]).await;
+
+    let archived = client.request("sessions.patch", json!({ "key": KEY, "archived": true })).await.unwrap();
+    let since = archived["entry"]["archivedAt"].clone();
+    let renamed = client.request("sessions.patch", json!({ "key": KEY, "label": "x" })).await.unwrap();
+    let restored = client.request("sessions.patch", json!({ "key": KEY, "archived": false })).await.unwrap();
+
+    assert!(since.as_u64().is_some_and(|since| since > 0), "{archived}");
+    assert_eq!(renamed["entry"]["archivedAt"], since);
+    assert_eq!(restored["entry"].get("archivedAt"), None);
+}
+
+/// A patch of the session of these tests.
+fn of_scratch(patch: &Value) -> Value {
+    let mut params = json!({ "key": KEY });
+    params.as_object_mut().unwrap().extend(patch.as_object().unwrap().clone());
+    params
+}

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::field::{Change, Ignored, Refused, ServedAgent, reasons as because};
 use crate::ids::{AgentId, SessionKey};
+use crate::scope::Scope;
 use crate::time::UnixMillis;
 
 params! {
@@ -116,6 +117,25 @@ params! {
         #[serde(default)] expected_lifecycle_revision: Option<Refused<because::NoRevisions>>,
         #[serde(default)] expected_permission_mode: Option<Refused<because::NoPermissionModes>>,
         #[serde(default)] expected_tool_overrides: Option<Refused<because::NoToolOverrides>>,
+    }
+}
+
+impl SessionsDelete {
+    /// The scope that this request needs, as in OpenClaw 2026.9.6, whose command line asks for no other.
+    #[must_use]
+    pub fn scope(&self) -> Scope {
+        if self.archived_only == Some(true) { Scope::Write } else { Scope::Admin }
+    }
+}
+
+impl SessionsPatch {
+    /// The scope that this request needs, as in OpenClaw 2026.9.6, whose command line asks for no other;
+    /// but choosing a model needs [`Scope::Admin`] in every method.
+    #[must_use]
+    pub fn scope(&self) -> Scope {
+        let Self { model, verbose_level, trace_level, reasoning_level, response_usage, .. } = self;
+        let settings = [model, verbose_level, trace_level, reasoning_level, response_usage];
+        if settings.iter().all(|setting| setting.is_absent()) { Scope::Write } else { Scope::Admin }
     }
 }
 

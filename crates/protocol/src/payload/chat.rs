@@ -83,6 +83,8 @@ payload! {
         session_key: SessionKey,
         label: Option<String>,
         status: String,
+        /// What the model reads of it: the subagent's result is framed as untrusted.
+        report: Option<String>,
     }
     /// One message of a transcript, or the text so far of one that is being made.
     ChatMessage {

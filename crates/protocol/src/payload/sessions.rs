@@ -59,6 +59,8 @@ payload! {
         /// The beginning of the last message, where it was asked for.
         last_message_preview: Option<String>,
         archived: Option<bool>,
+        /// Since when.
+        archived_at: Option<UnixMillis>,
         pinned: Option<bool>,
         category: Option<Value>,
         icon: Option<Value>,
