@@ -9,7 +9,7 @@ use rustix::io::retry_on_intr;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 /// A handle of the process with the number 1 in a sandbox. Once that one has ended, the kernel has ended all
-/// others inside (`pid_namespaces(7)`), whoever was killed outside.
+/// others inside (`pid_namespaces(7)`), whichever process outside was killed.
 #[derive(Debug)]
 pub(super) struct FirstProcess(OwnedFd);
 
@@ -23,7 +23,7 @@ impl FirstProcess {
         };
         let first = child()?;
         let handle = pidfd_open(first, PidfdFlags::empty()).ok()?;
-        // The handle is for whoever has the number now: it must still be the child that was seen.
+        // The handle is for the process that has the number now: it must still be the child that was seen.
         (child() == Some(first)).then_some(Self(handle))
     }
 
