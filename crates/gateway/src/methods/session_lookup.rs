@@ -28,7 +28,8 @@ const MAX_CANDIDATES: usize = 10;
 /// The most sessions that are looked through for a short id.
 const MAX_SEARCHED: u32 = 500;
 
-/// A session of its own where no key is given, and its first turn where there is a message.
+/// A session of its own where no key is given, and its first turn where there is a message. One that is there
+/// already is kept as it is.
 impl Handler for rpc::SessionsCreate {
     async fn handle(caller: &Caller, params: SessionsCreate) -> Result<SessionsCreateResult, ErrorShape> {
         if caller.session.principal() == &Principal::SubagentClient {
@@ -47,14 +48,16 @@ impl Handler for rpc::SessionsCreate {
             return Err(sessions::unknown_session(parent));
         }
         let id = sessions::new_session_id()?;
-        let made = store.ensure_session(key.clone(), id.clone(), now::wall()).await;
-        let made = made.map_err(|error| store_error(&error))?;
-        let mut row = made.clone();
-        if patch != SessionPatch::default() {
-            let patched = store.patch_session(key.clone(), patch, now::wall()).await;
-            row = patched.map_err(|error| store_error(&error))?.unwrap_or(made);
+        let ensured = store.ensure_session(key.clone(), id.clone(), now::wall()).await;
+        let mut row = ensured.map_err(|error| store_error(&error))?;
+        // A session that was there is changed by `sessions.patch` alone, which needs more.
+        if row.session_id == id {
+            if patch != SessionPatch::default() {
+                let patched = store.patch_session(key.clone(), patch, now::wall()).await;
+                row = patched.map_err(|error| store_error(&error))?.unwrap_or(row);
+            }
+            sessions::changed(caller, &row, "create");
         }
-        sessions::changed(caller, &row, if row.session_id == id { "create" } else { "patch" });
         let started = match first {
             Some(message) => Some(first_turn(caller, &key, message, &params).await),
             None => None,
@@ -109,7 +112,7 @@ fn unique(caller: &Caller, params: &SessionsCreate, part: &str) -> Result<String
     Ok(uuid::Builder::from_custom_bytes(bytes).into_uuid().to_string())
 }
 
-/// What is set on the session: names, and settings of which only an owner may choose the model.
+/// What a new session begins with: names, and settings of which only an owner may choose the model.
 async fn patch(caller: &Caller, params: &SessionsCreate) -> Result<SessionPatch, ErrorShape> {
     let change = |text: &Option<String>| text.clone().map_or(Change::Absent, Change::Set);
     let mut settings = Settings::of("sessions.create");

@@ -56,6 +56,9 @@ async fn a_session_that_exists_is_kept_as_it_is() {
         ask(&mut client, "sessions.create", json!({ "key": "tui-1", "parentSessionKey": "tui-1" })).await;
 
     assert_eq!(again["sessionId"], first["sessionId"]);
+    let renaming = json!({ "key": "tui-1", "label": "Mine", "thinkingLevel": "high" });
+    let renamed = ask(&mut client, "sessions.create", renaming).await;
+    assert_eq!(renamed["entry"], first["entry"], "changing a session needs operator.admin");
 }
 
 #[tokio::test]
