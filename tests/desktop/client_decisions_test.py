@@ -19,7 +19,7 @@ class Doorkeepers(DesktopCase):
 
         told = self.notifications.wait_for(
             lambda: [shown for shown in self.notifications.on_screen.values() if "has let in" in shown.body],
-            "it is told",
+            "the notification",
         )[0]
 
         self.assertEqual(told.title, "Tidegate: decided without you")
@@ -66,7 +66,7 @@ class AgentRequests(AgentCase):
             body = f"A client with permission to decide about commands {word} 1 request of an agent. Look at Requests."
             told = self.notifications.wait_for(
                 lambda: [shown for shown in self.notifications.on_screen.values() if body in shown.body],
-                "it is told",
+                "the notification",
             )[0]
             self.assertEqual((told.title, told.actions), ("Tidegate: decided without you", {}))
             running.communicate(timeout=PATIENCE)

@@ -447,7 +447,7 @@ class Outcomes(DialogTest):
     def test_nothing_ticked_cannot_be_approved(self):
         self.show("program")
         self.wait_armed()
-        ticks = ["New: Talk to agents: send messages, start and stop runs; name and archive sessions, delete archived ones.",
+        ticks = ["New: Talk to agents: send messages, start and stop runs; name and archive sessions.",
                  "New: Look: sessions, conversations, models and logs."]
         for tick in ticks:
             self.window.get(tick).press()

@@ -271,7 +271,7 @@ class Decisions(DesktopCase):
             if not is_live:
                 return
             # A machine that was too slow to look in time has another try.
-            self.assertGreater(time.monotonic() - begun, dialogs.ARM_AFTER, "it has to be read anew")
+            self.assertGreater(time.monotonic() - begun, dialogs.ARM_AFTER, "it has to be read again")
             first = second
         self.fail("the machine is too slow to look within the time that Approve is dead")
 

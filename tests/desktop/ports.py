@@ -1,5 +1,5 @@
-"""Ports below those that the system gives to whoever asks for any: nobody else gets them, or those beside them, by
-chance."""
+"""Ports below those that the system gives to a program that asks for any: nobody else gets them, or those
+beside them, by chance."""
 
 import contextlib
 import random

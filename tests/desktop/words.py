@@ -11,7 +11,7 @@ SENTENCES = {
     "Not included: letting others in.",
     PAIRING: "Let others in: approve devices and programs, up to its own rights.",
     APPROVALS: "Decide about commands that agents want to run, and about files outside their workspace.",
-    WRITE: "Talk to agents: send messages, start and stop runs; name and archive sessions, delete archived ones.",
+    WRITE: "Talk to agents: send messages, start and stop runs; name and archive sessions.",
     READ: "Look: sessions, conversations, models and logs.",
 }
 

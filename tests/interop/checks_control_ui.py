@@ -104,7 +104,7 @@ def pairs(report: Report, ui: ControlUi) -> None:
         page("open", url=address)
         page("click", role="button", name=f"Switch to {gateway.url.removeprefix('ws://')}")
         page.shows("could not reach")
-        equal(gateway.waiting(), [], "what waits before the origin is confirmed")
+        equal(gateway.waiting(), [], "the requests before the origin is confirmed")
 
     def waits() -> None:
         gateway.command("config", "confirm", ORIGINS, "--yes").succeeded()
@@ -131,7 +131,7 @@ def pairs(report: Report, ui: ControlUi) -> None:
 
     report.check("a page whose origin nobody confirmed does not connect", refused_origin)
     report.check("with a confirmed origin it asks to be paired, and shows the request", waits)
-    report.check("approved, it connects by itself", connects)
+    report.check("approved, it connects without being reloaded", connects)
     report.check("opened again, it connects with its own token", model)
 
 

@@ -34,7 +34,11 @@ VALUES = {
 ALSO = {
     "exec.approval.request": {"command": "true", "timeoutMs": 1, "twoPhase": True},
     "agent.wait": {"timeoutMs": 1},
+    "sessions.abort": {"key": VALUES["key"]},
+    "sessions.resolve": {"key": VALUES["key"]},
 }
+# Parameters of which a request takes only one.
+INSTEAD = {"sessions.resolve": {"sessionId", "label", "shortId"}}
 # What a parameter needs beside it.
 BESIDE = {("agent", "provider"): {"model": "sample"}}
 
@@ -101,10 +105,10 @@ def every_parameter(report: Report, gateway: Tidegate, directory: Path, token: s
             continue
         fields = schema.get("properties", {})
         base = {name: samples(name, fields[name])[0] for name in schema.get("required", [])}
-        base |= ALSO.get(method, {})
         for name, field in fields.items():
             for value in samples(name, field):
-                params = base | BESIDE.get((method, name), {}) | {name: value}
+                also = {} if name in INSTEAD.get(method, ()) else ALSO.get(method, {})
+                params = base | also | BESIDE.get((method, name), {}) | {name: value}
                 if "idempotencyKey" in base:
                     params["idempotencyKey"] = f"{method}-{len(requests)}"
                 requests.append({"method": method, "params": params})

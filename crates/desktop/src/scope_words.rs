@@ -55,9 +55,7 @@ pub fn sentence(scope: &Scope) -> Cow<'static, str> {
         Scope::Approvals => {
             "Decide about commands that agents want to run, and about files outside their workspace."
         }
-        Scope::Write => {
-            "Talk to agents: send messages, start and stop runs; name and archive sessions, delete archived ones."
-        }
+        Scope::Write => "Talk to agents: send messages, start and stop runs; name and archive sessions.",
         Scope::Read => "Look: sessions, conversations, models and logs.",
         Scope::Questions => "Answer questions that agents ask you.",
         Scope::Talk => "Talk to agents by voice.",

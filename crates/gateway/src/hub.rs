@@ -217,7 +217,7 @@ impl Hub {
         self.lock().recipients(Event::SessionMessage, Audience::Watchers(session)).next().is_some()
     }
 
-    /// Events of runs were dropped before anyone could get them: whoever gets such events sees a gap.
+    /// Events of runs were dropped before anyone could get them: the clients that get such events see a gap.
     pub(crate) fn skip_run_events(&self) {
         for entry in self.lock().recipients(Event::Agent, Audience::Everyone) {
             entry.outbox.skip_event();

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 #[derive(Debug)]
 pub(crate) enum Outgoing {
     Answer(Bytes),
-    /// Made into a frame when it is written, so that connections share what waits.
+    /// Made into a frame when it is written, so that connections share its text.
     Event(EventText, EventNumber),
     /// Everything before it is written first.
     Close(CloseFrame),

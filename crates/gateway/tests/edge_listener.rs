@@ -400,7 +400,7 @@ async fn a_panic_in_one_connection_ends_only_that_one() {
 
 #[tokio::test]
 async fn stopping_ends_strangers_at_once_and_frees_the_port() {
-    // Whoever is waited for at the end is waited for longer than this test lasts.
+    // A connection that the end waits for is waited for longer than this test lasts.
     let listener = TestListener::start(ListenerLimits { drain: Duration::from_hours(1), ..usual() });
     let (address, open) = (listener.address, Arc::clone(&listener.open));
     let mut stranger = listener.open().await;

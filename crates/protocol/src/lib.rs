@@ -3,6 +3,9 @@
 //!
 //! Nothing here does I/O, reads a clock, or draws randomness.
 
+#[macro_use]
+mod object;
+
 pub mod audit;
 pub mod chat_command;
 pub mod client;

@@ -14,7 +14,7 @@ use crate::method::Concurrency::{self, Beside, InOrder};
 use crate::method::Power::{self, Administer, Decide, Look, Narrow, Widen, Wish, Work};
 use crate::params;
 use crate::payload::{
-    agents, approvals, chat, client_params, devices, files, lists, sessions, surface_params, surfaces, system,
+    agents, approvals, chat, devices, files, lists, sessions, surface_params, surfaces, system,
 };
 use crate::scope::Scope;
 
@@ -151,45 +151,45 @@ rpc! { $
     /// Sessions, newest first.
     SessionsList = "sessions.list", read(), Look, InOrder, params::SessionsList => sessions::SessionsListResult;
     /// One session.
-    SessionsDescribe = "sessions.describe", read(), Look, InOrder, params::SessionRef => sessions::SessionsDescribeResult;
+    SessionsDescribe = "sessions.describe", read(), Look, InOrder, params::SessionsDescribe => sessions::SessionsDescribeResult;
     /// The last lines of sessions.
     SessionsPreview = "sessions.preview", read(), Look, InOrder, params::SessionsPreview => sessions::SessionsPreviewResult;
     /// Change a session's settings; some need more ([`params::SessionsPatch::scope`]).
     SessionsPatch = "sessions.patch", write(), Administer, InOrder, params::SessionsPatch => sessions::SessionsPatchResult;
     /// A new transcript.
     SessionsReset = "sessions.reset", admin(), Administer, InOrder, params::SessionsReset => sessions::SessionsResetResult;
-    /// Forget a session; one that is not archived needs more ([`params::SessionsDelete::scope`]).
+    /// Forget a session; for who was granted [`Scope::Admin`], also on a connection that asks for less.
     SessionsDelete = "sessions.delete", write(), Administer, InOrder, params::SessionsDelete => sessions::SessionsDeleteResult;
     /// A new session, and its first turn if there is a message.
-    SessionsCreate = "sessions.create", write(), Work, InOrder, client_params::SessionsCreate => sessions::SessionsCreateResult;
+    SessionsCreate = "sessions.create", write(), Work, InOrder, params::SessionsCreate => sessions::SessionsCreateResult;
     /// The newest messages of a session.
-    SessionsGet = "sessions.get", read(), Look, InOrder, client_params::SessionsGet => sessions::SessionsGetResult;
+    SessionsGet = "sessions.get", read(), Look, InOrder, params::SessionsGet => sessions::SessionsGetResult;
     /// The session that a key, an id or a label means.
-    SessionsResolve = "sessions.resolve", read(), Look, InOrder, client_params::SessionsResolve => sessions::SessionsResolveResult;
+    SessionsResolve = "sessions.resolve", read(), Look, InOrder, params::SessionsResolve => sessions::SessionsResolveResult;
     /// Stop what runs in a session, or one run.
-    SessionsAbort = "sessions.abort", write(), Narrow, InOrder, client_params::SessionsAbort => sessions::SessionsAbortResult;
+    SessionsAbort = "sessions.abort", write(), Narrow, InOrder, params::SessionsAbort => sessions::SessionsAbortResult;
     /// Branches of a transcript; there are none.
-    SessionsBranchesList = "sessions.branches.list", read(), Look, InOrder, client_params::OfSession => lists::BranchesListResult;
+    SessionsBranchesList = "sessions.branches.list", read(), Look, InOrder, params::OfSession => lists::BranchesListResult;
     /// Side chats about a session; there are none.
-    SessionsCompanionState = "sessions.companion.state", read(), Look, InOrder, client_params::OfSession => lists::CompanionStateResult;
+    SessionsCompanionState = "sessions.companion.state", read(), Look, InOrder, params::OfSession => lists::CompanionStateResult;
     /// Whether a client shows what an observer says of sessions; there is none.
-    SessionsObserverVisibility = "sessions.observer.visibility", read(), Look, InOrder, client_params::ObserverVisibility => system::Done;
+    SessionsObserverVisibility = "sessions.observer.visibility", read(), Look, InOrder, params::ObserverVisibility => system::Done;
     /// Session events to this connection.
     SessionsSubscribe = "sessions.subscribe", read(), Look, InOrder, params::Empty => sessions::Subscribed;
     /// One session's transcript events to this connection.
     SessionsMessagesSubscribe = "sessions.messages.subscribe", read(), Look, InOrder, params::SessionsMessagesSubscribe => sessions::Subscribed;
     /// No more of them.
-    SessionsMessagesUnsubscribe = "sessions.messages.unsubscribe", read(), Look, InOrder, params::SessionRef => sessions::Subscribed;
+    SessionsMessagesUnsubscribe = "sessions.messages.unsubscribe", read(), Look, InOrder, params::SessionsMessagesUnsubscribe => sessions::Subscribed;
     /// A chat turn.
     ChatSend = "chat.send", write(), Work, InOrder, params::ChatSend => chat::ChatSendResult;
     /// A session's transcript.
     ChatHistory = "chat.history", read(), Look, InOrder, params::ChatHistory => chat::ChatHistoryResult;
     /// A session's transcript with what a client needs to show it.
-    ChatStartup = "chat.startup", read(), Look, Beside, client_params::ChatStartup => chat::ChatStartupResult;
+    ChatStartup = "chat.startup", read(), Look, Beside, params::ChatStartup => chat::ChatStartupResult;
     /// Commands and models for a chat.
-    ChatMetadata = "chat.metadata", read(), Look, Beside, client_params::ChatMetadata => chat::ChatMetadataResult;
+    ChatMetadata = "chat.metadata", read(), Look, Beside, params::ChatMetadata => chat::ChatMetadataResult;
     /// One message of a transcript.
-    ChatMessageGet = "chat.message.get", read(), Look, InOrder, client_params::ChatMessageGet => chat::ChatMessageGetResult;
+    ChatMessageGet = "chat.message.get", read(), Look, InOrder, params::ChatMessageGet => chat::ChatMessageGetResult;
     /// Stop chat turns.
     ChatAbort = "chat.abort", write(), Narrow, InOrder, params::ChatAbort => chat::ChatAbortResult;
     /// A run, with two answers.
@@ -199,21 +199,21 @@ rpc! { $
     /// The assistant's name.
     AgentIdentityGet = "agent.identity.get", read(), Look, InOrder, params::AgentIdentity => agents::AgentIdentityResult;
     /// The agents.
-    AgentsList = "agents.list", read(), Look, InOrder, params::ListOptions => agents::AgentsListResult;
+    AgentsList = "agents.list", read(), Look, InOrder, params::Empty => agents::AgentsListResult;
     /// The models.
     ModelsList = "models.list", read(), Look, Beside, params::ModelsList => agents::ModelsListResult;
     /// The configuration, redacted.
     ConfigGet = "config.get", read(), Look, InOrder, params::Empty => system::ConfigGetResult;
     /// The tools.
-    ToolsCatalog = "tools.catalog", read(), Look, InOrder, params::ListOptions => agents::ToolsCatalogResult;
+    ToolsCatalog = "tools.catalog", read(), Look, InOrder, params::ToolsCatalog => agents::ToolsCatalogResult;
     /// The chat commands.
-    CommandsList = "commands.list", read(), Look, InOrder, params::ListOptions => lists::CommandsListResult;
+    CommandsList = "commands.list", read(), Look, InOrder, params::CommandsList => lists::CommandsListResult;
     /// A slice of the log.
     LogsTail = "logs.tail", read(), Look, InOrder, params::LogsTail => system::LogsTailResult;
     /// Ask for a command to be allowed.
     ExecApprovalRequest = "exec.approval.request", approvals(), Administer, Beside, params::ExecApprovalRequest => approvals::ExecApprovalRequestResult;
     /// Commands that wait for a decision.
-    ExecApprovalList = "exec.approval.list", approvals(), Look, InOrder, params::ListOptions => Vec<approvals::WaitingApproval>;
+    ExecApprovalList = "exec.approval.list", approvals(), Look, InOrder, params::Empty => Vec<approvals::WaitingApproval>;
     /// Decide one.
     ExecApprovalResolve = "exec.approval.resolve", approvals(), Decide, InOrder, params::ExecApprovalResolve => system::Done;
     /// Wait for one to be decided.
@@ -225,35 +225,35 @@ rpc! { $
     /// Scheduled jobs; there are none.
     CronList = "cron.list", read(), Look, InOrder, params::CronList => lists::CronListResult;
     /// The scheduler; it has no jobs.
-    CronStatus = "cron.status", read(), Look, InOrder, params::ListOptions => lists::CronStatusResult;
+    CronStatus = "cron.status", read(), Look, InOrder, params::Empty => lists::CronStatusResult;
     /// Nodes; there are none.
-    NodeList = "node.list", read(), Look, InOrder, params::ListOptions => lists::NodeListResult;
+    NodeList = "node.list", read(), Look, InOrder, params::Empty => lists::NodeListResult;
     /// Nodes that wait or are paired; there are none.
     NodePairList = "node.pair.list", pairing(), Look, InOrder, params::Empty => lists::NodePairListResult;
     /// Runs of scheduled jobs; there are none.
-    CronRuns = "cron.runs", read(), Look, InOrder, client_params::CronRuns => lists::CronRunsResult;
+    CronRuns = "cron.runs", read(), Look, InOrder, params::CronRuns => lists::CronRunsResult;
     /// Accounts of model providers; there are none.
-    ModelsAuthStatus = "models.authStatus", read(), Look, InOrder, client_params::ModelsAuthStatus => lists::ModelsAuthStatusResult;
+    ModelsAuthStatus = "models.authStatus", read(), Look, InOrder, params::ModelsAuthStatus => lists::ModelsAuthStatusResult;
     /// Quotas of such accounts; there are none.
     UsageStatus = "usage.status", read(), Look, InOrder, params::Empty => lists::UsageStatusResult;
     /// Subagents that have not ended.
-    TasksList = "tasks.list", read(), Look, InOrder, client_params::TasksList => lists::TasksListResult;
+    TasksList = "tasks.list", read(), Look, InOrder, params::TasksList => lists::TasksListResult;
     /// A session's card of progress; there is none.
-    ProgressCardGet = "progressCard.get", read(), Look, InOrder, client_params::OfSession => lists::ProgressCardResult;
+    ProgressCardGet = "progressCard.get", read(), Look, InOrder, params::OfSession => lists::ProgressCardResult;
     /// Plugins; there are none.
     PluginsList = "plugins.list", read(), Look, InOrder, params::Empty => lists::PluginsListResult;
     /// Skills; there are none.
-    SkillsStatus = "skills.status", read(), Look, InOrder, client_params::SkillsStatus => lists::SkillsStatusResult;
+    SkillsStatus = "skills.status", read(), Look, InOrder, params::SkillsStatus => lists::SkillsStatusResult;
     /// Updates; Tidegate looks for none.
-    UpdateStatus = "update.status", admin(), Look, InOrder, client_params::UpdateStatus => lists::UpdateStatusResult;
+    UpdateStatus = "update.status", admin(), Look, InOrder, params::UpdateStatus => lists::UpdateStatusResult;
     /// Channels; there are none.
     ChannelsStatus = "channels.status", read(), Look, InOrder, params::ChannelsStatus => lists::ChannelsStatusResult;
     /// Questions to a person; there are none.
-    QuestionList = "question.list", Access::Scope(Scope::Questions), Look, InOrder, params::ListOptions => lists::QuestionListResult;
+    QuestionList = "question.list", Access::Scope(Scope::Questions), Look, InOrder, params::Empty => lists::QuestionListResult;
     /// Approvals of plugins; there are none.
-    PluginApprovalList = "plugin.approval.list", approvals(), Look, InOrder, params::ListOptions => Vec<Value>;
+    PluginApprovalList = "plugin.approval.list", approvals(), Look, InOrder, params::Empty => Vec<Value>;
     /// Suggested tasks; there are none.
-    TaskSuggestionsList = "taskSuggestions.list", read(), Look, InOrder, params::ListOptions => lists::TaskSuggestionsListResult;
+    TaskSuggestionsList = "taskSuggestions.list", read(), Look, InOrder, params::TaskSuggestionsList => lists::TaskSuggestionsListResult;
     /// The whole state, for the person.
     TidegateStatus = "tidegate.status", OwnSurfaces, Look, InOrder, params::Empty => surfaces::TidegateStatusResult;
     /// Checks of every part, with what to do.

@@ -1,5 +1,5 @@
 //! The schemas in `schemas/` are those of the types, and what was recorded and what we send fits
-//! them. `UPDATE_SCHEMAS=1` writes them anew.
+//! them. `UPDATE_SCHEMAS=1` writes them.
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
@@ -59,7 +59,7 @@ fn the_committed_schemas_are_current() {
     // As values: the order of fields depends on what else is compiled.
     let committed: Value = serde_json::from_str(&committed).unwrap_or_default();
 
-    assert!(committed == current, "{} is old: UPDATE_SCHEMAS=1 writes it anew", path.display());
+    assert!(committed == current, "{} is old: UPDATE_SCHEMAS=1 writes it", path.display());
 }
 
 #[test]
@@ -76,7 +76,7 @@ fn the_table_of_parameters_is_current() {
         return;
     }
 
-    assert!(table == current, "{} is old: UPDATE_SCHEMAS=1 writes it anew", path.display());
+    assert!(table == current, "{} is old: UPDATE_SCHEMAS=1 writes it", path.display());
 }
 
 #[test]

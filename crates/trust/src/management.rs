@@ -424,6 +424,13 @@ impl Authority {
         connections.map(|live| live.scopes.clone()).reduce(|all, scopes| all.union(&scopes))
     }
 
+    /// What a session may do and what its principal was granted beyond what it asked for on this connection.
+    /// For a client that asks for less than a request of it needs.
+    #[must_use]
+    pub fn granted_to_session(&self, session: &Session) -> ScopeSet {
+        session.scopes().union(&self.granted_by_record(session.principal()))
+    }
+
     /// What a principal was granted, whatever it asked for on a connection.
     fn granted_by_record(&self, principal: &Principal) -> ScopeSet {
         let granted = match principal {
@@ -466,7 +473,7 @@ impl Authority {
             Principal::Device(own) if *own == device => Ok(()),
             _ if !session.scopes().names(&Scope::Pairing) => Err(ManagementError::Denied(what)),
             _ => {
-                let has = session.scopes().union(&self.granted_by_record(session.principal()));
+                let has = self.granted_to_session(session);
                 let beyond = granted.not_held_by(&has);
                 beyond.iter().next().map_or(Ok(()), |scope| Err(ManagementError::BeyondCaller(scope.clone())))
             }

@@ -23,6 +23,10 @@ export type SessionId = string;
  */
 export type UnixMillis = number;
 /**
+ * No parameters.
+ */
+export type Empty = Record<string, never>;
+/**
  * `chat.history`.
  */
 export type ChatHistoryResult = ChatHistoryPage | ChatHistoryReset;
@@ -57,9 +61,9 @@ export type Reset = 'reset';
  */
 export type ChatStartupResult = ChatHistoryPage | ChatHistoryReset | ChatStartupUnresolved;
 /**
- * No parameters.
+ * Where a command can be given: in a message, or by what a channel offers beside messages.
  */
-export type Empty = Record<string, never>;
+export type CommandScope = 'text' | 'native' | 'both';
 /**
  * What was approved.
  */
@@ -100,6 +104,14 @@ export type ApprovalDecision = 'allow-once' | 'deny';
  */
 export type ModelsView = 'default' | 'configured' | 'provider-config' | 'all';
 /**
+ * Whether a model works faster for more money; `auto` leaves it to the gateway.
+ */
+export type FastMode = boolean | AutoWord;
+/**
+ * The word `auto`.
+ */
+export type AutoWord = 'auto';
+/**
  * Which sessions `sessions.list` lists: `true` for archived ones only, and `"all"` for archived ones, too.
  */
 export type ArchivedFilter = boolean | AllSessions;
@@ -115,6 +127,10 @@ export type BoardFace = 'chat' | 'dashboard';
  * `sessions.resolve`.
  */
 export type SessionsResolveResult = SessionResolved | SessionsUnresolved;
+/**
+ * One status of tasks, or several.
+ */
+export type TaskStatuses = string | string[];
 /**
  * The kind of an entry in the audit log, `subject.verb`.
  */
@@ -194,7 +210,7 @@ export interface Methods {
     result: AgentWaitResult;
   };
   'agents.list': {
-    params: ListOptions;
+    params: Empty;
     result: AgentsListResult;
   };
   'channels.status': {
@@ -226,7 +242,7 @@ export interface Methods {
     result: ChatStartupResult;
   };
   'commands.list': {
-    params: ListOptions;
+    params: CommandsList;
     result: CommandsListResult;
   };
   'config.get': {
@@ -242,7 +258,7 @@ export interface Methods {
     result: CronRunsResult;
   };
   'cron.status': {
-    params: ListOptions;
+    params: Empty;
     result: CronStatusResult;
   };
   'device.pair.approve': {
@@ -266,7 +282,7 @@ export interface Methods {
     result: DeviceTokenRevokeResult;
   };
   'exec.approval.list': {
-    params: ListOptions;
+    params: Empty;
     result: WaitingApproval[];
   };
   'exec.approval.resolve': {
@@ -302,7 +318,7 @@ export interface Methods {
     result: ModelsListResult;
   };
   'node.list': {
-    params: ListOptions;
+    params: Empty;
     result: NodeListResult;
   };
   'node.pair.list': {
@@ -314,7 +330,7 @@ export interface Methods {
     result: unknown[];
   };
   'plugin.approval.list': {
-    params: ListOptions;
+    params: Empty;
     result: unknown[];
   };
   'plugins.list': {
@@ -326,7 +342,7 @@ export interface Methods {
     result: ProgressCardResult;
   };
   'question.list': {
-    params: ListOptions;
+    params: Empty;
     result: QuestionListResult;
   };
   'sessions.abort': {
@@ -346,7 +362,7 @@ export interface Methods {
     result: SessionsCreateResult;
   };
   'sessions.describe': {
-    params: SessionRef;
+    params: SessionsDescribe;
     result: SessionsDescribeResult;
   };
   'sessions.get': {
@@ -362,7 +378,7 @@ export interface Methods {
     result: Subscribed;
   };
   'sessions.messages.unsubscribe': {
-    params: SessionRef;
+    params: SessionsMessagesUnsubscribe;
     result: Subscribed;
   };
   'sessions.observer.visibility': {
@@ -394,7 +410,7 @@ export interface Methods {
     result: PresenceEntry[];
   };
   'taskSuggestions.list': {
-    params: ListOptions;
+    params: TaskSuggestionsList;
     result: TaskSuggestionsListResult;
   };
   'tasks.list': {
@@ -526,7 +542,7 @@ export interface Methods {
     result: Opened;
   };
   'tools.catalog': {
-    params: ListOptions;
+    params: ToolsCatalog;
     result: ToolsCatalogResult;
   };
   'update.status': {
@@ -684,7 +700,12 @@ export interface AgentPayload {
  */
 export interface AgentIdentity {
   agentId?: AgentId | null;
-  sessionKey?: SessionKey | null;
+  /**
+   * Ignored: all sessions are of the one configured agent.
+   */
+  sessionKey?: {
+    [k: string]: unknown;
+  };
 }
 /**
  * `agent.identity.get`.
@@ -714,29 +735,6 @@ export interface AgentWaitResult {
    * `ok`, `error` or `timeout`.
    */
   status: string;
-}
-/**
- * `commands.list`, `tools.catalog` and other lists: what clients
- * narrow them by. Nothing here has more entries than one answer holds.
- */
-export interface ListOptions {
-  agentId?: AgentId | null;
-  enabled?: string | null;
-  includeArgs?: boolean | null;
-  includeDisabled?: boolean | null;
-  includePlugins?: boolean | null;
-  limit?: number | null;
-  offset?: number | null;
-  probe?: boolean | null;
-  provider?: string | null;
-  query?: string | null;
-  refresh?: boolean | null;
-  scope?: string | null;
-  sessionKey?: SessionKey | null;
-  sortBy?: string | null;
-  sortDir?: string | null;
-  timeoutMs?: number | null;
-  view?: string | null;
 }
 /**
  * `agents.list`.
@@ -1128,7 +1126,7 @@ export interface SessionEntry {
   verboseLevel?: unknown;
 }
 /**
- * The answer to a cursor: none is known, so the transcript is to be read anew.
+ * The answer to a cursor: none is known, so the client reads the transcript again.
  */
 export interface ChatHistoryReset {
   kind: Reset;
@@ -1158,8 +1156,18 @@ export interface ChatMessageGetResult {
  */
 export interface ChatMetadata {
   agentId?: AgentId | null;
-  authProfileId?: string | null;
-  sessionKey?: SessionKey | null;
+  /**
+   * Ignored: there are no accounts of model providers.
+   */
+  authProfileId?: {
+    [k: string]: unknown;
+  };
+  /**
+   * Ignored: every session has the same commands, and the same models to choose from.
+   */
+  sessionKey?: {
+    [k: string]: unknown;
+  };
 }
 /**
  * `chat.send`.
@@ -1256,11 +1264,21 @@ export interface ChatStartup {
   maxChars?: number | null;
   messageId?: string | null;
   offset?: number | null;
-  pendingBefore?: number | null;
+  /**
+   * Ignored: no input waits outside the transcript.
+   */
+  pendingBefore?: {
+    [k: string]: unknown;
+  };
   sessionId?: string | null;
   sessionKey?: SessionKey | null;
   shortId?: string | null;
-  slugHint?: string | null;
+  /**
+   * Ignored: all sessions that the short id fits are named.
+   */
+  slugHint?: {
+    [k: string]: unknown;
+  };
 }
 /**
  * `chat.startup` by a short id that names no session, or several.
@@ -1285,6 +1303,29 @@ export interface SessionCandidate {
   agentId: AgentId;
   displayName?: string | null;
   key: SessionKey;
+}
+/**
+ * `commands.list`.
+ */
+export interface CommandsList {
+  agentId?: AgentId | null;
+  /**
+   * Whether the arguments of commands are listed; they are unless it says no.
+   */
+  includeArgs?: boolean | null;
+  /**
+   * Ignored: there are no channels.
+   */
+  provider?: {
+    [k: string]: unknown;
+  };
+  scope?: CommandScope | null;
+  /**
+   * Ignored: every session has the same commands, and the same models to choose from.
+   */
+  sessionKey?: {
+    [k: string]: unknown;
+  };
 }
 /**
  * `commands.list`.
@@ -1407,19 +1448,74 @@ export interface CronListResult {
  * `cron.runs`.
  */
 export interface CronRuns {
-  agentId?: AgentId | null;
-  deliveryStatus?: string | null;
-  deliveryStatuses?: string[] | null;
-  id?: string | null;
-  jobId?: string | null;
+  /**
+   * Ignored: there are no jobs, so it leaves nothing out.
+   */
+  agentId?: {
+    [k: string]: unknown;
+  };
+  /**
+   * Ignored: there are no jobs, so it leaves nothing out.
+   */
+  deliveryStatus?: {
+    [k: string]: unknown;
+  };
+  /**
+   * Ignored: there are no jobs, so it leaves nothing out.
+   */
+  deliveryStatuses?: {
+    [k: string]: unknown;
+  };
+  /**
+   * Ignored: there are no jobs, so it leaves nothing out.
+   */
+  id?: {
+    [k: string]: unknown;
+  };
+  /**
+   * Ignored: there are no jobs, so it leaves nothing out.
+   */
+  jobId?: {
+    [k: string]: unknown;
+  };
   limit?: number | null;
   offset?: number | null;
-  query?: string | null;
-  runId?: string | null;
-  scope?: string | null;
-  sortDir?: string | null;
-  status?: string | null;
-  statuses?: string[] | null;
+  /**
+   * Ignored: there are no jobs, so it leaves nothing out.
+   */
+  query?: {
+    [k: string]: unknown;
+  };
+  /**
+   * Ignored: there are no jobs, so it leaves nothing out.
+   */
+  runId?: {
+    [k: string]: unknown;
+  };
+  /**
+   * Ignored: there are no jobs, so it leaves nothing out.
+   */
+  scope?: {
+    [k: string]: unknown;
+  };
+  /**
+   * Ignored: there are no jobs, so it leaves nothing out.
+   */
+  sortDir?: {
+    [k: string]: unknown;
+  };
+  /**
+   * Ignored: there are no jobs, so it leaves nothing out.
+   */
+  status?: {
+    [k: string]: unknown;
+  };
+  /**
+   * Ignored: there are no jobs, so it leaves nothing out.
+   */
+  statuses?: {
+    [k: string]: unknown;
+  };
 }
 /**
  * `cron.runs`.
@@ -1528,7 +1624,7 @@ export interface BlockedEntry {
   since: UnixMillis;
 }
 /**
- * A waiting request. The second half is told to the person's own surfaces only.
+ * A waiting request. Only the person's own surfaces get the second half.
  */
 export interface PendingDevice {
   /**
@@ -1819,14 +1915,24 @@ export interface ExecPolicy {
   security: string;
 }
 /**
- * `health`; further fields of clients are not looked at by OpenClaw either, but named ones are.
+ * `health`.
  */
 export interface Health {
-  includeSensitive?: boolean | null;
-  probe?: boolean | null;
+  /**
+   * Ignored: the snapshot has nothing that a session may not see.
+   */
+  includeSensitive?: {
+    [k: string]: unknown;
+  };
+  /**
+   * Ignored: there are no channels.
+   */
+  probe?: {
+    [k: string]: unknown;
+  };
 }
 /**
- * `health`, and the event of the same name. Numbers are told to whoever may read.
+ * `health`, and the event of the same name. Only a session with `operator.read` gets the numbers.
  */
 export interface HealthResult {
   agents: HealthAgent[];
@@ -1898,8 +2004,18 @@ export interface LogsTailResult {
  * `models.authStatus`.
  */
 export interface ModelsAuthStatus {
-  agentId?: string | null;
-  refresh?: boolean | null;
+  /**
+   * Ignored: there are no accounts of model providers.
+   */
+  agentId?: {
+    [k: string]: unknown;
+  };
+  /**
+   * Ignored: there are no accounts of model providers.
+   */
+  refresh?: {
+    [k: string]: unknown;
+  };
 }
 /**
  * `models.authStatus`: accounts that providers signed a person in to.
@@ -1932,7 +2048,7 @@ export interface ModelsList {
     [k: string]: unknown;
   };
   /**
-   * Ignored: every session has the same models to choose from.
+   * Ignored: every session has the same commands, and the same models to choose from.
    */
   sessionKey?: {
     [k: string]: unknown;
@@ -1972,7 +2088,12 @@ export interface PluginsListResult {
  */
 export interface OfSession {
   agentId?: AgentId | null;
-  sessionKey: SessionKey;
+  /**
+   * Ignored: no session has one.
+   */
+  sessionKey: {
+    [k: string]: unknown;
+  };
 }
 /**
  * `progressCard.get`.
@@ -2023,43 +2144,81 @@ export interface CompanionStateResult {
  */
 export interface SessionsCreate {
   agentId?: AgentId | null;
-  agentRuntime?: unknown;
-  attachments?: unknown[] | null;
-  catalogId?: string | null;
+  agentRuntime?: (false | {} | null | unknown[]) | null;
+  attachments?: (false | {} | null | unknown[]) | null;
+  catalogId?: (false | {} | null | unknown[]) | null;
   category?: string | null;
-  contextWindow?: string | null;
-  cwd?: string | null;
+  contextWindow?: (false | {} | null | unknown[]) | null;
+  cwd?: (false | {} | null | unknown[]) | null;
+  /**
+   * Taken where there is no label.
+   */
   displayName?: string | null;
-  emitCommandHooks?: boolean | null;
-  execNode?: string | null;
-  fastMode?: unknown;
-  fork?: boolean | null;
-  forkFrom?: string | null;
+  /**
+   * Ignored: there are no hooks.
+   */
+  emitCommandHooks?: {
+    [k: string]: unknown;
+  };
+  execNode?: (false | {} | null | unknown[]) | null;
+  fastMode?: FastMode | null;
+  fork?: (false | {} | null | unknown[]) | null;
+  forkFrom?: (false | {} | null | unknown[]) | null;
+  /**
+   * With the same one again, a client gets the same session and the same first turn.
+   */
   idempotencyKey?: string | null;
-  incognito?: boolean | null;
+  incognito?: (false | {} | null | unknown[]) | null;
+  /**
+   * Without one, the session is one of its own.
+   */
   key?: SessionKey | null;
   label?: string | null;
-  mentions?: unknown[] | null;
+  /**
+   * Ignored: the agent is given the message as it is written.
+   */
+  mentions?: {
+    [k: string]: unknown;
+  };
+  /**
+   * The first message.
+   */
   message?: string | null;
   model?: string | null;
   parentSessionKey?: SessionKey | null;
-  permissionMode?: string | null;
-  projectGitUrl?: string | null;
-  projectId?: string | null;
-  spawnDepth?: number | null;
-  succeedsParent?: boolean | null;
+  permissionMode?: (false | {} | null | unknown[]) | null;
+  projectGitUrl?: (false | {} | null | unknown[]) | null;
+  projectId?: (false | {} | null | unknown[]) | null;
+  spawnDepth?: (false | {} | null) | null;
+  /**
+   * Ignored: there are no hooks.
+   */
+  succeedsParent?: {
+    [k: string]: unknown;
+  };
+  /**
+   * Taken where there is no message.
+   */
   task?: string | null;
   thinkingLevel?: string | null;
   timeoutMs?: number | null;
-  titleSource?: unknown;
-  toolOverrides?: {
+  /**
+   * Ignored: no title is made of what was said.
+   */
+  titleSource?: {
     [k: string]: unknown;
-  } | null;
-  visibility?: string | null;
-  worktree?: boolean | null;
-  worktreeBaseRef?: string | null;
-  worktreeName?: string | null;
-  worktreeSource?: string | null;
+  };
+  toolOverrides?: (false | {} | null | unknown[]) | null;
+  /**
+   * Ignored: there are no user profiles, and every session is the person's own.
+   */
+  visibility?: {
+    [k: string]: unknown;
+  };
+  worktree?: (false | {} | null | unknown[]) | null;
+  worktreeBaseRef?: (false | {} | null | unknown[]) | null;
+  worktreeName?: (false | {} | null | unknown[]) | null;
+  worktreeSource?: (false | {} | null | unknown[]) | null;
 }
 /**
  * `sessions.create`. The fields of the first turn are there when a message was given.
@@ -2114,9 +2273,9 @@ export interface ErrorShape {
   retryable?: boolean | null;
 }
 /**
- * `sessions.describe`, `sessions.messages.unsubscribe`.
+ * `sessions.describe`.
  */
-export interface SessionRef {
+export interface SessionsDescribe {
   agentId?: AgentId | null;
   includeDerivedTitles?: boolean | null;
   includeLastMessage?: boolean | null;
@@ -2160,7 +2319,12 @@ export interface SessionsList {
   };
   creatorId?: string | null;
   includeDerivedTitles?: boolean | null;
-  includeGlobal?: boolean | null;
+  /**
+   * Ignored: every session belongs to the agent.
+   */
+  includeGlobal?: {
+    [k: string]: unknown;
+  };
   includeLastMessage?: boolean | null;
   /**
    * Ignored: there are no user profiles, and every session is the person's own.
@@ -2168,7 +2332,12 @@ export interface SessionsList {
   includePeople?: {
     [k: string]: unknown;
   };
-  includeUnknown?: boolean | null;
+  /**
+   * Ignored: every session belongs to the agent.
+   */
+  includeUnknown?: {
+    [k: string]: unknown;
+  };
   /**
    * Ignored: there are no user profiles, and every session is the person's own.
    */
@@ -2227,10 +2396,22 @@ export interface Subscribed {
   subscribed: boolean;
 }
 /**
+ * `sessions.messages.unsubscribe`.
+ */
+export interface SessionsMessagesUnsubscribe {
+  agentId?: AgentId | null;
+  key: SessionKey;
+}
+/**
  * `sessions.observer.visibility`.
  */
 export interface ObserverVisibility {
-  visible: boolean;
+  /**
+   * Ignored: nothing observes sessions.
+   */
+  visible: {
+    [k: string]: unknown;
+  };
 }
 /**
  * `sessions.preview`.
@@ -2271,29 +2452,54 @@ export interface PreviewItem {
 export interface SessionsResolve {
   agentId?: AgentId | null;
   allowMissing?: boolean | null;
-  includeGlobal?: boolean | null;
-  includeUnknown?: boolean | null;
+  /**
+   * Ignored: every session belongs to the agent.
+   */
+  includeGlobal?: {
+    [k: string]: unknown;
+  };
+  /**
+   * Ignored: every session belongs to the agent.
+   */
+  includeUnknown?: {
+    [k: string]: unknown;
+  };
   key?: SessionKey | null;
   label?: string | null;
   reference?: SessionReference | null;
   sessionId?: string | null;
   shortId?: string | null;
-  slugHint?: string | null;
+  /**
+   * Ignored: all sessions that the short id fits are named.
+   */
+  slugHint?: {
+    [k: string]: unknown;
+  };
   spawnedBy?: SessionKey | null;
 }
 /**
- * The session of a page's address: its key, else the name in the address.
+ * The session of a page's address.
  */
 export interface SessionReference {
   key: SessionKey;
-  slug?: string | null;
+  /**
+   * Ignored: the key names one session.
+   */
+  slug?: {
+    [k: string]: unknown;
+  };
 }
 /**
  * `skills.status`.
  */
 export interface SkillsStatus {
   agentId?: AgentId | null;
-  sessionKey?: SessionKey | null;
+  /**
+   * Ignored: there are no skills.
+   */
+  sessionKey?: {
+    [k: string]: unknown;
+  };
 }
 /**
  * `skills.status`.
@@ -2434,19 +2640,41 @@ export interface PresenceEntry {
 /**
  * `taskSuggestions.list`.
  */
+export interface TaskSuggestionsList {
+  agentId?: AgentId | null;
+  /**
+   * Ignored: there are no suggested tasks.
+   */
+  sessionKey?: {
+    [k: string]: unknown;
+  };
+}
+/**
+ * `taskSuggestions.list`.
+ */
 export interface TaskSuggestionsListResult {
   suggestions: unknown[];
 }
 /**
- * `tasks.list`; `status` is one or a list of them.
+ * `tasks.list`.
  */
 export interface TasksList {
   agentId?: AgentId | null;
-  cursor?: string | null;
+  /**
+   * Ignored: no answer has a cursor.
+   */
+  cursor?: {
+    [k: string]: unknown;
+  };
   limit?: number | null;
   sessionKey?: SessionKey | null;
-  sortBy?: string | null;
-  status?: unknown;
+  /**
+   * Ignored: tasks are listed in the order in which they began.
+   */
+  sortBy?: {
+    [k: string]: unknown;
+  };
+  status?: TaskStatuses | null;
 }
 /**
  * `tasks.list`.
@@ -3161,6 +3389,18 @@ export interface TokenWish {
 /**
  * `tools.catalog`.
  */
+export interface ToolsCatalog {
+  agentId?: AgentId | null;
+  /**
+   * Ignored: there are no plugins.
+   */
+  includePlugins?: {
+    [k: string]: unknown;
+  };
+}
+/**
+ * `tools.catalog`.
+ */
 export interface ToolsCatalogResult {
   agentId: string;
   groups: ToolGroup[];
@@ -3196,7 +3436,12 @@ export interface ToolProfile {
  * `update.status`.
  */
 export interface UpdateStatus {
-  refreshCheckout?: boolean | null;
+  /**
+   * Ignored: Tidegate looks for no updates.
+   */
+  refreshCheckout?: {
+    [k: string]: unknown;
+  };
 }
 /**
  * `update.status`: Tidegate looks for no updates.

@@ -1,7 +1,7 @@
 //! `approvals`: commands that agents want to run, and files that they want to use outside their
 //! workspace.
 
-use tidegate_protocol::params::{ExecApprovalResolve, ListOptions};
+use tidegate_protocol::params::{Empty, ExecApprovalResolve};
 use tidegate_protocol::payload::approvals::{ApprovalCommand, ApprovalFile, FileAction, WaitingApproval};
 use tidegate_protocol::payload::system::Done;
 use tidegate_protocol::text::one_line;
@@ -38,14 +38,14 @@ pub(super) async fn run<W: Wire>(
 }
 
 async fn list<W: Wire>(context: &mut Context<'_, W>) -> Result<(), Failure> {
-    let waiting = context.client.ask::<rpc::ExecApprovalList>(&ListOptions::default()).await?;
+    let waiting = context.client.ask::<rpc::ExecApprovalList>(&Empty {}).await?;
     let now = context.now();
     context.show(&waiting, || render_list(&waiting, now))
 }
 
 /// The command whose id begins like that: exactly one. What cannot be shown exactly was not read.
 async fn find<W: Wire>(context: &mut Context<'_, W>, id: &str) -> Result<WaitingApproval, Failure> {
-    let all = context.client.ask::<rpc::ExecApprovalList>(&ListOptions::default()).await?;
+    let all = context.client.ask::<rpc::ExecApprovalList>(&Empty {}).await?;
     let fits =
         |waiting: &WaitingApproval| waiting.id == id || id.len() >= SHORTEST_ID && waiting.id.starts_with(id);
     let mut fitting = all.into_iter().filter(fits);

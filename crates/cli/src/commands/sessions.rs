@@ -81,6 +81,15 @@ struct Message {
     is_error: bool,
     error_message: Option<String>,
     timestamp: Option<UnixMillis>,
+    source: Source,
+}
+
+/// Where a message of the runtime comes from.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Source {
+    /// What a subagent reported; the message itself says only that it has ended.
+    report: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -142,6 +151,9 @@ fn render_history(history: &ChatHistoryPage, wall: impl Fn(UnixMillis) -> String
         match &message.content {
             Content::Text(content) => push_text(&mut text, content, is_tool),
             Content::Blocks(blocks) => blocks.iter().for_each(|block| push_block(&mut text, block, is_tool)),
+        }
+        if let Some(report) = &message.source.report {
+            push_text(&mut text, report, is_tool);
         }
         if let Some(error) = &message.error_message {
             push_text(&mut text, &format!("Error: {error}"), true);
@@ -213,6 +225,8 @@ mod tests {
             ]},
             { "role": "toolResult", "toolName": "read", "isError": true, "content": [{ "type": "text", "text": "no\nsuch" }] },
             { "role": 7 },
+            { "role": "system", "content": [{ "type": "text", "text": "A subagent has finished." }],
+              "source": { "kind": "subagent", "report": "status: ok\nuser  THEN" } },
         ]);
         let page = ChatHistoryPage {
             session_key: SessionKey::parse("main").unwrap(),
@@ -246,7 +260,11 @@ mod tests {
              \x20 [calls read {\"path\":\"a\\nb\"}]\n\
              \ntool read (failed)\n\
              \x20 no\\u{a}such\n\
-             \n(This message is of another version, and cannot be shown; --json shows it.)\n\n"
+             \n(This message is of another version, and cannot be shown; --json shows it.)\n\n\
+             system\n\
+             \x20 A subagent has finished.\n\
+             \x20 status: ok\n\
+             \x20 user  THEN\n\n"
         );
     }
 }

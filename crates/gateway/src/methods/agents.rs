@@ -1,7 +1,7 @@
 //! The agent and its tools.
 
 use tidegate_protocol::ids::DEFAULT_AGENT;
-use tidegate_protocol::params::{AgentIdentity, ListOptions};
+use tidegate_protocol::params::{AgentIdentity, Empty, ToolsCatalog};
 use tidegate_protocol::payload::agents::{
     AgentEntry, AgentIdentityResult, AgentModel, AgentsListResult, ToolEntry, ToolGroup, ToolProfile,
     ToolsCatalogResult,
@@ -13,11 +13,7 @@ use crate::dispatch::{Caller, Handler};
 const NAME: &str = "Tidegate";
 
 impl Handler for rpc::AgentIdentityGet {
-    async fn handle(_: &Caller, params: AgentIdentity) -> Result<AgentIdentityResult, ErrorShape> {
-        let asked = params.agent_id.as_ref().map_or(DEFAULT_AGENT, |agent| agent.as_str());
-        if asked != DEFAULT_AGENT {
-            return Err(ErrorShape::invalid(format!("unknown agent id \"{asked}\"")));
-        }
+    async fn handle(_: &Caller, _: AgentIdentity) -> Result<AgentIdentityResult, ErrorShape> {
         Ok(AgentIdentityResult {
             agent_id: DEFAULT_AGENT.to_owned(),
             name: NAME.to_owned(),
@@ -28,7 +24,7 @@ impl Handler for rpc::AgentIdentityGet {
 }
 
 impl Handler for rpc::AgentsList {
-    async fn handle(caller: &Caller, _: ListOptions) -> Result<AgentsListResult, ErrorShape> {
+    async fn handle(caller: &Caller, _: Empty) -> Result<AgentsListResult, ErrorShape> {
         let workspace = caller.gateway.runtime()?.workspace().display().to_string();
         let model = match caller.gateway.inner().models.get() {
             Some(models) => Some(AgentModel { primary: models.default_model().await.name().to_string() }),
@@ -49,7 +45,7 @@ impl Handler for rpc::AgentsList {
 }
 
 impl Handler for rpc::ToolsCatalog {
-    async fn handle(caller: &Caller, _: ListOptions) -> Result<ToolsCatalogResult, ErrorShape> {
+    async fn handle(caller: &Caller, _: ToolsCatalog) -> Result<ToolsCatalogResult, ErrorShape> {
         const GROUPS: [(&str, &str); 4] =
             [("fs", "Files"), ("runtime", "Runtime"), ("sessions", "Sessions"), ("agents", "Agents")];
         let catalog = caller.gateway.runtime()?.catalog();

@@ -6,9 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tidegate_agent::approval::APPROVAL_TIMEOUT;
-use tidegate_protocol::params::{
-    Empty, ExecApprovalRequest, ExecApprovalResolve, ExecApprovalWait, ListOptions,
-};
+use tidegate_protocol::params::{Empty, ExecApprovalRequest, ExecApprovalResolve, ExecApprovalWait};
 use tidegate_protocol::payload::approvals::{
     ExecApprovalRequestResult, ExecApprovalWaitResult, ExecApprovalsGetResult, ExecPolicy, ExecPolicyFile,
     WaitingApproval,
@@ -101,7 +99,7 @@ fn invalid(place: &str, problem: &str) -> ErrorShape {
 }
 
 impl Handler for rpc::ExecApprovalList {
-    async fn handle(caller: &Caller, _: ListOptions) -> Result<Vec<WaitingApproval>, ErrorShape> {
+    async fn handle(caller: &Caller, _: Empty) -> Result<Vec<WaitingApproval>, ErrorShape> {
         let inner = caller.gateway.inner();
         approvals::expire(inner);
         let queue = inner.gatekeeper.approvals();

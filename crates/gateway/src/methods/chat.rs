@@ -20,7 +20,8 @@ use tidegate_store::{Outcome, RunRow, RunState, SessionRow};
 use tidegate_trust::Principal;
 
 use super::chat_commands::{self, Next};
-use super::{sessions, store_error};
+use super::session_patch::expect_session;
+use super::store_error;
 use crate::dispatch::{Caller, Handler, Reply, parse};
 
 /// How long `agent.wait` waits when it is not told.
@@ -100,7 +101,7 @@ async fn expect_transcript(caller: &Caller, params: &ChatSend) -> Result<(), Err
         return Ok(());
     }
     let row = session_row(caller, &params.session_key).await?;
-    sessions::expect_session(&params.session_key, row.as_ref(), id)?;
+    expect_session(&params.session_key, row.as_ref(), id)?;
     // A transcript only grows: what is in it stays on the path to its newest entry.
     if id.is_some() || leaf.is_absent() {
         return Ok(());
@@ -220,7 +221,7 @@ async fn start_agent(caller: &Caller, params: Agent) -> Result<RunRow, ErrorShap
     if params.session_id.is_some() || params.expected_existing_session_id.is_some() {
         let row = session_row(caller, &session).await?;
         for expected in [&params.session_id, &params.expected_existing_session_id] {
-            sessions::expect_session(&session, row.as_ref(), expected.as_deref())?;
+            expect_session(&session, row.as_ref(), expected.as_deref())?;
         }
     }
     let is_own = caller.session.principal() == &Principal::SubagentClient;

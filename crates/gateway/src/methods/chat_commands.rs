@@ -13,7 +13,7 @@ use tidegate_store::{SessionPatch, SessionRow};
 use tidegate_trust::principal::Denied;
 
 use super::chat::{Said, authority, known_model, send_status, start_error, start_turn};
-use super::{require_scope, sessions, store_error};
+use super::{require_scope, session_patch, sessions, store_error};
 use crate::dispatch::Caller;
 
 /// The provider of the built-in demo, which has commands of its own.
@@ -23,7 +23,7 @@ const MODELS_SHOWN: usize = 20;
 /// The most characters of a name in an answer.
 const NAME_CHARACTERS: usize = 160;
 
-/// All commands, as `commands.list` shows them.
+/// All commands, as `commands.list` shows them. All are texts, and none is what a channel offers beside them.
 pub(crate) fn entries() -> Vec<CommandEntry> {
     let entry = |described: &tidegate_protocol::chat_command::CommandDescription| CommandEntry {
         name: described.name.to_owned(),
@@ -216,7 +216,7 @@ async fn choose_model(caller: &Caller, session: &SessionKey, name: &str) -> Resu
     let model = known_model(caller, name).await?.to_string();
     let mut patch = SessionPatch::default();
     patch.settings.insert("model".to_owned(), Value::String(model.clone()));
-    sessions::patch(caller, session, patch).await?;
+    session_patch::patch(caller, session, patch).await?;
     Ok(format!("This session uses `{}` from now on.", shown(&model)))
 }
 

@@ -37,7 +37,7 @@ impl Handler for rpc::TidegateDevicesWaiting {
     }
 }
 
-/// Asks for the dialog of what waits.
+/// Asks for the dialog of a waiting request or command.
 impl Handler for rpc::TidegateReview {
     async fn handle(caller: &Caller, params: Review) -> Result<Opened, ErrorShape> {
         let inner = caller.gateway.inner();

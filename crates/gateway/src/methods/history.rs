@@ -3,13 +3,12 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tidegate_protocol::params::ChatHistory;
+use tidegate_protocol::params::{
+    ChatHistory, ChatMessageGet, ChatMetadata, ChatStartup, SessionsGet, SessionsResolve,
+};
 use tidegate_protocol::payload::chat::{
     ChatHistoryPage, ChatHistoryReset, ChatHistoryResult, ChatMessageGetResult, ChatMetadataResult,
     ChatStartupResult, ChatStartupUnresolved, InputConsumption, InputReceipt, PendingInputs, Reset,
-};
-use tidegate_protocol::payload::client_params::{
-    ChatMessageGet, ChatMetadata, ChatStartup, SessionsGet, SessionsResolve,
 };
 use tidegate_protocol::payload::sessions::{SessionsGetResult, SessionsResolveResult};
 use tidegate_protocol::{AgentId, ErrorShape, RunId, rpc};
@@ -65,7 +64,6 @@ impl Handler for rpc::ChatStartup {
             (None, Some(short_id)) => {
                 let wanted = SessionsResolve {
                     short_id: Some(short_id),
-                    slug_hint: params.slug_hint,
                     agent_id: params.agent_id.map(|_| AgentId::default_agent()),
                     allow_missing: Some(true),
                     ..SessionsResolve::default()

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 use tidegate_agent::{ActiveRun, Activity};
-use tidegate_protocol::params::{ChannelsStatus, CronList, Empty, ListOptions};
-use tidegate_protocol::payload::client_params::{
-    CronRuns, ModelsAuthStatus, ObserverVisibility, OfSession, SkillsStatus, TasksList, UpdateStatus,
+use tidegate_protocol::params::{
+    ChannelsStatus, CommandScope, CommandsList, CronList, CronRuns, Empty, ModelsAuthStatus,
+    ObserverVisibility, OfSession, SkillsStatus, TaskSuggestionsList, TasksList, UpdateStatus,
 };
 use tidegate_protocol::payload::lists::{
     BranchesListResult, ChannelsStatusResult, CommandsListResult, CompanionStateResult, CronListResult,
@@ -34,8 +34,15 @@ impl Handler for rpc::LastHeartbeat {
 }
 
 impl Handler for rpc::CommandsList {
-    async fn handle(_: &Caller, _: ListOptions) -> Result<CommandsListResult, ErrorShape> {
-        Ok(CommandsListResult { commands: chat_commands::entries() })
+    async fn handle(_: &Caller, params: CommandsList) -> Result<CommandsListResult, ErrorShape> {
+        let mut commands = chat_commands::entries();
+        if params.scope == Some(CommandScope::Native) {
+            commands.clear();
+        }
+        if params.include_args == Some(false) {
+            commands.iter_mut().for_each(|command| command.args = None);
+        }
+        Ok(CommandsListResult { commands })
     }
 }
 
@@ -54,13 +61,13 @@ impl Handler for rpc::CronList {
 }
 
 impl Handler for rpc::CronStatus {
-    async fn handle(_: &Caller, _: ListOptions) -> Result<CronStatusResult, ErrorShape> {
+    async fn handle(_: &Caller, _: Empty) -> Result<CronStatusResult, ErrorShape> {
         Ok(CronStatusResult { enabled: false, store_path: None, jobs: 0, next_wake_at_ms: None })
     }
 }
 
 impl Handler for rpc::NodeList {
-    async fn handle(_: &Caller, _: ListOptions) -> Result<NodeListResult, ErrorShape> {
+    async fn handle(_: &Caller, _: Empty) -> Result<NodeListResult, ErrorShape> {
         Ok(NodeListResult { ts: now::wall(), nodes: Vec::new() })
     }
 }
@@ -115,11 +122,6 @@ impl Handler for rpc::UsageStatus {
 /// Only what has not ended: transcripts tell of the rest.
 impl Handler for rpc::TasksList {
     async fn handle(caller: &Caller, params: TasksList) -> Result<TasksListResult, ErrorShape> {
-        let asked: Vec<&str> = match &params.status {
-            Some(Value::String(status)) => vec![status],
-            Some(Value::Array(all)) => all.iter().filter_map(Value::as_str).collect(),
-            _ => vec!["queued", "running"],
-        };
         let active = caller.gateway.runtime()?.active();
         let session_of: BTreeMap<_, _> =
             active.iter().map(|run| (run.run.clone(), run.session.clone())).collect();
@@ -141,7 +143,7 @@ impl Handler for rpc::TasksList {
             })
         };
         let is_asked = |task: &TaskEntry| {
-            asked.contains(&task.status.as_str())
+            params.status.as_ref().is_none_or(|asked| asked.contain(&task.status))
                 && params.agent_id.as_ref().is_none_or(|agent| *agent == task.agent_id)
                 && params.session_key.as_ref().is_none_or(|key| *key == task.session_key)
         };
@@ -197,19 +199,19 @@ impl Handler for rpc::UpdateStatus {
 }
 
 impl Handler for rpc::QuestionList {
-    async fn handle(_: &Caller, _: ListOptions) -> Result<QuestionListResult, ErrorShape> {
+    async fn handle(_: &Caller, _: Empty) -> Result<QuestionListResult, ErrorShape> {
         Ok(QuestionListResult { questions: Vec::new() })
     }
 }
 
 impl Handler for rpc::PluginApprovalList {
-    async fn handle(_: &Caller, _: ListOptions) -> Result<Vec<Value>, ErrorShape> {
+    async fn handle(_: &Caller, _: Empty) -> Result<Vec<Value>, ErrorShape> {
         Ok(Vec::new())
     }
 }
 
 impl Handler for rpc::TaskSuggestionsList {
-    async fn handle(_: &Caller, _: ListOptions) -> Result<TaskSuggestionsListResult, ErrorShape> {
+    async fn handle(_: &Caller, _: TaskSuggestionsList) -> Result<TaskSuggestionsListResult, ErrorShape> {
         Ok(TaskSuggestionsListResult { suggestions: Vec::new() })
     }
 }

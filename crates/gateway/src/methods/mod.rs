@@ -13,6 +13,7 @@ pub(crate) mod host;
 pub(crate) mod lists;
 pub(crate) mod local;
 pub(crate) mod session_lookup;
+pub(crate) mod session_patch;
 pub(crate) mod sessions;
 pub(crate) mod settings;
 pub(crate) mod system;

@@ -1,18 +1,24 @@
 //! Making, finding and stopping sessions, as chat clients do.
 
-use serde_json::Value;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use tidegate_agent::Activity;
+use tidegate_protocol::field::Change;
 use tidegate_protocol::ids::DEFAULT_AGENT;
-use tidegate_protocol::payload::client_params::{SessionsAbort, SessionsCreate, SessionsResolve};
+use tidegate_protocol::params::{SessionsAbort, SessionsCreate, SessionsResolve};
+use tidegate_protocol::payload::chat::ChatSendResult;
 use tidegate_protocol::payload::sessions::{
     SessionCandidate, SessionModel, SessionResolved, SessionsAbortResult, SessionsCreateResult,
     SessionsResolveResult, SessionsUnresolved,
 };
-use tidegate_protocol::{AgentId, ErrorCode, ErrorShape, Method, RunId, SessionId, SessionKey, rpc, text};
+use tidegate_protocol::{ErrorCode, ErrorShape, RunId, SessionId, SessionKey, rpc, text};
 use tidegate_store::{SessionFilter, SessionPatch, SessionRow};
 use tidegate_trust::Principal;
 
 use super::chat::{self, Said, clean_message};
+use super::session_patch::Settings;
 use super::{chat_commands, sessions, store_error};
 use crate::dispatch::{Caller, Handler};
 use crate::now;
@@ -22,24 +28,19 @@ const MAX_CANDIDATES: usize = 10;
 /// The most sessions that are looked through for a short id.
 const MAX_SEARCHED: u32 = 500;
 
-/// A session of its own where no key is given; one that exists is adopted. What would give it another folder, computer or
-/// permission is refused; what only decorates it is not looked at.
+/// A session of its own where no key is given, and its first turn where there is a message. One that is there
+/// already is kept as it is.
 impl Handler for rpc::SessionsCreate {
     async fn handle(caller: &Caller, params: SessionsCreate) -> Result<SessionsCreateResult, ErrorShape> {
         if caller.session.principal() == &Principal::SubagentClient {
             let message = "Tidegate's own subagent client starts runs only with a handoff";
             return Err(ErrorShape::new(ErrorCode::Forbidden, message));
         }
-        refuse_unsupported(&params)?;
-        let key = match &params.key {
-            Some(key) => key.clone(),
-            None => new_key(params.agent_id.as_ref())?,
-        };
-        known_agent(&key, params.agent_id.as_ref())?;
+        let key = key(caller, &params)?;
         let first =
             params.message.as_deref().or(params.task.as_deref()).filter(|text| !text.trim().is_empty());
         let first = first.map(|text| clean_message("sessions.create", text)).transpose()?;
-        let mut patch = patch(caller, &params).await?;
+        let patch = patch(caller, &params).await?;
         let store = caller.gateway.inner().gatekeeper.store();
         if let Some(parent) = &params.parent_session_key
             && store.session(parent.clone()).await.map_err(|error| store_error(&error))?.is_none()
@@ -47,26 +48,18 @@ impl Handler for rpc::SessionsCreate {
             return Err(sessions::unknown_session(parent));
         }
         let id = sessions::new_session_id()?;
-        let made = store.ensure_session(key.clone(), id.clone(), now::wall()).await;
-        let made = made.map_err(|error| store_error(&error))?;
-        let mut row = made.clone();
-        // What another made is changed by who may call `sessions.patch`; anyone else adopts it as it is.
-        let is_new = made.session_id == id;
-        let may_patch = || {
-            let desktop = caller.gateway.inner().gatekeeper.desktop;
-            caller.session.authorize(Method::SessionsPatch, desktop).is_ok()
-        };
-        if !is_new && params.label.is_none() {
-            // A display name is only for a new session (as published for OpenClaw).
-            patch.label = None;
+        let ensured = store.ensure_session(key.clone(), id.clone(), now::wall()).await;
+        let mut row = ensured.map_err(|error| store_error(&error))?;
+        // A session that was there is changed by `sessions.patch` alone, which needs more.
+        if row.session_id == id {
+            if patch != SessionPatch::default() {
+                let patched = store.patch_session(key.clone(), patch, now::wall()).await;
+                row = patched.map_err(|error| store_error(&error))?.unwrap_or(row);
+            }
+            sessions::changed(caller, &row, "create");
         }
-        if patch != SessionPatch::default() && (is_new || may_patch()) {
-            let patched = store.patch_session(key.clone(), patch, now::wall()).await;
-            row = patched.map_err(|error| store_error(&error))?.unwrap_or(made);
-        }
-        sessions::changed(caller, &row, if is_new { "create" } else { "patch" });
         let started = match first {
-            Some(message) => Some(first_turn(caller, &key, message, params.timeout_ms).await),
+            Some(message) => Some(first_turn(caller, &key, message, &params).await),
             None => None,
         };
         let (run, run_error) = match started {
@@ -75,13 +68,14 @@ impl Handler for rpc::SessionsCreate {
             Some(Err(error)) => (None, Some(error)),
         };
         let entry = sessions::row_payload(&row);
+        let run_id = run.as_ref().and_then(|run| run.run_id.clone());
         Ok(SessionsCreateResult {
             ok: true,
             key,
             session_id: row.session_id.clone(),
             entry,
-            run_started: run.as_ref().is_some_and(|run| run.status.as_deref() == Some("started")),
-            run_id: run.as_ref().and_then(|run| run.run_id.clone()),
+            run_started: run_id.is_some(),
+            run_id,
             status: run.and_then(|run| run.status),
             run_error,
             resolved: model(caller, &row).await,
@@ -89,85 +83,66 @@ impl Handler for rpc::SessionsCreate {
     }
 }
 
-fn refuse_unsupported(params: &SessionsCreate) -> Result<(), ErrorShape> {
-    let is_empty = |value: &Option<Vec<Value>>| value.as_ref().is_none_or(Vec::is_empty);
-    let asks_for_permission = params.permission_mode.is_some() || params.tool_overrides.is_some();
-    for (is_asked, field, sentence) in [
-        (params.incognito == Some(true), "incognito", "every session is stored; leave it out"),
-        (params.fork == Some(true), "fork", "a transcript cannot be copied; leave it out"),
-        (params.spawn_depth.is_some(), "spawnDepth", "only the runtime says who spawned a session"),
-        (params.worktree == Some(true), "worktree", "sessions work in the configured workspace"),
-        (params.cwd.is_some(), "cwd", "sessions work in the configured workspace"),
-        (params.exec_node.is_some(), "execNode", "there are no nodes"),
-        (params.project_id.is_some(), "projectId", "there are no projects"),
-        (params.project_git_url.is_some(), "projectGitUrl", "there are no projects"),
-        (params.catalog_id.is_some(), "catalogId", "there are no catalogs"),
-        (asks_for_permission, "permissionMode", "a person is asked about each command; leave it out"),
-        (!is_empty(&params.attachments), "attachments", "attachments are not supported yet; send text"),
-        (!is_empty(&params.mentions), "mentions", "there is nobody to mention"),
-    ] {
-        if is_asked {
-            return Err(ErrorShape::invalid(format!(
-                "invalid sessions.create params: at /{field}: {sentence}"
-            )));
-        }
-    }
-    Ok(())
-}
-
-/// The key of a session that a client opens without one, as OpenClaw's gateways make it.
-fn new_key(agent: Option<&AgentId>) -> Result<SessionKey, ErrorShape> {
-    let unique = now::entropy().map_err(|error| ErrorShape::unavailable(error.to_string()))?.uuid();
-    let agent = agent.map_or(DEFAULT_AGENT, AgentId::as_str);
-    SessionKey::parse(&format!("agent:{agent}:dashboard:{unique}"))
-        .map_err(|error| ErrorShape::invalid(error.to_string()))
-}
-
-fn known_agent(key: &SessionKey, agent: Option<&AgentId>) -> Result<(), ErrorShape> {
+/// The key that a client gave, or one as OpenClaw's gateways make it.
+fn key(caller: &Caller, params: &SessionsCreate) -> Result<SessionKey, ErrorShape> {
+    let Some(key) = &params.key else {
+        let unique = unique(caller, params, "session")?;
+        return SessionKey::parse(&format!("agent:{DEFAULT_AGENT}:dashboard:{unique}"))
+            .map_err(|error| ErrorShape::invalid(error.to_string()));
+    };
     if key.agent().as_str() != DEFAULT_AGENT {
         return Err(ErrorShape::invalid(format!("unknown agent id \"{}\"", key.agent())));
     }
-    if agent.is_some_and(|agent| *agent != key.agent()) {
-        return Err(ErrorShape::invalid("session key agent does not match agentId"));
-    }
-    Ok(())
+    Ok(key.clone())
 }
 
-/// What is set on the session: its label, and settings that only an owner may choose.
+/// A UUID for a part of a request: always the same one for what a client sends again with its idempotency
+/// key, so that nothing is made twice when an answer was lost.
+fn unique(caller: &Caller, params: &SessionsCreate, part: &str) -> Result<String, ErrorShape> {
+    let Some(idempotency_key) = &params.idempotency_key else {
+        return now::entropy()
+            .map(|entropy| entropy.uuid())
+            .map_err(|error| ErrorShape::unavailable(error.to_string()));
+    };
+    let client = caller.session.principal().name();
+    let key = params.key.as_ref().map_or("", SessionKey::as_str);
+    let mut bytes = [0; 16];
+    let digest = Sha256::digest(json!([part, client, key, idempotency_key]).to_string());
+    bytes.copy_from_slice(&digest[..16]);
+    Ok(uuid::Builder::from_custom_bytes(bytes).into_uuid().to_string())
+}
+
+/// What a new session begins with: names, and settings of which only an owner may choose the model.
 async fn patch(caller: &Caller, params: &SessionsCreate) -> Result<SessionPatch, ErrorShape> {
-    let mut patch = SessionPatch::default();
-    let name = params.label.as_ref().or(params.display_name.as_ref());
-    patch.label = name.map(|name| Some(text::one_line(name, 512)));
+    let change = |text: &Option<String>| text.clone().map_or(Change::Absent, Change::Set);
+    let mut settings = Settings::of("sessions.create");
+    settings.label("displayName", change(&params.display_name))?;
+    settings.label("label", change(&params.label))?;
+    settings.category(change(&params.category))?;
+    settings.text("thinkingLevel", change(&params.thinking_level))?;
+    settings.fast_mode(params.fast_mode.map_or(Change::Absent, Change::Set));
     if let Some(model) = &params.model {
         if !caller.session.is_owner() {
             let message = "provider/model overrides are not authorized for this caller.";
             return Err(ErrorShape::new(ErrorCode::Forbidden, message));
         }
-        let model = chat::known_model(caller, model).await?.to_string();
-        patch.settings.insert("model".to_owned(), Value::String(model));
+        settings.text("model", Change::Set(chat::known_model(caller, model).await?.to_string()))?;
     }
-    if let Some(level) = &params.thinking_level {
-        patch.settings.insert("thinkingLevel".to_owned(), Value::String(text::one_line(level, 64)));
-    }
-    if let Some(fast @ (Value::Bool(_) | Value::String(_))) = &params.fast_mode {
-        let fast = fast.as_str().map_or_else(|| fast.clone(), |fast| Value::String(text::one_line(fast, 64)));
-        patch.settings.insert("fastMode".to_owned(), fast);
-    }
-    Ok(patch)
+    Ok(settings.into_patch())
 }
 
 async fn first_turn(
     caller: &Caller,
     key: &SessionKey,
     message: String,
-    timeout_ms: Option<u64>,
-) -> Result<tidegate_protocol::payload::chat::ChatSendResult, ErrorShape> {
-    let unique = now::entropy().map_err(|error| ErrorShape::unavailable(error.to_string()))?.uuid();
+    params: &SessionsCreate,
+) -> Result<ChatSendResult, ErrorShape> {
+    let unique = unique(caller, params, "run")?;
     let said = Said {
         run: RunId::parse(unique).map_err(|error| ErrorShape::unavailable(error.to_string()))?,
         session: key.clone(),
         message,
-        timeout: timeout_ms.map(std::time::Duration::from_millis),
+        timeout: params.timeout_ms.map(Duration::from_millis),
     };
     chat_commands::run_or_start(caller, said).await
 }
@@ -200,9 +175,6 @@ pub(crate) async fn resolve(
     if given.into_iter().filter(|given| *given).count() != 1 {
         let sentence = "exactly one of key, sessionId, label, shortId and reference is needed";
         return Err(ErrorShape::invalid(format!("invalid sessions.resolve params: {sentence}")));
-    }
-    if params.slug_hint.is_some() && short_id.is_none() {
-        return Err(ErrorShape::invalid("invalid sessions.resolve params: slugHint requires shortId"));
     }
     let (wanted, found) = found(caller, &params).await?;
     let fits = |row: &SessionRow| {
@@ -240,7 +212,6 @@ pub(crate) async fn resolve(
 /// What was asked for, and the sessions that have it.
 async fn found(caller: &Caller, params: &SessionsResolve) -> Result<(String, Vec<SessionRow>), ErrorShape> {
     let store = caller.gateway.inner().gatekeeper.store();
-    // The name in a page's address is made of a title, and only its key is unique.
     let key = params.key.as_ref().or(params.reference.as_ref().map(|reference| &reference.key));
     if let Some(key) = key {
         let row = store.session(key.clone()).await.map_err(|error| store_error(&error))?;
@@ -275,7 +246,7 @@ async fn found(caller: &Caller, params: &SessionsResolve) -> Result<(String, Vec
     Ok((short_id, rows))
 }
 
-/// Stops what works now, and with `clearQueued` what waits as well. Everything below a run stops with it.
+/// Stops what runs, and with `clearQueued` what is queued as well. Everything below a run stops with it.
 impl Handler for rpc::SessionsAbort {
     async fn handle(caller: &Caller, params: SessionsAbort) -> Result<SessionsAbortResult, ErrorShape> {
         let store = caller.gateway.inner().gatekeeper.store();
@@ -293,11 +264,6 @@ impl Handler for rpc::SessionsAbort {
                 of_run
             }
         };
-        if let Some(key) = &key
-            && params.agent_id.as_ref().is_some_and(|agent| *agent != key.agent())
-        {
-            return Err(ErrorShape::invalid("session key agent does not match agentId"));
-        }
         let stopped = match key {
             Some(key) => stop(caller, &key, &params).await?,
             None => None,

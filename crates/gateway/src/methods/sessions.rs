@@ -2,21 +2,20 @@
 
 use std::time::Duration;
 
-use serde_json::{Map, Value, json};
-use tidegate_protocol::field::Change;
+use serde_json::Value;
 use tidegate_protocol::params::{
-    ArchivedFilter, Empty, SessionRef, SessionsDelete, SessionsList, SessionsMessagesSubscribe,
-    SessionsPatch, SessionsPreview, SessionsReset,
+    ArchivedFilter, Empty, SessionsDelete, SessionsDescribe, SessionsList, SessionsMessagesSubscribe,
+    SessionsMessagesUnsubscribe, SessionsPreview, SessionsReset,
 };
 use tidegate_protocol::payload::sessions::{
     PreviewItem, SessionEntry, SessionModelDefaults, SessionPreview, SessionStatus, SessionsDeleteResult,
-    SessionsDescribeResult, SessionsListResult, SessionsPatchResult, SessionsPreviewResult,
-    SessionsResetResult, Subscribed,
+    SessionsDescribeResult, SessionsListResult, SessionsPreviewResult, SessionsResetResult, Subscribed,
 };
 use tidegate_protocol::payload::system::StatusSession;
 use tidegate_protocol::{ErrorShape, Scope, SessionId, SessionKey, UnixMillis, rpc, text};
-use tidegate_store::{Outcome, RunState, SessionFilter, SessionPatch, SessionRow};
+use tidegate_store::{Outcome, RunState, SessionFilter, SessionRow};
 
+use super::session_patch::{ARCHIVED_AT, expect_session, overtaken};
 use super::transcript::plain_text;
 use super::{require_scope, store_error};
 use crate::dispatch::{Caller, Handler};
@@ -110,7 +109,7 @@ pub(crate) async fn defaults(caller: &Caller) -> SessionModelDefaults {
 }
 
 impl Handler for rpc::SessionsDescribe {
-    async fn handle(caller: &Caller, params: SessionRef) -> Result<SessionsDescribeResult, ErrorShape> {
+    async fn handle(caller: &Caller, params: SessionsDescribe) -> Result<SessionsDescribeResult, ErrorShape> {
         let store = caller.gateway.inner().gatekeeper.store();
         let row = store.session(params.key.clone()).await.map_err(|error| store_error(&error))?;
         let with_message =
@@ -151,112 +150,6 @@ impl Handler for rpc::SessionsPreview {
     }
 }
 
-/// Lineage is a fact of the runtime: naming it here is an error.
-impl Handler for rpc::SessionsPatch {
-    async fn handle(caller: &Caller, params: SessionsPatch) -> Result<SessionsPatchResult, ErrorShape> {
-        require_scope(caller, &params.scope())?;
-        let key = params.key.clone();
-        if params.archived == Some(true) && key.is_main() {
-            return Err(ErrorShape::invalid(format!("Cannot archive the main session ({key}).")));
-        }
-        let expected = params.expected_session_id.clone();
-        if let Change::Set(model) = &params.model {
-            super::chat::known_model(caller, model).await?;
-        }
-        let changes = changes(params)?;
-        if expected.is_some() {
-            let row = caller.gateway.inner().gatekeeper.store().session(key.clone()).await;
-            let row = row.map_err(|error| store_error(&error))?;
-            expect_session(&key, row.as_ref(), expected.as_deref())?;
-        }
-        let row = patch(caller, &key, changes).await?;
-        let entry = row_payload(&row);
-        Ok(SessionsPatchResult { ok: true, path: FILE.to_owned(), key: row.key, entry })
-    }
-}
-
-/// The most characters of a label or category.
-const MAX_LABEL: usize = 512;
-/// The most bytes of another setting.
-const MAX_SETTING: usize = 256;
-/// The setting beside `archived` that says since when; OpenClaw's command line looks at nothing else.
-const ARCHIVED_AT: &str = "archivedAt";
-
-/// What a patch changes in the store.
-fn changes(params: SessionsPatch) -> Result<SessionPatch, ErrorShape> {
-    let label = match bounded("label", params.label, |text| text.chars().count() <= MAX_LABEL)? {
-        Change::Absent => None,
-        Change::Clear => Some(None),
-        Change::Set(label) => Some(Some(text::one_line(&label, MAX_LABEL))),
-    };
-    let mut settings = Map::new();
-    let mut put = |name: &str, change: Change<Value>| match change {
-        Change::Absent => {}
-        Change::Clear => drop(settings.insert(name.to_owned(), Value::Null)),
-        Change::Set(value) => drop(settings.insert(name.to_owned(), value)),
-    };
-    let is_short = |text: &str| text.len() <= MAX_SETTING;
-    let category = bounded("category", params.category, |text| text.chars().count() <= MAX_LABEL)?;
-    put("category", category.map(|text| text::one_line(&text, MAX_LABEL).into()));
-    for (name, text) in [("icon", params.icon), ("color", params.color)] {
-        put(name, bounded(name, text, is_short)?.map(|text| text::one_line(&text, MAX_SETTING).into()));
-    }
-    for (name, text) in [
-        ("model", params.model),
-        ("thinkingLevel", params.thinking_level),
-        ("verboseLevel", params.verbose_level),
-        ("traceLevel", params.trace_level),
-        ("reasoningLevel", params.reasoning_level),
-        ("responseUsage", params.response_usage),
-    ] {
-        put(name, bounded(name, text, is_short)?.map(Value::from));
-    }
-    put("fastMode", params.fast_mode.map(|mode| json!(mode)));
-    for (name, flag) in [("archived", params.archived), ("pinned", params.pinned)] {
-        put(name, flag.map_or(Change::Absent, |on| set_or_clear(on, true)));
-    }
-    put(ARCHIVED_AT, params.archived.map_or(Change::Absent, |on| set_or_clear(on, now::wall().0)));
-    Ok(SessionPatch { label, settings })
-}
-
-/// What is not set is not stored.
-fn set_or_clear(is_set: bool, value: impl Into<Value>) -> Change<Value> {
-    if is_set { Change::Set(value.into()) } else { Change::Clear }
-}
-
-/// A text that fits, or the error that it does not.
-fn bounded(
-    name: &str,
-    text: Change<String>,
-    fits: impl Fn(&str) -> bool,
-) -> Result<Change<String>, ErrorShape> {
-    match text {
-        Change::Set(text) if !fits(&text) => {
-            Err(invalid("sessions.patch", &format!("/{name}"), "is too long; send a shorter text"))
-        }
-        text => Ok(text),
-    }
-}
-
-/// Holds a session to what a client saw of it.
-pub(crate) fn expect_session(
-    key: &SessionKey,
-    row: Option<&SessionRow>,
-    expected: Option<&str>,
-) -> Result<(), ErrorShape> {
-    match (row, expected) {
-        (_, None) => Ok(()),
-        (Some(row), Some(expected)) if row.session_id.as_str() == expected => Ok(()),
-        (Some(_), Some(_)) => Err(overtaken(key, "it has a new transcript since")),
-        (None, Some(_)) => Err(unknown_session(key)),
-    }
-}
-
-/// A session that is not what the client saw.
-fn overtaken(key: &SessionKey, what: &str) -> ErrorShape {
-    ErrorShape::invalid(format!("session {key} has changed: {what}; list the sessions again"))
-}
-
 impl Handler for rpc::SessionsReset {
     async fn handle(caller: &Caller, params: SessionsReset) -> Result<SessionsResetResult, ErrorShape> {
         let row = reset(caller, &params.key, "reset").await?;
@@ -268,7 +161,7 @@ impl Handler for rpc::SessionsReset {
 
 impl Handler for rpc::SessionsDelete {
     async fn handle(caller: &Caller, params: SessionsDelete) -> Result<SessionsDeleteResult, ErrorShape> {
-        require_scope(caller, &params.scope())?;
+        may_delete(caller, &params)?;
         if params.key.is_main() {
             return Err(ErrorShape::invalid(format!("Cannot delete the main session ({}).", params.key)));
         }
@@ -297,6 +190,19 @@ impl Handler for rpc::SessionsDelete {
     }
 }
 
+/// Deleting cannot be undone, so it takes `operator.admin`. OpenClaw's command line (2026.9.6) asks for
+/// `operator.write` alone to delete archived sessions, so for these it counts what it was granted.
+fn may_delete(caller: &Caller, params: &SessionsDelete) -> Result<(), ErrorShape> {
+    let has = match params.archived_only {
+        Some(true) => caller.gateway.inner().gatekeeper.authority().granted_to_session(&caller.session),
+        _ => caller.session.scopes().clone(),
+    };
+    match has.covers(&Scope::Admin) {
+        true => Ok(()),
+        false => Err(caller.session.dialect().missing_scope(&Scope::Admin)),
+    }
+}
+
 /// Holds a session to everything that the client saw of it before its runs are stopped.
 fn expect_unchanged(params: &SessionsDelete, row: &SessionRow) -> Result<(), ErrorShape> {
     expect_session(&params.key, Some(row), params.expected_session_id.as_deref())?;
@@ -317,21 +223,6 @@ fn is_set(row: &SessionRow, setting: &str) -> bool {
 fn archived_at(row: &SessionRow) -> Option<UnixMillis> {
     let kept = row.settings.get(ARCHIVED_AT).and_then(Value::as_u64).map(UnixMillis);
     is_set(row, "archived").then(|| kept.unwrap_or(row.updated_at))
-}
-
-/// Changes a session, which is made when it is missing.
-pub(crate) async fn patch(
-    caller: &Caller,
-    key: &SessionKey,
-    patch: SessionPatch,
-) -> Result<SessionRow, ErrorShape> {
-    let store = caller.gateway.inner().gatekeeper.store();
-    let ensured = store.ensure_session(key.clone(), new_session_id()?, now::wall()).await;
-    ensured.map_err(|error| store_error(&error))?;
-    let row = store.patch_session(key.clone(), patch, now::wall()).await;
-    let row = row.map_err(|error| store_error(&error))?.ok_or_else(|| unknown_session(key))?;
-    changed(caller, &row, "patch");
-    Ok(row)
 }
 
 /// Ends a session's runs and gives it an empty transcript; `None` when there is no such session.
@@ -379,7 +270,7 @@ impl Handler for rpc::SessionsMessagesSubscribe {
 }
 
 impl Handler for rpc::SessionsMessagesUnsubscribe {
-    async fn handle(caller: &Caller, params: SessionRef) -> Result<Subscribed, ErrorShape> {
+    async fn handle(caller: &Caller, params: SessionsMessagesUnsubscribe) -> Result<Subscribed, ErrorShape> {
         Ok(watch(caller, params.key, false))
     }
 }
@@ -401,10 +292,6 @@ pub(crate) fn new_session_id() -> Result<SessionId, ErrorShape> {
 
 pub(crate) fn unknown_session(key: &SessionKey) -> ErrorShape {
     ErrorShape::invalid(format!("session not found: {key}"))
-}
-
-fn invalid(method: &str, place: &str, problem: &str) -> ErrorShape {
-    ErrorShape::invalid(format!("invalid {method} params: at {place}: {problem}"))
 }
 
 /// The state of a session's newest run, as clients know it.

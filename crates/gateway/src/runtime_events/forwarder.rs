@@ -21,7 +21,7 @@ use crate::gateway::Gateway;
 
 /// A `chat` delta carries the whole text so far, so not every piece needs one.
 const DELTA_INTERVAL: Duration = Duration::from_millis(150);
-/// How long after its acceptance a run's end is told at the earliest. OpenClaw's terminal interface
+/// The shortest time from a run's acceptance to the event of its end. OpenClaw's terminal interface
 /// shows a run as waiting for ever when its end comes together with the acknowledgement of the
 /// message, as it does from a model that answers at once.
 const EARLIEST_END: Duration = Duration::from_millis(200);

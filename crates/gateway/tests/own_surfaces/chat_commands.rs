@@ -226,6 +226,10 @@ async fn the_list_has_every_command_in_the_contracts_shape() {
     assert_eq!(names, ["new", "reset", "status", "stop", "model", "compact", "help"]);
     assert_eq!(listed["commands"][3]["textAliases"], json!(["/stop", "/abort"]));
     assert_eq!(listed["commands"][4]["args"][0]["type"], "string");
+    let names_only = client.request("commands.list", json!({ "includeArgs": false })).await.unwrap();
+    assert!(names_only["commands"][4].get("args").is_none(), "{names_only}");
+    let native = client.request("commands.list", json!({ "scope": "native" })).await.unwrap();
+    assert_eq!(native["commands"], json!([]));
 }
 
 #[tokio::test]

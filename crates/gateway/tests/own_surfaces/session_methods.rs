@@ -58,6 +58,32 @@ async fn a_session_that_exists_is_kept_as_it_is() {
         ask(&mut client, "sessions.create", json!({ "key": "tui-1", "parentSessionKey": "tui-1" })).await;
 
     assert_eq!(again["sessionId"], first["sessionId"]);
+    let renaming = json!({ "key": "tui-1", "label": "Mine", "thinkingLevel": "high" });
+    let renamed = ask(&mut client, "sessions.create", renaming).await;
+    assert_eq!(renamed["entry"], first["entry"], "changing a session needs operator.admin");
+}
+
+#[tokio::test]
+async fn a_repeated_idempotency_key_gives_the_same_session_and_turn() {
+    let world = World::with_desktop().await;
+    let mut client = world.let_in(1, &["operator.write"]).await;
+    let mut other = world.let_in(2, &["operator.write"]).await;
+    let params = json!({ "idempotencyKey": "once", "message": "hello", "category": "Work" });
+    let made = ask(&mut client, "sessions.create", params.clone()).await;
+    let wait = json!({ "runId": made["runId"], "timeoutMs": 20_000 });
+    assert_eq!(ask(&mut client, "agent.wait", wait).await["status"], "ok");
+
+    let again = ask(&mut client, "sessions.create", params.clone()).await;
+    let of_another_client = ask(&mut other, "sessions.create", params).await;
+
+    for name in ["key", "sessionId", "runId", "runStarted"] {
+        assert_eq!(again[name], made[name], "{name}");
+    }
+    assert_eq!(again["entry"]["category"], "Work");
+    let history = ask(&mut client, "chat.history", json!({ "sessionKey": made["key"] })).await;
+    assert_eq!(history["totalMessages"], 2, "one message and one answer");
+    assert_ne!(of_another_client["key"], made["key"]);
+    assert_ne!(of_another_client["runId"], made["runId"]);
 }
 
 #[tokio::test]
@@ -68,10 +94,13 @@ async fn what_would_widen_a_new_session_is_refused_by_name() {
         (json!({ "cwd": "/etc" }), "at /cwd:"),
         (json!({ "execNode": "n" }), "at /execNode:"),
         (json!({ "permissionMode": "full" }), "at /permissionMode:"),
-        (json!({ "toolOverrides": {} }), "at /permissionMode:"),
+        (json!({ "toolOverrides": { "mcpServers": {} } }), "at /toolOverrides:"),
         (json!({ "spawnDepth": 1 }), "at /spawnDepth:"),
         (json!({ "worktree": true }), "at /worktree:"),
         (json!({ "incognito": true }), "at /incognito:"),
+        (json!({ "label": "x".repeat(513) }), "at /label: is too long"),
+        (json!({ "thinkingLevel": "x".repeat(257) }), "at /thinkingLevel: is too long"),
+        (json!({ "fastMode": 1 }), "at /fastMode: must be true, false or \"auto\""),
         (json!({ "model": "test/other" }), "not authorized"),
         (json!({ "agentId": "other" }), "unknown agent id"),
         (json!({ "key": "agent:other:x" }), "unknown agent id"),

@@ -195,21 +195,35 @@ async fn a_writer_names_and_archives_but_sets_nothing_of_the_owners() {
 }
 
 #[tokio::test]
-async fn a_writer_deletes_a_session_only_once_it_is_archived() {
+async fn a_writer_deletes_nothing_not_even_what_it_archived() {
     let world = World::with_desktop().await;
     let mut writer = world.let_in(1, &["operator.write"]).await;
-    writer.request("sessions.patch", json!({ "key": KEY, "label": "x" })).await.unwrap();
-    let archived_only = json!({ "key": KEY, "archivedOnly": true });
+    writer.request("sessions.patch", json!({ "key": KEY, "archived": true })).await.unwrap();
 
-    for params in [json!({ "key": KEY }), json!({ "key": KEY, "archivedOnly": false })] {
+    for params in [json!({ "key": KEY }), json!({ "key": KEY, "archivedOnly": true })] {
         let error = refused(writer.request("sessions.delete", params).await);
         assert_eq!(error["details"]["missingScope"], "operator.admin", "{error}");
     }
-    let error = refused(writer.request("sessions.delete", archived_only.clone()).await);
+    assert!(writer.request("sessions.describe", json!({ "key": KEY })).await.unwrap()["session"].is_object());
+}
+
+#[tokio::test]
+async fn an_owner_that_asks_for_less_deletes_what_is_archived() {
+    let world = World::with_desktop().await;
+    drop(world.let_in(1, &["operator.admin"]).await);
+    let mut client = world.connect(&world.device(1, &["operator.write"])).await.unwrap();
+    client.request("sessions.patch", json!({ "key": KEY, "label": "x" })).await.unwrap();
+    let archived_only = json!({ "key": KEY, "archivedOnly": true });
+
+    for params in [json!({ "key": KEY }), json!({ "key": KEY, "archivedOnly": false })] {
+        let error = refused(client.request("sessions.delete", params).await);
+        assert_eq!(error["details"]["missingScope"], "operator.admin", "{error}");
+    }
+    let error = refused(client.request("sessions.delete", archived_only.clone()).await);
     assert!(message(&error).contains("it is not archived"), "{error}");
 
-    writer.request("sessions.patch", json!({ "key": KEY, "archived": true })).await.unwrap();
-    assert_eq!(writer.request("sessions.delete", archived_only).await.unwrap()["deleted"], true);
+    client.request("sessions.patch", json!({ "key": KEY, "archived": true })).await.unwrap();
+    assert_eq!(client.request("sessions.delete", archived_only).await.unwrap()["deleted"], true);
 }
 
 #[tokio::test]

@@ -241,7 +241,7 @@ async fn it_gives_up_after_five_restarts_in_a_minute_until_a_person_asks() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_taken_port_fails_at_once_names_its_owner_and_offers_another() {
-    // Nobody gets the ports beside it by chance: they lie below those that the system gives to whoever asks for any.
+    // Nobody gets the ports beside it by chance: they lie below those that the system gives out itself.
     let ports = 20_000 + u16::try_from(std::process::id() % 12_000).expect("it is small")..32_000;
     let taken = ports.into_iter().find_map(|port| StdTcpListener::bind(("127.0.0.1", port)).ok());
     let taken = taken.expect("a port");

@@ -4,88 +4,93 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::field::{Change, Ignored, Refused, ServedAgent, reasons as because};
-use crate::ids::{AgentId, SessionKey};
+use crate::ids::{AgentId, RunId, SessionKey};
 use crate::scope::Scope;
 use crate::time::UnixMillis;
 
-params! {
+objects! {
     /// `sessions.list`.
     #[derive(Default)]
     SessionsList {
-        #[serde(default)] limit: Option<u32>,
-        #[serde(default)] offset: Option<u32>,
-        #[serde(default)] active_minutes: Option<u32>,
-        #[serde(default)] include_global: Option<bool>,
-        #[serde(default)] include_unknown: Option<bool>,
-        #[serde(default)] include_derived_titles: Option<bool>,
-        #[serde(default)] include_last_message: Option<bool>,
-        #[serde(default)] label: Option<String>,
-        #[serde(default)] spawned_by: Option<SessionKey>,
-        #[serde(default)] agent_id: Option<AgentId>,
-        #[serde(default)] search: Option<String>,
-        #[serde(default)] archived: Option<ArchivedFilter>,
-        #[serde(default)] sort_by: Option<Ignored<because::NewestChangeFirst>>,
-        #[serde(default)] require_last_interaction: Option<bool>,
-        #[serde(default)] board_face: Option<BoardFace>,
-        #[serde(default)] creator_id: Option<String>,
-        #[serde(default)] owner_id: Option<String>,
-        #[serde(default)] involving_profile_id: Option<String>,
-        #[serde(default)] involving_me: Option<Ignored<because::NoProfiles>>,
-        #[serde(default)] owner_first: Option<Ignored<because::NoProfiles>>,
-        #[serde(default)] include_people: Option<Ignored<because::NoProfiles>>,
-        #[serde(default)] configured_agents_only: Option<Ignored<because::OneAgent>>,
+        limit: Option<u32>,
+        offset: Option<u32>,
+        active_minutes: Option<u32>,
+        include_global: Option<Ignored<because::EveryKeyHasAnAgent>>,
+        include_unknown: Option<Ignored<because::EveryKeyHasAnAgent>>,
+        include_derived_titles: Option<bool>,
+        include_last_message: Option<bool>,
+        label: Option<String>,
+        spawned_by: Option<SessionKey>,
+        agent_id: Option<AgentId>,
+        search: Option<String>,
+        archived: Option<ArchivedFilter>,
+        sort_by: Option<Ignored<because::NewestChangeFirst>>,
+        require_last_interaction: Option<bool>,
+        board_face: Option<BoardFace>,
+        creator_id: Option<String>,
+        owner_id: Option<String>,
+        involving_profile_id: Option<String>,
+        involving_me: Option<Ignored<because::NoProfiles>>,
+        owner_first: Option<Ignored<because::NoProfiles>>,
+        include_people: Option<Ignored<because::NoProfiles>>,
+        configured_agents_only: Option<Ignored<because::OneAgent>>,
     }
     /// `sessions.messages.subscribe`.
     SessionsMessagesSubscribe {
         key: SessionKey,
-        #[serde(default)] agent_id: Option<ServedAgent>,
-        #[serde(default)] include_approvals: Option<bool>,
+        agent_id: Option<ServedAgent>,
+        include_approvals: Option<bool>,
     }
-    /// `sessions.describe`, `sessions.messages.unsubscribe`.
-    SessionRef {
+    /// `sessions.messages.unsubscribe`.
+    SessionsMessagesUnsubscribe {
         key: SessionKey,
-        #[serde(default)] include_derived_titles: Option<bool>,
-        #[serde(default)] include_last_message: Option<bool>,
-        #[serde(default)] agent_id: Option<AgentId>,
+        agent_id: Option<ServedAgent>,
+    }
+    /// `sessions.describe`.
+    SessionsDescribe {
+        key: SessionKey,
+        include_derived_titles: Option<bool>,
+        include_last_message: Option<bool>,
+        agent_id: Option<ServedAgent>,
     }
     /// `sessions.preview`.
     SessionsPreview {
         keys: Vec<SessionKey>,
-        #[serde(default)] limit: Option<u32>,
-        #[serde(default)] max_chars: Option<u32>,
+        limit: Option<u32>,
+        max_chars: Option<u32>,
     }
     /// `sessions.reset`.
     SessionsReset {
         key: SessionKey,
-        #[serde(default)] agent_id: Option<ServedAgent>,
-        #[serde(default)] reason: Option<Ignored<because::EmptyEitherWay>>,
+        agent_id: Option<ServedAgent>,
+        reason: Option<Ignored<because::EmptyEitherWay>>,
     }
     /// `sessions.delete`.
     SessionsDelete {
         key: SessionKey,
-        #[serde(default)] agent_id: Option<ServedAgent>,
-        #[serde(default)] delete_transcript: Option<bool>,
+        agent_id: Option<ServedAgent>,
+        delete_transcript: Option<bool>,
         /// The session's id must be this one.
-        #[serde(default)] expected_session_id: Option<String>,
+        expected_session_id: Option<String>,
         /// Its last change must be of this time.
-        #[serde(default)] expected_session_updated_at: Option<UnixMillis>,
+        expected_session_updated_at: Option<UnixMillis>,
         /// It must be archived.
-        #[serde(default)] archived_only: Option<bool>,
-        #[serde(default)] expected_lifecycle_revision: Option<Refused<because::NoRevisions>>,
-        #[serde(default)] emit_lifecycle_hooks: Option<Ignored<because::NoHooks>>,
+        archived_only: Option<bool>,
+        expected_lifecycle_revision: Option<Refused<because::NoRevisions>>,
+        emit_lifecycle_hooks: Option<Ignored<because::NoHooks>>,
     }
     /// `sessions.patch`; `null` clears.
     SessionsPatch {
         key: SessionKey,
-        #[serde(default)] agent_id: Option<ServedAgent>,
+        agent_id: Option<ServedAgent>,
         /// The session must be there, and have this id.
-        #[serde(default)] expected_session_id: Option<String>,
+        expected_session_id: Option<String>,
         #[serde(default, skip_serializing_if = "Change::is_absent")] label: Change<String>,
         #[serde(default, skip_serializing_if = "Change::is_absent")] category: Change<String>,
         #[serde(default, skip_serializing_if = "Change::is_absent")] icon: Change<String>,
         #[serde(default, skip_serializing_if = "Change::is_absent")] color: Change<String>,
-        #[serde(default)] archived: Option<bool>,
-        #[serde(default)] pinned: Option<bool>,
+        archived: Option<bool>,
+        pinned: Option<bool>,
         #[serde(default, skip_serializing_if = "Change::is_absent")] model: Change<String>,
         #[serde(default, skip_serializing_if = "Change::is_absent")] thinking_level: Change<String>,
         #[serde(default, skip_serializing_if = "Change::is_absent")] fast_mode: Change<FastMode>,
@@ -93,38 +98,117 @@ params! {
         #[serde(default, skip_serializing_if = "Change::is_absent")] trace_level: Change<String>,
         #[serde(default, skip_serializing_if = "Change::is_absent")] reasoning_level: Change<String>,
         #[serde(default, skip_serializing_if = "Change::is_absent")] response_usage: Change<String>,
-        #[serde(default)] group_activation: Option<Ignored<because::NoGroups>>,
-        #[serde(default)] elevated_level: Option<Refused<because::NeverElevated>>,
-        #[serde(default)] exec_host: Option<Refused<because::OwnConfinement>>,
-        #[serde(default)] exec_security: Option<Refused<because::OwnConfinement>>,
-        #[serde(default)] exec_ask: Option<Refused<because::OwnConfinement>>,
-        #[serde(default)] exec_node: Option<Refused<because::OwnConfinement>>,
-        #[serde(default)] permission_mode: Option<Refused<because::NoPermissionModes>>,
-        #[serde(default)] tool_overrides: Option<Refused<because::NoToolOverrides>>,
-        #[serde(default)] send_policy: Option<Refused<because::NoSendPolicy>>,
-        #[serde(default)] queue_mode: Option<Refused<because::TurnsWait>>,
-        #[serde(default)] context_window: Option<Refused<because::ModelsOwnWindow>>,
-        #[serde(default)] unread: Option<Refused<because::NoReadMarks>>,
-        #[serde(default)] expected_marked_unread_at: Option<Refused<because::NoReadMarks>>,
-        #[serde(default)] status_note: Option<Refused<because::NoStatusNotes>>,
-        #[serde(default)] attention: Option<Refused<because::NoStatusNotes>>,
-        #[serde(default)] ttl_minutes: Option<Refused<because::NoStatusNotes>>,
-        #[serde(default)] board_face: Option<Refused<because::ChatsOnly>>,
-        #[serde(default)] completion_owner_session_key: Option<Refused<because::LineageIsAFact>>,
-        #[serde(default)] inherited_tool_policy_version: Option<Refused<because::LineageIsAFact>>,
-        #[serde(default)] inherited_tool_allow: Option<Refused<because::LineageIsAFact>>,
-        #[serde(default)] inherited_tool_deny: Option<Refused<because::LineageIsAFact>>,
-        #[serde(default)] expected_lifecycle_revision: Option<Refused<because::NoRevisions>>,
-        #[serde(default)] expected_permission_mode: Option<Refused<because::NoPermissionModes>>,
-        #[serde(default)] expected_tool_overrides: Option<Refused<because::NoToolOverrides>>,
+        group_activation: Option<Ignored<because::NoGroups>>,
+        elevated_level: Option<Refused<because::NeverElevated>>,
+        exec_host: Option<Refused<because::OwnConfinement>>,
+        exec_security: Option<Refused<because::OwnConfinement>>,
+        exec_ask: Option<Refused<because::OwnConfinement>>,
+        exec_node: Option<Refused<because::OwnConfinement>>,
+        permission_mode: Option<Refused<because::NoPermissionModes>>,
+        tool_overrides: Option<Refused<because::NoToolOverrides>>,
+        send_policy: Option<Refused<because::NoSendPolicy>>,
+        queue_mode: Option<Refused<because::TurnsWait>>,
+        context_window: Option<Refused<because::ModelsOwnWindow>>,
+        unread: Option<Refused<because::NoReadMarks>>,
+        expected_marked_unread_at: Option<Refused<because::NoReadMarks>>,
+        status_note: Option<Refused<because::NoStatusNotes>>,
+        attention: Option<Refused<because::NoStatusNotes>>,
+        ttl_minutes: Option<Refused<because::NoStatusNotes>>,
+        board_face: Option<Refused<because::ChatsOnly>>,
+        completion_owner_session_key: Option<Refused<because::LineageIsAFact>>,
+        inherited_tool_policy_version: Option<Refused<because::LineageIsAFact>>,
+        inherited_tool_allow: Option<Refused<because::LineageIsAFact>>,
+        inherited_tool_deny: Option<Refused<because::LineageIsAFact>>,
+        expected_lifecycle_revision: Option<Refused<because::NoRevisions>>,
+        expected_permission_mode: Option<Refused<because::NoPermissionModes>>,
+        expected_tool_overrides: Option<Refused<because::NoToolOverrides>>,
     }
-}
-
-impl SessionsDelete {
-    /// The scope that this request needs, as in OpenClaw 2026.9.6, whose command line asks for no other.
-    #[must_use]
-    pub fn scope(&self) -> Scope {
-        if self.archived_only == Some(true) { Scope::Write } else { Scope::Admin }
+    /// `sessions.create`.
+    SessionsCreate {
+        /// Without one, the session is one of its own.
+        key: Option<SessionKey>,
+        /// With the same one again, a client gets the same session and the same first turn.
+        idempotency_key: Option<String>,
+        agent_id: Option<ServedAgent>,
+        label: Option<String>,
+        /// Taken where there is no label.
+        display_name: Option<String>,
+        category: Option<String>,
+        model: Option<String>,
+        thinking_level: Option<String>,
+        fast_mode: Option<FastMode>,
+        parent_session_key: Option<SessionKey>,
+        /// The first message.
+        message: Option<String>,
+        /// Taken where there is no message.
+        task: Option<String>,
+        timeout_ms: Option<u64>,
+        mentions: Option<Ignored<because::TextHasIt>>,
+        title_source: Option<Ignored<because::NoMadeTitles>>,
+        visibility: Option<Ignored<because::NoProfiles>>,
+        emit_command_hooks: Option<Ignored<because::NoHooks>>,
+        succeeds_parent: Option<Ignored<because::NoHooks>>,
+        attachments: Option<Refused<because::TextOnly>>,
+        agent_runtime: Option<Refused<because::OwnRuntime>>,
+        context_window: Option<Refused<because::ModelsOwnWindow>>,
+        permission_mode: Option<Refused<because::NoPermissionModes>>,
+        tool_overrides: Option<Refused<because::NoToolOverrides>>,
+        incognito: Option<Refused<because::AlwaysStored>>,
+        catalog_id: Option<Refused<because::NoCatalogs>>,
+        spawn_depth: Option<Refused<because::LineageIsAFact>>,
+        fork: Option<Refused<because::NoForks>>,
+        fork_from: Option<Refused<because::NoForks>>,
+        project_id: Option<Refused<because::NoProjects>>,
+        project_git_url: Option<Refused<because::NoProjects>>,
+        worktree: Option<Refused<because::OneWorkspace>>,
+        worktree_base_ref: Option<Refused<because::OneWorkspace>>,
+        worktree_name: Option<Refused<because::OneWorkspace>>,
+        worktree_source: Option<Refused<because::OneWorkspace>>,
+        cwd: Option<Refused<because::OneWorkspace>>,
+        exec_node: Option<Refused<because::OwnConfinement>>,
+    }
+    /// `sessions.get`; one of the two names the session.
+    SessionsGet {
+        key: Option<SessionKey>,
+        session_key: Option<SessionKey>,
+        agent_id: Option<ServedAgent>,
+        limit: Option<u32>,
+    }
+    /// The session of a page's address.
+    SessionReference {
+        key: SessionKey,
+        slug: Option<Ignored<because::KeyIsUnique>>,
+    }
+    /// `sessions.resolve`: exactly one of key, session id, label, short id and reference.
+    #[derive(Default)]
+    SessionsResolve {
+        key: Option<SessionKey>,
+        session_id: Option<String>,
+        label: Option<String>,
+        short_id: Option<String>,
+        reference: Option<SessionReference>,
+        slug_hint: Option<Ignored<because::AllThatFit>>,
+        agent_id: Option<AgentId>,
+        spawned_by: Option<SessionKey>,
+        include_global: Option<Ignored<because::EveryKeyHasAnAgent>>,
+        include_unknown: Option<Ignored<because::EveryKeyHasAnAgent>>,
+        allow_missing: Option<bool>,
+    }
+    /// `sessions.abort`: a session, or a run of any.
+    SessionsAbort {
+        key: Option<SessionKey>,
+        run_id: Option<RunId>,
+        agent_id: Option<ServedAgent>,
+        clear_queued: Option<bool>,
+    }
+    /// `progressCard.get`, `sessions.branches.list`, `sessions.companion.state`.
+    OfSession {
+        session_key: Ignored<because::NoSessionHasAny>,
+        agent_id: Option<ServedAgent>,
+    }
+    /// `sessions.observer.visibility`.
+    ObserverVisibility {
+        visible: Ignored<because::NoObserver>,
     }
 }
 
@@ -141,7 +225,7 @@ impl SessionsPatch {
 
 /// Which sessions `sessions.list` lists: `true` for archived ones only, and `"all"` for archived ones, too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "must be true, false or \"all\"")]
 #[allow(missing_docs, reason = "the names are the protocol's")]
 pub enum ArchivedFilter {
     Archived(bool),
@@ -178,7 +262,7 @@ pub enum BoardFace {
 
 /// Whether a model works faster for more money; `auto` leaves it to the gateway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "must be true, false or \"auto\"")]
 #[allow(missing_docs, reason = "the names are the protocol's")]
 pub enum FastMode {
     Chosen(bool),

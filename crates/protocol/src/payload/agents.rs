@@ -1,6 +1,6 @@
 //! The agent, its tools and its models.
 
-payload! {
+objects! {
     /// `agent.identity.get`.
     AgentIdentityResult {
         agent_id: String,

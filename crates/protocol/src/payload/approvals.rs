@@ -28,7 +28,7 @@ pub enum FileAction {
     Edit,
 }
 
-payload! {
+objects! {
     /// A file outside the workspace, or a trigger file in it. The texts are whole.
     ApprovalFile {
         action: FileAction,

@@ -56,7 +56,7 @@ pub enum ChatStartupResult {
     Unresolved(ChatStartupUnresolved),
 }
 
-payload! {
+objects! {
     /// Where a message stands in its transcript.
     MessagePosition {
         id: String,
@@ -165,7 +165,7 @@ payload! {
         /// `not_found` or `oversized`.
         unavailable_reason: Option<String>,
     }
-    /// The answer to a cursor: none is known, so the transcript is to be read anew.
+    /// The answer to a cursor: none is known, so the client reads the transcript again.
     ChatHistoryReset {
         kind: Reset,
     }

@@ -16,12 +16,12 @@ pub enum ApprovedSubject {
     Program(ApprovedProgram),
 }
 
-payload! {
+objects! {
     /// A program that was approved: it has a name in the place of a device id.
     ApprovedProgram {
         device_id: String,
     }
-    /// A waiting request. The second half is told to the person's own surfaces only.
+    /// A waiting request. Only the person's own surfaces get the second half.
     PendingDevice {
         request_id: String,
         /// The device's id, or a name for the program.

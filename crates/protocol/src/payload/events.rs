@@ -20,7 +20,7 @@ pub enum ChatState {
     Error,
 }
 
-payload! {
+objects! {
     /// `connect.challenge`.
     ConnectChallengeEvent {
         nonce: String,

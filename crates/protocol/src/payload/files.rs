@@ -31,7 +31,7 @@ pub enum SetAsideKind {
     Other,
 }
 
-payload! {
+objects! {
     /// A command that ran when a file was set aside.
     SetAsideCommand {
         session_key: String,

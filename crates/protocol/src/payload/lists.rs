@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::{AgentId, RunId, SessionKey, UnixMillis};
 
-payload! {
+objects! {
     /// The argument of a chat command.
     CommandArgument {
         name: String,

@@ -27,7 +27,7 @@ pub enum SessionsResolveResult {
     Unresolved(SessionsUnresolved),
 }
 
-payload! {
+objects! {
     /// A session as lists and `sessions.changed` show it.
     SessionEntry {
         key: SessionKey,

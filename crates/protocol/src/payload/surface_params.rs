@@ -67,7 +67,7 @@ impl std::fmt::Debug for SecretParam {
     }
 }
 
-payload! {
+objects! {
     /// `tidegate.token.revoke`, `tidegate.devices.show`, `tidegate.devices.revoke`,
     /// `tidegate.devices.block`, `tidegate.devices.unblock`, `tidegate.files.show`,
     /// `tidegate.files.discard`: one thing by its id.

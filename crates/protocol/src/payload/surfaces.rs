@@ -54,7 +54,7 @@ pub enum ShownEntry {
     Block(BlockedEntry),
 }
 
-payload! {
+objects! {
     /// A state with words for it.
     Condition {
         state: String,

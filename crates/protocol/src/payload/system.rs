@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::{SessionKey, UnixMillis};
 
-payload! {
+objects! {
     /// Sessions in a health snapshot.
     HealthSessions {
         path: String,
@@ -31,7 +31,7 @@ payload! {
         heartbeat: HeartbeatStatus,
         sessions: HealthSessions,
     }
-    /// `health`, and the event of the same name. Numbers are told to whoever may read.
+    /// `health`, and the event of the same name. Only a session with `operator.read` gets the numbers.
     HealthResult {
         ok: bool,
         ts: UnixMillis,

@@ -10,8 +10,8 @@ use crate::{Store, StoreError, sql};
 
 impl Store {
     /// Makes a run that has ended already, with its message and answer at the end of the session's
-    /// transcript, in one transaction. Its id is the idempotency key. What waits in the session's
-    /// inbox stays there, and what the session's other runs do stays its state.
+    /// transcript, in one transaction. Its id is the idempotency key. The session's inbox stays as
+    /// it is, and what the session's other runs do stays its state.
     ///
     /// # Errors
     /// As for [`Store::begin_run`].

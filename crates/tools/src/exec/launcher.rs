@@ -234,7 +234,7 @@ impl Supervised {
                 tracing::debug!(process, ?applied, "a command was started");
                 #[cfg(target_os = "linux")]
                 if let Applied::Sandbox { .. } = applied {
-                    self.first_process = FirstProcess::of(process);
+                    self.first_process = self.child.id().and_then(|id| FirstProcess::of(id, process));
                 }
                 self.started = Some((process, applied));
             }

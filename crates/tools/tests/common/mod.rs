@@ -30,8 +30,8 @@ pub(crate) const SECRET: &str = "a secret outside the workspace";
 /// How long a condition may take to come true.
 pub(crate) const DEADLINE: Duration = Duration::from_mins(1);
 
-/// A port that nobody uses. It lies below those that the system gives to whoever asks for any, so that nobody gets it
-/// before it is used.
+/// A port that nobody uses. It lies below those that the system gives to a program that asks for any, so that
+/// nobody gets it before it is used.
 pub(crate) fn free_port() -> u16 {
     loop {
         let number = RandomState::new().build_hasher().finish();
