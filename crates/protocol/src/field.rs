@@ -305,7 +305,6 @@ pub mod reasons {
         SeenByTheGateway = "the gateway itself knows who is connected";
         NoGroups = "there are no group chats";
         EmptyEitherWay = "the new transcript is empty either way";
-        NeverAlways = "a command is only ever allowed once";
         OnlyDeciders = "requests only go to clients that may decide, and to the person";
         ShownAsSent = "the command is shown as it was sent";
         OfTheClient = "the command is the client's own, and of no run here";

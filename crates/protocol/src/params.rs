@@ -1,6 +1,9 @@
 //! The parameters of methods (protocol sections 11 and 15). Those of turns, of sessions and of lists are in
 //! modules of their own, and those of the person's own surfaces in [`crate::payload::surface_params`].
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use crate::device::DeviceId;
 use crate::field::{Ignored, Refused, reasons as because};
 use crate::ids::SessionKey;
@@ -72,7 +75,8 @@ objects! {
         warning_text: Option<Refused<because::NoWarnings>>,
         approval_reviewer_device_ids: Option<Refused<because::ScopesDecide>>,
         require_delivery_route: Option<Refused<because::NoChannels>>,
-        unavailable_decisions: Option<Ignored<because::NeverAlways>>,
+        /// What is not to be offered.
+        unavailable_decisions: Option<Vec<NeverOffered>>,
         suppress_delivery: Option<Ignored<because::OnlyDeciders>>,
         deliver_to_approval_clients_only: Option<Ignored<because::OnlyDeciders>>,
         command_spans: Option<Ignored<because::ShownAsSent>>,
@@ -124,4 +128,13 @@ impl ExecApprovalResolve {
     pub fn new(id: String, decision: String) -> Self {
         Self { id, decision, reviewer: None, grant_expires_in_days: None }
     }
+}
+
+/// A decision that is never offered, so that a request may say that it is not. Without "allow once" or
+/// "deny", a person could not decide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[allow(missing_docs, reason = "the names are the protocol's")]
+pub enum NeverOffered {
+    AllowAlways,
 }

@@ -69,3 +69,15 @@ fn what_would_change_who_decides_is_refused() {
         assert!(read::<ExecApprovalRequest>(&params).is_err(), "{params}");
     }
 }
+
+#[test]
+fn a_request_cannot_take_away_what_a_person_decides() {
+    let ask = |unavailable: &str| {
+        read::<ExecApprovalRequest>(&format!(r#"{{"command":"ls","unavailableDecisions":{unavailable}}}"#))
+    };
+    assert!(ask(r#"["allow-always"]"#).is_ok());
+    for unavailable in [r#"["allow-once"]"#, r#"["allow-always","deny"]"#, r#""allow-always""#] {
+        let error = ask(unavailable).expect_err(unavailable);
+        assert!(error.contains("unavailableDecisions"), "{unavailable}: {error}");
+    }
+}
