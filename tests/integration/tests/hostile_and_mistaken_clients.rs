@@ -146,7 +146,7 @@ async fn a_read_only_grant_reads_and_is_told_which_scope_is_missing() {
         (&error["code"], &error["details"]["missingScope"]),
         (&json!("FORBIDDEN"), &json!("operator.write"))
     );
-    let error = refused(client.request("sessions.delete", json!({ "key": "agent:main:x" })).await);
+    let error = refused(client.request("sessions.reset", json!({ "key": "agent:main:x" })).await);
     assert_eq!(error["details"]["missingScope"], "operator.admin");
     let error = refused(client.request("device.pair.list", json!({})).await);
     assert_eq!(error["details"]["missingScope"], "operator.pairing");
