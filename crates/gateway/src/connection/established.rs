@@ -1,5 +1,6 @@
 //! A connection that was let in: requests and events until it ends.
 
+use std::pin::Pin;
 use std::sync::Arc;
 
 use tidegate_protocol::frame::{RequestFrame, id_of_broken_frame};
@@ -37,6 +38,9 @@ impl<T: Transport> Established<T> {
     pub(super) async fn serve(mut self) {
         self.transport.set_limit(max_payload(&self.peer.session));
         let outstanding = Arc::new(Semaphore::new(limits::MAX_OUTSTANDING));
+        // Events go out, and the end is noticed, while a request is answered; the request after it waits.
+        let mut answering: Option<Answering> = None;
+        let mut next: Option<String> = None;
         let close = loop {
             tokio::select! {
                 biased;
@@ -59,15 +63,39 @@ impl<T: Transport> Established<T> {
                         break CloseFrame::new(CloseCode::Normal, "");
                     }
                 }
-                received = self.transport.receive() => match received {
-                    Received::Text(text) => self.peer.request(&text, &outstanding).await,
+                () = finished(&mut answering) => {
+                    answering = next.take().and_then(|text| self.peer.request(&text, &outstanding));
+                }
+                received = self.transport.receive(), if next.is_none() => match received {
+                    Received::Text(text) if answering.is_some() => next = Some(text),
+                    Received::Text(text) => answering = self.peer.request(&text, &outstanding),
                     Received::Refused(close) => break close,
                     Received::Closed => break CloseFrame::new(CloseCode::Normal, ""),
                 },
             }
         };
+        if let Some(Answering { answer, power }) = answering
+            && power != Power::Look
+        {
+            // What was begun is done, whether or not anybody hears of it.
+            self.peer.gateway.inner().waiting.spawn(answer);
+        }
         drop(self.peer);
         self.transport.close(close).await;
+    }
+}
+
+/// The answer to a request, for which the next request waits.
+struct Answering {
+    answer: Pin<Box<dyn Future<Output = ()> + Send>>,
+    power: Power,
+}
+
+/// Waits until an answer is sent; without one, forever.
+async fn finished(answering: &mut Option<Answering>) {
+    match answering {
+        Some(answering) => answering.answer.as_mut().await,
+        None => std::future::pending().await,
     }
 }
 
@@ -83,7 +111,8 @@ impl Drop for Peered {
 }
 
 impl Peered {
-    async fn request(&self, text: &str, outstanding: &Arc<Semaphore>) {
+    /// Begins to answer a request. The answer, where the next request waits for it.
+    fn request(&self, text: &str, outstanding: &Arc<Semaphore>) -> Option<Answering> {
         let request = match RequestFrame::parse(text) {
             Ok(request) => request,
             Err(error) => {
@@ -93,7 +122,7 @@ impl Peered {
             }
         };
         if self.outbox.is_revoked() {
-            return;
+            return None;
         }
         let (method, is_wish) = match self.authorize(&request) {
             Ok(authorized) => authorized,
@@ -118,9 +147,10 @@ impl Peered {
             true => caller.error(&instead_of(&caller.gateway, method, &request).await),
             false => dispatch::call(caller, method, &request).await,
         };
+        let power = method.power();
         if method.concurrency() == Concurrency::Beside {
             self.gateway.inner().waiting.spawn(async move {
-                let reply = match method.power() {
+                let reply = match power {
                     // Who only looks is gone with the connection, however long there was to wait.
                     Power::Look => caller.outbox.until_revoked(call(&caller)).await,
                     _ => Some(call(&caller).await),
@@ -130,12 +160,16 @@ impl Peered {
                 }
                 drop(permit);
             });
-        } else {
+            return None;
+        }
+        let answer = Box::pin(async move {
             let reply = call(&caller).await;
             caller.answer(reply);
             // Who took their own rights away has heard it now.
-            self.outbox.answered();
-        }
+            caller.outbox.answered();
+            drop(permit);
+        });
+        Some(Answering { answer, power })
     }
 
     /// The method of a request, if the session may call it, and whether it only opens the dialog that does
@@ -155,7 +189,8 @@ impl Peered {
         }
     }
 
-    fn refuse(&self, id: &str, error: &ErrorShape) {
+    fn refuse(&self, id: &str, error: &ErrorShape) -> Option<Answering> {
         Reply::error(id, error).send(&self.outbox);
+        None
     }
 }

@@ -9,6 +9,7 @@
     reason = "a failure in a test's own helper fails the test"
 )]
 
+mod answers;
 mod attacks;
 mod chat_commands;
 mod clients;

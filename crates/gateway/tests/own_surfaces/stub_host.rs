@@ -1,7 +1,7 @@
 //! A stand-in for the process around the gateway.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, OnceLock};
 
 use serde_json::json;
 use tidegate_gateway::Host;
@@ -20,6 +20,7 @@ use tidegate_protocol::payload::surfaces::{
 use tidegate_protocol::payload::system::{ConfigGetResult, LogsTailResult};
 use tidegate_protocol::{ErrorShape, Method};
 use tidegate_trust::token::Token;
+use tokio::sync::Semaphore;
 
 use crate::support::{set_aside_file, shared_folder};
 
@@ -29,6 +30,8 @@ pub(crate) struct StubHost {
     pub(crate) called: Mutex<Vec<Method>>,
     /// Whether whoever asks for the configuration meets a defect.
     pub(crate) is_defective: AtomicBool,
+    /// The log can be read as often as there are permits, where there is one.
+    pub(crate) log: OnceLock<Semaphore>,
 }
 
 impl StubHost {
@@ -139,7 +142,13 @@ impl Host for StubHost {
     }
 
     fn log_tail(&self, _: LogsTail) -> HostAnswer<'_, LogsTailResult> {
-        self.nothing(Method::LogsTail)
+        let nothing = self.nothing(Method::LogsTail);
+        Box::pin(async {
+            if let Some(log) = self.log.get() {
+                log.acquire().await.unwrap().forget();
+            }
+            nothing.await
+        })
     }
 
     fn set_aside_files(&self) -> HostAnswer<'_, FilesListResult> {
