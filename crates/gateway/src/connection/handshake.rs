@@ -100,9 +100,16 @@ impl<T: Transport> Challenged<T> {
         }
         let origin = self.arrival.origin.clone();
         let mut attempt = Attempt::new(self.id.clone(), origin, params, &self.nonce, now::wall());
-        if self.arrival.socket.is_some() {
+        if let Some(socket) = &self.arrival.socket {
             // Once is enough: a command that starts later did not send what has been received already.
             attempt = attempt.during(commands_alive(&self.gateway).await);
+            // It is asked for while a command runs: where that costs nothing, it is told at once.
+            if let (Origin::Loopback(Peer::NotLookedUp), Some(peer)) =
+                (&self.arrival.origin, inner.peers.ancestry_at_once(socket))
+            {
+                self.arrival.origin = Origin::Loopback(peer);
+                attempt = attempt.from_origin(self.arrival.origin.clone());
+            }
         }
         let mut looked = None;
         loop {
@@ -310,11 +317,6 @@ pub(super) async fn look_up(gateway: &Gateway, socket: Option<&LocalSocket>, dep
     let inner = gateway.inner();
     let unidentified = unidentified(socket);
     let Some(socket) = socket.cloned() else { return unidentified };
-    if depth == LookUp::Ancestry
-        && let Some(known) = inner.peers.ancestry_at_once(&socket)
-    {
-        return known;
-    }
     let deadline = Instant::now() + LOOK_UP_TIME;
     let permits = match socket {
         LocalSocket::Tcp { .. } => &inner.look_ups,
