@@ -132,14 +132,15 @@ class WithTray(DesktopCase):
         self.assertFalse(item.is_checked("Start at login"))
         self.assertEqual(list(directory.glob("*")), [])
 
+        # The tray's library sets the mark at the click; the file is written after it.
         item.click("Start at login")
+        (entry,) = wait_until(lambda: list(directory.glob("*.desktop")), "the entry")
+        wait_until(lambda: "tidegate-desktop" in entry.read_text(), "the program in the entry")
         wait_until(lambda: item.is_checked("Start at login"), "the check mark")
-        (entry,) = directory.glob("*.desktop")
-        self.assertIn("tidegate-desktop", entry.read_text())
         item.click("Start at login")
 
+        wait_until(lambda: not list(directory.glob("*.desktop")), "no entry")
         wait_until(lambda: not item.is_checked("Start at login"), "no check mark")
-        self.assertEqual(list(directory.glob("*.desktop")), [])
 
     def test_without_the_tray_library_it_runs_and_says_so(self):
         with tempfile.TemporaryDirectory() as broken:
