@@ -45,6 +45,10 @@ impl<T: Transport> Established<T> {
             tokio::select! {
                 biased;
                 close = self.peer.outbox.closed() => break close,
+                // Before the queue: events without end would keep it from going on.
+                () = finished(&mut answering) => {
+                    answering = next.take().and_then(|text| self.peer.request(&text, &outstanding));
+                }
                 Some(outgoing) = self.queue.recv() => {
                     let bytes = outgoing.bytes();
                     let frame = match outgoing {
@@ -62,9 +66,6 @@ impl<T: Transport> Established<T> {
                     if sent.is_err() {
                         break CloseFrame::new(CloseCode::Normal, "");
                     }
-                }
-                () = finished(&mut answering) => {
-                    answering = next.take().and_then(|text| self.peer.request(&text, &outstanding));
                 }
                 received = self.transport.receive(), if next.is_none() => match received {
                     Received::Text(text) if answering.is_some() => next = Some(text),
