@@ -15,7 +15,6 @@ use crate::time::UnixMillis;
 /// The payload of `hello-ok`.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-#[allow(missing_docs, reason = "the names are the protocol's")]
 pub struct HelloOk {
     #[serde(rename = "type")]
     pub kind: &'static str,
@@ -29,7 +28,6 @@ pub struct HelloOk {
 
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-#[allow(missing_docs, reason = "the names are the protocol's")]
 pub struct Server {
     pub version: &'static str,
     pub boot_id: String,
@@ -38,7 +36,6 @@ pub struct Server {
 
 /// What works here.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
-#[allow(missing_docs, reason = "the names are the protocol's")]
 pub struct Features {
     pub methods: Vec<&'static str>,
     pub events: Vec<&'static str>,
@@ -65,7 +62,6 @@ impl Features {
 
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-#[allow(missing_docs, reason = "the names are the protocol's")]
 pub struct Snapshot {
     pub presence: Vec<PresenceEntry>,
     #[schemars(with = "Value")]
@@ -86,7 +82,6 @@ pub struct Snapshot {
 
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-#[allow(missing_docs, reason = "the names are the protocol's")]
 pub struct SessionDefaults {
     pub default_agent_id: &'static str,
     pub main_key: &'static str,
@@ -108,7 +103,6 @@ impl Default for SessionDefaults {
 /// How the session was let in, and as what.
 #[derive(Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-#[allow(missing_docs, reason = "the names are the protocol's")]
 pub struct Auth {
     pub method: &'static str,
     pub role: &'static str,
@@ -133,7 +127,6 @@ impl std::fmt::Debug for Auth {
 
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-#[allow(missing_docs, reason = "the names are the protocol's")]
 pub struct Policy {
     pub max_payload: usize,
     pub max_buffered_bytes: usize,
