@@ -26,6 +26,7 @@ pub struct HelloOk {
     pub policy: Policy,
 }
 
+/// The gateway that answers, this start of it, and this connection.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Server {
@@ -60,6 +61,7 @@ impl Features {
     }
 }
 
+/// The state when the connection began; events tell what changes after it.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Snapshot {
@@ -80,6 +82,7 @@ pub struct Snapshot {
     pub auth_mode: Option<&'static str>,
 }
 
+/// The session that a message goes to where a client names none.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SessionDefaults {
@@ -125,6 +128,7 @@ impl std::fmt::Debug for Auth {
     }
 }
 
+/// The limits of this connection: sizes in bytes, times in milliseconds.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Policy {
