@@ -3,10 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The client ids of protocol section 3.2.
+/// The client ids that the protocol knows; another one is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-#[allow(missing_docs, reason = "the names are the protocol's")]
 pub enum ClientId {
     WebchatUi,
     OpenclawControlUi,
@@ -27,10 +26,9 @@ pub enum ClientId {
     OpenclawProbe,
 }
 
-/// The client modes of protocol section 3.2.
+/// The client modes that the protocol knows; another one is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-#[allow(missing_docs, reason = "the names are the protocol's")]
 pub enum ClientMode {
     Webchat,
     Cli,
@@ -59,7 +57,7 @@ macro_rules! wire_name {
 wire_name!(ClientId);
 wire_name!(ClientMode);
 
-/// `connect.params.client` (protocol section 3.1).
+/// What a client says of itself in `connect`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ClientInfo {
@@ -68,14 +66,12 @@ pub struct ClientInfo {
     /// The name it wants to be called by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub display_name: Option<String>,
-    /// Its version.
     pub version: String,
     /// Its platform; part of the v3 signature.
     pub platform: String,
     /// Its device family; part of the v3 signature.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device_family: Option<String>,
-    /// Its model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model_identifier: Option<String>,
     /// How it is used.

@@ -3,7 +3,7 @@
 use crate::limits::MAX_CLOSE_REASON;
 use crate::text::truncate_bytes;
 
-/// A WebSocket close code that the gateway sends (protocol section 9).
+/// A WebSocket close code that the gateway sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u16)]
 pub enum CloseCode {
@@ -26,7 +26,6 @@ pub enum CloseCode {
 /// How the gateway closes a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CloseFrame {
-    /// The code.
     pub code: CloseCode,
     /// The reason, at most [`MAX_CLOSE_REASON`] bytes.
     pub reason: String,

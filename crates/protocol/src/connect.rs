@@ -1,4 +1,4 @@
-//! `connect`: the first request of a connection (protocol section 3.1).
+//! `connect`: the first request of a connection.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,6 @@ use crate::scope::{MAX_SCOPE_LENGTH, Scope};
 /// refused by name.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[allow(missing_docs, reason = "the names are the protocol's")]
 pub struct ConnectParams {
     pub min_protocol: u32,
     pub max_protocol: u32,
@@ -50,7 +49,6 @@ pub struct ConnectParams {
 /// `connect.params.auth`.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[allow(missing_docs, reason = "the names are the protocol's")]
 pub struct AuthParams {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
@@ -130,7 +128,7 @@ impl ConnectParams {
         self.scopes.iter().filter_map(|scope| Scope::parse(scope).ok()).collect()
     }
 
-    /// The token that the device's signature is over (protocol section 4).
+    /// The token that the device's signature is over.
     #[must_use]
     pub fn signed_token(&self) -> &str {
         let Some(auth) = &self.auth else { return "" };

@@ -1,4 +1,4 @@
-//! The parameters of methods (protocol sections 11 and 15). Those of turns, of sessions and of lists are in
+//! The parameters of methods. Those of turns, of sessions and of lists are in
 //! modules of their own, and those of the person's own surfaces in [`crate::payload::surface_params`].
 
 use schemars::JsonSchema;
@@ -17,7 +17,7 @@ pub use runs::*;
 pub use sessions::*;
 
 objects! {
-    /// No parameters.
+    /// For methods without parameters.
     #[derive(Default)]
     Empty {}
     /// `health`.
@@ -25,7 +25,7 @@ objects! {
         probe: Option<Ignored<because::NoChannelsToAsk>>,
         include_sensitive: Option<Ignored<because::NothingSensitive>>,
     }
-    /// `device.pair.approve`, `device.pair.reject`.
+    /// The request that `device.pair.approve` or `device.pair.reject` is about.
     RequestId {
         request_id: String,
     }

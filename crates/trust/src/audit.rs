@@ -7,16 +7,14 @@ pub use tidegate_protocol::audit::{AuditKind, Severity};
 /// One entry of the audit log, as the store keeps it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditEvent {
-    /// When.
     pub at: UnixMillis,
-    /// What happened.
     pub kind: AuditKind,
     /// How much it matters. Earlier versions wrote it as `weight`.
     #[serde(alias = "weight")]
     pub severity: Severity,
     /// Whom it is about: a device id, a program, a token's name.
     pub subject: String,
-    /// The line for the log, in the protocol's wording where it has one (protocol section 6.6).
+    /// The line for the log, in the protocol's wording where it has one.
     /// Everything from outside in it is cleaned and bounded.
     pub line: String,
 }

@@ -1,4 +1,4 @@
-//! Turns and runs (protocol section 15).
+//! The methods of `chat.*` and `agent.*` that start a turn or wait for a run.
 
 use std::time::Duration;
 
@@ -54,7 +54,7 @@ impl Handler for rpc::ChatSend {
 pub(crate) struct Said {
     pub(crate) run: RunId,
     pub(crate) session: SessionKey,
-    /// Cleaned.
+    /// The message, cleaned and bounded.
     pub(crate) message: String,
     pub(crate) timeout: Option<Duration>,
 }

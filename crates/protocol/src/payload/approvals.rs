@@ -1,4 +1,4 @@
-//! Commands that wait for a decision (protocol section 15).
+//! Commands that wait for a decision.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +21,6 @@ pub enum ApprovalDecision {
 /// What would be done with a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-#[allow(missing_docs, reason = "the names are the tools'")]
 pub enum FileAction {
     Read,
     Write,

@@ -1,4 +1,4 @@
-//! Devices (protocol section 10).
+//! What the methods of `device.*` answer with.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,6 @@ use crate::{DeviceId, PublicKey, Scope, UnixMillis};
 /// What was approved.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
-#[allow(missing_docs, reason = "the types say what they are")]
 pub enum ApprovedSubject {
     Device(Box<PairedDevice>),
     Program(ApprovedProgram),
