@@ -140,18 +140,34 @@ pub fn tool_result(call: &ToolCall, text: &str, is_error: bool, author: Author, 
     body
 }
 
+/// Stands between two messages of a person where the first has no answer: many models read messages
+/// that follow each other as one.
+const NO_ANSWER: &str = "(No answer was given to this message.)";
+
 /// What a model reads of a transcript: entries in order, each tool call followed by exactly one
 /// result, text of tools framed as untrusted. A call without a result gets one that says that its
 /// outcome is unknown; a result without a call is left out, as are chat commands, their answers and
-/// entries of other kinds.
+/// entries of other kinds. A message that has no answer is followed by [`NO_ANSWER`], or left out when
+/// the next one says the same: the person tried again.
 #[must_use]
 pub fn conversation(entries: &[TranscriptEntry]) -> Vec<Message> {
     let entries: Vec<&TranscriptEntry> = entries.iter().filter(|entry| !is_of_command(&entry.body)).collect();
     let mut messages = Vec::with_capacity(entries.len());
+    let mut has_answer = true;
     for (index, entry) in entries.iter().enumerate() {
         let body = &entry.body;
         match body["role"].as_str() {
-            Some("user") => messages.push(Message::User(text_of(body))),
+            Some("user") => {
+                let said = Message::User(text_of(body));
+                if !has_answer && messages.last() == Some(&said) {
+                    continue;
+                }
+                if !has_answer {
+                    messages.push(Message::Assistant { text: NO_ANSWER.to_owned(), calls: Vec::new() });
+                }
+                messages.push(said);
+                has_answer = false;
+            }
             Some("runtime") => messages.push(Message::Runtime(text_of(body))),
             Some("assistant") => {
                 let (text, calls) = (text_of(body), calls_of(body));
@@ -169,6 +185,7 @@ pub fn conversation(entries: &[TranscriptEntry]) -> Vec<Message> {
                     .collect();
                 messages.push(Message::Assistant { text, calls });
                 messages.extend(answers);
+                has_answer = true;
             }
             _ => {}
         }
@@ -285,6 +302,40 @@ mod tests {
             "stopReason": "toolUse", "timestamp": 5,
         });
         assert_eq!(assistant("hi", &[call("1")]), expected);
+    }
+
+    /// A model that failed before it said anything.
+    fn failed() -> Value {
+        let mut body = assistant("", &[]);
+        body["errorMessage"] = json!("the model server answered 500");
+        body
+    }
+
+    #[test]
+    fn messages_without_an_answer_stay_apart() {
+        let said = |text: &str| user_message(text, UnixMillis(0));
+        let bodies = vec![said("first"), failed(), said("second"), said("third")];
+
+        let user = |text: &str| Message::User(text.to_owned());
+        let none = || Message::Assistant { text: NO_ANSWER.to_owned(), calls: vec![] };
+        let expected = vec![user("first"), none(), user("second"), none(), user("third")];
+        assert_eq!(conversation(&entries(bodies)), expected);
+    }
+
+    #[test]
+    fn a_message_that_was_tried_again_is_read_once() {
+        let said = || user_message("what is the time?", UnixMillis(0));
+        let bodies = vec![said(), failed(), said(), failed(), said()];
+
+        assert_eq!(conversation(&entries(bodies)), [Message::User("what is the time?".to_owned())]);
+    }
+
+    #[test]
+    fn the_same_words_after_an_answer_are_said_twice() {
+        let said = || user_message("go on", UnixMillis(0));
+        let bodies = vec![said(), assistant("done", &[]), said()];
+
+        assert_eq!(conversation(&entries(bodies)).len(), 3);
     }
 
     #[test]
