@@ -93,7 +93,7 @@ async fn entry(caller: &Caller, row: &SessionRow, with_message: bool) -> Result<
         let store = caller.gateway.inner().gatekeeper.store();
         let last = store.transcript(row.session_id.clone(), None, 1).await;
         let last = last.map_err(|error| store_error(&error))?;
-        entry.last_message_preview = last.first().map(|entry| text::one_line(&plain_text(entry), 200));
+        entry.last_message_preview = last.first().map(|entry| text::preview(&plain_text(entry), 200));
     }
     Ok(entry)
 }
@@ -141,7 +141,7 @@ impl Handler for rpc::SessionsPreview {
                 .iter()
                 .map(|entry| (role(&entry.body), plain_text(entry)))
                 .filter(|(_, text)| !text.is_empty())
-                .map(|(role, text)| PreviewItem { role, text: text::one_line(&text, max_chars) })
+                .map(|(role, text)| PreviewItem { role, text: text::preview(&text, max_chars) })
                 .collect();
             let status = if items.is_empty() { "empty" } else { "ok" };
             previews.push(SessionPreview { key, status: status.to_owned(), items });
