@@ -125,12 +125,12 @@ impl Actions {
                     Err(error) => Err(error.to_string()),
                 }
             }),
-            Effect::CopyConnectionLines => {
+            Effect::CopyConnectionLines { task } => {
                 let app = self.app.clone();
-                self.attempt(|host| async move {
+                self.answer(task, |host| async move {
                     let lines = host.connection_lines().await?;
                     surfaces::with(&app, move |surfaces| surfaces.copy(&lines));
-                    Ok(())
+                    Ok(None)
                 });
             }
             Effect::SetPaused(paused) => self.attempt(move |host| async move {
@@ -139,9 +139,13 @@ impl Actions {
             Effect::SetAutostart(is_on) => self.set_autostart(is_on),
             Effect::RestartGateway => self.host.supervised().restart(),
             Effect::StartOnPort(port) => self.host.supervised().restart_on(port),
-            Effect::OpenLogs => self.attempt(|host| async move {
-                log_viewer::open(host.log_file()).await.map_err(|error| error.to_string())
+            Effect::OpenLogs { task } => self.answer(task, |host| async move {
+                log_viewer::open(host.log_file()).await.map(|()| None).map_err(|error| error.to_string())
             }),
+            Effect::CopyLogPath => {
+                let path = self.host.log_file().display().to_string();
+                self.show(move |surfaces| surfaces.copy(&path));
+            }
             Effect::Quit => self.quit(),
             // The driver reads it, which has it at hand.
             Effect::ReadQueue => {}

@@ -84,8 +84,7 @@ mod desktop_entry {
             self.program_to_start().is_some()
         }
 
-        /// Whether it is on, once more than a glance. A file that names a program that is no longer there, because Tidegate was
-        /// moved, is corrected.
+        /// Returns whether autostart is enabled, and repairs a stale path: the program was moved.
         pub(crate) fn check(&self) -> bool {
             let Some(program) = self.program_to_start() else { return false };
             let Ok(own) = own_program() else { return true };

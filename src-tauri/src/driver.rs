@@ -87,7 +87,7 @@ pub(crate) fn run(app: &AppHandle, driver: Driver, first: Vec<Effect>) {
     let driving = tauri::async_runtime::spawn(driving);
     tauri::async_runtime::spawn(async move {
         if driving.await.is_err() {
-            tracing::error!("the desktop's logic failed");
+            tracing::error!("desktop controller panicked");
             surfaces::show_defect(&app);
         }
     });

@@ -39,7 +39,7 @@ impl Inputs {
     /// many as they like, so a click that finds no place is dropped: what it was about still waits.
     pub(crate) fn click(&self, input: Input) {
         if self.clicks.try_send(input).is_err() {
-            tracing::warn!("too many clicks in the tray or in notifications; one was not looked at");
+            tracing::warn!("UI event queue full; dropped event");
         }
     }
 

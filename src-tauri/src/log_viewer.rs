@@ -13,7 +13,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 
 /// No program opened it.
 #[derive(Debug, thiserror::Error)]
-#[error("no program could open {0}; read it with an editor of yours")]
+#[error("The log is at {0}.")]
 pub(crate) struct NotOpened(String);
 
 /// Opens a file with the system's opener.

@@ -8,8 +8,7 @@ use crate::inputs::Inputs;
 #[cfg(target_os = "linux")]
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "there is no tray icon, because the library {} is missing (Debian: apt-get install libayatana-appindicator3-1); \
-     Tidegate runs without it",
+    "There is no tray icon, because the library {} is missing (Debian: apt-get install libayatana-appindicator3-1).",
     LIBRARIES[0]
 )]
 pub(crate) struct NoTrayLibrary;
@@ -41,8 +40,7 @@ pub(crate) fn watch(inputs: &Inputs) {
     let inputs = inputs.clone();
     session_bus::connect(gtk::gio::BusType::Session, move |connection| {
         let Some(connection) = connection else {
-            let reason =
-                "there is no session bus, and so no tray; the window and `tidegate status` show Tidegate";
+            let reason = "There is no session bus, and so no tray.";
             inputs.tell(Input::TrayHost(Surface::Missing(reason.to_owned())));
             return;
         };
@@ -57,8 +55,7 @@ pub(crate) fn watch(inputs: &Inputs) {
 
 /// What a person reads when nobody shows icons.
 #[cfg(target_os = "linux")]
-const NO_HOST: &str = "the desktop shows no tray icons (on GNOME, install the AppIndicator extension); Tidegate runs \
-                       without one, and its window and `tidegate status` say how it is";
+const NO_HOST: &str = "Your desktop shows no tray icons. On GNOME, install the AppIndicator extension.";
 
 /// Tells whether the desktop shows tray icons: always on this system.
 #[cfg(not(target_os = "linux"))]

@@ -1,4 +1,4 @@
-"""What a device to which the person gave the right to let others in decides: the person hears of it."""
+"""What a device with permission to manage pairing decides: the person hears of it."""
 
 from programs_and_commands_test import AgentCase
 from desktop_case import DesktopCase
@@ -7,7 +7,7 @@ from words import ADMIN, APPROVALS, PAIRING, READ
 
 
 class Doorkeepers(DesktopCase):
-    """A device that lets others in."""
+    """A device that manages pairing."""
 
     def test_the_person_is_told_of_what_it_decides_in_words_of_ours_and_without_buttons(self):
         self.start_until_ready()
@@ -25,7 +25,7 @@ class Doorkeepers(DesktopCase):
         self.assertEqual(told.title, "Tidegate: decided without you")
         self.assertEqual(
             told.body,
-            "Someone with the right to let others in has let in 1 device or program. Look at Devices.",
+            "A client with permission to manage pairing has approved 1 device or program. Look at Devices.",
         )
         self.assertEqual(told.actions, {})
 
@@ -41,7 +41,7 @@ class Doorkeepers(DesktopCase):
         self.assertIn(ADMIN, refused.error["message"])
         # Longer than a notification is held back.
         never_within(
-            lambda: [shown for shown in self.notifications.sent if "right to let others in" in shown.body],
+            lambda: [shown for shown in self.notifications.sent if "permission to manage pairing" in shown.body],
             "it was told", 6,
         )
 
@@ -75,7 +75,7 @@ class AgentRequests(AgentCase):
     def test_the_persons_decision_in_the_dialog_is_not_notified(self):
         running = self.agent("/run true")
 
-        self.dialog("Tidegate: a command waits").press_and_close("Allow once")
+        self.dialog("Tidegate: command request").press_and_close("Allow once")
 
         running.communicate(timeout=PATIENCE)
         never_within(

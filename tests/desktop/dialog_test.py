@@ -11,8 +11,10 @@ from pathlib import Path
 
 import accessibility
 from accessibility import wait_until
+from private_desktop import SCREEN
 from waiting import PATIENCE
 
+SCREEN_HEIGHT = int(SCREEN.split("x")[1])
 # For so long after a dialog came up or changed, Approve is dead.
 ARM_AFTER = 1.5
 APPROVED = "1 Review(Approve("
@@ -234,7 +236,7 @@ class Arming(DialogTest):
 
         was_live, texts = seen[-1]
         self.assertFalse(was_live)
-        headings = {"A new device asks to be let in.", "A known device asks for more than it has."}
+        headings = {"A new device wants to pair.", "A known device asks for more than it has."}
         self.assertEqual(len(headings & set(texts)), 1, texts)
         self.wait_armed()
         self.assert_still_open()
@@ -246,7 +248,7 @@ class Arming(DialogTest):
         self.dialogs.tell("update 1 upgrade")
         texts = self.window.texts()
         self.assertIn("A known device asks for more than it has.", texts)
-        self.assertNotIn("A new device asks to be let in.", texts)
+        self.assertNotIn("A new device wants to pair.", texts)
 
     def test_a_refresh_changes_those_behind_and_the_time_left_and_leaves_it_armed(self):
         self.show("device")
@@ -303,6 +305,27 @@ class Arming(DialogTest):
         self.wait_armed()
         self.assertIn("9 min left", self.window.texts())
 
+    def test_it_stays_dead_until_the_end_was_seen(self):
+        os.environ["GDK_SCALE"] = "2"
+        self.addCleanup(os.environ.pop, "GDK_SCALE", None)
+        self.show("program")
+        self.assertIn("There is more below. Scroll to the end to go on.", self.window.texts())
+        time.sleep(2 * ARM_AFTER)
+        self.assertFalse(self.has("Approve", "sensitive"))
+        self.window.button("Approve").press()
+        self.assert_still_open()
+
+        key("Next", "Next", "Next", "Next")
+
+        self.wait_armed()
+        self.assertNotIn("There is more below. Scroll to the end to go on.", self.window.texts())
+        self.window.button("Approve").press()
+        self.assert_outcome(APPROVED)
+
+    def test_what_fits_needs_no_scrolling(self):
+        self.show("program")
+        self.wait_armed()
+
     def test_time_that_is_up_makes_it_dead_for_good(self):
         self.show_expiring_until_armed()
         wait_until(lambda: "Its time is up" in self.window.texts(), "the end of its time")
@@ -349,6 +372,15 @@ class Keyboard(DialogTest):
         self.show("device")
         self.wait_armed()
         key("a", "alt+a", "alt+r", "alt+b", "y", "F10", "Tab")
+        wait_until(lambda: self.focused() != "Later", "Tab")
+        self.assert_still_open()
+
+    def test_a_blank_of_someone_who_types_for_another_window_does_nothing(self):
+        self.show("device")
+        self.wait_armed()
+        wait_until(lambda: self.focused() == "Later", "the keyboard on Later")
+        key("a", "n", "d", "space", "t", "h", "e", "n", "Return")
+        key("Tab")
         wait_until(lambda: self.focused() != "Later", "Tab")
         self.assert_still_open()
 
@@ -399,7 +431,7 @@ class Outcomes(DialogTest):
 
     def test_a_file_is_shown_with_its_whole_content_and_allowed_once(self):
         self.show("file-write")
-        self.window.get("An agent wants to replace a file outside its workspace.")
+        self.window.get("Replace a file outside the workspace?")
         self.assertIn("/home/ada/notes/today.md", self.window.texts())
         content = self.window.get("Its new content", "text")
         self.assertTrue(content.text.endswith("about the berth.\nAsk for the tide tables.\n"), content.text)
@@ -433,11 +465,11 @@ class Outcomes(DialogTest):
 
     def test_a_level_takes_the_place_of_the_ticks_and_may_let_others_in(self):
         self.show("device")
-        pairing = self.window.get("It may let others in")
+        pairing = self.window.get("It may manage pairing")
         self.assertFalse(pairing.has("sensitive"))
-        self.window.get("Level read: look, change nothing").press()
+        self.window.get("Read only: see everything, change nothing").press()
         wait_until(lambda: pairing.has("sensitive"), "letting others in can be chosen")
-        tick = self.window.get("Reaches far. New: Let others in: approve devices and programs, up to its own rights.")
+        tick = self.window.get("Reaches far. New: Manage pairing: approve devices and programs, with at most its own permissions.")
         self.assertFalse(tick.has("sensitive"))
         pairing.press()
         self.wait_armed()
@@ -488,7 +520,7 @@ class Shown(DialogTest):
     def test_everything_that_is_asked_can_be_read(self):
         self.show("device")
         texts = self.window.texts()
-        for expected in ["A new device asks to be let in.", "It asks for full control.", "Ada's phone", "operator",
+        for expected in ["A new device wants to pair.", "It asks for full control.", "Ada's phone", "operator",
                          "the local network, 192.168.1.23", "3f7a 91c2 0be4 55d8 a6f0 1c39 7e2b 48dd", "9c41d7e2",
                          "2 min left", "Asked 2 min ago", "2 more wait"]:
             self.assertIn(expected, texts)
@@ -535,7 +567,8 @@ class Shown(DialogTest):
                      "model-problem"):
             self.show(kind)
             left, top, width, height = self.window.box()
-            self.assertTrue(width <= 720 and height <= 640, f"{kind}: {width}x{height}")
+            most = max(640, SCREEN_HEIGHT * 85 // 100)
+            self.assertTrue(width <= 720 and height <= most, f"{kind}: {width}x{height}")
             buttons = [node for node in self.window.descendants() if node.role in accessibility.BUTTONS]
             for button in buttons:
                 x, y, w, h = button.box()
@@ -556,7 +589,7 @@ class Typed(DialogTest):
         key("Return")
         wait_until(lambda: self.focused() != "Name", "Enter goes on")
         self.assert_still_open()
-        self.window.get("Level read: look at everything, change nothing.").press()
+        self.window.get("Read only: see everything, change nothing.").press()
         self.window.button("Make token").press()
         self.assert_outcome('1 NewToken { name: "my phone", level: Read, pairing: false }')
 
@@ -581,17 +614,24 @@ class Typed(DialogTest):
 
     def test_a_key_is_typed_unseen_and_enter_sends_nothing(self):
         self.show("model-key")
-        wait_until(lambda: self.focused() == "Key", "the keyboard in the entry")
-        entry = self.window.get("Key", "password text")
+        wait_until(lambda: self.focused() == "API key", "the keyboard in the entry")
+        entry = self.window.get("API key", "password text")
         xdotool("type", "sk-12345")
         self.wait_armed("Try and save")
         self.assertNotIn("1", entry.text)
         key("Return")
-        wait_until(lambda: self.focused() != "Key", "Enter goes on")
+        wait_until(lambda: self.focused() != "API key", "Enter goes on")
         self.assert_still_open()
         self.tab_to("Try and save")
         key("space")
         self.assert_outcome('1 ModelKey { id: "openrouter", base_url: "https://openrouter.example/api/v1", key: "sk-12345" }')
+
+    def test_a_server_without_a_key_can_be_tried(self):
+        self.show("model-key")
+        self.wait_armed("Try and save")
+        self.tab_to("Try and save")
+        key("space")
+        self.assert_outcome('1 ModelKey { id: "openrouter", base_url: "https://openrouter.example/api/v1", key: "" }')
 
     def test_why_a_key_was_not_taken_is_said(self):
         self.show("model-problem")

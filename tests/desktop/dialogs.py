@@ -5,9 +5,9 @@ import subprocess
 from accessibility import Atspi, GLib
 from waiting import PATIENCE, never_within, wait_until
 
-REVIEW = "Tidegate: someone asks to be let in"
-COMMAND = "Tidegate: a command waits"
-FILE = "Tidegate: a file is asked for"
+REVIEW = "Tidegate: pairing request"
+COMMAND = "Tidegate: command request"
+FILE = "Tidegate: file access request"
 NEW_TOKEN = "Tidegate: new token"
 TOKEN = "Tidegate: token"
 MESSAGE = "Tidegate"

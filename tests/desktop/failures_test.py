@@ -234,7 +234,7 @@ class NoTrayHost(DesktopCase):
         window.close()
 
         message = self.dialog(dialogs.MESSAGE)
-        message.says("Tidegate goes on running.", "no tray icons")
+        message.says("Tidegate is still running.", "no tray icons")
         message.press_and_close("Keep running")
         self.assertIsNone(self.shell.process.poll())
 
@@ -257,7 +257,7 @@ class StartsThatFail(DesktopCase):
             self.start(port=port)
             item = self.tray.wait_for_item()
             message = self.dialog(dialogs.MESSAGE)
-            message.says("Tidegate does not run.", f"Port {port} is in use", str(os.getpid()))
+            message.says("Tidegate could not start.", f"Port {port} is in use", str(os.getpid()))
             wait_until(lambda: f"Port {port} is in use" in item.status(), "the sentence in the tray")
 
         message.press_and_close("Try again")
@@ -339,7 +339,7 @@ class Panics(DesktopCase):
                 break
 
         message = self.dialog(dialogs.MESSAGE)
-        message.says("Tidegate does not run.")
+        message.says("Tidegate could not start.")
         message.press_and_close("Try again")
         item.wait_for_label("Ready on port")
 

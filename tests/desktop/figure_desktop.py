@@ -18,7 +18,7 @@ from waiting import wait_until
 from window_events import WindowEvents
 from words import READ
 
-REVIEW = "Tidegate: someone asks to be let in"
+REVIEW = "Tidegate: pairing request"
 WINDOW = "Tidegate"
 # What all programs share, instead of the token that Tidegate makes for itself.
 SHARED_TOKEN = "6b1f0c" + 58 * "e"

@@ -51,7 +51,7 @@ class HostileNames(DesktopCase):
                     self.assertLess(len(shown), 200)
                 else:
                     self.assertEqual(shown, seen)
-                self.assertEqual(dialog.title, "Tidegate: someone asks to be let in")
+                self.assertEqual(dialog.title, "Tidegate: pairing request")
                 for text in dialog.texts():
                     hidden = [c for c in text if unicodedata.category(c) in ("Cc", "Cf", "Co", "Zl", "Zp")]
                     self.assertEqual(hidden, [], f"{text!r} holds characters that cannot be seen")

@@ -33,7 +33,7 @@ class Knocking(DesktopCase):
 
         client.call("health").refused().says("pairing required")
         dialog = self.review_from_tray(item)
-        dialog.says("A new device asks to be let in.", *(SENTENCES[s] for s in (ADMIN, APPROVALS, PAIRING)))
+        dialog.says("A new device wants to pair.", *(SENTENCES[s] for s in (ADMIN, APPROVALS, PAIRING)))
         dialog.says("2026.4.1", str(client.release.node))
         self.assertTrue(client.identity()["deviceId"].startswith(self.shell.waiting()[0]["deviceId"][:8]))
         dialog.approve()
@@ -66,7 +66,7 @@ class Knocking(DesktopCase):
         code = dialog.value_of("Code")
         self.assertEqual(len(code), 8)
         ended.says(f"requestId: {code}")
-        dialog.says("A new program asks to be let in.", str(client.release.node))
+        dialog.says("A new program wants to pair.", str(client.release.node))
         self.assertIn("Once", " ".join(choice for choice in dialog.choices() if dialog.is_chosen(choice)))
         dialog.approve()
         self.assertEqual(client.payload("health")["ok"], True)

@@ -46,7 +46,7 @@ class TheWholeStory(DesktopCase):
 
         # It says all of it.
         dialog.says(*(SENTENCES[scope] for scope in asked), refused.request_id[:8], "Kitchen tablet", "linux")
-        dialog.says("A new device asks to be let in.", "It wants to let others in without asking you.")
+        dialog.says("A new device wants to pair.", "It could approve other devices without asking you.")
         fingerprint = dialog.value_of("Fingerprint")
         self.assertIn(refused.details["deviceId"][:4].lower(), fingerprint.lower().replace(" ", ""))
         self.assertIn("this computer", dialog.value_of("Comes from"))

@@ -24,7 +24,7 @@ class Programs(DesktopCase):
         self.assertEqual(refused.details["code"], "PAIRING_REQUIRED")
 
         dialog = self.review()
-        dialog.says("A new program asks to be let in.", "a tripwire", str(BINARIES / "knock"), refused.request_id[:8])
+        dialog.says("A new program wants to pair.", "a tripwire", str(BINARIES / "knock"), refused.request_id[:8])
         dialog.toggle(LEVEL_WRITE)
         dialog.approve()
 
@@ -103,9 +103,9 @@ class Commands(AgentCase):
         words = "echo one  two '%s%n <b>' && exit 7"
         running = self.agent(f"/run {words}")
 
-        item.wait_for_label("1 question of an agent waits")
+        item.wait_for_label("1 request of an agent waits")
         dialog = self.dialog(dialogs.COMMAND)
-        dialog.says("An agent wants to run a command on this computer.", words)
+        dialog.says("Run this command?", words)
         self.assertNotIn("Block", dialog.buttons())
         dialog.press_and_close("Allow once")
 
@@ -140,7 +140,7 @@ class Commands(AgentCase):
         wait_until(lambda: any(name == "sleep" for _, name in self.shell.descendants()), "the command runs")
 
         item.click("Quit")
-        question = self.dialog(dialogs.MESSAGE).says("Quit although agents are at work?")
+        question = self.dialog(dialogs.MESSAGE).says("Quit while agents are running?")
         question.press_and_close("Cancel")
         self.assertIsNone(self.shell.process.poll())
         item.click("Quit")
@@ -161,7 +161,7 @@ class FilesOutside(AgentCase):
     def test_it_is_read_only_after_the_dialog_allowed_it_and_asked_for_again(self):
         self.file.write_text("the tide turns at nine")
         reading = self.agent(f"/read {self.file}")
-        dialog = self.dialog(dialogs.FILE).says("An agent wants to read a file outside its workspace.", str(self.file))
+        dialog = self.dialog(dialogs.FILE).says("Read a file outside the workspace?", str(self.file))
         self.assertNotIn("Block", dialog.buttons())
         dialog.press_and_close("Allow once")
         self.assertIn("the tide turns at nine", reading.communicate(timeout=PATIENCE)[0])
@@ -175,7 +175,7 @@ class FilesOutside(AgentCase):
     def test_what_would_be_written_is_shown_and_then_written(self):
         writing = self.agent(f"/write {self.file} one <b>%s</b>")
         self.dialog(dialogs.FILE).says(
-            "An agent wants to make a file outside its workspace.", str(self.file), "one <b>%s</b>",
+            "Create a file outside the workspace?", str(self.file), "one <b>%s</b>",
         ).press_and_close("Allow once")
         writing.communicate(timeout=PATIENCE)
         self.assertEqual(self.file.read_text().strip(), "one <b>%s</b>")

@@ -146,7 +146,7 @@ def attention(tray):
         item.wait_for_label("Ready on port")
         device.knock(READ)
         item.wait_for_label("1 request waits")
-        close("Tidegate: someone asks to be let in")
+        close("Tidegate: pairing request")
         yield
 
 

@@ -73,6 +73,14 @@ class TheWindow(WindowCase):
         # Tray, notifications and keyring are there.
         never_within(lambda: "works without it" in self.page.text(), "a problem on a desktop without any", 1)
 
+    def test_new_chat_in_the_tray_begins_one(self):
+        self.page.wait_for_text("Overview")
+
+        self.tray.wait_for_item().click("New chat")
+
+        wait_until(lambda: "/chat/agent%3Amain%3Achat-" in self.page.url(), "the page of a chat of its own")
+        self.page.wait_for_text("What should the agent do?")
+
     def test_review_in_the_window_opens_the_dialog_and_what_was_decided_is_seen(self):
         device = self.device(displayName="Kitchen <b>tablet</b>")
         refused = device.knock(READ, WRITE)

@@ -32,18 +32,34 @@ impl From<&RecordedCall> for ToolCall {
     }
 }
 
+/// Stands between two messages of a person where the first has no answer: many models read messages
+/// that follow each other as one.
+const NO_ANSWER: &str = "(No answer was given to this message.)";
+
 /// What a model reads of a transcript: entries in order, each tool call followed by exactly one
 /// result, text of tools framed as untrusted. A call without a result gets one that says that its
 /// outcome is unknown; a result without a call is left out, as are chat commands, their answers and
-/// messages that are not known.
+/// messages that are not known. A message that has no answer is followed by one that says so, or left out
+/// when the next one says the same: the person tried again.
 #[must_use]
 pub fn conversation(entries: &[TranscriptEntry]) -> Vec<Message> {
     let entries: Vec<&TranscriptMessage> =
         entries.iter().map(|entry| &entry.message).filter(|message| !message.is_of_command()).collect();
     let mut messages = Vec::with_capacity(entries.len());
+    let mut has_answer = true;
     for (index, message) in entries.iter().enumerate() {
         match message {
-            TranscriptMessage::User { text, .. } => messages.push(Message::User(text.clone())),
+            TranscriptMessage::User { text, .. } => {
+                let said = Message::User(text.clone());
+                if !has_answer && messages.last() == Some(&said) {
+                    continue;
+                }
+                if !has_answer {
+                    messages.push(Message::Assistant { text: NO_ANSWER.to_owned(), calls: Vec::new() });
+                }
+                messages.push(said);
+                has_answer = false;
+            }
             TranscriptMessage::Runtime { text, .. } => messages.push(Message::Runtime(text.clone())),
             TranscriptMessage::Assistant { content, .. } => {
                 let text = content.text.clone();
@@ -56,6 +72,7 @@ pub fn conversation(entries: &[TranscriptEntry]) -> Vec<Message> {
                     calls.iter().map(|call| result_message(call, answers.remove(call.id.as_str()))).collect();
                 messages.push(Message::Assistant { text, calls });
                 messages.extend(results);
+                has_answer = true;
             }
             TranscriptMessage::ToolResult { .. } | TranscriptMessage::Unknown(_) => {}
         }
@@ -164,6 +181,41 @@ mod tests {
             timestamp: AT,
             author,
         }
+    }
+
+    /// A model that failed before it said anything.
+    fn failed() -> TranscriptMessage {
+        let mut message = assistant("", &[]);
+        if let TranscriptMessage::Assistant { author: AssistantAuthor::Model(answer), .. } = &mut message {
+            answer.stop_reason = AnswerEnd::Error;
+            answer.error_message = Some("the model server answered 500".to_owned());
+        }
+        message
+    }
+
+    #[test]
+    fn messages_without_an_answer_stay_apart() {
+        let messages = vec![user("first"), failed(), user("second"), user("third")];
+
+        let said = |text: &str| Message::User(text.to_owned());
+        let none = || Message::Assistant { text: NO_ANSWER.to_owned(), calls: vec![] };
+        let expected = vec![said("first"), none(), said("second"), none(), said("third")];
+        assert_eq!(conversation(&entries(messages)), expected);
+    }
+
+    #[test]
+    fn a_message_that_was_tried_again_is_read_once() {
+        let said = || user("what is the time?");
+        let messages = vec![said(), failed(), said(), failed(), said()];
+
+        assert_eq!(conversation(&entries(messages)), [Message::User("what is the time?".to_owned())]);
+    }
+
+    #[test]
+    fn the_same_words_after_an_answer_are_said_twice() {
+        let messages = vec![user("go on"), assistant("done", &[]), user("go on")];
+
+        assert_eq!(conversation(&entries(messages)).len(), 3);
     }
 
     #[test]

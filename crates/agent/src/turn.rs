@@ -27,6 +27,9 @@ use crate::runtime::Inner;
 use crate::tool::ToolDescription;
 use crate::transcript::conversation;
 
+/// The most characters of a model's name or error in the log.
+const MAX_LOGGED: usize = 400;
+
 /// How the loop ends early.
 pub(crate) enum Halt {
     /// The run was stopped; what is still to be committed.
@@ -153,6 +156,9 @@ impl TurnLoop<'_> {
                 Err(fragment) => fragment,
             };
             attempt += 1;
+            if let Interruption::Failed(error) = &fragment.why {
+                self.log_failure(model, attempt, error);
+            }
             if let Interruption::Failed(error) = &fragment.why
                 && !fragment.began
             {
@@ -168,6 +174,13 @@ impl TurnLoop<'_> {
             }
             return Err(self.broken_off(fragment));
         }
+    }
+
+    fn log_failure(&self, model: &dyn Model, attempt: u32, error: &ModelError) {
+        let line = |text: String| tidegate_protocol::text::one_line(&text, MAX_LOGGED);
+        let (model, error) = (line(model.name().to_string()), line(error.to_string()));
+        let (run, session) = (self.handle.id(), self.handle.session());
+        tracing::warn!(%run, %session, %model, attempt, %error, "model call failed");
     }
 
     async fn pause(&self, pause: Duration) -> bool {

@@ -264,10 +264,12 @@ impl Controller {
                 self.ask_for_reviews(keys, effects);
             }
             TrayCommand::OpenWindow => effects.push(Effect::OpenWindow(Page::Overview)),
-            TrayCommand::NewChat => effects.push(Effect::OpenWindow(Page::Chat)),
+            TrayCommand::NewChat => effects.push(Effect::OpenWindow(Page::NewChat)),
             TrayCommand::PauseAgents => effects.push(Effect::SetPaused(true)),
             TrayCommand::ResumeAgents => effects.push(Effect::SetPaused(false)),
-            TrayCommand::CopyConnectionLines => effects.push(Effect::CopyConnectionLines),
+            TrayCommand::CopyConnectionLines => {
+                effects.push(Effect::CopyConnectionLines { task: self.begin(Task::CopyConnectionLines) });
+            }
             TrayCommand::RestartGateway => self.asked_to_restart(effects),
             TrayCommand::UseFreePort => {
                 if let HostState::PortTaken { free, .. } = self.host {
@@ -276,7 +278,9 @@ impl Controller {
             }
             TrayCommand::StartAtLogin => effects.push(Effect::SetAutostart(true)),
             TrayCommand::DoNotStartAtLogin => effects.push(Effect::SetAutostart(false)),
-            TrayCommand::OpenLogs => effects.push(Effect::OpenLogs),
+            TrayCommand::OpenLogs => {
+                effects.push(Effect::OpenLogs { task: self.begin(Task::OpenLogs) });
+            }
             TrayCommand::Quit => self.asked_to_quit(effects),
         }
     }

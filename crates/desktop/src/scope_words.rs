@@ -48,9 +48,9 @@ pub fn sentence(scope: &Scope) -> Cow<'static, str> {
     Cow::Borrowed(match scope {
         Scope::Admin => {
             "Full control: settings, sessions, agents, and decisions about commands and files. \
-             Not included: letting others in."
+             Not included: managing pairing."
         }
-        Scope::Pairing => "Let others in: approve devices and programs, up to its own rights.",
+        Scope::Pairing => "Manage pairing: approve devices and programs, with at most its own permissions.",
         Scope::Approvals => {
             "Decide about commands that agents want to run, and about files outside their workspace."
         }
@@ -73,7 +73,7 @@ pub fn sentence(scope: &Scope) -> Cow<'static, str> {
 pub fn short(scope: &Scope) -> Cow<'static, str> {
     Cow::Borrowed(match scope {
         Scope::Admin => "full control",
-        Scope::Pairing => "let others in",
+        Scope::Pairing => "manage pairing",
         Scope::Approvals => "decide commands",
         Scope::Write => "talk to agents",
         Scope::Read => "look",
@@ -105,10 +105,10 @@ pub fn summary(scopes: &ScopeSet) -> String {
 #[must_use]
 pub fn level_sentence(level: Level) -> &'static str {
     match level {
-        Level::Read => "Level read: look at everything, change nothing.",
-        Level::Write => "Level write: look, and talk to agents.",
+        Level::Read => "Read only: see everything, change nothing.",
+        Level::Write => "Read and write: see everything, and talk to agents.",
         Level::Full => {
-            "Level full: look, talk to agents, change sessions and settings, decide about commands and files."
+            "Full: see everything, talk to agents, change sessions and settings, decide about commands and files."
         }
     }
 }
@@ -146,7 +146,7 @@ pub enum Asker {
 #[must_use]
 pub fn request_sentence(asker: Asker, reason: PairingReason) -> &'static str {
     match (asker, reason) {
-        (Asker::Device, PairingReason::NotPaired) => "A new device asks to be let in.",
+        (Asker::Device, PairingReason::NotPaired) => "A new device wants to pair.",
         (Asker::Device, PairingReason::RoleUpgrade) => "A known device asks for another role.",
         (Asker::Device, PairingReason::ScopeUpgrade) => "A known device asks for more than it has.",
         (Asker::Device, PairingReason::MetadataUpgrade) => {
@@ -155,7 +155,7 @@ pub fn request_sentence(asker: Asker, reason: PairingReason) -> &'static str {
         (Asker::Device, PairingReason::Unidentified) => {
             "A known device connects from a program that could not be identified."
         }
-        (Asker::Program, PairingReason::NotPaired) => "A new program asks to be let in.",
+        (Asker::Program, PairingReason::NotPaired) => "A new program wants to pair.",
         (Asker::Program, PairingReason::RoleUpgrade) => "A known program asks for another role.",
         (Asker::Program, PairingReason::ScopeUpgrade) => "A known program asks for more than it has.",
         (Asker::Program, PairingReason::MetadataUpgrade) => {
@@ -227,7 +227,7 @@ mod tests {
     fn a_summary_leaves_out_what_is_covered_but_never_letting_others_in() {
         assert_eq!(summary(&ScopeSet::from(Level::Full)), "full control");
         let with_pairing = ScopeSet::from(Level::Full).union(&ScopeSet::from([Scope::Pairing]));
-        assert_eq!(summary(&with_pairing), "full control, let others in");
+        assert_eq!(summary(&with_pairing), "full control, manage pairing");
         assert_eq!(summary(&ScopeSet::from([Scope::Read, Scope::Write])), "talk to agents");
         assert_eq!(summary(&ScopeSet::none()), "nothing");
     }

@@ -238,7 +238,10 @@ pub enum Effect {
     /// Bring the open window to the front as it is.
     RaiseWindow,
     /// Copy the connection lines of the running gateway.
-    CopyConnectionLines,
+    CopyConnectionLines {
+        /// Answered by [`Input::Done`].
+        task: TaskId,
+    },
     /// Stop or resume new work of agents.
     SetPaused(bool),
     /// Start at login, or not.
@@ -248,7 +251,12 @@ pub enum Effect {
     /// Start the gateway on this port until the process ends.
     StartOnPort(u16),
     /// Open the log in the system's viewer.
-    OpenLogs,
+    OpenLogs {
+        /// Answered by [`Input::Done`].
+        task: TaskId,
+    },
+    /// Copy the log's path.
+    CopyLogPath,
     /// Stop in order and end the process.
     Quit,
 }
@@ -449,6 +457,8 @@ pub enum Page {
     /// Who is let in.
     Devices,
     Chat,
+    /// A conversation that begins.
+    NewChat,
     /// What agents do.
     Activity,
 }

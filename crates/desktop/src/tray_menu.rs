@@ -11,7 +11,7 @@ use crate::shell::HostState;
 pub const MAX_LINE: usize = 60;
 /// The most characters of a tooltip: Windows shows 127.
 pub const MAX_TOOLTIP: usize = 127;
-/// The most characters of a sentence that says why Tidegate does not run.
+/// The most characters of a sentence that says why Tidegate could not start.
 const MAX_SENTENCE: usize = 480;
 /// The most characters of a sentence that says what is missing.
 const MAX_DEGRADED: usize = 180;
@@ -251,8 +251,8 @@ fn waiting_entries(state: &TrayState) -> Vec<MenuEntry> {
     };
     let commands = match state.waiting.commands {
         0 => None,
-        1 => Some("1 question of an agent waits".to_owned()),
-        count => Some(format!("{count} questions of agents wait")),
+        1 => Some("1 request of an agent waits".to_owned()),
+        count => Some(format!("{count} requests of agents wait")),
     };
     let requests = requests.map(|label| command(&label, TrayCommand::ReviewRequests, true));
     let commands = commands.map(|label| command(&label, TrayCommand::ReviewCommands, true));

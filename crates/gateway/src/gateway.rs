@@ -277,6 +277,11 @@ impl Gateway {
         has_ended.then(|| self.0.gatekeeper.give_back_authority()).flatten()
     }
 
+    /// Which models there are, or which is the default, has changed: windows read it again.
+    pub fn models_changed(&self) {
+        self.0.gatekeeper.changed();
+    }
+
     /// What the configuration file proposes, and what became of it.
     #[must_use]
     pub fn settings(&self) -> Vec<ShownSetting> {

@@ -136,6 +136,7 @@ impl Control {
     }
 
     async fn list_models(&self) -> ModelsListResult {
+        self.models.renew_lists().await;
         let found = self.models.directory.found().await;
         let listed = self.models.directory.list().await.into_iter().map(|entry| ModelListEntry {
             name: if entry.is_offline { "Offline demo".to_owned() } else { entry.name.model.clone() },

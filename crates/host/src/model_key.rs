@@ -1,6 +1,7 @@
 //! A model server's key, as a person types it into the dialog.
 
 use tidegate_protocol::payload::surface_params::{AddProvider, SecretParam};
+use tidegate_protocol::text;
 use tidegate_providers::base_url::BaseUrl;
 use tidegate_providers::http::{Endpoint, Http};
 use tidegate_providers::key::BoundKey;
@@ -15,7 +16,7 @@ impl RunningHost {
     /// # Errors
     /// A sentence for the person. Nothing is kept then.
     pub async fn keep_model_key(&self, id: &str, base_url: &str, key: &str) -> Result<(), String> {
-        let base = BaseUrl::parse(base_url.trim()).map_err(|error| format!("The base URL: {error}."))?;
+        let base = BaseUrl::parse(base_url.trim()).map_err(|error| text::sentence(&error.to_string()))?;
         let key = key.trim();
         let endpoint = match key.is_empty() {
             true => Endpoint::open(base),
@@ -34,6 +35,8 @@ impl RunningHost {
             key: (!key.is_empty()).then(|| SecretParam::new(key.to_owned())),
             key_ref: None,
         };
-        self.control.models.add(provider).await.map(|_note| ())
+        self.control.models.add_listed(provider).await?;
+        self.gateway.models_changed();
+        Ok(())
     }
 }

@@ -1,7 +1,10 @@
 //! Which models there are: what a person configured is kept in the store, keys in the keyring.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 use tidegate_agent::model::{BoxFuture, ModelName};
 use tidegate_protocol::payload::surface_params::AddProvider;
@@ -14,6 +17,7 @@ use tidegate_providers::local::{LocalAddress, LocalServerKind, Standing};
 use tidegate_providers::local_model::UsedServer;
 use tidegate_secrets::{Kept, SecretName, SecretReference, SecretStore, SecretText};
 use tidegate_store::Store;
+use tokio::time::timeout;
 
 use crate::environment;
 use crate::foundation::held;
@@ -21,6 +25,10 @@ use crate::server_owners::ProcessTable;
 
 /// The store's flag that holds the providers.
 const FLAG: &str = "models";
+/// How long the list of a provider's models is believed.
+const LIST_AGE: Duration = Duration::from_mins(10);
+/// How long a list of models waits for the servers whose own lists are old.
+const LIST_WAIT: Duration = Duration::from_secs(2);
 /// The most characters of who runs a server: no more than the dialog is sent.
 const MAX_OWNER: usize = 300;
 
@@ -50,6 +58,9 @@ struct StoredProvider {
     base_url: String,
     #[serde(default)]
     models: Vec<String>,
+    /// Whether the models are those that its server listed: the list is renewed then.
+    #[serde(default)]
+    is_listed: bool,
     #[serde(default)]
     key: Option<StoredKey>,
 }
@@ -95,6 +106,8 @@ pub(crate) struct Models {
     /// The default in the configuration file, as far as it counts.
     configured_default: Mutex<Option<ModelName>>,
     stored: tokio::sync::Mutex<Stored>,
+    /// When each provider's list of models was asked for last.
+    listed: Mutex<HashMap<String, Instant>>,
 }
 
 impl Models {
@@ -126,6 +139,7 @@ impl Models {
             local,
             configured_default: Mutex::new(configured_default),
             stored: tokio::sync::Mutex::new(stored),
+            listed: Mutex::new(HashMap::new()),
         }
     }
 
@@ -136,8 +150,58 @@ impl Models {
         self.reconfigure(&stored);
     }
 
-    /// Adds or replaces a provider. The key is kept before the provider is used.
+    /// Adds or replaces a provider with the models that a person named, or any.
     pub(crate) async fn add(&self, new: AddProvider) -> Result<Option<String>, String> {
+        self.keep(new, false).await
+    }
+
+    /// Adds or replaces a provider with the models that its server lists.
+    pub(crate) async fn add_listed(&self, new: AddProvider) -> Result<Option<String>, String> {
+        held(&self.listed).insert(new.id.clone(), Instant::now());
+        self.keep(new, true).await
+    }
+
+    /// Asks the servers that list their models for these again, where the last answer is old. One that
+    /// does not answer soon keeps those that it had.
+    pub(crate) async fn renew_lists(&self) {
+        let old: Vec<StoredProvider> = {
+            let stored = self.stored.lock().await;
+            let mut listed = held(&self.listed);
+            let is_old = |provider: &&StoredProvider| {
+                provider.is_listed && listed.get(&provider.id).is_none_or(|at| at.elapsed() >= LIST_AGE)
+            };
+            let old: Vec<StoredProvider> = stored.providers.iter().filter(is_old).cloned().collect();
+            listed.extend(old.iter().map(|provider| (provider.id.clone(), Instant::now())));
+            old
+        };
+        let asked = old.iter().map(|provider| timeout(LIST_WAIT, self.directory.served_by(&provider.id)));
+        let served =
+            join_all(asked).await.into_iter().map(|answer| answer.ok().flatten().unwrap_or_default());
+        let renewed: Vec<(StoredProvider, Vec<String>)> = old
+            .into_iter()
+            .zip(served)
+            .filter(|(provider, models)| !models.is_empty() && *models != provider.models)
+            .collect();
+        if renewed.is_empty() {
+            return;
+        }
+        let kept = self.change(|stored| {
+            for (provider, models) in renewed {
+                let is_it = |known: &&mut StoredProvider| {
+                    known.id == provider.id && known.base_url == provider.base_url && known.is_listed
+                };
+                if let Some(known) = stored.providers.iter_mut().find(is_it) {
+                    known.models = models;
+                }
+            }
+        });
+        if let Err(error) = kept.await {
+            tracing::warn!(%error, "failed to store the renewed lists of models");
+        }
+    }
+
+    /// The key is kept before the provider is used.
+    async fn keep(&self, new: AddProvider, is_listed: bool) -> Result<Option<String>, String> {
         let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_' | '.');
         if new.id.is_empty() || new.id.len() > 64 || !new.id.chars().all(is_name) || new.id == "offline" {
             let shown = text::one_line(&new.id, 64);
@@ -145,7 +209,7 @@ impl Models {
                 "{shown:?} is no provider name: use lower-case letters, digits, -, _ and . (not \"offline\")"
             ));
         }
-        let base = BaseUrl::parse(&new.base_url).map_err(|error| format!("the base URL: {error}"))?;
+        let base = BaseUrl::parse(&new.base_url).map_err(|error| error.to_string())?;
         let mut note = None;
         let key = match (new.key, new.key_ref) {
             (Some(_), Some(_)) => return Err("give a key or a reference to one, not both".to_owned()),
@@ -175,8 +239,13 @@ impl Models {
                 Some(StoredKey::Keyring)
             }
         };
-        let provider =
-            StoredProvider { id: new.id.clone(), base_url: base_text(&base), models: new.models, key };
+        let provider = StoredProvider {
+            id: new.id.clone(),
+            base_url: base_text(&base),
+            models: new.models,
+            is_listed,
+            key,
+        };
         self.change(|stored| {
             stored.providers.retain(|known| known.id != new.id);
             stored.providers.push(provider);

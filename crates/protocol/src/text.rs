@@ -80,6 +80,24 @@ pub fn one_line(text: &str, limit: usize) -> String {
     line
 }
 
+/// The beginning of a longer text as [`one_line`]: its line ends and other white space are single blanks.
+#[must_use]
+pub fn preview(text: &str, limit: usize) -> String {
+    let mut line = String::new();
+    let mut length = 0;
+    for word in text.split_whitespace() {
+        if length > limit {
+            break;
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+        length += word.chars().count() + 1;
+    }
+    one_line(&line, limit)
+}
+
 /// Whether a character of a longer text only steers a terminal: every control character but tab and line
 /// ends. Where such a text is shown or framed, U+FFFD stands for it.
 #[must_use]
@@ -132,6 +150,17 @@ mod tests {
         assert_eq!(sentence("Already one."), "Already one.");
         assert_eq!(sentence("\u{e9}tat?"), "\u{c9}tat?");
         assert_eq!(sentence(""), "");
+    }
+
+    #[test]
+    fn a_preview_has_blanks_in_place_of_line_ends() {
+        assert_eq!(
+            preview("Are you there?\n\nThis is\ta\u{3000}test.\n", 64),
+            "Are you there? This is a test."
+        );
+        assert_eq!(preview("a\n\u{202e}b\u{1b}[31m", 64), "a \\u{202e}b\\u{1b}[31m");
+        assert_eq!(preview("one two three", 8), "one two\u{2026}");
+        assert_eq!(preview(" \n ", 8), "");
     }
 
     #[test]
@@ -203,6 +232,13 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_preview_is_one_line_within_its_limit(text in any::<String>(), limit in 0usize..64) {
+            let line = preview(&text, limit);
+            prop_assert!(line.chars().count() <= limit);
+            prop_assert!(!line.chars().any(|character| character.is_control() || is_invisible(character)));
+        }
+
         #[test]
         fn a_line_is_never_longer_than_its_limit_and_shows_nothing_hidden(
             text in "[a-z \u{301}\u{20dd}\u{3000}\u{e9}\u{20ac}\n\u{1b}\u{202e}\u{200b}\u{1f600}]{0,40}",

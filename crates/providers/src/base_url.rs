@@ -20,7 +20,7 @@ pub enum BaseUrlError {
     #[error("the base URL is longer than {MAX_BYTES} bytes")]
     TooLong,
     /// It is no URL.
-    #[error("the base URL is not a URL: {0}; it must look like https://host/v1")]
+    #[error("the base URL is not complete ({0}); it looks like https://host/v1")]
     NotAUrl(String),
     /// It is neither http nor https.
     #[error("the base URL must begin with http:// or https://")]

@@ -18,6 +18,7 @@ use crate::http::{Endpoint, Http};
 use crate::key::{KeyError, KeySource, KeyStore};
 use crate::local::{LocalAddress, LocalServer, Owner, ServerOwner, ServerOwners, detect, owner_of};
 use crate::local_model::{FoundServer, LocalModel, UsedServer, refused, unknown};
+use crate::model_list::model_list;
 use crate::offline::OfflineModel;
 use crate::openai::{OpenAiModel, ask};
 
@@ -202,6 +203,15 @@ impl Directory {
         Ok(TestReport { name: model.name(), first_piece: first_piece.unwrap_or(total), total, text })
     }
 
+    /// The models that a configured provider serves now, asked from its server; `None` where there is no
+    /// such provider, its key cannot be had, or its server gives no list.
+    pub async fn served_by(&self, provider: &str) -> Option<Vec<String>> {
+        let config = self.config();
+        let provider = config.providers.iter().find(|known| known.id == provider)?;
+        let endpoint = endpoint(provider, &*self.keys).await.ok()?;
+        model_list(&self.http, &endpoint).await.ok()
+    }
+
     fn config(&self) -> Arc<Config> {
         Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner))
     }
@@ -350,16 +360,15 @@ struct ConfiguredModel {
     http: Http,
 }
 
-impl ConfiguredModel {
-    async fn endpoint(&self) -> Result<Endpoint, KeyError> {
-        let base = &self.provider.base_url;
-        let Some(source) = &self.provider.key else { return Ok(Endpoint::open(base.clone())) };
-        let key = self.keys.resolve(source, base).await?;
-        if key.base() != base {
-            return Err(KeyError::BoundElsewhere { stored_for: key.base().to_string() });
-        }
-        Endpoint::keyed(key, self.provider.key_over_http)
+/// The provider's server, with its key.
+async fn endpoint(provider: &ProviderConfig, keys: &dyn KeyStore) -> Result<Endpoint, KeyError> {
+    let base = &provider.base_url;
+    let Some(source) = &provider.key else { return Ok(Endpoint::open(base.clone())) };
+    let key = keys.resolve(source, base).await?;
+    if key.base() != base {
+        return Err(KeyError::BoundElsewhere { stored_for: key.base().to_string() });
     }
+    Endpoint::keyed(key, provider.key_over_http)
 }
 
 impl Model for ConfiguredModel {
@@ -373,9 +382,8 @@ impl Model for ConfiguredModel {
 
     fn stream(&self, request: ModelRequest) -> BoxFuture<'_, Result<ModelStream, ModelError>> {
         Box::pin(async move {
-            let endpoint = self.endpoint().await.map_err(|error| ModelError::NoKey {
-                address: self.provider.base_url.address(),
-                reason: error.to_string(),
+            let endpoint = endpoint(&self.provider, &*self.keys).await.map_err(|error| {
+                ModelError::NoKey { address: self.provider.base_url.address(), reason: error.to_string() }
             })?;
             ask(&self.http, &endpoint, &self.name.model, &request).await
         })

@@ -115,7 +115,7 @@ pub(crate) fn sample(kind: &str) -> Option<Dialog> {
             dismiss: "OK",
         }),
         "question" => Dialog::Message(MessageDialog {
-            heading: "Quit while 2 runs are at work?".to_owned(),
+            heading: "Quit while agents are running?".to_owned(),
             text: "They are told to stop and get 3 seconds to save.\n\u{2022} Summarise the meeting notes\n\u{2022} Sort the photos of August".to_owned(),
             proceed: Some("Quit".into()),
             other: None,
@@ -155,7 +155,7 @@ pub(crate) fn sample(kind: &str) -> Option<Dialog> {
             dismiss: "Cancel",
         }),
         "port-taken" => Dialog::Message(MessageDialog {
-            heading: "Tidegate does not run.".to_owned(),
+            heading: "Tidegate could not start.".to_owned(),
             text: "Port 18789 is in use by /usr/bin/node (process 4711, user 1000). Stop that program or choose another port."
                 .to_owned(),
             proceed: Some("Use port 18790".into()),
@@ -183,7 +183,7 @@ fn device() -> ReviewDialog {
     let asked = ScopeSet::from([Scope::Admin, Scope::Pairing, Scope::Approvals, Scope::Write, Scope::Read]);
     ReviewDialog {
         title: "Tidegate: request",
-        heading: "A new device asks to be let in.".to_owned(),
+        heading: "A new device wants to pair.".to_owned(),
         cautions: vec!["It asks for full control.".to_owned()],
         fields: vec![
             text("Name", "Ada's phone"),
@@ -400,7 +400,7 @@ fn new_token(name: &str) -> NewTokenDialog {
 
 fn model_key(problem: &str) -> ModelKeyDialog {
     ModelKeyDialog {
-        heading: "The key of a model server.".to_owned(),
+        heading: "Connect a model.".to_owned(),
         id: "openrouter".to_owned(),
         base_url: "https://openrouter.example/api/v1".to_owned(),
         problem: problem.to_owned(),
@@ -410,12 +410,18 @@ fn model_key(problem: &str) -> ModelKeyDialog {
 fn options(can_pair: bool, can_have_token: bool) -> GrantOptions {
     GrantOptions {
         extents: vec![
-            ExtentOption { extent: Extent::Asked, label: "What it asks for, as ticked" },
-            ExtentOption { extent: Extent::Level(Level::Read), label: "Level read: look, change nothing" },
-            ExtentOption { extent: Extent::Level(Level::Write), label: "Level write: also talk to agents" },
+            ExtentOption { extent: Extent::Asked, label: "Exactly what it asks for, as ticked" },
+            ExtentOption {
+                extent: Extent::Level(Level::Read),
+                label: "Read only: see everything, change nothing",
+            },
+            ExtentOption {
+                extent: Extent::Level(Level::Write),
+                label: "Read and write: also talk to agents",
+            },
             ExtentOption {
                 extent: Extent::Level(Level::Full),
-                label: "Level full: also settings and decisions about commands and files",
+                label: "Full: also settings and decisions about commands and files",
             },
         ],
         can_pair,

@@ -203,17 +203,7 @@ impl<N: Notifier> Screen<N> {
                 let showing = self.notifier.show(wanted);
                 self.ask(Box::pin(async move { Asked::Shown(id, showing.await) }), None);
             }
-            (None, Some(shown)) => {
-                drop(shown.answer);
-                let closing = self.notifier.close(shown.handle);
-                self.ask(
-                    Box::pin(async move {
-                        closing.await;
-                        Asked::Closed
-                    }),
-                    None,
-                );
-            }
+            (None, Some(shown)) => self.close(shown),
             (None, None) => {}
         }
     }
@@ -287,11 +277,30 @@ impl<N: Notifier> Screen<N> {
         }
     }
 
-    /// It was answered, once: services take a notification away then, and the one that follows is new.
+    /// It was answered, once, and the one that follows is new. Some services (dunst) keep a notification
+    /// whose button was pressed until its time is up, so it is taken away.
     fn gone(&mut self, answer: NotificationAnswer) {
-        let Some(id) = self.shown.take().and_then(|shown| shown.id) else { return };
+        let Some(shown) = self.shown.take() else { return };
+        let id = shown.id;
+        if answer != NotificationAnswer::Closed {
+            self.close(shown);
+        }
+        let Some(id) = id else { return };
         self.answered = Some(id);
         self.inputs.click(Input::Notification { id, answer });
+    }
+
+    fn close(&mut self, shown: Shown<N>) {
+        // It holds the handle, too.
+        drop(shown.answer);
+        let closing = self.notifier.close(shown.handle);
+        self.ask(
+            Box::pin(async move {
+                closing.await;
+                Asked::Closed
+            }),
+            None,
+        );
     }
 
     fn tell(&mut self, state: Surface) {

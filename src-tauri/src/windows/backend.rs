@@ -123,7 +123,7 @@ async fn carry(
                     }
                     if is_much {
                         if !takes(&window).await {
-                            tracing::warn!("a window does not take what it is sent; its connection is closed");
+                            tracing::warn!("window is not reading events; closing its connection");
                             break "The window was too slow.".to_owned();
                         }
                         unanswered = Unanswered::default();

@@ -2,6 +2,7 @@
 //! one, no browser engine runs.
 
 pub(crate) mod backend;
+mod context_menu;
 mod page_process;
 
 use std::time::Duration;
@@ -35,6 +36,7 @@ pub(crate) fn open(app: &AppHandle, inputs: &Inputs, page: Option<Page>) -> taur
     }
     let window = build(app, page.unwrap_or(Page::Overview))?;
     page_process::watch(&window)?;
+    context_menu::limit(&window)?;
     let (app, inputs, label) = (app.clone(), inputs.clone(), window.label().to_owned());
     inputs.tell(Input::Windows { is_open: true });
     window.on_window_event(move |event| {
@@ -121,6 +123,8 @@ fn fragment(page: Page) -> &'static str {
         Page::Requests => "/requests",
         Page::Devices => "/devices",
         Page::Chat => "/chat",
+        // The page gives it a key of its own.
+        Page::NewChat => "/chat/new",
         Page::Activity => "/activity",
     }
 }

@@ -2,6 +2,8 @@
 
 import type { ErrorShape, Events, Methods } from '../generated/protocol';
 
+import { asSentence } from '../lib/format';
+
 export type ConnectionState =
   /** The gateway is being reached; nothing was heard yet. */
   | { kind: 'starting' }
@@ -55,12 +57,4 @@ export function sentenceOf(error: unknown): string {
   if (error instanceof Error && error.message) return asSentence(error.message);
   if (typeof error === 'string' && error) return asSentence(error);
   return 'Something went wrong, and Tidegate does not know why. The log says more.';
-}
-
-/** Begins with a capital and ends with a full stop, as errors of the gateway do not always. */
-export function asSentence(text: string): string {
-  const trimmed = text.trim();
-  if (!trimmed) return trimmed;
-  const begun = trimmed.charAt(0).toUpperCase() + trimmed.slice(1);
-  return /[.!?…:]$/.test(begun) ? begun : `${begun}.`;
 }

@@ -1,15 +1,9 @@
 /** Requests, answers, events and reconnecting over a transport of frames. */
 
-import {
-  type Backend,
-  type ConnectionState,
-  RequestError,
-  type RequestOptions,
-  asSentence,
-  sentenceOf,
-} from './backend';
+import { type Backend, type ConnectionState, RequestError, type RequestOptions, sentenceOf } from './backend';
 import { MAX_FRAME, isRecord, parseFrame, requestFrame } from './frames';
 import type { Events, Methods } from '../generated/protocol';
+import { asSentence } from '../lib/format';
 
 /** Carries frames as texts. */
 export interface Transport {

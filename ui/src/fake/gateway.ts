@@ -324,7 +324,13 @@ export class FakeGateway {
     this.#append(key, said(this.#next(key), 'user', message, Date.now()), run);
     if (message.includes('[fail]')) {
       setTimeout(() => {
-        this.#chat(key, run, { state: 'error', errorMessage: 'the model server closed the connection' });
+        const failed = {
+          ...assistant(''),
+          stopReason: 'error',
+          errorMessage: 'the model server answered 500',
+        };
+        if (!message.includes('[lost]')) this.#append(key, { ...failed, content: [] }, run);
+        this.#chat(key, run, { state: 'error', errorMessage: 'the model server answered 500' });
         this.#session(key, { status: 'failed' }, { phase: 'end', runId: run });
       }, 100);
       return { runId: run, status: 'started' };

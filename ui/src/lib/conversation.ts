@@ -2,7 +2,7 @@
 
 import type { ContentBlock, ChatMessage } from '../generated/protocol';
 
-import { oneLine } from './format';
+import { asSentence, oneLine } from './format';
 
 export interface ToolCall {
   id: string;
@@ -13,9 +13,25 @@ export interface ToolCall {
   input: string;
   /** One line of it. */
   summary: string;
-  state: 'running' | 'done' | 'failed' | 'unknown';
+  state: ToolState;
   output: string;
 }
+
+export type ToolState =
+  | 'running'
+  /** It waits for the person's decision. */
+  | 'asks'
+  /** It comes after one that is not done. */
+  | 'next'
+  | 'done'
+  | 'failed'
+  /** The person, or whoever may decide, did not allow it. */
+  | 'denied'
+  | 'stopped'
+  | 'unknown';
+
+/** What is known of a run: whether it is at work, waits for a decision, or has ended. */
+export type RunActivity = 'running' | 'asks' | 'ended';
 
 export type Item =
   | { kind: 'user'; key: string; text: string; at: number | null }
@@ -28,6 +44,8 @@ export type Item =
       model: string;
       /** Why it ended early; empty when it did not. */
       problem: string;
+      /** Whether the run failed: it can be tried again. */
+      isFailure: boolean;
     }
   | {
       kind: 'subagent';
@@ -60,14 +78,16 @@ export function sequence(message: ChatMessage): number {
 }
 
 /**
- * Puts transcript messages together. `isRunning` says whether a run is known to be still at work:
- * a call without result is then running, otherwise its outcome is unknown.
+ * Puts transcript messages together. `activityOf` tells what a run does: it decides what a call without
+ * result is. `outgoing` is the message that is on its way.
  */
 export function readConversation(
-  messages: readonly ChatMessage[],
+  transcript: readonly ChatMessage[],
   live: ReadonlyMap<string, LiveTool>,
-  isRunning: (runId: string) => boolean,
+  activityOf: (runId: string) => RunActivity,
+  outgoing = '',
 ): Item[] {
+  const messages = withoutRetried(transcript, outgoing);
   const results = new Map<string, ChatMessage>();
   const called = new Set<string>();
   for (const message of messages) {
@@ -83,11 +103,12 @@ export function readConversation(
       items.push({ kind: 'user', key, text, at });
     } else if (message.role === 'assistant') {
       const run = message.__openclaw?.runId ?? '';
-      const tools = toolCalls(message).map((call) => readCall(call, run, results, live, isRunning(run)));
+      const tools = readCalls(message, run, results, live, activityOf(run));
       const problem = problemOf(message);
       if (!text && tools.length === 0 && !problem) continue;
+      const isFailure = hasFailed(message);
       const model = message.model ? `${message.provider ?? ''}/${message.model}`.replace(/^\//, '') : '';
-      items.push({ kind: 'assistant', key, text, tools, at, model, problem });
+      items.push({ kind: 'assistant', key, text, tools, at, model, problem, isFailure });
     } else if (message.role === 'toolResult') {
       // The result of a call that is further back than what was loaded.
       if (!message.toolCallId || !called.has(message.toolCallId)) {
@@ -111,6 +132,26 @@ export function readConversation(
   return items;
 }
 
+/** A question that the person asked again because there was no answer stands once, and so does its failure. */
+function withoutRetried(messages: readonly ChatMessage[], outgoing: string): readonly ChatMessage[] {
+  const isRetried = (at: number) => {
+    const question = messages[at];
+    const answer = messages[at + 1];
+    const next = messages[at + 2];
+    if (question?.role !== 'user' || answer?.role !== 'assistant' || !hasFailed(answer)) return false;
+    if (answer.content.length > 0 || (next && next.role !== 'user')) return false;
+    return plainText(question.content) === (next ? plainText(next.content) : outgoing);
+  };
+  const retried = new Set<ChatMessage>();
+  for (const [at, message] of messages.entries()) {
+    if (!isRetried(at)) continue;
+    retried.add(message);
+    const answer = messages[at + 1];
+    if (answer) retried.add(answer);
+  }
+  return retried.size === 0 ? messages : messages.filter((message) => !retried.has(message));
+}
+
 /** Adds messages to a transcript: by their order, each once. */
 export function merged(known: readonly ChatMessage[], added: readonly ChatMessage[]): ChatMessage[] {
   const last = known.at(-1);
@@ -129,32 +170,57 @@ function toolCalls(message: ChatMessage): CallBlock[] {
   return message.content.filter((block) => block.type === 'toolCall');
 }
 
-function readCall(
-  call: CallBlock,
+function readCalls(
+  message: ChatMessage,
   runId: string,
   results: ReadonlyMap<string, ChatMessage>,
   live: ReadonlyMap<string, LiveTool>,
-  isRunning: boolean,
-): ToolCall {
-  const result = results.get(call.id);
-  const early = live.get(call.id);
-  const outcome = result ? { output: plainText(result.content), isError: result.isError === true } : early;
-  return {
-    id: call.id,
-    runId,
-    name: oneLine(call.name, 60) || 'tool',
-    input: readable(call.arguments),
-    summary: summary(call.arguments),
-    state: outcome ? (outcome.isError ? 'failed' : 'done') : isRunning ? 'running' : 'unknown',
-    output: outcome ? prettyJson(outcome.output) : '',
-  };
+  activity: RunActivity,
+): ToolCall[] {
+  // Of calls that ask, only the first one does: the others come after it.
+  let isFirst = true;
+  return toolCalls(message).map((call) => {
+    const result = results.get(call.id);
+    const early = live.get(call.id);
+    const state = result ? outcomeOf(result) : early ? (early.isError ? 'failed' : 'done') : open(activity);
+    const output = result ? plainText(result.content) : (early?.output ?? '');
+    return {
+      id: call.id,
+      runId,
+      name: oneLine(call.name, 60) || 'tool',
+      input: readable(call.arguments),
+      summary: summary(call.arguments),
+      state,
+      output: prettyJson(output),
+    };
+  });
+
+  function open(activity: RunActivity): ToolState {
+    if (activity === 'ended') return 'unknown';
+    if (activity === 'running') return 'running';
+    const state = isFirst ? 'asks' : 'next';
+    isFirst = false;
+    return state;
+  }
+}
+
+function outcomeOf(result: ChatMessage): ToolState {
+  if (result.isError !== true) return 'done';
+  const details = result.details;
+  const outcome =
+    typeof details === 'object' && details !== null && 'outcome' in details ? details.outcome : '';
+  return outcome === 'denied' || outcome === 'stopped' ? outcome : 'failed';
+}
+
+function hasFailed(message: ChatMessage): boolean {
+  return Boolean(message.errorMessage) || message.stopReason === 'error';
 }
 
 function problemOf(message: ChatMessage): string {
-  if (message.errorMessage) return message.errorMessage;
+  if (message.errorMessage) return asSentence(message.errorMessage);
   switch (message.stopReason) {
     case 'aborted':
-      return 'Stopped.';
+      return 'This answer was stopped.';
     case 'error':
       return 'The model did not finish this answer.';
     case 'length':

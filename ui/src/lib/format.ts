@@ -59,6 +59,14 @@ export function clock(at: number, now: number): string {
   return `${then.toLocaleDateString('en-GB', { day: 'numeric', month: 'short' })}, ${time}`;
 }
 
+/** Begins with a capital and ends with a full stop, as errors of the gateway do not always. */
+export function asSentence(text: string): string {
+  const trimmed = text.trim();
+  if (!trimmed) return trimmed;
+  const begun = trimmed.charAt(0).toUpperCase() + trimmed.slice(1);
+  return /[.!?…:]$/.test(begun) ? begun : `${begun}.`;
+}
+
 /** "1 request", "2 requests". */
 export function plural(count: number, one: string, many = `${one}s`): string {
   return `${count} ${count === 1 ? one : many}`;

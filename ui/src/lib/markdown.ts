@@ -6,6 +6,7 @@
 
 import { type Token, type Tokens, marked } from 'marked';
 
+import { withEntities } from './entities';
 import { prose, visibleText } from './format';
 
 export type Inline =
@@ -13,6 +14,7 @@ export type Inline =
   | { kind: 'strong' | 'emphasis' | 'deleted'; children: Inline[] }
   | { kind: 'code'; text: string }
   | { kind: 'break' }
+  /** Without children where the address is the text. */
   | { kind: 'link'; children: Inline[]; address: string }
   | { kind: 'image'; description: string; address: string };
 
@@ -23,8 +25,11 @@ export type Block =
   | { kind: 'code'; language: string; text: string }
   | { kind: 'quote'; children: Block[] }
   | { kind: 'list'; isOrdered: boolean; start: number; items: ListItem[] }
-  | { kind: 'table'; header: Inline[][]; rows: Inline[][][] }
+  | { kind: 'table'; align: Align[]; header: Inline[][]; rows: Inline[][][] }
   | { kind: 'rule' };
+
+/** How a column of a table is aligned; `null` where the text does not say. */
+export type Align = 'left' | 'center' | 'right' | null;
 
 export interface ListItem {
   /** Whether it is ticked; `null` when it is no task. */
@@ -123,6 +128,7 @@ function readBlock(token: Token, depth: number): Block | null {
       const table = token as Tokens.Table;
       return {
         kind: 'table',
+        align: table.align,
         header: table.header.map((cell) => inlines(cell.tokens, depth)),
         rows: table.rows.map((row) => row.map((cell) => inlines(cell.tokens, depth))),
       };
@@ -161,16 +167,20 @@ function readInline(token: Token, depth: number): Inline[] {
       return [{ kind: 'break' }];
     case 'checkbox':
       return [];
-    case 'link':
-      return [{ kind: 'link', children: children(), address: address((token as Tokens.Link).href) }];
+    case 'link': {
+      const link = token as Tokens.Link;
+      // A bare address is its own text; that of a mail has no scheme there.
+      if (link.autolink) return [{ kind: 'link', children: [], address: address(link.text) }];
+      return [{ kind: 'link', children: children(), address: address(withEntities(link.href)) }];
+    }
     case 'image': {
       const image = token as Tokens.Image;
-      return [{ kind: 'image', description: prose(image.text), address: address(image.href) }];
+      return [{ kind: 'image', description: prose(image.text), address: address(withEntities(image.href)) }];
     }
     case 'escape':
       return [shown((token as Tokens.Escape).text)];
     case 'text':
-      return token.tokens ? children() : [shown((token as Tokens.Text).text)];
+      return token.tokens ? children() : [shown(withEntities((token as Tokens.Text).text))];
     default:
       return [shown(token.raw)];
   }

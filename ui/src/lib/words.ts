@@ -59,7 +59,7 @@ export function requestSentence(request: PendingDevice): string {
     case 'metadata-upgrade':
       return `A known ${who} says that it is another kind of ${who} now.`;
     default:
-      return `A new ${who} asks to be let in.`;
+      return `A new ${who} wants to pair.`;
   }
 }
 
@@ -72,7 +72,7 @@ export function operationSentence({ file }: ApprovalCommand): string {
     case 'read':
       return 'An agent wants to read a file outside its workspace.';
     case 'write':
-      return `An agent wants to ${file?.exists ? 'replace' : 'make'} a file outside its workspace.`;
+      return `An agent wants to ${file?.exists ? 'replace' : 'create'} a file outside its workspace.`;
     case 'edit':
       return 'An agent wants to change a file outside its workspace.';
   }
@@ -88,8 +88,8 @@ export function operationParts({ command, file }: ApprovalCommand): { label: str
   if (!file) return [{ label: 'The command', text: command }];
   const parts = [
     { label: 'Its new content', text: file.content },
-    { label: 'Text that goes', text: file.oldText },
-    { label: 'Text that comes', text: file.newText },
+    { label: 'Old text', text: file.oldText },
+    { label: 'New text', text: file.newText },
   ];
   return parts.flatMap(({ label, text }) => (typeof text === 'string' ? [{ label, text }] : []));
 }

@@ -2,7 +2,15 @@
 
 import { type Backend, sentenceOf } from '../backend/backend';
 import type { ChatHistoryPage, ChatMessage } from '../generated/protocol';
-import { type Item, type LiveTool, merged, plainText, readConversation, sequence } from '../lib/conversation';
+import {
+  type Item,
+  type LiveTool,
+  type RunActivity,
+  merged,
+  plainText,
+  readConversation,
+  sequence,
+} from '../lib/conversation';
 
 /** A message that was sent and is not in the transcript yet. */
 export interface Outgoing {
@@ -31,7 +39,7 @@ export class ChatState {
   streaming = $state.raw<ReadonlyMap<string, string>>(new Map());
   /** Runs of this conversation that have not ended, as far as is known. */
   running = $state.raw<ReadonlySet<string>>(new Set());
-  /** Why the newest run failed; empty when it did not. */
+  /** Why the newest run failed, until the transcript says it; empty when it did not. */
   failure = $state('');
   #live = $state.raw<ReadonlyMap<string, LiveTool>>(new Map());
   /** How many messages the transcript has, as far as is known. */
@@ -40,9 +48,13 @@ export class ChatState {
   #backend: Backend;
   #ends: (() => void)[];
 
-  constructor(backend: Backend, key: string) {
+  #asks: (runId: string) => boolean;
+
+  /** `asks` says whether a run waits for a decision. */
+  constructor(backend: Backend, key: string, asks: (runId: string) => boolean) {
     this.#backend = backend;
     this.key = key;
+    this.#asks = asks;
     this.#ends = [
       backend.on('session.message', (event) => {
         if (event.sessionKey === key) this.#appended(event.message);
@@ -81,9 +93,18 @@ export class ChatState {
   }
 
   /** What a person reads. */
-  readonly items: Item[] = $derived.by(() =>
-    readConversation(this.messages, this.#live, (run) => this.running.has(run)),
-  );
+  readonly items: Item[] = $derived.by(() => {
+    const activityOf = (run: string): RunActivity =>
+      this.#asks(run) ? 'asks' : this.running.has(run) ? 'running' : 'ended';
+    const outgoing = this.outgoing.find((message) => !message.error)?.text;
+    return readConversation(this.messages, this.#live, activityOf, outgoing);
+  });
+
+  /** The newest answer, where its run failed: it can be tried again. It stays, whoever opens this later. */
+  readonly failedItem: string = $derived.by(() => {
+    const last = this.items.at(-1);
+    return last?.kind === 'assistant' && last.isFailure && !this.isRunning ? last.key : '';
+  });
 
   /** The answer that is being written and not in the transcript yet. */
   readonly written: string = $derived.by(() => {
@@ -173,6 +194,11 @@ export class ChatState {
         message.runId === runId ? { ...message, error: sentence } : message,
       );
     }
+  }
+
+  /** Sends what the person last said again. */
+  async retry(): Promise<void> {
+    if (this.lastSent) await this.send(this.lastSent);
   }
 
   discard(runId: string): void {

@@ -27,6 +27,8 @@ export class GatewayState {
   connection = $state.raw<ConnectionState>({ kind: 'starting' });
   /** Whether the gateway was reached since this window opened. */
   wasConnected = $state(false);
+  /** Whether the gateway said that it restarts, and is not back yet. */
+  isRestarting = $state(false);
   /** The time, for ages and time left; moves once a second. */
   now = $state(Date.now());
   /** What a screen reader is told; set by `announce`. */
@@ -71,9 +73,13 @@ export class GatewayState {
       const before = this.connection.kind;
       this.connection = state;
       if (state.kind === 'connected' && before !== 'connected') this.#connected();
-      if (state.kind === 'lost' && before === 'connected') this.announce('The gateway is gone.');
+      if (state.kind === 'lost' && before === 'connected') {
+        this.announce(this.isRestarting ? 'The gateway restarts.' : 'Disconnected from the gateway.');
+      }
     });
     if (backend.state.kind === 'connected') this.#connected();
+
+    backend.on('shutdown', ({ reason }) => (this.isRestarting = reason === 'restart'));
 
     const waitingChanged = () => {
       this.soon(this.waiting);
@@ -83,8 +89,9 @@ export class GatewayState {
     backend.on('tidegate.changed', () => {
       waitingChanged();
       this.soon(this.files);
-      if (this.devices.value) this.soon(this.devices);
-      if (this.tokens.value) this.soon(this.tokens);
+      for (const resource of [this.devices, this.tokens, this.models, this.checks]) {
+        if (resource.value) this.soon(resource);
+      }
     });
     backend.on('device.pair.requested', waitingChanged);
     backend.on('device.pair.resolved', () => {
@@ -161,6 +168,7 @@ export class GatewayState {
 
   #connected(): void {
     this.wasConnected = true;
+    this.isRestarting = false;
     this.announce('Connected to the gateway.');
     void this.backend.request('sessions.subscribe', {}).catch(() => undefined);
     const always: Resource<unknown>[] = [this.status, this.waiting, this.files, this.sessionList];

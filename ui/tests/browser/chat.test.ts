@@ -72,13 +72,139 @@ describe('chat', () => {
       await page.getByText('[refuse] hello').waitFor({ state: 'detached' });
     }));
 
-  test('a run that fails says why and can be tried again', () =>
+  test('a run that fails says why once, and can be tried again, also later', () =>
     inWindow({ page: 'chat/agent%3Amain%3Achat-7b1d' }, async (opened) => {
       const { page } = opened;
       await input(opened).fill('[fail] please');
       await input(opened).press('Enter');
-      await page.getByText('the model server closed the connection').waitFor();
       await page.getByRole('button', { name: 'Try again' }).waitFor();
+      await settled(page);
+      expect(await page.locator('.column').getByText('The model server answered 500.').count()).toBe(1);
+      await page.getByRole('link', { name: 'Overview' }).click();
+      await page.getByRole('heading', { name: 'Overview' }).waitFor();
+      await page.evaluate(() => (location.hash = '#/chat/agent%3Amain%3Achat-7b1d'));
+      await page.getByRole('button', { name: 'Try again' }).click();
+      await page.waitForFunction(
+        () =>
+          (window as unknown as { __fake: FakeShell }).__fake.requests.filter(
+            (one) => one.method === 'chat.send',
+          ).length === 2,
+      );
+      await page.getByRole('button', { name: 'Try again' }).waitFor();
+      await settled(page);
+      expect(await page.locator('ol.items').getByText('[fail] please').count()).toBe(1);
+      expect(await page.locator('.column').getByText('The model server answered 500.').count()).toBe(1);
+    }));
+
+  test('a failure that the transcript does not have is told, too', () =>
+    inWindow({ page: 'chat/agent%3Amain%3Achat-7b1d' }, async (opened) => {
+      const { page } = opened;
+      await input(opened).fill('[fail] [lost] please');
+      await input(opened).press('Enter');
+      await page.getByRole('alert').getByText('the model server answered 500').waitFor();
+      await page.getByRole('alert').getByRole('button', { name: 'Try again' }).waitFor();
+    }));
+
+  test('what is paused is told beside the field, as one sentence', () =>
+    inWindow({ page: 'chat', scenario: 'long', viewport: { width: 1280, height: 760 } }, async ({ page }) => {
+      await page.getByText('Answer 4000.').waitFor();
+      await page.evaluate(() => {
+        const shell = (window as unknown as { __fake: FakeShell }).__fake;
+        shell.world.status.paused = true;
+        shell.emit('tidegate.changed', {});
+      });
+      const notice = page.getByText('Agents are paused.');
+      await notice.waitFor();
+      expect((await notice.innerText()).replace(/\s+/g, ' ').trim()).toBe(
+        'Agents are paused. What you send waits until you resume them on the overview.',
+      );
+      const { notice: seen, line } = await notice.evaluate((element) => {
+        const notice = element.getBoundingClientRect();
+        return { notice: { top: notice.top, bottom: notice.bottom }, line: notice.height };
+      });
+      expect(seen.top).toBeGreaterThan(0);
+      expect(seen.bottom).toBeLessThanOrEqual(760);
+      expect(line).toBeLessThan(30);
+    }));
+
+  test('the end stays in sight when the window gets another size', () =>
+    inWindow({ page: 'chat', scenario: 'long', viewport: { width: 1040, height: 720 } }, async ({ page }) => {
+      await page.getByText('Answer 4000.').waitFor();
+      const distance = () =>
+        page
+          .locator('.scroller')
+          .evaluate((element) => element.scrollHeight - element.scrollTop - element.clientHeight);
+      for (const [width, height] of [
+        [600, 720],
+        [1040, 500],
+        [700, 400],
+        [1040, 720],
+      ] as const) {
+        await page.setViewportSize({ width, height });
+        await settled(page);
+        expect(await distance()).toBeLessThan(2);
+      }
+      // One who reads back is offered the way to the end.
+      await page.locator('.scroller').evaluate((element) => element.scrollBy({ top: -400 }));
+      await page.getByRole('button', { name: 'To the newest message' }).waitFor();
+      await page.setViewportSize({ width: 600, height: 720 });
+      await settled(page);
+      expect(await distance()).toBeGreaterThan(48);
+      await page.getByRole('button', { name: 'To the newest message' }).waitFor();
+    }));
+
+  test('a click beside the field or on this very chat leaves the keyboard in the field', () =>
+    inWindow({ page: 'chat/agent%3Amain%3Achat-7b1d' }, async (opened) => {
+      const { page } = opened;
+      await page.getByText('chart datum').waitFor();
+      const focused = () => page.evaluate(() => document.activeElement?.id);
+      await input(opened).focus();
+      await page.getByText('Enter sends, Shift+Enter').click();
+      expect(await focused()).toBe('message');
+      await page.locator('aside a[aria-current]').click();
+      await settled(page);
+      expect(await focused()).toBe('message');
+    }));
+
+  test('a call that waits for a decision says so', () =>
+    inWindow({ page: 'chat/agent%3Amain%3Achat-7b1d' }, async ({ page }) => {
+      await page.getByText('chart datum').waitFor();
+      await page.evaluate(() => {
+        const shell = (window as unknown as { __fake: FakeShell }).__fake;
+        const key = 'agent:main:chat-7b1d';
+        const session = shell.world.sessions.find((one) => one.key === key);
+        const running = { ...session, status: 'running', lastRunId: 'run-x' };
+        shell.emit('sessions.changed', { sessionKey: key, runId: 'run-x', session: running });
+        const waiting = shell.world.waiting.commands[0];
+        if (waiting) Object.assign(waiting.request, { runId: 'run-x', sessionKey: key });
+        shell.emit('tidegate.changed', {});
+        shell.emit('session.message', {
+          sessionKey: key,
+          message: {
+            role: 'assistant',
+            content: [{ type: 'toolCall', id: 'call-x', name: 'exec', arguments: { command: 'make all' } }],
+            __openclaw: { id: 'mx', seq: 9, runId: 'run-x' },
+          },
+        });
+      });
+      const tool = page.locator('summary', { hasText: 'make all' });
+      await tool.getByText('Waiting for you').waitFor();
+      await page.evaluate(() => {
+        const shell = (window as unknown as { __fake: FakeShell }).__fake;
+        shell.emit('session.message', {
+          sessionKey: 'agent:main:chat-7b1d',
+          message: {
+            role: 'toolResult',
+            toolCallId: 'call-x',
+            toolName: 'exec',
+            isError: true,
+            details: { outcome: 'denied' },
+            content: [{ type: 'text', text: 'It was not allowed.' }],
+            __openclaw: { id: 'my', seq: 10, runId: 'run-x' },
+          },
+        });
+      });
+      await tool.getByText('Denied').waitFor();
     }));
 
   test('a new chat begins empty, under a key of its own, and appears in the list', () =>
@@ -167,7 +293,7 @@ describe('chat', () => {
 
   test('without a model it says so', () =>
     inWindow({ page: 'chat', scenario: 'fresh' }, async ({ page }) => {
-      await page.getByText('No model is connected.').waitFor();
+      await page.getByText('No model yet.').waitFor();
     }));
 
   test('thousands of messages are drawn in part, and scrolling back keeps its place', () =>
@@ -267,7 +393,7 @@ describe('chat', () => {
       await page.evaluate(() =>
         (window as unknown as { __fake: FakeShell }).__fake.drop('The gateway stopped.'),
       );
-      await page.getByText('The gateway is not there.').waitFor();
+      await page.getByText('Your draft is kept.').waitFor();
       await page.getByText('Enter sends').waitFor();
       await settled(page);
       const last = (await requestsOf(page, 'chat.history')).at(-1);

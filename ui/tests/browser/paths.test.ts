@@ -178,6 +178,15 @@ describe('devices', () => {
       await dialog.getByRole('button', { name: 'Revoke' }).click();
       await page.getByText('"Pixel 11" has no access any more.').waitFor();
       await page.getByRole('heading', { name: 'Pixel 11' }).waitFor({ state: 'detached' });
+      while (await page.getByRole('button', { name: /^Revoke .*(?<!py|plugin)$/ }).count()) {
+        await page
+          .getByRole('button', { name: /^Revoke .*(?<!py|plugin)$/ })
+          .first()
+          .click();
+        await dialog.getByRole('button', { name: 'Revoke' }).click();
+        await settled(page);
+      }
+      await page.getByRole('heading', { name: 'No devices' }).waitFor();
     }));
 
   test('a new token is asked for in the dialog, never made here', () =>
@@ -199,10 +208,10 @@ describe('devices', () => {
     inWindow({ page: 'devices' }, async ({ page }) => {
       await page.getByRole('button', { name: 'Revoke the token editor plugin' }).click();
       await page.getByRole('dialog').getByRole('button', { name: 'Revoke' }).click();
-      await page.getByText('No program has a token of its own.').waitFor();
+      await page.getByText('No tokens.').waitFor();
       await page.getByRole('button', { name: 'Revoke /home/ana/bin/nightly-report.py' }).click();
       await page.getByRole('dialog').getByRole('button', { name: 'Revoke' }).click();
-      await page.getByText('None was let in.').waitFor();
+      await page.getByText('No programs.').waitFor();
     }));
 
   test('a program that uses the shared token is blocked, and named by its file', () =>
@@ -215,7 +224,7 @@ describe('devices', () => {
       expect((await requestsOf(page, 'tidegate.devices.block')).map(({ params }) => params)).toEqual([
         { id: 'prog-1' },
       ]);
-      await page.getByText('None was let in.').waitFor();
+      await page.getByText('No programs.').waitFor();
       await page
         .getByRole('list', { name: 'Blocked' })
         .getByText('/home/ana/bin/nightly-report.py')
@@ -233,12 +242,55 @@ describe('overview', () => {
   test('models are tested and chosen', () =>
     inWindow({ page: 'overview' }, async ({ page }) => {
       await page.getByRole('button', { name: 'Test ollama/llama3.3:70b' }).click();
-      await page.getByText('ollama/llama3.3:70b answers; the first word came after 180 ms.').waitFor();
+      const row = (name: string) =>
+        page.getByRole('listitem').filter({ has: page.getByRole('button', { name: `Test ${name}` }) });
+      await row('ollama/llama3.3:70b').getByText('The first word came after 180 ms.').waitFor();
       await page.getByRole('button', { name: 'Test lmstudio/mistral-small-24b' }).click();
-      await page.getByText('LM Studio closed the connection.').waitFor();
+      await row('lmstudio/mistral-small-24b').getByText('LM Studio closed the connection.').waitFor();
+      await row('ollama/llama3.3:70b').getByText('The first word came after 180 ms.').waitFor();
       await page.getByRole('button', { name: 'Use ollama/llama3.3:70b' }).click();
       await page.getByText('New answers come from ollama/llama3.3:70b.').waitFor();
       await page.getByRole('button', { name: 'Use ollama/qwen3:14b' }).waitFor();
+    }));
+
+  test('a provider that was connected meanwhile is shown at once', () =>
+    inWindow({ page: 'overview', scenario: 'fresh' }, async ({ page }) => {
+      await page.getByText('Offline demo').waitFor();
+      await page.getByRole('heading', { name: 'Needs attention' }).waitFor();
+      await page.evaluate(() => {
+        const shell = (window as unknown as { __fake: FakeShell }).__fake;
+        const [demo] = shell.world.models;
+        if (!demo) throw new Error('the demo is missing');
+        shell.world.models = [
+          { ...demo, provider: 'harbour', id: 'qwen3:8b', name: 'qwen3:8b', tags: ['default'] },
+          { ...demo, tags: [] },
+        ];
+        shell.world.checks = shell.world.checks.filter((check) => check.name !== 'model');
+        shell.world.status.models = { default: 'harbour/qwen3:8b', offline: false };
+        shell.emit('tidegate.changed', {});
+      });
+      const row = page.getByRole('listitem').filter({ hasText: 'qwen3:8b' });
+      await row.getByText('In use').waitFor();
+      expect(await page.getByText('No model').count()).toBe(0);
+    }));
+
+  test('a server that was started meanwhile is found when the page is opened, and while it is open', () =>
+    inWindow({ page: 'overview', scenario: 'fresh' }, async ({ page }) => {
+      await page.getByText('Offline demo').waitFor();
+      const found = (id: string) =>
+        page.evaluate((id) => {
+          const { world } = (window as unknown as { __fake: FakeShell }).__fake;
+          const [demo] = world.models;
+          if (demo) world.models.push({ ...demo, provider: 'ollama', id, name: id, tags: ['found'] });
+        }, id);
+      await page.getByRole('link', { name: 'Devices' }).click();
+      await page.getByRole('heading', { name: 'Devices and programs' }).waitFor();
+      await found('qwen3:8b');
+      await page.getByRole('link', { name: 'Overview' }).click();
+      await page.getByRole('button', { name: 'Use ollama/qwen3:8b' }).waitFor();
+      await found('gemma4:4b');
+      await page.evaluate(() => (window as unknown as { __fake: FakeShell }).__fake.emit('tick', { ts: 0 }));
+      await page.getByRole('button', { name: 'Use ollama/gemma4:4b' }).waitFor();
     }));
 
   test('agents are paused and go on', () =>
@@ -252,9 +304,9 @@ describe('overview', () => {
   test('the one primary action is what is needed most', () =>
     inWindow({ page: 'overview', scenario: 'fresh' }, async ({ page }) => {
       const primary = page.locator('main .button.primary');
-      expect(await primary.allTextContents()).toEqual([expect.stringContaining('Add a key…')]);
+      expect(await primary.allTextContents()).toEqual([expect.stringContaining('Connect a model…')]);
       await primary.click();
-      await page.getByText('this window never sees it').waitFor();
+      await settled(page);
       expect(await requestsOf(page, 'tidegate.models.wish')).toHaveLength(1);
     }));
 
@@ -280,18 +332,18 @@ describe('overview', () => {
 describe('activity', () => {
   test('a run is cancelled after a question that names what stops with it', () =>
     inWindow({ page: 'activity' }, async ({ page }) => {
-      await page.getByText('2 agents at work.').waitFor();
-      await page.getByRole('button', { name: 'Cancel Main' }).click();
+      await page.getByText('2 agents running.').waitFor();
+      await page.getByRole('button', { name: 'Stop Main' }).click();
       const dialog = page.getByRole('dialog');
       await dialog.getByText('with 1 subagent below it').waitFor();
-      await dialog.getByRole('button', { name: 'Cancel the run' }).click();
+      await dialog.getByRole('button', { name: 'Stop' }).click();
       await page.getByText('"Main" was stopped.').waitFor();
-      await page.getByText('1 agent at work.').waitFor();
+      await page.getByText('1 agent running.').waitFor();
     }));
 
   test('only what works is shown on demand', () =>
     inWindow({ page: 'activity' }, async ({ page }) => {
-      await page.getByLabel('Only what works').check();
+      await page.getByLabel('Running only').check();
       await page.getByText('Chat of 12 Mar, 05:29').waitFor({ state: 'detached' });
       expect(await page.getByRole('row').count()).toBe(3);
     }));
@@ -304,19 +356,33 @@ describe('a gateway that is not there', () => {
       await page.evaluate(() =>
         (window as unknown as { __fake: FakeShell }).__fake.drop('the gateway panicked', true),
       );
-      await page.getByText('The gateway is gone.').first().waitFor();
+      await page.getByText('Disconnected from the gateway.').first().waitFor();
       await page.getByText('The gateway panicked.').waitFor();
       expect(await page.getByRole('button', { name: 'Revoke Pixel 11' }).isDisabled()).toBe(true);
       await page.evaluate(() => (window as unknown as { __fake: FakeShell }).__fake.comeBack());
-      await page.getByText('The gateway is gone.').first().waitFor({ state: 'detached' });
+      await page.getByText('Disconnected from the gateway.').first().waitFor({ state: 'detached' });
       expect(await page.getByRole('button', { name: 'Revoke Pixel 11' }).isEnabled()).toBe(true);
+    }));
+
+  test('a restart is no alarm', () =>
+    inWindow({ page: 'devices' }, async ({ page }) => {
+      await page.getByRole('heading', { name: 'Pixel 11' }).waitFor();
+      await page.evaluate(() => {
+        const shell = (window as unknown as { __fake: FakeShell }).__fake;
+        shell.emit('shutdown', { reason: 'restart', restartExpectedMs: 1500 });
+        shell.drop('the gateway stopped', true);
+      });
+      await page.getByText('Restarting…').waitFor();
+      expect(await page.locator('.notice.danger').count()).toBe(0);
+      await page.evaluate(() => (window as unknown as { __fake: FakeShell }).__fake.comeBack());
+      await page.getByText('Restarting…').waitFor({ state: 'detached' });
     }));
 
   test.each(['overview', 'requests', 'devices', 'chat', 'activity'])(
     'the page %s says what it waits for before the gateway is there',
     (name) =>
       inWindow({ page: name, scenario: 'starting' }, async ({ page }) => {
-        await page.getByText('The gateway is not there yet.').waitFor();
+        await page.getByText('Connecting to the gateway…').waitFor();
         await page
           .getByText(/when it is back|gateway is back|as soon as (it|the gateway) is back/)
           .first()
@@ -327,7 +393,7 @@ describe('a gateway that is not there', () => {
           .getByRole('button', { name: 'Try now' })
           .click({ timeout: 3000 })
           .catch(() => undefined);
-        await page.getByText('The gateway is not there yet.').waitFor({ state: 'detached' });
+        await page.getByText('Connecting to the gateway…').waitFor({ state: 'detached' });
       }),
   );
 

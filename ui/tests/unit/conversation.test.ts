@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 
 import type { ChatMessage } from '../../src/generated/protocol';
-import { merged, readConversation } from '../../src/lib/conversation';
+import { type RunActivity, merged, readConversation } from '../../src/lib/conversation';
 
 const NONE = new Map();
 const message = (seq: number, more: Partial<ChatMessage>): ChatMessage => ({
@@ -21,15 +21,16 @@ const result = (isError: boolean) =>
   message(3, { role: 'toolResult', toolCallId: 'c1', toolName: 'exec', isError, content: text('hi') });
 
 describe('tool calls', () => {
-  const toolOf = (messages: ChatMessage[], isRunning: boolean) => {
-    const item = readConversation(messages, NONE, () => isRunning)[0];
-    return item?.kind === 'assistant' ? item.tools[0] : undefined;
+  const toolsOf = (messages: ChatMessage[], activity: RunActivity) => {
+    const item = readConversation(messages, NONE, () => activity)[0];
+    return item?.kind === 'assistant' ? item.tools : [];
   };
+  const toolOf = (messages: ChatMessage[], activity: RunActivity) => toolsOf(messages, activity)[0];
 
   test('a call and its result are one thing', () => {
-    const items = readConversation([call, result(false)], NONE, () => false);
+    const items = readConversation([call, result(false)], NONE, () => 'ended');
     expect(items).toHaveLength(1);
-    expect(toolOf([call, result(false)], false)).toEqual({
+    expect(toolOf([call, result(false)], 'ended')).toEqual({
       id: 'c1',
       runId: 'run',
       name: 'exec',
@@ -41,19 +42,35 @@ describe('tool calls', () => {
   });
 
   test('a call without result is running while its run is, and unknown after it', () => {
-    expect(toolOf([call], true)?.state).toBe('running');
-    expect(toolOf([call], false)?.state).toBe('unknown');
-    expect(toolOf([call, result(true)], false)?.state).toBe('failed');
+    expect(toolOf([call], 'running')?.state).toBe('running');
+    expect(toolOf([call], 'ended')?.state).toBe('unknown');
+    expect(toolOf([call, result(true)], 'ended')?.state).toBe('failed');
   });
 
   test('a result that came as an event is shown before it is in the transcript', () => {
     const live = new Map([['c1', { output: 'early', isError: false }]]);
-    const [item] = readConversation([call], live, () => true);
+    const [item] = readConversation([call], live, () => 'running');
     expect(item).toMatchObject({ tools: [{ state: 'done', output: 'early' }] });
   });
 
+  test('a call that waits for a decision says so, and those behind it have not begun', () => {
+    const three = message(2, {
+      content: ['c1', 'c2', 'c3'].map((id) => ({ type: 'toolCall', id, name: 'exec', arguments: {} })),
+    });
+    expect(toolsOf([three, result(false)], 'asks').map((tool) => tool.state)).toEqual([
+      'done',
+      'asks',
+      'next',
+    ]);
+  });
+
+  test.each(['denied', 'stopped'])('a call that was %s has not failed', (outcome) => {
+    const ended = { ...result(true), details: { outcome } };
+    expect(toolOf([call, ended], 'ended')?.state).toBe(outcome);
+  });
+
   test('a result whose call was not loaded is a notice', () => {
-    expect(readConversation([result(false)], NONE, () => false)).toMatchObject([
+    expect(readConversation([result(false)], NONE, () => 'ended')).toMatchObject([
       { kind: 'notice', text: 'Result of exec: hi' },
     ]);
   });
@@ -77,7 +94,7 @@ describe('what the runtime tells', () => {
         }),
       ],
       NONE,
-      () => false,
+      () => 'ended',
     );
 
   test("a subagent's result is taken out of its frame", () => {
@@ -100,12 +117,50 @@ test('a run that was stopped or cut off says so', () => {
       message(3, { content: [] }),
     ],
     NONE,
-    () => false,
+    () => 'ended',
   );
   expect(items.map((item) => (item.kind === 'assistant' ? item.problem : ''))).toEqual([
-    'Stopped.',
+    'This answer was stopped.',
     "The answer ends here: it reached the model's limit.",
   ]);
+});
+
+describe('a run that failed', () => {
+  const said = (seq: number, words: string) => message(seq, { role: 'user', content: text(words) });
+  const failed = (seq: number, more: Partial<ChatMessage> = {}) =>
+    message(seq, {
+      content: [],
+      stopReason: 'error',
+      errorMessage: 'the model server answered 500',
+      ...more,
+    });
+  const read = (messages: ChatMessage[], outgoing = '') =>
+    readConversation(messages, NONE, () => 'ended', outgoing);
+  const keys = (messages: ChatMessage[], outgoing = '') => read(messages, outgoing).map((item) => item.key);
+
+  test('says why as a sentence, and can be tried again', () => {
+    expect(read([said(1, 'hello'), failed(2)])[1]).toMatchObject({
+      problem: 'The model server answered 500.',
+      isFailure: true,
+    });
+  });
+
+  test('stands once with its question however often that was asked', () => {
+    const all = [said(1, 'hello'), failed(2), said(3, 'hello'), failed(4), said(5, 'hello')];
+    expect(keys(all)).toEqual(['m5']);
+    expect(keys(all.slice(0, 4))).toEqual(['m3', 'm4']);
+  });
+
+  test('goes at once when its question is on its way again', () => {
+    expect(keys([said(1, 'hello'), failed(2)], 'hello')).toEqual([]);
+    expect(keys([said(1, 'hello'), failed(2)], 'else')).toEqual(['m1', 'm2']);
+  });
+
+  test('stays when it had said something, or when another question follows', () => {
+    const half = [said(1, 'hello'), failed(2, { content: text('half') }), said(3, 'hello')];
+    expect(keys(half)).toEqual(['m1', 'm2', 'm3']);
+    expect(keys([said(1, 'hello'), failed(2), said(3, 'else')])).toEqual(['m1', 'm2', 'm3']);
+  });
 });
 
 test('messages are put in their order, each once, whatever order they come in', () => {

@@ -1,12 +1,13 @@
 import { describe, expect, test } from 'vitest';
 
-import { asSentence, sentenceOf } from '../../src/backend/backend';
+import { sentenceOf } from '../../src/backend/backend';
 import { entry } from '../../src/fake/sessions';
 import { fileAsked, pending } from '../../src/fake/waiting';
 import type { PairingReason } from '../../src/generated/protocol';
 import words from '../../src/generated/words.json';
 import {
   ago,
+  asSentence,
   duration,
   left,
   oneLine,
@@ -190,7 +191,7 @@ describe('the tree of sessions', () => {
 describe('what an agent wants to do', () => {
   const asked = (file: Parameters<typeof fileAsked>[1]) => fileAsked(NOW, file).request;
 
-  test('is said by kind, and a file that is not there is made', () => {
+  test('is said by kind, and a file that is not there is created', () => {
     const path = '/home/ana/x';
     expect(operationSentence(asked({ action: 'read', path, exists: true, trigger: false }))).toContain(
       'read a file',
@@ -199,7 +200,7 @@ describe('what an agent wants to do', () => {
       'replace a file',
     );
     expect(operationSentence(asked({ action: 'write', path, exists: false, trigger: false }))).toContain(
-      'make a file',
+      'create a file',
     );
     expect(operationSentence(asked({ action: 'edit', path, exists: true, trigger: false }))).toContain(
       'change a file',
@@ -218,8 +219,8 @@ describe('what an agent wants to do', () => {
       newText: '',
     });
     expect(operationParts(edit)).toEqual([
-      { label: 'Text that goes', text: 'old' },
-      { label: 'Text that comes', text: '' },
+      { label: 'Old text', text: 'old' },
+      { label: 'New text', text: '' },
     ]);
     expect(operationParts(asked({ action: 'read', path: '/x', exists: true, trigger: false }))).toEqual([]);
   });

@@ -132,6 +132,17 @@ describe('links and images', () => {
     );
   });
 
+  test.each([
+    ['https://a.example/?x=1', 'https://a.example/?x=1'],
+    ['<https://a.example/>', 'https://a.example/'],
+    ['www.a.example', 'www.a.example'],
+    ['me@a.example', 'me@a.example'],
+  ])('the bare address %s stands once', (source, address) => {
+    expect(readMarkdown(source)).toEqual([
+      { kind: 'paragraph', children: [{ kind: 'link', children: [], address }] },
+    ]);
+  });
+
   test('a very long address is cut', () => {
     const blocks = readMarkdown(`[x](https://a.example/${'y'.repeat(5000)})`);
     expect(texts(blocks).length).toBeLessThan(2100);
@@ -159,6 +170,23 @@ describe('text', () => {
     expect(blocks[2]).toMatchObject({ isOrdered: true, start: 1 });
     expect(blocks[3]).toMatchObject({ items: [{ isDone: true }] });
     expect(blocks[4]).toEqual({ kind: 'code', language: 'sh', text: 'ls' });
+  });
+
+  test('characters that HTML names are these characters, but in code', () => {
+    expect(
+      texts(readMarkdown('R&amp;D &lt;b&gt; 5&nbsp;&times;&nbsp;3 &#8211; &#x2014; &unknown; `&amp;`')),
+    ).toBe('R&D <b> 5\u00a0×\u00a03 – — &unknown; &amp;');
+    expect(texts(readMarkdown('[x](https://a.example/?a=1&amp;b=2)'))).toBe('x(https://a.example/?a=1&b=2)');
+  });
+
+  test('characters by number reorder and hide nothing', () => {
+    expect(texts(readMarkdown('a&#8238;b&#x202e;c&#0;d&#xd800;'))).not.toMatch(/[\u202e\u0000\ud800]/);
+  });
+
+  test('columns of a table are aligned as it says', () => {
+    expect(readMarkdown('| a | b | c | d |\n|:--|--:|:-:|---|\n| 1 | 2 | 3 | 4 |')[0]).toMatchObject({
+      align: ['left', 'right', 'center', null],
+    });
   });
 
   test('the language of code cannot carry more than a name', () => {

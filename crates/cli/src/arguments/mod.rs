@@ -25,8 +25,8 @@ pub use models::{AddModelArguments, ModelsCommand};
         `tidegate serve` starts the gateway without a desktop. All other commands talk to the \
         gateway that runs already, through a private socket that only your user can open.\n\n\
         Exit codes: 0 done; 1 Tidegate said no, or it failed; 2 wrong usage; 3 Tidegate is not \
-        running; 4 refused, because this command was started by an agent or by another user; 5 a person \
-        decides this at the desktop, and Tidegate's dialog was opened there.",
+        running; 4 refused, because this command was started by an agent or by another user; 5 approval \
+        required, a dialog was opened on the desktop.",
     after_help = "Example: tidegate status",
     disable_help_subcommand = true
 )]
@@ -152,10 +152,10 @@ pub enum ControlCommand {
         after_help = "Example: tidegate files show 3f2a9c1e"
     )]
     Files(FilesCommand),
-    /// Decide which values of the configuration may open something
+    /// Review security-sensitive configuration values
     #[command(
         subcommand,
-        long_about = "Decide which values of the configuration may open something.\n\nA value that opens \
+        long_about = "Review security-sensitive configuration values.\n\nA value that opens \
             Tidegate to others does not count because a file says so: it waits until you confirm exactly \
             that value. The file is read when Tidegate starts or restarts.",
         after_help = "Example: tidegate config list"
@@ -196,16 +196,16 @@ pub enum ControlCommand {
     /// Start no model call and no tool until `tidegate resume`
     #[command(after_help = "Example: tidegate pause")]
     Pause,
-    /// Go on after `tidegate pause`
+    /// Resume agent work
     #[command(after_help = "Example: tidegate resume")]
     Resume,
     /// Stop Tidegate
     #[command(after_help = "Example: tidegate stop")]
     Stop,
-    /// Print how to aim OpenClaw's command line at this gateway
+    /// Print commands that connect the OpenClaw CLI to this gateway
     #[command(
-        long_about = "Print the lines that aim OpenClaw's command line at this gateway. They can be \
-            pasted into a shell; no token is printed.",
+        long_about = "Print commands that connect the OpenClaw CLI to this gateway. They can be pasted \
+            into a shell; no token is printed.",
         after_help = "Example: tidegate connect"
     )]
     Connect,

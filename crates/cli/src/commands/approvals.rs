@@ -164,11 +164,8 @@ fn render_file(file: &ApprovalFile) -> String {
     if !file.exists && file.action != FileAction::Write {
         text.push_str("\nThere is no such file now.\n");
     }
-    let parts = [
-        ("Its new content", &file.content),
-        ("Text that goes", &file.old_text),
-        ("Text that comes", &file.new_text),
-    ];
+    let parts =
+        [("Its new content", &file.content), ("Old text", &file.old_text), ("New text", &file.new_text)];
     for (label, part) in parts {
         if let Some(part) = part {
             text.push_str(&format!("\n{label}\n"));

@@ -97,7 +97,7 @@ fn render(setting: &SettingEntry, now: UnixMillis) -> String {
     fields.add("What it opens", &setting.opens);
     fields.add("State", &format!("{}, known {}", setting.state, moments::ago(now, setting.since_ms)));
     format!(
-        "The configuration file would open something. Any program of yours can write this file: confirm only \
+        "The configuration file requests a security change. Any program of yours can write this file: confirm only \
          what you put there yourself.\n{}",
         fields.render()
     )

@@ -74,7 +74,7 @@ fn render(status: &TidegateStatusResult, has_desktop: bool, now: UnixMillis) -> 
     if gateway.waiting_commands > 0 {
         text.push_str(&format!(
             "\n{} for a decision: `tidegate approvals list`\n",
-            count(gateway.waiting_commands, "question of an agent waits", "questions of agents wait")
+            count(gateway.waiting_commands, "request of an agent waits", "requests of agents wait")
         ));
     }
     if gateway.waiting_settings > 0 {
@@ -235,7 +235,7 @@ mod tests {
                Known            1 device, 0 programs, 2 program tokens, 1 blocked\n  \
                Subagent client  let in 2 min ago\n\
              \n1 request waits to be let in: `tidegate devices list`\n\
-             \n2 questions of agents wait for a decision: `tidegate approvals list`\n\
+             \n2 requests of agents wait for a decision: `tidegate approvals list`\n\
              \n1 value of the configuration waits for you: `tidegate config list`\n\
              \nSINCE      STATE    NAME     SESSION\n\
              1 min ago  working  a\\u{a}b  agent:main:main\n"

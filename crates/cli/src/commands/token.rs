@@ -55,7 +55,7 @@ async fn new<W: Wire>(
     let made = context.client.ask::<rpc::TidegateTokenNew>(&params).await?;
     context.show(&made, || made.token.clone())?;
     if !context.is_json() {
-        let also = if pairing { " It may also let others in." } else { "" };
+        let also = if pairing { " It may also manage pairing." } else { "" };
         let what = scope_words::level_sentence(level);
         context.output().note(&format!("{what}{also} The token is shown only this once."))?;
     }
@@ -172,8 +172,8 @@ mod tests {
             text,
             "There is a shared token; `tidegate token` shows it where it can.\n\
              \nTokens of programs\n\
-             MAY                          USED   NAME\n\
-             full control, let others in  never  backup\n\
+             MAY                           USED   NAME\n\
+             full control, manage pairing  never  backup\n\
              \nPrograms that use the shared token\n\
              ID        MAY   LASTS    SEEN       PROGRAM\n\
              fedcba98  look  for now  1 min ago  /tmp/a\\u{a}\\u{1b}[31mb.mjs\n"

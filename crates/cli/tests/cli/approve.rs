@@ -48,8 +48,8 @@ async fn a_request_is_shown_whole_with_full_control_first_and_nothing_hostile_ra
          \n\
          It asks for\n\
          \x20 ! new  Full control: settings, sessions, agents, and decisions about commands and files. Not included: \
-         letting others in. (operator.admin)\n\
-         \x20 ! new  Let others in: approve devices and programs, up to its own rights. (operator.pairing)\n\
+         managing pairing. (operator.admin)\n\
+         \x20 ! new  Manage pairing: approve devices and programs, with at most its own permissions. (operator.pairing)\n\
          \x20   has  Look: sessions, conversations, models and logs. (operator.read)\n"
     );
     assert_eq!(outcome.sent("tidegate.devices.show"), &json!({ "id": "3f2a9c1e" }));

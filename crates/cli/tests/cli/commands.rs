@@ -132,8 +132,8 @@ async fn a_token_stands_alone_on_the_standard_output() {
     assert_eq!(shown.out, "tok\n");
     assert_eq!(made.out, "tok2\n");
     assert!(
-        made.err.contains("Level write")
-            && made.err.contains("let others in")
+        made.err.contains("Read and write")
+            && made.err.contains("manage pairing")
             && made.err.contains("only this once")
     );
     assert_eq!(

@@ -68,13 +68,15 @@ enum Kind {
     /// Something did not work.
     Problem,
     Done,
+    /// No program opens the log.
+    LogNotOpened,
     /// Quit although runs are at work?
     Quit,
     /// Restart although runs are at work?
     Restart,
     /// The window was closed and there is no tray.
     NoTray,
-    /// Tidegate does not run.
+    /// Tidegate could not start.
     Failed {
         /// The port that is offered instead of the one that is taken.
         free: Option<u16>,
@@ -162,6 +164,16 @@ impl Controller {
         self.say(Kind::Problem, message, Attention::Asked, effects);
     }
 
+    /// `place`: where the log is, as a sentence.
+    pub(super) fn say_log_not_opened(&mut self, place: &str, effects: &mut Vec<Effect>) {
+        let message = MessageDialog {
+            proceed: Some("Copy path".into()),
+            dismiss: "Close",
+            ..said("No program is set for log files.", place)
+        };
+        self.say(Kind::LogNotOpened, message, Attention::Asked, effects);
+    }
+
     pub(super) fn say_done(&mut self, heading: &str, sentence: &str, effects: &mut Vec<Effect>) {
         self.say(Kind::Done, said(heading, sentence), Attention::Asked, effects);
     }
@@ -173,6 +185,7 @@ impl Controller {
             // It was asked in this very dialog.
             (Kind::Quit, DialogOutcome::Proceed) => self.quit(effects),
             (Kind::NoTray, DialogOutcome::Proceed) => self.asked_to_quit(effects),
+            (Kind::LogNotOpened, DialogOutcome::Proceed) => effects.push(Effect::CopyLogPath),
             // The one that its button named.
             (Kind::Failed { free: Some(port) }, DialogOutcome::Proceed) => {
                 effects.push(Effect::StartOnPort(port));
@@ -224,8 +237,8 @@ impl Controller {
         {
             let Some(open) = self.messages.open.iter_mut().find(|open| open.kind == kind) else { continue };
             // The question stays although nothing is at work any more: the person is about to answer.
-            let text =
-                question.map_or_else(|| "Nothing is at work any more.".to_owned(), |question| question.text);
+            let text = question
+                .map_or_else(|| "No agents are running any more.".to_owned(), |question| question.text);
             if open.shown.text != text {
                 open.shown.text = text;
                 effects
@@ -346,7 +359,7 @@ fn said(heading: &str, sentence: &str) -> MessageDialog {
 
 fn no_tray() -> MessageDialog {
     MessageDialog {
-        heading: "Tidegate goes on running.".to_owned(),
+        heading: "Tidegate is still running.".to_owned(),
         text: "This desktop shows no tray icons. Start Tidegate again from the menu of programs to get its \
                window back."
             .to_owned(),
@@ -361,7 +374,7 @@ fn failed(sentence: &str, free: Option<u16>, is_invisible: bool) -> MessageDialo
     const AGAIN: &str = "Try again";
 
     MessageDialog {
-        heading: "Tidegate does not run.".to_owned(),
+        heading: "Tidegate could not start.".to_owned(),
         text: text::one_line(sentence, MAX_SENTENCE),
         proceed: Some(free.map_or(AGAIN.into(), |port| format!("Use port {port}").into())),
         other: free.map(|_| AGAIN),
@@ -372,7 +385,7 @@ fn failed(sentence: &str, free: Option<u16>, is_invisible: bool) -> MessageDialo
 fn unblock_question(name: &str) -> MessageDialog {
     let name = text::one_line(name.trim(), MAX_TITLE);
     MessageDialog {
-        heading: "Take a block away?".to_owned(),
+        heading: "Unblock this device or program?".to_owned(),
         text: match name.is_empty() {
             true => "It had no name.\nIt can ask to be let in again then, and you decide.".to_owned(),
             false => format!("It called itself: {name}\nIt can ask to be let in again then, and you decide."),
@@ -403,11 +416,11 @@ fn take_server_question(model: &str, owner: &str, user: &str, address: &str) -> 
 }
 
 fn quit_question(work: &Work) -> Option<MessageDialog> {
-    question(work, "Quit although agents are at work?", QUIT)
+    question(work, "Quit while agents are running?", QUIT)
 }
 
 fn restart_question(work: &Work) -> Option<MessageDialog> {
-    question(work, "Restart the gateway although agents are at work?", "Restart")
+    question(work, "Restart the gateway while agents are running?", "Restart")
 }
 
 /// `None` when nothing is at work.

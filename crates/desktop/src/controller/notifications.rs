@@ -28,6 +28,8 @@ pub(super) struct Notifications {
     ended: Ended,
     /// What clients decided and was not told yet.
     decided: DecidedByClients,
+    /// Whether the connection lines were copied and that was not told yet.
+    has_copied: bool,
 }
 
 /// What clients decided without the person: how many devices and programs they let in and refused, and
@@ -91,6 +93,14 @@ impl Controller {
         *sum = sum.and(DecidedByClients { approved, denied, ..DecidedByClients::default() });
     }
 
+    /// The connection lines are in the clipboard, which nobody sees by itself.
+    pub(super) fn connection_lines_copied(&mut self, effects: &mut Vec<Effect>) {
+        match self.notification_service {
+            Surface::Missing(_) => self.say_done(COPIED_TITLE, COPIED, effects),
+            Surface::Unknown | Surface::Works => self.notifications.has_copied = true,
+        }
+    }
+
     pub(super) fn notification_answered(
         &mut self,
         id: NotificationId,
@@ -150,7 +160,8 @@ impl Controller {
         let replacing = was_shown.then(|| now.deadline(ARM_AFTER));
         let decided = std::mem::take(&mut self.notifications.decided);
         let id = self.numbers.notification();
-        effects.push(Effect::Notify(notification(id, &items, decided, self.notifications.ended)));
+        let copied = std::mem::take(&mut self.notifications.has_copied);
+        effects.push(Effect::Notify(notification(id, &items, decided, self.notifications.ended, copied)));
         self.notifications.told.extend(items.keys().cloned());
         self.notifications.ended = Ended::default();
         self.notifications.gate = Some(now.deadline(NOTIFY_EVERY));
@@ -177,16 +188,21 @@ impl Controller {
             && !matches!(self.host, HostState::Stopping);
         let is_new = self.waiting.unasked().any(|entry| !self.notifications.told.contains(&entry.key));
         let has_happened = self.notifications.ended != Ended::default()
-            || self.notifications.decided != DecidedByClients::default();
+            || self.notifications.decided != DecidedByClients::default()
+            || self.notifications.has_copied;
         can_be_told && (is_new || has_happened)
     }
 }
+
+const COPIED_TITLE: &str = "Connection lines copied";
+const COPIED: &str = "Paste them into a terminal to connect OpenClaw's command line.";
 
 fn notification(
     id: NotificationId,
     items: &BTreeMap<Key, String>,
     decided: DecidedByClients,
     ended: Ended,
+    copied: bool,
 ) -> Notification {
     let commands = items.keys().filter(|key| matches!(key, Key::Command(_))).count();
     let settings = items.keys().filter(|key| matches!(key, Key::Setting(..))).count();
@@ -194,27 +210,32 @@ fn notification(
     let (decided, ended) = (decided_sentences(decided), ended_sentence(ended));
     let title = match items.len() {
         0 if !decided.is_empty() => "Tidegate: decided without you".to_owned(),
+        0 if copied && ended.is_none() => COPIED_TITLE.to_owned(),
         0 => "Tidegate: while you were away".to_owned(),
         1 => "Tidegate: 1 decision waits".to_owned(),
         count => format!("Tidegate: {count} decisions wait"),
     };
     let requests = match requests {
         0 => None,
-        1 => Some("1 device or program asks to be let in.".to_owned()),
-        count => Some(format!("{count} devices or programs ask to be let in.")),
+        1 => Some("1 device or program wants to pair.".to_owned()),
+        count => Some(format!("{count} devices or programs want to pair.")),
     };
     let commands = match commands {
         0 => None,
-        1 => Some("1 question of an agent waits.".to_owned()),
-        count => Some(format!("{count} questions of agents wait.")),
+        1 => Some("1 request of an agent waits.".to_owned()),
+        count => Some(format!("{count} requests of agents wait.")),
     };
     let settings = match settings {
         0 => None,
-        1 => Some("1 value of the configuration would open something.".to_owned()),
-        count => Some(format!("{count} values of the configuration would open something.")),
+        1 => Some("1 value of the configuration needs confirmation.".to_owned()),
+        count => Some(format!("{count} values of the configuration need confirmation.")),
     };
     let waiting = requests.into_iter().chain(commands).chain(settings);
-    let sentences: Vec<String> = waiting.chain(decided).chain(ended).collect();
+    let copied = copied.then(|| match items.is_empty() && decided.is_empty() && ended.is_none() {
+        true => COPIED.to_owned(),
+        false => format!("{COPIED_TITLE}. {COPIED}"),
+    });
+    let sentences: Vec<String> = waiting.chain(decided).chain(ended).chain(copied).collect();
     Notification { id, title, body: sentences.join(" "), has_actions: !items.is_empty() }
 }
 
@@ -243,11 +264,11 @@ fn pairing_sentence(decided: DecidedByClients) -> Option<String> {
     };
     let what = match (decided.let_in, decided.refused) {
         (0, 0) => return None,
-        (0, refused) => format!("refused {}", counted(refused)),
-        (let_in, 0) => format!("let in {}", counted(let_in)),
-        (let_in, refused) => format!("let in {} and refused {refused}", counted(let_in)),
+        (0, refused) => format!("rejected {}", counted(refused)),
+        (let_in, 0) => format!("approved {}", counted(let_in)),
+        (let_in, refused) => format!("approved {} and rejected {refused}", counted(let_in)),
     };
-    Some(format!("Someone with the right to let others in has {what}. Look at Devices."))
+    Some(format!("A client with permission to manage pairing has {what}. Look at Devices."))
 }
 
 fn ended_sentence(ended: Ended) -> Option<String> {
@@ -258,8 +279,8 @@ fn ended_sentence(ended: Ended) -> Option<String> {
     };
     let commands = match ended.commands {
         0 => None,
-        1 => Some("1 question of an agent".to_owned()),
-        count => Some(format!("{count} questions of agents")),
+        1 => Some("1 request of an agent".to_owned()),
+        count => Some(format!("{count} requests of agents")),
     };
     let ended: Vec<String> = requests.into_iter().chain(commands).collect();
     (!ended.is_empty()).then(|| format!("{} ended while the screen was locked.", ended.join(" and ")))

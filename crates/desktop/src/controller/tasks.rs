@@ -29,6 +29,10 @@ pub(super) enum Task {
     KeepFile,
     /// A folder has copies of its own.
     Unshare,
+    /// The connection lines are in the clipboard.
+    CopyConnectionLines,
+    /// The log is open in a viewer.
+    OpenLogs,
 }
 
 /// What was decided.
@@ -58,15 +62,22 @@ impl Controller {
         let Some(task) = self.tasks.remove(&id) else { return };
         let result = result.map_err(|sentence| text::one_line(&sentence, MAX_SENTENCE));
         match (task, result) {
-            (Task::Decide { .. } | Task::Unblock | Task::KeepFile, Ok(_)) => {}
+            (Task::Decide { .. } | Task::Unblock | Task::KeepFile | Task::OpenLogs, Ok(_)) => {}
+            (Task::CopyConnectionLines, Ok(_)) => self.connection_lines_copied(effects),
+            (Task::OpenLogs, Err(problem)) => self.say_log_not_opened(&problem, effects),
             (Task::TakeServer { model }, Ok(_)) => self.say_server_taken(&model, effects),
             // It may have taken a while.
             (Task::Unshare, Ok(_)) => {
                 self.say_done("The files are unshared.", "The folder has copies of its own now.", effects);
             }
-            (Task::Unblock | Task::TakeServer { .. } | Task::KeepFile | Task::Unshare, Err(problem)) => {
-                self.say_problem(&problem, effects)
-            }
+            (
+                Task::Unblock
+                | Task::TakeServer { .. }
+                | Task::KeepFile
+                | Task::Unshare
+                | Task::CopyConnectionLines,
+                Err(problem),
+            ) => self.say_problem(&problem, effects),
             (Task::Decide { key, decided }, Err(problem)) => {
                 self.decision_failed(&key, decided, problem, effects);
             }

@@ -71,7 +71,7 @@ impl Controller {
                 self.ask_for_reviews(keys, effects);
             }
             Wish::NewToken { name, level, pairing } => {
-                let heading = "Make a token for a program?".to_owned();
+                let heading = "New access token".to_owned();
                 self.open_new_token(heading, &name, level, pairing, effects);
             }
             Wish::ModelKey { id, base_url } => {
@@ -163,9 +163,8 @@ impl Controller {
     }
 
     pub(super) fn say_key_kept(&mut self, id: &str, effects: &mut Vec<Effect>) {
-        let sentence =
-            format!("The model server \"{}\" answered, and its key is kept.", text::one_line(id, MAX_NAME));
-        self.say_done("The key works.", &sentence, effects);
+        let sentence = format!("Tidegate can use the models of \"{}\".", text::one_line(id, MAX_NAME));
+        self.say_done("Connected.", &sentence, effects);
     }
 
     pub(super) fn say_server_taken(&mut self, model: &str, effects: &mut Vec<Effect>) {
@@ -199,7 +198,7 @@ impl Controller {
             return;
         }
         let dialog = Dialog::ModelKey(ModelKeyDialog {
-            heading: "The key of a model server".to_owned(),
+            heading: "Connect a model".to_owned(),
             id: text::one_line(id, MAX_NAME),
             base_url: text::one_line(base_url, MAX_URL),
             problem,

@@ -13,7 +13,7 @@ const MANY_LINES: usize = 8;
 /// How long a command may run when it does not say otherwise: not worth a line.
 const USUAL_TIMEOUT_SECONDS: u64 = 1800;
 /// What is said of a file in the workspace that a prompt, git, an editor or another agent reads.
-const TRIGGER_HEADING: &str = "An agent wants to change a file that can run commands as you.";
+const TRIGGER_HEADING: &str = "Change a file that can run commands as you?";
 const TRIGGER_CAUTION: &str =
     "Text in this file can run as you, outside the sandbox, when the folder is looked at or opened.";
 /// The most runs above a run that are named.
@@ -94,10 +94,10 @@ fn exec(
     parts.push(Part::Line("Directory", cwd.to_owned()));
     parts.push(Part::Block("Environment it changes", environment(env)));
     Shown {
-        title: "Tidegate: a command waits",
+        title: "Tidegate: command request",
         heading: match requester {
-            Requester::Run => "An agent wants to run a command on this computer.",
-            Requester::Client { .. } => "A connected client asks whether a command may run on this computer.",
+            Requester::Run => "Run this command?",
+            Requester::Client { .. } => "Run this command? A connected client asks.",
         },
         cautions: confinement
             .filter(|confinement| confinement.class == CommandClass::Unconfined)
@@ -132,27 +132,24 @@ fn file(path: &str, exists: bool, trigger: bool, access: &FileAccess) -> Shown {
     };
     let file = Part::Line("File", path.to_owned());
     let (heading, parts, long, missing) = match access {
-        FileAccess::Read => (
-            "An agent wants to read a file outside its workspace.",
-            vec![file],
-            Vec::new(),
-            Some("There is no such file now."),
-        ),
+        FileAccess::Read => {
+            ("Read a file outside the workspace?", vec![file], Vec::new(), Some("There is no such file now."))
+        }
         FileAccess::Write { content } => (
             match exists {
-                true => "An agent wants to replace a file outside its workspace.",
-                false => "An agent wants to make a file outside its workspace.",
+                true => "Replace a file outside the workspace?",
+                false => "Create a file outside the workspace?",
             },
             vec![file, block("Its new content", content)],
             many_lines("The content", content).into_iter().collect(),
             None,
         ),
         FileAccess::Edit { old_text, new_text } => (
-            "An agent wants to change a file outside its workspace.",
-            vec![file, block("Text that goes", old_text), block("Text that comes", new_text)],
-            many_lines("The text that goes", old_text)
+            "Change a file outside the workspace?",
+            vec![file, block("Old text", old_text), block("New text", new_text)],
+            many_lines("The old text", old_text)
                 .into_iter()
-                .chain(many_lines("The text that comes", new_text))
+                .chain(many_lines("The new text", new_text))
                 .collect(),
             Some("There is no such file now."),
         ),
@@ -161,7 +158,7 @@ fn file(path: &str, exists: bool, trigger: bool, access: &FileAccess) -> Shown {
     let heading = if trigger { TRIGGER_HEADING } else { heading };
     let runs = trigger.then(|| TRIGGER_CAUTION.to_owned());
     Shown {
-        title: "Tidegate: a file is asked for",
+        title: "Tidegate: file access request",
         heading,
         cautions: runs.into_iter().chain(missing).chain(long).collect(),
         parts,

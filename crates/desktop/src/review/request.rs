@@ -26,7 +26,7 @@ const ANOTHER_USER: &str = "this computer, another user";
 pub fn of_request(request: &PendingRequest) -> Review {
     let ask = &request.ask;
     let dialog = ReviewDialog {
-        title: "Tidegate: someone asks to be let in",
+        title: "Tidegate: pairing request",
         heading: scope_words::request_sentence(asker(ask), ask.reason).to_owned(),
         cautions: cautions(ask),
         fields: fields(ask),
@@ -75,7 +75,7 @@ fn cautions(ask: &Ask) -> Vec<String> {
         cautions.push("It comes from the internet.".to_owned());
     }
     if ask.added.names(&Scope::Pairing) {
-        cautions.push("It wants to let others in without asking you.".to_owned());
+        cautions.push("It could approve other devices without asking you.".to_owned());
     }
     if asker(ask) == Asker::Program {
         cautions.push(
@@ -96,12 +96,12 @@ fn fields(ask: &Ask) -> Vec<Field> {
     let name = claims.display_name.as_deref().unwrap_or_default();
     let name = words("Claimed name", name).unwrap_or(Field {
         label: "Claimed name",
-        value: "none".to_owned(),
+        value: "not given".to_owned(),
         style: FieldStyle::Text,
     });
     let mut fields = vec![name];
-    fields.extend(words("Says it is", &says_it_is(ask)));
-    fields.extend(words("Its platform, as it says", &platform(ask)));
+    fields.extend(words("Client (as it says)", &says_it_is(ask)));
+    fields.extend(words("Platform (as it says)", &platform(ask)));
     fields.extend(words("Role", &ask.role));
     match &ask.subject {
         Subject::Device(device) => {
@@ -157,7 +157,7 @@ fn options(ask: &Ask) -> GrantOptions {
     let mut extents = Vec::new();
     // With the shared token nobody gets full control, so "what is asked" cannot be granted then.
     if !(is_program && ask.asked.names(&Scope::Admin)) {
-        let label = if ask.asked.is_empty() { "No rights, as it asks" } else { "What it asks for" };
+        let label = if ask.asked.is_empty() { "No rights, as it asks" } else { "Exactly what it asks for" };
         extents.push(ExtentOption { extent: Extent::Asked, label });
     }
     if ask.role == OPERATOR {
@@ -168,7 +168,7 @@ fn options(ask: &Ask) -> GrantOptions {
         extents.push(ExtentOption {
             extent: Extent::Level(Level::Full),
             label: match is_program {
-                true => "Level full: only with a token of its own.",
+                true => "Full: only with a token of its own.",
                 false => scope_words::level_sentence(Level::Full),
             },
         });

@@ -23,7 +23,7 @@ pub fn of_setting(shown: &ShownSetting) -> Review {
     fields.push(opens);
     let dialog = ReviewDialog {
         title: "Tidegate: the configuration waits",
-        heading: "The configuration file would open something. It does not count until you confirm it."
+        heading: "The configuration file requests a security change. It has no effect until you confirm it."
             .to_owned(),
         cautions: vec![
             "Any program of yours can write this file. Confirm only what you put there yourself.".to_owned(),

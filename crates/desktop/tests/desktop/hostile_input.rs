@@ -88,7 +88,7 @@ fn what_hides_or_turns_text_round_is_made_visible() {
         let dialog = review::of_request(&request(1, hostile_ask(name), at(0))).dialog;
 
         check(&dialog).expect(name);
-        assert_eq!(dialog.title, "Tidegate: someone asks to be let in");
+        assert_eq!(dialog.title, "Tidegate: pairing request");
     }
     let turned = review::of_request(&request(1, hostile_ask(HOSTILE[1]), at(0))).dialog;
     assert_eq!(turned.fields[0].value, "\\u{202e}moc.elgoog");
@@ -108,7 +108,7 @@ fn a_very_long_name_is_cut() {
 fn a_name_of_blanks_is_none() {
     let dialog = review::of_request(&request(1, hostile_ask("   "), at(0))).dialog;
 
-    assert_eq!(dialog.fields[0].value, "none");
+    assert_eq!(dialog.fields[0].value, "not given");
 }
 
 #[test]

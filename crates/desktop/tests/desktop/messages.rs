@@ -77,7 +77,7 @@ fn closing_the_last_window_without_a_tray_says_where_tidegate_lives_or_quits() {
 
     let (id, said) = message(&desktop.on(Input::Windows { is_open: false }));
 
-    assert_eq!(said.heading, "Tidegate goes on running.");
+    assert_eq!(said.heading, "Tidegate is still running.");
     assert_eq!((said.proceed.as_deref(), said.dismiss), (Some("Quit"), "Keep running"));
     assert_eq!(proceed(&mut desktop, id), [Effect::Quit]);
 }
@@ -118,7 +118,7 @@ fn quit_names_what_is_at_work_and_asks() {
     let (id, asked) = message(&desktop.on(Input::Tray(TrayCommand::Quit)));
 
     let expected = MessageDialog {
-        heading: "Quit although agents are at work?".to_owned(),
+        heading: "Quit while agents are running?".to_owned(),
         text: "These runs would be interrupted:\na\nb\nc\nd\ne\nand 2 more".to_owned(),
         proceed: Some("Quit".into()),
         other: None,
@@ -138,7 +138,7 @@ fn the_question_follows_what_is_at_work() {
 
     let effects = desktop.on(working(&[]));
 
-    asked.text = "Nothing is at work any more.".to_owned();
+    asked.text = "No agents are running any more.".to_owned();
     assert_eq!(effects, [Effect::UpdateDialog { id, dialog: Dialog::Message(asked) }]);
 }
 
@@ -170,7 +170,10 @@ fn a_start_that_failed_is_shown_in_a_message_and_in_the_tray() {
     let effects = desktop.on(Input::Host(HostState::Failed("the port is taken".to_owned())));
 
     let (id, said) = message(&effects);
-    assert_eq!((said.heading.as_str(), said.text.as_str()), ("Tidegate does not run.", "the port is taken"));
+    assert_eq!(
+        (said.heading.as_str(), said.text.as_str()),
+        ("Tidegate could not start.", "the port is taken")
+    );
     assert_eq!((said.proceed.as_deref(), said.other, said.dismiss), (Some("Try again"), None, "Close"));
     assert_eq!(tray(&effects).map(|menu| menu.icon), Some(TrayIcon::Error));
     assert_eq!(proceed(&mut desktop, id), [Effect::RestartGateway]);
@@ -274,11 +277,9 @@ fn a_gateway_that_stops_leaves_no_dialog_behind() {
 fn each_command_of_the_tray_does_what_it_says() {
     for (command, effect) in [
         (TrayCommand::OpenWindow, Effect::OpenWindow(Page::Overview)),
-        (TrayCommand::NewChat, Effect::OpenWindow(Page::Chat)),
+        (TrayCommand::NewChat, Effect::OpenWindow(Page::NewChat)),
         (TrayCommand::PauseAgents, Effect::SetPaused(true)),
-        (TrayCommand::CopyConnectionLines, Effect::CopyConnectionLines),
         (TrayCommand::StartAtLogin, Effect::SetAutostart(true)),
-        (TrayCommand::OpenLogs, Effect::OpenLogs),
     ] {
         assert_eq!(Desktop::ready().on(Input::Tray(command)), [effect]);
     }
@@ -288,6 +289,36 @@ fn each_command_of_the_tray_does_what_it_says() {
     let mut chosen = Desktop::ready();
     chosen.on(Input::Autostart(true));
     assert_eq!(chosen.on(Input::Tray(TrayCommand::DoNotStartAtLogin)), [Effect::SetAutostart(false)]);
+}
+
+#[test]
+fn a_log_that_no_program_opens_has_its_path_copied() {
+    let mut desktop = Desktop::ready();
+    let opening = task(&desktop.on(Input::Tray(TrayCommand::OpenLogs)));
+
+    let (dialog, said) = message(&desktop.fail(opening, "The log is at /state/logs/tidegate.log."));
+
+    assert_eq!(said.heading, "No program is set for log files.");
+    assert_eq!(said.text, "The log is at /state/logs/tidegate.log.");
+    assert_eq!(proceed(&mut desktop, dialog), [Effect::CopyLogPath]);
+}
+
+#[test]
+fn a_log_that_is_open_says_nothing() {
+    let mut desktop = Desktop::ready();
+    let opening = task(&desktop.on(Input::Tray(TrayCommand::OpenLogs)));
+
+    assert_eq!(desktop.done(opening), []);
+}
+
+#[test]
+fn connection_lines_that_cannot_be_copied_are_a_problem() {
+    let mut desktop = Desktop::ready();
+    let copying = task(&desktop.on(Input::Tray(TrayCommand::CopyConnectionLines)));
+
+    let (_, said) = message(&desktop.fail(copying, "The gateway is starting."));
+
+    assert_eq!(said.text, "The gateway is starting.");
 }
 
 #[test]

@@ -1,10 +1,11 @@
 //! Notifications: what they say, and how little an answer can do.
 
 use tidegate_desktop_core::controller::NOTIFY_EVERY;
-use tidegate_desktop_core::dialog::ReviewOutcome;
+use tidegate_desktop_core::dialog::{Dialog, ReviewOutcome};
 use tidegate_desktop_core::shell::{
     Effect, HostState, Input, Notification, NotificationAnswer, NotificationId, Surface,
 };
+use tidegate_desktop_core::tray_menu::TrayCommand;
 use tidegate_protocol::Scope;
 use tidegate_trust::approval::Decision;
 use tidegate_trust::decision::Verdict;
@@ -29,7 +30,7 @@ fn a_notification_says_how_many_wait_and_nothing_from_outside() {
     let expected = Notification {
         id: told.id,
         title: "Tidegate: 3 decisions wait".to_owned(),
-        body: "2 devices or programs ask to be let in. 1 question of an agent waits.".to_owned(),
+        body: "2 devices or programs want to pair. 1 request of an agent waits.".to_owned(),
         has_actions: true,
     };
     assert_eq!(told, expected);
@@ -47,7 +48,7 @@ fn a_further_request_replaces_the_notification_once_a_few_seconds_have_passed() 
 
     assert_eq!((at_once, too_soon), (None, None));
     assert_ne!(later.id, first.id);
-    assert_eq!(later.body, "2 devices or programs ask to be let in.");
+    assert_eq!(later.body, "2 devices or programs want to pair.");
     assert_eq!(notified(&desktop.wait(60_000)), None, "nobody is told twice");
 }
 
@@ -208,7 +209,7 @@ fn what_ended_while_the_screen_was_locked_is_told_in_one_notification_and_was_no
     let expected = Notification {
         id: told.id,
         title: "Tidegate: while you were away".to_owned(),
-        body: "2 requests and 1 question of an agent ended while the screen was locked.".to_owned(),
+        body: "2 requests and 1 request of an agent ended while the screen was locked.".to_owned(),
         has_actions: false,
     };
     assert_eq!(told, expected);
@@ -225,10 +226,7 @@ fn what_ended_and_what_waits_are_told_together_after_the_screen_is_unlocked() {
     let told = notified(&desktop.on(Input::Screen { is_locked: false })).expect("it is told");
 
     assert_eq!(told.title, "Tidegate: 1 decision waits");
-    assert_eq!(
-        told.body,
-        "1 device or program asks to be let in. 1 request ended while the screen was locked."
-    );
+    assert_eq!(told.body, "1 device or program wants to pair. 1 request ended while the screen was locked.");
 }
 
 #[test]
@@ -240,7 +238,7 @@ fn a_request_that_was_replaced_while_the_screen_was_locked_did_not_end() {
 
     let told = notified(&desktop.on(Input::Screen { is_locked: false })).expect("it is told");
 
-    assert_eq!(told.body, "1 device or program asks to be let in.");
+    assert_eq!(told.body, "1 device or program wants to pair.");
 }
 
 #[test]
@@ -267,7 +265,7 @@ fn what_a_client_decided_is_told_without_buttons_and_without_words_from_outside(
     let expected = Notification {
         id: told.id,
         title: "Tidegate: decided without you".to_owned(),
-        body: "Someone with the right to let others in has let in 1 device or program. Look at Devices."
+        body: "A client with permission to manage pairing has approved 1 device or program. Look at Devices."
             .to_owned(),
         has_actions: false,
     };
@@ -293,7 +291,7 @@ fn what_clients_decided_in_a_few_seconds_is_summed_into_one_notification() {
     assert_eq!(notified(&at_once), None);
     assert_eq!(
         later.body,
-        "Someone with the right to let others in has let in 2 devices or programs and refused 1. Look at Devices."
+        "A client with permission to manage pairing has approved 2 devices or programs and rejected 1. Look at Devices."
     );
 }
 
@@ -304,7 +302,8 @@ fn a_client_that_only_refused_is_told_too() {
     let told =
         notified(&desktop.on(Input::DecidedByClients { let_in: 0, refused: 2 })).expect("it was shown");
 
-    let body = "Someone with the right to let others in has refused 2 devices or programs. Look at Devices.";
+    let body =
+        "A client with permission to manage pairing has rejected 2 devices or programs. Look at Devices.";
     assert_eq!(told.body, body);
 }
 
@@ -319,7 +318,7 @@ fn what_a_client_decided_stays_told_in_the_notification_that_takes_the_place_of_
     assert_eq!(told.title, "Tidegate: 1 decision waits");
     assert_eq!(
         told.body,
-        "1 device or program asks to be let in. Someone with the right to let others in has let in 1 device or \
+        "1 device or program wants to pair. A client with permission to manage pairing has approved 1 device or \
          program. Look at Devices."
     );
     assert!(told.has_actions);
@@ -351,7 +350,7 @@ fn what_a_client_decided_is_kept_while_the_screen_is_locked_and_while_the_servic
         let told = notified(&desktop.on(back)).expect("it is told");
 
         assert_eq!(notified(&silent), None, "{away:?}");
-        assert!(told.body.contains("has let in 2 devices or programs."), "{told:?}");
+        assert!(told.body.contains("has approved 2 devices or programs."), "{told:?}");
     }
 }
 
@@ -365,7 +364,7 @@ fn what_a_client_decided_outlives_the_gateway() {
     let after = notified(&failed).expect("it is told");
 
     assert!(failed.contains(&Effect::CloseNotification));
-    assert!(after.body.contains("has let in 1 device or program."), "{after:?}");
+    assert!(after.body.contains("has approved 1 device or program."), "{after:?}");
 }
 
 #[test]
@@ -380,7 +379,7 @@ fn thousands_of_decisions_of_clients_lead_to_few_notifications_that_tell_of_all(
 
     assert!(told.len() <= 14, "{} in a minute", told.len());
     let last = told.last().expect("some were shown");
-    assert!(last.body.contains("has let in 6000 devices or programs."), "{last:?}");
+    assert!(last.body.contains("has approved 6000 devices or programs."), "{last:?}");
 }
 
 #[test]
@@ -439,7 +438,7 @@ fn decisions_about_devices_and_agents_share_a_notification() {
 
     assert_eq!(
         told.body,
-        "Someone with the right to let others in has let in 1 device or program. Look at Devices. \
+        "A client with permission to manage pairing has approved 1 device or program. Look at Devices. \
          A client with permission to decide about commands approved 1 request of an agent. Look at Requests."
     );
 }
@@ -473,4 +472,52 @@ fn deny_counts_once_the_replacement_could_be_read() {
     desktop.millis += 1500;
 
     assert_eq!(decisions(&desktop.answer(shown.id, NotificationAnswer::Deny)).len(), 2);
+}
+
+/// The connection lines were copied.
+fn copied(desktop: &mut Desktop) -> Vec<Effect> {
+    let copying = task(&desktop.on(Input::Tray(TrayCommand::CopyConnectionLines)));
+    desktop.done(copying)
+}
+
+#[test]
+fn copied_connection_lines_are_notified() {
+    let mut desktop = Desktop::ready();
+
+    let told = notified(&copied(&mut desktop)).expect("it was shown");
+
+    let expected = Notification {
+        id: told.id,
+        title: "Connection lines copied".to_owned(),
+        body: "Paste them into a terminal to connect OpenClaw's command line.".to_owned(),
+        has_actions: false,
+    };
+    assert_eq!(told, expected);
+    assert_eq!(notified(&desktop.wait(60_000)), None, "once");
+}
+
+#[test]
+fn copied_connection_lines_are_said_beside_what_waits() {
+    let mut desktop = Desktop::ready();
+    desktop.tell(&[device(1, at(0))], &[]);
+    copied(&mut desktop);
+
+    let told = notified(&desktop.wait(FIVE_SECONDS)).expect("it was shown");
+
+    assert!(told.has_actions);
+    assert_eq!(told.title, "Tidegate: 1 decision waits");
+    assert!(told.body.ends_with(
+        "Connection lines copied. Paste them into a terminal to connect OpenClaw's command line."
+    ));
+}
+
+#[test]
+fn without_notifications_a_message_says_what_was_copied() {
+    let mut desktop = Desktop::ready();
+    desktop.on(Input::NotificationService(missing()));
+
+    let effects = copied(&mut desktop);
+
+    let [(_, Dialog::Message(said), _)] = &opened(&effects)[..] else { panic!("{effects:#?}") };
+    assert_eq!(said.heading, "Connection lines copied");
 }

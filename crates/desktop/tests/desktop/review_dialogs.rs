@@ -36,7 +36,7 @@ fn durations(dialog: &ReviewDialog) -> Vec<Duration> {
 fn a_new_device_shows_who_it_claims_to_be_and_what_is_known() {
     let dialog = shown(device_ask(1, &[Scope::Read, Scope::Admin]));
 
-    assert_eq!(dialog.heading, "A new device asks to be let in.");
+    assert_eq!(dialog.heading, "A new device wants to pair.");
     let fields: Vec<_> = dialog.fields.iter().map(|field| (field.label, field.value.as_str())).collect();
     let Some(fingerprint) = value(&dialog, "Fingerprint") else { panic!("{fields:#?}") };
     assert_eq!(fingerprint.len(), 19, "four groups of four");
@@ -44,8 +44,8 @@ fn a_new_device_shows_who_it_claims_to_be_and_what_is_known() {
         fields,
         [
             ("Claimed name", "laptop 1"),
-            ("Says it is", "cli, used as cli, version 2026.9.6"),
-            ("Its platform, as it says", "linux, desktop"),
+            ("Client (as it says)", "cli, used as cli, version 2026.9.6"),
+            ("Platform (as it says)", "linux, desktop"),
             ("Role", "operator"),
             ("Comes from", "local network, 192.168.1.7"),
             ("Fingerprint", fingerprint),
@@ -100,21 +100,21 @@ fn a_known_name_with_another_key_is_the_first_caution() {
     let dialog = shown(Ask { known_name: true, ..device_ask(1, &[Scope::Pairing]) });
 
     assert!(dialog.cautions[0].starts_with("You gave this name to another device."));
-    assert!(dialog.cautions[1].contains("let others in"));
+    assert!(dialog.cautions[1].contains("approve other devices"));
 }
 
 #[test]
 fn a_program_shows_its_files_and_can_have_a_token_of_its_own() {
     let dialog = shown(program_ask(1, &[Scope::Read]));
 
-    assert_eq!(dialog.heading, "A new program asks to be let in.");
+    assert_eq!(dialog.heading, "A new program wants to pair.");
     let fields: Vec<_> = dialog.fields.iter().map(|field| (field.label, field.value.as_str())).collect();
     assert_eq!(
         fields,
         [
             ("Claimed name", "laptop 1"),
-            ("Says it is", "cli, used as cli, version 2026.9.6"),
-            ("Its platform, as it says", "linux, desktop"),
+            ("Client (as it says)", "cli, used as cli, version 2026.9.6"),
+            ("Platform (as it says)", "linux, desktop"),
             ("Role", "operator"),
             ("Comes from", "this computer, your own user (1000)"),
             ("Script", "/opt/tools/tool-1.mjs"),
@@ -151,7 +151,7 @@ fn full_control_is_offered_to_a_program_only_with_a_token_of_its_own() {
     assert!(!extents(&dialog).contains(&Extent::Asked), "what it asks for cannot be granted");
     let options = dialog.options.expect("it can be narrowed");
     let full = options.extents.iter().find(|option| option.extent == Extent::Level(Level::Full));
-    assert_eq!(full.map(|option| option.label), Some("Level full: only with a token of its own."));
+    assert_eq!(full.map(|option| option.label), Some("Full: only with a token of its own."));
     assert!(dialog.cautions.contains(&"Full control needs a token of its own.".to_owned()));
 }
 
@@ -192,7 +192,7 @@ fn letting_others_in_can_be_granted_with_a_level_only_when_it_was_shown() {
 fn a_command_shows_everything_that_would_run_and_who_started_it() {
     let dialog = review::of_command(&command(1, at(0))).dialog;
 
-    assert_eq!(dialog.heading, "An agent wants to run a command on this computer.");
+    assert_eq!(dialog.heading, "Run this command?");
     let fields: Vec<_> =
         dialog.fields.iter().map(|field| (field.label, field.value.as_str(), field.style)).collect();
     assert_eq!(
@@ -220,7 +220,7 @@ fn a_command_of_a_client_names_the_client() {
     };
     let dialog = review::of_command(&waiting_for(1, command_of("ls"), by, at(0))).dialog;
 
-    assert!(dialog.heading.starts_with("A connected client"));
+    assert!(dialog.heading.contains("A connected client asks."));
     assert_eq!(value(&dialog, "Asked by"), Some("token t-1"));
 }
 
@@ -266,8 +266,8 @@ fn a_file_outside_shows_where_it_is_and_everything_that_would_be_written() {
     let dialog = file("/home/someone/notes", true, FileAccess::Write { content: content.clone() }).dialog;
     let made = file("/home/someone/notes", false, FileAccess::Write { content }).dialog;
 
-    assert_eq!(dialog.heading, "An agent wants to replace a file outside its workspace.");
-    assert_eq!(made.heading, "An agent wants to make a file outside its workspace.");
+    assert_eq!(dialog.heading, "Replace a file outside the workspace?");
+    assert_eq!(made.heading, "Create a file outside the workspace?");
     let fields: Vec<_> =
         dialog.fields.iter().map(|field| (field.label, field.value.as_str(), field.style)).collect();
     assert_eq!(
@@ -290,11 +290,11 @@ fn a_file_that_is_read_or_changed_says_so_and_whether_it_is_missing() {
     let edit = FileAccess::Edit { old_text: "old".to_owned(), new_text: String::new() };
     let edited = file("/etc/absent", false, edit).dialog;
 
-    assert_eq!(read.heading, "An agent wants to read a file outside its workspace.");
+    assert_eq!(read.heading, "Read a file outside the workspace?");
     assert_eq!(read.cautions, Vec::<String>::new());
-    assert_eq!(edited.heading, "An agent wants to change a file outside its workspace.");
-    assert_eq!(value(&edited, "Text that goes"), Some("old"));
-    assert_eq!(value(&edited, "Text that comes"), Some("(nothing)"));
+    assert_eq!(edited.heading, "Change a file outside the workspace?");
+    assert_eq!(value(&edited, "Old text"), Some("old"));
+    assert_eq!(value(&edited, "New text"), Some("(nothing)"));
     assert_eq!(edited.cautions, ["There is no such file now."]);
 }
 
@@ -306,8 +306,8 @@ fn each_long_text_of_a_file_says_that_it_has_to_be_scrolled() {
     assert_eq!(
         dialog.cautions,
         [
-            "The text that goes has 20 lines. Scroll to read all of it.",
-            "The text that comes has 30 lines. Scroll to read all of it.",
+            "The old text has 20 lines. Scroll to read all of it.",
+            "The new text has 30 lines. Scroll to read all of it.",
         ]
     );
 }

@@ -63,7 +63,7 @@ fn it_comes_up_by_itself_and_confirming_is_bound_to_what_was_shown() {
         ("1 value of the configuration waits", TrayCommand::ReviewSettings)
     );
     let told = notified(&effects).expect("a notification").body;
-    assert_eq!(told, "1 value of the configuration would open something.");
+    assert_eq!(told, "1 value of the configuration needs confirmation.");
 
     let too_early = desktop.review(id, ReviewOutcome::Approve(Selection::default()));
     assert!(decisions(&too_early).is_empty(), "its button is not armed");

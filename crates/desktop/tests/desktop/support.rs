@@ -287,7 +287,9 @@ pub(crate) fn task(effects: &[Effect]) -> TaskId {
             | Effect::Unblock { task, .. }
             | Effect::TakeServer { task, .. }
             | Effect::KeepFile { task, .. }
-            | Effect::Unshare { task, .. } => Some(*task),
+            | Effect::Unshare { task, .. }
+            | Effect::CopyConnectionLines { task }
+            | Effect::OpenLogs { task } => Some(*task),
             _ => None,
         })
         .collect();

@@ -73,7 +73,7 @@ fn what_waits_is_the_first_line_opens_the_dialog_and_changes_the_icon() {
 
     let top = vec![
         command("2 requests wait", TrayCommand::ReviewRequests, true),
-        command("1 question of an agent waits", TrayCommand::ReviewCommands, true),
+        command("1 request of an agent waits", TrayCommand::ReviewCommands, true),
         line("Ready on port 18789"),
     ];
     let expected = menu(TrayIcon::Attention, "Tidegate: 2 requests wait", top, below(true, true, false));
@@ -85,7 +85,7 @@ fn one_and_many_are_worded_as_a_person_would() {
     let first = |requests, commands| TrayMenu::of(&waiting(requests, commands)).entries[0].clone();
 
     assert_eq!(first(1, 0), command("1 request waits", TrayCommand::ReviewRequests, true));
-    assert_eq!(first(0, 3), command("3 questions of agents wait", TrayCommand::ReviewCommands, true));
+    assert_eq!(first(0, 3), command("3 requests of agents wait", TrayCommand::ReviewCommands, true));
 }
 
 #[test]

@@ -40,7 +40,7 @@ fn a_wish_for_a_token_opens_its_dialog_with_what_was_wished() {
 
     let shown = opened(&effects);
     let expected = NewTokenDialog {
-        heading: "Make a token for a program?".to_owned(),
+        heading: "New access token".to_owned(),
         name: "backup".to_owned(),
         level: Level::Write,
         pairing: false,
@@ -140,7 +140,7 @@ fn a_key_is_tried_as_typed_and_the_result_is_told() {
     let Effect::KeepModelKey { id, base_url, key, .. } = &effects[0] else { panic!("{effects:#?}") };
     assert_eq!((id.as_str(), base_url.as_str(), key.reveal()), ("lab", "http://127.0.0.1:8080/v1", "sk-1"));
     let (_, told) = opened_one(&desktop.done(task(&effects)));
-    assert!(matches!(told, Dialog::Message(told) if told.heading == "The key works."));
+    assert!(matches!(told, Dialog::Message(told) if told.heading == "Connected."));
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn a_key_that_does_not_work_is_asked_for_again_with_the_reason() {
     let (_, again) = opened_one(&desktop.fail(task(&effects), "the server says: 401"));
 
     let expected = ModelKeyDialog {
-        heading: "The key of a model server".to_owned(),
+        heading: "Connect a model".to_owned(),
         id: "lab".to_owned(),
         base_url: "http://127.0.0.1:8080/v1".to_owned(),
         problem: "the server says: 401".to_owned(),

@@ -74,13 +74,17 @@ impl Handler for rpc::TidegateTokenShow {
 
 impl Handler for rpc::TidegateModelsAdd {
     async fn handle(caller: &Caller, params: AddProvider) -> Result<ModelsAddResult, ErrorShape> {
-        caller.host().add_provider(params).await
+        let answer = caller.host().add_provider(params).await?;
+        caller.gateway.models_changed();
+        Ok(answer)
     }
 }
 
 impl Handler for rpc::TidegateModelsUse {
     async fn handle(caller: &Caller, params: ModelChoice) -> Result<ModelsUseResult, ErrorShape> {
-        caller.host().use_model(params).await
+        let answer = caller.host().use_model(params).await?;
+        caller.gateway.models_changed();
+        Ok(answer)
     }
 }
 

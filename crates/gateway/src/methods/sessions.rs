@@ -94,7 +94,7 @@ async fn entry(caller: &Caller, row: &SessionRow, with_message: bool) -> Result<
         let last = store.transcript(row.session_id.clone(), None, 1).await;
         let last = last.map_err(|error| store_error(&error))?;
         entry.last_message_preview =
-            last.first().map(|entry| text::one_line(&entry_payload(entry).text(), 200));
+            last.first().map(|entry| text::preview(&entry_payload(entry).text(), 200));
     }
     Ok(entry)
 }
@@ -144,7 +144,7 @@ impl Handler for rpc::SessionsPreview {
                 .filter(|(_, text)| !text.is_empty())
                 .map(|(role, text)| PreviewItem {
                     role: Some(role.name().to_owned()),
-                    text: text::one_line(&text, max_chars),
+                    text: text::preview(&text, max_chars),
                 })
                 .collect();
             let status = if items.is_empty() { "empty" } else { "ok" };

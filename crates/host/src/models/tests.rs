@@ -68,3 +68,53 @@ async fn the_chosen_model_comes_before_the_configured_one() {
     models.set_configured_default(Some(name("ollama/r"))).await;
     assert_eq!(default_of(&models).await, "ollama/q", "a later default of the file does not replace it");
 }
+
+#[tokio::test]
+async fn a_provider_has_the_models_that_its_server_lists_by_now() {
+    use tidegate_agent::model::ModelDirectory as _;
+
+    let server = server().await;
+    let models =
+        Models::load(Store::in_memory().expect("a store"), SecretStore::memory(), None, Vec::new()).await;
+    let added = |id: &str| AddProvider {
+        id: id.to_owned(),
+        base_url: format!("http://{}/v1", server.address()),
+        models: vec!["q".to_owned()],
+        key: None,
+        key_ref: None,
+    };
+    models.add_listed(added("lab")).await.expect("added");
+    models.add(added("named")).await.expect("added");
+    let listed = async || {
+        let entries = models.directory.list().await;
+        entries.into_iter().map(|entry| entry.name.to_string()).collect::<Vec<_>>()
+    };
+
+    models.renew_lists().await;
+    assert_eq!(listed().await, ["lab/q", "named/q", "offline/demo"], "it was asked just now");
+    held(&models.listed).clear();
+    models.renew_lists().await;
+
+    assert_eq!(listed().await, ["lab/q", "lab/r", "named/q", "offline/demo"], "what a person named stays");
+}
+
+#[tokio::test]
+async fn a_provider_that_does_not_answer_keeps_its_models() {
+    use tidegate_agent::model::ModelDirectory as _;
+
+    let models =
+        Models::load(Store::in_memory().expect("a store"), SecretStore::memory(), None, Vec::new()).await;
+    let gone = AddProvider {
+        id: "gone".to_owned(),
+        base_url: "http://127.0.0.1:9/v1".to_owned(),
+        models: vec!["q".to_owned()],
+        key: None,
+        key_ref: None,
+    };
+    models.add_listed(gone).await.expect("added");
+    held(&models.listed).clear();
+
+    models.renew_lists().await;
+
+    assert_eq!(models.directory.list().await[0].name, name("gone/q"));
+}

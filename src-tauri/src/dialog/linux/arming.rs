@@ -8,14 +8,18 @@ use gtk::prelude::*;
 use tidegate_desktop_core::dialog::ARM_AFTER;
 
 /// Keeps the approving button of one window dead until [`ARM_AFTER`] after the window appeared or
-/// its content changed, while the content lacks something, and once its time is up.
+/// its content changed and its end was on the screen, while the content lacks something, and once its
+/// time is up.
 pub(super) struct Arming {
     button: RefCell<Option<gtk::Button>>,
     /// Counts the starts, so that the timer of an earlier one does nothing.
     start: Cell<u64>,
     has_passed: Cell<bool>,
+    was_seen: Cell<bool>,
     is_complete: Cell<bool>,
     is_over: Cell<bool>,
+    /// Called each time that [`ARM_AFTER`] has passed.
+    on_passed: RefCell<Option<Box<dyn Fn()>>>,
 }
 
 impl Arming {
@@ -25,14 +29,22 @@ impl Arming {
             button: RefCell::new(None),
             start: Cell::new(0),
             has_passed: Cell::new(false),
+            was_seen: Cell::new(false),
             is_complete: Cell::new(true),
             is_over: Cell::new(false),
+            on_passed: RefCell::new(None),
         })
+    }
+
+    /// Has this called each time that [`ARM_AFTER`] has passed.
+    pub(super) fn on_passed(&self, call: impl Fn() + 'static) {
+        self.on_passed.replace(Some(Box::new(call)));
     }
 
     /// Forgets what was shown before: nothing is missing, and the time has begun again.
     pub(super) fn reset(self: &Rc<Self>) {
         self.button.replace(None);
+        self.was_seen.set(false);
         self.is_complete.set(true);
         self.is_over.set(false);
         self.start();
@@ -56,9 +68,18 @@ impl Arming {
                 && arming.start.get() == start
             {
                 arming.has_passed.set(true);
+                if let Some(call) = &*arming.on_passed.borrow() {
+                    call();
+                }
                 arming.refresh();
             }
         });
+    }
+
+    /// The end of what is shown was on the screen.
+    pub(super) fn set_seen(&self) {
+        self.was_seen.set(true);
+        self.refresh();
     }
 
     /// Says whether everything that has to be filled in is there.
@@ -80,7 +101,7 @@ impl Arming {
 
     /// Whether the button may do what it says.
     pub(super) fn is_live(&self) -> bool {
-        self.has_passed.get() && self.is_complete.get() && !self.is_over.get()
+        self.has_passed.get() && self.was_seen.get() && self.is_complete.get() && !self.is_over.get()
     }
 
     fn refresh(&self) {

@@ -14,40 +14,42 @@ pub(super) fn content(dialog: &ModelKeyDialog, arming: &Rc<Arming>) -> Content {
     if !dialog.problem.is_empty() {
         body.pack_start(&widgets::caution(&dialog.problem), false, false, 0);
     }
-    let id = widgets::entry("Name", &dialog.id);
-    let base_url = widgets::entry("Address", &dialog.base_url);
+    let id = widgets::entry("Provider", &dialog.id);
+    let base_url = widgets::entry("Base URL", &dialog.base_url);
     base_url.set_input_purpose(gtk::InputPurpose::Url);
-    let key = widgets::entry("Key", "");
+    let key = widgets::entry("API key", "");
     key.set_visibility(false);
     key.set_input_purpose(gtk::InputPurpose::Password);
     let form = widgets::form();
-    widgets::add_row(&form, 0, "Name", &id);
-    widgets::add_row(&form, 1, "Address", &base_url);
-    widgets::add_row(&form, 2, "Key", &key);
+    widgets::add_row(&form, 0, "Provider", &id);
+    widgets::add_row(&form, 1, "Base URL", &base_url);
+    widgets::add_row(&form, 2, "API key", &key);
     let hint = widgets::secondary(
-        "The key is sent to this address only, and kept in the system's keyring where there is one.",
+        "Leave the key empty if the server needs none. It is sent to this address only, and kept in the system's \
+         keyring where there is one.",
     );
     form.attach(&hint, 1, 3, 1, 1);
     body.pack_start(&form, false, false, 0);
 
-    let entries = [&id, &base_url, &key].map(Clone::clone);
+    // A server on the local network mostly needs no key.
+    let entries = [&id, &base_url].map(Clone::clone);
     let is_filled =
-        move |entries: &[gtk::Entry; 3]| entries.iter().all(|entry| !entry.text().trim().is_empty());
+        move |entries: &[gtk::Entry; 2]| entries.iter().all(|entry| !entry.text().trim().is_empty());
     arming.set_complete(is_filled(&entries));
     for entry in &entries {
         let arming = Rc::downgrade(arming);
         let weak = entries.each_ref().map(ObjectExt::downgrade);
         entry.connect_changed(move |_| {
-            let [Some(id), Some(base_url), Some(key)] = weak.each_ref().map(|entry| entry.upgrade()) else {
+            let [Some(id), Some(base_url)] = weak.each_ref().map(|entry| entry.upgrade()) else {
                 return;
             };
             if let Some(arming) = arming.upgrade() {
-                arming.set_complete(is_filled(&[id, base_url, key]));
+                arming.set_complete(is_filled(&[id, base_url]));
             }
         });
     }
 
-    let first_focus = entries.iter().find(|entry| entry.text().is_empty()).cloned();
+    let first_focus = entries.iter().chain([&key]).find(|entry| entry.text().is_empty()).cloned();
     let press = move || {
         let typed = Secret::new(key.text().trim().to_owned());
         // The entry's own copy goes as soon as it is not needed.
@@ -59,7 +61,7 @@ pub(super) fn content(dialog: &ModelKeyDialog, arming: &Rc<Arming>) -> Content {
         })
     };
     Content {
-        title: "Tidegate: model key",
+        title: "Connect a model",
         heading: dialog.heading.clone(),
         body,
         status: None,
@@ -67,7 +69,7 @@ pub(super) fn content(dialog: &ModelKeyDialog, arming: &Rc<Arming>) -> Content {
             Choice::ending("Cancel", Place::Dismiss, DialogOutcome::Dismissed),
             Choice {
                 label: "Try and save".into(),
-                explanation: "Can be pressed once everything is filled in and you had time to read",
+                explanation: "Can be pressed once provider and address are filled in and you had time to read",
                 place: Place::Armed,
                 press: Box::new(press),
             },

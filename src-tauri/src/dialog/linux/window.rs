@@ -2,11 +2,12 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::time::Instant;
 
 use gtk::gdk;
 use gtk::glib::Propagation;
 use gtk::prelude::*;
-use tidegate_desktop_core::dialog::{Attention, Dialog, DialogOutcome, ReviewDialog};
+use tidegate_desktop_core::dialog::{ARM_AFTER, Attention, Dialog, DialogOutcome, ReviewDialog};
 use tidegate_desktop_core::press::Press as PressedBy;
 use tidegate_protocol::UnixMillis;
 
@@ -18,8 +19,13 @@ use super::{message, model_key, new_token, press, review, style, token};
 
 /// How wide and high a window's content is at most, in logical pixels; less on a small screen.
 const MAX_SIZE: (i32, i32) = (640, 600);
+/// How much of a large screen's height it may have, in percent.
+const MAX_HEIGHT: i32 = 85;
 /// What the window manager draws around it.
 const FRAME: (i32, i32) = (16, 60);
+
+/// In the footer of a dialog that scrolls.
+const MORE: &str = "There is more below. Scroll to the end to go on.";
 
 type Press = Rc<dyn Fn() -> Option<DialogOutcome>>;
 type OnEnd = Box<dyn FnOnce(DialogOutcome, PressedBy)>;
@@ -30,12 +36,16 @@ pub(super) struct DialogWindow {
     heading: gtk::Label,
     scroller: gtk::ScrolledWindow,
     footer: gtk::Box,
+    /// Says that there is more below, while the approving button waits for that to be seen.
+    more: gtk::Label,
     arming: Rc<Arming>,
     shown: RefCell<Option<Shown>>,
     /// Taken by the first ending; later ones do nothing.
     on_end: RefCell<Option<OnEnd>>,
     /// Whether Enter or Space came too early and is still held down: its repetitions do nothing.
     is_held: Cell<bool>,
+    /// When a letter was pressed last that nothing here takes: someone types for another window.
+    typed: Cell<Option<Instant>>,
     /// What pressed Space on the approving button and still holds it down: GTK presses the button in
     /// an event's name only when it is released soon.
     space: Cell<Option<PressedBy>>,
@@ -88,10 +98,12 @@ impl DialogWindow {
             heading,
             scroller,
             footer,
+            more: widgets::secondary(""),
             arming: Arming::new(),
             shown: RefCell::new(None),
             on_end: RefCell::new(Some(Box::new(on_end))),
             is_held: Cell::new(false),
+            typed: Cell::new(None),
             space: Cell::new(None),
         });
         this.connect();
@@ -187,6 +199,21 @@ impl DialogWindow {
                 _ => Propagation::Proceed,
             }
         });
+        // Before, what is shown has not its size yet.
+        let this = Rc::downgrade(self);
+        self.arming.on_passed(move || {
+            if let Some(this) = this.upgrade() {
+                this.look();
+            }
+        });
+        let this = Rc::downgrade(self);
+        self.scroller.vadjustment().connect_value_changed(move |_| {
+            if let Some(this) = this.upgrade()
+                && this.arming.has_passed()
+            {
+                this.look();
+            }
+        });
         // The time begins when it can be seen, and again when it was away meanwhile.
         let this = Rc::downgrade(self);
         self.window.connect_map_event(move |_, _| {
@@ -227,6 +254,12 @@ impl DialogWindow {
             line.set_margin_top(GAP);
             self.footer.pack_start(line, false, false, 0);
         }
+        self.more.set_margin_start(WIDE);
+        self.more.set_margin_end(WIDE);
+        self.more.set_margin_top(GAP);
+        self.more.set_no_show_all(true);
+        self.more.hide();
+        self.footer.pack_start(&self.more, false, false, 0);
         let row = self.button_row(choices, &mut shown);
         self.footer.pack_start(&row, false, false, 0);
         self.shown.replace(Some(shown));
@@ -294,11 +327,30 @@ impl DialogWindow {
     fn fit(&self, body: &gtk::Box) {
         let room = smallest_screen();
         let width = MAX_SIZE.0.min(room.0 - FRAME.0);
-        let height = MAX_SIZE.1.min(room.1 - FRAME.1);
+        let height = MAX_SIZE.1.min(room.1 - FRAME.1).max(room.1 * MAX_HEIGHT / 100 - FRAME.1);
         let needs = |widget: &gtk::Widget| widget.preferred_height_for_width(width).1;
-        let taken = needs(self.heading.upcast_ref()) + needs(self.footer.upcast_ref());
-        let height = needs(body.upcast_ref()).min(height - taken).max(1);
-        self.scroller.set_size_request(width, height);
+        let taken = || needs(self.heading.upcast_ref()) + needs(self.footer.upcast_ref());
+        let needed = needs(body.upcast_ref());
+        if needed > height - taken() && self.has_approve() {
+            self.more.set_text(MORE);
+            self.more.show();
+        }
+        self.scroller.set_size_request(width, needed.min(height - taken()).max(1));
+    }
+
+    /// Notes that the end of what is shown was on the screen, when it is.
+    fn look(&self) {
+        let position = self.scroller.vadjustment();
+        // Below the last line is only the margin.
+        if position.value() + position.page_size() + f64::from(WIDE) >= position.upper() {
+            self.arming.set_seen();
+            // It keeps its place, so that no button moves.
+            self.more.set_text("");
+        }
+    }
+
+    fn has_approve(&self) -> bool {
+        self.shown.borrow().as_ref().is_some_and(|shown| shown.approve.is_some())
     }
 
     fn key_pressed(&self, event: &gdk::EventKey) -> Propagation {
@@ -320,8 +372,15 @@ impl DialogWindow {
         }
         let is_on_button =
             focus.as_ref().is_some_and(|focus| focus.is::<gtk::Button>() && !focus.is::<gtk::ToggleButton>());
-        let is_early = !self.arming.has_passed();
+        let is_typing = self.typed.get().is_some_and(|typed| typed.elapsed() < ARM_AFTER);
+        if is_letter(event) && !is_text(focus.as_ref()) {
+            self.typed.set(Some(Instant::now()));
+        }
+        let is_early = !self.arming.has_passed() || is_typing;
         if is_early && (is_enter(event) || is_space(event) && is_on_button) {
+            if is_typing {
+                self.typed.set(Some(Instant::now()));
+            }
             self.is_held.set(true);
             return Propagation::Stop;
         }
@@ -369,6 +428,16 @@ impl DialogWindow {
         self.window.hide();
         self.window.close();
     }
+}
+
+/// Where letters are typed.
+fn is_text(widget: Option<&gtk::Widget>) -> bool {
+    widget.is_some_and(|widget| widget.is::<gtk::Entry>() || widget.is::<gtk::TextView>())
+}
+
+/// A key that writes something. A blank presses buttons.
+fn is_letter(event: &gdk::EventKey) -> bool {
+    event.keyval().to_unicode().is_some_and(|letter| !letter.is_control() && letter != ' ')
 }
 
 fn is_enter(event: &gdk::EventKey) -> bool {

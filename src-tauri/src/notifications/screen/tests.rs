@@ -28,8 +28,10 @@ impl FakeService {
     fn ask(&self, call: String, number: Option<u32>) -> LocalFuture<Result<u32, NotifyError>> {
         let mut calls = self.0.borrow_mut();
         calls.made.push(call);
-        calls.next += 1;
-        let number = number.unwrap_or(calls.next);
+        let number = number.unwrap_or_else(|| {
+            calls.next += 1;
+            calls.next
+        });
         if !calls.is_slow {
             return Box::pin(async move { Ok(number) });
         }
@@ -241,7 +243,35 @@ async fn a_press_is_reported_once_on_either_path() {
 
             assert_eq!(scene.told(), [click(id, NotificationAnswer::Deny)]);
         }
-        assert_eq!(scene.calls(), ["show 1", "show 2"], "what was answered is not shown again");
+        let calls = ["show 1", "close 1", "show 2", "close 2"];
+        assert_eq!(scene.calls(), calls, "what was answered is not shown again");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_notification_that_was_answered_is_taken_away() {
+    for answer in [NotificationAnswer::Review, NotificationAnswer::Deny] {
+        on_screen(async |scene| {
+            scene.want(1).await;
+
+            scene.press(1, answer).await;
+
+            assert_eq!(scene.calls(), ["show 1", "close 1"]);
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn a_notification_that_the_service_closed_is_not_closed_again() {
+    on_screen(async |scene| {
+        scene.want(1).await;
+
+        scene.press(1, NotificationAnswer::Closed).await;
+        scene.want_none().await;
+
+        assert_eq!(scene.calls(), ["show 1"]);
     })
     .await;
 }

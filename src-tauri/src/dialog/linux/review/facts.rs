@@ -39,7 +39,7 @@ pub(super) fn form(fields: &[Field], code: &str) -> gtk::Grid {
     }
     if !code.is_empty() {
         let value = widgets::text(code, Look::Large);
-        let hint = widgets::secondary("If it shows you a code, it must be this one.");
+        let hint = widgets::secondary("Compare it with the code that the client shows, if it shows one.");
         let line = gtk::Box::new(gtk::Orientation::Horizontal, GAP);
         for label in [&value, &hint] {
             label.set_valign(gtk::Align::Baseline);

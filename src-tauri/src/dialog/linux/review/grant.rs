@@ -31,7 +31,7 @@ impl Grant {
             section: widgets::column(GAP),
             rights,
             extents,
-            pairing: options.can_pair.then(|| widgets::check("It may let others in", false)),
+            pairing: options.can_pair.then(|| widgets::check("It may manage pairing", false)),
             durations,
             durations_row: gtk::Box::new(gtk::Orientation::Horizontal, widgets::WIDE),
             own_token: options
@@ -75,7 +75,7 @@ impl Grant {
             let group = group("Give it", self.extents.iter().map(|(_, radio)| radio), widgets::column(2));
             if let Some(pairing) = &self.pairing {
                 pairing.set_margin_start(widgets::WIDE + NEAR);
-                widgets::describe(pairing, "It may let others in", "Only with a level");
+                widgets::describe(pairing, "It may manage pairing", "Only with a level");
                 group.pack_start(pairing, false, false, 0);
             }
             self.section.pack_start(&group, false, false, 0);

@@ -57,7 +57,7 @@ fn choices(dialog: &ReviewDialog, grant: Option<Rc<Grant>>) -> Vec<Choice> {
     }
     choices.push(
         ending("Later", Place::Dismiss, ReviewOutcome::Later)
-            .explained("Put it aside; it stays in the list until its time is up"),
+            .explained("Decide later. It stays in the list until its time is up."),
     );
     choices.push(ending(dialog.refuse, Place::Plain, ReviewOutcome::Refuse));
     choices.push(Choice {
