@@ -18,6 +18,7 @@ use tidegate_integration_tests::ledger;
 use tidegate_integration_tests::place::Place;
 use tidegate_integration_tests::program::{Program, Ready, TOKEN, choose_offline_model};
 use tidegate_integration_tests::random::{Random, count_from_environment};
+use tidegate_protocol::payload::chat::ChatMessage;
 use tidegate_protocol::{RunId, Scope, SessionKey, TranscriptMessage};
 use tidegate_store::{OpenOptions, Outcome, RunState, Store};
 use tidegate_testkit::client::{ClientError, ConnectOptions, GatewayClient};
@@ -306,7 +307,8 @@ async fn check_histories(client: &mut GatewayClient, last: &Acknowledged) {
         let history = client.request("chat.history", params).await.unwrap();
         for message in history["messages"].as_array().unwrap().iter().filter(|body| body["role"] == "user") {
             let run = message["__openclaw"]["runId"].as_str().unwrap_or_default().to_owned();
-            seen.insert(run, ledger::text(message));
+            let message: ChatMessage = serde_json::from_value(message.clone()).unwrap();
+            seen.insert(run, message.text());
         }
     }
     for (run, (session, message)) in &last.sent {
