@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use tidegate_protocol::{RunId, SessionId, SessionKey};
+use tidegate_protocol::transcript::{AnsweredCommand, AssistantAuthor, AssistantContent};
+use tidegate_protocol::{RunId, SessionId, SessionKey, TranscriptMessage, UnixMillis};
 use tidegate_store::{Answered, NewAnswer, NewRun, Outcome};
 use uuid::Uuid;
 
@@ -11,7 +12,6 @@ use crate::event::{RuntimeEvent, What};
 use crate::runtime::Runtime;
 use crate::spec::{Cleanup, Origin, RunSpec};
 use crate::start::{Accepted, StartError};
-use crate::transcript::command_messages;
 
 /// A chat command and what it answered.
 #[derive(Debug, Clone, PartialEq)]
@@ -62,7 +62,7 @@ impl Runtime {
                 boot: inner.boot.clone(),
                 at,
             },
-            entries: command_messages(turn.command, &turn.message, &turn.answer, at),
+            entries: command_messages(turn.command, turn.message, turn.answer.clone(), at),
             result: turn.answer,
         };
         let (run, appended) = match inner.store.record_answer(new).await? {
@@ -90,4 +90,22 @@ impl Runtime {
         }
         Ok(Accepted { run, duplicate: false })
     }
+}
+
+/// A command and its answer as a transcript holds them.
+fn command_messages(
+    command: &str,
+    message: String,
+    answer: String,
+    timestamp: UnixMillis,
+) -> Vec<TranscriptMessage> {
+    let command = AnsweredCommand { command: command.to_owned() };
+    vec![
+        TranscriptMessage::User { text: message, timestamp, command: Some(command.clone()) },
+        TranscriptMessage::Assistant {
+            content: AssistantContent { text: answer, calls: Vec::new() },
+            timestamp,
+            author: AssistantAuthor::Gateway { command },
+        },
+    ]
 }

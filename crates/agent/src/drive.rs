@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
-use tidegate_protocol::RunId;
+use tidegate_protocol::{RunId, TranscriptMessage};
 use tidegate_store::{Outcome, TranscriptEntry, Usage};
 
 use crate::event::What;
@@ -96,13 +95,13 @@ impl Inner {
             handle.emit(self.now(), What::Appended(entry.clone()));
         }
         let read: Vec<RunId> =
-            entries.iter().filter_map(|entry| RunId::parse(source_run(&entry.body)?).ok()).collect();
+            entries.iter().filter_map(|entry| source_run(&entry.message)).cloned().collect();
         if !read.is_empty() {
             self.clean_up(read);
         }
     }
 }
 
-fn ended(outcome: Outcome, error: Option<String>, said: Option<Value>) -> Ending {
+fn ended(outcome: Outcome, error: Option<String>, said: Option<TranscriptMessage>) -> Ending {
     Ending { outcome, error, result: None, usage: Usage::default(), entries: said.into_iter().collect() }
 }

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use serde_json::Value;
-use tidegate_protocol::{RunId, SessionKey};
+use tidegate_protocol::{RunId, SessionKey, TranscriptMessage};
 use tidegate_store::{Outcome, RunRow, RunState, Settled, Settlement, Usage};
 use uuid::Uuid;
 
@@ -30,7 +29,7 @@ pub(crate) struct Ending {
     pub(crate) result: Option<String>,
     pub(crate) usage: Usage,
     /// Messages that are committed together with the end.
-    pub(crate) entries: Vec<Value>,
+    pub(crate) entries: Vec<TranscriptMessage>,
 }
 
 impl Ending {

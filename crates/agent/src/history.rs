@@ -35,7 +35,7 @@ pub(crate) async fn before(
     loop {
         let page = store.transcript(session.clone(), before, PAGE).await?;
         let Some(first) = page.first().map(|entry| entry.seq) else { break };
-        size += page.iter().map(|entry| entry.body.to_string().len()).sum::<usize>();
+        size += page.iter().map(stored_bytes).sum::<usize>();
         pages.push(page);
         if first <= 1 || size >= bytes {
             break;
@@ -43,6 +43,10 @@ pub(crate) async fn before(
         before = Some(first);
     }
     Ok(pages.into_iter().rev().flatten().collect())
+}
+
+fn stored_bytes(entry: &TranscriptEntry) -> usize {
+    serde_json::to_string(&entry.message).map_or(0, |text| text.len())
 }
 
 /// The newest messages that fit into `bytes`, beginning with a message of a person or of the

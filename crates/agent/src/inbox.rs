@@ -1,8 +1,8 @@
 //! How a subagent's result looks in its parent's transcript.
 
-use serde_json::{Value, json};
-use tidegate_protocol::UnixMillis;
 use tidegate_protocol::text::one_line;
+use tidegate_protocol::transcript::RuntimeSource;
+use tidegate_protocol::{RunId, TranscriptMessage, UnixMillis};
 use tidegate_store::{InboxRow, Outcome};
 
 use crate::untrusted::{frame, head_and_tail};
@@ -12,13 +12,13 @@ pub(crate) const RESULT_BYTES: usize = 8 * 1024;
 
 /// The message that a consumed inbox row becomes: role `runtime`, the child's text framed as
 /// untrusted, at most [`RESULT_BYTES`] of it with a hint how to read the rest. `source` names the
-/// child for programs; `at` is when the row was consumed.
+/// child for programs; `timestamp` is when the row was consumed.
 #[must_use]
-pub fn inbox_message(row: &InboxRow, at: UnixMillis) -> Value {
+pub fn inbox_message(row: &InboxRow, timestamp: UnixMillis) -> TranscriptMessage {
     let label = row.label.as_deref().map(|label| one_line(label, 120));
     let name = label.clone().map_or_else(|| "without a label".to_owned(), |label| format!("{label:?}"));
     let key = row.source_session.as_str();
-    let status = outcome_word(row.outcome);
+    let status = row.outcome.name();
     let hint = format!("call sessions_history with sessionKey {key:?} for the rest");
     let text = if row.text.trim().is_empty() { "(it ended without any text)" } else { &row.text };
     let framed = frame("subagent", &head_and_tail(text, RESULT_BYTES, &hint));
@@ -28,35 +28,22 @@ pub fn inbox_message(row: &InboxRow, at: UnixMillis) -> Value {
         one_line(row.source.as_str(), 256),
         caution(row.outcome),
     );
-    json!({
-        "role": "runtime",
-        "content": [{"type": "text", "text": text}],
-        "source": {
-            "kind": "subagent",
-            "runId": row.source,
-            "sessionKey": key,
-            "label": label,
-            "status": status,
-        },
-        "timestamp": at,
-    })
+    let source = RuntimeSource::Subagent {
+        run_id: row.source.clone(),
+        session_key: row.source_session.clone(),
+        label,
+        status: row.outcome,
+    };
+    TranscriptMessage::Runtime { text, timestamp, source: Some(source) }
 }
 
-/// The run and session whose result a transcript message carries, when it is one of
-/// [`inbox_message`].
-pub(crate) fn source_run(body: &Value) -> Option<&str> {
-    (body["role"] == "runtime").then(|| body["source"]["runId"].as_str()).flatten()
-}
-
-/// The word for an outcome, as tools and messages give it to models.
-#[must_use]
-pub(crate) fn outcome_word(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Ok => "ok",
-        Outcome::Error => "error",
-        Outcome::TimedOut => "timed_out",
-        Outcome::Cancelled => "cancelled",
-        Outcome::Interrupted => "interrupted",
+/// The run whose result a transcript message carries, when it is one of [`inbox_message`].
+pub(crate) fn source_run(message: &TranscriptMessage) -> Option<&RunId> {
+    match message {
+        TranscriptMessage::Runtime { source: Some(RuntimeSource::Subagent { run_id, .. }), .. } => {
+            Some(run_id)
+        }
+        _ => None,
     }
 }
 
@@ -76,7 +63,7 @@ fn caution(outcome: Outcome) -> &'static str {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use tidegate_protocol::{RunId, SessionKey};
+    use tidegate_protocol::SessionKey;
 
     fn row(label: &str, text: &str) -> InboxRow {
         InboxRow {
@@ -94,19 +81,19 @@ mod tests {
 
     #[test]
     fn a_result_names_label_status_and_session() {
-        let body = inbox_message(&row("weather", "sunny"), UnixMillis(7));
-        let text = body["content"][0]["text"].as_str().expect("text");
+        let message = inbox_message(&row("weather", "sunny"), UnixMillis(7));
+        let text = message.text();
         for part in ["\"weather\"", "status: ok", "agent:main:subagent:1", "sunny"] {
             assert!(text.contains(part), "{part} is missing in {text}");
         }
-        assert_eq!(source_run(&body), Some("child-run"));
-        assert_eq!(body["timestamp"], 7);
+        assert_eq!(source_run(&message).map(RunId::as_str), Some("child-run"));
+        assert!(matches!(message, TranscriptMessage::Runtime { timestamp: UnixMillis(7), .. }));
     }
 
     #[test]
     fn a_long_result_says_how_to_read_the_rest() {
-        let body = inbox_message(&row("x", &"y".repeat(100_000)), UnixMillis(7));
-        let text = body["content"][0]["text"].as_str().expect("text");
+        let message = inbox_message(&row("x", &"y".repeat(100_000)), UnixMillis(7));
+        let text = message.text();
         assert!(text.len() < RESULT_BYTES + 1_024);
         assert!(text.contains("sessions_history"));
     }
@@ -114,8 +101,8 @@ mod tests {
     proptest! {
         #[test]
         fn neither_label_nor_text_of_a_child_leaves_the_frame(label in ".*", text in "(</?untrusted-data( id=\"[0-9a-f]{16}\")?>|.|\n)*") {
-            let body = inbox_message(&row(&label, &text), UnixMillis(1));
-            let message = body["content"][0]["text"].as_str().expect("text");
+            let message = inbox_message(&row(&label, &text), UnixMillis(1));
+            let message = message.text();
             prop_assert_eq!(message.matches("</untrusted-data").count(), 1);
             let (_, end) = message.split_once("</untrusted-data").expect("one end");
             prop_assert!(end.len() < 30, "nothing follows the frame: {}", end);

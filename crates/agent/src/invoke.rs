@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use futures_util::FutureExt;
 use serde_json::Value;
+use tidegate_protocol::transcript::ResultAuthor;
 
 use crate::approval::{APPROVAL_TIMEOUT, ApprovalAnswer, ApprovalGate, ApprovalQuestion};
 use crate::arguments::parse_object;
@@ -16,7 +17,6 @@ use crate::own_tools::OwnTool;
 use crate::run::{Activity, RunHandle, lock};
 use crate::runtime::Inner;
 use crate::tool::{Tool, ToolContext, ToolOutput, ToolUpdates};
-use crate::transcript::Author;
 use crate::untrusted::head_and_tail;
 
 const STOPPED_IN_CALL: &str = "The run was stopped while this tool worked. Its outcome is unknown.";
@@ -25,12 +25,12 @@ const STOPPED_IN_CALL: &str = "The run was stopped while this tool worked. Its o
 #[derive(Debug)]
 pub(crate) struct Invocation {
     pub(crate) output: ToolOutput,
-    pub(crate) author: Author,
+    pub(crate) author: ResultAuthor,
 }
 
 impl Invocation {
     fn ours(output: ToolOutput) -> Self {
-        Self { output, author: Author::Runtime }
+        Self { output, author: ResultAuthor::Runtime }
     }
 
     /// A call that did not begin because the run was stopped.
@@ -108,8 +108,11 @@ impl Inner {
                 () = handle.token().cancelled() => return Invocation::ours(ToolOutput::error(STOPPED_IN_CALL)),
                 answer = answer => answer.unwrap_or_else(|_| crashed(&call.name)),
             };
-            let author =
-                if own.shows_foreign_text() && !output.is_error { Author::Tool } else { Author::Runtime };
+            let author = if own.shows_foreign_text() && !output.is_error {
+                ResultAuthor::Tool
+            } else {
+                ResultAuthor::Runtime
+            };
             return Invocation { output, author };
         }
         let Some(tool) = self.tools.iter().find(|tool| tool.description().name == call.name) else {
@@ -136,7 +139,7 @@ impl Inner {
         // A tool that was given up may go on for a moment.
         updates.end();
         match answered {
-            Some(Ok(output)) => Invocation { output, author: Author::Tool },
+            Some(Ok(output)) => Invocation { output, author: ResultAuthor::Tool },
             Some(Err(_)) => Invocation::ours(crashed(&call.name)),
             None => Invocation::ours(ToolOutput::error(STOPPED_IN_CALL)),
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidegate_protocol::{RunId, SessionId, SessionKey};
+use tidegate_protocol::{RunId, SessionId, SessionKey, TranscriptMessage};
 use tidegate_store::{BegunRun, NewRun, ParentEdge, RunRow, StoreError};
 use uuid::Uuid;
 
@@ -14,7 +14,6 @@ use crate::model::ModelName;
 use crate::run::{RunHandle, StopCause};
 use crate::runtime::{Inner, Runtime};
 use crate::spec::{Cleanup, Origin, RunSpec};
-use crate::transcript::user_message;
 
 /// A message that starts a run.
 #[derive(Debug, Clone, PartialEq)]
@@ -261,7 +260,7 @@ impl Inner {
                 max_descendants: self.limits.descendants,
             }),
             label,
-            input: message.as_deref().map(|message| user_message(message, at)),
+            input: message.map(|message| TranscriptMessage::user(message, at)),
             spec: serde_json::to_value(&spec).map_err(|_| StartError::Internal)?,
             boot: self.boot.clone(),
             at,

@@ -5,7 +5,11 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use serde_json::Value;
-use tidegate_protocol::SessionId;
+use tidegate_protocol::payload::chat::MessageUsage;
+use tidegate_protocol::transcript::{
+    AnswerEnd, AssistantAuthor, AssistantContent, ModelAnswer, RecordedCall,
+};
+use tidegate_protocol::{SessionId, TranscriptMessage};
 use tidegate_store::{Outcome, StoreError, TranscriptEntry, Usage};
 
 use crate::ask::{Answer, Fragment, Interruption};
@@ -21,14 +25,14 @@ use crate::retry;
 use crate::run::RunHandle;
 use crate::runtime::Inner;
 use crate::tool::ToolDescription;
-use crate::transcript::{AssistantMessage, StopWord, conversation, tool_result};
+use crate::transcript::conversation;
 
 /// How the loop ends early.
 pub(crate) enum Halt {
     /// The run was stopped; what is still to be committed.
-    Stopped { text: Option<String>, entries: Vec<Value> },
+    Stopped { text: Option<String>, entries: Vec<TranscriptMessage> },
     /// It failed.
-    Failed { error: String, text: Option<String>, entries: Vec<Value> },
+    Failed { error: String, text: Option<String>, entries: Vec<TranscriptMessage> },
 }
 
 impl Halt {
@@ -63,7 +67,7 @@ pub(crate) struct TurnLoop<'a> {
 /// A final answer, to be committed with the end of the run.
 pub(crate) struct Final {
     text: String,
-    entry: Option<Value>,
+    message: Option<TranscriptMessage>,
 }
 
 impl TurnLoop<'_> {
@@ -86,15 +90,15 @@ impl TurnLoop<'_> {
                 self.last_text = Some(answer.text.clone());
             }
             if answer.calls.is_empty() {
-                let last = final_answer(&answer, self.message(&answer, stop_word(&answer)))?;
+                let last = final_answer(&answer, self.message(&answer))?;
                 if !self.has_open_subagents() {
                     return Ok(last);
                 }
                 // Its own subagents still work: what they find belongs into this run's result.
-                self.commit(last.entry.into_iter().collect()).await?;
+                self.commit(last.message.into_iter().collect()).await?;
                 self.wait_for_subagents().await?;
                 if !self.read_inbox().await? {
-                    return Ok(Final { text: last.text, entry: None });
+                    return Ok(Final { text: last.text, message: None });
                 }
             } else {
                 self.use_tools(&answer).await?;
@@ -180,7 +184,7 @@ impl TurnLoop<'_> {
     fn request(&self, budget: usize) -> ModelRequest {
         let mut messages = vec![Message::System(self.system.clone())];
         messages.extend(history::fit(conversation(&self.entries), budget));
-        if self.entries.last().is_some_and(|entry| source_run(&entry.body).is_some()) {
+        if self.entries.last().is_some_and(|entry| source_run(&entry.message).is_some()) {
             messages.extend(self.still_working());
         }
         ModelRequest { messages, tools: self.tools.clone() }
@@ -211,19 +215,21 @@ impl TurnLoop<'_> {
         self.usage.input = self.usage.input.saturating_add(usage.input);
         self.usage.output = self.usage.output.saturating_add(usage.output);
         let (stop, error) = match why {
-            Interruption::Stopped => (StopWord::Aborted, None),
-            Interruption::Failed(error) => (StopWord::Error, Some(error.to_string())),
+            Interruption::Stopped => (AnswerEnd::Aborted, None),
+            Interruption::Failed(error) => (AnswerEnd::Error, Some(error.to_string())),
             Interruption::TooLong => {
                 let limit = self.inner.limits.answer_bytes;
                 (
-                    StopWord::Error,
+                    AnswerEnd::Error,
                     Some(format!("the model's answer is longer than {limit} bytes, which is the limit")),
                 )
             }
         };
         let keep = !text.is_empty() || error.is_some();
-        let entries =
-            if keep { vec![self.body(&text, &[], usage, stop, error.as_deref())] } else { Vec::new() };
+        let entries = match keep {
+            true => vec![self.said(text.clone(), Vec::new(), usage, stop, error.clone())],
+            false => Vec::new(),
+        };
         let text = (!text.is_empty()).then_some(text);
         match error {
             None => Halt::Stopped { text, entries },
@@ -231,28 +237,41 @@ impl TurnLoop<'_> {
         }
     }
 
-    fn message(&self, answer: &Answer, stop: StopWord) -> Value {
-        self.body(&answer.text, &answer.calls, answer.usage, stop, None)
+    fn message(&self, answer: &Answer) -> TranscriptMessage {
+        let calls = answer.calls.iter().map(RecordedCall::from).collect();
+        self.said(answer.text.clone(), calls, answer.usage, answer_end(answer), None)
     }
 
-    fn body(
+    fn said(
         &self,
-        text: &str,
-        calls: &[ToolCall],
+        text: String,
+        calls: Vec<RecordedCall>,
         usage: Usage,
-        stop: StopWord,
-        error: Option<&str>,
-    ) -> Value {
+        stop_reason: AnswerEnd,
+        error_message: Option<String>,
+    ) -> TranscriptMessage {
         let unknown = ModelName { provider: String::new(), model: String::new() };
-        let model = self.handle.model.get().unwrap_or(&unknown);
-        AssistantMessage { text, calls, model, usage, stop, error, at: self.inner.now() }.body()
+        let ModelName { provider, model } = self.handle.model.get().unwrap_or(&unknown).clone();
+        let Usage { input, output } = usage;
+        TranscriptMessage::Assistant {
+            content: AssistantContent { text, calls },
+            timestamp: self.inner.now(),
+            author: AssistantAuthor::Model(ModelAnswer {
+                api: "openai-completions".to_owned(),
+                provider,
+                model,
+                usage: MessageUsage { input, output, total_tokens: input.saturating_add(output) },
+                stop_reason,
+                error_message,
+            }),
+        }
     }
 
     /// Commits the calls, then runs them in order, committing each result. A crash in between
     /// shows which call has an unknown outcome. Neighbouring spawns go together: each is durable by
     /// itself and none depends on another, so they can share the cost of becoming durable.
     async fn use_tools(&mut self, answer: &Answer) -> Result<(), Halt> {
-        self.commit(vec![self.message(answer, stop_word(answer))]).await?;
+        self.commit(vec![self.message(answer)]).await?;
         let mut rest = &answer.calls[..];
         while let [first, ..] = rest {
             let is_spawn = |call: &ToolCall| call.name == OwnTool::Spawn.name();
@@ -262,7 +281,7 @@ impl TurnLoop<'_> {
             let calls =
                 group.iter().enumerate().map(|(index, call)| self.call_or_skip(answer, before + index, call));
             let invocations = join_all(calls).await;
-            let mut results: Vec<Value> = group
+            let mut results: Vec<TranscriptMessage> = group
                 .iter()
                 .zip(&invocations)
                 .map(|(call, invocation)| self.result(call, invocation))
@@ -290,16 +309,22 @@ impl TurnLoop<'_> {
         self.inner.invoke(self.handle, call).await
     }
 
-    fn result(&self, call: &ToolCall, invocation: &Invocation) -> Value {
-        let output = &invocation.output;
-        tool_result(call, &output.text, output.is_error, invocation.author, self.inner.now())
+    fn result(&self, call: &ToolCall, invocation: &Invocation) -> TranscriptMessage {
+        TranscriptMessage::ToolResult {
+            tool_call_id: call.id.clone(),
+            tool_name: call.name.clone(),
+            text: invocation.output.text.clone(),
+            is_error: invocation.output.is_error,
+            timestamp: self.inner.now(),
+            author: invocation.author,
+        }
     }
 
-    async fn commit(&mut self, bodies: Vec<Value>) -> Result<(), Halt> {
-        if bodies.is_empty() {
+    async fn commit(&mut self, messages: Vec<TranscriptMessage>) -> Result<(), Halt> {
+        if messages.is_empty() {
             return Ok(());
         }
-        let appended = self.inner.store.append(self.handle.id().clone(), bodies, self.inner.now()).await?;
+        let appended = self.inner.store.append(self.handle.id().clone(), messages, self.inner.now()).await?;
         self.inner.tell_appended(self.handle, &appended);
         self.entries.extend(appended);
         Ok(())
@@ -343,12 +368,12 @@ impl TurnLoop<'_> {
         let last = self.last_text;
         let usage = self.usage;
         match ended {
-            Ok(Final { text, entry }) => Ending {
+            Ok(Final { text, message }) => Ending {
                 outcome: Outcome::Ok,
                 error: None,
                 result: Some(text),
                 usage,
-                entries: entry.into_iter().collect(),
+                entries: message.into_iter().collect(),
             },
             Err(Halt::Stopped { text, entries }) => {
                 let (outcome, error) = self.handle.stopped_outcome();
@@ -371,25 +396,25 @@ impl Inner {
     }
 }
 
-fn stop_word(answer: &Answer) -> StopWord {
+fn answer_end(answer: &Answer) -> AnswerEnd {
     match answer.stop {
-        StopReason::Length => StopWord::Length,
-        StopReason::Refused => StopWord::Error,
-        StopReason::Stop | StopReason::ToolUse if answer.calls.is_empty() => StopWord::Stop,
-        StopReason::Stop | StopReason::ToolUse => StopWord::ToolUse,
+        StopReason::Length => AnswerEnd::Length,
+        StopReason::Refused => AnswerEnd::Error,
+        StopReason::Stop | StopReason::ToolUse if answer.calls.is_empty() => AnswerEnd::Stop,
+        StopReason::Stop | StopReason::ToolUse => AnswerEnd::ToolUse,
     }
 }
 
-fn final_answer(answer: &Answer, entry: Value) -> Result<Final, Halt> {
+fn final_answer(answer: &Answer, message: TranscriptMessage) -> Result<Final, Halt> {
     let text = answer.text.clone();
     let error = match answer.stop {
         StopReason::Refused => "the model's provider refused to answer",
         StopReason::Length if text.is_empty() => "the model reached its length limit before it said anything",
-        _ => return Ok(Final { text, entry: Some(entry) }),
+        _ => return Ok(Final { text, message: Some(message) }),
     };
     Err(Halt::Failed {
         error: error.to_owned(),
         text: (!text.is_empty()).then_some(text),
-        entries: vec![entry],
+        entries: vec![message],
     })
 }

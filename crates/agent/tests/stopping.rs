@@ -5,12 +5,13 @@ mod common;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::{Step, call, main_session, run, text, world, world_on, world_with};
+use common::{Step, call, main_session, run, shown, text, world, world_on, world_with};
 use serde_json::json;
 use tidegate_agent::event::What;
-use tidegate_agent::transcript::text_of;
 use tidegate_agent::{Activity, Limits, StartError, WaitOutcome, inbox_message};
-use tidegate_store::{Outcome, RunState, Store};
+use tidegate_protocol::TranscriptMessage;
+use tidegate_protocol::payload::chat::MessageRole;
+use tidegate_store::{Outcome, RunState, Store, TranscriptEntry};
 use tokio::sync::Notify;
 
 fn spawn(id: &str, task: &str) -> Step {
@@ -29,9 +30,10 @@ async fn an_aborted_run_keeps_what_it_has_said() {
     assert_eq!((row.state, row.result.as_deref()), (RunState::Terminal(Outcome::Cancelled), Some("so far")));
     assert_eq!(world.ended(&run("r2")).await.state, RunState::Terminal(Outcome::Cancelled));
     let entries = world.transcript(&main_session()).await;
-    let partial = entries.iter().find(|entry| entry.body["role"] == "assistant").expect("the partial answer");
-    assert_eq!((text_of(&partial.body).as_str(), &partial.body["stopReason"]), ("so far", &json!("aborted")));
-    assert!(entries.iter().any(|entry| text_of(&entry.body) == "later"), "what was said is kept");
+    let partial = entries.iter().map(shown).find(|message| message.role == MessageRole::Assistant);
+    let partial = partial.expect("the partial answer");
+    assert_eq!((partial.text().as_str(), partial.stop_reason.as_deref()), ("so far", Some("aborted")));
+    assert!(entries.iter().any(|entry| entry.message.text() == "later"), "what was said is kept");
     assert_eq!(world.asks(), 1);
 }
 
@@ -58,8 +60,8 @@ async fn tools_are_told_to_stop_and_calls_that_did_not_run_say_so() {
     world.tool_saw_cancel.notified().await;
     assert_eq!(world.ended(&run("r1")).await.state, RunState::Terminal(Outcome::Cancelled));
     let entries = world.transcript(&main_session()).await;
-    let results: Vec<String> =
-        entries.iter().filter(|e| e.body["role"] == "toolResult").map(|e| text_of(&e.body)).collect();
+    let is_result = |entry: &&TranscriptEntry| matches!(entry.message, TranscriptMessage::ToolResult { .. });
+    let results: Vec<&str> = entries.iter().filter(is_result).map(|entry| entry.message.text()).collect();
     assert_eq!(results[0], "its process was ended");
     assert!(results[1].contains("was not run"), "{results:?}");
 }
@@ -75,7 +77,7 @@ async fn a_tool_that_does_not_stop_is_abandoned() {
     world.advance(Limits::default().stop_grace).await;
     assert_eq!(world.ended(&run("r1")).await.state, RunState::Terminal(Outcome::Cancelled));
     let last = world.transcript(&main_session()).await.pop().expect("an entry");
-    assert!(text_of(&last.body).contains("outcome is unknown"));
+    assert!(last.message.text().contains("outcome is unknown"));
 }
 
 /// A root, a child and a grandchild, the last in a tool.
@@ -307,7 +309,10 @@ async fn a_pause_finishes_what_is_under_way_and_outlives_a_restart() {
     world.runtime.pause().await.expect("store");
     gate.notify_one();
     world
-        .until(|event| matches!(&event.what, What::Appended(entry) if entry.body["role"] == "assistant"))
+        .until(|event| {
+            let What::Appended(entry) = &event.what else { return false };
+            matches!(entry.message, TranscriptMessage::Assistant { .. })
+        })
         .await;
     let (waited, ()) = tokio::join!(
         world.runtime.wait(run("r1"), Duration::from_secs(60)),

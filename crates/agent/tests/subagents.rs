@@ -5,7 +5,7 @@ mod common;
 
 use std::time::Duration;
 
-use common::{Ask, Step, World, call, main_session, run, text, world, world_on, world_with};
+use common::{Ask, Step, World, call, main_session, run, shown, text, world, world_on, world_with};
 use serde_json::{Value, json};
 use tidegate_agent::authority::{Owner, RunAuthority};
 use tidegate_agent::{HandoffId, Limits, StartError, inbox_message};
@@ -75,8 +75,8 @@ async fn three_subagents_reach_their_parent_once_and_it_answers_once() {
     assert_eq!(inbox.len(), 3);
     assert!(inbox.iter().all(|row| row.consumed_at_seq.is_some()));
     let roles = world.roles(&main_session()).await;
-    assert_eq!(roles.iter().filter(|role| *role == "runtime").count(), 3);
-    assert_eq!(roles.last().map(String::as_str), Some("assistant"));
+    assert_eq!(roles.iter().filter(|role| **role == "runtime").count(), 3);
+    assert_eq!(roles.last(), Some(&"assistant"));
     assert_eq!(world.asks(), 2 + 3 + 1);
     world.advance(Duration::from_secs(60)).await;
     assert!(world.runtime.active().is_empty());
@@ -231,9 +231,7 @@ async fn a_tree_has_a_limit_of_descendants_over_all_levels() {
         world.ended(&child.id).await;
         world.transcript(&child.session).await
     };
-    let spoke = child_entries
-        .iter()
-        .any(|entry| tidegate_agent::transcript::text_of(&entry.body) == "accepted forbidden");
+    let spoke = child_entries.iter().any(|entry| entry.message.text() == "accepted forbidden");
     assert!(spoke, "{child_entries:?}");
 }
 
@@ -548,7 +546,7 @@ async fn after_a_crash_nothing_runs_again_and_the_parent_reads_what_happened() {
     assert!(after.tool_calls.lock().expect("lock").is_empty());
     let child = children(&after).await.remove(0);
     let last = after.transcript(&child).await.pop().expect("an entry");
-    assert_eq!((&last.body["role"], &last.body["toolCallId"]), (&json!("toolResult"), &json!("x")));
+    assert_eq!(shown(&last).tool_call_id.as_deref(), Some("x"));
     assert_eq!(after.say("r2", "and?").await.result.as_deref(), Some("told"));
     assert_eq!(after.runtime.recover().await.expect("store").interrupted, vec![]);
 }

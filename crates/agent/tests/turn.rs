@@ -4,12 +4,11 @@ mod common;
 
 use std::time::Duration;
 
-use common::{Step, call, main_session, model_name, raw_call, run, text, world, world_with};
+use common::{Step, call, main_session, model_name, raw_call, run, shown, text, world, world_with};
 use serde_json::json;
 use tidegate_agent::event::What;
 use tidegate_agent::message::Message;
 use tidegate_agent::model::{ModelError, StopReason, StreamEvent};
-use tidegate_agent::transcript::text_of;
 use tidegate_agent::{Limits, StartError};
 use tidegate_store::{Outcome, RunState, Usage};
 
@@ -32,8 +31,9 @@ async fn an_answer_streams_and_is_stored_with_the_end_of_the_run() {
     assert_eq!(texts, ["Hel", "Hello"]);
     let entries = world.transcript(&main_session()).await;
     assert_eq!(world.roles(&main_session()).await, ["user", "assistant"]);
-    assert_eq!(entries[1].body["stopReason"], "stop");
-    assert_eq!(entries[1].body["usage"]["totalTokens"], 9);
+    let answer = shown(&entries[1]);
+    assert_eq!(answer.stop_reason.as_deref(), Some("stop"));
+    assert_eq!(answer.usage.map(|usage| usage.total_tokens), Some(9));
 }
 
 #[tokio::test(start_paused = true)]
@@ -239,10 +239,8 @@ async fn a_failing_model_ends_the_run_with_its_sentence_and_keeps_the_text() {
     assert_eq!(row.state, RunState::Terminal(Outcome::Error));
     assert!(row.error.expect("an error").contains("broke off"));
     let entries = world.transcript(&main_session()).await;
-    assert_eq!(
-        (text_of(&entries[1].body), &entries[1].body["stopReason"]),
-        ("half".to_owned(), &json!("error"))
-    );
+    let half = shown(&entries[1]);
+    assert_eq!((half.text().as_str(), half.stop_reason.as_deref()), ("half", Some("error")));
 }
 
 #[tokio::test(start_paused = true)]

@@ -115,10 +115,7 @@ fn chat(event: &RuntimeEvent, state: ChatState) -> ChatEvent {
 }
 
 fn assistant_message(text: &str, at: UnixMillis) -> ChatMessage {
-    ChatMessage {
-        timestamp: Some(at),
-        ..ChatMessage::new(MessageRole::Assistant, vec![ContentBlock::Text { text: text.to_owned() }])
-    }
+    ChatMessage { timestamp: Some(at), ..ChatMessage::of_text(MessageRole::Assistant, text) }
 }
 
 fn phase(name: &str) -> AgentData {

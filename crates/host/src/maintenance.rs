@@ -120,7 +120,7 @@ async fn forget_old_runs(
 #[cfg(test)]
 mod tests {
     use serde_json::json;
-    use tidegate_protocol::{RunId, SessionId, SessionKey};
+    use tidegate_protocol::{RunId, SessionId, SessionKey, TranscriptMessage};
     use tidegate_secrets::SecretStore;
     use tidegate_store::{NewRun, Outcome, Settlement, Usage};
 
@@ -135,7 +135,7 @@ mod tests {
             new_session_id: SessionId::parse(name).expect("a session id"),
             parent: None,
             label: None,
-            input: Some(json!({ "role": "user", "content": name })),
+            input: Some(TranscriptMessage::user(name, UnixMillis(at))),
             spec: json!({}),
             boot: "earlier".to_owned(),
             at: UnixMillis(at),

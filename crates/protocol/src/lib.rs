@@ -33,6 +33,7 @@ pub mod schema;
 pub mod scope;
 pub mod text;
 pub mod time;
+pub mod transcript;
 
 pub use client::{ClientId, ClientInfo, ClientMode};
 pub use close::{CloseCode, CloseFrame};
@@ -47,3 +48,4 @@ pub use refusal::Refusal;
 pub use rpc::Method;
 pub use scope::Scope;
 pub use time::UnixMillis;
+pub use transcript::TranscriptMessage;

@@ -64,8 +64,7 @@ fn child_result(label: &str, said: &str) -> Message {
         consumed_at_seq: None,
         at: UnixMillis(1),
     };
-    let body = inbox_message(&row, UnixMillis(2));
-    Message::Runtime(body["content"][0]["text"].as_str().unwrap().to_owned())
+    Message::Runtime(inbox_message(&row, UnixMillis(2)).text().to_owned())
 }
 
 #[test]

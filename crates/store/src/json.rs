@@ -1,5 +1,6 @@
 //! JSON in columns.
 
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::StoreError;
@@ -11,8 +12,10 @@ pub(crate) const MAX_DEPTH: usize = 127;
 ///
 /// # Errors
 /// [`StoreError::Invalid`] when the value is nested so deep that it could not be read back.
-pub(crate) fn encode(value: &Value) -> Result<String, StoreError> {
-    let mut layer: Vec<&Value> = vec![value];
+pub(crate) fn encode(value: &impl Serialize) -> Result<String, StoreError> {
+    let invalid = |error| StoreError::Invalid(format!("a JSON value cannot be stored: {error}"));
+    let value = serde_json::to_value(value).map_err(invalid)?;
+    let mut layer: Vec<&Value> = vec![&value];
     let mut depth = 0;
     while !layer.is_empty() {
         let mut inner = Vec::new();
@@ -38,8 +41,7 @@ pub(crate) fn encode(value: &Value) -> Result<String, StoreError> {
         }
         layer = inner;
     }
-    serde_json::to_string(value)
-        .map_err(|error| StoreError::Invalid(format!("a JSON value cannot be stored: {error}")))
+    Ok(value.to_string())
 }
 
 /// The value of a stored text.

@@ -8,8 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
-use serde_json::{Value, json};
-use tidegate_protocol::UnixMillis;
+use tidegate_protocol::{TranscriptMessage, UnixMillis};
 
 use crate::migrations::{APPLICATION_ID, MIGRATIONS, known_version};
 use crate::private_files::{companions, prepare_directory, prepare_file, refuse_links, sync_directory};
@@ -36,7 +35,7 @@ const WRITER_STATEMENTS: usize = 64;
 const READER_STATEMENTS: usize = 16;
 
 /// Makes the transcript message for a result that reached a session's inbox.
-pub type FrameInbox = fn(&InboxRow, UnixMillis) -> Value;
+pub type FrameInbox = fn(&InboxRow, UnixMillis) -> TranscriptMessage;
 
 /// How to open a store.
 #[derive(Debug, Clone)]
@@ -73,12 +72,8 @@ impl Default for OpenOptions {
 
 /// The message for an inbox row when the runtime brings no framing of its own: the bare text.
 #[must_use]
-pub fn default_inbox_message(row: &InboxRow, at: UnixMillis) -> Value {
-    json!({
-        "role": "runtime",
-        "content": [{ "type": "text", "text": row.text }],
-        "timestamp": at,
-    })
+pub fn default_inbox_message(row: &InboxRow, at: UnixMillis) -> TranscriptMessage {
+    TranscriptMessage::runtime(row.text.clone(), at)
 }
 
 /// What was found at the place of the store.

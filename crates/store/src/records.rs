@@ -1,23 +1,8 @@
 //! What the ledger of sessions and runs holds.
 
 use serde::{Deserialize, Serialize};
-use tidegate_protocol::{AgentId, RunId, SessionId, SessionKey, UnixMillis};
-
-/// How a run ended. Set once, by compare-and-swap.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// The model ended its turn.
-    Ok,
-    /// The model, a limit or the runtime failed; the run's `error` says how.
-    Error,
-    /// The run's deadline passed.
-    TimedOut,
-    /// A person, a client or an ancestor stopped it.
-    Cancelled,
-    /// The process ended while it ran; what it had started has an unknown outcome.
-    Interrupted,
-}
+pub use tidegate_protocol::transcript::Outcome;
+use tidegate_protocol::{AgentId, RunId, SessionId, SessionKey, TranscriptMessage, UnixMillis};
 
 /// Where a run is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,8 +60,7 @@ pub struct Usage {
     pub output: u64,
 }
 
-/// One entry of a transcript. `body` is a message in the protocol's shape (protocol section 15,
-/// `chat.history`): `role`, `content`, `timestamp` and so on.
+/// One entry of a transcript.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TranscriptEntry {
     /// Position in its session, from 1 without gaps.
@@ -86,7 +70,7 @@ pub struct TranscriptEntry {
     /// The run that wrote it.
     pub run: Option<RunId>,
     /// The message.
-    pub body: serde_json::Value,
+    pub message: TranscriptMessage,
     /// When it was written.
     pub at: UnixMillis,
 }
@@ -128,9 +112,8 @@ pub struct RunRow {
     pub state: RunState,
     /// Its name for people and models.
     pub label: Option<String>,
-    /// The input that starts it: a message in the protocol's shape, or `None` for a run that only
-    /// answers what waits in its session's inbox.
-    pub input: Option<serde_json::Value>,
+    /// The input that starts it; `None` for a run that only answers what waits in its session's inbox.
+    pub input: Option<TranscriptMessage>,
     /// Everything that the runtime needs to run it (authority, model, tools, deadline), as JSON
     /// that only the runtime reads. Fixed when the run is made.
     pub spec: serde_json::Value,
@@ -166,7 +149,7 @@ pub struct NewRun {
     /// A name.
     pub label: Option<String>,
     /// The first message.
-    pub input: Option<serde_json::Value>,
+    pub input: Option<TranscriptMessage>,
     /// See [`RunRow::spec`].
     pub spec: serde_json::Value,
     /// The process start that owns it.
@@ -197,7 +180,7 @@ pub struct NewAnswer {
     /// The run. Its input is not stored a second time: it is among the entries.
     pub run: NewRun,
     /// The message and its answer, as the transcript shows them.
-    pub entries: Vec<serde_json::Value>,
+    pub entries: Vec<TranscriptMessage>,
     /// The text of the answer.
     pub result: String,
 }
@@ -290,7 +273,7 @@ pub struct Settlement {
     /// Tokens used.
     pub usage: Usage,
     /// Messages to append in the same transaction (the final answer, synthetic tool results).
-    pub entries: Vec<serde_json::Value>,
+    pub entries: Vec<TranscriptMessage>,
     /// Now.
     pub at: UnixMillis,
 }

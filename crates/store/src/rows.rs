@@ -1,12 +1,15 @@
 //! Rows to values and back.
 
+use std::borrow::Cow;
 use std::fmt::Display;
 
 use rusqlite::types::FromSql;
 use rusqlite::{Connection, OptionalExtension, Params, Row};
-use tidegate_protocol::UnixMillis;
+use serde_json::Value;
+use tidegate_protocol::transcript::Outcome;
+use tidegate_protocol::{TranscriptMessage, UnixMillis};
 
-use crate::records::{InboxRow, Outcome, RunRow, RunState, SessionRow, TranscriptEntry, Usage};
+use crate::records::{InboxRow, RunRow, RunState, SessionRow, TranscriptEntry, Usage};
 use crate::{StoreError, json};
 
 /// A number as SQLite stores it: 64 bits, signed; larger ones become the largest.
@@ -19,26 +22,11 @@ pub(crate) fn millis(at: UnixMillis) -> i64 {
     integer(at.0)
 }
 
-/// The stored name of an outcome.
-pub(crate) fn outcome_name(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Ok => "ok",
-        Outcome::Error => "error",
-        Outcome::TimedOut => "timed_out",
-        Outcome::Cancelled => "cancelled",
-        Outcome::Interrupted => "interrupted",
-    }
-}
-
 fn parse_outcome(name: &str) -> Result<Outcome, StoreError> {
-    match name {
-        "ok" => Ok(Outcome::Ok),
-        "error" => Ok(Outcome::Error),
-        "timed_out" => Ok(Outcome::TimedOut),
-        "cancelled" => Ok(Outcome::Cancelled),
-        "interrupted" => Ok(Outcome::Interrupted),
-        other => Err(StoreError::Corrupt(format!("unknown outcome {other:?}"))),
-    }
+    Outcome::ALL
+        .into_iter()
+        .find(|outcome| outcome.name() == name)
+        .ok_or_else(|| StoreError::Corrupt(format!("unknown outcome {name:?}")))
 }
 
 fn parse_state(name: &str) -> Result<RunState, StoreError> {
@@ -103,8 +91,21 @@ impl<'row> Columns<'row> {
         parse_state(&self.take::<String>()?)
     }
 
-    fn json(&mut self) -> Result<serde_json::Value, StoreError> {
+    fn json(&mut self) -> Result<Value, StoreError> {
         json::decode(&self.take::<String>()?)
+    }
+
+    /// A text, also one that is not valid UTF-8.
+    pub(crate) fn lossy_text(&mut self) -> Result<Option<Cow<'row, str>>, StoreError> {
+        let column = self.next;
+        self.next += 1;
+        let text = self.row.get_ref(column)?.as_bytes_or_null().map_err(rusqlite::Error::from)?;
+        Ok(text.map(String::from_utf8_lossy))
+    }
+
+    /// A message, whatever is stored in its place.
+    fn message(&mut self) -> Result<Option<TranscriptMessage>, StoreError> {
+        Ok(self.lossy_text()?.map(|text| TranscriptMessage::of_stored(&text)))
     }
 
     fn usage(&mut self) -> Result<Usage, StoreError> {
@@ -135,7 +136,7 @@ pub(crate) fn session(row: &Row<'_>) -> Result<SessionRow, StoreError> {
         depth: columns.take()?,
         label: columns.take()?,
         settings: match columns.json()? {
-            serde_json::Value::Object(members) => members,
+            Value::Object(members) => members,
             _ => return Err(StoreError::Corrupt("a session's settings are not an object".to_owned())),
         },
         last_state: columns.take::<Option<String>>()?.as_deref().map(parse_state).transpose()?,
@@ -161,7 +162,7 @@ pub(crate) fn run(row: &Row<'_>) -> Result<RunRow, StoreError> {
         depth: columns.take()?,
         state: columns.state()?,
         label: columns.take()?,
-        input: columns.take::<Option<String>>()?.as_deref().map(json::decode).transpose()?,
+        input: columns.message()?,
         spec: columns.json()?,
         error: columns.take()?,
         result: columns.take()?,
@@ -177,13 +178,20 @@ pub(crate) fn run(row: &Row<'_>) -> Result<RunRow, StoreError> {
 /// A row of `entry_columns!`.
 pub(crate) fn entry(row: &Row<'_>) -> Result<TranscriptEntry, StoreError> {
     let mut columns = Columns::of(row);
-    Ok(TranscriptEntry {
+    let entry = TranscriptEntry {
         seq: columns.count()?,
         id: columns.take()?,
         run: columns.optional_id()?,
-        body: columns.json()?,
+        message: columns.message()?.unwrap_or(TranscriptMessage::Unknown(Value::Null)),
         at: columns.at()?,
-    })
+    };
+    if let TranscriptMessage::Unknown(_) = &entry.message {
+        tracing::warn!(
+            entry = entry.id,
+            "a stored message is damaged or of an unknown kind; it is not shown"
+        );
+    }
+    Ok(entry)
 }
 
 /// A row of `inbox_columns!`.

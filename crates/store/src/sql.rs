@@ -118,7 +118,7 @@ statements! {
     );
     ENTRY = concat!("SELECT ", entry_columns!(), " FROM entries WHERE session_id = ?1 AND id = ?2");
     ENTRY_OF_INPUT = "SELECT id FROM entries WHERE session_id = ?1 AND seq > ?2 AND run = ?3 \
-        AND body ->> '$.role' = 'user' ORDER BY seq LIMIT 1";
+        AND CASE WHEN json_valid(body) THEN body ->> '$.role' = 'user' END ORDER BY seq LIMIT 1";
     ENTRIES_OF_RUN = concat!(
         "SELECT ", entry_columns!(),
         " FROM entries WHERE session_id = ?1 AND seq > ?2 AND run = ?3 ORDER BY seq"

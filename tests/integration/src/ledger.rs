@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use serde_json::Value;
-use tidegate_protocol::SessionKey;
+use tidegate_protocol::transcript::RuntimeSource;
+use tidegate_protocol::{SessionKey, TranscriptMessage};
 use tidegate_store::{RunState, Store, TranscriptEntry};
 
 /// The most entries of one transcript that a test looks at.
@@ -20,25 +20,15 @@ pub async fn transcript(store: &Store, session: &SessionKey) -> Vec<TranscriptEn
     }
 }
 
-/// The text of a message.
-#[must_use]
-pub fn text(body: &Value) -> String {
-    match &body["content"] {
-        Value::String(text) => text.clone(),
-        Value::Array(blocks) => {
-            blocks.iter().filter_map(|block| block["text"].as_str()).collect::<Vec<_>>().join("\n")
-        }
-        _ => String::new(),
-    }
-}
-
 /// How often each child run's result is in a transcript.
 #[must_use]
 pub fn results(entries: &[TranscriptEntry]) -> HashMap<String, usize> {
     let mut found = HashMap::new();
-    for entry in entries.iter().filter(|entry| entry.body["role"] == "runtime") {
-        if let Some(run) = entry.body["source"]["runId"].as_str() {
-            *found.entry(run.to_owned()).or_default() += 1;
+    for entry in entries {
+        if let TranscriptMessage::Runtime { source: Some(RuntimeSource::Subagent { run_id, .. }), .. } =
+            &entry.message
+        {
+            *found.entry(run_id.to_string()).or_default() += 1;
         }
     }
     found
@@ -47,9 +37,11 @@ pub fn results(entries: &[TranscriptEntry]) -> HashMap<String, usize> {
 /// The results of tool calls of one tool, as they are in a transcript.
 #[must_use]
 pub fn tool_results(entries: &[TranscriptEntry], tool: &str) -> Vec<String> {
-    let is_of_tool =
-        |entry: &&TranscriptEntry| entry.body["role"] == "toolResult" && entry.body["toolName"] == tool;
-    entries.iter().filter(is_of_tool).map(|entry| text(&entry.body)).collect()
+    let text = |entry: &TranscriptEntry| match &entry.message {
+        TranscriptMessage::ToolResult { tool_name, text, .. } if tool_name == tool => Some(text.clone()),
+        _ => None,
+    };
+    entries.iter().filter_map(text).collect()
 }
 
 /// Checks that every child of a session has ended, that each has exactly one inbox row there, that

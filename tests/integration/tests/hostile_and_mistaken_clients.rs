@@ -253,7 +253,7 @@ async fn hostile_names_and_labels_stay_text() {
             &tidegate_protocol::SessionKey::parse(key).unwrap(),
         )
         .await;
-        entries.first().map(|entry| tidegate_integration_tests::ledger::text(&entry.body))
+        entries.first().map(|entry| entry.message.text().to_owned())
     })
     .await;
     assert_eq!(said, LABEL.replace('\u{7}', ""));

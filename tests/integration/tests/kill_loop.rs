@@ -18,7 +18,8 @@ use tidegate_integration_tests::ledger;
 use tidegate_integration_tests::place::Place;
 use tidegate_integration_tests::program::{Program, Ready, TOKEN, choose_offline_model};
 use tidegate_integration_tests::random::{Random, count_from_environment};
-use tidegate_protocol::{RunId, Scope, SessionKey};
+use tidegate_protocol::payload::chat::ChatMessage;
+use tidegate_protocol::{RunId, Scope, SessionKey, TranscriptMessage};
 use tidegate_store::{OpenOptions, Outcome, RunState, Store};
 use tidegate_testkit::client::{ClientError, ConnectOptions, GatewayClient};
 use tidegate_testkit::identity::DeviceIdentity;
@@ -306,7 +307,8 @@ async fn check_histories(client: &mut GatewayClient, last: &Acknowledged) {
         let history = client.request("chat.history", params).await.unwrap();
         for message in history["messages"].as_array().unwrap().iter().filter(|body| body["role"] == "user") {
             let run = message["__openclaw"]["runId"].as_str().unwrap_or_default().to_owned();
-            seen.insert(run, ledger::text(message));
+            let message: ChatMessage = serde_json::from_value(message.clone()).unwrap();
+            seen.insert(run, message.text());
         }
     }
     for (run, (session, message)) in &last.sent {
@@ -334,12 +336,12 @@ async fn check_the_store(place: &Place, all: &Acknowledged, totals: &mut Totals)
         let row = store.run(RunId::parse(run.clone()).unwrap()).await.unwrap();
         let row = row.unwrap_or_else(|| panic!("the acknowledged message of {run} is lost"));
         assert_eq!(row.session.as_str(), session);
-        assert_eq!(ledger::text(row.input.as_ref().unwrap()), *message);
+        assert_eq!(row.input.as_ref().unwrap().text(), *message);
         check_end(&row);
         sessions.insert(row.session.clone());
         let entries = ledger::transcript(&store, &row.session).await;
         let of_run = entries.iter().filter(|entry| entry.run.as_ref() == Some(&row.id));
-        let said = of_run.filter(|entry| entry.body["role"] == "user").count();
+        let said = of_run.filter(|entry| matches!(entry.message, TranscriptMessage::User { .. })).count();
         // A run that was still waiting when the process ended shows what was said to it, too.
         assert_eq!(said, 1, "the message of {run} is there {said} times: {row:?}");
     }
@@ -390,8 +392,8 @@ async fn check_session(store: &Store, session: &SessionKey, totals: &mut Totals)
     let entries = ledger::transcript(store, session).await;
     for (position, entry) in entries.iter().enumerate() {
         assert_eq!(entry.seq, position as u64 + 1, "{session} has a gap");
-        if entry.body["role"] == "toolResult"
-            && ledger::text(&entry.body).contains("outcome of this call is unknown")
+        if matches!(entry.message, TranscriptMessage::ToolResult { .. })
+            && entry.message.text().contains("outcome of this call is unknown")
         {
             totals.unknown_calls += 1;
         }
@@ -400,14 +402,16 @@ async fn check_session(store: &Store, session: &SessionKey, totals: &mut Totals)
     let mut open: BTreeMap<(String, String), i64> = BTreeMap::new();
     for entry in &entries {
         let run = entry.run.as_ref().map(ToString::to_string).unwrap_or_default();
-        if entry.body["role"] == "toolResult" {
-            *open.entry((run, entry.body["toolCallId"].as_str().unwrap().to_owned())).or_default() -= 1;
-        } else if entry.body["role"] == "assistant" {
-            for call in
-                entry.body["content"].as_array().unwrap().iter().filter(|block| block["type"] == "toolCall")
-            {
-                *open.entry((run.clone(), call["id"].as_str().unwrap().to_owned())).or_default() += 1;
+        match &entry.message {
+            TranscriptMessage::ToolResult { tool_call_id, .. } => {
+                *open.entry((run, tool_call_id.clone())).or_default() -= 1;
             }
+            TranscriptMessage::Assistant { content, .. } => {
+                for call in &content.calls {
+                    *open.entry((run.clone(), call.id.clone())).or_default() += 1;
+                }
+            }
+            message => assert!(!matches!(message, TranscriptMessage::Unknown(_)), "{session}: {message:?}"),
         }
     }
     let unanswered: Vec<_> = open.into_iter().filter(|(_, count)| *count != 0).collect();

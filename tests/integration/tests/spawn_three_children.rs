@@ -15,9 +15,9 @@ use tidegate_integration_tests::eventually::{PATIENCE, eventually};
 use tidegate_integration_tests::host::{Handles, Served};
 use tidegate_integration_tests::ledger;
 use tidegate_integration_tests::place::Place;
-use tidegate_protocol::{Scope, SessionKey};
+use tidegate_protocol::{Scope, SessionKey, TranscriptMessage};
 use tidegate_providers::local::{LocalAddress, LocalServerKind};
-use tidegate_store::{Outcome, RunState};
+use tidegate_store::{Outcome, RunState, TranscriptEntry};
 use tidegate_testkit::client::{ClientError, GatewayClient};
 use tidegate_testkit::identity::DeviceIdentity;
 use tidegate_testkit::model_server::{Script, ScriptedModel};
@@ -113,8 +113,8 @@ async fn three_spawn_lines_make_three_children_whose_results_the_parent_tells_on
     let entries = ledger::transcript(&handles.store, &session()).await;
     let answers: String = entries
         .iter()
-        .filter(|entry| entry.body["role"] == "assistant")
-        .map(|entry| ledger::text(&entry.body))
+        .filter(|entry| matches!(entry.message, TranscriptMessage::Assistant { .. }))
+        .map(|entry| entry.message.text())
         .collect();
     for part in PARTS {
         assert_eq!(answers.matches(&format!("the subagent {part} ended (ok)")).count(), 1, "{answers}");
@@ -175,10 +175,10 @@ async fn a_model_behind_http_gives_one_answer_that_names_all_three_results() {
 
     assert_eq!(ledger::check_children(&handles.store, &session()).await, 3);
     let entries = ledger::transcript(&handles.store, &session()).await;
-    let answers: Vec<String> = entries
+    let answers: Vec<&str> = entries
         .iter()
-        .filter(|entry| entry.body["role"] == "assistant")
-        .map(|entry| ledger::text(&entry.body))
+        .filter(|entry| matches!(entry.message, TranscriptMessage::Assistant { .. }))
+        .map(|entry| entry.message.text())
         .filter(|text| text.contains("All three are done"))
         .collect();
     assert_eq!(answers, ["All three are done: result-of-alpha, result-of-beta, result-of-gamma."]);
@@ -204,7 +204,8 @@ async fn agent_answers_twice_and_agent_wait_only_watches() {
     assert_eq!(client.answer(&id).await.unwrap()["status"], "accepted");
     assert_eq!(client.answer(&id).await.unwrap()["result"]["payloads"], done["result"]["payloads"]);
     let entries = ledger::transcript(served.host.store(), &session()).await;
-    assert_eq!(entries.iter().filter(|entry| entry.body["role"] == "user").count(), 1);
+    let is_user = |entry: &&TranscriptEntry| matches!(entry.message, TranscriptMessage::User { .. });
+    assert_eq!(entries.iter().filter(is_user).count(), 1);
 
     let waited =
         client.request("agent.wait", json!({ "runId": "run-1", "timeoutMs": 50_000 })).await.unwrap();

@@ -1,6 +1,8 @@
 //! `sessions_history`: what was said in a session of the caller's tree.
 
+use serde::Deserialize;
 use serde_json::{Value, json};
+use tidegate_protocol::payload::chat::{ChatMessage, ContentBlock, MessageRole};
 use tidegate_protocol::text::truncate_bytes;
 
 use super::{OwnToolError, visible_session};
@@ -8,7 +10,6 @@ use crate::arguments::Arguments;
 use crate::run::RunHandle;
 use crate::runtime::Inner;
 use crate::tool::ToolDescription;
-use crate::transcript::text_of;
 
 const MOST: u64 = 1000;
 const USUAL: u64 = 20;
@@ -50,23 +51,23 @@ pub(super) async fn call(
     let offset = arguments.number("offset", u64::MAX, "a whole number")?.unwrap_or(0);
     let params = json!({"sessionKey": session, "limit": limit, "maxChars": MESSAGE_CHARS});
     let answer = inner.subagents.call("chat.history", params).await?;
-    let messages = answer["messages"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let messages = Vec::<ChatMessage>::deserialize(&answer["messages"])
+        .map_err(|error| OwnToolError::Refused(format!("the gateway's answer cannot be read: {error}")))?;
     let text: String = messages.iter().filter_map(|message| render(message, with_tools)).collect();
     let size = inner.limits.tool_result_bytes.saturating_sub(TRAILER).max(TRAILER);
     Ok(page(&text, usize::try_from(offset).unwrap_or(usize::MAX), size))
 }
 
-fn render(message: &Value, with_tools: bool) -> Option<String> {
-    let role = message["role"].as_str().unwrap_or("unknown");
-    if role == "toolResult" && !with_tools {
+fn render(message: &ChatMessage, with_tools: bool) -> Option<String> {
+    if message.role == MessageRole::ToolResult && !with_tools {
         return None;
     }
-    let blocks = message["content"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let calls = blocks.iter().filter(|block| block["type"] == "toolCall");
-    let calls: String = calls
-        .map(|call| format!("(calls {} {})\n", call["name"].as_str().unwrap_or_default(), call["arguments"]))
-        .collect();
-    Some(format!("[{role}]\n{}\n{calls}\n", text_of(message)))
+    let calls = message.content.iter().filter_map(|block| match block {
+        ContentBlock::ToolCall { name, arguments, .. } => Some(format!("(calls {name} {arguments})\n")),
+        ContentBlock::Text { .. } => None,
+    });
+    let calls: String = calls.collect();
+    Some(format!("[{}]\n{}\n{calls}\n", message.role.name(), message.text()))
 }
 
 fn page(text: &str, offset: usize, size: usize) -> String {

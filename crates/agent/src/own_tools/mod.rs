@@ -13,7 +13,6 @@ use tidegate_protocol::SessionKey;
 use tidegate_store::{RunRow, RunState, StoreError};
 
 use crate::arguments::ArgumentError;
-use crate::inbox::outcome_word;
 use crate::run::RunHandle;
 use crate::runtime::Inner;
 use crate::subagent::CallError;
@@ -127,6 +126,6 @@ fn state_word(run: &RunRow) -> &'static str {
     match run.state {
         RunState::Queued => "queued",
         RunState::Running => "running",
-        RunState::Terminal(outcome) => outcome_word(outcome),
+        RunState::Terminal(outcome) => outcome.name(),
     }
 }

@@ -4,7 +4,6 @@ use serde_json::{Value, json};
 
 use super::{OwnToolError, visible_session};
 use crate::arguments::Arguments;
-use crate::inbox::outcome_word;
 use crate::run::RunHandle;
 use crate::runtime::Inner;
 use crate::tool::ToolDescription;
@@ -41,7 +40,7 @@ pub(super) async fn call(
     let status = row.last_state.map(|state| match state {
         RunState::Queued => "queued",
         RunState::Running => "running",
-        RunState::Terminal(outcome) => outcome_word(outcome),
+        RunState::Terminal(outcome) => outcome.name(),
     });
     let active: Vec<_> =
         inner.unfinished_children(&session).iter().map(|child| child.session().to_string()).collect();

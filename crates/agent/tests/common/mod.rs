@@ -25,7 +25,8 @@ use tidegate_agent::{
     inbox_message,
 };
 use tidegate_protocol::confinement::{CommandClass, Confinement};
-use tidegate_protocol::{RunId, SessionKey, UnixMillis};
+use tidegate_protocol::payload::chat::ChatMessage;
+use tidegate_protocol::{RunId, SessionKey, TranscriptMessage, UnixMillis};
 use tidegate_store::{RunRow, Store, TranscriptEntry};
 use tokio::sync::{Notify, broadcast};
 
@@ -383,7 +384,7 @@ impl SubagentGateway for Gateway {
                         self.store.session(key("sessionKey")).await.map_err(broken)?.expect("a session");
                     let entries =
                         self.store.transcript(session.session_id, None, 100).await.map_err(broken)?;
-                    Ok(json!({"messages": entries.into_iter().map(|entry| entry.body).collect::<Vec<_>>()}))
+                    Ok(json!({"messages": entries.iter().map(shown).collect::<Vec<_>>()}))
                 }
                 "sessions.list" => {
                     let filter = tidegate_store::SessionFilter {
@@ -509,6 +510,11 @@ pub fn run(text: &str) -> RunId {
     RunId::parse(text).expect("a run id")
 }
 
+/// A message of a transcript as clients see it.
+pub fn shown(entry: &TranscriptEntry) -> ChatMessage {
+    ChatMessage::from(&entry.message)
+}
+
 pub fn main_session() -> SessionKey {
     key("main")
 }
@@ -593,9 +599,16 @@ impl World {
     }
 
     /// Roles of a session's transcript, in order.
-    pub async fn roles(&self, session: &SessionKey) -> Vec<String> {
+    pub async fn roles(&self, session: &SessionKey) -> Vec<&'static str> {
         let entries = self.transcript(session).await;
-        entries.iter().map(|entry| entry.body["role"].as_str().unwrap_or_default().to_owned()).collect()
+        let role = |entry: &TranscriptEntry| match entry.message {
+            TranscriptMessage::User { .. } => "user",
+            TranscriptMessage::Assistant { .. } => "assistant",
+            TranscriptMessage::ToolResult { .. } => "toolResult",
+            TranscriptMessage::Runtime { .. } => "runtime",
+            TranscriptMessage::Unknown(_) => "unknown",
+        };
+        entries.iter().map(role).collect()
     }
 
     pub fn asks(&self) -> usize {

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use tidegate_protocol::params::{
     ChatHistory, ChatMessageGet, ChatMetadata, ChatStartup, SessionsGet, SessionsResolve,
 };
 use tidegate_protocol::payload::chat::{
-    ChatHistoryPage, ChatHistoryReset, ChatHistoryResult, ChatMessageGetResult, ChatMetadataResult,
-    ChatStartupResult, ChatStartupUnresolved, InputConsumption, InputReceipt, PendingInputs, Reset,
+    ChatHistoryPage, ChatHistoryReset, ChatHistoryResult, ChatMessage, ChatMessageGetResult,
+    ChatMetadataResult, ChatStartupResult, ChatStartupUnresolved, ContentBlock, InputConsumption,
+    InputReceipt, MessagePosition, PendingInputs, Reset,
 };
 use tidegate_protocol::payload::sessions::{SessionsGetResult, SessionsResolveResult};
 use tidegate_protocol::{AgentId, ErrorShape, RunId, rpc};
@@ -29,9 +30,6 @@ const MAX_PAGE_BYTES: u64 = 6 * 1024 * 1024;
 const MIN_PAGE_BYTES: u64 = 1024;
 /// The most bytes of one message; a larger one is left out by name.
 const MAX_MESSAGE_BYTES: usize = 128 * 1024;
-/// What is still told of a message that is left out; none of it is long.
-const KEPT_OF_OVERSIZED: [&str; 7] =
-    ["role", "content", "timestamp", "__openclaw", "toolCallId", "toolName", "isError"];
 /// The most characters of one text when the client does not say.
 const DEFAULT_MAX_CHARS: u32 = 12_000;
 /// The same for a message that is asked for alone, and the most that a client may ask for.
@@ -133,7 +131,7 @@ impl Handler for rpc::ChatMessageGet {
         };
         let mut message = entry_payload(&entry);
         shorten(&mut message, params.max_chars.unwrap_or(MESSAGE_CHARS).clamp(1, MAX_MESSAGE_CHARS) as usize);
-        if message.to_string().len() > MAX_MESSAGE_GET_BYTES {
+        if measured(&message).1 > MAX_MESSAGE_GET_BYTES {
             return Ok(unavailable("oversized"));
         }
         Ok(ChatMessageGetResult { ok: true, message: Some(message), unavailable_reason: None })
@@ -277,8 +275,8 @@ impl Fitted {
         let mut bytes = 0;
         let mut next_offset = offset;
         for entry in page.entries.iter().rev() {
-            let message = fitting(entry, bounds);
-            bytes += message.to_string().len();
+            let (message, size) = fitting(entry, bounds);
+            bytes += size;
             // At least one, so that every page leads on.
             if bytes > bounds.page_bytes && !messages.is_empty() {
                 break;
@@ -291,28 +289,44 @@ impl Fitted {
     }
 }
 
-/// A message as clients see it, with its texts cut; in place of one that is too large even so, a
-/// word that it was left out.
-fn fitting(entry: &TranscriptEntry, bounds: &Bounds) -> Value {
+/// A message as clients see it, with its texts cut, and its length; in place of one that is too large even
+/// so, a word that it was left out.
+fn fitting(entry: &TranscriptEntry, bounds: &Bounds) -> (Value, usize) {
     let mut message = entry_payload(entry);
     shorten(&mut message, bounds.text_chars);
-    if message.to_string().len() <= bounds.message_bytes {
-        return message;
+    let (whole, size) = measured(&message);
+    if size <= bounds.message_bytes { (whole, size) } else { measured(&omitted(message)) }
+}
+
+/// What is still told of a message that is left out; none of it is long.
+fn omitted(message: ChatMessage) -> ChatMessage {
+    let ChatMessage { role, timestamp, position, tool_call_id, tool_name, is_error, .. } = message;
+    let position = position.map(|position| MessagePosition {
+        truncated: Some(true),
+        reason: Some("oversized".to_owned()),
+        ..position
+    });
+    ChatMessage {
+        timestamp,
+        position,
+        tool_call_id,
+        tool_name,
+        is_error,
+        ..ChatMessage::of_text(role, "[chat.history omitted: message too large]")
     }
-    message["content"] = json!([{ "type": "text", "text": "[chat.history omitted: message too large]" }]);
-    message["__openclaw"]["truncated"] = json!(true);
-    message["__openclaw"]["reason"] = json!("oversized");
-    if let Some(fields) = message.as_object_mut() {
-        fields.retain(|name, _| KEPT_OF_OVERSIZED.contains(&name.as_str()));
-    }
-    message
+}
+
+fn measured(message: &ChatMessage) -> (Value, usize) {
+    // Such a message always has a JSON form.
+    let value = serde_json::to_value(message).unwrap_or_default();
+    let size = value.to_string().len();
+    (value, size)
 }
 
 /// Cuts the texts of a message.
-fn shorten(message: &mut Value, max_chars: usize) {
-    let Some(blocks) = message.get_mut("content").and_then(Value::as_array_mut) else { return };
-    for block in blocks {
-        if let Some(Value::String(text)) = block.get_mut("text")
+fn shorten(message: &mut ChatMessage, max_chars: usize) {
+    for block in &mut message.content {
+        if let ContentBlock::Text { text } = block
             && text.chars().count() > max_chars
         {
             *text = text.chars().take(max_chars).chain(" [...]".chars()).collect();

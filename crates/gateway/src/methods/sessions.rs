@@ -16,7 +16,7 @@ use tidegate_protocol::{ErrorShape, Scope, SessionId, SessionKey, UnixMillis, rp
 use tidegate_store::{Outcome, RunState, SessionFilter, SessionRow};
 
 use super::session_patch::{ARCHIVED_AT, expect_session, overtaken};
-use super::transcript::plain_text;
+use super::transcript::entry_payload;
 use super::{require_scope, store_error};
 use crate::dispatch::{Caller, Handler};
 use crate::now;
@@ -93,7 +93,8 @@ async fn entry(caller: &Caller, row: &SessionRow, with_message: bool) -> Result<
         let store = caller.gateway.inner().gatekeeper.store();
         let last = store.transcript(row.session_id.clone(), None, 1).await;
         let last = last.map_err(|error| store_error(&error))?;
-        entry.last_message_preview = last.first().map(|entry| text::one_line(&plain_text(entry), 200));
+        entry.last_message_preview =
+            last.first().map(|entry| text::one_line(&entry_payload(entry).text(), 200));
     }
     Ok(entry)
 }
@@ -136,12 +137,15 @@ impl Handler for rpc::SessionsPreview {
             };
             let entries =
                 store.transcript(row.session_id, None, limit).await.map_err(|error| store_error(&error))?;
-            let role = |body: &Value| body.get("role").and_then(Value::as_str).map(str::to_owned);
             let items: Vec<PreviewItem> = entries
                 .iter()
-                .map(|entry| (role(&entry.body), plain_text(entry)))
+                .map(entry_payload)
+                .map(|message| (message.role, message.text()))
                 .filter(|(_, text)| !text.is_empty())
-                .map(|(role, text)| PreviewItem { role, text: text::one_line(&text, max_chars) })
+                .map(|(role, text)| PreviewItem {
+                    role: Some(role.name().to_owned()),
+                    text: text::one_line(&text, max_chars),
+                })
                 .collect();
             let status = if items.is_empty() { "empty" } else { "ok" };
             previews.push(SessionPreview { key, status: status.to_owned(), items });

@@ -29,6 +29,19 @@ pub enum MessageRole {
     System,
 }
 
+impl MessageRole {
+    /// Its name on the wire.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Assistant => "assistant",
+            Self::ToolResult => "toolResult",
+            Self::System => "system",
+        }
+    }
+}
+
 /// The one kind of [`ChatHistoryReset`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -62,7 +75,7 @@ objects! {
         id: String,
         /// Counted from 1 in its session.
         seq: u64,
-        run_id: Option<RunId>,
+        #[serialize_always] run_id: Option<RunId>,
         idempotency_key: Option<String>,
         /// In `chat.history`: it was left out.
         truncated: Option<bool>,
@@ -81,7 +94,7 @@ objects! {
         kind: String,
         run_id: RunId,
         session_key: SessionKey,
-        label: Option<String>,
+        #[serialize_always] label: Option<String>,
         status: String,
         /// What the model reads of it: the subagent's result is framed as untrusted.
         report: Option<String>,
@@ -116,6 +129,7 @@ objects! {
     ChatHistoryPage {
         session_key: SessionKey,
         session_id: Option<SessionId>,
+        // Open for readers: they show a message of a later version as far as they know it.
         #[schemars(with = "Vec<ChatMessage>")] messages: Vec<Value>,
         has_more: bool,
         /// The messages after the page, where they were asked for.
@@ -161,7 +175,7 @@ objects! {
     /// `chat.message.get`.
     ChatMessageGetResult {
         ok: bool,
-        #[schemars(with = "Option<ChatMessage>")] message: Option<Value>,
+        message: Option<ChatMessage>,
         /// `not_found` or `oversized`.
         unavailable_reason: Option<String>,
     }
@@ -243,6 +257,22 @@ objects! {
 }
 
 impl ChatMessage {
+    /// A text of which no more is known.
+    #[must_use]
+    pub fn of_text(role: MessageRole, text: &str) -> Self {
+        Self::new(role, vec![ContentBlock::Text { text: text.to_owned() }])
+    }
+
+    /// Its texts, one after the other.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let texts = self.content.iter().filter_map(|block| match block {
+            ContentBlock::Text { text } => Some(text.as_str()),
+            ContentBlock::ToolCall { .. } => None,
+        });
+        texts.collect::<Vec<_>>().join("\n")
+    }
+
     /// A message of which no more is known.
     #[must_use]
     pub fn new(role: MessageRole, content: Vec<ContentBlock>) -> Self {

@@ -103,7 +103,7 @@ objects! {
     SessionMessageEvent {
         session_key: SessionKey,
         agent_id: AgentId,
-        #[schemars(with = "ChatMessage")] message: Value,
+        message: ChatMessage,
         message_id: String,
         message_seq: u64,
         /// The session as lists show it.

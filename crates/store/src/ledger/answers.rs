@@ -38,8 +38,7 @@ fn record(connection: &Connection, new: NewAnswer, room: Room) -> Result<Answere
     let before = transcript::last_seq(connection, &session.session_id)?;
     runs::insert(connection, &new, &session.session_id, id, 0)?;
     rows::execute(connection, sql::RUN_MOVE, (id.as_str(), session.session_id.as_str(), integer(before)))?;
-    let outcome = rows::outcome_name(Outcome::Ok);
-    let settled = (id.as_str(), outcome, None::<&str>, result, None::<&str>, 0, 0, millis(*at));
+    let settled = (id.as_str(), Outcome::Ok.name(), None::<&str>, result, None::<&str>, 0, 0, millis(*at));
     let run = rows::one(connection, sql::RUN_SETTLE, settled, rows::run)?;
     let appended = transcript::push(connection, &session.session_id, id, entries, *at)?;
     rows::execute(connection, sql::SESSION_TOUCH, (key.as_str(), millis(*at)))?;

@@ -94,7 +94,7 @@ pub(super) fn deliver(
             run.id.as_str(),
             run.session.as_str(),
             run.label.as_deref(),
-            rows::outcome_name(outcome),
+            outcome.name(),
             text,
             millis(at),
         ),

@@ -1,8 +1,8 @@
 //! What a start does about the process before it: nothing is run again, everything is said.
 
 use rusqlite::Connection;
-use serde_json::{Value, json};
-use tidegate_protocol::{SessionKey, UnixMillis};
+use tidegate_protocol::transcript::{RecordedCall, ResultAuthor};
+use tidegate_protocol::{SessionKey, TranscriptMessage, UnixMillis};
 
 use super::{runs, settle};
 use crate::records::{Outcome, Recovery, RunRow, RunState, Settled, Settlement, TranscriptEntry};
@@ -67,36 +67,24 @@ fn entries_of(connection: &Connection, run: &RunRow) -> Result<Vec<TranscriptEnt
 
 /// A result for each tool call that has none. A model may use one call id again, so a result
 /// answers only the calls before it.
-fn unknown_outcomes(entries: &[TranscriptEntry], at: UnixMillis) -> Vec<Value> {
-    let mut open: Vec<(&str, &str)> = Vec::new();
+fn unknown_outcomes(entries: &[TranscriptEntry], timestamp: UnixMillis) -> Vec<TranscriptMessage> {
+    let mut open: Vec<&RecordedCall> = Vec::new();
     for entry in entries {
-        match entry.body["role"].as_str() {
-            Some("assistant") => open.extend(tool_calls(&entry.body)),
-            Some("toolResult") => {
-                let answered = entry.body["toolCallId"].as_str().unwrap_or_default();
-                open.retain(|(id, _)| *id != answered);
+        match &entry.message {
+            TranscriptMessage::Assistant { content, .. } => open.extend(&content.calls),
+            TranscriptMessage::ToolResult { tool_call_id, .. } => {
+                open.retain(|call| call.id != *tool_call_id)
             }
             _ => {}
         }
     }
-    open.into_iter()
-        .map(|(id, name)| {
-            json!({
-                "role": "toolResult",
-                "toolCallId": id,
-                "toolName": name,
-                "content": [{ "type": "text", "text": UNKNOWN_OUTCOME }],
-                "isError": true,
-                "timestamp": at,
-            })
-        })
-        .collect()
-}
-
-fn tool_calls(message: &Value) -> impl Iterator<Item = (&str, &str)> {
-    let blocks = message["content"].as_array().map(Vec::as_slice).unwrap_or_default();
-    blocks
-        .iter()
-        .filter(|block| block["type"] == "toolCall")
-        .map(|block| (block["id"].as_str().unwrap_or_default(), block["name"].as_str().unwrap_or_default()))
+    let unknown = |call: &RecordedCall| TranscriptMessage::ToolResult {
+        tool_call_id: call.id.clone(),
+        tool_name: call.name.clone(),
+        text: UNKNOWN_OUTCOME.to_owned(),
+        is_error: true,
+        timestamp,
+        author: ResultAuthor::Tool,
+    };
+    open.into_iter().map(unknown).collect()
 }

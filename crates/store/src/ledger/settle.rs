@@ -1,8 +1,7 @@
 //! How runs end: once.
 
 use rusqlite::Connection;
-use serde_json::json;
-use tidegate_protocol::UnixMillis;
+use tidegate_protocol::{TranscriptMessage, UnixMillis};
 
 use super::{inbox, sessions, transcript};
 use crate::records::{Outcome, RunRow, RunState, Settled, Settlement, TranscriptEntry};
@@ -29,7 +28,7 @@ pub(super) fn settle(connection: &Connection, settlement: Settlement) -> Result<
         sql::RUN_SETTLE,
         (
             id.as_str(),
-            rows::outcome_name(outcome),
+            outcome.name(),
             error,
             result,
             model,
@@ -51,7 +50,7 @@ pub(super) fn settle(connection: &Connection, settlement: Settlement) -> Result<
             run.session.as_str(),
             id.as_str(),
             millis(at),
-            rows::outcome_name(outcome),
+            outcome.name(),
             run.model.as_deref(),
             integer(run.usage.input),
             integer(run.usage.output),
@@ -78,15 +77,9 @@ fn append_unread_input(
     let before = transcript::last_seq(connection, &run.session_id)?;
     rows::execute(connection, sql::RUN_MOVE, (run.id.as_str(), run.session_id.as_str(), integer(before)))?;
     let reason = run.error.as_deref().unwrap_or("it ended before it began").trim_end_matches('.');
-    let note = json!({
-        "role": "runtime",
-        "content": [{
-            "type": "text",
-            "text": format!("The message above was not worked on: {reason}. It is not started again by itself."),
-        }],
-        "timestamp": at,
-    });
-    transcript::push(connection, &run.session_id, &run.id, vec![input, note], at)
+    let note = format!("The message above was not worked on: {reason}. It is not started again by itself.");
+    let messages = vec![input, TranscriptMessage::runtime(note, at)];
+    transcript::push(connection, &run.session_id, &run.id, messages, at)
 }
 
 fn earlier_outcome(connection: &Connection, id: &str) -> Result<Outcome, StoreError> {

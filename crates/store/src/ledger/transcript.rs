@@ -1,8 +1,7 @@
 //! Transcripts.
 
 use rusqlite::Connection;
-use serde_json::Value;
-use tidegate_protocol::{RunId, SessionId, SessionKey, UnixMillis};
+use tidegate_protocol::{RunId, SessionId, SessionKey, TranscriptMessage, UnixMillis};
 
 use crate::records::{InputReceipt, RunState, TranscriptEntry, TranscriptPage};
 use crate::rows::{self, Columns, integer, millis};
@@ -100,16 +99,16 @@ impl Store {
     pub async fn append(
         &self,
         run: RunId,
-        entries: Vec<Value>,
+        messages: Vec<TranscriptMessage>,
         at: UnixMillis,
     ) -> Result<Vec<TranscriptEntry>, StoreError> {
         self.write(move |connection| {
             let place = running(connection, &run)?;
-            if entries.is_empty() {
+            if messages.is_empty() {
                 return Ok(Vec::new());
             }
             rows::execute(connection, sql::SESSION_TOUCH, (place.session.as_str(), millis(at)))?;
-            push(connection, &place.session_id, &run, entries, at)
+            push(connection, &place.session_id, &run, messages, at)
         })
         .await
     }
@@ -165,21 +164,21 @@ pub(super) fn push(
     connection: &Connection,
     id: &SessionId,
     run: &RunId,
-    bodies: Vec<Value>,
+    messages: Vec<TranscriptMessage>,
     at: UnixMillis,
 ) -> Result<Vec<TranscriptEntry>, StoreError> {
-    if bodies.is_empty() {
+    if messages.is_empty() {
         return Ok(Vec::new());
     }
     let mut seq = last_seq(connection, id)?;
     let mut insert = connection.prepare_cached(sql::ENTRY_INSERT)?;
-    let mut entries = Vec::with_capacity(bodies.len());
-    for body in bodies {
+    let mut entries = Vec::with_capacity(messages.len());
+    for message in messages {
         seq += 1;
         let entry_id = uuid::Uuid::new_v4().to_string();
-        let text = json::encode(&body)?;
+        let text = json::encode(&message)?;
         insert.execute((id.as_str(), integer(seq), &entry_id, run.as_str(), text, millis(at)))?;
-        entries.push(TranscriptEntry { seq, id: entry_id, run: Some(run.clone()), body, at });
+        entries.push(TranscriptEntry { seq, id: entry_id, run: Some(run.clone()), message, at });
     }
     Ok(entries)
 }

@@ -1,9 +1,14 @@
 //! Short ways to say what most tests need.
 
 use serde_json::{Value, json};
-use tidegate_protocol::{RunId, SessionId, SessionKey, UnixMillis};
+use tidegate_protocol::payload::chat::MessageUsage;
+use tidegate_protocol::transcript::{
+    AnswerEnd, AssistantAuthor, AssistantContent, ModelAnswer, RecordedCall,
+};
+use tidegate_protocol::{RunId, SessionId, SessionKey, TranscriptMessage, UnixMillis};
 use tidegate_store::{
-    BegunRun, NewRun, OpenOptions, Outcome, ParentEdge, RunRow, Settlement, StartedRun, Store, Usage,
+    BegunRun, NewRun, OpenOptions, Outcome, ParentEdge, RunRow, Settlement, StartedRun, Store,
+    TranscriptEntry, Usage,
 };
 
 pub(crate) const MAIN: &str = "agent:main:main";
@@ -34,8 +39,29 @@ pub(crate) fn options() -> OpenOptions {
     OpenOptions { at: at(1), ..OpenOptions::default() }
 }
 
-pub(crate) fn user(text: &str) -> Value {
-    json!({ "role": "user", "content": [{ "type": "text", "text": text }] })
+pub(crate) fn user(text: &str) -> TranscriptMessage {
+    TranscriptMessage::user(text, at(50))
+}
+
+/// What a model said, with these calls: ids, tools and arguments.
+pub(crate) fn assistant(calls: &[(&str, &str, Value)]) -> TranscriptMessage {
+    let calls = calls.iter().map(|(id, name, arguments)| RecordedCall {
+        id: (*id).to_owned(),
+        name: (*name).to_owned(),
+        arguments: arguments.clone(),
+    });
+    TranscriptMessage::Assistant {
+        content: AssistantContent { text: "working".to_owned(), calls: calls.collect() },
+        timestamp: at(50),
+        author: AssistantAuthor::Model(ModelAnswer {
+            api: "openai-completions".to_owned(),
+            provider: "test".to_owned(),
+            model: "model".to_owned(),
+            usage: MessageUsage { input: 1, output: 1, total_tokens: 2 },
+            stop_reason: AnswerEnd::ToolUse,
+            error_message: None,
+        }),
+    }
 }
 
 pub(crate) fn new_run(id: &str, session: &str) -> NewRun {
@@ -97,8 +123,8 @@ pub(crate) async fn started(store: &Store, id: &str) -> StartedRun {
 }
 
 /// The texts of messages, for comparing transcripts at a glance.
-pub(crate) fn texts<'a>(bodies: impl IntoIterator<Item = &'a Value>) -> Vec<String> {
-    bodies.into_iter().map(|body| body["content"][0]["text"].as_str().unwrap_or("?").to_owned()).collect()
+pub(crate) fn texts(entries: &[TranscriptEntry]) -> Vec<String> {
+    entries.iter().map(|entry| entry.message.text().to_owned()).collect()
 }
 
 /// Deletes a session, whichever transcript it has.

@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::Path;
 
+use tidegate_protocol::TranscriptMessage;
 use tidegate_store::{
     FILE_NAME, OpenError, OpenReport, Outcome, SessionFilter, Store, StoreError, StoreState,
 };
@@ -201,6 +202,45 @@ async fn one_unreadable_row_hides_nothing_else() {
     assert!(matches!(alone, Err(StoreError::Corrupt(_))), "{alone:?}");
     let recovery = store.recover("boot-2".to_owned(), at(900)).await.expect("recovered");
     assert_eq!(recovery.interrupted.iter().map(|run| run.id.as_str()).collect::<Vec<_>>(), ["r2"]);
+}
+
+#[tokio::test]
+async fn a_damaged_message_keeps_its_place_and_hides_nothing() {
+    let directory = tempfile::tempdir().expect("directory");
+    let (store, report) = Store::open(directory.path(), options()).expect("opened");
+    let run = created(&store, new_run("r1", MAIN)).await;
+    created(&store, new_run("r2", MAIN)).await;
+    started(&store, "r1").await;
+    let damages =
+        ["'?'", "''", "'7'", "'{\"role\":\"later\"}'", "'{\"role\":\"user\"}'", "CAST(x'22ff22' AS TEXT)"];
+    let messages = damages.map(user).to_vec();
+    store.append(run_id("r1"), messages, at(210)).await.expect("appended");
+    store.append(run_id("r1"), vec![user("the last")], at(211)).await.expect("appended");
+    store.close().await;
+    let file = rusqlite::Connection::open(&report.file).expect("file");
+    for (seq, damage) in (2..).zip(damages) {
+        file.execute_batch(&format!("UPDATE entries SET body = {damage} WHERE seq = {seq}"))
+            .expect("changed");
+    }
+    file.execute_batch("UPDATE runs SET input = '?' WHERE id = 'r2'").expect("changed");
+    file.close().expect("closed");
+
+    let (store, _) = Store::open(directory.path(), options()).expect("opened again");
+
+    let page = store.transcript_page(run.session_id.clone(), 0, 100).await.expect("read");
+    assert_eq!((page.entries.len(), page.total), (8, 8));
+    assert_eq!((page.entries[0].message.text(), page.entries[7].message.text()), ("do r1", "the last"));
+    for entry in &page.entries[1..7] {
+        assert!(matches!(entry.message, TranscriptMessage::Unknown(_)), "{entry:?}");
+        let alone = store.entry(run.session_id.clone(), entry.id.clone()).await;
+        assert_eq!(alone, Ok(Some(entry.clone())));
+    }
+    let receipts = store.input_receipts(run.session_id.clone(), vec![run_id("r1")]).await.expect("read");
+    assert_eq!(receipts[0].entry.as_ref(), Some(&page.entries[0].id));
+    let recovery = store.recover("boot-2".to_owned(), at(900)).await.expect("recovered");
+    assert_eq!(recovery.interrupted.len(), 2);
+    let after = store.transcript(run.session_id, None, 2).await.expect("read");
+    assert_eq!(after[0].message, TranscriptMessage::Unknown("?".into()), "what was damaged stays as it was");
 }
 
 #[tokio::test]

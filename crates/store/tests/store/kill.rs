@@ -6,7 +6,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use tidegate_store::{BegunRun, Outcome, RunState, Settled, Store, StoreState};
+use tidegate_protocol::TranscriptMessage;
+use tidegate_store::{BegunRun, Outcome, RunState, Settled, Store, StoreState, TranscriptEntry};
 
 use crate::common::*;
 
@@ -148,7 +149,7 @@ async fn one_inbox_row_and_one_position_for_each_child(store: &Store, parent: &s
     let entries = store.transcript(run.session_id, None, u32::MAX).await.expect("transcript");
     assert!(entries.iter().enumerate().all(|(index, entry)| entry.seq == index as u64 + 1), "a gap");
     let consumed: BTreeSet<u64> = rows.iter().filter_map(|row| row.consumed_at_seq).collect();
-    let written: BTreeSet<u64> =
-        entries.iter().filter(|entry| entry.body["role"] == "runtime").map(|entry| entry.seq).collect();
+    let is_result = |entry: &&TranscriptEntry| matches!(entry.message, TranscriptMessage::Runtime { .. });
+    let written: BTreeSet<u64> = entries.iter().filter(is_result).map(|entry| entry.seq).collect();
     assert_eq!(consumed, written, "each consumed row has one position, and each position one row");
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use serde_json::Value;
+use tidegate_protocol::TranscriptMessage;
 use tidegate_store::{
     BegunRun, NewRun, Outcome, ParentEdge, RunState, Settled, Settlement, Store, StoreError, TranscriptEntry,
 };
@@ -187,11 +187,15 @@ impl Model {
 }
 
 fn said(entries: &[TranscriptEntry]) -> Vec<String> {
-    texts(entries.iter().map(|entry| &entry.body))
+    texts(entries)
 }
 
-fn messages(run: u8, count: u8) -> Vec<Value> {
-    (0..count).map(|index| user(&format!("r{run} says {index}"))).collect()
+fn words(run: u8, count: u8) -> Vec<String> {
+    (0..count).map(|index| format!("r{run} says {index}")).collect()
+}
+
+fn messages(run: u8, count: u8) -> Vec<TranscriptMessage> {
+    words(run, count).iter().map(|text| user(text)).collect()
 }
 
 async fn apply(store: &Store, model: &mut Model, step: Step) {
@@ -234,7 +238,7 @@ async fn apply(store: &Store, model: &mut Model, step: Step) {
             match model.running(run).map(|run| run.transcript.clone()) {
                 Some(transcript) => {
                     assert_eq!(got.map(|entries| entries.len()), Ok(usize::from(count)));
-                    texts(&messages(run, count)).into_iter().for_each(|text| {
+                    words(run, count).into_iter().for_each(|text| {
                         model.write(&transcript, text);
                     });
                 }
@@ -257,7 +261,7 @@ async fn apply(store: &Store, model: &mut Model, step: Step) {
             let result = settle.result.clone().or(settle.error.clone()).expect("one of them");
             let got = store.settle_run(settle).await;
             let before = model.runs.get(&run).map(|run| run.state);
-            let first = model.settle(run, outcome, &texts(&messages(run, entries)), &result);
+            let first = model.settle(run, outcome, &words(run, entries), &result);
             match (got, before) {
                 (Ok(Settled::First { .. }), _) => assert!(first),
                 (Ok(Settled::Already(earlier)), Some(RunState::Terminal(outcome))) => {

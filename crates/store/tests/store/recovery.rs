@@ -1,18 +1,34 @@
-use serde_json::{Value, json};
+use serde_json::json;
+use tidegate_protocol::TranscriptMessage;
+use tidegate_protocol::transcript::ResultAuthor;
 use tidegate_store::{NewRun, Outcome, Recovery, RunState, Store};
 
 use crate::common::*;
 
-fn assistant(calls: &[(&str, &str)]) -> Value {
-    let mut content = vec![json!({ "type": "text", "text": "working" })];
-    content.extend(
-        calls.iter().map(|(id, name)| json!({ "type": "toolCall", "id": id, "name": name, "arguments": {} })),
-    );
-    json!({ "role": "assistant", "content": content })
+fn asks(calls: &[(&str, &str)]) -> TranscriptMessage {
+    let calls: Vec<_> = calls.iter().map(|(id, name)| (*id, *name, json!({}))).collect();
+    assistant(&calls)
 }
 
-fn tool_result(id: &str) -> Value {
-    json!({ "role": "toolResult", "toolCallId": id, "content": [{ "type": "text", "text": "done" }] })
+fn tool_result(id: &str) -> TranscriptMessage {
+    TranscriptMessage::ToolResult {
+        tool_call_id: id.to_owned(),
+        tool_name: "read".to_owned(),
+        text: "done".to_owned(),
+        is_error: false,
+        timestamp: at(60),
+        author: ResultAuthor::Tool,
+    }
+}
+
+fn role(message: &TranscriptMessage) -> &'static str {
+    match message {
+        TranscriptMessage::User { .. } => "user",
+        TranscriptMessage::Assistant { .. } => "assistant",
+        TranscriptMessage::ToolResult { .. } => "toolResult",
+        TranscriptMessage::Runtime { .. } => "runtime",
+        TranscriptMessage::Unknown(_) => "unknown",
+    }
 }
 
 #[tokio::test]
@@ -53,27 +69,30 @@ async fn open_tool_calls_get_an_unknown_outcome_and_answered_ones_nothing() {
     let run = created(&store, new_run("r1", MAIN)).await;
     started(&store, "r1").await;
     let messages = vec![
-        assistant(&[("a", "read"), ("b", "exec")]),
+        asks(&[("a", "read"), ("b", "exec")]),
         tool_result("a"),
         tool_result("b"),
         // The model uses an id again, and the process ends before that call is answered.
-        assistant(&[("b", "exec"), ("c", "write")]),
-        json!({ "role": "assistant", "content": "text only" }),
+        asks(&[("b", "exec"), ("c", "write")]),
+        asks(&[]),
     ];
     store.append(run_id("r1"), messages, at(210)).await.expect("appended");
 
     store.recover("boot-2".to_owned(), at(900)).await.expect("recovered");
 
     let added = store.transcript(run.session_id, None, 2).await.expect("read");
-    let calls: Vec<_> =
-        added.iter().map(|entry| (&entry.body["toolCallId"], &entry.body["toolName"])).collect();
-    assert_eq!(calls, [(&json!("b"), &json!("exec")), (&json!("c"), &json!("write"))]);
-    for entry in &added {
-        assert_eq!(entry.body["role"], "toolResult");
-        assert_eq!(entry.body["isError"], true);
-        assert_eq!(entry.body["timestamp"], 900);
-        assert!(entry.body["content"][0]["text"].as_str().is_some_and(|text| text.contains("outcome")));
-    }
+    let unknown = |id: &str, tool: &str, message: &TranscriptMessage| {
+        let TranscriptMessage::ToolResult {
+            tool_call_id, tool_name, text, is_error: true, timestamp, ..
+        } = message
+        else {
+            panic!("{message:?}")
+        };
+        assert_eq!((tool_call_id.as_str(), tool_name.as_str(), *timestamp), (id, tool, at(900)));
+        assert!(text.contains("outcome"), "{text}");
+    };
+    unknown("b", "exec", &added[0].message);
+    unknown("c", "write", &added[1].message);
 }
 
 #[tokio::test]
@@ -83,7 +102,7 @@ async fn calls_of_another_run_in_the_same_transcript_are_not_answered() {
     created(&store, NewRun { boot: "boot-2".to_owned(), ..new_run("r2", MAIN) }).await;
     started(&store, "r1").await;
     started(&store, "r2").await;
-    store.append(run_id("r2"), vec![assistant(&[("live", "exec")])], at(210)).await.expect("appended");
+    store.append(run_id("r2"), vec![asks(&[("live", "exec")])], at(210)).await.expect("appended");
     store.recover("boot-2".to_owned(), at(900)).await.expect("recovered");
     assert_eq!(store.transcript(run.session_id, None, 10).await.expect("read").len(), 3);
 }
@@ -109,7 +128,7 @@ async fn a_message_that_was_still_queued_is_in_the_transcript_once_with_a_note()
     created(&store, new_run("second", MAIN)).await;
     created(&store, new_run("third", MAIN)).await;
     started(&store, "working").await;
-    store.append(run_id("working"), vec![assistant(&[("a", "exec")])], at(210)).await.expect("appended");
+    store.append(run_id("working"), vec![asks(&[("a", "exec")])], at(210)).await.expect("appended");
 
     store.recover("boot-2".to_owned(), at(900)).await.expect("recovered");
     store.recover("boot-3".to_owned(), at(901)).await.expect("recovered");
@@ -119,7 +138,7 @@ async fn a_message_that_was_still_queued_is_in_the_transcript_once_with_a_note()
         .iter()
         .map(|entry| {
             let run = entry.run.as_ref().map(ToString::to_string).unwrap_or_default();
-            (run, entry.body["role"].as_str().unwrap_or_default().to_owned())
+            (run, role(&entry.message))
         })
         .collect();
     let expected = [
@@ -131,11 +150,11 @@ async fn a_message_that_was_still_queued_is_in_the_transcript_once_with_a_note()
         ("third", "user"),
         ("third", "runtime"),
     ];
-    assert_eq!(seen, expected.map(|(run, role)| (run.to_owned(), role.to_owned())));
-    assert_eq!(entries[3].body, user("do second"));
-    let note = entries[4].body["content"][0]["text"].as_str().expect("a note");
+    assert_eq!(seen, expected.map(|(run, role)| (run.to_owned(), role)));
+    assert_eq!(entries[3].message, user("do second"));
+    let note = entries[4].message.text();
     assert!(note.contains("not worked on") && note.contains("Tidegate stopped"), "{note}");
-    assert_eq!(entries[4].body["timestamp"], 900);
+    assert_eq!(entries[4].message, TranscriptMessage::runtime(note, at(900)));
 }
 
 #[tokio::test]

@@ -1,5 +1,8 @@
-use serde_json::{Value, json};
-use tidegate_store::{BegunRun, NewRun, Outcome, RunState, Settled, Settlement, Store, StoreError, Usage};
+use serde_json::json;
+use tidegate_protocol::TranscriptMessage;
+use tidegate_store::{
+    BegunRun, InboxRow, NewRun, Outcome, RunState, Settled, Settlement, Store, StoreError, Usage,
+};
 
 use crate::common::*;
 
@@ -32,7 +35,7 @@ async fn starting_appends_the_input_once() {
     let run = created(&store, new_run("r1", MAIN)).await;
     let start = started(&store, "r1").await;
     assert_eq!((start.run.state, start.run.started_at), (RunState::Running, Some(at(200))));
-    assert_eq!(texts(start.appended.iter().map(|entry| &entry.body)), ["do r1"]);
+    assert_eq!(texts(&start.appended), ["do r1"]);
     assert_eq!(store.start_run(run_id("r1"), at(201)).await, Ok(None));
     assert_eq!(store.start_run(run_id("unknown"), at(201)).await, Ok(None));
     assert_eq!(store.transcript(run.session_id, None, 10).await, Ok(start.appended));
@@ -88,7 +91,8 @@ async fn an_operation_that_fails_half_way_leaves_nothing() {
     started(&store, "r1").await;
     let before = store.session(key(MAIN)).await;
     let too_deep = (0..200).fold(json!(1), |inner, _| json!([inner]));
-    let refused = store.append(run_id("r1"), vec![user("fine"), too_deep], at(999)).await;
+    let messages = vec![user("fine"), assistant(&[("a", "read", too_deep)])];
+    let refused = store.append(run_id("r1"), messages, at(999)).await;
     assert!(matches!(refused, Err(StoreError::Invalid(_))), "{refused:?}");
     assert_eq!(store.transcript(run.session_id, None, 10).await.expect("read").len(), 1);
     assert_eq!(store.session(key(MAIN)).await, before);
@@ -107,7 +111,7 @@ async fn settling_ends_the_run_appends_and_counts_tokens() {
     };
     assert_eq!((run.state, run.ended_at), (RunState::Terminal(Outcome::Ok), Some(at(300))));
     assert_eq!((run.result.as_deref(), run.usage), (Some("r1 is done"), Usage { input: 10, output: 3 }));
-    assert_eq!(texts(appended.iter().map(|entry| &entry.body)), ["the answer"]);
+    assert_eq!(texts(&appended), ["the answer"]);
     assert_eq!(delivered, None);
     assert_eq!(store.settle_run(settle).await, Ok(Settled::Already(Outcome::Ok)));
     let session = store.session(key(MAIN)).await.expect("read").expect("there");
@@ -161,7 +165,7 @@ async fn a_childs_result_waits_in_its_parents_inbox_and_is_consumed_once() {
         assert_eq!((row.source_session, row.label), (child.session, child.label));
     }
     let consumed = store.consume_inbox(run_id("parent"), at(400)).await.expect("consumed");
-    assert_eq!(texts(consumed.iter().map(|entry| &entry.body)), ["c1 is done", "c2 failed"]);
+    assert_eq!(texts(&consumed), ["c1 is done", "c2 failed"]);
     assert_eq!(store.consume_inbox(run_id("parent"), at(401)).await, Ok(Vec::new()));
     let rows = store.inbox(key(MAIN)).await.expect("inbox");
     let positions: Vec<_> = rows.iter().map(|row| row.consumed_at_seq).collect();
@@ -178,20 +182,20 @@ async fn the_next_run_of_a_session_starts_with_what_waits_then_its_input() {
     store.settle_run(late).await.expect("settled");
     created(&store, new_run("next", MAIN)).await;
     let start = started(&store, "next").await;
-    let bodies: Vec<&Value> = start.appended.iter().map(|entry| &entry.body).collect();
-    assert_eq!(texts(bodies.iter().copied()), ["c1 failed\n\nhalf", "do next"]);
-    assert_eq!(bodies[0]["role"], "runtime");
+    assert_eq!(texts(&start.appended), ["c1 failed\n\nhalf", "do next"]);
+    assert!(matches!(start.appended[0].message, TranscriptMessage::Runtime { .. }));
 }
 
 #[tokio::test]
 async fn the_runtimes_own_framing_is_used() {
-    let store = Store::in_memory_with(|row, at| json!({ "framed": row.source, "at": at })).expect("store");
+    let framed = |row: &InboxRow, at| TranscriptMessage::runtime(format!("framed {}", row.source), at);
+    let store = Store::in_memory_with(framed).expect("store");
     created(&store, new_run("parent", MAIN)).await;
     started(&store, "parent").await;
     created(&store, new_child("c1", "parent")).await;
     store.settle_run(settlement("c1", Outcome::Ok)).await.expect("settled");
     let consumed = store.consume_inbox(run_id("parent"), at(400)).await.expect("consumed");
-    assert_eq!(consumed[0].body, json!({ "framed": "c1", "at": 400 }));
+    assert_eq!(consumed[0].message, TranscriptMessage::runtime("framed c1", at(400)));
 }
 
 #[tokio::test]
