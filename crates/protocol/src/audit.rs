@@ -110,6 +110,7 @@ audit_kinds! {
     FilesUnshared = "files.unshared", Info, "Files of a folder were given copies of their own";
     DialogPressedByProgram = "dialog.pressed-by-program", Info, "A program pressed an approving button";
     DialogPressRefused = "dialog.press-refused", Warn, "A program pressed an approving button: refused";
+    EntryDamaged = "audit.damaged", Warn, "An entry of the audit log is damaged and cannot be shown";
     OrphansEnded = "orphans.ended", Warn, "Commands that outlived Tidegate were ended";
     OrphansLeft = "orphans.left", Warn, "Commands that outlived Tidegate could not be ended";
 }

@@ -219,7 +219,7 @@ statements! {
 
     AUDIT_ADD = "INSERT INTO audit (at, kind, subject, body) VALUES (?1, ?2, ?3, ?4) RETURNING number";
     AUDIT_TRIM = "DELETE FROM audit WHERE number <= ?1";
-    AUDIT_TAIL = "SELECT body FROM audit ORDER BY number DESC LIMIT ?1";
+    AUDIT_TAIL = "SELECT number, at, kind, body FROM audit ORDER BY number DESC LIMIT ?1";
 }
 
 #[cfg(test)]

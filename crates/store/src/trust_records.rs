@@ -1,9 +1,10 @@
 //! What a person decided about devices, programs and tokens, and the audit log.
 
-use rusqlite::Connection;
+use rusqlite::{Connection, Row};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tidegate_trust::audit::AuditEvent;
+use tidegate_protocol::text::one_line;
+use tidegate_trust::audit::{AuditEvent, AuditKind};
 use tidegate_trust::records::{BlockedSubject, Change, TrustRecords};
 
 use crate::rows::{self, Columns, integer, millis};
@@ -54,20 +55,31 @@ impl Store {
         self.write(move |connection| changes.iter().try_for_each(|change| apply(connection, change))).await
     }
 
-    /// The newest `limit` events of the audit log, oldest first. The log keeps 20,000.
+    /// The newest `limit` events of the audit log, oldest first. The log keeps 20,000. In the place of one
+    /// that is damaged stands an event that says so.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub async fn audit_tail(&self, limit: u32) -> Result<Vec<AuditEvent>, StoreError> {
         self.read(move |connection| {
-            let mut events = rows::all(connection, sql::AUDIT_TAIL, [limit], |row| {
-                decode(&Columns::of(row).take::<String>()?).map_err(StoreError::Corrupt)
-            })?;
+            let mut events = rows::all(connection, sql::AUDIT_TAIL, [limit], audit_event)?;
             events.reverse();
             Ok(events)
         })
         .await
     }
+}
+
+fn audit_event(row: &Row<'_>) -> Result<AuditEvent, StoreError> {
+    let mut columns = Columns::of(row);
+    let (number, at) = (columns.count()?, columns.at()?);
+    let kind = columns.lossy_text()?.unwrap_or_default();
+    let body = columns.lossy_text()?.unwrap_or_default();
+    Ok(decode(&body).unwrap_or_else(|reason| {
+        tracing::warn!(number, reason, "an entry of the audit log is damaged");
+        let line = format!("audit entry damaged number={number} kind={}", one_line(&kind, 60));
+        AuditEvent::new(at, AuditKind::EntryDamaged, format!("entry {number}"), line)
+    }))
 }
 
 fn load(connection: &Connection) -> Result<LoadedTrust, StoreError> {

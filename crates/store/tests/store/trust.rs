@@ -192,6 +192,36 @@ async fn the_audit_log_keeps_the_newest_events_and_reads_oldest_first() {
 }
 
 #[tokio::test]
+async fn a_damaged_audit_entry_is_told_and_hides_no_other() {
+    let directory = tempfile::tempdir().expect("directory");
+    let (store, report) = Store::open(directory.path(), options()).expect("opened");
+    store.commit_trust(vec![Change::Audit(Box::new(event(1)))]).await.expect("committed");
+    store.close().await;
+    let file = rusqlite::Connection::open(&report.file).expect("file");
+    let damaged = "INSERT INTO audit (at, kind, subject, body) VALUES (2, 'pairing.approved', 'd', ?1)";
+    file.execute(damaged, ["{"]).expect("written");
+    file.execute(&damaged.replace("?1", "CAST(x'22ff' AS TEXT)"), []).expect("written");
+    file.close().expect("closed");
+
+    let (store, _) = Store::open(directory.path(), options()).expect("opened again");
+    store.commit_trust(vec![Change::Audit(Box::new(event(3)))]).await.expect("committed");
+
+    let told = store.audit_tail(10).await.expect("read");
+    let seen: Vec<_> =
+        told.iter().map(|event| (event.at.0, event.kind.name(), event.subject.as_str())).collect();
+    let good = AuditKind::PairingApproved.name();
+    assert_eq!(
+        seen,
+        [
+            (1, good, "device"),
+            (2, "audit.damaged", "entry 2"),
+            (2, "audit.damaged", "entry 3"),
+            (3, good, "device"),
+        ]
+    );
+}
+
+#[tokio::test]
 async fn no_statement_can_rewrite_the_audit_log() {
     let directory = tempfile::tempdir().expect("directory");
     let (store, report) = Store::open(directory.path(), options()).expect("opened");
