@@ -71,7 +71,7 @@ pub enum Failure {
 /// An error answer of the gateway. Whatever code it has: its sentence is for the person.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
 pub struct ServerError {
-    /// The top-level code (protocol section 9).
+    /// The top-level code.
     #[serde(default)]
     pub code: String,
     /// A sentence, or the protocol's wording.

@@ -1,4 +1,4 @@
-//! What the runtime tells, as the protocol's events (protocol section 16).
+//! What the runtime tells, as the protocol's events.
 
 mod forwarder;
 mod run_ends;

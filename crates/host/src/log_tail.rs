@@ -50,7 +50,7 @@ const HARMLESS: [&str; 33] = [
     "who",
 ];
 
-/// A slice of the log by a byte cursor (protocol section 15, `logs.tail`).
+/// `logs.tail`: a slice of the log from a byte cursor on.
 pub(crate) fn tail(path: &Path, params: &LogsTail) -> Result<LogsTailResult, ErrorShape> {
     let failed = |reason: String| ErrorShape::unavailable(format!("the log cannot be read: {reason}"));
     let max_bytes = u64::from(params.max_bytes.unwrap_or(250_000).clamp(1, 1_000_000));

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The client ids of protocol section 3.2.
+/// The client ids that the protocol knows; another one is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 #[allow(missing_docs, reason = "the names are the protocol's")]
@@ -27,7 +27,7 @@ pub enum ClientId {
     OpenclawProbe,
 }
 
-/// The client modes of protocol section 3.2.
+/// The client modes that the protocol knows; another one is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[allow(missing_docs, reason = "the names are the protocol's")]
@@ -59,7 +59,7 @@ macro_rules! wire_name {
 wire_name!(ClientId);
 wire_name!(ClientMode);
 
-/// `connect.params.client` (protocol section 3.1).
+/// What a client says of itself in `connect`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ClientInfo {

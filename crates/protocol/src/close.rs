@@ -3,7 +3,7 @@
 use crate::limits::MAX_CLOSE_REASON;
 use crate::text::truncate_bytes;
 
-/// A WebSocket close code that the gateway sends (protocol section 9).
+/// A WebSocket close code that the gateway sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u16)]
 pub enum CloseCode {

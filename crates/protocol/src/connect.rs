@@ -1,4 +1,4 @@
-//! `connect`: the first request of a connection (protocol section 3.1).
+//! `connect`: the first request of a connection.
 
 use std::collections::BTreeMap;
 
@@ -130,7 +130,7 @@ impl ConnectParams {
         self.scopes.iter().filter_map(|scope| Scope::parse(scope).ok()).collect()
     }
 
-    /// The token that the device's signature is over (protocol section 4).
+    /// The token that the device's signature is over.
     #[must_use]
     pub fn signed_token(&self) -> &str {
         let Some(auth) = &self.auth else { return "" };

@@ -1,4 +1,4 @@
-//! Device identity (protocol section 4): keys, ids, and the text that a device signs.
+//! Device identity: keys, ids, and the text that a device signs.
 
 use std::fmt;
 

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// The top-level code of an error (protocol section 9).
+/// The code by which clients branch; `details` of the error holds a finer one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ErrorCode {
@@ -37,7 +37,7 @@ impl ErrorCode {
     }
 }
 
-/// An error on the wire (protocol section 2).
+/// What a refused request is answered with: a code for programs and a sentence for people.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ErrorShape {

@@ -1,4 +1,4 @@
-//! Frames (protocol section 2).
+//! The frames that a connection carries: requests, responses and events, each one JSON text.
 
 use std::sync::Arc;
 

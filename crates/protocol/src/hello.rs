@@ -1,4 +1,4 @@
-//! `hello-ok`: the answer to a `connect` that was let in (protocol section 8).
+//! `hello-ok`: the answer to a `connect` that was let in.
 
 use schemars::JsonSchema;
 use serde::Serialize;

@@ -113,7 +113,7 @@ text_id!(
     ConnectionId, "connection id", 64, |c: char| c.is_ascii_alphanumeric() || c == '-'
 );
 text_id!(
-    /// The id of a run. A client's idempotency key doubles as it (protocol section 17).
+    /// The id of a run. A client's idempotency key doubles as it.
     RunId, "run id", 256, printable
 );
 text_id!(
@@ -145,7 +145,7 @@ impl AgentId {
 pub struct SessionKey(String);
 
 impl SessionKey {
-    /// The most characters that a key may have (protocol section 15, `chat.send`).
+    /// The most characters that a key may have, as `chat.send` limits them.
     pub const MAX_LENGTH: usize = 512;
 
     /// Parses a key as a client writes it and makes it canonical.

@@ -1,4 +1,4 @@
-//! The parameters of methods (protocol sections 11 and 15). Those of turns, of sessions and of lists are in
+//! The parameters of methods. Those of turns, of sessions and of lists are in
 //! modules of their own, and those of the person's own surfaces in [`crate::payload::surface_params`].
 
 use schemars::JsonSchema;

@@ -1,4 +1,4 @@
-//! How a handshake is refused: codes, details and close codes (protocol sections 3 and 9).
+//! How a handshake is refused: codes, details and close codes.
 
 use serde_json::{Map, Value, json};
 

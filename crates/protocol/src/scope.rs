@@ -10,7 +10,7 @@ use crate::ids::IdError;
 /// The most characters that a scope's name may have.
 pub const MAX_SCOPE_LENGTH: usize = 64;
 
-/// One scope (protocol section 12).
+/// A right of a session, by the protocol's name for it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 #[schemars(with = "String")]

@@ -58,7 +58,7 @@ pub enum SignedText {
     V3,
 }
 
-/// What a device signs when it connects (protocol section 4), as the words that are sent.
+/// What a device signs when it connects, as the words that are sent.
 #[derive(Debug, Clone, Copy)]
 #[allow(missing_docs, reason = "the names are the protocol's")]
 pub struct SignedConnect<'a> {

@@ -16,7 +16,7 @@ pub struct AuditEvent {
     pub severity: Severity,
     /// Whom it is about: a device id, a program, a token's name.
     pub subject: String,
-    /// The line for the log, in the protocol's wording where it has one (protocol section 6.6).
+    /// The line for the log, in the protocol's wording where it has one.
     /// Everything from outside in it is cleaned and bounded.
     pub line: String,
 }

@@ -1,4 +1,4 @@
-//! Verifying that a client holds the key it names (protocol section 4).
+//! Verifying that a client holds the key it names.
 
 use ed25519_dalek::{Signature, VerifyingKey};
 use tidegate_protocol::device::{DeviceClaim, Nonce, PayloadVersion, SignedFields};

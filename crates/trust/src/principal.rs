@@ -182,8 +182,8 @@ impl Session {
         event.guard().is_none_or(|scope| self.scopes.covers(&scope))
     }
 
-    /// Whether runs that it starts act for the owner (protocol section 12, owner semantics). Our
-    /// own client's connection scope is not run authority: what its runs may do comes with them.
+    /// Whether runs that it starts act for the owner. The scope of our own client's connection is not run
+    /// authority: what its runs may do comes with them.
     #[must_use]
     pub fn is_owner(&self) -> bool {
         match self.principal {

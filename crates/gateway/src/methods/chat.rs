@@ -1,4 +1,4 @@
-//! Turns and runs (protocol section 15).
+//! The methods of `chat.*` and `agent.*` that start a turn or wait for a run.
 
 use std::time::Duration;
 

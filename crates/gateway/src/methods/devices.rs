@@ -1,4 +1,4 @@
-//! Waiting and paired devices, as OpenClaw's clients manage them (protocol section 11).
+//! Waiting and paired devices, as OpenClaw's clients manage them.
 
 use tidegate_protocol::params::{Device, DeviceRename, Empty, RequestId, TokenRevoke, TokenRotate};
 use tidegate_protocol::payload::devices::{

@@ -1,4 +1,4 @@
-//! `chat.history`: a transcript in pages, from its end backwards (protocol section 15, appendix C).
+//! `chat.history`: a transcript in pages, from its end backwards.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Sessions (protocol section 15).
+//! The methods of `sessions.*`: lists, changes, and who follows a session's messages.
 
 use std::time::Duration;
 

@@ -25,7 +25,7 @@ use crate::gateway::Gateway;
 use crate::hub::Audience;
 use crate::now;
 
-/// How old a snapshot may be; OpenClaw's gateways refresh theirs as often (protocol section 1).
+/// How old a snapshot may be; OpenClaw's gateways refresh theirs as often.
 const HEALTH_AGE: Duration = Duration::from_mins(1);
 
 /// The last health snapshots, as JSON text: clients ask for them more than for anything else.
@@ -37,7 +37,7 @@ pub(crate) struct HealthCache {
 
 type Snapshot = (Instant, Arc<RawValue>);
 
-/// A health snapshot (protocol section 15). Someone without `operator.read` sees no sessions.
+/// A health snapshot. Someone without `operator.read` sees no sessions.
 pub(crate) async fn health(gateway: &Gateway, session: &Session) -> Arc<RawValue> {
     let may_read = session.scopes().covers(&Scope::Read);
     let cache = &gateway.inner().health;

@@ -1,4 +1,4 @@
-//! Commands that wait for a decision (protocol section 15).
+//! Commands that wait for a decision.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Turns, runs and transcripts (protocol section 15).
+//! Turns, runs and transcripts.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

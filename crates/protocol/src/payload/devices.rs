@@ -1,4 +1,4 @@
-//! Devices (protocol section 10).
+//! What the methods of `device.*` answer with.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! What events carry (protocol section 16).
+//! What events carry.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! Frames (protocol section 2), whole, as they are on the wire.
+//! Frames, whole, as they are on the wire.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

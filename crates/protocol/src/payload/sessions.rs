@@ -1,4 +1,4 @@
-//! Sessions (protocol section 15).
+//! What the methods of `sessions.*` answer with.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -69,7 +69,7 @@ fn as_it_looks(name: &str) -> String {
     lower.split_whitespace().collect()
 }
 
-/// The line of protocol section 6.6.
+/// The line of the audit log that a pairing request gets, in the wording of OpenClaw's gateways.
 fn access_line(ask: &Ask, attempt: &Attempt<'_>) -> String {
     let ip = match attempt.origin {
         Origin::Remote { address } => address.to_string(),

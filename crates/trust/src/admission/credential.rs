@@ -30,7 +30,7 @@ impl Credential {
 }
 
 impl Authority {
-    /// Which of our credentials the client holds (protocol section 5.2).
+    /// Which of our credentials the client holds.
     pub(super) fn credential(
         &self,
         params: &ConnectParams,
