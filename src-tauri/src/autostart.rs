@@ -7,12 +7,7 @@ use std::path::PathBuf;
 pub(crate) enum AutostartError {
     /// The system refused.
     #[error("starting at login could not be changed: {}: {reason}", path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        reason: String,
-    },
+    File { path: PathBuf, reason: String },
     /// It is not known which program to start.
     #[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "never tried there"))]
     #[error("starting at login could not be changed: the path of this program is not known ({0})")]

@@ -60,7 +60,7 @@ impl Served {
     }
 }
 
-/// What happened.
+/// What the driver waits for.
 enum Happening {
     Host,
     Input(Input),

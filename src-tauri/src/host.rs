@@ -26,7 +26,7 @@ impl Host {
         Self { supervised, log_file }
     }
 
-    /// The gateway.
+    /// The supervised gateway, which may be restarting.
     pub(crate) fn supervised(&self) -> &Supervised {
         &self.supervised
     }

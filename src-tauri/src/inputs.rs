@@ -21,7 +21,7 @@ pub(crate) struct Received {
     clicks: mpsc::Receiver<Input>,
 }
 
-/// Both ends.
+/// A sending and a receiving end that belong together.
 pub(crate) fn inputs() -> (Inputs, Received) {
     let (told, told_received) = mpsc::unbounded_channel();
     let (clicks, clicks_received) = mpsc::channel(CLICKS);

@@ -33,7 +33,7 @@ pub(crate) fn make() -> std::io::Result<()> {
     Ok(())
 }
 
-/// Removes it.
+/// Removes the directory of this process.
 pub(crate) fn remove() {
     #[cfg(target_os = "linux")]
     {

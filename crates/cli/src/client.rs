@@ -39,7 +39,7 @@ pub struct Gone;
 /// What the gateway sends.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Incoming {
-    /// Something happened.
+    /// An event that the gateway sent.
     Event {
         /// The event's name.
         name: String,
@@ -48,7 +48,6 @@ pub enum Incoming {
     },
     /// An answer to the request of this id.
     Answer {
-        /// The request.
         id: String,
         /// What came of it.
         result: Result<Value, ServerError>,
@@ -67,7 +66,6 @@ pub struct Client<W> {
 /// another version too.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Greeting {
-    /// Its version.
     #[serde(default)]
     pub version: String,
     /// Whether a desktop is running, so that its dialog decides.

@@ -57,7 +57,7 @@ pub enum Failure {
         /// What is wrong with the answer.
         problem: String,
     },
-    /// Ctrl-C.
+    /// Interrupted by Ctrl-C.
     #[error("Stopped.")]
     Interrupted,
     /// The output could not be written.

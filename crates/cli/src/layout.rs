@@ -42,7 +42,7 @@ pub(crate) struct Fields {
 }
 
 impl Fields {
-    /// No fields.
+    /// Starts without any fields.
     #[must_use]
     pub(crate) fn new() -> Self {
         Self::default()

@@ -19,7 +19,7 @@ impl Output {
         Self::new(Box::new(io::stdout()), Box::new(io::stderr()))
     }
 
-    /// Any two.
+    /// Prints to these two instead, for tests.
     #[must_use]
     pub fn new(out: Box<dyn Write + Send>, err: Box<dyn Write + Send>) -> Self {
         Self { out, err }

@@ -57,7 +57,7 @@ pub enum Attention {
     Asked,
 }
 
-/// A dialog.
+/// What a dialog is about, with everything that it shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Dialog {
     /// Someone asks to be let in, an agent asks to run a command, or a value of the configuration would
@@ -143,9 +143,7 @@ pub struct GrantOptions {
 /// One choice of rights.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExtentOption {
-    /// The choice.
     pub extent: Extent,
-    /// Its words.
     pub label: &'static str,
 }
 
@@ -154,16 +152,13 @@ pub struct ExtentOption {
 pub enum Extent {
     /// What is asked, or the part of it that stays ticked.
     Asked,
-    /// A level.
     Level(Level),
 }
 
 /// One choice of how long.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DurationOption {
-    /// The choice.
     pub duration: Duration,
-    /// Its words.
     pub label: &'static str,
 }
 
@@ -183,7 +178,6 @@ pub enum ReviewOutcome {
 /// What an approval grants. For a command it says nothing: [`Selection::default`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Selection {
-    /// Which rights.
     pub extent: Extent,
     /// For [`Extent::Asked`]: the scopes that stayed ticked; `None` when all of them did.
     pub scopes: Option<ScopeSet>,
@@ -227,7 +221,6 @@ pub struct TokenDialog {
     pub heading: String,
     /// What to do with it.
     pub explanation: String,
-    /// The secret.
     pub token: Secret,
 }
 
@@ -247,7 +240,6 @@ pub struct ModelKeyDialog {
 /// Says something, or asks yes or no.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MessageDialog {
-    /// The sentence.
     pub heading: String,
     /// More of it; line breaks are kept.
     pub text: String,
@@ -262,13 +254,11 @@ pub struct MessageDialog {
 /// How a dialog ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DialogOutcome {
-    /// A [`ReviewDialog`]'s.
     Review(ReviewOutcome),
     /// A [`NewTokenDialog`]'s: make it.
     NewToken {
         /// The name as typed.
         name: String,
-        /// The level.
         level: Level,
         /// Whether it may let others in.
         pairing: bool,

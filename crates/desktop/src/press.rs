@@ -10,7 +10,7 @@ pub enum Press {
     /// A mouse, a keyboard or a touch screen. On X11 a program can name one of these as the source of
     /// an XTEST event too, and nothing tells that apart.
     Device,
-    /// A program.
+    /// A program made the event.
     Synthetic(Synthetic),
 }
 

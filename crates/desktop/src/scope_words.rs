@@ -17,7 +17,6 @@ pub const UNIDENTIFIED: &str = "An agent's command is running that is not contai
 /// One scope of a request as a person sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScopeLine {
-    /// The scope.
     pub scope: Scope,
     /// What it lets its holder do: a sentence.
     pub sentence: Cow<'static, str>,
@@ -134,7 +133,7 @@ pub fn level_name(level: Level) -> &'static str {
     }
 }
 
-/// Who asks.
+/// What kind of client wants to pair; the sentences about its rights differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Asker {
     /// A device with a key of its own.

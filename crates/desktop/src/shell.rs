@@ -28,7 +28,6 @@ pub enum Input {
     Tray(TrayCommand),
     /// A notification was answered.
     Notification {
-        /// Which one.
         id: NotificationId,
         /// What the person did.
         answer: NotificationAnswer,
@@ -39,9 +38,7 @@ pub enum Input {
     TrayHost(Surface),
     /// A dialog ended by what the person did in it.
     Dialog {
-        /// Which one.
         id: DialogId,
-        /// How.
         outcome: DialogOutcome,
         /// What pressed the button.
         press: Press,
@@ -101,7 +98,6 @@ pub enum Effect {
     CloseNotification,
     /// Open a dialog.
     OpenDialog {
-        /// Its number.
         id: DialogId,
         /// What it shows.
         dialog: Dialog,
@@ -110,7 +106,6 @@ pub enum Effect {
     },
     /// Show something else in an open dialog; its approving button is dead again for a while.
     UpdateDialog {
-        /// Its number.
         id: DialogId,
         /// What it shows now.
         dialog: Dialog,
@@ -118,9 +113,8 @@ pub enum Effect {
     /// Change these two things in an open review dialog. What is asked stays the same, so its
     /// approving button stays as it is, armed or not.
     RefreshDialog {
-        /// Its number.
         id: DialogId,
-        /// [`crate::dialog::ReviewDialog::behind`] now.
+        /// The new value of [`crate::dialog::ReviewDialog::behind`].
         behind: String,
         /// [`crate::dialog::ReviewDialog::expires_at`] now: its client knocked again.
         expires_at: UnixMillis,
@@ -133,24 +127,20 @@ pub enum Effect {
     Decide {
         /// Answered by [`Input::Done`].
         task: TaskId,
-        /// The request.
         request: String,
         /// The digest of what was drawn.
         digest: String,
-        /// The decision.
         verdict: Verdict,
     },
     /// Give a waiting program a token of its own, and end its request.
     GiveToken {
         /// Answered by [`Input::Done`], with the token.
         task: TaskId,
-        /// The request.
         request: String,
         /// The digest of what was drawn.
         digest: String,
         /// The token's name.
         name: String,
-        /// Its level.
         level: Level,
         /// Whether it may let others in.
         pairing: bool,
@@ -163,14 +153,12 @@ pub enum Effect {
         approval: String,
         /// The digest of what was drawn.
         digest: String,
-        /// The decision.
         decision: Decision,
     },
     /// Let a value of the configuration file count.
     ConfirmSetting {
         /// Answered by [`Input::Done`].
         task: TaskId,
-        /// Which.
         setting: Setting,
         /// The digest of what was drawn.
         digest: String,
@@ -179,7 +167,6 @@ pub enum Effect {
     RejectSetting {
         /// Answered by [`Input::Done`].
         task: TaskId,
-        /// Which.
         setting: Setting,
         /// The digest of what was drawn.
         digest: String,
@@ -188,9 +175,7 @@ pub enum Effect {
     NewToken {
         /// Answered by [`Input::Done`], with the token.
         task: TaskId,
-        /// Its name.
         name: String,
-        /// Its level.
         level: Level,
         /// Whether it may let others in.
         pairing: bool,
@@ -203,7 +188,6 @@ pub enum Effect {
         id: String,
         /// Its base URL.
         base_url: String,
-        /// The key.
         key: Secret,
     },
     /// Tell [`Input::Queue`] anew, soon: the gateway serves again, or the time of something in it
@@ -230,7 +214,6 @@ pub enum Effect {
     TakeServer {
         /// Answered by [`Input::Done`].
         task: TaskId,
-        /// The model.
         model: String,
         /// Who ran the server when the person was asked. If that changed, nothing is done.
         owner: String,
@@ -248,7 +231,6 @@ pub enum Effect {
     Unshare {
         /// Answered by [`Input::Done`].
         task: TaskId,
-        /// The folder.
         folder: String,
     },
     /// Open the window at a page, or show that page in it and bring it to the front.
@@ -276,7 +258,6 @@ pub enum Effect {
 pub enum HostState {
     /// It is being built; nothing is served yet.
     Starting,
-    /// It serves.
     Ready {
         /// Its port on this computer.
         port: u16,
@@ -287,7 +268,6 @@ pub enum HostState {
     BackingOff {
         /// After so long.
         pause: Duration,
-        /// Why.
         reason: String,
     },
     /// It did not start, or it failed too often. The sentence says why and what to do; it may hold
@@ -332,7 +312,6 @@ pub struct Work {
 pub enum Surface {
     /// Nobody looked yet.
     Unknown,
-    /// It works.
     Works,
     /// It does not; the sentence says why and what to do.
     Missing(String),
@@ -349,7 +328,6 @@ pub struct TaskId(pub u64);
 /// A notification: a hint, with generic text. Its buttons are always Review and Deny.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notification {
-    /// Its number.
     pub id: NotificationId,
     /// The first line: our own words.
     pub title: String,
@@ -421,11 +399,10 @@ pub enum Wish {
 /// A folder with files that others hold as well, as a person is asked about it. All its texts are hostile.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FolderToUnshare {
-    /// The folder.
     pub folder: String,
     /// How many files.
     pub files: u64,
-    /// Their bytes.
+    /// Bytes of these files together.
     pub bytes: u64,
     /// Where they lie.
     pub places: Vec<String>,
@@ -434,13 +411,11 @@ pub struct FolderToUnshare {
 /// A file that was set aside, as a person is asked about it. All its texts are hostile.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileToKeep {
-    /// Its id.
     pub id: String,
     /// The digest of exactly this file at this place.
     pub digest: String,
     /// Where it was, below the workspace.
     pub path: String,
-    /// The workspace.
     pub workspace: String,
     /// What it would do.
     pub reason: String,
@@ -455,7 +430,6 @@ pub struct FileToKeep {
 pub enum FileContent {
     /// Its text, or the start of it.
     Text {
-        /// The lines.
         text: String,
         /// Whether it has more.
         is_cut: bool,
@@ -471,11 +445,9 @@ pub enum FileContent {
 pub enum Page {
     /// How Tidegate is.
     Overview,
-    /// What waits.
     Requests,
     /// Who is let in.
     Devices,
-    /// A conversation.
     Chat,
     /// What agents do.
     Activity,

@@ -56,7 +56,6 @@ pub enum TrayIcon {
 /// What the tray shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TrayMenu {
-    /// The icon.
     pub icon: TrayIcon,
     /// One line for systems that show a text beside the pointer, at most [`MAX_TOOLTIP`] characters.
     pub tooltip: String,
@@ -120,7 +119,7 @@ pub enum TrayCommand {
 }
 
 impl TrayCommand {
-    /// Every command.
+    /// All commands that a menu can hold.
     pub const ALL: [Self; 14] = [
         Self::ReviewRequests,
         Self::ReviewCommands,

@@ -142,7 +142,7 @@ impl Waiting {
 }
 
 impl AdmissionSlots {
-    /// Empty room.
+    /// Slots that are all free.
     #[must_use]
     pub fn new(rules: SlotRules) -> Self {
         Self { rules, waiting: Arc::default() }

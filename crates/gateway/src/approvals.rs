@@ -67,7 +67,7 @@ pub(crate) async fn decision(gateway: &Gateway, id: &str) -> Option<Option<Decis
     }
 }
 
-/// Decides.
+/// Decides about a waiting approval.
 pub(crate) fn resolve(
     inner: &Inner,
     session: &Session,

@@ -28,12 +28,12 @@ impl Caller {
         reply.send(&self.outbox);
     }
 
-    /// A success.
+    /// The response that carries `result`.
     pub(crate) fn ok(&self, result: &impl Serialize) -> Reply {
         Reply(frame(&ResponseFrame::ok(self.id.as_str(), result)))
     }
 
-    /// A failure.
+    /// The response that carries `error`.
     pub(crate) fn error(&self, error: &ErrorShape) -> Reply {
         Reply::error(self.id.as_str(), error)
     }

@@ -228,7 +228,6 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> Transport for LinesTra
 /// What a client got.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LineReceived {
-    /// One message.
     Text(String),
     /// The gateway closed, with code and reason if it said so.
     Closed(Option<(u16, String)>),

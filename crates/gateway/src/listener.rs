@@ -376,19 +376,13 @@ pub enum BindError {
     /// Someone else listens on it.
     #[error("Port {port} is in use{}. Stop that program or choose another port.", owner_words(.owner.as_ref()))]
     InUse {
-        /// The port.
         port: u16,
         /// Who, where the system tells.
         owner: Option<PortOwner>,
     },
     /// The system refuses.
     #[error("Port {port} on this computer's loopback address cannot be opened: {source}.")]
-    Refused {
-        /// The port.
-        port: u16,
-        /// Why.
-        source: io::Error,
-    },
+    Refused { port: u16, source: io::Error },
 }
 
 fn owner_words(owner: Option<&PortOwner>) -> String {

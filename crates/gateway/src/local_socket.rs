@@ -36,9 +36,8 @@ pub enum LocalSocketError {
          Choose a state directory with a shorter path."
     )]
     PathTooLong {
-        /// The path.
         path: PathBuf,
-        /// Its bytes.
+        /// Length of the path, in bytes.
         length: usize,
     },
     /// The directory belongs to another user or others may enter it.
@@ -47,37 +46,22 @@ pub enum LocalSocketError {
          {mode:04o}). Run: chmod 700 {directory:?}"
     )]
     NotPrivate {
-        /// The directory.
         directory: PathBuf,
-        /// Its mode.
+        /// The permission bits that it has.
         mode: u32,
     },
     /// Something listens there already.
     #[error("Another Tidegate answers on {path:?}. Stop it first.")]
-    InUse {
-        /// The path.
-        path: PathBuf,
-    },
+    InUse { path: PathBuf },
     /// There is something else under that name.
     #[error("{path:?} exists and is no socket. Move it away.")]
-    NotASocket {
-        /// The path.
-        path: PathBuf,
-    },
+    NotASocket { path: PathBuf },
     /// Nothing listens there.
     #[error("No Tidegate answers on {path:?}. Start it with `tidegate serve` or the desktop app.")]
-    NotRunning {
-        /// The path.
-        path: PathBuf,
-    },
+    NotRunning { path: PathBuf },
     /// The system refuses.
     #[error("The local socket {path:?} cannot be used: {source}.")]
-    Refused {
-        /// The path.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    Refused { path: PathBuf, source: io::Error },
 }
 
 /// The bound socket. Its file is removed when this is dropped.

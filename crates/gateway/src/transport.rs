@@ -62,7 +62,6 @@ pub struct ChannelClient {
 /// What the client's end got.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ClientReceived {
-    /// One message.
     Text(Bytes),
     /// The gateway closed.
     Closed(Option<CloseFrame>),

@@ -50,13 +50,11 @@ impl UpgradeRules {
 /// The head of a request.
 #[derive(Debug, Clone, Copy)]
 pub struct RequestHead<'a> {
-    /// The method.
     pub method: &'a Method,
     /// The target as it was sent.
     pub target: &'a Uri,
     /// The version of HTTP.
     pub version: Version,
-    /// The headers.
     pub headers: &'a HeaderMap,
 }
 
@@ -75,7 +73,6 @@ pub enum Decision {
 /// A whole answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
-    /// The status.
     pub status: StatusCode,
     /// The body: JSON if it starts with a brace, text otherwise.
     pub body: &'static str,

@@ -13,7 +13,7 @@ use crate::foundation::held;
 use crate::sandbox;
 use crate::survivors;
 
-/// All checks.
+/// Runs all checks, in the order in which they are shown.
 pub(crate) async fn checks(control: &Control) -> DoctorResult {
     let mut checks = Vec::new();
     let mut add = |name: &str, level: CheckLevel, sentence: String, todo: Option<String>| {

@@ -21,21 +21,14 @@ pub enum ConnectError {
     Socket(#[from] LocalSocketError),
     /// A program of another user answers.
     #[error("a program of another user ({uid}) answers on {path:?}; nothing was sent to it")]
-    OtherUser {
-        /// The socket.
-        path: PathBuf,
-        /// The user.
-        uid: u32,
-    },
+    OtherUser { path: PathBuf, uid: u32 },
     /// It is not the process that holds the state directory.
     #[error(
         "process {pid} answers on {path:?}, but process {holder} is the Tidegate that holds this state directory; \
          nothing was sent. Look at process {pid}, then restart Tidegate"
     )]
     NotTheHost {
-        /// The socket.
         path: PathBuf,
-        /// Who answers.
         pid: u32,
         /// Who holds the lock of the state directory.
         holder: u32,

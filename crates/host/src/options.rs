@@ -63,13 +63,10 @@ impl Default for ServeOptions {
 #[derive(Debug, Clone)]
 pub enum Announcement {
     /// A shared token was made. It is told this once.
-    SharedToken {
-        /// The token.
-        token: Token,
-    },
+    SharedToken { token: Token },
     /// Runs of the process before were interrupted.
     Interrupted {
-        /// How many.
+        /// How many were interrupted.
         runs: usize,
     },
     /// Commands of the process before were still running, and were ended.

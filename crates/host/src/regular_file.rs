@@ -10,19 +10,13 @@ use std::path::{Path, PathBuf};
 pub(crate) enum FileError {
     /// The system refuses.
     #[error("{} cannot be opened: {source}", path.display())]
-    Refused {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    Refused { path: PathBuf, source: io::Error },
     /// It is a directory, a FIFO, a device, or a socket.
     #[error("{} is not a regular file; remove it, or put a regular file there", .0.display())]
     NotRegular(PathBuf),
     /// It is larger than what is read.
     #[error("{} has more than {max_bytes} bytes", path.display())]
     TooLarge {
-        /// The file.
         path: PathBuf,
         /// The most bytes that are read.
         max_bytes: u64,

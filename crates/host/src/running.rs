@@ -43,7 +43,7 @@ pub struct RunningHost {
 }
 
 impl RunningHost {
-    /// The port.
+    /// The TCP port on which the gateway listens.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
@@ -55,7 +55,7 @@ impl RunningHost {
         &self.state_dir
     }
 
-    /// The gateway.
+    /// The gateway that serves now.
     #[must_use]
     pub fn gateway(&self) -> &Gateway {
         &self.gateway
@@ -88,7 +88,7 @@ impl RunningHost {
         &self.subagents
     }
 
-    /// The store.
+    /// The database of this state directory.
     #[must_use]
     pub fn store(&self) -> &Store {
         &self.store

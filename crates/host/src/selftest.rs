@@ -17,7 +17,7 @@ use crate::control::Parts;
 
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// Runs it.
+/// Runs the self-test: each step with its time, up to the first that fails.
 pub(crate) async fn run(parts: &Parts) -> SelfTestResult {
     let mut steps = Vec::new();
     let mut ok = true;

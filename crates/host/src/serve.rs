@@ -8,7 +8,6 @@ use crate::supervise::{SupervisedState, supervise};
 /// Why serving ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExitReason {
-    /// A signal.
     Signal,
     /// `tidegate stop`.
     Requested,

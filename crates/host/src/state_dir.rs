@@ -41,7 +41,6 @@ pub enum NoSocketPlace {
         path.display()
     )]
     RuntimeDirectory {
-        /// The directory.
         path: PathBuf,
         /// What is wrong with it.
         reason: String,

@@ -20,7 +20,6 @@ pub const MAX_HANDED_OUT: usize = 1 + 2 * MAX_LOOPBACK_SOCKETS;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Instructions {
-    /// [`VERSION`].
     pub version: u32,
     /// Whether the command's streams are a terminal that becomes its own.
     pub terminal: bool,
@@ -39,7 +38,6 @@ pub struct Instructions {
     pub limits: Limits,
     /// Where the command starts.
     pub directory: PathBuf,
-    /// Its program.
     pub program: PathBuf,
     /// Its arguments, the name of the program first.
     pub arguments: Vec<String>,
@@ -73,9 +71,7 @@ impl Handed {
 pub struct ExpectedIdentity {
     /// The path inside the sandbox.
     pub path: PathBuf,
-    /// Its device.
     pub device: u64,
-    /// Its inode.
     pub inode: u64,
     /// Whether it lies in a read-only mount: a path can lead back to what it was, and the mount lie elsewhere.
     pub read_only: bool,
@@ -160,7 +156,6 @@ pub enum Enforcement {
     Full,
     /// What this kernel knows of it.
     Partial,
-    /// Nothing.
     None,
 }
 
@@ -176,7 +171,6 @@ pub enum Layer {
     Filter,
     /// Landlock's rules about files.
     FileRules,
-    /// Landlock's scopes.
     Scopes,
     /// Inotify instances apart from the person's.
     Inotify,
@@ -217,7 +211,6 @@ pub struct Targets {
     pub socket: PathBuf,
     /// A file that only its user may read.
     pub secret: PathBuf,
-    /// A process.
     pub process: i32,
 }
 

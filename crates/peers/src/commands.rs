@@ -22,7 +22,7 @@ pub const MARK: &str = "TIDEGATE_COMMAND";
 pub enum Reach {
     /// Neither to the gateway, nor to the sockets of other programs, nor to a person's keys.
     Contained,
-    /// Beyond that.
+    /// Further than that.
     Beyond,
 }
 

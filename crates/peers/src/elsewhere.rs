@@ -22,13 +22,13 @@ impl UnixPeer {
         Self { pid, uid }
     }
 
-    /// Its number.
+    /// Its process id.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.pid
     }
 
-    /// Its user.
+    /// The id of the user it runs as.
     #[must_use]
     pub fn uid(&self) -> u32 {
         self.uid

@@ -14,7 +14,6 @@ pub enum LocalSocket {
     Tcp {
         /// The other end.
         peer: SocketAddr,
-        /// Our end.
         local: SocketAddr,
     },
     /// A connection on the Unix socket, with the process that called `connect`.

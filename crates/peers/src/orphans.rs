@@ -7,7 +7,6 @@ use std::time::Duration;
 /// A process that an earlier Tidegate left.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Orphan {
-    /// Its number.
     pub pid: u32,
     /// Its command line, cleaned.
     pub command: String,

@@ -27,7 +27,6 @@ pub struct PortOwner {
     pub program: Option<String>,
     /// Its process id, likewise.
     pub pid: Option<u32>,
-    /// The user.
     pub user: u32,
     /// Whether that is our own user.
     pub is_own_user: bool,

@@ -31,7 +31,6 @@ macro_rules! audit_kinds {
         /// A kind of entry in the audit log.
         #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
         #[serde(from = "String", into = "String")]
-        #[allow(missing_docs, reason = "the sentences say what they are")]
         pub enum AuditKind {
             $($kind,)*
             /// One that another version of Tidegate wrote.

@@ -19,7 +19,7 @@ pub enum ChatCommand {
     Model(Option<String>),
     /// Summarise the conversation.
     Compact,
-    /// The commands.
+    /// List the chat commands.
     Help,
 }
 

@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 /// The client ids that the protocol knows; another one is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-#[allow(missing_docs, reason = "the names are the protocol's")]
 pub enum ClientId {
     WebchatUi,
     OpenclawControlUi,
@@ -30,7 +29,6 @@ pub enum ClientId {
 /// The client modes that the protocol knows; another one is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-#[allow(missing_docs, reason = "the names are the protocol's")]
 pub enum ClientMode {
     Webchat,
     Cli,
@@ -68,14 +66,12 @@ pub struct ClientInfo {
     /// The name it wants to be called by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub display_name: Option<String>,
-    /// Its version.
     pub version: String,
     /// Its platform; part of the v3 signature.
     pub platform: String,
     /// Its device family; part of the v3 signature.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device_family: Option<String>,
-    /// Its model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model_identifier: Option<String>,
     /// How it is used.

@@ -26,7 +26,6 @@ pub enum CloseCode {
 /// How the gateway closes a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CloseFrame {
-    /// The code.
     pub code: CloseCode,
     /// The reason, at most [`MAX_CLOSE_REASON`] bytes.
     pub reason: String,

@@ -14,7 +14,6 @@ use crate::scope::{MAX_SCOPE_LENGTH, Scope};
 /// refused by name.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[allow(missing_docs, reason = "the names are the protocol's")]
 pub struct ConnectParams {
     pub min_protocol: u32,
     pub max_protocol: u32,
@@ -50,7 +49,6 @@ pub struct ConnectParams {
 /// `connect.params.auth`.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[allow(missing_docs, reason = "the names are the protocol's")]
 pub struct AuthParams {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,

@@ -205,7 +205,7 @@ impl Nonce {
         Self([&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-"))
     }
 
-    /// Its text.
+    /// The signature as the client sent it.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -220,7 +220,6 @@ pub struct DeviceClaim {
     pub id: String,
     /// The claimed public key.
     pub public_key: String,
-    /// The signature.
     pub signature: String,
     /// When it was made, by the device's clock.
     pub signed_at: u64,
@@ -233,7 +232,7 @@ pub struct DeviceClaim {
 pub enum PayloadVersion {
     /// With platform and device family.
     V3,
-    /// Without them.
+    /// Without platform and device family.
     V2,
 }
 

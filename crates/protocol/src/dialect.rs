@@ -8,9 +8,7 @@ use crate::scope::Scope;
 /// A version of the protocol. 3 is spoken by 2026.4.x, 4 by 2026.5.x and later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Dialect {
-    /// Version 3.
     V3,
-    /// Version 4.
     V4,
 }
 

@@ -63,7 +63,7 @@ impl ErrorShape {
         Self { code, message: message.into(), details: None, retryable: None, retry_after_ms: None }
     }
 
-    /// An `INVALID_REQUEST`.
+    /// An error with the code `INVALID_REQUEST`.
     #[must_use]
     pub fn invalid(message: impl Into<String>) -> Self {
         Self::new(ErrorCode::InvalidRequest, message)

@@ -8,7 +8,7 @@ use crate::scope::Scope;
 
 /// An event with the type of what it carries.
 pub trait EventType {
-    /// The event.
+    /// Its row among [`Event::ALL`].
     const EVENT: Event;
     /// What it carries.
     type Payload: Serialize + JsonSchema;
@@ -30,7 +30,7 @@ macro_rules! events {
         }
 
         impl Event {
-            /// All events.
+            /// All events, in the order of the table.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
             /// The event's name on the wire.

@@ -71,7 +71,7 @@ pub fn id_of_broken_frame(text: &str) -> Option<RequestId> {
     serde_json::from_str::<OnlyId>(text).ok().map(|frame| frame.id)
 }
 
-/// An answer.
+/// The answer to a request, under the request's id.
 #[derive(Debug, Clone, Serialize)]
 pub struct ResponseFrame<'a, P: Serialize> {
     #[serde(rename = "type")]
@@ -85,7 +85,7 @@ pub struct ResponseFrame<'a, P: Serialize> {
 }
 
 impl<'a, P: Serialize> ResponseFrame<'a, P> {
-    /// A success.
+    /// A response that carries a result.
     pub fn ok(id: &'a str, payload: P) -> Self {
         Self { kind: "res", id, ok: true, payload: Some(payload), error: None }
     }
@@ -99,7 +99,7 @@ impl<'a, P: Serialize> ResponseFrame<'a, P> {
 }
 
 impl<'a> ResponseFrame<'a, ()> {
-    /// A failure.
+    /// A response that carries an error.
     #[must_use]
     pub fn error(id: &'a str, error: &'a ErrorShape) -> Self {
         Self { kind: "res", id, ok: false, payload: None, error: Some(error) }

@@ -15,7 +15,6 @@ use crate::time::UnixMillis;
 /// The payload of `hello-ok`.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-#[allow(missing_docs, reason = "the names are the protocol's")]
 pub struct HelloOk {
     #[serde(rename = "type")]
     pub kind: &'static str,
@@ -27,9 +26,9 @@ pub struct HelloOk {
     pub policy: Policy,
 }
 
+/// The gateway that answers, this start of it, and this connection.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-#[allow(missing_docs, reason = "the names are the protocol's")]
 pub struct Server {
     pub version: &'static str,
     pub boot_id: String,
@@ -38,7 +37,6 @@ pub struct Server {
 
 /// What works here.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
-#[allow(missing_docs, reason = "the names are the protocol's")]
 pub struct Features {
     pub methods: Vec<&'static str>,
     pub events: Vec<&'static str>,
@@ -63,9 +61,9 @@ impl Features {
     }
 }
 
+/// The state when the connection began; events tell what changes after it.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-#[allow(missing_docs, reason = "the names are the protocol's")]
 pub struct Snapshot {
     pub presence: Vec<PresenceEntry>,
     #[schemars(with = "Value")]
@@ -84,9 +82,9 @@ pub struct Snapshot {
     pub auth_mode: Option<&'static str>,
 }
 
+/// The session that a message goes to where a client names none.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-#[allow(missing_docs, reason = "the names are the protocol's")]
 pub struct SessionDefaults {
     pub default_agent_id: &'static str,
     pub main_key: &'static str,
@@ -108,7 +106,6 @@ impl Default for SessionDefaults {
 /// How the session was let in, and as what.
 #[derive(Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-#[allow(missing_docs, reason = "the names are the protocol's")]
 pub struct Auth {
     pub method: &'static str,
     pub role: &'static str,
@@ -131,9 +128,9 @@ impl std::fmt::Debug for Auth {
     }
 }
 
+/// The limits of this connection: sizes in bytes, times in milliseconds.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-#[allow(missing_docs, reason = "the names are the protocol's")]
 pub struct Policy {
     pub max_payload: usize,
     pub max_buffered_bytes: usize,

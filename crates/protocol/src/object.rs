@@ -9,7 +9,6 @@ macro_rules! objects {
             #[serde_with_macros::skip_serializing_none]
             #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
             #[serde(rename_all = "camelCase", deny_unknown_fields)]
-            #[allow(missing_docs, reason = "the names are the protocol's")]
             pub struct $name {
                 $($(#[$field_meta])* pub $field: $type,)*
             }

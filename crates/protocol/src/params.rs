@@ -17,7 +17,7 @@ pub use runs::*;
 pub use sessions::*;
 
 objects! {
-    /// No parameters.
+    /// For methods without parameters.
     #[derive(Default)]
     Empty {}
     /// `health`.
@@ -25,7 +25,7 @@ objects! {
         probe: Option<Ignored<because::NoChannelsToAsk>>,
         include_sensitive: Option<Ignored<because::NothingSensitive>>,
     }
-    /// `device.pair.approve`, `device.pair.reject`.
+    /// The request that `device.pair.approve` or `device.pair.reject` is about.
     RequestId {
         request_id: String,
     }

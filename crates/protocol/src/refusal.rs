@@ -10,7 +10,6 @@ use crate::scope::Scope;
 
 /// What is wrong with a device's proof, in the order in which it is checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the names are the protocol's")]
 pub enum DeviceProofError {
     PublicKeyInvalid,
     IdMismatch,
@@ -98,7 +97,6 @@ impl PairingReason {
 /// What a client is told when a person has to decide first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PairingRequired {
-    /// Why.
     pub reason: PairingReason,
     /// The waiting request, unless none could be made (silenced after a rejection, or too many).
     pub request_id: Option<String>,
@@ -144,7 +142,6 @@ pub enum Refusal {
     InvalidRole,
     /// The credential is missing or wrong.
     Unauthorized {
-        /// How.
         reason: AuthReason,
         /// Whether the client could try its device token.
         can_retry_with_device_token: bool,

@@ -20,7 +20,7 @@ use crate::scope::Scope;
 
 /// A method with the types of its parameters and of its answer when it goes well.
 pub trait Rpc: Send + Sync + 'static {
-    /// The method.
+    /// Its row among [`Method::ALL`].
     const METHOD: Method;
     /// What it takes.
     type Params: Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'static;
@@ -43,7 +43,7 @@ macro_rules! rpc {
         }
 
         impl Method {
-            /// All methods.
+            /// All methods, in the order of the table.
             pub const ALL: &'static [Self] = &[$(Self::$method,)*];
 
             /// The method of a name.
@@ -138,7 +138,7 @@ rpc! { $
     DevicePairList = "device.pair.list", pairing(), Look, InOrder, params::Empty => devices::DevicePairListResult;
     /// Grant what a device asks for.
     DevicePairApprove = "device.pair.approve", pairing(), Widen, InOrder, params::RequestId => devices::DevicePairApproveResult;
-    /// Refuse it.
+    /// Reject a pairing request.
     DevicePairReject = "device.pair.reject", pairing(), Narrow, InOrder, params::RequestId => devices::DevicePairRejectResult;
     /// Forget a device.
     DevicePairRemove = "device.pair.remove", pairing(), Narrow, InOrder, params::Device => devices::DevicePairRemoveResult;
@@ -150,7 +150,7 @@ rpc! { $
     DeviceTokenRevoke = "device.token.revoke", pairing(), Narrow, InOrder, params::TokenRevoke => devices::DeviceTokenRevokeResult;
     /// Sessions, newest first.
     SessionsList = "sessions.list", read(), Look, InOrder, params::SessionsList => sessions::SessionsListResult;
-    /// One session.
+    /// Describe one session.
     SessionsDescribe = "sessions.describe", read(), Look, InOrder, params::SessionsDescribe => sessions::SessionsDescribeResult;
     /// The last lines of sessions.
     SessionsPreview = "sessions.preview", read(), Look, InOrder, params::SessionsPreview => sessions::SessionsPreviewResult;
@@ -198,13 +198,13 @@ rpc! { $
     AgentWait = "agent.wait", write(), Look, Beside, params::AgentWait => chat::AgentWaitResult;
     /// The assistant's name.
     AgentIdentityGet = "agent.identity.get", read(), Look, InOrder, params::AgentIdentity => agents::AgentIdentityResult;
-    /// The agents.
+    /// List the agents.
     AgentsList = "agents.list", read(), Look, InOrder, params::Empty => agents::AgentsListResult;
-    /// The models.
+    /// List the models.
     ModelsList = "models.list", read(), Look, Beside, params::ModelsList => agents::ModelsListResult;
     /// The configuration, redacted.
     ConfigGet = "config.get", read(), Look, InOrder, params::Empty => system::ConfigGetResult;
-    /// The tools.
+    /// List the tools.
     ToolsCatalog = "tools.catalog", read(), Look, InOrder, params::ToolsCatalog => agents::ToolsCatalogResult;
     /// The chat commands.
     CommandsList = "commands.list", read(), Look, InOrder, params::CommandsList => lists::CommandsListResult;
@@ -214,7 +214,7 @@ rpc! { $
     ExecApprovalRequest = "exec.approval.request", approvals(), Administer, Beside, params::ExecApprovalRequest => approvals::ExecApprovalRequestResult;
     /// Commands that wait for a decision.
     ExecApprovalList = "exec.approval.list", approvals(), Look, InOrder, params::Empty => Vec<approvals::WaitingApproval>;
-    /// Decide one.
+    /// Decide about a waiting approval.
     ExecApprovalResolve = "exec.approval.resolve", approvals(), Decide, InOrder, params::ExecApprovalResolve => system::Done;
     /// Wait for one to be decided.
     ExecApprovalWaitDecision = "exec.approval.waitDecision", approvals(), Look, Beside, params::ExecApprovalWait => approvals::ExecApprovalWaitResult;
@@ -276,7 +276,7 @@ rpc! { $
     TidegateDevicesRevoke = "tidegate.devices.revoke", OwnSurfaces, Narrow, InOrder, surface_params::ById => surfaces::RevokedResult;
     /// Block a key or a program for good.
     TidegateDevicesBlock = "tidegate.devices.block", OwnSurfaces, Narrow, InOrder, surface_params::ById => surfaces::BlockedResult;
-    /// Unblock it.
+    /// Unblock a device or program.
     TidegateDevicesUnblock = "tidegate.devices.unblock", OwnSurfaces, Widen, InOrder, surface_params::ById => surfaces::UnblockedResult;
     /// Everything that waits for the person, in full.
     TidegateDevicesWaiting = "tidegate.devices.waiting", OwnSurfaces, Look, InOrder, params::Empty => surfaces::WaitingResult;
@@ -320,11 +320,11 @@ rpc! { $
     TidegateModelsTest = "tidegate.models.test", OwnSurfaces, Work, Beside, surface_params::ModelChoice => surfaces::ModelsTestResult;
     /// No new model call or tool.
     TidegatePause = "tidegate.pause", OwnSurfaces, Narrow, InOrder, params::Empty => surfaces::PausedResult;
-    /// Go on.
+    /// Resume agent work.
     TidegateResume = "tidegate.resume", OwnSurfaces, Work, InOrder, params::Empty => surfaces::PausedResult;
     /// Spawn through the whole path, leaving no history.
     TidegateSelfTest = "tidegate.selftest", OwnSurfaces, Administer, Beside, params::Empty => surfaces::SelfTestResult;
-    /// Stop.
+    /// Stop the whole program.
     TidegateStop = "tidegate.stop", OwnSurfaces, Administer, InOrder, params::Empty => surfaces::StoppingResult;
 }
 

@@ -49,7 +49,6 @@ pub struct Config {
 pub struct ProviderConfig {
     /// Its id, the part of a model's name before the first `/`. `offline` is taken.
     pub id: String,
-    /// Its API.
     pub base_url: BaseUrl,
     /// Its models. When empty, every model name is tried.
     pub models: Vec<ModelConfig>,
@@ -71,7 +70,6 @@ pub struct ModelConfig {
 /// What a test question found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TestReport {
-    /// The model.
     pub name: ModelName,
     /// From asking to the first piece of the answer.
     pub first_piece: Duration,

@@ -20,20 +20,11 @@ const SECRET_BYTES: usize = 16;
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum KeySource {
     /// In the secret store, under this name.
-    Stored {
-        /// The name.
-        name: String,
-    },
+    Stored { name: String },
     /// In an environment variable.
-    Environment {
-        /// The variable.
-        variable: String,
-    },
+    Environment { variable: String },
     /// In a file.
-    File {
-        /// Its path.
-        path: PathBuf,
-    },
+    File { path: PathBuf },
 }
 
 impl fmt::Display for KeySource {
@@ -60,7 +51,6 @@ pub enum KeyError {
     Unreadable {
         /// The source, in words.
         source_name: String,
-        /// Why.
         reason: String,
     },
     /// What is kept there is no key.

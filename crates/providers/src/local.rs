@@ -118,7 +118,6 @@ impl fmt::Display for ServerOwner {
 /// What is known of who listens on a port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Owner {
-    /// Nobody listens.
     Nobody,
     /// The system does not tell. It may be anybody, so nothing is sent there.
     Unknown,
@@ -147,7 +146,6 @@ pub struct LocalServer {
     pub address: SocketAddr,
     /// Who runs it.
     pub owner: ServerOwner,
-    /// Its API.
     pub base: BaseUrl,
     /// The ids of its models, in its order; may be empty.
     pub models: Vec<String>,

@@ -12,7 +12,6 @@ use crate::openai::OpenAiModel;
 /// this user. Run by another one it has to be taken into use again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UsedServer {
-    /// The program.
     pub kind: LocalServerKind,
     /// The number of the user that runs it.
     pub user: u32,
@@ -21,7 +20,6 @@ pub struct UsedServer {
 /// A server that was found on this computer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FoundServer {
-    /// The server.
     pub server: LocalServer,
     /// Whether a person took it into use.
     pub is_in_use: bool,

@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum AddressClass {
-    /// This computer.
     Loopback,
     /// No address: `0.0.0.0/8` and `::`, which mean this computer when they are connected to.
     Unspecified,

@@ -74,9 +74,7 @@ impl Default for ConnectionSlots {
 pub struct ProxyParts {
     /// Where the command may go.
     pub grants: Grants,
-    /// Finds addresses.
     pub resolver: Arc<dyn Resolver>,
-    /// Makes connections.
     pub connector: Arc<dyn Connector>,
     /// The proxy that this computer is set up to use. With one, only names are checked: it resolves
     /// them.

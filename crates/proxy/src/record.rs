@@ -21,7 +21,6 @@ pub struct ConnectionRecord {
     pub port: u16,
     /// What became of them.
     pub outcome: Outcome,
-    /// How many.
     pub count: u64,
     /// Bytes that went to the host.
     pub sent: u64,
@@ -41,15 +40,9 @@ pub enum Outcome {
         checked: Checked,
     },
     /// The proxy did not allow it.
-    Refused {
-        /// Why.
-        refusal: Refusal,
-    },
+    Refused { refusal: Refusal },
     /// It was allowed, and could not be made.
-    Failed {
-        /// Why.
-        failure: Failure,
-    },
+    Failed { failure: Failure },
 }
 
 /// Which way a connection goes.

@@ -15,9 +15,7 @@ const MAX_SHOWN: usize = 128;
 /// Where a request goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Destination {
-    /// The host.
     pub host: HostName,
-    /// The port.
     pub port: u16,
 }
 
@@ -117,7 +115,7 @@ pub(crate) fn remove_connection_headers(headers: &mut HeaderMap) {
     }
 }
 
-/// Splits `HOST[:PORT]`.
+/// Splits a `HOST[:PORT]`.
 pub(crate) fn read_authority(
     authority: &str,
     default_port: Option<u16>,

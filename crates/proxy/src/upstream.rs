@@ -87,7 +87,7 @@ impl UpstreamProxy {
         &self.host
     }
 
-    /// Its port.
+    /// Its TCP port.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
@@ -136,7 +136,7 @@ pub(crate) enum Answer {
     Incomplete,
     /// The tunnel is open; the head has this many bytes.
     Open(usize),
-    /// It refuses.
+    /// It refuses, with this status.
     Refused(u16),
     /// It is no HTTP.
     Unreadable,

@@ -28,9 +28,7 @@ impl std::fmt::Display for Version {
 /// A bubblewrap that can be used.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bubblewrap {
-    /// The program.
     pub path: PathBuf,
-    /// Its version.
     pub version: Version,
     /// Whether it is asked to give the first program inside the capability by which inotify is limited. A
     /// system may refuse that (AppArmor), and is not asked again.
@@ -51,16 +49,10 @@ pub enum BubblewrapError {
     NotOfRoot(PathBuf),
     /// It lacks options.
     #[error("{} has version {found}; Tidegate needs {OLDEST} or later", .path.display())]
-    Old {
-        /// The program.
-        path: PathBuf,
-        /// Its version.
-        found: Version,
-    },
+    Old { path: PathBuf, found: Version },
     /// It did not tell its version.
     #[error("{} does not tell its version: {reason}", .path.display())]
     Broken {
-        /// The program.
         path: PathBuf,
         /// What it said instead.
         reason: String,

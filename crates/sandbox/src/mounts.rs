@@ -54,9 +54,9 @@ impl SystemLayout {
 /// Files that stand in the sandbox instead of the system's, by the descriptors that hold them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OwnFiles {
-    /// passwd(5).
+    /// What stands as passwd(5).
     pub users: i32,
-    /// group(5).
+    /// What stands as group(5).
     pub groups: i32,
     /// An empty file.
     pub empty: i32,

@@ -7,7 +7,6 @@ pub use tidegate_inside::Layer;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", tag = "state")]
 pub enum LayerState {
-    /// It holds.
     Holds,
     /// It does not.
     Missing {

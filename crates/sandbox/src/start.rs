@@ -87,12 +87,7 @@ pub enum StartError {
     Filter(#[from] filter::FilterError),
     /// A folder of the sandbox is not there, or not to be looked at.
     #[error("{} cannot be used: {source}", .path.display())]
-    Folder {
-        /// The folder.
-        path: PathBuf,
-        /// Why not.
-        source: std::io::Error,
-    },
+    Folder { path: PathBuf, source: std::io::Error },
     /// Something is missing on the way.
     #[error("the sandbox could not be prepared: {0}")]
     System(#[from] std::io::Error),

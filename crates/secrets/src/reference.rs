@@ -45,7 +45,6 @@ pub enum ResolveError {
     /// The file cannot be opened or read.
     #[error("the secret file {} cannot be read: {source}", path.display())]
     Unreadable {
-        /// The file.
         path: PathBuf,
         /// The system's reason.
         source: io::Error,

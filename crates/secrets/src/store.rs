@@ -52,10 +52,7 @@ pub enum SecretError {
     },
     /// A record with this name exists, and it is not one that Tidegate wrote.
     #[error("the keyring's record {name} is not text; remove it with the keyring's own program")]
-    NotText {
-        /// The record.
-        name: SecretName,
-    },
+    NotText { name: SecretName },
     /// Several records have this name.
     #[error("the keyring has several records named {name}; remove the extra ones with its own program")]
     Ambiguous {
@@ -155,7 +152,7 @@ impl SecretStore {
         *self.sender().borrow()
     }
 
-    /// Follows [`SecretStore::state`].
+    /// Follows the changes of [`SecretStore::state`].
     #[must_use]
     pub fn watch(&self) -> watch::Receiver<SecretState> {
         self.sender().subscribe()

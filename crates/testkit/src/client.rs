@@ -23,7 +23,6 @@ const PATIENCE: Duration = Duration::from_mins(1);
 pub struct Closed {
     /// The code of the close frame; `None` when the stream just ended.
     pub code: Option<u16>,
-    /// Its reason.
     pub reason: String,
 }
 
@@ -52,7 +51,6 @@ type Tamper = Arc<dyn Fn(&mut Value) + Send + Sync>;
 
 /// The fields of `connect`. Whatever [`ConnectOptions::tampered`] changes is changed after signing.
 #[derive(Clone)]
-#[allow(missing_docs, reason = "the names are the protocol's")]
 pub struct ConnectOptions {
     pub client_id: String,
     pub client_mode: String,
@@ -256,7 +254,7 @@ pub fn clock_millis() -> u64 {
         .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
-/// A connection.
+/// A client's connection to a gateway.
 #[derive(Debug)]
 pub struct GatewayClient {
     stream: WebSocketStream<TcpStream>,

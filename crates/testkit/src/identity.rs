@@ -54,13 +54,12 @@ impl DeviceIdentity {
 pub enum SignedText {
     /// Without platform and device family.
     V2,
-    /// With them.
+    /// With platform and device family.
     V3,
 }
 
 /// What a device signs when it connects, as the words that are sent.
 #[derive(Debug, Clone, Copy)]
-#[allow(missing_docs, reason = "the names are the protocol's")]
 pub struct SignedConnect<'a> {
     pub device_id: &'a str,
     pub client_id: &'a str,
@@ -75,7 +74,7 @@ pub struct SignedConnect<'a> {
 }
 
 impl SignedConnect<'_> {
-    /// The text.
+    /// The text that is signed.
     #[must_use]
     pub fn text(&self, form: SignedText) -> String {
         let scopes = self.scopes.join(",");

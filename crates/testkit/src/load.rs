@@ -46,7 +46,6 @@ pub enum LoadError {
 /// One of many devices, always the same for a number.
 #[derive(Debug, Clone)]
 pub struct LoadDevice {
-    /// Its key.
     pub identity: DeviceIdentity,
     /// The token that it was given when it was paired: it comes back with this one.
     pub token: String,

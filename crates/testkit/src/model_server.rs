@@ -32,7 +32,6 @@ type Body = UnsyncBoxBody<Bytes, io::Error>;
 /// One request that the server got.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Recorded {
-    /// The path.
     pub path: String,
     /// The `Authorization` header.
     pub authorization: Option<String>,

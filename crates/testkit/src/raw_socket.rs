@@ -21,11 +21,11 @@ pub const CONTINUATION: u8 = 0x00;
 pub const LAST: u8 = 0x80;
 /// Binary frame, whole.
 pub const BINARY: u8 = 0x82;
-/// Close frame.
+/// Close frame, whole.
 pub const CLOSE: u8 = 0x88;
-/// Ping frame.
+/// Ping frame, whole.
 pub const PING: u8 = 0x89;
-/// Pong frame.
+/// Pong frame, whole.
 pub const PONG: u8 = 0x8a;
 
 /// The bytes of one masked frame (RFC 6455 section 5.2). `first` holds flags and opcode.
@@ -61,7 +61,6 @@ pub fn header(first: u8, length: u64) -> Vec<u8> {
 pub struct ServerFrame {
     /// Flags and opcode.
     pub first: u8,
-    /// The payload.
     pub payload: Vec<u8>,
 }
 

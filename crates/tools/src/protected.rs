@@ -348,7 +348,7 @@ pub(crate) fn without_links(path: &Path) -> PathBuf {
 }
 
 struct Present {
-    /// What exists.
+    /// Those that exist.
     objects: HashSet<Identity>,
     /// Directory and name of each, whether it exists or not, through symbolic links.
     places: Vec<(Identity, OsString)>,

@@ -16,7 +16,7 @@ const SHOWN: usize = 160;
 /// What is done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
-    /// Nothing.
+    /// It stays as it is.
     Leave,
     /// It stays, and a person is shown that it is there.
     Name(String),
@@ -26,7 +26,6 @@ pub enum Decision {
     KeepPlainPart {
         /// What is left.
         plain: String,
-        /// Why.
         reason: String,
     },
     /// It is moved out of the workspace, and what was there before is put back.

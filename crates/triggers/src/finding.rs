@@ -32,7 +32,7 @@ impl Place {
         Self(path.into())
     }
 
-    /// The path.
+    /// The path from the workspace's top.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.0
@@ -73,7 +73,6 @@ impl From<Place> for Stored {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Finding {
-    /// Where.
     pub place: Place,
     /// What it is.
     pub trigger: Trigger,
@@ -148,7 +147,7 @@ pub struct Aside {
 pub enum AsideKind {
     /// A regular file.
     File {
-        /// Bytes.
+        /// Size in bytes.
         size: u64,
         /// The permission bits.
         mode: u32,

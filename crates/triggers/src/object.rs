@@ -10,7 +10,6 @@ pub const KEPT: usize = 64 * 1024;
 pub struct Identity {
     /// The file system's device.
     pub device: u64,
-    /// The inode.
     pub inode: u64,
 }
 
@@ -21,7 +20,6 @@ pub enum Object {
     File(FileState),
     /// A symbolic link, with the bytes of its target.
     Link(Vec<u8>),
-    /// A directory.
     Directory(Identity),
     /// A socket, a pipe or a device.
     Other,
@@ -34,7 +32,7 @@ pub struct FileState {
     pub identity: Identity,
     /// How many names it has.
     pub links: u64,
-    /// Bytes.
+    /// Size in bytes.
     pub size: u64,
     /// Seconds and nanoseconds of the last change.
     pub changed: (i64, i64),

@@ -27,7 +27,6 @@ pub enum Notice {
     EndCommands {
         /// The runs, as they were given to [`crate::Guard::begin`].
         runs: Vec<String>,
-        /// Why.
         reason: EndReason,
     },
     /// The workspace is not watched as it should be; it is walked instead.

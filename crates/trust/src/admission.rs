@@ -84,7 +84,6 @@ pub enum Admission {
     Admitted(Box<Admitted>),
     /// It is not.
     Refused {
-        /// Why.
         refusal: Refusal,
         /// The version to answer in.
         dialect: Dialect,
@@ -95,7 +94,7 @@ pub enum Admission {
     },
     /// Who the peer is decides: look it up as far as `depth` says, and ask again.
     LookUpPeer {
-        /// How far.
+        /// How much of it is needed.
         depth: LookUp,
         /// What to do besides.
         effects: Vec<Effect>,
@@ -114,7 +113,6 @@ pub enum LookUp {
 /// A connection that is let in.
 #[derive(Debug)]
 pub struct Admitted {
-    /// The session.
     pub session: Session,
     /// How it was authenticated: `token`, `device-token`, `none`.
     pub method: &'static str,

@@ -53,7 +53,7 @@ pub enum Operation {
         command: String,
         /// The arguments that would be run.
         command_argv: Vec<String>,
-        /// The directory.
+        /// The directory that it runs in.
         cwd: String,
         /// Variables that it adds or changes.
         env: Vec<(String, String)>,
@@ -135,14 +135,13 @@ pub fn program_of(command: &str) -> &str {
     command.split_ascii_whitespace().next().filter(is_shown).unwrap_or("(not shown)")
 }
 
-/// Who asks.
+/// What an approval is for: a run of ours, or a client that asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Requester {
     /// A run of the agent.
     Run,
     /// A client, over this connection.
     Client {
-        /// Its connection.
         connection: ConnectionId,
         /// Who it acts as.
         principal: Principal,
@@ -156,7 +155,6 @@ pub struct WaitingCommand {
     pub id: String,
     /// What would run.
     pub command: Command,
-    /// Who asks.
     pub requester: Requester,
     /// When it was asked.
     pub created_at: UnixMillis,
@@ -174,11 +172,10 @@ impl WaitingCommand {
 /// A command that was decided, or whose time was up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResolvedCommand {
-    /// The command.
     pub waiting: WaitingCommand,
     /// The decision; `None` when nobody decided.
     pub decision: Option<Decision>,
-    /// Who decided.
+    /// Who decided; `None` where nobody did.
     pub by: Option<String>,
     linger: Deadline,
 }

@@ -7,9 +7,7 @@ pub use tidegate_protocol::audit::{AuditKind, Severity};
 /// One entry of the audit log, as the store keeps it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditEvent {
-    /// When.
     pub at: UnixMillis,
-    /// What happened.
     pub kind: AuditKind,
     /// How much it matters. Earlier versions wrote it as `weight`.
     #[serde(alias = "weight")]

@@ -26,19 +26,17 @@ pub enum Choice {
     Scopes(ScopeSet),
     /// A level, and whether it may let others in when it asked for that.
     Level {
-        /// The level.
         level: Level,
         /// Whether it may let others in.
         pairing: bool,
     },
 }
 
-/// A decision.
+/// What a person or an authorised client decides about a pairing request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     /// Let it in.
     Approve {
-        /// As what.
         choice: Choice,
         /// For how long.
         duration: Duration,

@@ -59,7 +59,6 @@ pub struct Changed<T> {
 pub struct Rotated {
     /// The new token; withheld from everyone but the device itself and the person.
     pub token: Option<Token>,
-    /// When.
     pub at: UnixMillis,
     /// The scopes that the device has.
     pub scopes: Vec<Scope>,

@@ -16,7 +16,7 @@ pub enum Origin {
     LocalSocket(Peer),
     /// Loopback. Shared by every user and container of the machine: it proves nothing.
     Loopback(Peer),
-    /// Anywhere else.
+    /// An address that is not loopback.
     Remote {
         /// The peer's address.
         address: IpAddr,
@@ -117,9 +117,8 @@ pub enum Peer {
         /// The tool's command line, cleaned.
         command: String,
     },
-    /// Another process.
     Process {
-        /// Its user.
+        /// The id of its user.
         uid: u32,
         /// Whether that is our own user.
         same_user: bool,
@@ -131,7 +130,7 @@ pub enum Peer {
 /// Which commands of agents may be alive.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum CommandsAlive {
-    /// None.
+    /// No command runs.
     #[default]
     None,
     /// Only such as have no way to the gateway, to the sockets of other programs, and to a person's

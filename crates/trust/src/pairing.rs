@@ -12,7 +12,7 @@ use crate::moment::{Deadline, Moment};
 use crate::records::{Claims, ProgramIdentity};
 use crate::scopes::ScopeSet;
 
-/// Who asks.
+/// What a pairing request is about.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Subject {
@@ -26,7 +26,6 @@ pub enum Subject {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Ask {
-    /// Who asks.
     pub subject: Subject,
     /// The device's key, for devices.
     pub key: Option<PublicKey>,
@@ -133,7 +132,6 @@ pub enum Ended {
 pub enum Knock {
     /// A request waits.
     Waiting {
-        /// Its id.
         id: String,
         /// Whether it is new.
         created: bool,

@@ -118,7 +118,7 @@ impl Session {
         Self { connection, principal, dialect, scopes, client }
     }
 
-    /// The connection.
+    /// The connection that it was admitted on.
     #[must_use]
     pub fn connection(&self) -> &ConnectionId {
         &self.connection

@@ -34,9 +34,7 @@ pub struct Claims {
     pub client_id: String,
     /// Its client mode.
     pub client_mode: String,
-    /// Its version.
     pub version: String,
-    /// Its platform.
     pub platform: String,
     /// Its device family.
     pub device_family: Option<String>,
@@ -67,9 +65,7 @@ impl Claims {
 /// A paired device.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeviceRecord {
-    /// Its id.
     pub id: DeviceId,
-    /// Its key.
     pub key: PublicKey,
     /// What it said of itself when it was last let in.
     pub claims: Claims,
@@ -78,7 +74,6 @@ pub struct DeviceRecord {
     /// What was decided.
     #[serde(default)]
     pub grant: Grant,
-    /// Its token.
     pub token: Option<DeviceToken>,
     /// When it was first approved.
     pub created_at: UnixMillis,
@@ -125,9 +120,8 @@ pub struct ProgramIdentity {
 /// What a program without a device may do with the shared token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProgramGrant {
-    /// A UUID.
+    /// A version 4 UUID.
     pub id: String,
-    /// The program.
     pub program: ProgramIdentity,
     /// The generation of the shared token that it belongs to; a new token ends it.
     pub token_generation: u64,
@@ -135,7 +129,6 @@ pub struct ProgramGrant {
     pub claims: Claims,
     /// What was decided.
     pub grant: Grant,
-    /// When.
     pub approved_at: UnixMillis,
     /// When it was last let in.
     pub last_seen_at: Option<UnixMillis>,
@@ -144,7 +137,7 @@ pub struct ProgramGrant {
 /// A token of its own for one program.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProgramToken {
-    /// A UUID.
+    /// A version 4 UUID.
     pub id: String,
     /// The name that the person gave it.
     pub name: String,
@@ -153,7 +146,6 @@ pub struct ProgramToken {
     /// Whether it may let others in.
     #[serde(default)]
     pub pairing: bool,
-    /// Its hash.
     pub hash: TokenHash,
     /// When it was made.
     pub created_at: UnixMillis,
@@ -173,9 +165,8 @@ impl ProgramToken {
 /// The token that everyone on this computer may be given.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SharedToken {
-    /// Its hash.
     pub hash: TokenHash,
-    /// Counts replacements.
+    /// How often it was replaced.
     pub generation: u64,
     /// When it was made.
     pub created_at: UnixMillis,
@@ -184,11 +175,9 @@ pub struct SharedToken {
 /// Something that is refused for good.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Block {
-    /// What.
     pub subject: BlockedSubject,
     /// The name it had, for people.
     pub name: String,
-    /// Since when.
     pub at: UnixMillis,
 }
 
@@ -233,7 +222,6 @@ impl BlockedSubject {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SettingRecord {
-    /// The setting.
     pub setting: Setting,
     /// The value that was confirmed last. It counts as far as the file still proposes it.
     #[serde(default)]
@@ -246,7 +234,6 @@ pub struct SettingRecord {
 
 /// Everything that is stored, as loaded at start.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-#[allow(missing_docs, reason = "the types say it")]
 pub struct TrustRecords {
     pub devices: Vec<DeviceRecord>,
     pub programs: Vec<ProgramGrant>,
@@ -326,9 +313,7 @@ pub enum Change {
     RemoveToken(String),
     /// Replace the shared token.
     PutSharedToken(SharedToken),
-    /// Block something.
     PutBlock(Box<Block>),
-    /// Unblock it.
     RemoveBlock(BlockedSubject),
     /// Keep what was decided about a value of the configuration file.
     PutSetting(Box<SettingRecord>),

@@ -31,7 +31,7 @@ pub fn covers(held: &Scope, needed: &Scope) -> bool {
 pub struct ScopeSet(BTreeSet<Scope>);
 
 impl ScopeSet {
-    /// No scopes.
+    /// The set without any scope.
     #[must_use]
     pub fn none() -> Self {
         Self::default()

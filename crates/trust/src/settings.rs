@@ -80,14 +80,13 @@ impl Setting {
 /// What a file proposes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProposedSetting {
-    /// The setting.
     pub setting: Setting,
     /// The value: of a list its parts, otherwise the one.
     pub value: BTreeSet<ValuePart>,
 }
 
 impl ProposedSetting {
-    /// Web pages.
+    /// A proposal of the origins whose pages may connect.
     #[must_use]
     pub fn origins(origins: impl IntoIterator<Item = WebOrigin>) -> Self {
         let value = origins.into_iter().map(ValuePart::from).collect();
@@ -132,7 +131,7 @@ impl ProposedSetting {
 pub enum SettingState {
     /// It waits for a person.
     Waiting,
-    /// It counts.
+    /// A person confirmed it, and it is in force.
     Confirmed,
     /// A person rejected it.
     Rejected,

@@ -26,7 +26,7 @@ impl Token {
         Self(Zeroizing::new(text.to_owned()))
     }
 
-    /// Its hash.
+    /// The hash under which it is kept and found.
     #[must_use]
     pub fn hash(&self) -> TokenHash {
         TokenHash::of(&self.0)

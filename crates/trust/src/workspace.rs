@@ -12,7 +12,6 @@ pub struct ReservedPlaces {
     pub home: Vec<PathBuf>,
     /// Where Tidegate keeps its state.
     pub state: Vec<PathBuf>,
-    /// Tidegate's programs.
     pub programs: Vec<PathBuf>,
     /// The directories in which the person's programs are found.
     pub search_path: Vec<PathBuf>,
@@ -40,10 +39,7 @@ pub enum RefusedWorkspace {
         "{} lies in it, one of the directories in which your programs are found (PATH), and agents could \
          replace them. Name another folder.", tidegate_protocol::text::one_line(&directory.to_string_lossy(), 200)
     )]
-    SearchPath {
-        /// The directory.
-        directory: PathBuf,
-    },
+    SearchPath { directory: PathBuf },
 }
 
 impl ReservedPlaces {

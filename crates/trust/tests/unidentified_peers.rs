@@ -50,7 +50,6 @@ fn approve(choice: Choice, duration: For) -> Verdict {
 enum Outcome {
     /// With the right to decide about commands.
     Admitted,
-    /// Without.
     Narrowed,
     Asks(PairingReason),
     NeedsDevice,

@@ -37,7 +37,6 @@ struct Backend {
 #[derive(Debug, Clone, Serialize)]
 #[serde(untagged)]
 pub(crate) enum ToPage {
-    /// A frame.
     Frame(String),
     /// The connection has ended; nothing follows.
     Closed {

@@ -19,7 +19,7 @@ impl OrdinaryUser {
         Ok(Self { directory: crate::server::state_directory()? })
     }
 
-    /// Their directory.
+    /// The user's own directory.
     pub(crate) fn directory(&self) -> &Path {
         self.directory.path()
     }

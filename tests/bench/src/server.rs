@@ -25,7 +25,6 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) enum Processors {
     /// The second, away from the generator.
     One,
-    /// All.
     All,
 }
 

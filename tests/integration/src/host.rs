@@ -43,13 +43,10 @@ pub async fn start(state_dir: &Path, secrets: SecretStore) -> Result<RunningHost
 /// The handles of a host that tasks of a test share.
 #[derive(Clone)]
 pub struct Handles {
-    /// The runtime.
     pub runtime: Runtime,
     /// Our own client.
     pub subagents: SubagentClient,
-    /// The store.
     pub store: Store,
-    /// The gateway.
     pub gateway: Gateway,
 }
 
@@ -83,7 +80,6 @@ impl Handles {
 
 /// A host in this process, its shared token, and how to connect to it.
 pub struct Served {
-    /// The host.
     pub host: RunningHost,
     /// The shared token, announced at the first start.
     pub token: String,

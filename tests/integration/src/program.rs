@@ -27,7 +27,6 @@ pub struct Program {
 /// What it says once it serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ready {
-    /// Its port.
     pub port: u16,
     /// How many runs of the process before it were interrupted.
     pub interrupted: u64,

@@ -23,7 +23,6 @@ pub const PERSON: u64 = 0;
 pub struct Serving {
     /// Its state, and what lies beside it.
     pub place: Place,
-    /// Its process.
     pub program: Program,
     /// Where it serves.
     pub ready: Ready,

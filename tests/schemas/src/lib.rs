@@ -4,7 +4,7 @@ use jsonschema::Validator;
 use serde_json::{Value, json};
 use tidegate_protocol::schema;
 
-/// The schemas.
+/// The schemas that the protocol crate generates.
 #[derive(Debug)]
 pub struct Schemas {
     document: Value,

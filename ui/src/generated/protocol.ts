@@ -5,7 +5,7 @@
  */
 export type AgentId = string;
 /**
- * The id of a run. A client's idempotency key doubles as it (protocol section 17).
+ * The id of a run. A client's idempotency key doubles as it.
  */
 export type RunId = string;
 /**
@@ -23,7 +23,7 @@ export type SessionId = string;
  */
 export type UnixMillis = number;
 /**
- * No parameters.
+ * For methods without parameters.
  */
 export type Empty = Record<string, never>;
 /**
@@ -82,7 +82,7 @@ export type DurationName = 'always' | 'until-quit' | 'once';
  */
 export type PublicKey = string;
 /**
- * One scope (protocol section 12).
+ * A right of a session, by the protocol's name for it.
  */
 export type Scope = string;
 /**
@@ -746,7 +746,7 @@ export interface AgentsListResult {
   scope: string;
 }
 /**
- * One agent.
+ * One of our agents.
  */
 export interface AgentEntry {
   id: string;
@@ -871,7 +871,7 @@ export interface ChatHistoryPage {
   inputReceipts?: InputReceipt[] | null;
   messages: ChatMessage[];
   /**
-   * In `chat.startup`.
+   * Only in `chat.startup`.
    */
   metadata?: ChatMetadataResult | null;
   /**
@@ -956,7 +956,7 @@ export interface MessagePosition {
   id: string;
   idempotencyKey?: string | null;
   /**
-   * Why: `oversized`.
+   * Why it was left out: `oversized`.
    */
   reason?: string | null;
   runId?: RunId | null;
@@ -1035,7 +1035,7 @@ export interface CommandArgument {
   type: string;
 }
 /**
- * One model.
+ * One of the models that can be chosen.
  */
 export interface ModelListEntry {
   available: boolean;
@@ -1074,7 +1074,7 @@ export interface SessionEntry {
   agentId: AgentId;
   archived?: boolean | null;
   /**
-   * Since when.
+   * Since when it is archived.
    */
   archivedAt?: UnixMillis | null;
   category?: unknown;
@@ -1538,7 +1538,7 @@ export interface CronStatusResult {
   storePath?: string | null;
 }
 /**
- * `device.pair.approve`, `device.pair.reject`.
+ * The request that `device.pair.approve` or `device.pair.reject` is about.
  */
 export interface RequestId {
   requestId: string;
@@ -2245,7 +2245,7 @@ export interface SessionModel {
   modelProvider?: string | null;
 }
 /**
- * An error on the wire (protocol section 2).
+ * What a refused request is answered with: a code for programs and a sentence for people.
  */
 export interface ErrorShape {
   /**
@@ -2812,9 +2812,6 @@ export interface SettingDecidedResult {
  * `tidegate.config.list`.
  */
 export interface ConfigListResult {
-  /**
-   * The file.
-   */
   path: string;
   refused: RefusedValue[];
   settings: SettingEntry[];
@@ -2978,7 +2975,7 @@ export interface DoctorResult {
   checks: DoctorCheck[];
 }
 /**
- * One check.
+ * A check of `tidegate doctor`.
  */
 export interface DoctorCheck {
   level: CheckLevel;
@@ -3416,7 +3413,7 @@ export interface ToolGroup {
   tools: ToolEntry[];
 }
 /**
- * One tool.
+ * One of the tools that agents have.
  */
 export interface ToolEntry {
   defaultProfiles: string[];

@@ -62,7 +62,6 @@ pub enum Command {
         `tidegate approvals allow` are where you decide.")]
     #[command(after_help = "Example: tidegate serve --port 18790")]
     Serve(ServeArguments),
-    #[allow(missing_docs, reason = "its own variants are the commands")]
     #[command(flatten)]
     Control(ControlCommand),
     /// Run one tool of an agent (started by Tidegate itself)

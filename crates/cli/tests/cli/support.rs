@@ -27,19 +27,18 @@ pub(crate) type Script = Box<dyn FnMut(&str, &Value, &str) -> Reply + Send>;
 
 /// What comes of a request.
 pub(crate) enum Reply {
-    /// These frames.
     Frames(Vec<Value>),
     /// The connection ends.
     HangUp,
 }
 
 impl Reply {
-    /// A success.
+    /// The frame of a successful response.
     pub(crate) fn ok(id: &str, payload: impl Serialize) -> Self {
         Self::Frames(vec![answer(id, payload)])
     }
 
-    /// A failure.
+    /// The frame of a response with an error.
     pub(crate) fn error(id: &str, error: &ErrorShape) -> Self {
         Self::Frames(vec![json!({ "type": "res", "id": id, "ok": false, "error": error })])
     }
@@ -138,7 +137,7 @@ impl Stage {
         self
     }
 
-    /// Nothing listens.
+    /// Makes every attempt to connect fail.
     pub(crate) fn not_running(mut self) -> Self {
         self.is_absent = true;
         self

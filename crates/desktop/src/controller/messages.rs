@@ -67,7 +67,6 @@ enum Approval {
 enum Kind {
     /// Something did not work.
     Problem,
-    /// Something worked.
     Done,
     /// Quit although runs are at work?
     Quit,

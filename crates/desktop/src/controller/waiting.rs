@@ -20,7 +20,7 @@ pub(super) enum Key {
 }
 
 impl Key {
-    /// Its id.
+    /// The id of the request, the approval or the proposed value.
     pub(super) fn id(&self) -> &str {
         match self {
             Self::Request(id) | Self::Command(id) | Self::Setting(_, id) => id,

@@ -21,7 +21,6 @@ pub enum Grant {
     OwnToken {
         /// The token's name.
         name: String,
-        /// Its level.
         level: Level,
         /// Whether it may let others in.
         pairing: bool,

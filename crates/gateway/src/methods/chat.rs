@@ -54,7 +54,7 @@ impl Handler for rpc::ChatSend {
 pub(crate) struct Said {
     pub(crate) run: RunId,
     pub(crate) session: SessionKey,
-    /// Cleaned.
+    /// The message, cleaned and bounded.
     pub(crate) message: String,
     pub(crate) timeout: Option<Duration>,
 }

@@ -290,7 +290,7 @@ impl World {
         asked.expect("the model is asked").unwrap().forget();
     }
 
-    /// Someone connects.
+    /// Opens a connection and sends `connect`.
     pub(crate) async fn connect(&self, options: &ConnectOptions) -> Result<GatewayClient, ClientError> {
         let mut client = GatewayClient::open(&self.url).await?;
         client.connect(options).await?;

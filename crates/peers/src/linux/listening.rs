@@ -13,7 +13,7 @@ use crate::port_owner::{Kin, PATIENCE, PortOwner};
 /// Characters of a program's path.
 const MAX_PROGRAM: usize = 200;
 
-/// See [`crate::port_owner::find`].
+/// Does what [`crate::port_owner::find`] says.
 pub(crate) fn port_owner(port: u16) -> io::Result<Option<PortOwner>> {
     let deadline = Instant::now() + PATIENCE;
     let sockets = tcp_sockets::listening(port)?;

@@ -38,7 +38,6 @@ pub(crate) struct Stat {
 /// Whether a process has a socket open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Holding {
-    /// It has.
     Yes,
     /// It has not.
     No,

@@ -36,13 +36,13 @@ impl UnixPeer {
         Self { pid, uid, handle: None, started: processes::stat(pid).ok().map(|stat| stat.started) }
     }
 
-    /// Its number.
+    /// Its process id.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.pid
     }
 
-    /// Its user.
+    /// The id of the user it runs as.
     #[must_use]
     pub fn uid(&self) -> u32 {
         self.uid

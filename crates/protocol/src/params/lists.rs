@@ -106,7 +106,6 @@ objects! {
 /// Which models are listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-#[allow(missing_docs, reason = "the names are the protocol's")]
 pub enum ModelsView {
     Default,
     Configured,
@@ -117,7 +116,6 @@ pub enum ModelsView {
 /// Where a command can be given: in a message, or by what a channel offers beside messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-#[allow(missing_docs, reason = "the names are the protocol's")]
 pub enum CommandScope {
     Text,
     Native,
@@ -127,7 +125,6 @@ pub enum CommandScope {
 /// One status of tasks, or several.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "must be a status or a list of them")]
-#[allow(missing_docs, reason = "the names are the protocol's")]
 pub enum TaskStatuses {
     One(String),
     Several(Vec<String>),

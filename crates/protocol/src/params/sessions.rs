@@ -226,7 +226,6 @@ impl SessionsPatch {
 /// Which sessions `sessions.list` lists: `true` for archived ones only, and `"all"` for archived ones, too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "must be true, false or \"all\"")]
-#[allow(missing_docs, reason = "the names are the protocol's")]
 pub enum ArchivedFilter {
     Archived(bool),
     All(AllSessions),
@@ -246,7 +245,6 @@ impl ArchivedFilter {
 /// The word `all`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-#[allow(missing_docs, reason = "the names are the protocol's")]
 pub enum AllSessions {
     All,
 }
@@ -254,7 +252,6 @@ pub enum AllSessions {
 /// How a session is shown by clients that have more than chats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-#[allow(missing_docs, reason = "the names are the protocol's")]
 pub enum BoardFace {
     Chat,
     Dashboard,
@@ -263,7 +260,6 @@ pub enum BoardFace {
 /// Whether a model works faster for more money; `auto` leaves it to the gateway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "must be true, false or \"auto\"")]
-#[allow(missing_docs, reason = "the names are the protocol's")]
 pub enum FastMode {
     Chosen(bool),
     Auto(AutoWord),
@@ -272,7 +268,6 @@ pub enum FastMode {
 /// The word `auto`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-#[allow(missing_docs, reason = "the names are the protocol's")]
 pub enum AutoWord {
     Auto,
 }

@@ -13,7 +13,7 @@ objects! {
         /// `provider/model`.
         primary: String,
     }
-    /// One agent.
+    /// One of our agents.
     AgentEntry {
         id: String,
         name: String,
@@ -27,7 +27,7 @@ objects! {
         scope: String,
         agents: Vec<AgentEntry>,
     }
-    /// One tool.
+    /// One of the tools that agents have.
     ToolEntry {
         id: String,
         label: String,
@@ -53,7 +53,7 @@ objects! {
         profiles: Vec<ToolProfile>,
         groups: Vec<ToolGroup>,
     }
-    /// One model.
+    /// One of the models that can be chosen.
     ModelListEntry {
         id: String,
         name: String,

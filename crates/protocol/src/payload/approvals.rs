@@ -21,7 +21,6 @@ pub enum ApprovalDecision {
 /// What would be done with a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-#[allow(missing_docs, reason = "the names are the tools'")]
 pub enum FileAction {
     Read,
     Write,

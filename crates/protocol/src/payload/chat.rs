@@ -12,7 +12,6 @@ use crate::{AgentId, RunId, SessionId, SessionKey, UnixMillis};
 /// One piece of a message.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "camelCase", deny_unknown_fields)]
-#[allow(missing_docs, reason = "the names are the protocol's")]
 pub enum ContentBlock {
     Text { text: String },
     ToolCall { id: String, name: String, arguments: Value },
@@ -21,7 +20,6 @@ pub enum ContentBlock {
 /// Who wrote a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-#[allow(missing_docs, reason = "the names are the protocol's")]
 pub enum MessageRole {
     User,
     Assistant,
@@ -32,7 +30,6 @@ pub enum MessageRole {
 /// The one kind of [`ChatHistoryReset`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-#[allow(missing_docs, reason = "the names are the protocol's")]
 pub enum Reset {
     Reset,
 }
@@ -40,7 +37,6 @@ pub enum Reset {
 /// `chat.history`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
-#[allow(missing_docs, reason = "the types say what they are")]
 pub enum ChatHistoryResult {
     Page(Box<ChatHistoryPage>),
     Reset(ChatHistoryReset),
@@ -49,7 +45,6 @@ pub enum ChatHistoryResult {
 /// `chat.startup`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
-#[allow(missing_docs, reason = "the types say what they are")]
 pub enum ChatStartupResult {
     Page(Box<ChatHistoryPage>),
     Reset(ChatHistoryReset),
@@ -66,7 +61,7 @@ objects! {
         idempotency_key: Option<String>,
         /// In `chat.history`: it was left out.
         truncated: Option<bool>,
-        /// Why: `oversized`.
+        /// Why it was left out: `oversized`.
         reason: Option<String>,
     }
     /// Tokens of one answer.
@@ -131,7 +126,7 @@ objects! {
         input_receipts: Option<Vec<InputReceipt>>,
         /// Of these, the ones that stand in the transcript.
         input_consumptions: Option<Vec<InputConsumption>>,
-        /// In `chat.startup`.
+        /// Only in `chat.startup`.
         metadata: Option<ChatMetadataResult>,
         /// In `chat.startup` by a short id: the session that it names.
         resolution: Option<SessionResolved>,

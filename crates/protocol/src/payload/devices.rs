@@ -10,7 +10,6 @@ use crate::{DeviceId, PublicKey, Scope, UnixMillis};
 /// What was approved.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
-#[allow(missing_docs, reason = "the types say what they are")]
 pub enum ApprovedSubject {
     Device(Box<PairedDevice>),
     Program(ApprovedProgram),

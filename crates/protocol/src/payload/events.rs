@@ -12,7 +12,6 @@ use crate::{AgentId, RunId, SessionId, SessionKey, UnixMillis};
 /// How far a chat turn is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-#[allow(missing_docs, reason = "the names are the protocol's")]
 pub enum ChatState {
     Delta,
     Final,

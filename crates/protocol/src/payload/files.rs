@@ -9,7 +9,6 @@ use crate::UnixMillis;
 /// What became of the place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-#[allow(missing_docs, reason = "the names are the reports'")]
 pub enum SetAsideAction {
     /// Nothing is there now.
     SetAside,
@@ -22,7 +21,6 @@ pub enum SetAsideAction {
 /// What was set aside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-#[allow(missing_docs, reason = "the names are the file system's")]
 pub enum SetAsideKind {
     File,
     Link,

@@ -10,7 +10,6 @@ use crate::frame::StateVersion;
 /// What a client sends.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", deny_unknown_fields)]
-#[allow(missing_docs, reason = "the names are the protocol's")]
 pub enum ClientFrame {
     /// A request. The parameters are those of its method.
     #[serde(rename = "req", rename_all = "camelCase")]
@@ -26,7 +25,6 @@ pub enum ClientFrame {
 /// What the gateway sends.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", deny_unknown_fields)]
-#[allow(missing_docs, reason = "the names are the protocol's")]
 pub enum GatewayFrame {
     /// An answer: a payload when it went well, an error otherwise; `agent` may fail with both.
     #[serde(rename = "res")]

@@ -9,7 +9,6 @@ use crate::{AgentId, ErrorShape, RunId, SessionId, SessionKey, UnixMillis};
 /// The state of a session's newest run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-#[allow(missing_docs, reason = "the names are the protocol's")]
 pub enum SessionStatus {
     Running,
     Done,
@@ -21,7 +20,6 @@ pub enum SessionStatus {
 /// `sessions.resolve`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
-#[allow(missing_docs, reason = "the types say what they are")]
 pub enum SessionsResolveResult {
     Resolved(SessionResolved),
     Unresolved(SessionsUnresolved),
@@ -59,7 +57,7 @@ objects! {
         /// The beginning of the last message, where it was asked for.
         last_message_preview: Option<String>,
         archived: Option<bool>,
-        /// Since when.
+        /// Since when it is archived.
         archived_at: Option<UnixMillis>,
         pinned: Option<bool>,
         category: Option<Value>,

@@ -21,7 +21,6 @@ pub enum Level {
 /// What is decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-#[allow(missing_docs, reason = "the names are the protocol's")]
 pub enum VerdictName {
     Approve,
     Reject,
@@ -54,7 +53,7 @@ impl SecretParam {
         Self(secret)
     }
 
-    /// The secret.
+    /// Gives the secret out; the caller keeps it from logs.
     #[must_use]
     pub fn into_inner(self) -> String {
         self.0

@@ -14,7 +14,6 @@ use crate::{DeviceId, RunId, Scope, SessionKey, UnixMillis};
 /// Whether a part of the desktop does what it should.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-#[allow(missing_docs, reason = "the names are the protocol's")]
 pub enum SurfaceState {
     Unknown,
     Ok,
@@ -36,7 +35,6 @@ pub enum RunActivity {
 /// How a check went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-#[allow(missing_docs, reason = "the names are the protocol's")]
 pub enum CheckLevel {
     Ok,
     Warn,
@@ -46,7 +44,6 @@ pub enum CheckLevel {
 /// `tidegate.devices.show`: a waiting request, a device, a program, or a block.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
-#[allow(missing_docs, reason = "the types say what they are")]
 pub enum ShownEntry {
     Request(Box<PendingDevice>),
     Device(Box<PairedDevice>),
@@ -152,7 +149,7 @@ objects! {
         /// Only beside a desktop.
         desktop: Option<DesktopStatus>,
     }
-    /// One check.
+    /// A check of `tidegate doctor`.
     DoctorCheck {
         name: String,
         ok: bool,
@@ -196,7 +193,6 @@ objects! {
     }
     /// `tidegate.config.list`.
     ConfigListResult {
-        /// The file.
         path: String,
         settings: Vec<SettingEntry>,
         refused: Vec<RefusedValue>,

@@ -170,7 +170,6 @@ objects! {
 /// Runs by their state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[allow(missing_docs, reason = "the names are the protocol's")]
 pub struct TaskCounts {
     pub queued: u64,
     pub running: u64,

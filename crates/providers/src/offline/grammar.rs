@@ -10,7 +10,7 @@ const TASK_MARK: &str = "[Subagent Task]:";
 /// Why a command needs more: all that a demo can say.
 const NEEDS_REASON: &str = "the message asks for it";
 
-/// One line.
+/// What one line of a message asks the offline model to do.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Line<'a> {
     /// A tool call.
@@ -19,7 +19,6 @@ pub(super) enum Line<'a> {
     Help,
     /// A command that is not complete, with what it should be, or one that does not exist.
     Wrong {
-        /// The command.
         command: &'a str,
         /// How it is written; none when there is no such command.
         form: Option<&'static str>,

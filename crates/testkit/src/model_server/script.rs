@@ -21,7 +21,7 @@ fn default_models() -> Vec<String> {
     vec!["scripted".to_owned()]
 }
 
-/// One rule.
+/// Which requests are answered, and how.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Rule {
@@ -31,7 +31,6 @@ pub struct Rule {
     /// How many requests it answers at most; all when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub times: Option<u32>,
-    /// The answer.
     pub answer: Answer,
 }
 
@@ -50,7 +49,7 @@ pub struct When {
     pub tool_results: Option<usize>,
 }
 
-/// An answer.
+/// How the server answers a request.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "camelCase", deny_unknown_fields)]
 pub enum Answer {
@@ -71,12 +70,9 @@ pub enum Answer {
     },
     /// Any other HTTP response: errors, redirects, pages.
     Http {
-        /// The status.
         status: u16,
-        /// Header fields.
         #[serde(default)]
         headers: BTreeMap<String, String>,
-        /// The body.
         #[serde(default)]
         body: String,
     },
@@ -89,29 +85,21 @@ pub enum Answer {
 #[serde(tag = "step", rename_all = "camelCase", deny_unknown_fields)]
 pub enum Step {
     /// A piece of text.
-    Text {
-        /// The piece.
-        text: String,
-    },
+    Text { text: String },
     /// A piece of reasoning.
-    Thinking {
-        /// The piece.
-        text: String,
-    },
+    Thinking { text: String },
     /// A tool call, its arguments in `pieces` pieces.
     ToolCall {
         /// Its id; none is sent when absent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         id: Option<String>,
-        /// The tool.
         name: String,
-        /// The arguments.
         arguments: Value,
         /// In how many chunks the arguments come, at least 1.
         #[serde(default = "one")]
         pieces: usize,
     },
-    /// Tokens.
+    /// Tokens that were used.
     Usage {
         /// Of the prompt.
         input: u64,
@@ -126,15 +114,9 @@ pub enum Step {
     /// `[DONE]`.
     Done,
     /// Sends these bytes as they are.
-    Raw {
-        /// The bytes.
-        text: String,
-    },
+    Raw { text: String },
     /// Waits. With a paused clock this takes no time.
-    Wait {
-        /// Milliseconds.
-        ms: u64,
-    },
+    Wait { ms: u64 },
     /// Sends nothing more and keeps the connection open.
     Hang,
     /// Breaks the connection.

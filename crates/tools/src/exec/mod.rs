@@ -58,7 +58,7 @@ const MAX_FINDINGS: usize = 12;
 /// What programs say of files that they cannot change.
 const READ_ONLY_ERRORS: &[&str] = &["Read-only file system", "EROFS", "Device or resource busy", "EBUSY"];
 
-/// The tool.
+/// The tool `exec`.
 pub(crate) struct Exec {
     launcher: Launcher,
     surroundings: Surroundings,

@@ -25,7 +25,6 @@ pub(super) enum Repository {
     Worktree {
         /// What is this worktree's own: `worktrees/NAME` of the repository.
         own: PathBuf,
-        /// The repository.
         common: PathBuf,
     },
     /// The workspace is a submodule, and this its repository.

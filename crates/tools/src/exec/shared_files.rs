@@ -61,7 +61,6 @@ pub enum UnshareError {
     /// It cannot be read.
     #[error("{folder} cannot be read: {source}")]
     Unreadable {
-        /// The folder.
         folder: String,
         /// What the system said.
         source: std::io::Error,
@@ -69,14 +68,8 @@ pub enum UnshareError {
     /// Commands could change it meanwhile.
     #[error("a command of an agent is running in {0}; unshare its files when it has ended, or end it first")]
     InUse(String),
-    /// See there.
     #[error("{folder} was not unshared: {source}")]
-    Links {
-        /// The folder.
-        folder: String,
-        /// Why not.
-        source: links::UnshareError,
-    },
+    Links { folder: String, source: links::UnshareError },
 }
 
 impl UnshareError {

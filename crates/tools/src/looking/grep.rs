@@ -216,7 +216,7 @@ struct Search<'a> {
     files_only: bool,
     /// Lines of the first file that an earlier call showed.
     shown_before: u64,
-    /// Bytes searched.
+    /// Bytes searched so far.
     bytes: u64,
     found: String,
     matches: usize,

@@ -1,6 +1,6 @@
 //! Names of files that usually hold keys or passwords. What looks without asking skips them.
 
-/// Whole names.
+/// Names that count as a whole.
 const NAMES: &[&str] = &[
     ".dockercfg",
     ".env",

@@ -31,9 +31,7 @@ pub(crate) struct Network {
 
 /// How the proxy looks names up and connects.
 pub struct NetworkPorts {
-    /// Finds addresses.
     pub resolver: Arc<dyn Resolver>,
-    /// Makes connections.
     pub connector: Arc<dyn Connector>,
 }
 

@@ -25,7 +25,6 @@ pub(crate) const INTERRUPT: u8 = b'c';
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Plan {
     pub(crate) version: u32,
-    /// What runs.
     pub(crate) work: Work,
     /// The whole environment of the command.
     pub(crate) environment: Vec<(String, String)>,
@@ -33,7 +32,7 @@ pub(crate) struct Plan {
     pub(crate) boundary: Boundary,
 }
 
-/// What runs.
+/// What `run-tool` starts.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", tag = "kind")]
 pub(crate) enum Work {
@@ -54,7 +53,6 @@ pub(crate) enum Work {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", tag = "boundary")]
 pub(crate) enum Boundary {
-    /// A sandbox.
     Sandbox {
         /// What makes it.
         bubblewrap: Bubblewrap,
@@ -78,7 +76,7 @@ pub(crate) enum Boundary {
         /// Paths that it may not even read.
         hidden: Vec<PathBuf>,
     },
-    /// Nothing.
+    /// The command is not confined.
     None,
 }
 
@@ -126,6 +124,6 @@ pub(crate) enum Applied {
     },
     /// The system call filter, and Landlock this far.
     Partial { file_rules: Enforcement },
-    /// Nothing.
+    /// It is not confined.
     None,
 }

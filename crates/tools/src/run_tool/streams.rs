@@ -61,7 +61,7 @@ impl Streams {
 }
 
 impl Terminal {
-    /// Types Ctrl-C.
+    /// Sends Ctrl-C to what runs in the foreground of the terminal.
     pub(super) fn interrupt(&self) {
         let _ = (&self.master).write_all(&[CONTROL_C]);
     }

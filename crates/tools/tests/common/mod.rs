@@ -229,7 +229,7 @@ impl ApprovalGate for Remember {
     }
 }
 
-/// Never answers.
+/// Leaves every question without an answer.
 pub(crate) struct Silence;
 
 impl ApprovalGate for Silence {

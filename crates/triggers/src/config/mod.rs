@@ -39,7 +39,6 @@ pub struct Setting {
     pub subsection: Option<String>,
     /// The key, in lower case.
     pub key: String,
-    /// The value.
     pub value: String,
 }
 

@@ -31,7 +31,6 @@ pub struct SharedFiles {
 #[cfg(unix)]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SharedNow {
-    /// The files.
     pub files: std::sync::Arc<SharedFiles>,
     /// Goes up with each folder that is moved, where that can be seen: their paths may lead elsewhere then.
     pub moves: u64,

@@ -36,11 +36,9 @@ const COMMANDS: usize = 4;
 pub struct CommandOrigin {
     /// Its session's key.
     pub session: String,
-    /// Its run.
     pub run: String,
     /// The id of its tool call.
     pub call: String,
-    /// Its text.
     pub command: String,
 }
 
@@ -113,7 +111,7 @@ pub enum RecordError {
 pub struct Records {
     path: PathBuf,
     folder: OwnedFd,
-    /// By id.
+    /// All records, by their ids.
     all: BTreeMap<String, Record>,
 }
 

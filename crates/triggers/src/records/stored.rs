@@ -32,7 +32,6 @@ const UNFINISHED: &str = ".new";
 pub enum Content {
     /// The start of a regular file, at most [`MAX_SHOWN`] bytes.
     Start {
-        /// The bytes.
         bytes: Vec<u8>,
         /// Whether there is more.
         is_cut: bool,

@@ -118,7 +118,7 @@ pub struct ValuePart(String);
 pub struct NotShowable;
 
 impl ValuePart {
-    /// The text.
+    /// The value as the configuration file has it.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

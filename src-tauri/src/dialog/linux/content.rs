@@ -22,9 +22,8 @@ pub(super) struct Content {
     pub(super) first_focus: Option<gtk::Widget>,
 }
 
-/// A button.
+/// A button with its words.
 pub(super) struct Choice {
-    /// Its words.
     pub(super) label: Cow<'static, str>,
     /// More of them, for the pointer and for screen readers.
     pub(super) explanation: &'static str,

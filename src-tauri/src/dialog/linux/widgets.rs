@@ -9,7 +9,7 @@ use gtk::prelude::*;
 
 /// Between parts that belong together, in logical pixels.
 pub(super) const NEAR: i32 = 6;
-/// Between parts.
+/// Between parts, in logical pixels.
 pub(super) const GAP: i32 = 12;
 /// Around everything, and between groups.
 pub(super) const WIDE: i32 = 18;

@@ -77,7 +77,7 @@ impl Figure {
         self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
     }
 
-    /// Measures it.
+    /// Measures the figure and returns its rows.
     pub(crate) async fn measure(self, setting: &Setting) -> anyhow::Result<Vec<Row>> {
         match self {
             Self::Start => start::first_hello(setting).await,

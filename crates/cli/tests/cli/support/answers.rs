@@ -121,7 +121,7 @@ pub(crate) fn rotated_token(token: &str, note: Option<&str>) -> TokenRotatedResu
     TokenRotatedResult { token: token.to_owned(), note: note.map(str::to_owned) }
 }
 
-/// `device.pair.list`: nobody.
+/// `device.pair.list` without any devices.
 pub(crate) fn no_devices() -> DevicePairListResult {
     DevicePairListResult { pending: vec![], paired: vec![], blocked: Some(vec![]) }
 }
@@ -295,7 +295,7 @@ pub(crate) fn model_tested(error: Option<&str>) -> ModelsTestResult {
     }
 }
 
-/// `sessions.list`: none.
+/// `sessions.list` without any sessions.
 pub(crate) fn no_sessions() -> SessionsListResult {
     SessionsListResult {
         ts: ago(0),

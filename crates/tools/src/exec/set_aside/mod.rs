@@ -32,7 +32,6 @@ pub enum SetAsideError {
     /// Commands could change the place meanwhile.
     #[error("a command of an agent is running in {0}; keep the file when it has ended, or end it first")]
     InUse(Place),
-    /// See there.
     #[error(transparent)]
     Record(#[from] RecordError),
 }
