@@ -11,7 +11,7 @@ use crate::untrusted::{frame, head_and_tail};
 pub(crate) const RESULT_BYTES: usize = 8 * 1024;
 
 /// The message that a consumed inbox row becomes: role `runtime`, the child's text framed as
-/// untrusted, at most [`RESULT_BYTES`] of it with a hint how to read the rest. `source` names the
+/// untrusted, at most `RESULT_BYTES` of it with a hint how to read the rest. `source` names the
 /// child for programs; `at` is when the row was consumed.
 #[must_use]
 pub fn inbox_message(row: &InboxRow, at: UnixMillis) -> Value {
