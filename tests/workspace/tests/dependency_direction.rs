@@ -69,6 +69,7 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         ),
         ("tidegate-schema-tests", vec![PROTOCOL]),
         ("tidegate-workspace-tests", vec![]),
+        ("xtask", vec![]),
     ])
 }
 

@@ -10,7 +10,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use tempfile::TempDir;
-use tidegate_workspace_tests::root;
+
+mod common;
+
+use common::{root, xtask};
 
 /// Packs with a private root directory, as bundlers do that make it in a temporary one.
 const BUNDLER: &str = r#"#!/usr/bin/python3
@@ -51,14 +54,16 @@ fn package() -> (TempDir, PathBuf) {
     for (name, says) in [("node", ""), ("npm", ""), ("dpkg-query", "echo install ok installed")] {
         program(&programs.join(name), &format!("#!/bin/sh\n{says}\n"));
     }
-    let script = fs::read_to_string(root().join("dev")).unwrap();
-    let version = script.lines().find_map(|line| line.strip_prefix("TAURI_CLI_VERSION=")).unwrap();
+    let script = fs::read_to_string(root().join("xtask/src/bundle.rs")).unwrap();
+    let version =
+        script.split("TAURI_CLI: &str = \"").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
     let bundler = format!(".cache/tidegate/tauri-cli-{version}/node_modules/.bin/tauri");
     program(&home.path().join(bundler), BUNDLER);
     let target = home.path().join("target");
     let output = Command::new("sh")
         .args(["-c", "umask 077; exec \"$0\" bundle --debug"])
-        .arg(root().join("dev"))
+        .arg(xtask())
+        .current_dir(root())
         .env_clear()
         .env("HOME", home.path())
         .env("CARGO_TARGET_DIR", &target)

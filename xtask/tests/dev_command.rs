@@ -1,5 +1,5 @@
-//! The `dev` script, with stand-ins for cargo, apt and df: what it installs, where it builds, and
-//! which build caches it keeps.
+//! What `./dev` does, with stand-ins for cargo, apt and df: what it installs, where it builds, and which build caches
+//! it keeps.
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a failure in a test's own helper fails the test")]
@@ -11,7 +11,10 @@ use std::process::{Command, Output};
 use std::time::{Duration, SystemTime};
 
 use tempfile::TempDir;
-use tidegate_workspace_tests::root;
+
+mod common;
+
+use common::{root, xtask};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -87,7 +90,7 @@ impl Machine {
                "nextest --version") ;;
                "nextest archive"*) touch "$5";;
                nextest*as_root*) echo "     Summary [   1.1s] 1 test run: 1 passed, 9 skipped" >&2;;
-               nextest*"not package"*) echo "     Summary [   1.1s] 5 tests run: 3 passed, 2 failed, 4 skipped" >&2; exit 100;;
+               nextest*"not (package"*) printf '     Summary [   1.1s] 5 tests run: 3 passed, 2 failed, 4 skipped\n        FAIL [   0.1s] (1/5) a::b breaks\n' >&2; exit 100;;
                nextest*) echo "     Summary [   1.1s] 7 tests run: 7 passed, 0 skipped" >&2;;
                test*--doc*) echo "test result: ok. 2 passed; 0 failed; 0 ignored";;
                clippy*) echo "clippy incremental=$CARGO_INCREMENTAL";;
@@ -98,7 +101,7 @@ impl Machine {
             &format!(
                 r#"echo "cargo-nextest $*" >>{home}/calls
                    case "$*" in
-                   *"not package"*) echo "     Summary [   1.1s] 5 tests run: 3 passed, 2 failed, 4 skipped" >&2; exit 100;;
+                   *"not (package"*) printf '     Summary [   1.1s] 5 tests run: 3 passed, 2 failed, 4 skipped\n        FAIL [   0.1s] (1/5) a::b breaks\n' >&2; exit 100;;
                    *) echo "     Summary [   1.1s] 7 tests run: 7 passed, 0 skipped" >&2;;
                    esac"#
             ),
@@ -119,8 +122,13 @@ impl Machine {
     }
 
     fn dev_with(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Output {
-        Command::new(root().join("dev"))
+        self.command(xtask(), arguments, environment)
+    }
+
+    fn command(&self, program: PathBuf, arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+        Command::new(program)
             .args(arguments)
+            .current_dir(root())
             .env_clear()
             .env("HOME", self.home.path())
             .env("PATH", format!("{}:/usr/bin:/bin", self.programs().display()))
@@ -223,7 +231,7 @@ fn a_cargo_that_is_too_old_is_named_with_what_to_install() {
     let machine = Machine::new();
     machine.program("cargo", r#"echo "cargo 1.65.0""#);
 
-    let output = machine.dev(&["run"]);
+    let output = machine.command(root().join("dev"), &["run"], &[]);
 
     assert_eq!(output.status.code(), Some(1), "{}", text(&output));
     let said = text(&output);
@@ -299,17 +307,33 @@ fn a_cache_that_was_not_used_for_two_weeks_goes_even_when_there_are_only_two() {
 }
 
 #[test]
-fn with_little_room_the_build_is_thrown_away_and_that_is_said() {
+fn with_little_room_other_caches_go_first_and_tests_leave_none() {
     let machine = Machine::new();
+    machine.has_tests();
     machine.add_cache("target-aaaaaaaaaaaa", DAY);
     machine.free_gib(11);
 
-    let output = machine.dev(&["lint"]);
+    let linted = machine.dev(&["lint"]);
+    let caches = machine.caches();
+    let tested = machine.dev(&["test"]);
 
-    assert!(output.status.success(), "{}", text(&output));
-    assert!(text(&output).contains("Less than 12 GiB are free"), "{}", text(&output));
-    assert!(machine.calls().contains("/.cache/tidegate/temporary-"), "{}", machine.calls());
+    assert!(text(&linted).contains("Less than 12 GiB are free"), "{}", text(&linted));
+    assert!(matches!(caches.as_slice(), [own] if own != "target-aaaaaaaaaaaa"), "{caches:?}");
+    assert!(text(&tested).contains("the disk has little room"), "{}", text(&tested));
     assert_eq!(machine.caches(), Vec::<String>::new());
+}
+
+#[test]
+fn a_cache_that_another_checkout_took_over_is_left_to_it() {
+    let machine = Machine::new();
+    machine.has_tests();
+    machine.free_gib(11);
+    machine
+        .program("npm", r#"[ "$*" != "--prefix ui test" ] || echo /elsewhere >"$CARGO_TARGET_DIR/checkout""#);
+
+    machine.dev(&["test"]);
+
+    assert_eq!(machine.caches().len(), 1);
 }
 
 #[test]
@@ -428,6 +452,7 @@ fn test_goes_through_all_phases_and_closes_with_the_sum() {
         "doc tests",
         "rules of the workspace",
         "clippy of the shell",
+        "documentation",
         "tests of the shell",
         "desktop",
     ];
@@ -437,7 +462,7 @@ fn test_goes_through_all_phases_and_closes_with_the_sum() {
     assert!(said.contains("-- tests: FAILED") && said.contains("-- doc tests: ok"), "{said}");
     // The stand-in for cargo builds no tray application to test.
     assert!(said.contains("-- desktop: FAILED"), "{said}");
-    assert!(said.contains("\n23 passed, 3 failed\n"), "{said}");
+    assert!(said.contains("\nfailed: a::b breaks\n23 passed, 3 failed\n"), "{said}");
 }
 
 #[test]
@@ -452,7 +477,7 @@ fn where_root_calls_the_tests_run_as_an_ordinary_user() {
     assert!(first.contains("Making the user tidegate-test"), "{first}");
     assert!(first.contains("-- tests: FAILED") && first.contains("-- tests of the shell: ok"), "{first}");
     assert!(first.contains("-- tests as root: ok"), "{first}");
-    assert!(first.contains("\n24 passed, 3 failed\n"), "{first}");
+    assert!(first.contains("\nfailed: a::b breaks\n24 passed, 3 failed\n"), "{first}");
     let run = machine.home.path().join("user/run-").display().to_string();
     let as_user: Vec<&str> = calls.lines().filter(|call| call.starts_with("as the user")).collect();
     let tests = as_user.iter().filter(|call| call.contains("/cargo-nextest nextest run --archive-file"));
