@@ -423,7 +423,7 @@ fn continuous_integration_runs_the_same_command() {
 
     assert!(script.contains("exec ./dev test") && is_executable(&root().join(".ci/run")));
     assert!(script.contains("PROPTEST_RNG_SEED="), "a change is judged by cases that do not change");
-    assert!(workflow.contains("run: .ci/run") && workflow.contains("cargo-deny-action"));
+    assert!(workflow.contains("run: .ci/run") && workflow.contains("cargo deny --workspace check"));
 }
 
 fn is_executable(path: &Path) -> bool {
