@@ -2,7 +2,7 @@
 //!
 //! The agent is a stranger. File tools reach the workspace through a directory handle, so that no
 //! path, link or swap leads out of it, and never touch [`Protected`] files. A command runs only with
-//! a person's answer to exactly that command, in a process of its own ([`run_tool`]) that confines
+//! a person's answer to exactly that command, in a process of its own ([`run_tool()`]) that confines
 //! it, watches that the host lives, and ends everything that the command started.
 //!
 //! `exec` needs a Unix system. Sandboxes (`tidegate-sandbox`) and the search for processes that left

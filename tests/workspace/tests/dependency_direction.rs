@@ -42,7 +42,7 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         (HOST, vec![PROTOCOL, TRUST, STORE, SECRETS, AGENT, PROVIDERS, PEERS, SANDBOX, TOOLS, GATEWAY]),
         ("tidegate-cli", vec![PROTOCOL, TRUST, TOOLS, HOST, DESKTOP]),
         (DESKTOP, vec![PROTOCOL, TRUST]),
-        ("tidegate-desktop", vec![PROTOCOL, TRUST, TOOLS, GATEWAY, HOST, DESKTOP]),
+        ("tidegate-desktop", vec![PROTOCOL, TRUST, GATEWAY, HOST, DESKTOP]),
         ("tidegate-testkit", vec![PROTOCOL, TRUST, STORE, SECRETS, AGENT, PROVIDERS, TOOLS, GATEWAY, HOST]),
         (
             "tidegate-bench",

@@ -33,7 +33,7 @@ const MAX_STATUS: u64 = 64 * 1024;
 pub struct Launcher {
     /// The program, absolute.
     pub executable: PathBuf,
-    /// Its arguments: those by which it calls [`crate::run_tool`].
+    /// Its arguments: those by which it calls [`crate::run_tool()`].
     pub arguments: Vec<OsString>,
     /// Where each command is noted while it runs: who decides about peers has to know.
     pub commands: RunningCommands,
