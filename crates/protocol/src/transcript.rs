@@ -18,7 +18,6 @@ pub enum TranscriptMessage {
         /// What was said.
         #[serde(rename = "content", with = "text_block")]
         text: String,
-        /// When.
         timestamp: UnixMillis,
         /// The chat command that it is, which the gateway answered.
         #[serde(rename = "details", default, skip_serializing_if = "Option::is_none")]
@@ -28,7 +27,6 @@ pub enum TranscriptMessage {
     Assistant {
         /// What was said and asked for.
         content: AssistantContent,
-        /// When.
         timestamp: UnixMillis,
         /// Who said it.
         #[serde(flatten)]
@@ -38,14 +36,12 @@ pub enum TranscriptMessage {
     ToolResult {
         /// The id of the call. A model may use one again.
         tool_call_id: String,
-        /// The tool.
         tool_name: String,
         /// The answer. Of a result that is JSON, its text: a model reads nothing else.
         #[serde(rename = "content", with = "text_block")]
         text: String,
         /// Whether the tool failed.
         is_error: bool,
-        /// When.
         timestamp: UnixMillis,
         /// Who wrote the text.
         #[serde(rename = "details", default, skip_serializing_if = "ResultAuthor::is_tool")]
@@ -56,7 +52,6 @@ pub enum TranscriptMessage {
         /// The text, in which words from elsewhere are framed as untrusted.
         #[serde(rename = "content", with = "text_block")]
         text: String,
-        /// When.
         timestamp: UnixMillis,
         /// What it tells of.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -79,7 +74,6 @@ pub struct AnsweredCommand {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(from = "Vec<ContentBlock>", into = "Vec<ContentBlock>")]
 pub struct AssistantContent {
-    /// The text.
     pub text: String,
     /// The tool calls, in their order.
     pub calls: Vec<RecordedCall>,
@@ -90,7 +84,6 @@ pub struct AssistantContent {
 pub struct RecordedCall {
     /// The model's id for it.
     pub id: String,
-    /// The tool.
     pub name: String,
     /// What the model wrote: any JSON object, or the text itself where that is no JSON object. What it means
     /// only the tool knows.
@@ -101,11 +94,9 @@ pub struct RecordedCall {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum AssistantAuthor {
-    /// A model.
     Model(ModelAnswer),
     /// The gateway, in answer to a chat command.
     Gateway {
-        /// The command.
         #[serde(rename = "details")]
         command: AnsweredCommand,
     },
@@ -117,9 +108,7 @@ pub enum AssistantAuthor {
 pub struct ModelAnswer {
     /// The protocol of the model's server.
     pub api: String,
-    /// The provider.
     pub provider: String,
-    /// The model.
     pub model: String,
     /// Tokens of this answer.
     pub usage: MessageUsage,
@@ -140,7 +129,6 @@ pub enum AnswerEnd {
     ToolUse,
     /// It ran into its length limit.
     Length,
-    /// It failed.
     Error,
     /// The run was stopped.
     Aborted,
@@ -177,11 +165,8 @@ pub enum ResultAuthor {
 pub enum RuntimeSource {
     /// A subagent, which has ended.
     Subagent {
-        /// Its run.
         run_id: RunId,
-        /// Its session.
         session_key: SessionKey,
-        /// Its name.
         label: Option<String>,
         /// How it ended.
         status: Outcome,
