@@ -18,7 +18,7 @@ class Doorkeepers(DesktopCase):
         doorkeeper.call("device.pair.approve", requestId=stranger.request_id)
 
         told = self.notifications.wait_for(
-            lambda: [shown for shown in self.notifications.on_screen.values() if "has let in" in shown.body],
+            lambda: [shown for shown in self.notifications.on_screen.values() if "has approved" in shown.body],
             "the notification",
         )[0]
 

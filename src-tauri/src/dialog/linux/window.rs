@@ -18,7 +18,7 @@ use super::widgets::{self, GAP, Look, NEAR, WIDE};
 use super::{message, model_key, new_token, press, review, style, token};
 
 /// How wide and high a window's content is at most, in logical pixels; less on a small screen.
-const MAX_SIZE: (i32, i32) = (640, 600);
+const MAX_SIZE: (i32, i32) = (640, 760);
 /// How much of a large screen's height it may have, in percent.
 const MAX_HEIGHT: i32 = 85;
 /// What the window manager draws around it.
