@@ -1,4 +1,5 @@
 //! One run: from a message to an answer, or to a clear failure.
+#![allow(clippy::expect_used, reason = "a test may not go on without what it expects")]
 
 mod common;
 
