@@ -8,6 +8,7 @@ use std::time::Duration;
 use common::{Ask, Step, World, call, main_session, run, shown, text, world, world_on, world_with};
 use serde_json::{Value, json};
 use tidegate_agent::authority::{Owner, RunAuthority};
+use tidegate_agent::event::{RuntimeEvent, What};
 use tidegate_agent::{HandoffId, Limits, StartError, inbox_message};
 use tidegate_protocol::SessionKey;
 use tidegate_store::{Outcome, RunState, Store};
@@ -202,7 +203,7 @@ async fn too_many_active_subagents_are_refused() {
 #[tokio::test(start_paused = true)]
 async fn a_tree_has_a_limit_of_descendants_over_all_levels() {
     let limits = Limits { descendants: 2, ..Limits::default() };
-    let world = world_with(limits, |ask| {
+    let mut world = world_with(limits, |ask| {
         // A subagent's word may come before the next question.
         if ask.has_result() {
             return vec![text(
@@ -220,17 +221,9 @@ async fn a_tree_has_a_limit_of_descendants_over_all_levels() {
         }
     });
     world.runtime.start_turn(world.turn("r1", "go")).await.expect("accepted");
-    let child = loop {
-        if let Some(child) =
-            world.store.children(main_session(), None).await.expect("store").into_iter().next()
-        {
-            break child;
-        }
-    };
-    let child_entries = {
-        world.ended(&child.id).await;
-        world.transcript(&child.session).await
-    };
+    let is_child = |event: &RuntimeEvent| event.spawned_by == Some(main_session());
+    let ended = world.until(|event| is_child(event) && matches!(event.what, What::Ended { .. })).await;
+    let child_entries = world.transcript(&ended.session).await;
     let spoke = child_entries.iter().any(|entry| entry.message.text() == "accepted forbidden");
     assert!(spoke, "{child_entries:?}");
 }
