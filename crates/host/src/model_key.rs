@@ -34,6 +34,6 @@ impl RunningHost {
             key: (!key.is_empty()).then(|| SecretParam::new(key.to_owned())),
             key_ref: None,
         };
-        self.control.models.add(provider).await.map(|_note| ())
+        self.services.control.models.add(provider).await.map(|_note| ())
     }
 }
