@@ -26,6 +26,8 @@ pub(crate) struct Driver {
     /// How dialogs ended.
     pub(crate) outcomes: mpsc::UnboundedReceiver<Ended>,
     pub(crate) host: Host,
+    /// What clients decided, as far as the controller was told of it.
+    pub(crate) told_decisions: ClientDecisions,
 }
 
 /// The gateway that serves now.
@@ -35,8 +37,6 @@ struct Served {
     changes: watch::Receiver<u64>,
     wishes: Option<mpsc::Receiver<Wish>>,
     decisions: watch::Receiver<ClientDecisions>,
-    /// Those that the controller was told of.
-    told_decisions: ClientDecisions,
 }
 
 impl Served {
@@ -44,15 +44,13 @@ impl Served {
         let (changes, wishes, mut decisions) = (desk.changes(), desk.wishes(), desk.client_decisions());
         // What was decided before anybody listened is told too.
         decisions.mark_changed();
-        let told_decisions = ClientDecisions::default();
-        Self { generation, desk, changes, wishes, decisions, told_decisions }
+        Self { generation, desk, changes, wishes, decisions }
     }
 
-    /// What clients decided since this was asked last.
-    fn new_decisions(&mut self) -> Vec<Input> {
+    /// What clients decided since `told`, which is brought up to date: the counts outlive a gateway.
+    fn new_decisions(&mut self, told: &mut ClientDecisions) -> Vec<Input> {
         let now = *self.decisions.borrow_and_update();
-        let ClientDecisions { let_in, refused, approved, denied } =
-            now.since(std::mem::replace(&mut self.told_decisions, now));
+        let ClientDecisions { let_in, refused, approved, denied } = now.since(std::mem::replace(told, now));
         let about_others = (let_in > 0 || refused > 0).then_some(Input::DecidedByClients { let_in, refused });
         let for_agents =
             (approved > 0 || denied > 0).then_some(Input::AgentRequestsDecidedByClients { approved, denied });
@@ -197,7 +195,9 @@ impl Driver {
 
     /// Tells what clients decided and was not told yet.
     fn tell_decisions(&mut self, served: &mut Option<Served>) {
-        for decided in served.as_mut().map(Served::new_decisions).unwrap_or_default() {
+        let told = &mut self.told_decisions;
+        let new = served.as_mut().map(|served| served.new_decisions(told)).unwrap_or_default();
+        for decided in new {
             self.tell(decided, served);
         }
     }

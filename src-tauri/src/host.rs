@@ -54,7 +54,10 @@ impl Host {
 
     /// What agents do now.
     pub(crate) fn work(&self) -> Work {
-        let Some(host) = self.supervised.host() else { return Work::default() };
+        let Some(host) = self.supervised.host() else {
+            // Commands may outlive a gateway that fails, so that no program's press counts.
+            return Work { has_commands_beyond_contained: true, ..Work::default() };
+        };
         let runtime = host.runtime();
         let running = runtime.active().into_iter();
         let running = running.map(|run| run.label.unwrap_or_else(|| run.session.to_string())).collect();

@@ -38,7 +38,7 @@ use tauri::{AppHandle, Manager, RunEvent};
 use tidegate_desktop_core::controller::{Controller, Launch};
 use tidegate_desktop_core::shell::Input;
 use tidegate_desktop_core::tray_menu::TrayCommand;
-use tidegate_gateway::now;
+use tidegate_gateway::{ClientDecisions, now};
 use tokio::sync::mpsc;
 
 use crate::actions::Actions;
@@ -147,5 +147,16 @@ fn start(
             actions.quit();
         }
     });
-    driver::run(app, Driver { controller, actions, inputs: received, outcomes: ended, host }, first);
+    driver::run(
+        app,
+        Driver {
+            controller,
+            actions,
+            inputs: received,
+            outcomes: ended,
+            host,
+            told_decisions: ClientDecisions::default(),
+        },
+        first,
+    );
 }

@@ -219,7 +219,10 @@ impl Controller {
         if self.is_ready() && !was_ready {
             effects.push(Effect::ReadQueue);
         }
-        if !self.is_ready() {
+        if self.restarts() {
+            // What waits waits on, and its dialogs stay. What runs is not known until it is back.
+            self.work.has_commands_beyond_contained = true;
+        } else if !self.is_ready() {
             let ended = self.waiting.replace(crate::shell::Queue::default(), self.now.wall);
             if was_ready && self.is_locked {
                 self.ended_unseen(ended);
@@ -302,6 +305,11 @@ impl Controller {
 
     fn is_ready(&self) -> bool {
         matches!(self.host, HostState::Ready { .. })
+    }
+
+    /// Whether the gateway is on its way back, with everything that waits.
+    fn restarts(&self) -> bool {
+        matches!(self.host, HostState::Starting | HostState::BackingOff { .. })
     }
 
     /// Whether a dialog about what waits may be opened.

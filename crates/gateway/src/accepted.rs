@@ -14,7 +14,7 @@ impl Connections for Gateway {
     }
 
     fn allows_origin(&self, origin: &str) -> bool {
-        self.inner().gatekeeper.authority().allows_origin(origin)
+        self.inner().trust.authority().allows_origin(origin)
     }
 
     fn receive_budget(&self) -> ReceiveBudget {

@@ -2,8 +2,12 @@
 //! the native dialog come in. Windows are opened here too, and get less.
 //!
 //! The composition root takes the key from the new `Authority` (`take_desktop_key`), before that goes
-//! into the gateway, and hands the desk that it opens to the shell.
+//! into the trust service, and hands the desk that it opens at each gateway to the shell.
 
+use std::sync::PoisonError;
+
+pub use tidegate_access::ClientDecisions;
+use tidegate_access::{DecideError, TokenError, TrustService};
 use tidegate_protocol::payload::files::SharedFolder;
 use tidegate_protocol::payload::surface_params::{KeepFile, TakeServer};
 use tidegate_protocol::payload::surfaces::DesktopStatus;
@@ -14,12 +18,11 @@ use tidegate_trust::audit::{AuditEvent, AuditKind};
 use tidegate_trust::decision::{Decider, DecisionError, Verdict};
 use tidegate_trust::management::ManagementError;
 use tidegate_trust::origin::{DesktopKey, Origin};
-use tidegate_trust::pairing::{PendingRequest, Subject};
+use tidegate_trust::pairing::PendingRequest;
 use tidegate_trust::settings::{Setting, ShownSetting};
 use tidegate_trust::token::Token;
 use tokio::sync::{mpsc, watch};
 
-use crate::gatekeeper::DecideError;
 use crate::gateway::Gateway;
 use crate::now;
 use crate::transport::{ChannelClient, channel};
@@ -34,49 +37,6 @@ pub struct Desk {
     gateway: Gateway,
     person: Decider,
     window: Origin,
-}
-
-/// How often clients to which the person gave the right to decide (`operator.pairing`,
-/// `operator.approvals`) have decided since the gateway started.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct ClientDecisions {
-    /// How many they let in.
-    pub let_in: u64,
-    /// How many they refused.
-    pub refused: u64,
-    /// How many requests of agents they approved.
-    pub approved: u64,
-    /// How many requests of agents they denied.
-    pub denied: u64,
-}
-
-impl ClientDecisions {
-    /// What was decided since `earlier`.
-    #[must_use]
-    pub fn since(self, earlier: Self) -> Self {
-        Self {
-            let_in: self.let_in.saturating_sub(earlier.let_in),
-            refused: self.refused.saturating_sub(earlier.refused),
-            approved: self.approved.saturating_sub(earlier.approved),
-            denied: self.denied.saturating_sub(earlier.denied),
-        }
-    }
-
-    pub(crate) fn count(&mut self, verdict: &Verdict) {
-        match verdict {
-            Verdict::Approve { .. } => self.let_in = self.let_in.saturating_add(1),
-            Verdict::Reject | Verdict::Block => self.refused = self.refused.saturating_add(1),
-            // It still waits for the person.
-            Verdict::Later => {}
-        }
-    }
-
-    pub(crate) fn count_agent_request(&mut self, decision: Decision) {
-        match decision {
-            Decision::AllowOnce => self.approved = self.approved.saturating_add(1),
-            Decision::Deny => self.denied = self.denied.saturating_add(1),
-        }
-    }
 }
 
 /// Why something that the person decided did not happen. Each is a sentence for the person.
@@ -139,6 +99,18 @@ impl From<DecideError> for DeskError {
     }
 }
 
+impl From<TokenError> for DeskError {
+    fn from(error: TokenError) -> Self {
+        match error {
+            TokenError::NotAProgram => Self::NotAProgram,
+            TokenError::Decision(error) => error.into(),
+            TokenError::Management(error) => error.into(),
+            TokenError::NotSaved(error) => Self::NotSaved(error.to_string()),
+            TokenError::Entropy(error) => Self::NotSaved(error.to_string()),
+        }
+    }
+}
+
 impl From<DecisionError> for DeskError {
     fn from(error: DecisionError) -> Self {
         match error {
@@ -184,28 +156,35 @@ impl Desk {
     /// known.
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<u64> {
-        self.gateway.inner().gatekeeper.changes()
+        self.gateway.inner().trust.changes()
+    }
+
+    /// The trust service, as long as this gateway serves: then the next one's desk is the person's place.
+    fn trust(&self) -> Result<&TrustService, DeskError> {
+        let inner = self.gateway.inner();
+        if inner.stop.is_cancelled() { Err(DeskError::NotReady) } else { Ok(&inner.trust) }
     }
 
     /// The requests that wait, oldest first.
     #[must_use]
     pub fn requests(&self) -> Vec<PendingRequest> {
-        let gatekeeper = &self.gateway.inner().gatekeeper;
-        gatekeeper.tick();
-        gatekeeper.authority().waiting().to_vec()
+        let trust = &self.gateway.inner().trust;
+        trust.tick();
+        trust.authority().waiting().to_vec()
     }
 
     /// The commands that wait, oldest first.
     #[must_use]
     pub fn commands(&self) -> Vec<WaitingCommand> {
-        crate::approvals::expire(self.gateway.inner());
-        self.gateway.inner().gatekeeper.approvals().waiting().to_vec()
+        let trust = &self.gateway.inner().trust;
+        trust.tick();
+        trust.approvals().waiting().to_vec()
     }
 
     /// The values of the configuration file that wait for the person.
     #[must_use]
     pub fn settings(&self) -> Vec<ShownSetting> {
-        self.gateway.inner().gatekeeper.authority().waiting_settings()
+        self.gateway.inner().trust.authority().waiting_settings()
     }
 
     /// Confirms a value of the configuration file, bound to what was drawn. It counts from now on.
@@ -213,8 +192,7 @@ impl Desk {
     /// # Errors
     /// A sentence for the person. Nothing changed then.
     pub async fn confirm_setting(&self, setting: Setting, digest: &str) -> Result<(), DeskError> {
-        let gatekeeper = &self.gateway.inner().gatekeeper;
-        gatekeeper.confirm_setting(&self.person, setting, digest).await?;
+        self.trust()?.confirm_setting(&self.person, setting, digest).await?;
         self.gateway.inner().host.settings_changed().await;
         Ok(())
     }
@@ -225,8 +203,7 @@ impl Desk {
     /// # Errors
     /// A sentence for the person.
     pub async fn reject_setting(&self, setting: Setting, digest: &str) -> Result<bool, DeskError> {
-        let gatekeeper = &self.gateway.inner().gatekeeper;
-        let saved = gatekeeper.reject_setting(&self.person, setting, Some(digest)).await?;
+        let saved = self.trust()?.reject_setting(&self.person, setting, Some(digest)).await?;
         self.gateway.inner().host.settings_changed().await;
         Ok(saved)
     }
@@ -242,7 +219,7 @@ impl Desk {
     /// are read, so that none is lost however many come at once.
     #[must_use]
     pub fn client_decisions(&self) -> watch::Receiver<ClientDecisions> {
-        self.gateway.inner().gatekeeper.client_decisions()
+        self.gateway.inner().trust.client_decisions()
     }
 
     /// Decides about someone who waits, bound to what was drawn.
@@ -250,8 +227,7 @@ impl Desk {
     /// # Errors
     /// A sentence for the person. Nothing changed then.
     pub async fn decide(&self, request_id: &str, digest: &str, verdict: &Verdict) -> Result<(), DeskError> {
-        let gatekeeper = &self.gateway.inner().gatekeeper;
-        Ok(gatekeeper.decide(&self.person, request_id, Some(digest), verdict).await?)
+        Ok(self.trust()?.decide(&self.person, request_id, Some(digest), verdict).await?)
     }
 
     /// Gives a program that waits a token of its own instead of a grant, and ends its request as
@@ -267,45 +243,7 @@ impl Desk {
         level: Level,
         pairing: bool,
     ) -> Result<Token, DeskError> {
-        let gatekeeper = &self.gateway.inner().gatekeeper;
-        let entropy = now::entropy().map_err(|error| DeskError::NotSaved(error.to_string()))?;
-        gatekeeper.tick();
-        let (rejected, made) = {
-            let mut authority = gatekeeper.authority();
-            let is_device = authority
-                .waiting()
-                .iter()
-                .any(|request| request.id == request_id && matches!(request.ask.subject, Subject::Device(_)));
-            if is_device {
-                return Err(DeskError::NotAProgram);
-            }
-            let rejected = authority.decide(
-                &self.person,
-                request_id,
-                Some(digest),
-                &Verdict::Reject,
-                &entropy,
-                now::moment(),
-            )?;
-            match authority.new_program_token(name, level, pairing, &entropy, now::moment()) {
-                Ok(made) => (rejected, made),
-                Err(error) => {
-                    authority.withdraw(&rejected);
-                    return Err(error.into());
-                }
-            }
-        };
-        match gatekeeper.keep_token(made).await {
-            Ok((token, _)) => {
-                let rejected = gatekeeper.authority().complete(rejected, now::moment());
-                gatekeeper.apply(rejected.effects, None);
-                Ok(token)
-            }
-            Err(reason) => {
-                gatekeeper.authority().withdraw(&rejected);
-                Err(DeskError::NotSaved(reason))
-            }
-        }
+        Ok(self.trust()?.give_token(&self.person, request_id, digest, name, level, pairing).await?)
     }
 
     /// Makes a token for one program. It is shown this once.
@@ -313,10 +251,7 @@ impl Desk {
     /// # Errors
     /// A sentence for the person. There is no token then.
     pub async fn new_token(&self, name: &str, level: Level, pairing: bool) -> Result<Token, DeskError> {
-        let gatekeeper = &self.gateway.inner().gatekeeper;
-        let entropy = now::entropy().map_err(|error| DeskError::NotSaved(error.to_string()))?;
-        let made = gatekeeper.authority().new_program_token(name, level, pairing, &entropy, now::moment())?;
-        let (token, _) = gatekeeper.keep_token(made).await.map_err(DeskError::NotSaved)?;
+        let (token, _) = self.trust()?.new_token(name, level, pairing).await?;
         Ok(token)
     }
 
@@ -326,14 +261,14 @@ impl Desk {
     /// # Errors
     /// When nothing is blocked under that id.
     pub async fn unblock(&self, id: &str) -> Result<bool, DeskError> {
-        let gatekeeper = &self.gateway.inner().gatekeeper;
+        let trust = self.trust()?;
         let changed = {
-            let mut authority = gatekeeper.authority();
+            let mut authority = trust.authority();
             let subject = authority.block(id).map(|block| block.subject.clone());
             let subject = subject.ok_or(DeskError::NotBlocked)?;
             authority.unblock(&subject, now::moment()).map_err(|_| DeskError::NotBlocked)?
         };
-        let ((), saved) = gatekeeper.settle(changed, None).await;
+        let ((), saved) = trust.settle(changed, None).await;
         Ok(saved)
     }
 
@@ -372,13 +307,7 @@ impl Desk {
     /// # Errors
     /// A sentence for the person. Nothing was decided then.
     pub fn resolve(&self, approval_id: &str, digest: &str, decision: Decision) -> Result<(), DeskError> {
-        Ok(crate::approvals::resolve_shown(
-            self.gateway.inner(),
-            &self.person,
-            approval_id,
-            digest,
-            decision,
-        )?)
+        Ok(self.trust()?.resolve_shown(&self.person, approval_id, digest, decision)?)
     }
 
     /// Records that a program pressed an approving button in a dialog (`by`: how), whether or not
@@ -390,7 +319,7 @@ impl Desk {
         };
         let about = text::one_line(about, MAX_PRESS);
         let line = format!("{kind} about={about} by={by}");
-        self.gateway.inner().gatekeeper.audit(AuditEvent::new(now::wall(), kind, about, line));
+        self.gateway.inner().trust.audit(AuditEvent::new(now::wall(), kind, about, line));
     }
 
     /// Stops or resumes new work of agents.
@@ -417,7 +346,9 @@ impl Desk {
 
     /// What the shell says of tray, notifications and start at login: `desktop` in `tidegate.status`.
     pub fn set_surfaces(&self, surfaces: DesktopStatus) {
-        self.gateway.inner().gatekeeper.set_surfaces(surfaces);
+        let inner = self.gateway.inner();
+        *inner.surfaces.lock().unwrap_or_else(PoisonError::into_inner) = Some(surfaces);
+        inner.trust.changed();
     }
 }
 

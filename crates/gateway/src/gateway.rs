@@ -5,15 +5,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use tidegate_access::TrustService;
 use tidegate_agent::model::ModelDirectory;
 use tidegate_agent::{Runtime, WaitOutcome};
 use tidegate_peers::{LocalSocket, PeerLookup};
 use tidegate_protocol::payload::events::{ChangedEvent, TickEvent};
-use tidegate_protocol::payload::surfaces::{GatewayStatus, OwnClient};
+use tidegate_protocol::payload::surfaces::{DesktopStatus, GatewayStatus, OwnClient};
 use tidegate_protocol::{ErrorShape, RunId, event, limits};
 use tidegate_store::Store;
-use tidegate_trust::Authority;
-use tidegate_trust::decision::Desktop;
 use tidegate_trust::origin::{CommandsAlive, InProcessKey, Origin, Peer};
 use tidegate_trust::settings::{Setting, ShownSetting};
 use tokio::sync::Semaphore;
@@ -21,9 +20,9 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::attached::{AttachedConnections, ClientRuns};
 use crate::connection_places::{ConnectionCaps, ConnectionPlaces};
 use crate::descriptors;
-use crate::gatekeeper::Gatekeeper;
 use crate::host::Host;
 use crate::hub::{Audience, Hub};
 use crate::methods::store_error;
@@ -31,25 +30,20 @@ use crate::now;
 use crate::receive_budget::ReceiveBudget;
 use crate::runtime_events::{Forwarder, RunEnds};
 use crate::transport::{ChannelClient, channel};
-use crate::unsaved::UnsavedChanges;
 use crate::wishes::Wishes;
 
 /// What the gateway is made of.
 pub struct GatewayParts {
-    /// Who may do what.
-    pub authority: Authority,
+    /// Who may do what, and what waits. It outlives the gateway.
+    pub trust: TrustService,
     /// The one right to open connections in-process.
-    pub in_process: InProcessKey,
-    /// Where decisions are saved.
+    pub in_process: Arc<InProcessKey>,
+    /// Sessions, transcripts and runs.
     pub store: Store,
-    /// What could not be saved yet, also by a gateway before this one in the same process.
-    pub unsaved: UnsavedChanges,
     /// Looks local peers up.
     pub peers: Arc<dyn PeerLookup>,
     /// Serves what the gateway does not know.
     pub host: Arc<dyn Host>,
-    /// Whether a desktop is there for a person to decide at.
-    pub desktop: Desktop,
     /// Tidegate's version.
     pub version: &'static str,
     /// Names this start of the process.
@@ -72,7 +66,8 @@ const LAST_EVENTS: Duration = Duration::from_millis(300);
 pub struct Gateway(Arc<Inner>);
 
 pub(crate) struct Inner {
-    pub(crate) gatekeeper: Gatekeeper,
+    pub(crate) trust: TrustService,
+    pub(crate) store: Store,
     pub(crate) hub: Arc<Hub>,
     pub(crate) peers: Arc<dyn PeerLookup>,
     pub(crate) look_ups: Arc<Semaphore>,
@@ -90,8 +85,8 @@ pub(crate) struct Inner {
     pub(crate) started: Instant,
     pub(crate) health: crate::methods::system::HealthCache,
     pub(crate) ready: AtomicBool,
-    /// Counts decisions about commands, so that whoever waits for one looks again.
-    pub(crate) approvals_changed: tokio::sync::watch::Sender<u64>,
+    /// What the shell of a desktop says of its surfaces.
+    pub(crate) surfaces: Mutex<Option<DesktopStatus>>,
     /// What is wished to be opened at the desktop.
     pub(crate) wishes: Wishes,
     pub(crate) stop: CancellationToken,
@@ -101,7 +96,7 @@ pub(crate) struct Inner {
     forwarder: Mutex<Option<JoinHandle<()>>>,
     forwarder_ended: CancellationToken,
     tick_ended: CancellationToken,
-    in_process: InProcessKey,
+    in_process: Arc<InProcessKey>,
 }
 
 impl Gateway {
@@ -109,15 +104,12 @@ impl Gateway {
     /// [`descriptors::raise_limit`]. Nothing is served before [`Self::attach`].
     #[must_use]
     pub fn new(parts: GatewayParts) -> Self {
-        let hub = Arc::new(Hub::new(parts.version));
+        let (hub, stop) = (Arc::new(Hub::new(parts.version)), CancellationToken::new());
+        let wishes = Wishes::new(parts.trust.desktop());
+        parts.trust.attach(Arc::new(AttachedConnections { hub: hub.clone(), stop: stop.clone() }));
         Self(Arc::new(Inner {
-            gatekeeper: Gatekeeper::new(
-                parts.authority,
-                parts.store,
-                parts.unsaved,
-                hub.clone(),
-                parts.desktop,
-            ),
+            trust: parts.trust,
+            store: parts.store,
             hub,
             peers: parts.peers,
             look_ups: Arc::new(Semaphore::new(LOOK_UPS)),
@@ -135,9 +127,9 @@ impl Gateway {
             started: Instant::now(),
             health: crate::methods::system::HealthCache::default(),
             ready: AtomicBool::new(false),
-            approvals_changed: tokio::sync::watch::Sender::new(0),
-            wishes: Wishes::new(parts.desktop),
-            stop: CancellationToken::new(),
+            surfaces: Mutex::default(),
+            wishes,
+            stop,
             tasks: TaskTracker::new(),
             waiting: TaskTracker::new(),
             forwarder: Mutex::new(None),
@@ -151,7 +143,7 @@ impl Gateway {
     pub fn attach(&self, runtime: Runtime, models: Arc<dyn ModelDirectory>) {
         // A second call finds the runtime set and changes nothing.
         let _ = self.0.models.set(models);
-        self.0.gatekeeper.attach(runtime.clone());
+        self.0.trust.attach_runs(Arc::new(ClientRuns(runtime.clone())));
         let (forwarder, run_ends) = Forwarder::new(self.clone(), runtime.events());
         // Before the runtime: who finds that can wait for its events.
         let _ = self.0.run_ends.set(run_ends);
@@ -162,7 +154,6 @@ impl Gateway {
         let forwarder = self.0.tasks.spawn(forwarder);
         *self.0.forwarder.lock().unwrap_or_else(PoisonError::into_inner) = Some(forwarder);
         self.0.tasks.spawn(ending(self.0.tick_ended.clone(), tick(self.clone())));
-        self.0.tasks.spawn(ending(self.0.tick_ended.clone(), expire(self.clone())));
         self.0.tasks.spawn(ending(self.0.forwarder_ended.clone(), tell_windows(self.clone())));
         self.0.ready.store(true, Ordering::Release);
     }
@@ -243,8 +234,8 @@ impl Gateway {
         self.0.waiting.close();
         let _ = tokio::time::timeout(LAST_EVENTS, self.0.waiting.wait()).await;
         self.0.hub.shut_down(reason);
-        self.0.gatekeeper.save_unsaved().await;
-        self.0.gatekeeper.save_touched().await;
+        self.0.trust.save_unsaved().await;
+        self.0.trust.save_touched().await;
         self.0.tasks.close();
     }
 
@@ -254,13 +245,12 @@ impl Gateway {
         tokio::select! {
             () = self.0.forwarder_ended.cancelled() => "event forwarder",
             () = self.0.tick_ended.cancelled() => "tick",
-            () = self.0.gatekeeper.audit_ended() => "audit writer",
         }
     }
 
     /// Saves when devices were last seen. Writes nothing when nothing changed.
     pub async fn save_touched(&self) {
-        self.0.gatekeeper.save_touched().await;
+        self.0.trust.save_touched().await;
     }
 
     /// Waits until every connection and task has ended.
@@ -268,37 +258,33 @@ impl Gateway {
         self.0.tasks.wait().await;
     }
 
-    /// Gives the authority back once everything has ended, for the gateway that takes this one's
-    /// place: with [`Authority::restarted`] who waits still waits there. `None` before that, a second
-    /// time, or when a panic left it half changed: then what is stored has to be read again.
-    #[must_use]
-    pub fn give_back_authority(&self) -> Option<Authority> {
-        let has_ended = self.0.tasks.is_closed() && self.0.tasks.is_empty();
-        has_ended.then(|| self.0.gatekeeper.give_back_authority()).flatten()
+    /// What the shell of a desktop said of its surfaces.
+    pub(crate) fn surfaces(&self) -> Option<DesktopStatus> {
+        self.0.surfaces.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Which models there are, or which is the default, has changed: windows read it again.
     pub fn models_changed(&self) {
-        self.0.gatekeeper.changed();
+        self.0.trust.changed();
     }
 
     /// What the configuration file proposes, and what became of it.
     #[must_use]
     pub fn settings(&self) -> Vec<ShownSetting> {
-        self.0.gatekeeper.authority().settings()
+        self.0.trust.authority().settings()
     }
 
     /// What counts of a setting that has one value.
     #[must_use]
     pub fn confirmed_value(&self, setting: Setting) -> Option<String> {
-        self.0.gatekeeper.authority().confirmed_value(setting)
+        self.0.trust.authority().confirmed_value(setting)
     }
 
     /// Numbers for the person.
     #[must_use]
     pub fn status(&self) -> GatewayStatus {
-        let waiting_commands = count(self.0.gatekeeper.approvals().waiting().len());
-        let authority = self.0.gatekeeper.authority();
+        let waiting_commands = count(self.0.trust.approvals().waiting().len());
+        let authority = self.0.trust.authority();
         let own_client = authority.own_client();
         GatewayStatus {
             ready: self.is_ready(),
@@ -342,28 +328,8 @@ async fn tick(gateway: Gateway) {
             () = gateway.inner().stop.cancelled() => return,
             _ = ticks.tick() => {}
         }
-        gateway.inner().gatekeeper.tick();
-        crate::approvals::expire(gateway.inner());
+        gateway.inner().trust.tick();
         gateway.inner().hub.publish::<event::Tick>(&TickEvent { ts: now::wall() }, Audience::Everyone);
-    }
-}
-
-/// Ends what waits when its time is up, and not at the next sign of life: a dialog shows it.
-async fn expire(gateway: Gateway) {
-    let inner = gateway.inner();
-    let mut changes = inner.gatekeeper.changes();
-    loop {
-        let next = inner.gatekeeper.next_expiry();
-        // What is left is counted in whole milliseconds.
-        let wait = next.map(|next| next.max(Duration::from_millis(1)));
-        tokio::select! {
-            () = inner.stop.cancelled() => return,
-            _ = changes.changed() => {}
-            () = tokio::time::sleep(wait.unwrap_or_default()), if wait.is_some() => {
-                inner.gatekeeper.tick();
-                crate::approvals::expire(inner);
-            }
-        }
     }
 }
 
@@ -371,7 +337,7 @@ async fn expire(gateway: Gateway) {
 async fn tell_windows(gateway: Gateway) {
     const TOGETHER: Duration = Duration::from_millis(50);
     let inner = gateway.inner();
-    let mut changes = inner.gatekeeper.changes();
+    let mut changes = inner.trust.changes();
     loop {
         tokio::select! {
             () = inner.stop.cancelled() => return,

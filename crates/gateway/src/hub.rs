@@ -259,6 +259,14 @@ impl Hub {
         }
     }
 
+    /// Closes every connection at once: nobody may act here any more.
+    pub(crate) fn cut_off(&self) {
+        for entry in self.lock().entries.values() {
+            entry.outbox.revoke();
+            entry.outbox.close_now(CloseFrame::new(CloseCode::ServiceRestart, "service restart"));
+        }
+    }
+
     /// Tells everyone that the gateway stops, and closes them.
     pub(crate) fn shut_down(&self, reason: &str) {
         let shutdown = ShutdownEvent { reason: reason.to_owned(), restart_expected_ms: None };

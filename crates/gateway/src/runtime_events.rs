@@ -26,7 +26,7 @@ async fn appended(gateway: &Gateway, event: &RuntimeEvent, entry: &TranscriptEnt
     if !inner.hub.is_watched(&event.session) {
         return;
     }
-    let row = inner.gatekeeper.store().session(event.session.clone()).await;
+    let row = inner.store.session(event.session.clone()).await;
     let payload = SessionMessageEvent {
         session_key: event.session.clone(),
         agent_id: event.session.agent(),
@@ -179,7 +179,7 @@ async fn session_event(gateway: &Gateway, session: &SessionKey, changed: Changed
     if !inner.hub.is_watched(session) {
         return;
     }
-    let row = inner.gatekeeper.store().session(session.clone()).await;
+    let row = inner.store.session(session.clone()).await;
     let row = row.ok().flatten();
     publish_changed(inner, session, changed, row.as_ref());
 }

@@ -16,7 +16,7 @@ use tidegate_protocol::{Dialect, PublicKey, SignatureBytes};
 use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot};
 use zeroize::Zeroizing;
 
-use crate::gateway::Gateway;
+use crate::current::CurrentGateway;
 use crate::host::BoxFuture;
 use crate::transport::{ChannelClient, ClientReceived};
 
@@ -25,7 +25,7 @@ use crate::transport::{ChannelClient, ClientReceived};
 pub struct SubagentClient(Arc<Inner>);
 
 struct Inner {
-    gateway: Gateway,
+    gateway: CurrentGateway,
     key: SigningKey,
     version: &'static str,
     connection: AsyncMutex<Option<Connection>>,
@@ -49,11 +49,16 @@ pub fn public_key(seed: &[u8; 32]) -> PublicKey {
 }
 
 impl SubagentClient {
-    /// The client of a gateway, with the key of this start.
+    /// The client of whichever gateway serves, with the key of this start.
     #[must_use]
-    pub fn new(gateway: Gateway, seed: &Zeroizing<[u8; 32]>, version: &'static str) -> Self {
+    pub fn new(
+        gateway: impl Into<CurrentGateway>,
+        seed: &Zeroizing<[u8; 32]>,
+        version: &'static str,
+    ) -> Self {
         let key = SigningKey::from_bytes(seed);
-        Self(Arc::new(Inner { gateway, key, version, connection: AsyncMutex::new(None) }))
+        let (gateway, connection) = (gateway.into(), AsyncMutex::new(None));
+        Self(Arc::new(Inner { gateway, key, version, connection }))
     }
 
     /// Connects, if it is not connected.
@@ -65,11 +70,13 @@ impl SubagentClient {
     }
 
     async fn connection(&self) -> Result<Connection, CallError> {
+        let restarting = || CallError::Unavailable("it is restarting".to_owned());
+        let gateway = self.0.gateway.get().ok_or_else(restarting)?;
         let mut connection = self.0.connection.lock().await;
         if let Some(open) = connection.as_ref().filter(|open| !open.requests.is_closed()) {
             return Ok(open.clone());
         }
-        let mut channel = self.0.gateway.open_in_process();
+        let mut channel = gateway.open_in_process();
         self.0.handshake(&mut channel).await?;
         let (requests, queue) = mpsc::channel(64);
         tokio::spawn(run(channel, queue));

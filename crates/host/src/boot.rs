@@ -6,19 +6,19 @@ mod settings;
 pub(crate) mod store;
 
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;
 
+use tidegate_access::{StoreKind, TrustService};
 use tidegate_agent::model::ModelDirectory;
 use tidegate_agent::{Runtime, RuntimeParts, SystemClock};
 use tidegate_gateway::listener::BindError;
 use tidegate_gateway::subagent_client::public_key;
-use tidegate_gateway::{Gateway, GatewayParts, PersonGate, SubagentClient, now};
+use tidegate_gateway::{CurrentGateway, Gateway, GatewayParts, PersonGate, SubagentClient, now};
 use tidegate_peers::KernelPeers;
 use tidegate_secrets::SecretStore;
 use tidegate_store::{OpenError, Store};
 use tidegate_tools::standard_tools;
-use tidegate_trust::Authority;
 use tidegate_trust::settings::Setting;
 use tidegate_trust::token::Token;
 use tokio_util::sync::CancellationToken;
@@ -35,6 +35,7 @@ use crate::options::{Announcement, ServeOptions};
 use crate::parts::Parts;
 use crate::running::RunningHost;
 use crate::sandbox;
+use crate::services::Services;
 use crate::set_aside;
 use crate::survivors::Survivors;
 use crate::workspaces::Workspaces;
@@ -97,11 +98,24 @@ pub(crate) fn offer(free: Option<u16>) -> String {
 /// # Errors
 /// See [`BootError`].
 pub async fn start(options: ServeOptions) -> Result<RunningHost, BootError> {
-    build(Arc::new(Foundation::lay(options))).await
+    build(Arc::new(Foundation::lay(options)), None).await
 }
 
-/// Builds a gateway on what stays, and begins to serve.
-pub(crate) async fn build(foundation: Arc<Foundation>) -> Result<RunningHost, BootError> {
+/// Builds a gateway on what stays, and begins to serve. `kept`: what the gateway before served, where
+/// that alone failed.
+pub(crate) async fn build(
+    foundation: Arc<Foundation>,
+    kept: Option<Arc<Services>>,
+) -> Result<RunningHost, BootError> {
+    let services = match kept {
+        Some(kept) => kept,
+        None => Arc::new(build_services(foundation).await?),
+    };
+    serve(services).await
+}
+
+/// Builds what a gateway serves.
+async fn build_services(foundation: Arc<Foundation>) -> Result<Services, BootError> {
     let started = Instant::now();
     let secrets = foundation.secrets.clone();
     let own_key = LoadingOwnKey::begin(&secrets)?;
@@ -112,37 +126,33 @@ pub(crate) async fn build(foundation: Arc<Foundation>) -> Result<RunningHost, Bo
     }
     let (store, store_state) = store::open(&foundation, &place).await?;
     let survivors = Survivors::end(&place, &foundation.commands);
+    // Bound before the rest, which may take longer.
     let listener = foundation.listener(loaded.config.port.unwrap_or(DEFAULT_PORT))?;
     let port = listener.local_addr().map_or(DEFAULT_PORT, |address| address.port());
 
     let workspaces =
         Arc::new(Workspaces::prepare(&place, &foundation.tool_runner, &mut loaded.policy).await?);
     let boot = now::entropy()?.uuid();
-    // After what may fail, so that a start that fails leaves what was carried over to the next.
-    let carried = foundation.take_carried(&store_state);
-    foundation.unsaved.set_in_memory(foundation.is_kept_in_memory());
-    let (mut authority, in_process) = match carried.and_then(|before| before.restarted(now::moment())) {
-        Some(restarted) => restarted,
-        None => {
-            let mut records = store::load_records(&store).await;
-            foundation.unsaved.apply_to(&mut records);
-            Authority::new(records)
-        }
+    let trust = foundation.trust.clone();
+    let kind = match foundation.is_kept_in_memory() {
+        true => StoreKind::InMemory,
+        false => StoreKind::OnDisk,
     };
-    authority.propose(loaded.policy.proposed.clone(), now::moment());
+    trust.open(store.clone(), kind, store_state.is_as_before()).await;
+    trust.authority().propose(loaded.policy.proposed.clone(), now::moment());
     let survivors = survivors.await;
     survivors.tell(&store, &foundation).await;
-    let token_from_environment = shared_token(&mut authority, &store, &secrets, &foundation).await?;
-    let workspace = workspaces.choose(authority.confirmed_value(Setting::Workspace)).await;
-    let default_model = loaded.config.default_model(authority.confirmed_value(Setting::Model));
+    let token_from_environment = shared_token(&trust, &store, &secrets, &foundation).await?;
+    let confirmed = |setting| trust.authority().confirmed_value(setting);
+    let workspace = workspaces.choose(confirmed(Setting::Workspace)).await;
+    let default_model = loaded.config.default_model(confirmed(Setting::Model));
     let models =
         Models::load(store.clone(), secrets.clone(), default_model, foundation.local_models.clone()).await;
     let directory: Arc<dyn ModelDirectory> = models.directory.clone();
     let limits = settings::limits(&loaded.config);
     let keep_runs = settings::keep_runs(&loaded.config);
     let stop = CancellationToken::new();
-    // What was begun ends when this function does not come to its end.
-    let unfinished = stop.clone().drop_guard();
+    let end = stop.child_token();
     let own_key_state = Arc::new(OnceLock::new());
     let launcher = settings::launcher(foundation.tool_runner.clone(), &place, foundation.commands.clone());
     let sandboxes = Arc::new(settings::sandboxes(&place, &loaded, port));
@@ -164,61 +174,27 @@ pub(crate) async fn build(foundation: Arc<Foundation>) -> Result<RunningHost, Bo
         repairs: foundation.repairs.clone(),
         started,
         stop: stop.clone(),
+        trust: trust.clone(),
         parts: OnceLock::new(),
         applying: tokio::sync::Mutex::new(()),
         own_key: own_key_state.clone(),
     });
     let seed = own_key.settle(own_key_state).await;
-    authority.set_own_key(public_key(&seed));
-    let desktop_key = authority.take_desktop_key(foundation.desktop);
-    let gateway = Gateway::new(GatewayParts {
-        authority,
-        in_process,
-        store: store.clone(),
-        unsaved: foundation.unsaved.clone(),
-        peers: Arc::new(KernelPeers::new(workspaces.agent_writable(), foundation.commands.clone())),
-        host: control.clone(),
-        desktop: foundation.desktop,
-        version: env!("CARGO_PKG_VERSION"),
-        boot: boot.clone(),
-        state_dir: place.state_dir.clone(),
-        config_path: place.config.clone(),
-    });
-    let desk = desktop_key.map(|key| gateway.desk(&key));
+    trust.authority().set_own_key(public_key(&seed));
+    let gateway = CurrentGateway::default();
     let subagents = SubagentClient::new(gateway.clone(), &seed, env!("CARGO_PKG_VERSION"));
     let runtime = Runtime::new(RuntimeParts {
         store: store.clone(),
         models: directory.clone(),
         tools: standard_tools(settings::tools(launcher.clone(), Arc::clone(&sandboxes), &place)),
-        approvals: Arc::new(PersonGate::new(gateway.clone())),
+        approvals: Arc::new(PersonGate::new(trust.clone())),
         subagents: Arc::new(subagents.clone()),
         clock: Arc::new(SystemClock),
         limits,
         workspace,
-        boot,
+        boot: boot.clone(),
     });
     recover(&runtime, &foundation).await;
-    gateway.attach(runtime.clone(), directory);
-    let accept = stop.child_token();
-    let parts = Parts::new(place.state_dir.clone());
-    serving::tcp(&parts, listener, port, gateway.clone(), accept.clone());
-    serving::local(&parts, &place, &control.local_socket, &gateway, survivors, &accept).await;
-    if let Some(events) = sandboxes.set_aside().take_events() {
-        parts.spawn("set-aside files", set_aside::forward(events, gateway.clone(), accept.clone()));
-    }
-    parts.spawn("sandbox trial", sandbox::try_out(sandboxes, launcher, accept.clone()));
-    let maintenance = Maintenance {
-        gateway: gateway.clone(),
-        runtime: runtime.clone(),
-        store: store.clone(),
-        keep_runs,
-        state_dir: place.state_dir.clone(),
-        repairs: foundation.repairs.clone(),
-    };
-    parts.spawn("maintenance", maintenance.run(accept.clone()));
-    if let Err(error) = subagents.connect().await {
-        tracing::error!(%error, "Tidegate's own client was not let in; this is a defect");
-    }
     // Set once, here.
     let _ = control.parts.set(control::Parts {
         gateway: gateway.clone(),
@@ -227,24 +203,77 @@ pub(crate) async fn build(foundation: Arc<Foundation>) -> Result<RunningHost, Bo
         store: store.clone(),
         port,
     });
-    let state_dir = place.state_dir;
-    tracing::info!(port, state_dir = %state_dir.display(), "Tidegate is ready");
-    foundation.announce(&Announcement::Ready { port, state_dir: state_dir.clone() });
-    unfinished.disarm();
-    Ok(RunningHost {
-        gateway,
-        desk,
-        runtime,
-        subagents,
-        store,
-        port,
-        state_dir,
-        control,
+    let parts = Parts::new(place.state_dir.clone());
+    let unserved = Mutex::new(Some(stop.clone().drop_guard()));
+    let leftovers = survivors.end_rest(&parts, end.clone());
+    if let Some(events) = sandboxes.set_aside().take_events() {
+        parts.spawn("set-aside files", set_aside::forward(events, gateway.clone(), end.clone()));
+    }
+    parts.spawn("sandbox trial", sandbox::try_out(sandboxes, launcher, end.clone()));
+    let maintenance = Maintenance {
+        trust,
+        runtime: runtime.clone(),
+        store: store.clone(),
+        keep_runs,
+        state_dir: place.state_dir.clone(),
+        repairs: foundation.repairs.clone(),
+    };
+    parts.spawn("maintenance", maintenance.run(end.clone()));
+    let peers = Arc::new(KernelPeers::new(workspaces.agent_writable(), foundation.commands.clone()));
+    Ok(Services {
         foundation,
+        place,
+        port,
+        store,
+        runtime,
+        models: directory,
+        subagents,
+        control,
+        peers,
+        gateway,
+        boot,
+        leftovers,
         parts,
         stop,
-        accept,
+        end,
+        unserved,
     })
+}
+
+/// Builds a gateway, and begins to serve.
+async fn serve(services: Arc<Services>) -> Result<RunningHost, BootError> {
+    let foundation = &services.foundation;
+    let listener = foundation.listener(services.port)?;
+    let gateway = Gateway::new(GatewayParts {
+        trust: foundation.trust.clone(),
+        in_process: foundation.in_process.clone(),
+        store: services.store.clone(),
+        peers: services.peers.clone(),
+        host: services.control.clone(),
+        version: env!("CARGO_PKG_VERSION"),
+        boot: services.boot.clone(),
+        state_dir: services.place.state_dir.clone(),
+        config_path: services.place.config.clone(),
+    });
+    let desk = foundation.desktop_key.as_ref().map(|key| gateway.desk(key));
+    gateway.attach(services.runtime.clone(), services.models.clone());
+    services.gateway.set(Some(gateway.clone()));
+    let accept = services.stop.child_token();
+    // What was begun ends when this function does not come to its end.
+    let unfinished = accept.clone().drop_guard();
+    let parts = Parts::new(services.place.state_dir.clone());
+    serving::tcp(&parts, listener, services.port, gateway.clone(), accept.clone());
+    let (control, leftovers) = (&services.control, services.leftovers.clone());
+    serving::local(&parts, &services.place, &control.local_socket, &gateway, leftovers, &accept).await;
+    if let Err(error) = services.subagents.connect().await {
+        tracing::error!(%error, "Tidegate's own client was not let in; this is a defect");
+    }
+    let (port, state_dir) = (services.port, services.place.state_dir.clone());
+    tracing::info!(port, state_dir = %state_dir.display(), "Tidegate is ready");
+    foundation.announce(&Announcement::Ready { port, state_dir });
+    services.served();
+    unfinished.disarm();
+    Ok(RunningHost { services, gateway, desk, parts, accept })
 }
 
 /// Reads the configuration off the async workers: its file may lie on a disk that does not answer.
@@ -262,19 +291,19 @@ async fn load_config(place: &Place) -> config::Loaded {
 /// Takes the shared token from the environment, or makes one where there is none yet. Says whether
 /// it comes from the environment.
 async fn shared_token(
-    authority: &mut Authority,
+    trust: &TrustService,
     store: &Store,
     secrets: &SecretStore,
     foundation: &Foundation,
 ) -> Result<bool, BootError> {
     if let Some(token) = environment::shared_token() {
-        authority.override_shared_token(Token::from_text(&token).hash());
+        trust.authority().override_shared_token(Token::from_text(&token).hash());
         return Ok(true);
     }
-    if authority.has_shared_token() {
+    if trust.authority().has_shared_token() {
         return Ok(false);
     }
-    let changed = authority.rotate_shared_token(&now::entropy()?, now::moment());
+    let changed = trust.authority().rotate_shared_token(&now::entropy()?, now::moment());
     if let Err(error) = store.commit_trust(changed.durable).await {
         tracing::error!(%error, "the shared token could not be saved; there is a new one after a restart");
     }

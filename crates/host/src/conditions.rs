@@ -67,7 +67,7 @@ impl Conditions {
         let mut looks = interval(LOOK);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         looks.reset();
-        let (secrets, store) = (host.control.secrets.watch(), host.store.trouble());
+        let (secrets, store) = (host.services.control.secrets.watch(), host.services.store.trouble());
         Self { host, secrets, store, looks }
     }
 

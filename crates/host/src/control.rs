@@ -5,10 +5,11 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use tidegate_access::TrustService;
 use tidegate_agent::Runtime;
 use tidegate_agent::model::{ModelDirectory as _, ModelName};
 use tidegate_gateway::host::{BoxFuture, HostAnswer};
-use tidegate_gateway::{Gateway, Host};
+use tidegate_gateway::{CurrentGateway, Host};
 use tidegate_peers::orphans::Orphan;
 use tidegate_protocol::params::LogsTail;
 use tidegate_protocol::payload::agents::{ModelListEntry, ModelsListResult};
@@ -50,7 +51,7 @@ pub(crate) struct NoLocalSocket {
 /// Why there is no local socket; `None` when there is one.
 pub(crate) type LocalSocketState = Arc<Mutex<Option<NoLocalSocket>>>;
 
-/// What the host knows of itself. The parts that need the gateway are set once it is built.
+/// What the host knows of itself.
 pub(crate) struct Control {
     pub(crate) version: &'static str,
     pub(crate) state_dir: PathBuf,
@@ -72,6 +73,7 @@ pub(crate) struct Control {
     pub(crate) repairs: Arc<Repairs>,
     pub(crate) started: Instant,
     pub(crate) stop: CancellationToken,
+    pub(crate) trust: TrustService,
     pub(crate) parts: OnceLock<Parts>,
     /// Held while what counts of the configuration file is applied, so that what was decided last is
     /// applied last.
@@ -82,7 +84,7 @@ pub(crate) struct Control {
 
 /// What exists once everything is built.
 pub(crate) struct Parts {
-    pub(crate) gateway: Gateway,
+    pub(crate) gateway: CurrentGateway,
     pub(crate) runtime: Runtime,
     pub(crate) subagents: tidegate_gateway::SubagentClient,
     pub(crate) store: Store,
@@ -96,11 +98,17 @@ impl Control {
 
     /// What the configuration file proposes, and what became of it.
     pub(crate) fn settings(&self) -> Vec<ShownSetting> {
-        self.parts.get().map(|parts| parts.gateway.settings()).unwrap_or_default()
+        self.trust.authority().settings()
+    }
+
+    fn confirmed_value(&self, setting: Setting) -> Option<String> {
+        self.trust.authority().confirmed_value(setting)
     }
 
     async fn whole_status(&self) -> Result<TidegateStatusResult, ErrorShape> {
         let parts = self.parts()?;
+        let gateway = parts.gateway.get();
+        let gateway = gateway.ok_or_else(|| ErrorShape::unavailable("the gateway is restarting"))?;
         let secrets = self.secrets.state();
         let default = self.models.directory.default_model().await.name();
         let active = parts.runtime.active().into_iter().map(|run| ActiveRun {
@@ -118,7 +126,7 @@ impl Control {
             port: parts.port,
             url: format!("ws://127.0.0.1:{}", parts.port),
             uptime_ms: millis(self.started.elapsed()),
-            gateway: parts.gateway.status(),
+            gateway: gateway.status(),
             secrets: Condition { state: secret_state_name(secrets), sentence: secrets.sentence().to_owned() },
             own_key: self.own_key.get().cloned(),
             store: Condition {
@@ -342,9 +350,9 @@ impl Host for Control {
             let Some(parts) = self.parts.get() else { return };
             // The values are read under it: they may change while one waits.
             let _applying = self.applying.lock().await;
-            let workspace = self.workspaces.choose(parts.gateway.confirmed_value(Setting::Workspace)).await;
+            let workspace = self.workspaces.choose(self.confirmed_value(Setting::Workspace)).await;
             parts.runtime.set_workspace(workspace);
-            let model = self.loaded.config.default_model(parts.gateway.confirmed_value(Setting::Model));
+            let model = self.loaded.config.default_model(self.confirmed_value(Setting::Model));
             self.models.set_configured_default(model).await;
         })
     }

@@ -21,7 +21,7 @@ pub(crate) async fn checks(control: &Control) -> DoctorResult {
         checks.push(DoctorCheck { name: name.to_owned(), ok, level, sentence, todo });
     };
     match control.parts.get() {
-        Some(parts) if parts.gateway.is_ready() => {
+        Some(parts) if parts.gateway.get().is_some_and(|gateway| gateway.is_ready()) => {
             add(
                 "gateway",
                 CheckLevel::Ok,

@@ -1,22 +1,21 @@
-//! What stays when the gateway is built anew in the same process: what was asked for, the lock of
-//! the state directory, the bound port, and the log.
+//! What lives as long as the process: what was asked for, the lock of the state directory, the bound
+//! port, the log, and the trust service.
 
 use std::net::TcpListener as StdTcpListener;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tidegate_gateway::UnsavedChanges;
+use tidegate_access::TrustService;
 use tidegate_gateway::listener::{self, BindError};
 use tidegate_peers::commands::RunningCommands;
 use tidegate_providers::local::LocalAddress;
 use tidegate_secrets::{SecretStore, ServiceName};
 use tidegate_store::Store;
-use tidegate_trust::Authority;
-use tidegate_trust::decision::Desktop;
+use tidegate_trust::origin::{DesktopKey, InProcessKey};
+use tidegate_trust::{Authority, TrustRecords};
 use tokio::net::TcpListener;
 
 use crate::boot::BootError;
-use crate::boot::store::StoreCondition;
 use crate::options::{Announce, Announcement, Bind, ServeOptions};
 use crate::private_files::{Repairs, repair_all};
 use crate::state_dir::{InstanceLock, make_private, state_dir};
@@ -31,7 +30,6 @@ pub(crate) struct Foundation {
     config: Option<PathBuf>,
     port: Mutex<Option<u16>>,
     pub(crate) tool_runner: PathBuf,
-    pub(crate) desktop: Desktop,
     pub(crate) secrets: SecretStore,
     pub(crate) local_models: Vec<LocalAddress>,
     announce: Mutex<Announce>,
@@ -39,20 +37,16 @@ pub(crate) struct Foundation {
     listener: Mutex<Option<KeptListener>>,
     /// A store that exists nowhere else, so it outlives the gateway that made it.
     pub(crate) memory: Mutex<Option<Store>>,
-    carried: Mutex<Option<Carried>>,
-    /// What counts already and could not be saved yet.
-    pub(crate) unsaved: UnsavedChanges,
+    /// Who may do what, and what waits.
+    pub(crate) trust: TrustService,
+    /// The one right to open connections in-process.
+    pub(crate) in_process: Arc<InProcessKey>,
+    /// The one right to act for the person, where a desktop is.
+    pub(crate) desktop_key: Option<DesktopKey>,
     /// The commands of agents that run in this process's care.
     pub(crate) commands: RunningCommands,
     /// Files whose modes were put right.
     pub(crate) repairs: Arc<Repairs>,
-}
-
-/// What the gateway before gave back.
-struct Carried {
-    authority: Authority,
-    /// Whether its decisions are in the store in memory.
-    in_memory: bool,
 }
 
 /// A bound port, under the number that was asked for.
@@ -70,7 +64,8 @@ pub(crate) struct Place {
 }
 
 impl Foundation {
-    /// Takes over what was asked for, and starts the log. Nothing else is touched.
+    /// Takes over what was asked for, and starts the log and the trust service, which knows nobody yet.
+    /// Nothing else is touched. To be called within a runtime.
     pub(crate) fn lay(options: ServeOptions) -> Self {
         let ServeOptions {
             state_dir: asked,
@@ -92,20 +87,22 @@ impl Foundation {
             log::start(&state_dir, quiet);
             repairs.note(&found);
         }
+        let (mut authority, in_process) = Authority::new(TrustRecords::default());
+        let desktop_key = authority.take_desktop_key(desktop);
         Self {
             state_dir: asked,
             config,
             port: Mutex::new(port),
             tool_runner,
-            desktop,
             secrets: secrets.unwrap_or_else(|| SecretStore::keyring(ServiceName::default())),
             local_models: local_models.unwrap_or_else(LocalAddress::defaults),
             announce: Mutex::new(announce),
             lock: Mutex::default(),
             listener: Mutex::default(),
             memory: Mutex::default(),
-            carried: Mutex::default(),
-            unsaved: UnsavedChanges::default(),
+            trust: TrustService::new(authority, desktop),
+            in_process: Arc::new(in_process),
+            desktop_key,
             commands: RunningCommands::default(),
             repairs,
         }
@@ -169,23 +166,9 @@ impl Foundation {
     pub(crate) fn forget_memory(&self) -> Option<Store> {
         let memory = held(&self.memory).take();
         if memory.is_some() {
-            held(&self.carried).take();
+            self.trust.forget_store();
         }
         memory
-    }
-
-    /// Keeps what the gateway before gave back, for the next one.
-    pub(crate) fn carry(&self, authority: Option<Authority>) {
-        let in_memory = self.is_kept_in_memory();
-        *held(&self.carried) = authority.map(|authority| Carried { authority, in_memory });
-    }
-
-    /// Takes what the gateway before gave back, unless the store is another one now: then only that
-    /// counts.
-    pub(crate) fn take_carried(&self, store: &StoreCondition) -> Option<Authority> {
-        let carried = held(&self.carried).take()?;
-        let is_same = store.is_as_before() && carried.in_memory == self.is_kept_in_memory();
-        is_same.then_some(carried.authority)
     }
 
     /// Whether there is a store in memory.
@@ -195,13 +178,13 @@ impl Foundation {
 
     /// Gives up the port and the state directory.
     pub(crate) fn release(&self) {
-        if !self.unsaved.is_empty() {
+        let changes = self.trust.unsaved();
+        if changes > 0 {
             tracing::error!(
-                changes = self.unsaved.len(),
+                changes,
                 "changes of who may connect could not be saved and end now; make them again after the next start"
             );
         }
-        held(&self.carried).take();
         held(&self.listener).take();
         held(&self.lock).take();
     }

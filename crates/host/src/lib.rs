@@ -31,6 +31,7 @@ mod sandbox;
 mod selftest;
 mod serve;
 mod server_owners;
+mod services;
 mod set_aside;
 mod shared_files;
 mod state_dir;

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tidegate_access::TrustService;
 use tidegate_agent::Runtime;
-use tidegate_gateway::{Gateway, now};
+use tidegate_gateway::now;
 use tidegate_protocol::UnixMillis;
 use tidegate_store::{Store, StoreError};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
@@ -25,7 +26,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 
 /// What maintenance works on.
 pub(crate) struct Maintenance {
-    pub(crate) gateway: Gateway,
+    pub(crate) trust: TrustService,
     pub(crate) runtime: Runtime,
     pub(crate) store: Store,
     /// How long ended runs are kept.
@@ -45,7 +46,7 @@ impl Maintenance {
                 () = stop.cancelled() => return,
                 _ = rounds.tick() => {}
             }
-            self.gateway.save_touched().await;
+            self.trust.save_touched().await;
             self.look_at_modes().await;
             if Instant::now() >= retention_due {
                 let done = tokio::select! {

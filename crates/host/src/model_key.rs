@@ -35,7 +35,7 @@ impl RunningHost {
             key: (!key.is_empty()).then(|| SecretParam::new(key.to_owned())),
             key_ref: None,
         };
-        self.control.models.add_listed(provider).await?;
+        self.services.control.models.add_listed(provider).await?;
         self.gateway.models_changed();
         Ok(())
     }

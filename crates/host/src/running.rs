@@ -1,8 +1,7 @@
 //! A host that serves, and stopping it in order.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tidegate_agent::Runtime;
 use tidegate_gateway::desk::Desk;
@@ -13,46 +12,40 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::conditions;
-use crate::control::Control;
-use crate::foundation::Foundation;
 use crate::parts::Parts;
-
-/// How long stopping may take.
-pub(crate) const DRAIN: Duration = Duration::from_secs(3);
-/// How much of it runs have; the rest is for their ends to be told.
-const DRAIN_OF_RUNS: Duration = Duration::from_millis(1_800);
-/// How long the store may take to close when the rest took all the time.
-const CLOSE: Duration = Duration::from_millis(300);
+use crate::services::{DRAIN, Services};
 
 /// A host that serves.
 pub struct RunningHost {
+    pub(crate) services: Arc<Services>,
     pub(crate) gateway: Gateway,
     pub(crate) desk: Option<Desk>,
-    pub(crate) runtime: Runtime,
-    pub(crate) subagents: SubagentClient,
-    pub(crate) store: Store,
-    pub(crate) port: u16,
-    pub(crate) state_dir: PathBuf,
-    pub(crate) control: Arc<Control>,
-    pub(crate) foundation: Arc<Foundation>,
+    /// The tasks without which the gateway does not serve.
     pub(crate) parts: Parts,
-    /// Somebody asked to stop.
-    pub(crate) stop: CancellationToken,
     /// No further connections are taken.
     pub(crate) accept: CancellationToken,
+}
+
+/// What failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Failed {
+    /// A part of the gateway: what it serves goes on.
+    Gateway(&'static str),
+    /// A part of what it serves.
+    Services(&'static str),
 }
 
 impl RunningHost {
     /// The TCP port on which the gateway listens.
     #[must_use]
     pub fn port(&self) -> u16 {
-        self.port
+        self.services.port
     }
 
     /// The state directory.
     #[must_use]
     pub fn state_dir(&self) -> &Path {
-        &self.state_dir
+        &self.services.place.state_dir
     }
 
     /// The gateway that serves now.
@@ -71,7 +64,7 @@ impl RunningHost {
     /// The agent runtime.
     #[must_use]
     pub fn runtime(&self) -> &Runtime {
-        &self.runtime
+        &self.services.runtime
     }
 
     /// Whether a command of an agent may run that is not contained, or a process that outlived one. A
@@ -85,33 +78,35 @@ impl RunningHost {
     /// Our own client.
     #[must_use]
     pub fn subagents(&self) -> &SubagentClient {
-        &self.subagents
+        &self.services.subagents
     }
 
     /// The database of this state directory.
     #[must_use]
     pub fn store(&self) -> &Store {
-        &self.store
+        &self.services.store
     }
 
     /// What is missing though everything serves, each a sentence for a person. Empty when all is
     /// well.
     #[must_use]
     pub fn degraded(&self) -> Vec<String> {
-        conditions::degraded(&self.control, &self.store)
+        conditions::degraded(&self.services.control, &self.services.store)
     }
 
     /// Waits until someone asks it to stop.
     pub async fn stop_requested(&self) {
-        self.stop.cancelled().await;
+        self.services.stop.cancelled().await;
     }
 
-    /// Waits until a part has ended without which it does not serve, and names it.
-    pub(crate) async fn part_ended(&self) -> &'static str {
+    /// Waits until a part has ended without which it does not serve.
+    pub(crate) async fn part_ended(&self) -> Failed {
         tokio::select! {
-            part = self.parts.first_ended() => part,
-            part = self.gateway.part_ended() => part,
-            () = self.store.ended() => "store",
+            // What fails below the gateway may end parts of that as well.
+            biased;
+            part = self.services.part_ended() => Failed::Services(part),
+            part = self.parts.first_ended() => Failed::Gateway(part),
+            part = self.gateway.part_ended() => Failed::Gateway(part),
         }
     }
 
@@ -119,8 +114,9 @@ impl RunningHost {
     /// told and closed, everything is saved. The port and the state directory are free afterwards.
     pub async fn stop(&self) {
         self.shut_down("shutdown").await;
-        self.foundation.release();
-        if let Some(memory) = self.foundation.forget_memory() {
+        let foundation = &self.services.foundation;
+        foundation.release();
+        if let Some(memory) = foundation.forget_memory() {
             memory.close().await;
         }
     }
@@ -130,22 +126,32 @@ impl RunningHost {
     pub(crate) async fn shut_down(&self, reason: &str) {
         let deadline = Instant::now() + DRAIN;
         self.accept.cancel();
-        self.runtime.drain(DRAIN_OF_RUNS).await;
+        // While there are connections, so that they hear how runs ended.
+        self.services.drain().await;
         let connections = async {
-            self.gateway.stop(reason).await;
-            self.gateway.stopped().await;
-            self.parts.all_ended().await;
+            self.end_connections(reason).await;
+            self.services.parts.all_ended().await;
         };
         if timeout_at(deadline, connections).await.is_err() {
             tracing::warn!("some connections did not close in time");
         }
-        self.stop.cancel();
-        if !self.foundation.is_kept_in_memory() {
-            let left = deadline.saturating_duration_since(Instant::now()).max(CLOSE);
-            if timeout(left, self.store.clone().close()).await.is_err() {
-                tracing::warn!("the store did not close in time; nothing that was acknowledged is lost");
-            }
+        self.services.close(deadline).await;
+        tracing::info!("the gateway has stopped");
+    }
+
+    /// Stops the gateway alone: runs go on, and what waits for a decision waits on.
+    pub(crate) async fn shut_down_gateway(&self, reason: &str) {
+        self.accept.cancel();
+        if timeout(DRAIN, self.end_connections(reason)).await.is_err() {
+            tracing::warn!("some connections did not close in time");
         }
         tracing::info!("the gateway has stopped");
+    }
+
+    async fn end_connections(&self, reason: &str) {
+        self.services.gateway.set(None);
+        self.gateway.stop(reason).await;
+        self.gateway.stopped().await;
+        self.parts.all_ended().await;
     }
 }

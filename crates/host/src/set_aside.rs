@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tidegate_gateway::Gateway;
+use tidegate_gateway::CurrentGateway;
 use tidegate_protocol::ErrorShape;
 use tidegate_protocol::payload::files::{
     FileDecidedResult, FilesListResult, SetAsideFile, SetAsideFileDetails,
@@ -46,10 +46,12 @@ pub(crate) async fn count(files: &Arc<SetAsideFiles>) -> u64 {
 /// Tells the gateway of files that are set aside or expire, until `stop`.
 pub(crate) async fn forward(
     mut events: UnboundedReceiver<SetAsideEvent>,
-    gateway: Gateway,
+    gateway: CurrentGateway,
     stop: CancellationToken,
 ) {
-    while let Some(Some(event)) = stop.run_until_cancelled(events.recv()).await {
+    // Those of a time without a gateway wait for the next one.
+    let mut next = async || Some((events.recv().await?, gateway.serving().await));
+    while let Some(Some((event, gateway))) = stop.run_until_cancelled(next()).await {
         match event {
             SetAsideEvent::SetAside(file) => gateway.file_set_aside(&file),
             SetAsideEvent::Expired(file) => gateway.file_expired(&file),

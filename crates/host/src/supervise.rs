@@ -1,5 +1,6 @@
-//! Keeps a gateway running: builds it, watches its parts, and builds it anew when one fails. The
-//! bound port, the lock of the state directory, the log, and who waits to be let in stay.
+//! Keeps a gateway running: builds it, watches its parts, and builds it anew when one fails. The trust
+//! service, the bound port, the lock of the state directory and the log stay; runs stay where the gateway
+//! alone failed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +14,8 @@ use crate::conditions::Conditions;
 use crate::foundation::Foundation;
 use crate::options::ServeOptions;
 use crate::restart_policy::{Next, RestartPolicy};
-use crate::running::{DRAIN, RunningHost};
+use crate::running::{Failed, RunningHost};
+use crate::services::{DRAIN, Services};
 
 /// Beyond what stopping in order may take, in case it hangs. Closing the store alone has 0.3 s beyond
 /// [`DRAIN`], and a busy machine is slow at each step.
@@ -88,6 +90,7 @@ pub fn supervise(options: ServeOptions) -> Supervised {
         policy: RestartPolicy::default(),
         origin: Instant::now(),
         generation: 0,
+        kept: None,
     };
     #[cfg(target_os = "linux")]
     let reaping = tokio::spawn(crate::orphans::reap());
@@ -157,6 +160,8 @@ struct Supervisor {
     /// What the policy counts time from.
     origin: Instant,
     generation: u64,
+    /// What the gateway that failed served, for the next one.
+    kept: Option<Arc<Services>>,
 }
 
 /// Why one gateway ended.
@@ -185,16 +190,24 @@ impl Supervisor {
             let order = match ended {
                 Then::Stop => break,
                 Then::Again(order) => order,
-                Then::Wait(pause) => match self.wait(pause).await {
-                    Some(order) => order,
-                    None => break,
-                },
+                Then::Wait(pause) => {
+                    if pause.is_none() {
+                        // Nobody could reach it.
+                        self.end_kept().await;
+                    }
+                    match self.wait(pause).await {
+                        Some(order) => order,
+                        None => break,
+                    }
+                }
             };
             if let Some(order) = order {
+                self.end_kept().await;
                 self.obey(order);
             }
         }
         self.say(SupervisedState::Stopping);
+        self.end_kept().await;
         if let Some(memory) = self.foundation.forget_memory() {
             memory.close().await;
         }
@@ -212,15 +225,13 @@ impl Supervisor {
 
     /// Builds a gateway. In a task of its own, so that a panic is a failure like any other.
     async fn build(&mut self) -> Result<Arc<RunningHost>, Ended> {
-        let mut building = tokio::spawn(boot::build(self.foundation.clone()));
+        let mut building = tokio::spawn(boot::build(self.foundation.clone(), self.kept.clone()));
         let built = tokio::select! {
             built = &mut building => built,
             () = self.stop.cancelled() => {
                 // Half of one could not be stopped in order; the whole takes milliseconds.
                 match tokio::time::timeout(DRAIN, &mut building).await {
-                    Ok(Ok(Ok(host))) => {
-                        self.shut_down(Arc::new(host), "shutdown").await;
-                    }
+                    Ok(Ok(Ok(host))) => self.shut_down(Arc::new(host), "shutdown").await,
                     Ok(_) => {}
                     Err(_) => building.abort(),
                 }
@@ -252,8 +263,10 @@ impl Supervisor {
         Ended::Failure { reason, may_help: is_ours || error.may_pass() }
     }
 
-    /// Watches a gateway until it has ended, and ends it in order.
+    /// Watches a gateway until it has ended, and ends it in order. What it served is kept where the gateway
+    /// alone failed.
     async fn watch(&mut self, host: Arc<RunningHost>, started: Duration) -> Then {
+        self.kept = None;
         self.generation += 1;
         self.free_port.send_replace(None);
         self.present.send_replace(Some(host.clone()));
@@ -270,7 +283,11 @@ impl Supervisor {
                 () = host.stop_requested() => break Ended::Stop,
                 // Without any handle left, nobody could stop it.
                 order = self.orders.recv() => break order.map_or(Ended::Stop, Ended::Order),
-                part = host.part_ended() => {
+                failed = host.part_ended() => {
+                    let (Failed::Gateway(part) | Failed::Services(part)) = failed;
+                    if failed == Failed::Gateway(part) {
+                        self.kept = Some(host.services.clone());
+                    }
                     let reason = format!("A part of Tidegate failed (the {part}), which is a defect; the log says more.");
                     break Ended::Failure { reason, may_help: true };
                 }
@@ -279,28 +296,25 @@ impl Supervisor {
         };
         drop(conditions);
         self.present.send_replace(None);
-        let is_last = matches!(ended, Ended::Stop);
+        let reason = if matches!(ended, Ended::Stop) { "shutdown" } else { "restart" };
         let then = self.after(ended, started);
-        let in_order = self.shut_down(host.clone(), if is_last { "shutdown" } else { "restart" }).await;
-        if !is_last {
-            let authority = in_order.then(|| host.gateway().give_back_authority()).flatten();
-            if authority.is_none() {
-                tracing::warn!("whoever waits to be let in, or was let in for a while, has to ask again");
-            }
-            self.foundation.carry(authority);
+        match self.kept {
+            Some(_) => in_order(async move { host.shut_down_gateway(reason).await }).await,
+            None => self.shut_down(host, reason).await,
         }
         then
     }
 
-    /// Stops a gateway, and tells whether that went in order. In a task of its own: whatever is wrong
-    /// with it does not end us.
-    async fn shut_down(&self, host: Arc<RunningHost>, reason: &'static str) -> bool {
-        let stopping = tokio::spawn(async move { host.shut_down(reason).await });
-        let in_order = matches!(tokio::time::timeout(DRAIN + PATIENCE, stopping).await, Ok(Ok(())));
-        if !in_order {
-            tracing::warn!("the gateway could not be stopped in order");
+    /// Stops a gateway and what it serves.
+    async fn shut_down(&self, host: Arc<RunningHost>, reason: &'static str) {
+        in_order(async move { host.shut_down(reason).await }).await;
+    }
+
+    /// Stops what the gateway before served, if that was kept.
+    async fn end_kept(&mut self) {
+        if let Some(kept) = self.kept.take() {
+            in_order(async move { kept.shut_down().await }).await;
         }
-        in_order
     }
 
     /// Decides what follows, and says it before the gateway is ended.
@@ -360,6 +374,13 @@ impl Supervisor {
         if let Some(memory) = self.foundation.forget_memory() {
             tokio::spawn(memory.close());
         }
+    }
+}
+
+/// Stops something. In a task of its own: whatever is wrong with it does not end us.
+async fn in_order(stopping: impl Future<Output = ()> + Send + 'static) {
+    if !matches!(tokio::time::timeout(DRAIN + PATIENCE, tokio::spawn(stopping)).await, Ok(Ok(()))) {
+        tracing::warn!("the gateway could not be stopped in order");
     }
 }
 

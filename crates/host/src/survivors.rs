@@ -12,10 +12,13 @@ use tidegate_protocol::text;
 use tidegate_store::Store;
 use tidegate_trust::Change;
 use tidegate_trust::audit::{AuditEvent, AuditKind};
+use tokio::sync::watch;
 use tokio::task::JoinError;
+use tokio_util::sync::CancellationToken;
 
 use crate::foundation::{Foundation, Place};
 use crate::options::Announcement;
+use crate::parts::Parts;
 
 /// How long a start waits for their end. A command whose host was killed ends within a second by
 /// itself.
@@ -65,7 +68,7 @@ impl Survivors {
     }
 
     /// Whether some are left, as far as is known.
-    pub(crate) fn are_left(&self) -> bool {
+    fn are_left(&self) -> bool {
         are_left(self.found.as_ref())
     }
 
@@ -100,7 +103,7 @@ impl Survivors {
     }
 
     /// Why there is no local socket.
-    pub(crate) fn sentence(&self) -> String {
+    fn sentence(&self) -> String {
         if self.found.is_none() {
             return "it could not find out whether commands of agents from before the start are still running. It \
                     goes on looking, and the command line works once there are none."
@@ -113,12 +116,56 @@ impl Survivors {
         )
     }
 
+    /// Goes on ending what is left, as a part of its own; `None` when nothing is.
+    pub(crate) fn end_rest(self, parts: &Parts, stop: CancellationToken) -> Option<Leftovers> {
+        self.are_left().then(|| {
+            let sentence = self.sentence();
+            Leftovers { sentence, are_gone: in_background(parts, self.gone(), stop) }
+        })
+    }
+
     /// Goes on ending what is left until nothing is.
-    pub(crate) async fn gone(self) {
+    async fn gone(self) {
         let Self { state_dir, running: _running, .. } = self;
         until_gone(move || orphans::end(&state_dir, Duration::ZERO)).await;
         tracing::info!("the commands that outlived Tidegate are gone");
     }
+}
+
+/// What of the process before is still being ended.
+#[derive(Debug, Clone)]
+pub(crate) struct Leftovers {
+    /// Why there is no local socket.
+    pub(crate) sentence: String,
+    are_gone: watch::Receiver<bool>,
+}
+
+impl Leftovers {
+    pub(crate) fn are_gone(&self) -> bool {
+        *self.are_gone.borrow()
+    }
+
+    /// Waits until they are gone. Whether they are: otherwise nobody ends them any more.
+    pub(crate) async fn gone(&mut self) -> bool {
+        self.are_gone.wait_for(|are_gone| *are_gone).await.is_ok()
+    }
+}
+
+/// Goes on ending what the process before left, also when nobody waits for the answer, which comes when
+/// nothing is left.
+fn in_background(
+    parts: &Parts,
+    gone: impl Future<Output = ()> + Send + 'static,
+    stop: CancellationToken,
+) -> watch::Receiver<bool> {
+    let (tell, told) = watch::channel(false);
+    parts.spawn("ending of earlier commands", async move {
+        if stop.run_until_cancelled(gone).await.is_some() {
+            tell.send_replace(true);
+            stop.cancelled().await;
+        }
+    });
+    told
 }
 
 /// What was found; `None` when looking failed or panicked.
@@ -198,5 +245,40 @@ mod tests {
 
         assert_eq!(passes.load(Ordering::Relaxed), 8);
         assert_eq!(begun.elapsed().as_secs(), 1 + 2 + 4 + 8 + 16 + 30 + 30 + 30);
+    }
+
+    #[tokio::test]
+    async fn earlier_commands_are_ended_when_no_socket_waits_for_it() {
+        let place = tempfile::tempdir().expect("a directory");
+        let parts = Parts::new(place.path().to_owned());
+        let (stop, may_end) = (CancellationToken::new(), CancellationToken::new());
+        let (ended, is_ended) = tokio::sync::oneshot::channel();
+        let gone = {
+            let may_end = may_end.clone();
+            async move {
+                may_end.cancelled().await;
+                let _ = ended.send(());
+            }
+        };
+
+        drop(in_background(&parts, gone, stop.clone()));
+        may_end.cancel();
+
+        assert_eq!(is_ended.await, Ok(()), "it went on");
+        stop.cancel();
+        parts.all_ended().await;
+    }
+
+    #[tokio::test]
+    async fn the_answer_comes_when_the_earlier_commands_are_gone() {
+        let place = tempfile::tempdir().expect("a directory");
+        let parts = Parts::new(place.path().to_owned());
+        let stop = CancellationToken::new();
+
+        let mut told = in_background(&parts, async {}, stop.clone());
+
+        assert!(told.wait_for(|are_gone| *are_gone).await.is_ok());
+        stop.cancel();
+        parts.all_ended().await;
     }
 }

@@ -152,6 +152,8 @@ pub enum Refusal {
     DeviceIdentityRequired,
     /// A person has to decide.
     PairingRequired(Box<PairingRequired>),
+    /// The gateway does not serve yet, or not any more. Trying again in a moment helps.
+    NotReady,
     /// There is no room for another connection.
     TooManyConnections(TooManyConnections),
 }
@@ -184,6 +186,10 @@ impl Refusal {
                 policy(error.with_details(json!({ "code": "DEVICE_IDENTITY_REQUIRED" })))
             }
             Self::PairingRequired(required) => required.answer(dialect),
+            Self::NotReady => {
+                let error = ErrorShape::unavailable("the gateway is starting; try again in a moment");
+                (error, CloseFrame::new(CloseCode::TryLater, "gateway starting"))
+            }
             Self::TooManyConnections(which) => {
                 let message = match which {
                     TooManyConnections::InAll => {

@@ -156,6 +156,7 @@ fn our_refusals_fit() {
         Refusal::Unauthorized { reason: AuthReason::TokenMissing, can_retry_with_device_token: false },
         Refusal::DeviceProof(DeviceProofError::SignatureInvalid),
         Refusal::DeviceIdentityRequired,
+        Refusal::NotReady,
     ];
     for refusal in refusals {
         for dialect in [Dialect::V3, Dialect::V4] {

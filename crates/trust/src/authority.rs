@@ -197,6 +197,9 @@ pub struct Authority {
     pub(crate) tokens: Vec<ProgramToken>,
     pub(crate) shared_token: Option<SharedToken>,
     pub(crate) override_token: Option<TokenHash>,
+    /// Generations of the shared token up to this one were used before [`Self::start_over`], and are not used
+    /// again.
+    pub(crate) spent_generation: u64,
     pub(crate) blocks: Vec<Block>,
     pub(crate) pending: PendingQueue,
     /// Devices that a person approved while it could not be told who connects with their keys.
@@ -221,6 +224,7 @@ impl Authority {
             tokens: records.tokens,
             shared_token: records.shared_token,
             override_token: None,
+            spent_generation: 0,
             blocks: records.blocks,
             pending: PendingQueue::default(),
             vouched: BTreeMap::new(),
@@ -233,28 +237,20 @@ impl Authority {
         (authority, InProcessKey::new())
     }
 
-    /// The same authority for the gateway that takes this one's place in the same process, and the
-    /// one right to call connections in-process of that. What waits, what was granted for a while,
-    /// and what was refused stay; nothing is live, and our own key and the right to act for the
-    /// person are to be set and taken anew.
-    ///
-    /// `None` when a decision was being saved: only the store knows whether it counts, so what is
-    /// stored has to be read again.
-    #[must_use]
-    pub fn restarted(self, now: Moment) -> Option<(Self, InProcessKey)> {
-        if self.settings.is_deciding() || self.pending.waiting().iter().any(|request| request.deciding) {
-            return None;
-        }
-        let mut next = Self {
-            own_key: None,
-            own_client_seen: None,
-            live: HashMap::new(),
-            desktop_key: Some(DesktopKey::new()),
-            ..self
+    /// Starts over from what a store holds: nobody is connected, nothing waits, and nothing is granted
+    /// for a while. What this process alone decides stays: which key is our own, and whether the right
+    /// to act for the person was given out. What the configuration proposes, and a shared token from
+    /// outside, are to be set again.
+    pub fn start_over(&mut self, records: TrustRecords) {
+        let generation = self.shared_token.as_ref().map_or(0, |token| token.generation);
+        let (next, _) = Self::new(records);
+        *self = Self {
+            spent_generation: self.spent_generation.max(generation),
+            own_key: self.own_key,
+            own_client_seen: self.own_client_seen,
+            desktop_key: self.desktop_key.take(),
+            ..next
         };
-        // Nobody is connected who could be told what has expired.
-        next.tick(now);
-        Some((next, InProcessKey::new()))
     }
 
     /// The right to act for the person at a desktop. It is given out once, and only where a desktop
@@ -384,6 +380,11 @@ impl Authority {
     /// A connection ended.
     pub fn disconnected(&mut self, connection: &ConnectionId) {
         self.live.remove(connection);
+    }
+
+    /// The gateway ended, and every connection with it. What waits and what was granted stays.
+    pub fn all_disconnected(&mut self) {
+        self.live.clear();
     }
 
     /// Whether a connection may still act. A revoked one may not, from the moment of revocation.

@@ -319,7 +319,8 @@ impl Authority {
     /// that was opened with the old one.
     pub fn rotate_shared_token(&mut self, entropy: &Entropy, now: Moment) -> Changed<Token> {
         let token = Token::from_entropy(entropy.token);
-        let generation = self.shared_token.as_ref().map_or(0, |old| old.generation) + 1;
+        let before = self.shared_token.as_ref().map_or(0, |old| old.generation);
+        let generation = before.max(self.spent_generation) + 1;
         let old = self.token_generation();
         let record = SharedToken { hash: token.hash(), generation, created_at: now.wall };
         self.shared_token = Some(record.clone());

@@ -34,8 +34,8 @@ pub struct InProcess {
     _private: (),
 }
 
-/// The right to call a connection in-process. There is one for each gateway, made with its
-/// [`crate::Authority`].
+/// The right to call a connection in-process. There is one for each [`crate::Authority`], made with
+/// it.
 ///
 /// ```compile_fail,E0451
 /// let key = tidegate_trust::origin::InProcessKey { _private: () };

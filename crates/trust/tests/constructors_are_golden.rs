@@ -162,12 +162,10 @@ fn every_place_that_makes_a_principal_a_session_or_a_proof_is_known() {
         "DesktopKey {} in origin.rs DesktopKey::new",
         "DesktopKey::new in authority.rs Authority::new",
         // Whoever calls it gave up the authority that the key before belonged to.
-        "DesktopKey::new in authority.rs Authority::restarted",
         // The in-memory transport, called with the one key that a new authority comes with.
         "InProcess {} in origin.rs InProcessKey::origin",
         "InProcessKey {} in origin.rs InProcessKey::new",
         "InProcessKey::new in authority.rs Authority::new",
-        "InProcessKey::new in authority.rs Authority::restarted",
         // Only with the desktop's key.
         "OpenedWindow {} in origin.rs DesktopKey::window",
         "Principal::CommandLine in principal.rs command_line_session",

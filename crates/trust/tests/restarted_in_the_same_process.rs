@@ -1,5 +1,5 @@
-//! A gateway that fails is built anew in the same process: who waits still waits,
-//! and what a person granted until Tidegate quits still holds. Connections do not live on.
+//! A gateway that fails is built anew in the same process, around the same authority: who waits still
+//! waits, and what a person granted until Tidegate quits still holds. Connections do not live on.
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
@@ -23,22 +23,18 @@ fn asks(seed: u16, scope: &Scope) -> Client {
 }
 
 fn restarted(mut world: World) -> World {
-    assert!(world.restart(), "it is carried over");
+    world.restart_gateway();
     world
 }
 
 #[test]
-fn our_own_client_is_let_in_silently_once_its_key_is_set_again() {
+fn our_own_client_is_let_in_silently_after_a_restart() {
     let mut world = World::new(records());
     let before = world.own_session(&key(1));
     let mut world = restarted(world);
-    assert_eq!(world.authority.own_client(), None);
     assert!(!world.authority.is_live(before.connection()));
-    let caller = asks(1, &Scope::Admin).no_token();
-    let origin = world.in_process.origin();
-    assert_eq!(world.unauthorized(&origin, &caller), AuthReason::TokenMismatch, "before its key is set");
 
-    // Another one than before: the keyring answers later or no longer.
+    // Also with another key than before: the keyring answers later or no longer.
     for own in [key(1), key(2)] {
         let session = world.own_session(&own);
         assert_eq!(session.principal(), &Principal::SubagentClient);
@@ -161,22 +157,65 @@ fn what_expired_in_between_is_gone() {
 }
 
 #[test]
-fn with_a_decision_on_its_way_nothing_is_carried_over() {
+fn a_decision_that_is_being_saved_counts_after_a_restart() {
     let mut world = World::new(records());
     let request = world.request(&remote(1), &asks(3, &Scope::Read));
     let entropy = world.entropy();
     let decided = world.authority.decide(&person(), &request, None, &ALL, &entropy, world.now);
-    assert!(decided.is_ok());
-    assert!(!world.restart(), "only the store knows whether it counts");
+
+    let mut world = restarted(world);
+
+    let again = world.decide(&person(), &request, &ALL);
+    assert_eq!(again.map(|_| ()), Err(DecisionError::Unknown), "it is decided about already");
+    assert!(world.authority.complete(decided.expect("it waits"), world.now).value);
+    world.admitted(&remote(1), &asks(3, &Scope::Read));
 }
 
 #[test]
-fn the_right_to_act_for_the_person_is_given_out_once_for_each_gateway() {
+fn the_right_to_act_for_the_person_is_given_out_once() {
     let mut world = World::new(records());
     let _key = world.desktop_key();
+
     let mut world = restarted(world);
-    let _key = world.desktop_key();
+    world.authority.start_over(records());
+
     assert!(world.authority.take_desktop_key(Desktop::Running).is_none());
+}
+
+#[test]
+fn starting_over_leaves_what_is_stored_and_our_own_client() {
+    let mut world = World::new(records());
+    let own = world.own_session(&key(1));
+    world.request(&remote(1), &asks(3, &Scope::Read));
+    let until_quit = world.request(&remote(2), &asks(4, &Scope::Read));
+    world.approve(&until_quit, Choice::All, For::UntilQuit);
+    let stored = support::record(&key(5), &scopes([Scope::Read]));
+
+    world.authority.start_over(TrustRecords { devices: vec![stored], ..records() });
+
+    assert!(!world.authority.is_live(own.connection()));
+    assert!(world.authority.waiting().is_empty());
+    world.admitted(&remote(3), &asks(5, &Scope::Read));
+    world.asks_a_person(&remote(2), &asks(4, &Scope::Read));
+    assert_eq!(world.authority.own_client().map(|(key, _)| key), Some(public(&key(1))));
+}
+
+#[test]
+fn a_shared_token_made_after_starting_over_is_of_a_new_generation() {
+    let mut world = World::new(records());
+    let entropy = world.entropy();
+    let generation = |world: &mut World| {
+        let rotated = world.authority.rotate_shared_token(&entropy, world.now);
+        match &rotated.durable[0] {
+            Change::PutSharedToken(token) => token.generation,
+            other => panic!("{other:?}"),
+        }
+    };
+    let before = generation(&mut world);
+
+    world.authority.start_over(TrustRecords::default());
+
+    assert!(generation(&mut world) > before, "what hung on that one would count again");
 }
 
 #[test]

@@ -18,6 +18,8 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
     const PEERS: &str = "tidegate-peers";
     const TOOLS: &str = "tidegate-tools";
     const TRIGGERS: &str = "tidegate-triggers";
+    const ACCESS: &str = "tidegate-access";
+    const CLOCK: &str = "tidegate-clock";
     const GATEWAY: &str = "tidegate-gateway";
     const PROXY: &str = "tidegate-proxy";
     const HOST: &str = "tidegate-host";
@@ -37,9 +39,14 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         (TRIGGERS, vec![PROTOCOL]),
         (PEERS, vec![PROTOCOL, TRUST]),
         (TOOLS, vec![PROTOCOL, TRUST, AGENT, PEERS, PROXY, SANDBOX, TRIGGERS]),
-        (GATEWAY, vec![PROTOCOL, TRUST, STORE, AGENT, PEERS]),
+        (CLOCK, vec![PROTOCOL, TRUST]),
+        (ACCESS, vec![PROTOCOL, TRUST, STORE, CLOCK]),
+        (GATEWAY, vec![PROTOCOL, TRUST, STORE, CLOCK, ACCESS, AGENT, PEERS]),
         (PROXY, vec![PROTOCOL]),
-        (HOST, vec![PROTOCOL, TRUST, STORE, SECRETS, AGENT, PROVIDERS, PEERS, SANDBOX, TOOLS, GATEWAY]),
+        (
+            HOST,
+            vec![PROTOCOL, TRUST, STORE, SECRETS, ACCESS, AGENT, PROVIDERS, PEERS, SANDBOX, TOOLS, GATEWAY],
+        ),
         ("tidegate-cli", vec![PROTOCOL, TRUST, TOOLS, HOST, DESKTOP]),
         (DESKTOP, vec![PROTOCOL, TRUST]),
         ("tidegate-desktop", vec![PROTOCOL, TRUST, GATEWAY, HOST, DESKTOP]),

@@ -16,9 +16,7 @@ const FEWEST_WORDS: usize = 3;
 const LATER: &[&str] = &[
     "crates/agent",
     "crates/gateway/src/desk.rs",
-    "crates/gateway/src/gatekeeper.rs",
     "crates/gateway/src/gateway.rs",
-    "crates/gateway/src/unsaved.rs",
     "crates/host/src/boot",
     "crates/host/src/boot.rs",
     "crates/host/src/foundation.rs",

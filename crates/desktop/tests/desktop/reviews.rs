@@ -433,18 +433,35 @@ fn while_the_screen_is_locked_nothing_comes_up_by_itself() {
 }
 
 #[test]
-fn a_gateway_that_fails_closes_the_dialogs_of_its_requests_and_the_tray_says_why() {
+fn dialogs_stay_open_while_the_gateway_restarts() {
     let mut desktop = Desktop::ready();
-    let (dialog, ..) = opened_review(&desktop.tell(&[device(1, at(0)), device(2, at(1))], &[]));
+    let waits = [device(1, at(0)), device(2, at(1))];
+    let (dialog, ..) = opened_review(&desktop.tell(&waits, &[]));
     let reason = "the listener ended".to_owned();
     let pause = std::time::Duration::from_secs(1);
 
     let effects = desktop.on(Input::Host(HostState::BackingOff { pause, reason }));
 
-    assert!(effects.contains(&Effect::CloseDialog(dialog)));
+    assert!(!effects.contains(&Effect::CloseDialog(dialog)), "{effects:?}");
     assert_eq!(opened(&effects), []);
     let lines = format!("{:?}", tray(&effects).expect("it changed").entries);
     assert!(lines.contains("the listener ended"), "{lines}");
+    assert!(!desktop.on(Input::Host(HostState::Starting)).contains(&Effect::CloseDialog(dialog)));
+    assert_eq!(desktop.on(Input::Host(ready()))[0], Effect::ReadQueue);
+    let effects = desktop.tell(&waits, &[]);
+    assert!(!effects.contains(&Effect::CloseDialog(dialog)), "it waits under the same id");
+    let effects = desktop.approve(dialog, Selection::default());
+    assert!(matches!(effects[0], Effect::Decide { .. }), "{effects:?}");
+}
+
+#[test]
+fn a_gateway_that_fails_for_good_closes_the_dialogs_of_its_requests() {
+    let mut desktop = Desktop::ready();
+    let (dialog, ..) = opened_review(&desktop.tell(&[device(1, at(0)), device(2, at(1))], &[]));
+
+    let effects = desktop.on(Input::Host(HostState::Failed("the listener ended".to_owned())));
+
+    assert!(effects.contains(&Effect::CloseDialog(dialog)));
     assert_eq!(
         opened(&desktop.tell(&[device(1, at(0))], &[])),
         [],

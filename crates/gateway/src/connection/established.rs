@@ -105,9 +105,12 @@ impl Drop for Peered {
     fn drop(&mut self) {
         let inner = self.gateway.inner();
         self.outbox.revoke();
-        inner.gatekeeper.authority().disconnected(self.session.connection());
+        inner.trust.authority().disconnected(self.session.connection());
         inner.hub.leave(&self.session);
-        crate::approvals::withdraw_connection(inner, self.session.connection());
+        // What was asked for on it waits on when it is the gateway that ends.
+        if !inner.stop.is_cancelled() {
+            inner.trust.withdraw_connection(self.session.connection());
+        }
     }
 }
 
@@ -181,7 +184,7 @@ impl Peered {
             return Err(ErrorShape::invalid("connect is only valid as the first request"));
         }
         let Some(method) = Method::parse(name) else { return Err(unknown_method(name)) };
-        match session.authorize(method, self.gateway.inner().gatekeeper.desktop) {
+        match session.authorize(method, self.gateway.inner().trust.desktop()) {
             Ok(()) => Ok((method, false)),
             Err(Denied::DesktopDecides) => Ok((method, true)),
             // To everyone else it does not exist, so it is answered like what does not.

@@ -89,9 +89,7 @@ impl<T: Transport> Challenged<T> {
     async fn admit(&mut self, params: &ConnectParams) -> Result<Box<Admitted>, Refused> {
         let inner = self.gateway.inner();
         if !self.gateway.is_ready() && !matches!(self.arrival.origin, Origin::InProcess(_)) {
-            return Err(Refused::plain(Refusal::InvalidHandshake(
-                "the gateway is starting; try again".to_owned(),
-            )));
+            return Err(Refused::plain(Refusal::NotReady));
         }
         if inner.places.are_all_taken() && !matches!(self.arrival.origin, Origin::InProcess(_)) {
             // Here nothing is used up yet, such as a grant for one admission. The last place may still be
@@ -117,23 +115,23 @@ impl<T: Transport> Challenged<T> {
                 let message = "the operating system gives no random bytes".to_owned();
                 return Err(Refused::plain(Refusal::InvalidHandshake(message)));
             };
-            let admission = inner.gatekeeper.authority().admit(&attempt, &entropy, now::moment());
+            let admission = inner.trust.authority().admit(&attempt, &entropy, now::moment());
             match admission {
                 Admission::Admitted(mut admitted) => {
-                    inner.gatekeeper.admitted(&admitted.session);
-                    inner.gatekeeper.apply(std::mem::take(&mut admitted.effects), None);
+                    inner.trust.admitted(&admitted.session);
+                    inner.trust.apply(std::mem::take(&mut admitted.effects), None);
                     return Ok(admitted);
                 }
                 Admission::Refused { refusal, dialect, delay, effects } => {
-                    inner.gatekeeper.apply(effects, None);
+                    inner.trust.apply(effects, None);
                     if matches!(refusal, Refusal::PairingRequired(_)) {
                         // A request that is asked for again waits longer.
-                        inner.gatekeeper.changed();
+                        inner.trust.changed();
                     }
                     return Err(Refused { refusal, dialect, delay });
                 }
                 Admission::LookUpPeer { depth, effects } => {
-                    inner.gatekeeper.apply(effects, None);
+                    inner.trust.apply(effects, None);
                     // A look-up that answers nothing new must not be asked for again.
                     let peer = if looked == Some(depth) {
                         unidentified(self.arrival.socket.as_ref())
@@ -163,22 +161,22 @@ impl<T: Transport> Challenged<T> {
         let place = match inner.places.take(&session, source) {
             Ok(place) => place,
             Err(which) => {
-                inner.gatekeeper.forget_admission(&session, admitted.device_token.is_some());
+                inner.trust.forget_admission(&session, admitted.device_token.is_some());
                 let refusal = Refusal::TooManyConnections(which);
                 return self.refuse(id, &refusal, session.dialect(), Duration::ZERO).await;
             }
         };
-        if let Err(error) = inner.gatekeeper.commit_admission(std::mem::take(&mut admitted.durable)).await {
+        if let Err(error) = inner.trust.commit_admission(std::mem::take(&mut admitted.durable)).await {
             tracing::warn!(%error, "a device token could not be saved, so none is given out");
             admitted.device_token = None;
             if let Principal::Device(device) = session.principal() {
-                inner.gatekeeper.authority().forget_unsaved_token(*device);
+                inner.trust.authority().forget_unsaved_token(*device);
             }
         }
         let (outbox, queue) = Outbox::new();
         inner.hub.join(&session, &outbox, params.has_cap("tool-events"));
         // Revoked while it was let in: the hub did not know it yet, so nobody closed it.
-        let still_live = inner.gatekeeper.authority().is_live(session.connection());
+        let still_live = inner.trust.authority().is_live(session.connection());
         let peer = Peered { gateway: self.gateway, session, outbox, _place: place };
         let hello = hello(&peer.gateway, &peer.session, admitted.method, admitted.device_token.take()).await;
         let sent = match (still_live, frame(&ResponseFrame::ok(id.as_str(), hello))) {

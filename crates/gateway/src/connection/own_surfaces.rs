@@ -74,7 +74,7 @@ async fn greet<T: Transport>(
         Err(reason) => {
             let line = format!("security audit: control refused from={} reason={reason}", origin.describe());
             let event = AuditEvent::new(now::wall(), AuditKind::ControlRefused, origin.source(), line);
-            inner.gatekeeper.audit(event);
+            inner.trust.audit(event);
             refuse(transport, reason, CloseFrame::new(CloseCode::Policy, reason)).await;
             return None;
         }
@@ -88,7 +88,7 @@ async fn greet<T: Transport>(
             return None;
         }
     };
-    let welcome = welcome(inner.version, inner.gatekeeper.desktop)?;
+    let welcome = welcome(inner.version, inner.trust.desktop())?;
     match timeout_at(deadline, transport.send(welcome)).await {
         Ok(Ok(())) => Some(Greeted { transport, session, place }),
         _ => None,

@@ -70,10 +70,9 @@ impl Handler for rpc::ExecApprovalRequest {
             Some(_) => return Err(invalid("/id", "must have 8 to 128 visible characters")),
             None => now::entropy().map_err(|error| ErrorShape::unavailable(error.to_string()))?.uuid(),
         };
-        let waiting =
-            approvals::ask(caller.gateway.inner(), id, asked, requester, timeout).ok_or_else(|| {
-                ErrorShape::unavailable("too many commands wait for a decision, or this id was used already")
-            })?;
+        let waiting = caller.gateway.inner().trust.ask(id, asked, requester, timeout).ok_or_else(|| {
+            ErrorShape::unavailable("too many commands wait for a decision, or this id was used already")
+        })?;
         if params.two_phase == Some(true) {
             caller.answer(caller.ok(&ExecApprovalRequestResult {
                 id: waiting.id.clone(),
@@ -83,7 +82,7 @@ impl Handler for rpc::ExecApprovalRequest {
                 expires_at_ms: waiting.expires_at(),
             }));
         }
-        let decision = approvals::decision(&caller.gateway, &waiting.id).await.flatten();
+        let decision = decision(caller, &waiting.id).await?.flatten();
         Ok(ExecApprovalRequestResult {
             created_at_ms: waiting.created_at,
             expires_at_ms: waiting.expires_at(),
@@ -94,6 +93,18 @@ impl Handler for rpc::ExecApprovalRequest {
     }
 }
 
+/// Waits for the decision about a command, as long as the gateway serves. What waits is not lost with it:
+/// the next one answers `exec.approval.waitDecision` about it.
+async fn decision(caller: &Caller, id: &str) -> Result<Option<Option<Decision>>, ErrorShape> {
+    let inner = caller.gateway.inner();
+    tokio::select! {
+        () = inner.stop.cancelled() => {
+            Err(ErrorShape::unavailable("the gateway is stopping; ask for the decision again later"))
+        }
+        decision = inner.trust.decision(id) => Ok(decision),
+    }
+}
+
 fn invalid(place: &str, problem: &str) -> ErrorShape {
     ErrorShape::invalid(format!("invalid exec.approval.request params: at {place}: {problem}"))
 }
@@ -101,8 +112,8 @@ fn invalid(place: &str, problem: &str) -> ErrorShape {
 impl Handler for rpc::ExecApprovalList {
     async fn handle(caller: &Caller, _: Empty) -> Result<Vec<WaitingApproval>, ErrorShape> {
         let inner = caller.gateway.inner();
-        approvals::expire(inner);
-        let queue = inner.gatekeeper.approvals();
+        inner.trust.tick();
+        let queue = inner.trust.approvals();
         Ok(queue.waiting().iter().map(approvals::payload).collect())
     }
 }
@@ -147,8 +158,8 @@ impl Handler for rpc::ExecApprovalResolve {
             }
             _ => return Err(ErrorShape::invalid("invalid decision")),
         };
-        approvals::resolve(caller.gateway.inner(), &caller.session, &params.id, decision).map_err(
-            |error| match error {
+        caller.gateway.inner().trust.resolve(&caller.session, &params.id, decision).map_err(|error| {
+            match error {
                 ResolveError::DesktopDecides => super::desktop::review_instead(&caller.gateway, &params.id),
                 ResolveError::Unknown => ErrorShape::invalid(error.to_string())
                     .with_details(json!({ "reason": "APPROVAL_NOT_FOUND" })),
@@ -160,15 +171,15 @@ impl Handler for rpc::ExecApprovalResolve {
                 | ResolveError::Own
                 | ResolveError::Changed
                 | ResolveError::NotThePerson => ErrorShape::new(ErrorCode::Forbidden, error.to_string()),
-            },
-        )?;
+            }
+        })?;
         Ok(Done { ok: true })
     }
 }
 
 impl Handler for rpc::ExecApprovalWaitDecision {
     async fn handle(caller: &Caller, params: ExecApprovalWait) -> Result<ExecApprovalWaitResult, ErrorShape> {
-        match approvals::decision(&caller.gateway, &params.id).await {
+        match decision(caller, &params.id).await? {
             Some(decision) => Ok(ExecApprovalWaitResult { id: params.id, decision }),
             None => Err(ErrorShape::invalid("approval expired or not found")),
         }

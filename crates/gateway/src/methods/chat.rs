@@ -108,7 +108,7 @@ async fn expect_transcript(caller: &Caller, params: &ChatSend) -> Result<(), Err
     }
     let newest = match row {
         Some(row) => {
-            let store = caller.gateway.inner().gatekeeper.store();
+            let store = &caller.gateway.inner().store;
             let entries = store.transcript(row.session_id, None, 1).await;
             entries.map_err(|error| store_error(&error))?.pop().map(|entry| entry.id)
         }
@@ -126,7 +126,7 @@ async fn expect_transcript(caller: &Caller, params: &ChatSend) -> Result<(), Err
 }
 
 async fn session_row(caller: &Caller, key: &SessionKey) -> Result<Option<SessionRow>, ErrorShape> {
-    let store = caller.gateway.inner().gatekeeper.store();
+    let store = &caller.gateway.inner().store;
     store.session(key.clone()).await.map_err(|error| store_error(&error))
 }
 
@@ -359,7 +359,7 @@ impl Handler for rpc::ChatAbort {
     async fn handle(caller: &Caller, params: ChatAbort) -> Result<ChatAbortResult, ErrorShape> {
         let runtime = caller.gateway.runtime()?;
         if let Some(run) = &params.run_id {
-            let store = caller.gateway.inner().gatekeeper.store();
+            let store = &caller.gateway.inner().store;
             let row = store.run(run.clone()).await.map_err(|error| store_error(&error))?;
             if row.is_some_and(|row| row.session != params.session_key) {
                 return Err(ErrorShape::invalid("runId does not match sessionKey"));

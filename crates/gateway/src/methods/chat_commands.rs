@@ -72,7 +72,7 @@ pub(crate) enum Next {
 /// Does what a command says, for a session that may call the method that does the same.
 pub(crate) async fn take(caller: &Caller, said: Said, command: ChatCommand) -> Result<Next, ErrorShape> {
     allowed(caller, &command)?;
-    let store = caller.gateway.inner().gatekeeper.store();
+    let store = &caller.gateway.inner().store;
     if let Some(run) = store.run(said.run.clone()).await.map_err(|error| store_error(&error))? {
         if run.session != said.session {
             return Err(start_error(&StartError::RunIdTaken));
@@ -122,7 +122,7 @@ pub(crate) async fn take(caller: &Caller, said: Said, command: ChatCommand) -> R
 
 fn allowed(caller: &Caller, command: &ChatCommand) -> Result<(), ErrorShape> {
     let method = command.stands_for();
-    match caller.session.authorize(method, caller.gateway.inner().gatekeeper.desktop) {
+    match caller.session.authorize(method, caller.gateway.inner().trust.desktop()) {
         Ok(()) => command.scope().map_or(Ok(()), |scope| require_scope(caller, &scope)),
         Err(denied @ Denied::MissingScope(_)) => Err(denied.answer(caller.session.dialect(), method.name())),
         Err(_) => {
@@ -148,7 +148,7 @@ async fn stop(caller: &Caller, session: &SessionKey) -> Result<ChatSendResult, E
 }
 
 async fn row(caller: &Caller, session: &SessionKey) -> Result<Option<SessionRow>, ErrorShape> {
-    let store = caller.gateway.inner().gatekeeper.store();
+    let store = &caller.gateway.inner().store;
     store.session(session.clone()).await.map_err(|error| store_error(&error))
 }
 

@@ -27,12 +27,11 @@ const MAX_AUDIT: usize = 200;
 impl Handler for rpc::TidegateDevicesWaiting {
     async fn handle(caller: &Caller, _: Empty) -> Result<WaitingResult, ErrorShape> {
         let inner = caller.gateway.inner();
-        inner.gatekeeper.tick();
-        crate::approvals::expire(inner);
-        let requests = inner.gatekeeper.authority().waiting().iter().map(request_payload).collect();
-        let commands = inner.gatekeeper.approvals().waiting().iter().map(crate::approvals::payload).collect();
+        inner.trust.tick();
+        let requests = inner.trust.authority().waiting().iter().map(request_payload).collect();
+        let commands = inner.trust.approvals().waiting().iter().map(crate::approvals::payload).collect();
         let settings =
-            inner.gatekeeper.authority().waiting_settings().iter().map(super::settings::payload).collect();
+            inner.trust.authority().waiting_settings().iter().map(super::settings::payload).collect();
         Ok(WaitingResult { requests, commands, settings })
     }
 }
@@ -87,8 +86,8 @@ pub(crate) async fn take_server(
     let owner = text::one_line(server.owner.as_deref().unwrap_or_default(), MAX_AUDIT);
     let answer = inner.host.take_server(server).await?;
     let line = format!("model server taken into use model={model} owner={owner}");
-    inner.gatekeeper.audit(AuditEvent::new(now::wall(), AuditKind::ModelServerTaken, model, line));
-    inner.gatekeeper.changed();
+    inner.trust.audit(AuditEvent::new(now::wall(), AuditKind::ModelServerTaken, model, line));
+    inner.trust.changed();
     Ok(answer)
 }
 
@@ -118,7 +117,7 @@ async fn wish_for(inner: &Inner, method: Method, request: &RequestFrame) -> Resu
         }
         Method::TidegateDevicesUnblock => {
             let params = parse::<rpc::TidegateDevicesUnblock>(request)?;
-            let authority = inner.gatekeeper.authority();
+            let authority = inner.trust.authority();
             authority
                 .block(&params.id)
                 .map(|block| Wish::Unblock { id: block.id(), name: block.name.clone() })
@@ -126,10 +125,10 @@ async fn wish_for(inner: &Inner, method: Method, request: &RequestFrame) -> Resu
         Method::TidegateConfigConfirm => {
             let params = parse::<rpc::TidegateConfigConfirm>(request)?;
             let setting = Setting::parse(&params.key);
-            let id = setting.and_then(|setting| inner.gatekeeper.authority().ask_again(setting));
+            let id = setting.and_then(|setting| inner.trust.authority().ask_again(setting));
             if id.is_some() {
                 // A rejected value waits again.
-                inner.gatekeeper.changed();
+                inner.trust.changed();
             }
             id.map(Some).map(Wish::Review)
         }
@@ -175,21 +174,19 @@ fn wish_instead(inner: &Inner, wish: Wish) -> ErrorShape {
 }
 
 fn next_waits(inner: &Inner) -> bool {
-    inner.gatekeeper.tick();
-    crate::approvals::expire(inner);
-    let requests = !inner.gatekeeper.authority().waiting().is_empty();
-    let settings = !inner.gatekeeper.authority().waiting_settings().is_empty();
-    requests || settings || !inner.gatekeeper.approvals().waiting().is_empty()
+    inner.trust.tick();
+    let requests = !inner.trust.authority().waiting().is_empty();
+    let settings = !inner.trust.authority().waiting_settings().is_empty();
+    requests || settings || !inner.trust.approvals().waiting().is_empty()
 }
 
 /// The whole id of the one request, command or value that waits and begins like that.
 fn waiting_id(inner: &Inner, prefix: &str) -> Option<String> {
-    inner.gatekeeper.tick();
-    crate::approvals::expire(inner);
+    inner.trust.tick();
     let mut ids: Vec<String> =
-        inner.gatekeeper.authority().waiting().iter().map(|request| request.id.clone()).collect();
-    ids.extend(inner.gatekeeper.approvals().waiting().iter().map(|command| command.id.clone()));
-    ids.extend(inner.gatekeeper.authority().waiting_settings().iter().map(ShownSetting::id));
+        inner.trust.authority().waiting().iter().map(|request| request.id.clone()).collect();
+    ids.extend(inner.trust.approvals().waiting().iter().map(|command| command.id.clone()));
+    ids.extend(inner.trust.authority().waiting_settings().iter().map(ShownSetting::id));
     if let Some(whole) = ids.iter().find(|id| *id == prefix) {
         return Some(whole.clone());
     }

@@ -1,5 +1,6 @@
 //! Waiting and paired devices, as OpenClaw's clients manage them.
 
+use tidegate_access::DecideError;
 use tidegate_protocol::params::{Device, DeviceRename, Empty, RequestId, TokenRevoke, TokenRotate};
 use tidegate_protocol::payload::devices::{
     ApprovedProgram, ApprovedSubject, DevicePairApproveResult, DevicePairListResult, DevicePairRejectResult,
@@ -15,8 +16,8 @@ use tidegate_trust::management::{Changed, ManagementError};
 use tidegate_trust::records::DeviceRecord;
 
 use super::local::block_payload;
+use crate::attached::{pending_payload, subject_id};
 use crate::dispatch::{Caller, Handler};
-use crate::gatekeeper::{DecideError, pending_payload, subject_id};
 use crate::now;
 
 /// The one role that devices have here.
@@ -25,9 +26,9 @@ const OPERATOR: &str = "operator";
 /// A device that was not granted `operator.pairing` sees itself only.
 impl Handler for rpc::DevicePairList {
     async fn handle(caller: &Caller, _: Empty) -> Result<DevicePairListResult, ErrorShape> {
-        let gatekeeper = &caller.gateway.inner().gatekeeper;
-        gatekeeper.tick();
-        let authority = gatekeeper.authority();
+        let trust = &caller.gateway.inner().trust;
+        trust.tick();
+        let authority = trust.authority();
         let is_own_surface = caller.session.is_own_surface();
         let sees_all = is_own_surface || caller.session.scopes().names(&Scope::Pairing);
         let is_own = |record: &DeviceRecord| caller.session.principal() == &Principal::Device(record.id);
@@ -113,7 +114,7 @@ impl Handler for rpc::DevicePairApprove {
     async fn handle(caller: &Caller, params: RequestId) -> Result<DevicePairApproveResult, ErrorShape> {
         let verdict = Verdict::Approve { choice: Choice::All, duration: Duration::Always };
         let subject = decide(caller, &params.request_id, None, &verdict).await?;
-        let authority = caller.gateway.inner().gatekeeper.authority();
+        let authority = caller.gateway.inner().trust.authority();
         let device = authority
             .devices()
             .find(|(record, _)| record.id.to_string() == subject)
@@ -140,16 +141,16 @@ pub(crate) async fn decide(
     digest: Option<&str>,
     verdict: &Verdict,
 ) -> Result<String, ErrorShape> {
-    let gatekeeper = &caller.gateway.inner().gatekeeper;
+    let trust = &caller.gateway.inner().trust;
     let decider =
-        Decider::of(&caller.session, gatekeeper.desktop).map_err(|error| not_a_decider(caller, error))?;
-    let subject = gatekeeper
+        Decider::of(&caller.session, trust.desktop()).map_err(|error| not_a_decider(caller, error))?;
+    let subject = trust
         .authority()
         .waiting()
         .iter()
         .find(|waiting| waiting.id == request)
         .map(|waiting| subject_id(&waiting.ask.subject));
-    gatekeeper.decide(&decider, request, digest, verdict).await.map_err(|error| match error {
+    trust.decide(&decider, request, digest, verdict).await.map_err(|error| match error {
         DecideError::Decision(DecisionError::DesktopDecides) => {
             super::desktop::review_instead(&caller.gateway, request)
         }
@@ -181,7 +182,7 @@ fn decide_error(caller: &Caller, error: &DecideError) -> ErrorShape {
 impl Handler for rpc::DevicePairRemove {
     async fn handle(caller: &Caller, params: Device) -> Result<DevicePairRemoveResult, ErrorShape> {
         let changed = {
-            let mut authority = caller.gateway.inner().gatekeeper.authority();
+            let mut authority = caller.gateway.inner().trust.authority();
             authority.remove_device(&caller.session, params.device_id, now::moment())
         };
         let ((), saved) = settle(caller, changed).await?;
@@ -192,7 +193,7 @@ impl Handler for rpc::DevicePairRemove {
 impl Handler for rpc::DevicePairRename {
     async fn handle(caller: &Caller, params: DeviceRename) -> Result<DevicePairRenameResult, ErrorShape> {
         let changed = {
-            let mut authority = caller.gateway.inner().gatekeeper.authority();
+            let mut authority = caller.gateway.inner().trust.authority();
             authority.rename_device(&caller.session, params.device_id, &params.label, now::moment())
         };
         let (label, saved) = settle(caller, changed).await?;
@@ -205,7 +206,7 @@ impl Handler for rpc::DeviceTokenRotate {
     async fn handle(caller: &Caller, params: TokenRotate) -> Result<DeviceTokenRotateResult, ErrorShape> {
         let entropy = now::entropy().map_err(|error| ErrorShape::unavailable(error.to_string()))?;
         let changed = {
-            let mut authority = caller.gateway.inner().gatekeeper.authority();
+            let mut authority = caller.gateway.inner().trust.authority();
             authority.rotate_token(&caller.session, params.device_id, &params.role, &entropy, now::moment())
         };
         let (rotated, saved) = settle(caller, changed).await?;
@@ -225,7 +226,7 @@ impl Handler for rpc::DeviceTokenRotate {
 impl Handler for rpc::DeviceTokenRevoke {
     async fn handle(caller: &Caller, params: TokenRevoke) -> Result<DeviceTokenRevokeResult, ErrorShape> {
         let changed = {
-            let mut authority = caller.gateway.inner().gatekeeper.authority();
+            let mut authority = caller.gateway.inner().trust.authority();
             authority.revoke_token(&caller.session, params.device_id, &params.role, now::moment())
         };
         let (at, saved) = settle(caller, changed).await?;
@@ -244,7 +245,7 @@ pub(crate) async fn settle<T>(
     changed: Result<Changed<T>, ManagementError>,
 ) -> Result<(T, bool), ErrorShape> {
     let changed = changed.map_err(|error| management_error(caller, &error))?;
-    Ok(caller.gateway.inner().gatekeeper.settle(changed, Some(caller.session.connection())).await)
+    Ok(caller.gateway.inner().trust.settle(changed, Some(caller.session.connection())).await)
 }
 
 fn management_error(caller: &Caller, error: &ManagementError) -> ErrorShape {

@@ -47,7 +47,7 @@ pub(crate) async fn unshare(inner: &Inner, folder: &str, by: &str) -> Result<Sha
     let (kind, folder) = (AuditKind::FilesUnshared, text::one_line(&done.folder, MAX_PATH));
     let SharedFolder { files, bytes, left, .. } = done;
     let line = format!("{kind} folder={folder} files={files} bytes={bytes} left={left} by={by}");
-    inner.gatekeeper.audit(AuditEvent::new(now::wall(), kind, folder, line));
+    inner.trust.audit(AuditEvent::new(now::wall(), kind, folder, line));
     Ok(done)
 }
 
@@ -65,12 +65,12 @@ fn decided(
     by: &str,
 ) -> Result<FileDecidedResult, ErrorShape> {
     // Also where it failed: the file may be gone, and surfaces that show it look again.
-    inner.gatekeeper.changed();
+    inner.trust.changed();
     let file = decided?;
     let kind = if file.kept { AuditKind::FileKept } else { AuditKind::FileDiscarded };
     let digest = digest.map(|digest| format!(" digest={digest}")).unwrap_or_default();
     let line = format!("{}{digest} by={by}", subject(&kind, &file.id, &file.path, &file.workspace));
-    inner.gatekeeper.audit(AuditEvent::new(now::wall(), kind, file.id.clone(), line));
+    inner.trust.audit(AuditEvent::new(now::wall(), kind, file.id.clone(), line));
     Ok(file)
 }
 
@@ -87,10 +87,10 @@ impl Gateway {
     }
 
     fn told(&self, kind: AuditKind, file: &SetAsideFile, more: &str) {
-        let gatekeeper = &self.inner().gatekeeper;
+        let trust = &self.inner().trust;
         let line = format!("{} {more}", subject(&kind, &file.id, &file.path, &file.workspace));
-        gatekeeper.audit(AuditEvent::new(now::wall(), kind, file.id.clone(), line));
-        gatekeeper.changed();
+        trust.audit(AuditEvent::new(now::wall(), kind, file.id.clone(), line));
+        trust.changed();
     }
 }
 

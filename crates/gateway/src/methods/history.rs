@@ -122,7 +122,7 @@ impl Handler for rpc::ChatMessageGet {
             message: None,
             unavailable_reason: Some(reason.to_owned()),
         };
-        let store = caller.gateway.inner().gatekeeper.store();
+        let store = &caller.gateway.inner().store;
         let row = store.session(params.session_key).await.map_err(|error| store_error(&error))?;
         let Some(row) = row else { return Ok(unavailable("not_found")) };
         let entry = store.entry(row.session_id, params.message_id).await;
@@ -156,7 +156,7 @@ async fn page(caller: &Caller, params: ChatHistory) -> Result<Option<ChatHistory
     if params.cursor.is_some() {
         return Ok(None);
     }
-    let store = caller.gateway.inner().gatekeeper.store();
+    let store = &caller.gateway.inner().store;
     let limit = params.limit.unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT);
     let offset = params.offset.unwrap_or(0);
     let row = store.session(params.session_key.clone()).await.map_err(|error| store_error(&error))?;

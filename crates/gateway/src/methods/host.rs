@@ -46,7 +46,7 @@ impl Handler for rpc::LogsTail {
 impl Handler for rpc::TidegateStatus {
     async fn handle(caller: &Caller, _: Empty) -> Result<TidegateStatusResult, ErrorShape> {
         let mut status = caller.host().status().await?;
-        status.desktop = caller.gateway.inner().gatekeeper.surfaces();
+        status.desktop = caller.gateway.surfaces();
         Ok(status)
     }
 }
@@ -60,7 +60,7 @@ impl Handler for rpc::TidegateDoctor {
 impl Handler for rpc::TidegateConfigList {
     async fn handle(caller: &Caller, _: Empty) -> Result<ConfigListResult, ErrorShape> {
         let mut list = caller.host().config_file();
-        let authority = caller.gateway.inner().gatekeeper.authority();
+        let authority = caller.gateway.inner().trust.authority();
         list.settings = authority.settings().iter().map(super::settings::payload).collect();
         Ok(list)
     }

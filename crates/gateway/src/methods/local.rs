@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use tidegate_access::TokenError;
 use tidegate_protocol::params::Empty;
 use tidegate_protocol::payload::devices::{BlockedEntry, PendingDevice};
 use tidegate_protocol::payload::surface_params::{Audit, ById, Decide, TokenNew, VerdictName};
@@ -19,8 +20,8 @@ use tidegate_trust::records::{Block, BlockedSubject, ProgramGrant, ProgramToken}
 
 use super::devices::{self, device_payload, settle, unsaved_note};
 use super::store_error;
+use crate::attached::{pending_payload, subject_id};
 use crate::dispatch::{Caller, Handler};
-use crate::gatekeeper::{pending_payload, subject_id};
 use crate::gateway::Gateway;
 use crate::now;
 
@@ -28,8 +29,7 @@ use crate::now;
 impl Handler for rpc::TidegateTokenRotate {
     async fn handle(caller: &Caller, _: Empty) -> Result<TokenRotatedResult, ErrorShape> {
         let entropy = now::entropy().map_err(|error| ErrorShape::unavailable(error.to_string()))?;
-        let changed =
-            caller.gateway.inner().gatekeeper.authority().rotate_shared_token(&entropy, now::moment());
+        let changed = caller.gateway.inner().trust.authority().rotate_shared_token(&entropy, now::moment());
         let (token, saved) = settle(caller, Ok(changed)).await?;
         caller.gateway.inner().host.keep_shared_token(&token).await;
         Ok(TokenRotatedResult { token: token.reveal().to_owned(), note: unsaved_note(saved) })
@@ -39,14 +39,11 @@ impl Handler for rpc::TidegateTokenRotate {
 /// A token for one program, shown once.
 impl Handler for rpc::TidegateTokenNew {
     async fn handle(caller: &Caller, params: TokenNew) -> Result<TokenNewResult, ErrorShape> {
-        let entropy = now::entropy().map_err(|error| ErrorShape::unavailable(error.to_string()))?;
-        let changed = {
-            let mut authority = caller.gateway.inner().gatekeeper.authority();
-            authority.new_program_token(&params.name, params.level, params.pairing, &entropy, now::moment())
-        };
-        let made = changed.map_err(|error| ErrorShape::invalid(error.to_string()))?;
-        let (token, record) = caller.gateway.inner().gatekeeper.keep_token(made).await.map_err(|reason| {
-            ErrorShape::unavailable(format!("the token could not be saved, so it was not made: {reason}"))
+        let trust = &caller.gateway.inner().trust;
+        let made = trust.new_token(&params.name, params.level, params.pairing).await;
+        let (token, record) = made.map_err(|error| match error {
+            TokenError::NotSaved(_) | TokenError::Entropy(_) => ErrorShape::unavailable(error.to_string()),
+            _ => ErrorShape::invalid(error.to_string()),
         })?;
         let ProgramTokenEntry { id, name, level, pairing, scopes, created_at_ms, last_used_at_ms } =
             token_payload(&record);
@@ -69,7 +66,7 @@ fn token_payload(token: &ProgramToken) -> ProgramTokenEntry {
 
 impl Handler for rpc::TidegateTokenList {
     async fn handle(caller: &Caller, _: Empty) -> Result<TokenListResult, ErrorShape> {
-        let authority = caller.gateway.inner().gatekeeper.authority();
+        let authority = caller.gateway.inner().trust.authority();
         Ok(TokenListResult {
             shared_token: authority.has_shared_token(),
             tokens: authority.tokens().iter().map(token_payload).collect(),
@@ -99,7 +96,7 @@ fn program_payload(record: &ProgramGrant, lifetime: Lifetime) -> ProgramEntry {
 impl Handler for rpc::TidegateTokenRevoke {
     async fn handle(caller: &Caller, params: ById) -> Result<RevokedResult, ErrorShape> {
         let changed = {
-            let mut authority = caller.gateway.inner().gatekeeper.authority();
+            let mut authority = caller.gateway.inner().trust.authority();
             authority.revoke_program_token(&params.id, now::moment())
         };
         let ((), saved) = settle(caller, changed).await?;
@@ -110,9 +107,9 @@ impl Handler for rpc::TidegateTokenRevoke {
 /// A waiting request, a device, a program, or a block, by the beginning of its id.
 impl Handler for rpc::TidegateDevicesShow {
     async fn handle(caller: &Caller, params: ById) -> Result<ShownEntry, ErrorShape> {
-        let gatekeeper = &caller.gateway.inner().gatekeeper;
-        gatekeeper.tick();
-        let authority = gatekeeper.authority();
+        let trust = &caller.gateway.inner().trust;
+        trust.tick();
+        let authority = trust.authority();
         let fits = |id: &str| id.starts_with(&params.id);
         let mut found: Vec<ShownEntry> = Vec::new();
         let waiting = authority.waiting().iter().filter(|request| fits(&request.id));
@@ -191,9 +188,9 @@ pub(crate) fn request_payload(request: &PendingRequest) -> PendingDevice {
 impl Handler for rpc::TidegateDevicesDecide {
     async fn handle(caller: &Caller, params: Decide) -> Result<DecidedResult, ErrorShape> {
         let id = {
-            let gatekeeper = &caller.gateway.inner().gatekeeper;
-            gatekeeper.tick();
-            let authority = gatekeeper.authority();
+            let trust = &caller.gateway.inner().trust;
+            trust.tick();
+            let authority = trust.authority();
             let fits = |request: &&PendingRequest| {
                 params.request_id.len() >= 8 && request.id.starts_with(&params.request_id)
             };
@@ -234,7 +231,7 @@ impl Handler for rpc::TidegateDevicesDecide {
 impl Handler for rpc::TidegateDevicesRevoke {
     async fn handle(caller: &Caller, params: ById) -> Result<RevokedResult, ErrorShape> {
         let changed = {
-            let mut authority = caller.gateway.inner().gatekeeper.authority();
+            let mut authority = caller.gateway.inner().trust.authority();
             match DeviceId::parse(&params.id) {
                 Ok(device) => authority.remove_device(&caller.session, device, now::moment()),
                 Err(_) => authority.remove_program(&params.id, now::moment()),
@@ -249,7 +246,7 @@ impl Handler for rpc::TidegateDevicesRevoke {
 impl Handler for rpc::TidegateDevicesBlock {
     async fn handle(caller: &Caller, params: ById) -> Result<BlockedResult, ErrorShape> {
         let changed = {
-            let mut authority = caller.gateway.inner().gatekeeper.authority();
+            let mut authority = caller.gateway.inner().trust.authority();
             match DeviceId::parse(&params.id) {
                 Ok(device) => authority.block_device(device, now::moment()),
                 Err(_) => authority.block_program(&params.id, now::moment()),
@@ -263,7 +260,7 @@ impl Handler for rpc::TidegateDevicesBlock {
 impl Handler for rpc::TidegateDevicesUnblock {
     async fn handle(caller: &Caller, params: ById) -> Result<UnblockedResult, ErrorShape> {
         let changed = {
-            let mut authority = caller.gateway.inner().gatekeeper.authority();
+            let mut authority = caller.gateway.inner().trust.authority();
             let subject = authority.block(&params.id).map(|block| block.subject.clone());
             let subject = subject.ok_or_else(|| ErrorShape::invalid("this id is not blocked"))?;
             authority.unblock(&subject, now::moment())
@@ -276,7 +273,7 @@ impl Handler for rpc::TidegateDevicesUnblock {
 /// The newest entries of the audit log.
 impl Handler for rpc::TidegateAudit {
     async fn handle(caller: &Caller, params: Audit) -> Result<AuditResult, ErrorShape> {
-        let store = caller.gateway.inner().gatekeeper.store();
+        let store = &caller.gateway.inner().store;
         let limit = params.limit.unwrap_or(50).clamp(1, 1000);
         let events = store.audit_tail(limit).await.map_err(|error| store_error(&error))?;
         let entry = |event: AuditEvent| {
@@ -304,7 +301,7 @@ impl Handler for rpc::TidegateResume {
 pub(crate) async fn pause(gateway: &Gateway, on: bool) -> Result<PausedResult, ErrorShape> {
     let runtime = gateway.runtime()?;
     let result = if on { runtime.pause().await } else { runtime.resume().await };
-    gateway.inner().gatekeeper.changed();
+    gateway.inner().trust.changed();
     result.map_err(|error| store_error(&error))?;
     Ok(PausedResult { paused: runtime.is_paused() })
 }

@@ -41,7 +41,7 @@ impl Handler for rpc::SessionsCreate {
             params.message.as_deref().or(params.task.as_deref()).filter(|text| !text.trim().is_empty());
         let first = first.map(|text| clean_message("sessions.create", text)).transpose()?;
         let patch = patch(caller, &params).await?;
-        let store = caller.gateway.inner().gatekeeper.store();
+        let store = &caller.gateway.inner().store;
         if let Some(parent) = &params.parent_session_key
             && store.session(parent.clone()).await.map_err(|error| store_error(&error))?.is_none()
         {
@@ -211,7 +211,7 @@ pub(crate) async fn resolve(
 
 /// What was asked for, and the sessions that have it.
 async fn found(caller: &Caller, params: &SessionsResolve) -> Result<(String, Vec<SessionRow>), ErrorShape> {
-    let store = caller.gateway.inner().gatekeeper.store();
+    let store = &caller.gateway.inner().store;
     let key = params.key.as_ref().or(params.reference.as_ref().map(|reference| &reference.key));
     if let Some(key) = key {
         let row = store.session(key.clone()).await.map_err(|error| store_error(&error))?;
@@ -249,7 +249,7 @@ async fn found(caller: &Caller, params: &SessionsResolve) -> Result<(String, Vec
 /// Stops what runs, and with `clearQueued` what is queued as well. Everything below a run stops with it.
 impl Handler for rpc::SessionsAbort {
     async fn handle(caller: &Caller, params: SessionsAbort) -> Result<SessionsAbortResult, ErrorShape> {
-        let store = caller.gateway.inner().gatekeeper.store();
+        let store = &caller.gateway.inner().store;
         let key = match (&params.key, &params.run_id) {
             (None, None) => {
                 return Err(ErrorShape::invalid("invalid sessions.abort params: key or runId is needed"));

@@ -33,7 +33,7 @@ impl Handler for rpc::SessionsPatch {
         }
         let changes = changes(params)?;
         if expected.is_some() {
-            let row = caller.gateway.inner().gatekeeper.store().session(key.clone()).await;
+            let row = caller.gateway.inner().store.session(key.clone()).await;
             let row = row.map_err(|error| store_error(&error))?;
             expect_session(&key, row.as_ref(), expected.as_deref())?;
         }
@@ -176,7 +176,7 @@ pub(crate) async fn patch(
     key: &SessionKey,
     patch: SessionPatch,
 ) -> Result<SessionRow, ErrorShape> {
-    let store = caller.gateway.inner().gatekeeper.store();
+    let store = &caller.gateway.inner().store;
     let ensured = store.ensure_session(key.clone(), new_session_id()?, now::wall()).await;
     ensured.map_err(|error| store_error(&error))?;
     let row = store.patch_session(key.clone(), patch, now::wall()).await;

@@ -34,7 +34,7 @@ impl Handler for rpc::SessionsList {
             params.include_last_message == Some(true) || params.include_derived_titles == Some(true);
         // No client hides a session from the person.
         let unasked = if caller.session.is_own_surface() { None } else { Some(false) };
-        let store = caller.gateway.inner().gatekeeper.store();
+        let store = &caller.gateway.inner().store;
         let mut rows = match filter(params, unasked) {
             Some(filter) => {
                 // One more tells whether others follow.
@@ -90,7 +90,7 @@ fn filter(params: SessionsList, unasked: Option<bool>) -> Option<SessionFilter> 
 async fn entry(caller: &Caller, row: &SessionRow, with_message: bool) -> Result<SessionEntry, ErrorShape> {
     let mut entry = row_payload(row);
     if with_message {
-        let store = caller.gateway.inner().gatekeeper.store();
+        let store = &caller.gateway.inner().store;
         let last = store.transcript(row.session_id.clone(), None, 1).await;
         let last = last.map_err(|error| store_error(&error))?;
         entry.last_message_preview =
@@ -111,7 +111,7 @@ pub(crate) async fn defaults(caller: &Caller) -> SessionModelDefaults {
 
 impl Handler for rpc::SessionsDescribe {
     async fn handle(caller: &Caller, params: SessionsDescribe) -> Result<SessionsDescribeResult, ErrorShape> {
-        let store = caller.gateway.inner().gatekeeper.store();
+        let store = &caller.gateway.inner().store;
         let row = store.session(params.key.clone()).await.map_err(|error| store_error(&error))?;
         let with_message =
             params.include_last_message == Some(true) || params.include_derived_titles == Some(true);
@@ -125,7 +125,7 @@ impl Handler for rpc::SessionsDescribe {
 
 impl Handler for rpc::SessionsPreview {
     async fn handle(caller: &Caller, params: SessionsPreview) -> Result<SessionsPreviewResult, ErrorShape> {
-        let store = caller.gateway.inner().gatekeeper.store();
+        let store = &caller.gateway.inner().store;
         let limit = params.limit.unwrap_or(12).clamp(1, 50);
         let max_chars = params.max_chars.unwrap_or(240).clamp(20, 2000) as usize;
         let mut previews = Vec::new();
@@ -169,7 +169,7 @@ impl Handler for rpc::SessionsDelete {
         if params.key.is_main() {
             return Err(ErrorShape::invalid(format!("Cannot delete the main session ({}).", params.key)));
         }
-        let store = caller.gateway.inner().gatekeeper.store();
+        let store = &caller.gateway.inner().store;
         let row = store.session(params.key.clone()).await.map_err(|error| store_error(&error))?;
         let Some(row) = row else {
             return Ok(SessionsDeleteResult {
@@ -198,7 +198,7 @@ impl Handler for rpc::SessionsDelete {
 /// `operator.write` alone to delete archived sessions, so for these it counts what it was granted.
 fn may_delete(caller: &Caller, params: &SessionsDelete) -> Result<(), ErrorShape> {
     let has = match params.archived_only {
-        Some(true) => caller.gateway.inner().gatekeeper.authority().granted_to_session(&caller.session),
+        Some(true) => caller.gateway.inner().trust.authority().granted_to_session(&caller.session),
         _ => caller.session.scopes().clone(),
     };
     match has.covers(&Scope::Admin) {
@@ -236,7 +236,7 @@ pub(crate) async fn reset(
     reason: &str,
 ) -> Result<Option<SessionRow>, ErrorShape> {
     end_runs(caller, key).await?;
-    let store = caller.gateway.inner().gatekeeper.store();
+    let store = &caller.gateway.inner().store;
     let row = store.reset_session(key.clone(), new_session_id()?, now::wall()).await;
     let row = row.map_err(|error| store_error(&error))?;
     if let Some(row) = &row {

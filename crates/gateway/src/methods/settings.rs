@@ -11,7 +11,7 @@ use tidegate_trust::settings::{Setting, ShownSetting, ValuePart};
 
 use super::devices::unsaved_note;
 use crate::dispatch::{Caller, Handler};
-use crate::gatekeeper::DecideError;
+use tidegate_access::DecideError;
 
 /// A value as the person's surfaces show it.
 pub(crate) fn payload(shown: &ShownSetting) -> SettingEntry {
@@ -37,7 +37,7 @@ impl Handler for rpc::TidegateConfigConfirm {
         let setting = setting(&params.key)?;
         let decider = decider(caller)?;
         let inner = caller.gateway.inner();
-        let confirmed = inner.gatekeeper.confirm_setting(&decider, setting, &params.digest).await;
+        let confirmed = inner.trust.confirm_setting(&decider, setting, &params.digest).await;
         confirmed.map_err(|error| answer(&error))?;
         inner.host.settings_changed().await;
         Ok(SettingDecidedResult { key: setting.path().to_owned(), state: "confirmed".to_owned(), note: None })
@@ -50,7 +50,7 @@ impl Handler for rpc::TidegateConfigReject {
         let setting = setting(&params.key)?;
         let decider = decider(caller)?;
         let inner = caller.gateway.inner();
-        let rejected = inner.gatekeeper.reject_setting(&decider, setting, params.digest.as_deref()).await;
+        let rejected = inner.trust.reject_setting(&decider, setting, params.digest.as_deref()).await;
         let saved = rejected.map_err(|error| answer(&error.into()))?;
         inner.host.settings_changed().await;
         Ok(SettingDecidedResult {
@@ -74,7 +74,7 @@ fn setting(key: &str) -> Result<Setting, ErrorShape> {
 
 /// Who decides, where the command line is the person's place.
 pub(crate) fn decider(caller: &Caller) -> Result<Decider, ErrorShape> {
-    Decider::of(&caller.session, caller.gateway.inner().gatekeeper.desktop)
+    Decider::of(&caller.session, caller.gateway.inner().trust.desktop())
         .map_err(|error| ErrorShape::new(ErrorCode::Forbidden, error.to_string()))
 }
 

@@ -60,7 +60,7 @@ pub(crate) async fn health(gateway: &Gateway, session: &Session) -> Arc<RawValue
 async fn snapshot(gateway: &Gateway, may_read: bool) -> HealthResult {
     let began = Instant::now();
     let inner = gateway.inner();
-    let count = if may_read { inner.gatekeeper.store().count_sessions().await.unwrap_or(0) } else { 0 };
+    let count = if may_read { inner.store.count_sessions().await.unwrap_or(0) } else { 0 };
     let own_sessions = HealthSessions { path: sessions::FILE.to_owned(), count, recent: Vec::new() };
     HealthResult {
         ok: gateway.is_ready(),
@@ -110,7 +110,7 @@ impl Handler for rpc::SystemPresence {
 impl Handler for rpc::Status {
     async fn handle(caller: &Caller, _: Empty) -> Result<StatusResult, ErrorShape> {
         let inner = caller.gateway.inner();
-        let store = inner.gatekeeper.store();
+        let store = &inner.store;
         let filter = SessionFilter { limit: 10, ..SessionFilter::default() };
         let recent = store.sessions(filter).await.map_err(|error| store_error(&error))?;
         let count = store.count_sessions().await.map_err(|error| store_error(&error))?;

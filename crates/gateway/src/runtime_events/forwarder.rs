@@ -130,9 +130,9 @@ impl Forwarder {
         let gateway = self.gateway.clone();
         let inner = gateway.inner();
         match &event.what {
-            What::Accepted => inner.gatekeeper.changed(),
+            What::Accepted => inner.trust.changed(),
             What::Started => {
-                inner.gatekeeper.changed();
+                inner.trust.changed();
                 let data = AgentData { started_at: Some(event.at), ..phase("start") };
                 agent(inner, &event, "lifecycle", data);
                 phase_changed(&gateway, &event, "start").await;
@@ -214,5 +214,5 @@ async fn show_end(gateway: Gateway, run: RunId) {
             _ = runtime.wait(run, LONGEST) => {}
         }
     }
-    inner.gatekeeper.changed();
+    inner.trust.changed();
 }

@@ -21,6 +21,7 @@ mod files;
 mod history;
 mod peers;
 mod refusals;
+mod restarts;
 mod session_methods;
 mod sessions;
 mod stub_host;

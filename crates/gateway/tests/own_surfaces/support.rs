@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tidegate_access::StoreKind;
 use tidegate_agent::approval::{ApprovalAnswer, ApprovalGate as _, ApprovalPlan, ApprovalQuestion, ExecPlan};
 use tidegate_agent::message::Message;
 use tidegate_agent::model::{
@@ -25,7 +26,7 @@ use tidegate_gateway::local_socket::{self, LocalListener};
 use tidegate_gateway::subagent_client::public_key;
 use tidegate_gateway::transport::{ChannelClient, ClientReceived};
 use tidegate_gateway::upgrade::UpgradeRules;
-use tidegate_gateway::{Gateway, GatewayParts, PersonGate, SubagentClient, UnsavedChanges, now};
+use tidegate_gateway::{Gateway, GatewayParts, PersonGate, SubagentClient, TrustService, now};
 use tidegate_peers::{LocalSocket, PeerLookup};
 use tidegate_protocol::confinement::{CommandClass, Confinement};
 use tidegate_protocol::payload::files::{SetAsideFileDetails, SharedFolder};
@@ -157,6 +158,7 @@ impl ModelDirectory for Models {
 }
 
 pub(crate) struct World {
+    trust: TrustService,
     pub(crate) gateway: Gateway,
     pub(crate) runtime: Runtime,
     pub(crate) subagents: SubagentClient,
@@ -194,22 +196,23 @@ impl World {
         std::fs::set_permissions(place.path(), Permissions::from_mode(0o700)).unwrap();
         let store = Store::in_memory_with(tidegate_agent::inbox_message).unwrap();
         let (mut authority, in_process) = Authority::new(TrustRecords::default());
-        let token = authority.rotate_shared_token(&now::entropy().unwrap(), now::moment()).value;
-        let origins = origins.iter().map(|origin| WebOrigin::parse(origin).unwrap());
-        authority.propose(vec![ProposedSetting::origins(origins)], now::moment());
         let desktop_key = authority.take_desktop_key(desktop);
+        let trust = TrustService::new(authority, desktop);
+        trust.open(store.clone(), StoreKind::OnDisk, false).await;
+        let rotated = trust.authority().rotate_shared_token(&now::entropy().unwrap(), now::moment());
+        let token = rotated.value;
+        let origins = origins.iter().map(|origin| WebOrigin::parse(origin).unwrap());
+        trust.authority().propose(vec![ProposedSetting::origins(origins)], now::moment());
         let seed = Zeroizing::new([9; 32]);
-        authority.set_own_key(public_key(&seed));
+        trust.authority().set_own_key(public_key(&seed));
         let host = Arc::new(StubHost::default());
         let peers = Arc::new(Peers::default());
         let gateway = Gateway::new(GatewayParts {
-            authority,
-            in_process,
+            trust: trust.clone(),
+            in_process: Arc::new(in_process),
             store: store.clone(),
-            unsaved: UnsavedChanges::default(),
             peers: peers.clone(),
             host: host.clone(),
-            desktop,
             version: "1.2.3",
             boot: "boot".to_owned(),
             state_dir: place.path().to_owned(),
@@ -221,7 +224,7 @@ impl World {
             store,
             models: Arc::new(models.clone()),
             tools: Vec::new(),
-            approvals: Arc::new(PersonGate::new(gateway.clone())),
+            approvals: Arc::new(PersonGate::new(trust.clone())),
             subagents: Arc::new(subagents.clone()),
             clock: Arc::new(SystemClock),
             limits: Limits::default(),
@@ -236,6 +239,7 @@ impl World {
         let socket = LocalListener::bind(&place.path().join("control.sock")).await.unwrap();
         tokio::spawn(local_socket::serve(socket, gateway.clone(), stop.clone()));
         Self {
+            trust,
             desk: desktop_key.map(|key| gateway.desk(&key)),
             gateway,
             runtime,
@@ -352,7 +356,7 @@ impl World {
             ancestors: Vec::new(),
             plan,
         };
-        let gate = PersonGate::new(self.gateway.clone());
+        let gate = PersonGate::new(self.trust.clone());
         let mut changes = self.desk().changes();
         let asked = tokio::spawn(async move { gate.ask(question).await });
         while self.desk().commands().is_empty() {

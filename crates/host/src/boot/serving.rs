@@ -7,14 +7,13 @@ use tidegate_gateway::listener::{self, Connections};
 use tidegate_gateway::local_socket::{self, LocalListener};
 use tidegate_gateway::upgrade::UpgradeRules;
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use crate::control::{LocalSocketState, NoLocalSocket};
 use crate::foundation::{Place, held};
 use crate::parts::Parts;
 use crate::state_dir::{control_socket, make_private};
-use crate::survivors::Survivors;
+use crate::survivors::Leftovers;
 
 /// Serves the port.
 pub(crate) fn tcp(
@@ -35,14 +34,9 @@ pub(crate) async fn local(
     place: &Place,
     state: &LocalSocketState,
     connections: &impl Connections,
-    survivors: Survivors,
+    leftovers: Option<Leftovers>,
     stop: &CancellationToken,
 ) {
-    // Before anything that may fail: whether or not there is a socket, what is left is ended.
-    let left = survivors.are_left().then(|| {
-        let sentence = survivors.sentence();
-        (sentence, in_background(parts, survivors.gone(), stop.clone()))
-    });
     let missing = |state: &LocalSocketState, reason: &str, todo: Option<&'static str>| {
         tracing::error!(%reason, "there is no local socket");
         let sentence = format!("The command line cannot reach Tidegate: {reason}");
@@ -57,19 +51,22 @@ pub(crate) async fn local(
         Err(error) => return missing(state, &format!("{error}."), restart),
     };
     let (state, connections, stop) = (state.clone(), connections.clone(), stop.clone());
-    let Some((sentence, gone)) = left else {
+    let Some(mut leftovers) = leftovers.filter(|left| !left.are_gone()) else {
         return match bind(&path).await {
-            Ok(listener) => parts.spawn("local socket", local_socket::serve(listener, connections, stop)),
+            Ok(listener) => {
+                *held(&state) = None;
+                parts.spawn("local socket", local_socket::serve(listener, connections, stop));
+            }
             Err(reason) => missing(&state, &reason, restart),
         };
     };
     // A restart would not help: the sentence says what does.
-    missing(&state, &sentence, None);
+    missing(&state, &leftovers.sentence, None);
     parts.spawn("local socket", async move {
-        match stop.run_until_cancelled(gone).await {
-            Some(Ok(())) => {}
+        match stop.run_until_cancelled(leftovers.gone()).await {
+            Some(true) => {}
             // They are not gone, and nobody ends them any more.
-            Some(Err(_)) => return stop.cancelled().await,
+            Some(false) => return stop.cancelled().await,
             None => return,
         }
         match bind(&path).await {
@@ -84,24 +81,6 @@ pub(crate) async fn local(
             }
         }
     });
-}
-
-/// Goes on ending what the process before left, as a part of its own: also when nobody waits for the answer,
-/// which comes when nothing is left.
-fn in_background(
-    parts: &Parts,
-    gone: impl Future<Output = ()> + Send + 'static,
-    stop: CancellationToken,
-) -> oneshot::Receiver<()> {
-    let (tell, told) = oneshot::channel();
-    parts.spawn("ending of earlier commands", async move {
-        if stop.run_until_cancelled(gone).await.is_some() {
-            // Nobody waits where there can be no socket.
-            let _ = tell.send(());
-            stop.cancelled().await;
-        }
-    });
-    told
 }
 
 async fn bind(path: &Path) -> Result<LocalListener, String> {
@@ -122,6 +101,7 @@ mod tests {
     use tidegate_peers::orphans::{Orphan, Orphans};
 
     use super::*;
+    use crate::survivors::Survivors;
 
     /// Takes connections and says nothing.
     #[derive(Clone)]
@@ -152,7 +132,8 @@ mod tests {
             let (parts, stop) = (Parts::new(state_dir.clone()), CancellationToken::new());
             let (state, socket) = (LocalSocketState::default(), state_dir.join("control.sock"));
 
-            local(&parts, &place, &state, &Silent, survivors, &stop).await;
+            let leftovers = survivors.end_rest(&parts, stop.clone());
+            local(&parts, &place, &state, &Silent, leftovers, &stop).await;
             for _ in 0..1000 {
                 tokio::task::yield_now().await;
             }
@@ -168,40 +149,5 @@ mod tests {
             stop.cancel();
             parts.all_ended().await;
         }
-    }
-
-    #[tokio::test]
-    async fn earlier_commands_are_ended_when_no_socket_waits_for_it() {
-        let place = tempfile::tempdir().expect("a directory");
-        let parts = Parts::new(place.path().to_owned());
-        let (stop, may_end) = (CancellationToken::new(), CancellationToken::new());
-        let (ended, is_ended) = oneshot::channel();
-        let gone = {
-            let may_end = may_end.clone();
-            async move {
-                may_end.cancelled().await;
-                let _ = ended.send(());
-            }
-        };
-
-        drop(in_background(&parts, gone, stop.clone()));
-        may_end.cancel();
-
-        assert_eq!(is_ended.await, Ok(()), "it went on");
-        stop.cancel();
-        parts.all_ended().await;
-    }
-
-    #[tokio::test]
-    async fn the_answer_comes_when_the_earlier_commands_are_gone() {
-        let place = tempfile::tempdir().expect("a directory");
-        let parts = Parts::new(place.path().to_owned());
-        let stop = CancellationToken::new();
-
-        let answer = in_background(&parts, async {}, stop.clone()).await;
-
-        assert_eq!(answer, Ok(()));
-        stop.cancel();
-        parts.all_ended().await;
     }
 }

@@ -1,7 +1,6 @@
 //! Opening the store, and what a damaged or unwritable one means.
 
 use tidegate_store::{OpenError, OpenOptions, Store, StoreState};
-use tidegate_trust::records::TrustRecords;
 
 use crate::boot::BootError;
 use crate::foundation::{Foundation, Place, held};
@@ -16,7 +15,7 @@ pub(crate) struct StoreCondition {
 }
 
 impl StoreCondition {
-    /// Whether a gateway before this one in the same process may have used the same store.
+    /// Whether it may be the store that was open before in the same process.
     pub(crate) fn is_as_before(&self) -> bool {
         matches!(self.state, "ok" | "memory")
     }
@@ -73,21 +72,4 @@ async fn open_file(place: &Place) -> Result<(Store, StoreCondition), OpenError> 
         }
     };
     Ok((store, condition))
-}
-
-/// What was decided about others. What cannot be read grants nothing.
-pub(crate) async fn load_records(store: &Store) -> TrustRecords {
-    match store.load_trust().await {
-        Ok(loaded) => {
-            for record in &loaded.unreadable {
-                tracing::error!(table = record.table, key = %record.key, reason = %record.reason,
-                    "a stored record cannot be read and grants nothing");
-            }
-            loaded.records
-        }
-        Err(error) => {
-            tracing::error!(%error, "what was decided about others cannot be read; everyone has to ask again");
-            TrustRecords::default()
-        }
-    }
 }

@@ -1,4 +1,4 @@
-//! Time and entropy for the pure core, read in one place.
+//! Time and randomness for the drivers of the pure core, read in one place.
 
 use std::sync::OnceLock;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};

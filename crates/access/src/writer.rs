@@ -1,0 +1,215 @@
+//! Saving changes of who may connect. Revoking counts before it is on the disk: what does not get there
+//! is kept here, and saved as soon as a store takes it.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tidegate_store::{Store, StoreError};
+use tidegate_trust::{Change, TrustRecords};
+use tokio::sync::watch;
+
+/// How long until saving is tried again, at first and at most.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_mins(5);
+
+/// Where changes are saved, and how long that holds.
+#[derive(Debug, Clone)]
+pub(crate) struct Target {
+    pub(crate) store: Store,
+    /// Whether it is only in memory: what it takes is not saved.
+    pub(crate) is_in_memory: bool,
+}
+
+/// Saves changes, in whichever store is open. A cheap handle.
+#[derive(Debug, Clone)]
+pub(crate) struct TrustWriter(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    target: watch::Sender<Option<Target>>,
+    /// What counts already and is not saved yet, in its order, numbered.
+    unsaved: Mutex<Vec<(u64, Change)>>,
+    next: AtomicU64,
+    /// One at a time: what was changed later is never saved before what was changed earlier.
+    saving: tokio::sync::Mutex<()>,
+    is_retrying: AtomicBool,
+}
+
+impl TrustWriter {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(Shared {
+            target: watch::Sender::new(None),
+            unsaved: Mutex::default(),
+            next: AtomicU64::new(0),
+            saving: tokio::sync::Mutex::default(),
+            is_retrying: AtomicBool::new(false),
+        }))
+    }
+
+    /// Follows which store is open.
+    pub(crate) fn targets(&self) -> watch::Receiver<Option<Target>> {
+        self.0.target.subscribe()
+    }
+
+    /// From now on saves there, beginning with what is not saved yet.
+    pub(crate) fn open(&self, target: Target) {
+        self.0.target.send_replace(Some(target));
+        if self.unsaved() > 0 {
+            self.retry();
+        }
+    }
+
+    /// How many changes count and are not saved yet.
+    pub(crate) fn unsaved(&self) -> usize {
+        self.changes().len()
+    }
+
+    /// Applies them to what a store holds that is to be opened. What is about someone whom it does not know
+    /// is forgotten.
+    pub(crate) fn apply_to(&self, records: &mut TrustRecords, is_in_memory: bool) {
+        // One in memory knows nobody; they still concern the one on the disk.
+        self.changes().retain(|(_, change)| records.apply_unsaved(change) || is_in_memory);
+    }
+
+    /// Saves changes that count once they are saved, after those that are still unsaved.
+    pub(crate) async fn commit(&self, changes: Vec<Change>) -> Result<(), StoreError> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let writer = self.clone();
+        in_a_task(async move {
+            if writer.is_in_memory() {
+                let takes_away: Vec<Change> =
+                    changes.iter().filter(|change| change.takes_away()).cloned().collect();
+                writer.store()?.commit_trust(changes).await?;
+                writer.add(takes_away);
+                return Ok(());
+            }
+            if writer.unsaved() == 0 {
+                return writer.store()?.commit_trust(changes).await;
+            }
+            writer.save_with(changes).await
+        })
+        .await
+    }
+
+    /// Saves changes that count already. Whether they survive the end of the process; where they do
+    /// not yet, saving is tried again.
+    pub(crate) async fn settle(&self, changes: Vec<Change>) -> bool {
+        if changes.is_empty() {
+            return true;
+        }
+        self.add(changes.clone());
+        let writer = self.clone();
+        let saved = in_a_task(async move {
+            match writer.is_in_memory() {
+                true => writer.store()?.commit_trust(changes).await.map(|()| false),
+                false => writer.save_with(Vec::new()).await.map(|()| true),
+            }
+        })
+        .await;
+        saved.unwrap_or_else(|error| {
+            tracing::error!(%error, "access change not persisted; in effect until restart, retrying");
+            false
+        })
+    }
+
+    /// One try to save what is unsaved.
+    pub(crate) async fn save(&self) {
+        if self.unsaved() == 0 || self.is_in_memory() {
+            return;
+        }
+        let writer = self.clone();
+        if let Err(error) = in_a_task(async move { writer.save_with(Vec::new()).await }).await {
+            tracing::error!(%error, changes = self.unsaved(), "access changes not persisted; retrying");
+        }
+    }
+
+    /// Saves what `read` finds in memory. It is read once nothing that was changed before waits to be
+    /// saved, and saved before what is changed afterwards, so that nothing old comes back.
+    pub(crate) async fn save_current(&self, read: impl FnOnce() -> Vec<Change>) -> Result<(), StoreError> {
+        let _one_at_a_time = self.0.saving.lock().await;
+        let changes = read();
+        if changes.is_empty() { Ok(()) } else { self.store()?.commit_trust(changes).await }
+    }
+
+    fn store(&self) -> Result<Store, StoreError> {
+        self.0.target.borrow().as_ref().map(|target| target.store.clone()).ok_or(StoreError::Closed)
+    }
+
+    fn is_in_memory(&self) -> bool {
+        self.0.target.borrow().as_ref().is_some_and(|target| target.is_in_memory)
+    }
+
+    fn add(&self, changes: impl IntoIterator<Item = Change>) {
+        let mut unsaved = self.changes();
+        for change in changes {
+            unsaved.retain(|(_, earlier)| !earlier.is_about_the_same(&change));
+            unsaved.push((self.0.next.fetch_add(1, Ordering::Relaxed), change));
+        }
+    }
+
+    fn changes(&self) -> MutexGuard<'_, Vec<(u64, Change)>> {
+        self.0.unsaved.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn save_with(&self, changes: Vec<Change>) -> Result<(), StoreError> {
+        let saved = self.save_all(changes).await;
+        if saved.is_err() && self.unsaved() > 0 {
+            self.retry();
+        }
+        saved
+    }
+
+    async fn save_all(&self, changes: Vec<Change>) -> Result<(), StoreError> {
+        let _one_at_a_time = self.0.saving.lock().await;
+        let unsaved = self.changes().clone();
+        let last = unsaved.last().map(|(number, _)| *number);
+        let all = unsaved.into_iter().map(|(_, change)| change).chain(changes).collect();
+        self.store()?.commit_trust(all).await?;
+        self.changes().retain(|(number, _)| Some(*number) > last);
+        Ok(())
+    }
+
+    /// Tries again until all is saved: after a while, and as soon as another store is open.
+    fn retry(&self) {
+        if self.is_in_memory() || self.0.is_retrying.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let mut targets = self.0.target.subscribe();
+        let writer = Arc::downgrade(&self.0);
+        tokio::spawn(async move {
+            let mut pause = FIRST_PAUSE;
+            loop {
+                let is_another = tokio::select! {
+                    changed = targets.changed() => changed.is_ok(),
+                    () = tokio::time::sleep(pause) => false,
+                };
+                let Some(writer) = writer.upgrade().map(Self) else { return };
+                pause = if is_another { FIRST_PAUSE } else { (pause * 2).min(LONGEST_PAUSE) };
+                if !writer.is_in_memory() && writer.unsaved() > 0 {
+                    // An error was said when the change was made; the next try follows.
+                    let _ = writer.save_all(Vec::new()).await;
+                }
+                if !writer.is_in_memory() && writer.unsaved() > 0 {
+                    continue;
+                }
+                writer.0.is_retrying.store(false, Ordering::Release);
+                if writer.unsaved() > 0 {
+                    // It came between the last look and the end.
+                    writer.retry();
+                }
+                return;
+            }
+        });
+    }
+}
+
+/// Does it in a task of its own, so that it comes to its end whoever waits for it, and a panic is an
+/// error like any other.
+async fn in_a_task<T: Send + 'static>(
+    saving: impl Future<Output = Result<T, StoreError>> + Send + 'static,
+) -> Result<T, StoreError> {
+    tokio::spawn(saving).await.unwrap_or_else(|error| Err(StoreError::Internal(error.to_string())))
+}
