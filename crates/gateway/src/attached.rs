@@ -75,8 +75,7 @@ impl Runs for ClientRuns {
     }
 }
 
-/// A waiting request as `device.pair.list` and `device.pair.requested` show it (protocol
-/// section 10.2).
+/// A waiting request as `device.pair.list` and `device.pair.requested` show it.
 pub(crate) fn pending_payload(request: &PendingRequest) -> PendingDevice {
     let ask = &request.ask;
     PendingDevice {

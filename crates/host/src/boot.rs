@@ -40,7 +40,7 @@ use crate::set_aside;
 use crate::survivors::Survivors;
 use crate::workspaces::Workspaces;
 
-/// The port when neither the command line nor the configuration names one (protocol section 1).
+/// The port when neither the command line nor the configuration names one.
 const DEFAULT_PORT: u16 = 18_789;
 
 /// Why Tidegate does not start. Each is a sentence with what to do.

@@ -26,7 +26,7 @@ pub struct RunningHost {
     pub(crate) accept: CancellationToken,
 }
 
-/// What failed.
+/// Which part failed, and so what has to start again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Failed {
     /// A part of the gateway: what it serves goes on.

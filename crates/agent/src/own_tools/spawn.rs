@@ -40,7 +40,7 @@ const FIELDS: &[&str] = &[
     "context",
 ];
 
-/// The most characters of a label (protocol section 15, `sessions.patch`, allows 512).
+/// The most characters of a label (`sessions.patch` allows 512).
 const LABEL_LENGTH: usize = 120;
 /// The most tools that a call can name.
 const MOST_TOOLS: usize = 64;
