@@ -229,7 +229,7 @@ class NoTrayHost(DesktopCase):
         window = wait_until(self.windows, "the window is open")[0]
         def says():
             return self.shell.json("status")["desktop"]["tray"].get("sentence") or ""
-        wait_until(lambda: re.search(r"^The desktop shows no .*\.$", says()), "status says that there is no tray")
+        wait_until(lambda: re.search(r"^Your desktop shows no tray icons\.", says()), "status says that there is no tray")
 
         window.close()
 
@@ -358,7 +358,7 @@ class Panics(DesktopCase):
         return "ready" if len(ready) >= number else None
 
     def has_failed(self):
-        return "failed" if any("does not run" in " ".join(d.texts()) for d in self.open_dialogs()) else None
+        return "failed" if any("could not start" in " ".join(d.texts()) for d in self.open_dialogs()) else None
 
 
 class DesktopLogicPanics(DesktopCase):
