@@ -157,7 +157,7 @@ def scroll_to_the_end(window):
     left, top, _, height = window.box()
     scale = int(os.environ["GDK_SCALE"])
     xdotool("mousemove", (left + 6) * scale, (top + height // 2) * scale)
-    xdotool("click", "--repeat", 60, 5, "mousemove", 0, 0)
+    xdotool("click", "--repeat", 60, "--delay", 4, 5, "mousemove", 0, 0)
 
 
 class Whole(DrawnTest):
