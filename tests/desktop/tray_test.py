@@ -150,7 +150,7 @@ class WithTray(DesktopCase):
             shell = self.start(LD_LIBRARY_PATH=broken)
             shell.wait_until_ready()
 
-            entry = shell.wait_for_log("there is no tray icon")
+            entry = shell.wait_for_log("There is no tray icon")
 
             self.assertIn("libayatana-appindicator3", entry["message"])
             self.assertNotIn("panicked", shell.printed())
