@@ -92,9 +92,10 @@ impl TrustService {
         drop(self.authority());
         let is_same = is_as_before && *lock(&self.0.opened) == Some(kind);
         if !is_same || self.is_damaged() {
+            self.0.writer.begin_reading();
             let mut records = load_records(&store).await;
-            self.0.writer.apply_to(&mut records, is_in_memory);
             let mut authority = self.authority();
+            self.0.writer.apply_to(&mut records, is_in_memory);
             authority.start_over(records);
             *lock(&self.0.opened) = Some(kind);
             self.0.is_damaged.send_replace(false);

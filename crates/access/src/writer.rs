@@ -33,6 +33,8 @@ struct Shared {
     next: AtomicU64,
     /// One at a time: what was changed later is never saved before what was changed earlier.
     saving: tokio::sync::Mutex<()>,
+    /// Whether a store is being read: what is saved meanwhile may be missing in what was read.
+    is_reading: AtomicBool,
     is_retrying: AtomicBool,
 }
 
@@ -43,6 +45,7 @@ impl TrustWriter {
             unsaved: Mutex::default(),
             next: AtomicU64::new(0),
             saving: tokio::sync::Mutex::default(),
+            is_reading: AtomicBool::new(false),
             is_retrying: AtomicBool::new(false),
         }))
     }
@@ -52,8 +55,15 @@ impl TrustWriter {
         self.0.target.subscribe()
     }
 
+    /// A store is read from now on, until [`Self::open`]: what is saved meanwhile is kept for
+    /// [`Self::apply_to`], and saved once more afterwards.
+    pub(crate) fn begin_reading(&self) {
+        self.0.is_reading.store(true, Ordering::SeqCst);
+    }
+
     /// From now on saves there, beginning with what is not saved yet.
     pub(crate) fn open(&self, target: Target) {
+        self.0.is_reading.store(false, Ordering::SeqCst);
         self.0.target.send_replace(Some(target));
         if self.unsaved() > 0 {
             self.retry();
@@ -168,7 +178,9 @@ impl TrustWriter {
         let last = unsaved.last().map(|(number, _)| *number);
         let all = unsaved.into_iter().map(|(_, change)| change).chain(changes).collect();
         self.store()?.commit_trust(all).await?;
-        self.changes().retain(|(number, _)| Some(*number) > last);
+        if !self.0.is_reading.load(Ordering::SeqCst) {
+            self.changes().retain(|(number, _)| Some(*number) > last);
+        }
         Ok(())
     }
 

@@ -199,6 +199,29 @@ async fn the_same_store_keeps_what_is_in_memory_and_another_does_not() {
     }
 }
 
+/// Nothing is revoked by halves: what is saved after a store was read, and before that counts, counts too.
+#[tokio::test]
+async fn a_revocation_while_the_store_is_read_counts() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let store = store_in(directory.path());
+    store.commit_trust(vec![Change::PutDevice(Box::new(device(1)))]).await.expect("saved");
+    let service = over(store.clone()).await;
+    service.forget_store();
+    let mut opening = std::pin::pin!(service.open(store.clone(), StoreKind::OnDisk, true));
+    assert!(std::future::poll_fn(|context| Poll::Ready(opening.as_mut().poll(context).is_pending())).await);
+    // The store answers in order: what `open` reads is read by now.
+    assert_eq!(stored(&store).await.devices.len(), 1);
+
+    let block = service.authority().block_device(device(1).id, now::moment()).expect("it is there");
+    assert!(service.settle(block, None).await.1, "it is saved");
+    opening.await;
+
+    assert_eq!(service.authority().devices().count(), 0);
+    assert_eq!(service.authority().blocks().len(), 1);
+    all_saved(&service).await;
+    assert_eq!(blocked(&stored(&store).await), [&BlockedSubject::Device(device(1).id)]);
+}
+
 /// A panic while a change is half made: nobody is let in by what it left, and what is stored counts again
 /// once the store is opened.
 #[tokio::test]
