@@ -17,7 +17,7 @@ use crate::service::TrustService;
 const MAX_SESSION: usize = 200;
 
 impl TrustService {
-    /// Asks whoever may decide. `None` when too many wait.
+    /// Queues a question for those who may decide, and tells them. `None` when too many wait.
     pub fn ask(
         &self,
         id: String,

@@ -1,4 +1,4 @@
-//! Decisions: each counts once it is saved, and comes to its end whoever waits for it.
+//! Decisions: each takes effect once it is saved, and completes even when its caller is gone.
 
 use tidegate_clock as now;
 use tidegate_store::StoreError;
@@ -225,7 +225,7 @@ impl TrustService {
     }
 }
 
-/// Does it in a task of its own: whoever waits for it may be gone before it ends, with the gateway that
+/// Does it in a task of its own: the caller may be gone before it ends, with the gateway that
 /// it came through, and a decision that is never completed nor withdrawn could never be taken again. A
 /// panic in it struck while the authority was held, so that starts over.
 async fn to_its_end<T: Send + 'static, E: From<StoreError> + Send + 'static>(

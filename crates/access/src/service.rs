@@ -42,7 +42,7 @@ pub(crate) struct Inner {
     /// The kind of the store that the authority was read from.
     opened: Mutex<Option<StoreKind>>,
     approvals: Mutex<ApprovalQueue>,
-    /// Counts decisions about commands, so that whoever waits for one looks again.
+    /// Counts decisions about commands, so that the waiting tasks look again.
     pub(crate) approvals_changed: watch::Sender<u64>,
     pub(crate) writer: TrustWriter,
     audit: AuditLog,
@@ -88,7 +88,7 @@ impl TrustService {
     /// on. What cannot be read grants nothing.
     pub async fn open(&self, store: Store, kind: StoreKind, is_as_before: bool) {
         let is_in_memory = kind == StoreKind::InMemory;
-        // A panic of before is noticed by whoever looks next.
+        // Notices an earlier panic: the next one to take the lock repairs it.
         drop(self.authority());
         let is_same = is_as_before && *lock(&self.0.opened) == Some(kind);
         if !is_same || self.is_damaged() {
@@ -139,8 +139,8 @@ impl TrustService {
 
     /// The pure core. Never held over an await.
     ///
-    /// A panic under this lock may leave a change half made, so what it left is never read. Whoever
-    /// comes next finds an authority that knows nobody and holds no credential but our own client's
+    /// A panic under this lock may leave a change half made, so what it left is never read. The
+    /// next caller finds an authority that knows nobody and holds no credential but our own client's
     /// key, and refuses them; the connections that there are are closed. [`Self::damaged`] then asks for a
     /// restart, which reads what is stored ([`Self::open`]). That loses no decision: one counts after its commit, and a
     /// revocation, which counts before, is kept by the writer until it is saved.

@@ -218,7 +218,7 @@ impl TrustWriter {
     }
 }
 
-/// Does it in a task of its own, so that it comes to its end whoever waits for it, and a panic is an
+/// Does it in a task of its own, so that it completes even when the caller is gone, and a panic is an
 /// error like any other.
 async fn in_a_task<T: Send + 'static>(
     saving: impl Future<Output = Result<T, StoreError>> + Send + 'static,

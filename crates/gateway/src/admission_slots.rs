@@ -17,7 +17,7 @@ use tokio::time::Instant;
 pub enum Source {
     /// A user of this computer.
     User(u32),
-    /// An address. Of IPv6 addresses only the first 64 bits count: whoever has one has them all.
+    /// An address. Of IPv6 addresses only the first 64 bits count: a host that has one has them all.
     Address(IpAddr),
 }
 
@@ -42,7 +42,7 @@ pub struct SlotRules {
     /// Of those, the share that the most represented source never gets.
     pub reserved: usize,
     /// How long a socket may take for its request head before a newer one of an equally represented
-    /// source, its own included, may take its place. Without this, whoever fills the room first keeps
+    /// source, its own included, may take its place. Without this, the first to fill the room keeps
     /// everyone out until the handshake deadline.
     pub request_patience: Duration,
     /// The same for the whole handshake of one that has sent its request. OpenClaw's command line needs

@@ -31,7 +31,7 @@ use crate::wishes::Wish;
 /// The most characters of what a press was about.
 const MAX_PRESS: usize = 120;
 
-/// The person's place at a desktop. Only whoever holds the [`DesktopKey`] gets one. A cheap handle.
+/// The person's place at a desktop. Only the holder of the [`DesktopKey`] gets one. A cheap handle.
 #[derive(Clone)]
 pub struct Desk {
     gateway: Gateway,

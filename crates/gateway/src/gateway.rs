@@ -230,7 +230,7 @@ impl Gateway {
             // Events that take longer are in the transcripts, where clients read them again.
             let _ = tokio::time::timeout(LAST_EVENTS, forwarder).await;
         }
-        // Whoever waits hears that the gateway stops, and not only that the connection closes.
+        // A waiting client hears that the gateway stops, and not only that the connection closes.
         self.0.waiting.close();
         let _ = tokio::time::timeout(LAST_EVENTS, self.0.waiting.wait()).await;
         self.0.hub.shut_down(reason);

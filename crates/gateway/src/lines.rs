@@ -216,7 +216,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> Transport for LinesTra
             }
             Some(())
         };
-        // Whoever does not close in time, or is gone already, is dropped.
+        // A client that does not close in time, or is gone already, is dropped.
         let _ = timeout(CLOSE_TIMEOUT, closing).await;
     }
 

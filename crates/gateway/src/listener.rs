@@ -118,7 +118,7 @@ pub async fn serve(
 }
 
 /// Accepts connections until `stop`, then ends those that are not let in yet and waits a bounded
-/// time for the others, which whoever serves them has to end. A panic in one connection ends only
+/// time for the others, which the caller has to end. A panic in one connection ends only
 /// that one.
 pub async fn serve_with(
     listener: TcpListener,

@@ -15,7 +15,7 @@ use crate::receive_budget::ReceiveShare;
 const FIRST_READ: usize = 2048;
 
 /// The stream under the decoder. After a violation it lets nothing more through: reads stay
-/// pending, and whoever polls looks at [`Self::violation`].
+/// pending, and the caller looks at [`Self::violation`].
 #[derive(Debug)]
 pub(crate) struct MeteredIo<IO> {
     io: IO,

@@ -297,7 +297,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> Transport for WebSocke
     }
 
     async fn close(mut self, frame: CloseFrame) {
-        // Whoever does not close in time, or is gone already, is dropped.
+        // A client that does not close in time, or is gone already, is dropped.
         let _ = timeout(self.times.close, self.close_in_order(&frame)).await;
     }
 

@@ -82,7 +82,7 @@ impl Foundation {
         let repairs = Arc::new(Repairs::default());
         if let Ok(state_dir) = state_dir(asked.clone()) {
             let found = repair_all(&state_dir);
-            // The log lies inside. Whether the directory can be used is found out by whoever needs it.
+            // The log lies inside. Whether the directory can be used is found out where it is needed.
             let _ = make_private(&state_dir);
             log::start(&state_dir, quiet);
             repairs.note(&found);

@@ -11,7 +11,7 @@ use std::time::Duration;
 use rustix::process::{Pid, WaitOptions, waitpid};
 use tokio::signal::unix::{SignalKind, signal};
 
-/// How long a dead child is left to whoever started it.
+/// How long a dead child is left to its parent.
 const GRACE: Duration = Duration::from_secs(30);
 
 /// Reaps until the process ends. To be called within a runtime.

@@ -17,7 +17,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// So many restarts within [`WINDOW`] are tried.
 const MAX_RESTARTS: usize = 5;
 const WINDOW: Duration = Duration::from_mins(1);
-/// After so long without a failure the count begins anew.
+/// After so long without a failure the count restarts.
 const HEALTHY: Duration = Duration::from_mins(1);
 
 /// Exponential backoff with jitter, 5 restarts in 60 s, forgotten after 60 healthy seconds.

@@ -40,7 +40,7 @@ pub fn serve(options: ServeOptions) -> Result<ExitReason, ServeError> {
         .build()
         .map_err(ServeError::Runtime)?;
     let reason = runtime.block_on(async {
-        // Listened for before anything is announced: whoever hears that Tidegate is ready may end it.
+        // Listened for before anything is announced: a program that hears that Tidegate is ready may end it.
         let mut signal = std::pin::pin!(process::told_to_end());
         let supervised = supervise(options);
         prepared.log();

@@ -1,4 +1,4 @@
-//! Keeps a gateway running: builds it, watches its parts, and builds it anew when one fails. The trust
+//! Keeps a gateway running: builds it, watches its parts, and rebuilds it when one fails. The trust
 //! service, the bound port, the lock of the state directory and the log stay; runs stay where the gateway
 //! alone failed.
 
@@ -122,7 +122,7 @@ impl Supervised {
         *self.free_port.borrow()
     }
 
-    /// Builds it anew because a person asked: what serves is stopped in order, what failed is tried
+    /// Rebuilds it because a person asked: what serves is stopped in order, what failed is tried
     /// again at once, and earlier failures are forgotten.
     pub fn restart(&self) {
         // When an order waits already, that one does it.

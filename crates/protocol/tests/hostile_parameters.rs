@@ -1,4 +1,4 @@
-//! Parameters that are made to exhaust or confuse whoever reads them.
+//! Parameters that are made to exhaust or confuse their reader.
 // Tests fail by panicking.
 #![allow(clippy::expect_used, clippy::panic)]
 

@@ -1,4 +1,4 @@
-//! A gateway that fails is built anew in the same process, around the same authority: who waits still
+//! A gateway that fails is rebuilt in the same process, around the same authority: who waits still
 //! waits, and what a person granted until Tidegate quits still holds. Connections do not live on.
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]

@@ -25,7 +25,7 @@ export type ToolState =
   | 'next'
   | 'done'
   | 'failed'
-  /** The person, or whoever may decide, did not allow it. */
+  /** The person, or a client that may decide, did not allow it. */
   | 'denied'
   | 'stopped'
   | 'unknown';

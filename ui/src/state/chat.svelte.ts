@@ -100,7 +100,7 @@ export class ChatState {
     return readConversation(this.messages, this.#live, activityOf, outgoing);
   });
 
-  /** The newest answer, where its run failed: it can be tried again. It stays, whoever opens this later. */
+  /** The newest answer, where its run failed: it can be tried again. It stays when the page is left and opened again. */
   readonly failedItem: string = $derived.by(() => {
     const last = this.items.at(-1);
     return last?.kind === 'assistant' && last.isFailure && !this.isRunning ? last.key : '';

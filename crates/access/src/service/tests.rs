@@ -250,7 +250,7 @@ async fn a_panic_in_a_change_refuses_everyone_until_the_store_is_read() {
     assert_eq!(service.authority().devices().count(), 1);
 }
 
-/// Whoever asked for a decision may be gone before it is saved, with their connection.
+/// The caller of a decision may be gone before it is saved, with its connection.
 #[tokio::test]
 async fn a_decision_comes_to_its_end_though_nobody_waits_for_it() {
     let directory = tempfile::tempdir().expect("a directory");

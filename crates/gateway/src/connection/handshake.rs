@@ -101,7 +101,7 @@ impl<T: Transport> Challenged<T> {
         if let Some(socket) = &self.arrival.socket {
             // Once is enough: a command that starts later did not send what has been received already.
             attempt = attempt.during(commands_alive(&self.gateway).await);
-            // It is asked for while a command runs: where that costs nothing, it is told at once.
+            // Admission asks for it while a command runs; where it is known without a look, it gets it at once.
             if let (Origin::Loopback(Peer::NotLookedUp), Some(peer)) =
                 (&self.arrival.origin, inner.peers.ancestry_at_once(socket))
             {
@@ -309,7 +309,7 @@ async fn commands_alive(gateway: &Gateway) -> CommandsAlive {
 /// How long a look-up may take, from when it is asked for.
 const LOOK_UP_TIME: Duration = Duration::from_secs(3);
 
-/// Looks a peer up, off the async workers and a few at a time. Whoever is not known in time is
+/// Looks a peer up, off the async workers and a few at a time. A peer that is not known in time is
 /// unknown, but for the user.
 pub(super) async fn look_up(gateway: &Gateway, socket: Option<&LocalSocket>, depth: LookUp) -> Peer {
     let inner = gateway.inner();

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use crate::support::{PATIENCE, World};
 
-/// A client whose coming and going others are told of.
+/// A client whose presence others see: command lines are not shown.
 async fn shown(world: &World, number: u64) -> GatewayClient {
     let client = world.let_in(number, &["operator.read"]).await;
     client.close().await.unwrap();

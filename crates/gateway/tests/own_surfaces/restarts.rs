@@ -1,4 +1,4 @@
-//! While the gateway restarts, whoever needs it hears that trying again helps.
+//! While the gateway restarts, callers that need it hear that trying again helps.
 
 use serde_json::json;
 use tidegate_agent::subagent::{CallError, SubagentGateway as _};

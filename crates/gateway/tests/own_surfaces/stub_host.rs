@@ -28,7 +28,7 @@ use crate::support::{set_aside_file, shared_folder};
 #[derive(Default)]
 pub(crate) struct StubHost {
     pub(crate) called: Mutex<Vec<Method>>,
-    /// Whether whoever asks for the configuration meets a defect.
+    /// Whether asking for the configuration panics.
     pub(crate) is_defective: AtomicBool,
     /// The log can be read as often as there are permits, where there is one.
     pub(crate) log: OnceLock<Semaphore>,

@@ -88,7 +88,7 @@ async fn after_a_panic_in_the_trust_service_what_is_stored_counts() {
     });
     assert!(panicked.join().is_err());
 
-    // Whoever comes is who notices.
+    // The next one to connect notices it.
     let _ = place.device(port, 1).await;
 
     let port = ready(&supervised, 2).await;
