@@ -24,7 +24,8 @@ const DRAIN_OF_RUNS: Duration = Duration::from_millis(1_800);
 /// How long the store may take to close when the rest took all the time.
 const CLOSE: Duration = Duration::from_millis(300);
 
-/// See the module's text.
+/// The store, the runtime and our own client, with what they need. One for each store that is opened; several
+/// gateways may serve it, one after the other.
 pub(crate) struct Services {
     pub(crate) foundation: Arc<Foundation>,
     pub(crate) place: Place,
