@@ -322,6 +322,24 @@ class Arming(DialogTest):
         self.window.button("Approve").press()
         self.assert_outcome(APPROVED)
 
+    def test_what_changed_while_it_was_away_has_to_be_seen(self):
+        os.environ["GDK_SCALE"] = "2"
+        self.addCleanup(os.environ.pop, "GDK_SCALE", None)
+        self.show("role")
+        self.wait_armed()
+        window = ["search", "--name", "^Tidegate: "]
+        xdotool(*window, "windowunmap", "--sync")
+        self.dialogs.tell("update 1 program")
+        time.sleep(2 * ARM_AFTER)
+        xdotool(*window, "windowmap", "--sync")
+        time.sleep(2 * ARM_AFTER)
+        self.assertIn("There is more below. Scroll to the end to go on.", self.window.texts())
+        self.assertFalse(self.has("Approve", "sensitive"))
+
+        key("Next", "Next", "Next", "Next")
+
+        self.wait_armed()
+
     def test_what_fits_needs_no_scrolling(self):
         self.show("program")
         self.wait_armed()

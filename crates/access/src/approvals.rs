@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use tidegate_clock as now;
 use tidegate_protocol::{ConnectionId, text};
-use tidegate_trust::Session;
 use tidegate_trust::approval::{
     Command, Decision, Operation, Requester, ResolveError, ResolvedCommand, WaitingCommand,
 };
 use tidegate_trust::audit::{AuditEvent, AuditKind};
 use tidegate_trust::decision::Decider;
+use tidegate_trust::{Principal, Session};
 
 use crate::service::TrustService;
 
@@ -87,6 +87,15 @@ impl TrustService {
     /// Withdraws what a connection asked for.
     pub fn withdraw_connection(&self, connection: &ConnectionId) {
         let withdrawn = self.approvals().withdraw_connection(connection, now::moment());
+        for resolved in withdrawn {
+            self.announce(&resolved);
+        }
+    }
+
+    /// Withdraws what a client asked for whose access was revoked. A connection that ended with its gateway
+    /// has withdrawn nothing.
+    pub(crate) fn withdraw_client(&self, principal: &Principal) {
+        let withdrawn = self.approvals().withdraw_client(principal, now::moment());
         for resolved in withdrawn {
             self.announce(&resolved);
         }

@@ -255,6 +255,7 @@ impl TrustService {
                     if let Some(runs) = &*lock(&self.0.runs) {
                         runs.stop_client(&principal.name());
                     }
+                    self.withdraw_client(&principal);
                 }
                 Effect::Requested(request) => self.connections(|gateway| gateway.request_waits(&request)),
                 Effect::Ended { request, .. } => {

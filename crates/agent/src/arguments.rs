@@ -2,6 +2,10 @@
 
 use serde_json::{Map, Value};
 
+/// How deep arguments are nested at most. They are shown within events and transcripts, and who reads JSON gives up
+/// at some depth: a call must not end the connection of whoever hears of it.
+const MAX_DEPTH: usize = 64;
+
 /// What is wrong with the arguments of a tool call.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ArgumentError {
@@ -17,6 +21,9 @@ pub enum ArgumentError {
         /// What it is instead.
         found: &'static str,
     },
+    /// No tool needs that.
+    #[error("the arguments are nested deeper than {MAX_DEPTH} levels; write them flatter")]
+    TooDeep,
     /// A field that the tool does not have.
     #[error("unknown field {field:?}; allowed are {allowed}")]
     Unknown {
@@ -53,9 +60,19 @@ pub(crate) fn parse_object(text: &str) -> Result<Map<String, Value>, ArgumentErr
         return Ok(Map::new());
     }
     match serde_json::from_str(text) {
+        Ok(value) if !is_within(MAX_DEPTH, &value) => Err(ArgumentError::TooDeep),
         Ok(Value::Object(object)) => Ok(object),
         Ok(other) => Err(ArgumentError::NotAnObject { found: kind(&other) }),
         Err(error) => Err(ArgumentError::NotJson { reason: error.to_string() }),
+    }
+}
+
+fn is_within(depth: usize, value: &Value) -> bool {
+    let Some(rest) = depth.checked_sub(1) else { return false };
+    match value {
+        Value::Array(values) => values.iter().all(|value| is_within(rest, value)),
+        Value::Object(fields) => fields.values().all(|value| is_within(rest, value)),
+        _ => true,
     }
 }
 
@@ -195,5 +212,7 @@ mod tests {
         assert_eq!(parse_object(""), Ok(Map::new()));
         assert_eq!(parse_object("[1]"), Err(ArgumentError::NotAnObject { found: "a list" }));
         assert!(matches!(parse_object("{\"a\":"), Err(ArgumentError::NotJson { .. })));
+        let deep = format!("{{\"a\":{}{}}}", "[".repeat(100), "]".repeat(100));
+        assert_eq!(parse_object(&deep), Err(ArgumentError::TooDeep));
     }
 }

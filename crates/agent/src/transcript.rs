@@ -7,15 +7,16 @@ use tidegate_protocol::TranscriptMessage;
 use tidegate_protocol::transcript::{RecordedCall, ResultAuthor};
 use tidegate_store::TranscriptEntry;
 
+use crate::arguments::parse_object;
 use crate::message::{Message, ToolCall};
 use crate::untrusted::frame;
 
-/// Arguments that are not a JSON object are kept as text.
+/// Arguments that no tool takes are kept as text.
 impl From<&ToolCall> for RecordedCall {
     fn from(call: &ToolCall) -> Self {
-        let arguments = match serde_json::from_str(&call.arguments) {
-            Ok(Value::Object(object)) => Value::Object(object),
-            _ => Value::String(call.arguments.clone()),
+        let arguments = match parse_object(&call.arguments) {
+            Ok(object) => Value::Object(object),
+            Err(_) => Value::String(call.arguments.clone()),
         };
         Self { id: call.id.clone(), name: call.name.clone(), arguments }
     }
@@ -253,6 +254,19 @@ mod tests {
             .collect();
         assert!(texts[0].starts_with("<untrusted-data"));
         assert_eq!(texts[1], "from us");
+    }
+
+    /// Our own client reads transcripts, too, on the one connection of all runs.
+    #[test]
+    fn a_call_with_deep_arguments_can_be_read_in_a_frame() {
+        for depth in 1..200 {
+            let arguments = format!("{{\"path\":{}0{}}}", "[".repeat(depth), "]".repeat(depth));
+            let said = assistant("", &[ToolCall { arguments, ..call("1") }]);
+            let frame = json!({ "type": "res", "payload": { "messages": [said] } }).to_string();
+
+            let read: Result<Value, _> = serde_json::from_str(&frame);
+            assert!(read.is_ok(), "{depth}: {read:?}");
+        }
     }
 
     #[test]

@@ -121,14 +121,15 @@ impl Outbox {
         }
     }
 
-    /// Closes once the connection's current request was answered: see [`Self::answered`].
+    /// Closes once the connection's current request was answered: see [`Self::answered`]. It is the last one
+    /// that the connection may ask.
     pub(crate) fn close_after_answer(&self, frame: CloseFrame) {
         *self.last_words.lock().unwrap_or_else(PoisonError::into_inner) = Some(frame);
     }
 
     /// The connection's current request was answered.
     pub(crate) fn answered(&self) {
-        let frame = self.last_words.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let frame = self.last_words.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(frame) = frame {
             self.close_after(frame);
         }
@@ -164,6 +165,12 @@ impl Outbox {
 
     pub(crate) fn is_revoked(&self) -> bool {
         self.revoked.is_cancelled()
+    }
+
+    /// Whether the connection may ask for something more.
+    pub(crate) fn takes_requests(&self) -> bool {
+        let last_words = self.last_words.lock().unwrap_or_else(PoisonError::into_inner);
+        last_words.is_none() && !self.is_revoked()
     }
 
     /// Does something only for the connection; `None` when that lost the right to act, or ended, meanwhile.

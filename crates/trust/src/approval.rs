@@ -313,9 +313,24 @@ impl ApprovalQueue {
 
     /// Withdraws everything that a connection asked for.
     pub fn withdraw_connection(&mut self, connection: &ConnectionId, now: Moment) -> Vec<ResolvedCommand> {
-        let asked = |waiting: &WaitingCommand| matches!(&waiting.requester, Requester::Client { connection: asking, .. } if asking == connection);
-        let ids: Vec<String> =
-            self.waiting.iter().filter(|waiting| asked(waiting)).map(|waiting| waiting.id.clone()).collect();
+        self.withdraw_where(|asking, _| asking == connection, now)
+    }
+
+    /// Withdraws everything that a client asked for, on whichever connection.
+    pub fn withdraw_client(&mut self, client: &Principal, now: Moment) -> Vec<ResolvedCommand> {
+        self.withdraw_where(|_, asking| asking == client, now)
+    }
+
+    fn withdraw_where(
+        &mut self,
+        is_its: impl Fn(&ConnectionId, &Principal) -> bool,
+        now: Moment,
+    ) -> Vec<ResolvedCommand> {
+        let asked = |waiting: &&WaitingCommand| match &waiting.requester {
+            Requester::Run => false,
+            Requester::Client { connection, principal } => is_its(connection, principal),
+        };
+        let ids: Vec<String> = self.waiting.iter().filter(asked).map(|waiting| waiting.id.clone()).collect();
         ids.iter().filter_map(|id| self.withdraw(id, now)).collect()
     }
 

@@ -88,12 +88,7 @@ export function readConversation(
   outgoing = '',
 ): Item[] {
   const messages = withoutRetried(transcript, outgoing);
-  const results = new Map<string, ChatMessage>();
-  const called = new Set<string>();
-  for (const message of messages) {
-    if (message.role === 'toolResult' && message.toolCallId) results.set(message.toolCallId, message);
-    for (const call of toolCalls(message)) called.add(call.id);
-  }
+  const { results, repeated, strays } = readResults(messages);
   const items: Item[] = [];
   for (const [index, message] of messages.entries()) {
     const key = message.__openclaw?.id ?? `#${index}`;
@@ -103,7 +98,8 @@ export function readConversation(
       items.push({ kind: 'user', key, text, at });
     } else if (message.role === 'assistant') {
       const run = message.__openclaw?.runId ?? '';
-      const tools = readCalls(message, run, results, live, activityOf(run));
+      const early = (call: CallBlock) => (repeated.has(call) ? undefined : live.get(call.id));
+      const tools = readCalls(message, run, results, early, activityOf(run));
       const problem = problemOf(message);
       if (!text && tools.length === 0 && !problem) continue;
       const isFailure = hasFailed(message);
@@ -111,7 +107,7 @@ export function readConversation(
       items.push({ kind: 'assistant', key, text, tools, at, model, problem, isFailure });
     } else if (message.role === 'toolResult') {
       // The result of a call that is further back than what was loaded.
-      if (!message.toolCallId || !called.has(message.toolCallId)) {
+      if (strays.has(message)) {
         const name = oneLine(message.toolName, 60) || 'tool';
         items.push({ kind: 'notice', key, text: `Result of ${name}: ${oneLine(text, 300)}`, at });
       }
@@ -170,18 +166,38 @@ function toolCalls(message: ChatMessage): CallBlock[] {
   return message.content.filter((block) => block.type === 'toolCall');
 }
 
+/** Which result belongs to which call. A model may use an id again: a result answers the last call before it. */
+function readResults(messages: readonly ChatMessage[]) {
+  const calls = new Map<string, CallBlock>();
+  const results = new Map<CallBlock, ChatMessage>();
+  /** Calls whose id an earlier one had, so that what is known of it may be the earlier one's. */
+  const repeated = new Set<CallBlock>();
+  const strays = new Set<ChatMessage>();
+  for (const message of messages) {
+    for (const call of toolCalls(message)) {
+      if (calls.has(call.id)) repeated.add(call);
+      calls.set(call.id, call);
+    }
+    if (message.role !== 'toolResult') continue;
+    const call = calls.get(message.toolCallId ?? '');
+    if (!call) strays.add(message);
+    else if (!results.has(call)) results.set(call, message);
+  }
+  return { results, repeated, strays };
+}
+
 function readCalls(
   message: ChatMessage,
   runId: string,
-  results: ReadonlyMap<string, ChatMessage>,
-  live: ReadonlyMap<string, LiveTool>,
+  results: ReadonlyMap<CallBlock, ChatMessage>,
+  earlyOf: (call: CallBlock) => LiveTool | undefined,
   activity: RunActivity,
 ): ToolCall[] {
   // Of calls that ask, only the first one does: the others come after it.
   let isFirst = true;
   return toolCalls(message).map((call) => {
-    const result = results.get(call.id);
-    const early = live.get(call.id);
+    const result = results.get(call);
+    const early = earlyOf(call);
     const state = result ? outcomeOf(result) : early ? (early.isError ? 'failed' : 'done') : open(activity);
     const output = result ? plainText(result.content) : (early?.output ?? '');
     return {

@@ -53,6 +53,21 @@ describe('tool calls', () => {
     expect(item).toMatchObject({ tools: [{ state: 'done', output: 'early' }] });
   });
 
+  test('a call whose id was used before has its own result, and no other', () => {
+    const again = message(4, {
+      content: [{ type: 'toolCall', id: 'c1', name: 'exec', arguments: { command: 'rm -rf .' } }],
+    });
+    const live = new Map([['c1', { output: 'early', isError: false }]]);
+    const states = (messages: ChatMessage[]) =>
+      readConversation(messages, live, () => 'asks').map((item) =>
+        item.kind === 'assistant' ? item.tools.map((tool) => tool.state) : [],
+      );
+
+    expect(states([call, result(false), again])).toEqual([['done'], ['asks']]);
+    const denied = message(5, { role: 'toolResult', toolCallId: 'c1', isError: true, content: text('no') });
+    expect(states([call, result(false), again, denied])).toEqual([['done'], ['failed']]);
+  });
+
   test('a call that waits for a decision says so, and those behind it have not begun', () => {
     const three = message(2, {
       content: ['c1', 'c2', 'c3'].map((id) => ({ type: 'toolCall', id, name: 'exec', arguments: {} })),

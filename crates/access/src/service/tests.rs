@@ -4,6 +4,7 @@ use std::task::Poll;
 use tidegate_protocol::{DeviceId, PublicKey, Scope, UnixMillis};
 use tidegate_store::OpenOptions;
 use tidegate_trust::ScopeSet;
+use tidegate_trust::approval::{Command, Operation, Requester};
 use tidegate_trust::decision::Decider;
 use tidegate_trust::records::{Block, BlockedSubject, Claims, DeviceRecord, Grant};
 use tidegate_trust::settings::{ProposedSetting, Setting, WebOrigin};
@@ -293,4 +294,37 @@ async fn what_an_admission_made_does_not_bring_a_revoked_device_back() {
     service.commit_admission(admitted).await.expect("saved");
 
     assert!(stored(&store).await.devices.is_empty(), "it would be let in after the next start");
+}
+
+/// The connection that it asked on may have ended with a gateway, which withdraws nothing.
+#[tokio::test]
+async fn what_a_revoked_client_asked_for_is_withdrawn() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let service = over(store_in(directory.path())).await;
+    for number in 1..=2 {
+        let operation = Operation::Exec {
+            command: "make all".to_owned(),
+            command_argv: Vec::new(),
+            cwd: String::new(),
+            env: Vec::new(),
+            confinement: None,
+        };
+        let command = Command {
+            operation,
+            session_key: String::new(),
+            run_id: None,
+            ancestors: Vec::new(),
+            digest: String::new(),
+        };
+        let connection = ConnectionId::parse(format!("connection-{number}")).expect("an id");
+        let requester = Requester::Client { connection, principal: Principal::Device(device(number).id) };
+        let asked = service.ask(format!("question-{number}"), command, requester, Duration::from_mins(10));
+        assert!(asked.is_some());
+    }
+
+    let block = service.authority().block_device(device(1).id, now::moment()).expect("anyone may be blocked");
+    service.settle(block, None).await;
+
+    let left: Vec<String> = service.approvals().waiting().iter().map(|waiting| waiting.id.clone()).collect();
+    assert_eq!(left, ["question-2"]);
 }

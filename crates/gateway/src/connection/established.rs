@@ -1,6 +1,6 @@
 //! A connection that was let in: requests and events until it ends.
 
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 
 use tidegate_protocol::frame::{RequestFrame, id_of_broken_frame};
@@ -16,7 +16,7 @@ use crate::dispatch::{self, Caller, Reply};
 use crate::gateway::Gateway;
 use crate::methods::desktop::instead_of;
 use crate::outbox::{Outbox, Outgoing};
-use crate::transport::{Received, Transport};
+use crate::transport::{Gone, Received, Transport};
 
 /// A connection that was let in.
 pub(super) struct Established<T> {
@@ -42,13 +42,16 @@ impl<T: Transport> Established<T> {
         let mut answering: Option<Answering> = None;
         let mut next: Option<String> = None;
         let close = loop {
+            if answering.is_none()
+                && let Some(text) = next.take()
+            {
+                answering = self.peer.request(&text, &outstanding);
+            }
             tokio::select! {
                 biased;
                 close = self.peer.outbox.closed() => break close,
                 // Before the queue: events without end would keep it from going on.
-                () = finished(&mut answering) => {
-                    answering = next.take().and_then(|text| self.peer.request(&text, &outstanding));
-                }
+                () = finished(&mut answering) => answering = None,
                 Some(outgoing) = self.queue.recv() => {
                     let bytes = outgoing.bytes();
                     let frame = match outgoing {
@@ -57,14 +60,20 @@ impl<T: Transport> Established<T> {
                         Outgoing::Event(event, number) => event.numbered(number).into(),
                     };
                     let outbox = self.peer.outbox.clone();
-                    let sent = tokio::select! {
-                        biased;
-                        close = outbox.closed() => break close,
-                        sent = self.transport.send(frame) => sent,
+                    let mut sending = pin!(self.transport.send(frame));
+                    let sent = loop {
+                        tokio::select! {
+                            biased;
+                            close = outbox.closed() => break Err(close),
+                            sent = &mut sending => break Ok(sent),
+                            // Whoever reads slowly does not hold up what they asked for.
+                            () = finished(&mut answering) => answering = None,
+                        }
                     };
-                    self.peer.outbox.written(bytes);
-                    if sent.is_err() {
-                        break CloseFrame::new(CloseCode::Normal, "");
+                    match sent {
+                        Ok(Ok(())) => self.peer.outbox.written(bytes),
+                        Ok(Err(Gone)) => break CloseFrame::new(CloseCode::Normal, ""),
+                        Err(close) => break close,
                     }
                 }
                 received = self.transport.receive(), if next.is_none() => match received {
@@ -125,7 +134,7 @@ impl Peered {
                 return self.refuse(id.as_ref().map_or("invalid", RequestId::as_str), &error);
             }
         };
-        if self.outbox.is_revoked() {
+        if !self.outbox.takes_requests() {
             return None;
         }
         let (method, is_wish) = match self.authorize(&request) {

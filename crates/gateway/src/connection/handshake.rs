@@ -88,9 +88,6 @@ impl<T: Transport> Challenged<T> {
     /// Asks the pure core, looking the peer up where it says so.
     async fn admit(&mut self, params: &ConnectParams) -> Result<Box<Admitted>, Refused> {
         let inner = self.gateway.inner();
-        if !self.gateway.is_ready() && !matches!(self.arrival.origin, Origin::InProcess(_)) {
-            return Err(Refused::plain(Refusal::NotReady));
-        }
         if inner.places.are_all_taken() && !matches!(self.arrival.origin, Origin::InProcess(_)) {
             // Here nothing is used up yet, such as a grant for one admission. The last place may still be
             // taken meanwhile, so it is asked again when one is needed.
@@ -111,6 +108,10 @@ impl<T: Transport> Challenged<T> {
         }
         let mut looked = None;
         loop {
+            // Also after a look-up: a gateway that has stopped uses nothing up.
+            if !self.gateway.is_ready() && !matches!(self.arrival.origin, Origin::InProcess(_)) {
+                return Err(Refused::plain(Refusal::NotReady));
+            }
             let Ok(entropy) = now::entropy() else {
                 let message = "the operating system gives no random bytes".to_owned();
                 return Err(Refused::plain(Refusal::InvalidHandshake(message)));
@@ -175,20 +176,26 @@ impl<T: Transport> Challenged<T> {
         }
         let (outbox, queue) = Outbox::new();
         inner.hub.join(&session, &outbox, params.has_cap("tool-events"));
-        // Revoked while it was let in: the hub did not know it yet, so nobody closed it.
-        let still_live = inner.trust.authority().is_live(session.connection());
-        let peer = Peered { gateway: self.gateway, session, outbox, _place: place };
-        let hello = hello(&peer.gateway, &peer.session, admitted.method, admitted.device_token.take()).await;
-        let sent = match (still_live, frame(&ResponseFrame::ok(id.as_str(), hello))) {
-            (true, Some(hello)) => self.transport.send(hello).await.is_ok(),
-            _ => false,
+        // What happened while it was let in: the hub did not know it yet, so nobody closed it.
+        let end = if !inner.trust.authority().is_live(session.connection()) {
+            Some(CloseFrame::new(CloseCode::DeviceRemoved, "device removed"))
+        } else if inner.stop.is_cancelled() {
+            Some(CloseFrame::new(CloseCode::ServiceRestart, "service restart"))
+        } else {
+            None
         };
-        let established = Established { transport: self.transport, queue, peer };
-        if !sent {
-            drop(established.peer);
-            established.transport.close(CloseFrame::new(CloseCode::DeviceRemoved, "device removed")).await;
+        let peer = Peered { gateway: self.gateway, session, outbox, _place: place };
+        if let Some(end) = end {
+            drop(peer);
+            self.transport.close(end).await;
             return None;
         }
+        let hello = hello(&peer.gateway, &peer.session, admitted.method, admitted.device_token.take()).await;
+        let Some(hello) = frame(&ResponseFrame::ok(id.as_str(), hello)) else { return None };
+        if self.transport.send(hello).await.is_err() {
+            return None;
+        }
+        let established = Established { transport: self.transport, queue, peer };
         self.arrival.slot = None;
         tracing::debug!(
             conn = %established.peer.session.connection(),

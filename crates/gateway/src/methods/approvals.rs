@@ -70,9 +70,15 @@ impl Handler for rpc::ExecApprovalRequest {
             Some(_) => return Err(invalid("/id", "must have 8 to 128 visible characters")),
             None => now::entropy().map_err(|error| ErrorShape::unavailable(error.to_string()))?.uuid(),
         };
-        let waiting = caller.gateway.inner().trust.ask(id, asked, requester, timeout).ok_or_else(|| {
+        let inner = caller.gateway.inner();
+        let waiting = inner.trust.ask(id, asked, requester, timeout).ok_or_else(|| {
             ErrorShape::unavailable("too many commands wait for a decision, or this id was used already")
         })?;
+        // The end of the connection withdraws what was asked on it, and may have come before the question.
+        if caller.outbox.is_revoked() && !inner.stop.is_cancelled() {
+            inner.trust.withdraw(&waiting.id);
+            return Err(ErrorShape::unavailable("the connection was closed"));
+        }
         if params.two_phase == Some(true) {
             caller.answer(caller.ok(&ExecApprovalRequestResult {
                 id: waiting.id.clone(),

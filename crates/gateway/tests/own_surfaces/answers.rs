@@ -79,3 +79,58 @@ async fn a_client_that_leaves_is_missed_before_its_answer() {
     };
     timeout(PATIENCE, left).await.expect("it is seen to leave");
 }
+
+/// A client's next message is received while its request is answered, and would be worked on right after it.
+#[tokio::test]
+async fn who_gave_up_their_access_does_nothing_more() {
+    let world = World::with_desktop().await;
+    let mut client = world.let_in(1, &["operator.read", "operator.pairing"]).await;
+    let itself = json!({ "deviceId": DeviceIdentity::numbered(1).device_id() });
+
+    let removal = client.send_request("device.pair.remove", itself).await.unwrap();
+    client.send_request("logs.tail", json!({})).await.unwrap();
+
+    client.answer(&removal).await.unwrap();
+    assert_eq!(client.closed().await.unwrap().code, Some(4001));
+    assert!(!world.host.called.lock().unwrap().contains(&Method::LogsTail), "it was not let in any more");
+}
+
+/// The question is put beside the connection, whose end withdraws what was asked on it.
+#[tokio::test]
+async fn who_asks_and_leaves_at_once_leaves_no_question() {
+    let world = World::with_desktop().await;
+    let mut client = world.let_in(1, &["operator.approvals"]).await;
+
+    client.send_request("exec.approval.request", json!({ "command": "make all" })).await.unwrap();
+    client.close().await.unwrap();
+
+    let mut other = world.let_in(2, &["operator.approvals"]).await;
+    assert_eq!(other.request("exec.approval.list", json!({})).await.unwrap(), json!([]));
+}
+
+/// A window that froze takes no more events; what it asked for before that is done all the same.
+#[tokio::test]
+async fn a_request_is_worked_on_while_its_client_reads_nothing() {
+    let world = World::with_desktop().await;
+    let log = world.host.log.get_or_init(|| Semaphore::new(0));
+    let window = world.desk().open_window();
+    let request = json!({ "type": "req", "id": "1", "method": "logs.tail", "params": {} });
+    window.send(request.to_string()).await.unwrap();
+    // Each is two events, which are more than the channel holds and fewer than what closes a slow reader.
+    for _ in 0..150 {
+        world.ask_for_a_run().await.abort();
+        while !world.desk().commands().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    log.add_permits(1);
+
+    let done = async {
+        while log.available_permits() > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, done).await.expect("it is done");
+    drop(window);
+}

@@ -1,11 +1,14 @@
 //! While the gateway restarts, callers that need it hear that trying again helps.
 
+use std::sync::atomic::Ordering;
+
 use serde_json::json;
 use tidegate_agent::subagent::{CallError, SubagentGateway as _};
 use tidegate_gateway::{CurrentGateway, DeskError, SubagentClient};
 use tidegate_testkit::client::ConnectOptions;
 use tidegate_testkit::identity::DeviceIdentity;
 use tidegate_trust::Level;
+use tidegate_trust::decision::{Choice, Duration, Verdict};
 use zeroize::Zeroizing;
 
 use crate::clients::refused;
@@ -49,4 +52,29 @@ async fn a_gateway_that_stopped_decides_nothing_and_the_next_one_does() {
 
     let late = desk.new_token("late", Level::Read, false).await;
     assert_eq!(late.map(|_| ()), Err(DeskError::NotReady));
+}
+
+/// A program that was approved for one time comes while the gateway stops. Who it is was not known yet.
+#[tokio::test]
+async fn a_gateway_that_stopped_uses_up_no_approval() {
+    let world = World::with_desktop().await;
+    let options = world.program(&["operator.read"]);
+    let request = world.knock(&options).await;
+    let once = Verdict::Approve { choice: Choice::All, duration: Duration::Once };
+    world.desk().decide(&request.id, &request.ask.digest(), &once).await.unwrap();
+    let looked_up = world.peers.look_ups.load(Ordering::Relaxed);
+    let stuck = world.peers.stuck.lock().unwrap();
+
+    let coming = async { refused(world.connect(&options).await.map(|_| json!({}))) };
+    let stopping = async {
+        while world.peers.look_ups.load(Ordering::Relaxed) == looked_up {
+            tokio::task::yield_now().await;
+        }
+        world.gateway.stop("restart").await;
+        drop(stuck);
+    };
+    let (error, ()) = tokio::join!(coming, stopping);
+
+    assert_eq!((error["code"].as_str(), error["retryable"].as_bool()), (Some("UNAVAILABLE"), Some(true)));
+    assert_eq!(world.gateway.status().programs, 1, "the approval is still there");
 }

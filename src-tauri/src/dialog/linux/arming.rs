@@ -56,6 +56,12 @@ impl Arming {
         self.refresh();
     }
 
+    /// What is shown came up, and is not known to have been seen: nothing is laid out that is not on the screen.
+    pub(super) fn came_up(self: &Rc<Self>) {
+        self.was_seen.set(false);
+        self.start();
+    }
+
     /// Lets the time begin again.
     pub(super) fn start(self: &Rc<Self>) {
         let start = self.start.get() + 1;

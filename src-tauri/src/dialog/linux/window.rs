@@ -218,7 +218,10 @@ impl DialogWindow {
         let this = Rc::downgrade(self);
         self.window.connect_map_event(move |_, _| {
             if let Some(this) = this.upgrade() {
-                this.arming.start();
+                this.arming.came_up();
+                if this.more.is_visible() {
+                    this.more.set_text(MORE);
+                }
             }
             Propagation::Proceed
         });
