@@ -273,7 +273,7 @@ class Arming(DialogTest):
 
     def test_a_refresh_keeps_what_was_chosen(self):
         self.show("device")
-        self.window.get("Once").press()
+        self.window.get("Once, within the next 5 minutes").press()
         self.wait_armed()
 
         self.dialogs.tell("refresh 1 590 3 more wait")
@@ -471,7 +471,7 @@ class Outcomes(DialogTest):
         self.show("upgrade")
         added = "Reaches far. New: Decide about commands that agents want to run, and about files outside their workspace."
         self.window.get(added).press()
-        self.window.get("Once").press()
+        self.window.get("Once, within the next 5 minutes").press()
         self.wait_armed()
         self.window.button("Approve").press()
         line = self.dialogs.next()
@@ -485,7 +485,7 @@ class Outcomes(DialogTest):
         self.show("device")
         pairing = self.window.get("It may manage pairing")
         self.assertFalse(pairing.has("sensitive"))
-        self.window.get("Read only: see everything, change nothing").press()
+        self.window.get("Read only: see everything, change nothing.").press()
         wait_until(lambda: pairing.has("sensitive"), "letting others in can be chosen")
         tick = self.window.get("Reaches far. New: Manage pairing: approve devices and programs, with at most its own permissions.")
         self.assertFalse(tick.has("sensitive"))
@@ -533,13 +533,13 @@ class Shown(DialogTest):
         self.assertIn("<i>%s</i>", texts)
         self.assertIn("<b>200</b> more wait", texts)
         self.assertTrue(any('"<b>x</b>%s%n&amp;"' in node.name for node in self.window.descendants()))
-        self.assertEqual(self.window.name, "Tidegate: request")
+        self.assertEqual(self.window.name, "Tidegate: pairing request")
 
     def test_everything_that_is_asked_can_be_read(self):
         self.show("device")
         texts = self.window.texts()
-        for expected in ["A new device wants to pair.", "It asks for full control.", "Ada's phone", "operator",
-                         "the local network, 192.168.1.23", "3f7a 91c2 0be4 55d8 a6f0 1c39 7e2b 48dd", "9c41d7e2",
+        for expected in ["A new device wants to pair.", "It could approve other devices without asking you.",
+                         "Ada's phone", "operator", "local network, 192.168.1.23", "4bb0 6f8e 4e3a 7715", "9c41d7e2",
                          "2 min left", "Asked 2 min ago", "2 more wait"]:
             self.assertIn(expected, texts)
         rights = [node.name for node in self.window.descendants() if node.role == "check box"]
@@ -555,7 +555,7 @@ class Shown(DialogTest):
     def test_values_are_labelled_and_every_control_has_a_name(self):
         self.show("device")
         named = {node.name: node.labels() for node in self.window.descendants() if node.labels()}
-        self.assertEqual(named["Ada's phone"], ["Name"])
+        self.assertEqual(named["Ada's phone"], ["Claimed name"])
         self.assertEqual(named["9c41d7e2"], ["Code"])
         for kind in ("device", "program", "command", "file-edit", "new-token", "token", "model-key", "question"):
             self.show(kind)
@@ -568,7 +568,7 @@ class Shown(DialogTest):
 
     def test_code_and_fingerprint_cannot_take_the_keyboard(self):
         self.show("device")
-        for text in ("9c41d7e2", "3f7a 91c2 0be4 55d8 a6f0 1c39 7e2b 48dd"):
+        for text in ("9c41d7e2", "4bb0 6f8e 4e3a 7715"):
             self.assertFalse(self.window.get(text).has("focusable"))
 
     def test_a_long_command_can_be_read_to_its_end_in_a_box_that_scrolls(self):
@@ -727,7 +727,7 @@ class Focus(DialogTest):
     def test_it_is_above_the_others(self):
         self.show("device", "--unasked")
         def states():
-            found = subprocess.run(["xdotool", "search", "--name", "Tidegate: request"], capture_output=True, text=True)
+            found = subprocess.run(["xdotool", "search", "--name", "Tidegate: pairing request"], capture_output=True, text=True)
             for window in found.stdout.split()[-1:]:
                 told = subprocess.run(["xprop", "-id", window, "_NET_WM_STATE"], capture_output=True, text=True)
                 return told.stdout

@@ -292,7 +292,7 @@ fn status_lines(state: &TrayState) -> Vec<String> {
         }
         HostState::Failed(sentence) | HostState::PortTaken { reason: sentence, .. } => {
             let lines = wrap(&text::one_line(sentence, MAX_SENTENCE), MAX_LINE);
-            if lines.is_empty() { vec!["Tidegate does not run".to_owned()] } else { lines }
+            if lines.is_empty() { vec!["Tidegate could not start".to_owned()] } else { lines }
         }
         HostState::Stopping => vec!["Stopping".to_owned()],
     }

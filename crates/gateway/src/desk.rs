@@ -55,7 +55,7 @@ pub enum DeskError {
     )]
     NeedsOwnToken,
     /// No lasting grant is possible; the sentence says why.
-    #[error("{0} Let it in once.")]
+    #[error("{0} Approve it once.")]
     OnlyOnce(&'static str),
     /// A device asks, and only programs get tokens.
     #[error("Only a program can get a token of its own. A device keeps its own key.")]
@@ -79,7 +79,7 @@ pub enum DeskError {
     #[error("The files were not unshared: {0}.")]
     NotUnshared(String),
     /// It could not be saved, so it does not count.
-    #[error("This could not be saved, so it does not count: {0}.")]
+    #[error("This could not be saved, so it has no effect: {0}.")]
     NotSaved(String),
     /// The rules do not allow it; the sentence says which.
     #[error("This cannot be done: {0}.")]

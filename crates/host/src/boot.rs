@@ -266,7 +266,7 @@ async fn serve(services: Arc<Services>) -> Result<RunningHost, BootError> {
     let (control, leftovers) = (&services.control, services.leftovers.clone());
     serving::local(&parts, &services.place, &control.local_socket, &gateway, leftovers, &accept).await;
     if let Err(error) = services.subagents.connect().await {
-        tracing::error!(%error, "Tidegate's own client was not let in; this is a defect");
+        tracing::error!(%error, "Tidegate's own client was not admitted; this is a defect");
     }
     let (port, state_dir) = (services.port, services.place.state_dir.clone());
     tracing::info!(port, state_dir = %state_dir.display(), "Tidegate is ready");

@@ -41,13 +41,13 @@ pub(crate) async fn checks(control: &Control) -> DoctorResult {
             Ok(()) => add(
                 "subagent client",
                 CheckLevel::Ok,
-                "Tidegate's own client is let in, silently.".to_owned(),
+                "Tidegate's own client is admitted without a prompt.".to_owned(),
                 None,
             ),
             Err(error) => add(
                 "subagent client",
                 CheckLevel::Fail,
-                format!("Tidegate's own client is not let in: {error}."),
+                format!("Tidegate's own client is not admitted: {error}."),
                 Some("This is a defect; please report it with the log.".to_owned()),
             ),
         }

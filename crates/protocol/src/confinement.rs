@@ -161,7 +161,7 @@ impl SharedFiles {
             files => {
                 format!(
                     "{} files are shared with other folders by hard links ({places}): it cannot change those.",
-                    grouped(files)
+                    text::grouped(files)
                 )
             }
         }
@@ -190,16 +190,6 @@ fn git_sentence(elsewhere: Option<&str>) -> String {
         "It can change the repository of the workspace{place}: commits, branches, stashes. Do not use git there until \
          it ends."
     )
-}
-
-/// A number with a comma before each three digits.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let first = digits.len() % 3;
-    let mut groups = vec![&digits[..first]];
-    groups.extend((first..digits.len()).step_by(3).map(|at| &digits[at..at + 3]));
-    groups.retain(|group| !group.is_empty());
-    groups.join(",")
 }
 
 impl Confinement {
@@ -441,7 +431,7 @@ mod tests {
         {
             assert_eq!(with(class).sentences().len(), sentences, "{class:?}");
         }
-        assert_eq!([0, 999, 1000, 1_000_000].map(grouped), ["0", "999", "1,000", "1,000,000"]);
+        assert_eq!([0, 999, 1000, 1_000_000].map(text::grouped), ["0", "999", "1,000", "1,000,000"]);
     }
 
     #[test]

@@ -118,6 +118,17 @@ pub fn truncate_bytes(text: &str, limit: usize) -> &str {
     &text[..end]
 }
 
+/// A number with a comma before each three digits.
+#[must_use]
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let first = digits.len() % 3;
+    let mut groups = vec![&digits[..first]];
+    groups.extend((first..digits.len()).step_by(3).map(|at| &digits[at..at + 3]));
+    groups.retain(|group| !group.is_empty());
+    groups.join(",")
+}
+
 /// An error's text as a sentence: with a capital letter and a full stop.
 #[must_use]
 pub fn sentence(text: &str) -> String {

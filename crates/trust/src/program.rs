@@ -39,13 +39,13 @@ impl Fleeting {
     pub fn sentence(self) -> &'static str {
         match self {
             Self::NoScript => {
-                "It is an interpreter that does not show which script it runs, so it can be let in only once; \
+                "It is an interpreter that does not show which script it runs, so it can be approved only once; \
                  for a lasting grant give it a token of its own (`tidegate token new`)."
             }
-            Self::InlineCode => "It runs code from its command line, so it can be let in only once.",
-            Self::Preload => "It loads other code before its own, so it can be let in only once.",
-            Self::WritableByAgent => "It lies where an agent may write, so it can be let in only once.",
-            Self::Replaced => "Its file was replaced while it ran, so it can be let in only once.",
+            Self::InlineCode => "It runs code from its command line, so it can be approved only once.",
+            Self::Preload => "It loads other code before its own, so it can be approved only once.",
+            Self::WritableByAgent => "It lies where an agent may write, so it can be approved only once.",
+            Self::Replaced => "Its file was replaced while it ran, so it can be approved only once.",
         }
     }
 }

@@ -63,7 +63,7 @@ impl Setting {
         match self {
             Self::AllowedOrigins => {
                 "Web pages of these addresses, open in a browser on this computer, may connect to Tidegate. \
-                 Each still needs a token and has to be let in by you, like any other program."
+                 Each still needs a token and your approval, like any other program."
             }
             Self::Workspace => {
                 "Agents work in this folder: they read, write and change its files without asking you, and \

@@ -6,6 +6,8 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "it talks to a terminal")]
 
+mod opened;
+mod pairing;
 mod samples;
 
 use std::io::BufRead;

@@ -32,7 +32,7 @@ pub(crate) fn watch(window: &WebviewWindow) -> tauri::Result<()> {
             if ends.len() <= MAX_ENDS {
                 tracing::error!(
                     ?reason,
-                    "the process that draws the window has ended; the window is drawn anew"
+                    "the process that draws the window has ended; the window is drawn again"
                 );
                 let is_empty = view.back_forward_list().is_none_or(|pages| pages.current_item().is_none());
                 match &first {

@@ -83,7 +83,7 @@ function layer(name: string, required: boolean): SandboxLayer {
 export function checks(): DoctorCheck[] {
   return [
     check('gateway', 'ok', 'The gateway listens on ws://127.0.0.1:18790.'),
-    check('subagent client', 'ok', "Tidegate's own client is let in, silently."),
+    check('subagent client', 'ok', "Tidegate's own client is admitted without a prompt."),
     check('store', 'ok', 'The store is in order.'),
     check('keyring', 'ok', 'Secrets are kept in the system keyring.'),
     check('configuration', 'ok', 'The configuration is valid.'),

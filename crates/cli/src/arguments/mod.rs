@@ -119,10 +119,10 @@ pub enum ControlCommand {
         after_help = "Example: tidegate token new --name backup-script --level read"
     )]
     Token(TokenArguments),
-    /// Decide who is let in
+    /// Approve, reject and revoke devices and programs
     #[command(
         subcommand,
-        long_about = "Decide who is let in: devices and programs that wait, and those that you know.\n\n\
+        long_about = "Approve, reject and revoke devices and programs: those that want to pair, and those that you know.\n\n\
             IDs can be shortened: the code in the first column of `tidegate devices list` is enough.",
         after_help = "Example: tidegate devices approve 3f2a9c1e --level write"
     )]
@@ -177,7 +177,7 @@ pub enum ControlCommand {
     /// Print the newest lines of the log
     #[command(after_help = "Example: tidegate logs --follow")]
     Logs(LogsArguments),
-    /// Print who was let in, refused, and what was decided
+    /// Print who was admitted or refused, and what was decided
     #[command(after_help = "Example: tidegate audit --limit 20")]
     Audit(AuditArguments),
     /// Check every part and say what to do

@@ -28,7 +28,7 @@ pub(super) async fn run<W: Wire>(
             if slice.reset {
                 context
                     .output()
-                    .note("(The log was begun anew, or lines were written too fast to follow.)")?;
+                    .note("(A new log was begun, or lines were written too fast to follow.)")?;
             }
             for line in &slice.lines {
                 context.output().text(&line.replace('\n', "\\u{a}"))?;

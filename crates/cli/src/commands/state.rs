@@ -61,14 +61,14 @@ fn render(status: &TidegateStatusResult, has_desktop: bool, now: UnixMillis) -> 
     fields.add("Known", &known(gateway));
     if let Some(own) = &gateway.own_client {
         let admitted = own.admitted_at_ms.map(|at| moments::ago(now, at));
-        let admitted = admitted.map_or("not let in yet".to_owned(), |ago| format!("let in {ago}"));
+        let admitted = admitted.map_or("not admitted yet".to_owned(), |ago| format!("admitted {ago}"));
         fields.add("Subagent client", &admitted);
     }
     let mut text = format!("Tidegate {}\n{}", status.version, fields.render());
     if gateway.waiting_requests > 0 {
         text.push_str(&format!(
-            "\n{} to be let in: `tidegate devices list`\n",
-            count(gateway.waiting_requests, "request waits", "requests wait")
+            "\n{}: `tidegate devices list`\n",
+            count(gateway.waiting_requests, "pairing request waits", "pairing requests wait")
         ));
     }
     if gateway.waiting_commands > 0 {
@@ -233,8 +233,8 @@ mod tests {
                \x20                cgroups missing (optional): not delegated\n  \
                Connections      3\n  \
                Known            1 device, 0 programs, 2 program tokens, 1 blocked\n  \
-               Subagent client  let in 2 min ago\n\
-             \n1 request waits to be let in: `tidegate devices list`\n\
+               Subagent client  admitted 2 min ago\n\
+             \n1 pairing request waits: `tidegate devices list`\n\
              \n2 requests of agents wait for a decision: `tidegate approvals list`\n\
              \n1 value of the configuration waits for you: `tidegate config list`\n\
              \nSINCE      STATE    NAME     SESSION\n\

@@ -100,12 +100,12 @@ async fn approving_shows_first_then_asks_then_sends_the_digest_of_what_was_shown
             duration: DurationName::Always,
         }
     );
-    assert_eq!(outcome.questions, ["Let it in?"]);
+    assert_eq!(outcome.questions, ["Approve it?"]);
     let (shown, done) = outcome.out.split_once("\nYou would grant ").unwrap();
     assert!(shown.contains("Full control"));
     assert_eq!(
         done,
-        "everything that it asks for; until you revoke it.\nApproved. It is let in when it connects again.\n"
+        "everything that it asks for; until you revoke it.\nApproved. It is admitted when it connects again.\n"
     );
 }
 

@@ -196,7 +196,7 @@ async fn devices_are_listed_with_claims_in_quotes_and_own_names_without() {
          5f0c6a1b2d3e4f50  1 min ago  \"evil\"        ed6098d8\n\
          0a1b2c3d4e5f6071  2 h ago    none          /opt/openclaw.mjs\n\
          \n`tidegate devices unblock ID` lets one ask again.\n\
-         \n`tidegate token list` shows programs that were let in without a device.\n"
+         \n`tidegate token list` shows programs that were approved without a device.\n"
     );
 }
 

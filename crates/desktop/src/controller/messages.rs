@@ -1,4 +1,4 @@
-//! Messages and questions: why Tidegate does not run, what would be cut off by quitting, where it
+//! Messages and questions: why Tidegate could not start, what would be cut off by quitting, where it
 //! lives without a tray. And the windows that are opened for the same reasons.
 
 mod keep_file;
@@ -35,7 +35,7 @@ const QUIT: &str = "Quit";
 pub(super) struct Messages {
     /// At most one of a kind.
     open: Vec<Open>,
-    /// Why Tidegate does not run, and the port that is offered instead; not shown yet.
+    /// Why Tidegate could not start, and the port that is offered instead; not shown yet.
     failure: Option<(String, Option<u16>)>,
     /// When the window is opened because there is no tray.
     tray_grace: Option<Deadline>,
@@ -387,8 +387,8 @@ fn unblock_question(name: &str) -> MessageDialog {
     MessageDialog {
         heading: "Unblock this device or program?".to_owned(),
         text: match name.is_empty() {
-            true => "It had no name.\nIt can ask to be let in again then, and you decide.".to_owned(),
-            false => format!("It called itself: {name}\nIt can ask to be let in again then, and you decide."),
+            true => "It had no name.\nIt can then ask to pair again, and you decide.".to_owned(),
+            false => format!("It called itself: {name}\nIt can then ask to pair again, and you decide."),
         },
         proceed: Some("Unblock".into()),
         other: None,

@@ -211,7 +211,7 @@ fn an_outcome_of_another_kind_of_dialog_decides_nothing() {
 
 #[test]
 fn a_selection_that_was_not_offered_is_refused() {
-    let fleeting = Some("It can be let in only once.");
+    let fleeting = Some("It can be approved only once.");
     let device = device_ask(1, &[Scope::Read]);
     let program = program_ask(1, &[Scope::Read]);
     let plain = Selection::default();

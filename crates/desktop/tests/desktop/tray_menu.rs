@@ -151,7 +151,7 @@ fn a_port_that_is_taken_comes_with_one_to_use_instead() {
 fn a_failure_without_words_is_still_shown() {
     let shown = TrayMenu::of(&state(HostState::Failed(String::new())));
 
-    assert_eq!(shown.entries[0], line("Tidegate does not run"));
+    assert_eq!(shown.entries[0], line("Tidegate could not start"));
 }
 
 #[test]

@@ -368,7 +368,7 @@ fn a_wish_to_unshare_a_folder_is_a_question_that_says_what_it_takes() {
     assert_eq!((shown.proceed.as_deref(), shown.dismiss), (Some("Unshare"), "Cancel"));
     assert_eq!(
         shown.text,
-        "Folder: /home/ada/wo\\u{202e}rk\nShared with other folders: 1204 files (p0, p1, p2, p3, p4, p5, 2 \
+        "Folder: /home/ada/wo\\u{202e}rk\nShared with other folders: 1,204 files (p0, p1, p2, p3, p4, p5, 2 \
          more)\n\nThe folder gets copies of its own, which take 5 MiB. Other folders keep theirs. Agents' commands \
          can then change the copies."
     );

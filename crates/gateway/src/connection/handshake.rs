@@ -37,7 +37,7 @@ pub(super) struct Challenged<T> {
 impl<T: Transport> Challenged<T> {
     pub(super) async fn new(gateway: Gateway, mut transport: T, arrival: Arrival) -> Option<Self> {
         let (Ok(nonce), Ok(id)) = (now::nonce(), now::nonce()) else {
-            tracing::error!("the operating system gives no random bytes; nobody can be let in");
+            tracing::error!("the operating system gives no random bytes; no connection can be admitted");
             transport.close(CloseFrame::new(CloseCode::TryLater, "no entropy")).await;
             return None;
         };

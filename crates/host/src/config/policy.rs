@@ -70,7 +70,7 @@ pub(super) const REFUSED: [(&str, &[&str], &str); 7] = [
 /// The provider of the built-in model.
 const BUILT_IN: &str = "offline";
 
-const EVERY_ORIGIN: &str = "`*` and `null` would let in web pages that nobody named. Name each origin.";
+const EVERY_ORIGIN: &str = "`*` and `null` would allow web pages that nobody named. Name each origin.";
 
 /// What the file would loosen.
 pub(super) fn policy(value: &Value, problems: &mut Vec<String>) -> Policy {

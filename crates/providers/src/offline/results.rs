@@ -36,7 +36,7 @@ pub(super) fn sentences(asked: Option<&Message>, new: &[Message]) -> Vec<String>
         }
     }
     if started {
-        sentences.push("Their results come by themselves; I answer then.".to_owned());
+        sentences.push("I answer when their results arrive.".to_owned());
     }
     sentences
 }

@@ -19,7 +19,7 @@ pub struct WebOrigin(String);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotAnOrigin {
     /// It stands for every page.
-    #[error("`*` would let in every web page; name each origin")]
+    #[error("`*` would allow every web page; name each origin")]
     Every,
     /// It stands for pages without an address.
     #[error("`null` is what any file or sandboxed page sends; name an origin")]

@@ -106,7 +106,7 @@ async fn approve<W: Wire>(context: &mut Context<'_, W>, arguments: &ApproveArgum
     let request = ShownRequest::of(*request)?;
     let mut text = view::request(&request, context.now());
     text.push_str(&format!("\nYou would grant {}\n", wish(arguments)));
-    context.confirm(&text, "Let it in?", arguments.yes).await?;
+    context.confirm(&text, "Approve it?", arguments.yes).await?;
     let duration = match (arguments.once, arguments.until_quit) {
         (true, _) => DurationName::Once,
         (_, true) => DurationName::UntilQuit,
@@ -122,14 +122,14 @@ async fn approve<W: Wire>(context: &mut Context<'_, W>, arguments: &ApproveArgum
         duration,
     };
     let answer = context.client.ask::<rpc::TidegateDevicesDecide>(&params).await?;
-    context.done(&answer, "Approved. It is let in when it connects again.", None)
+    context.done(&answer, "Approved. It is admitted when it connects again.", None)
 }
 
 /// What would be granted, and for how long.
 fn wish(arguments: &ApproveArguments) -> String {
     let what = match (arguments.level, &arguments.scopes) {
         (Some(level), _) => {
-            let also = if arguments.pairing { ", and let others in if it asked for that" } else { "" };
+            let also = if arguments.pairing { ", and manage pairing if it asked for that" } else { "" };
             format!("level {}{also}", scope_words::level_name(level))
         }
         (None, Some(scopes)) => {

@@ -56,7 +56,7 @@ pub(super) fn list(devices: &DevicePairListResult, now: UnixMillis) -> String {
         text.push_str(&format!("\nBlocked\n{}", table.render()));
         text.push_str("\n`tidegate devices unblock ID` lets one ask again.\n");
     }
-    text.push_str("\n`tidegate token list` shows programs that were let in without a device.\n");
+    text.push_str("\n`tidegate token list` shows programs that were approved without a device.\n");
     text
 }
 

@@ -1,6 +1,6 @@
 //! The question whether a folder gets copies of its own of files that others hold as well.
 
-use tidegate_protocol::text::one_line;
+use tidegate_protocol::text::{grouped, one_line};
 
 use crate::dialog::MessageDialog;
 use crate::shell::FolderToUnshare;
@@ -23,7 +23,7 @@ pub(super) fn question(shared: &FolderToUnshare) -> MessageDialog {
             "Folder: {}\nShared with other folders: {} {files} ({})\n\nThe folder gets copies of its own, which take \
              {}. Other folders keep theirs. Agents' commands can then change the copies.",
             line(&shared.folder),
-            shared.files,
+            grouped(shared.files),
             places.join(", "),
             size(shared.bytes)
         ),

@@ -89,7 +89,7 @@ impl Grant {
             let group = widgets::column(2);
             group.pack_start(own_token, false, false, 0);
             let hint = widgets::secondary(
-                "The surest way to know it again. You give it the token; it lasts until you revoke it.",
+                "The reliable way to recognize it. You give it the token, which lasts until you revoke it.",
             );
             hint.set_margin_start(widgets::WIDE + NEAR);
             group.pack_start(&hint, false, false, 0);
