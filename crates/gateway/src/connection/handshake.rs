@@ -191,7 +191,7 @@ impl<T: Transport> Challenged<T> {
             return None;
         }
         let hello = hello(&peer.gateway, &peer.session, admitted.method, admitted.device_token.take()).await;
-        let Some(hello) = frame(&ResponseFrame::ok(id.as_str(), hello)) else { return None };
+        let hello = frame(&ResponseFrame::ok(id.as_str(), hello))?;
         if self.transport.send(hello).await.is_err() {
             return None;
         }
