@@ -31,8 +31,9 @@ pub(crate) async fn run(parts: &Parts) -> SelfTestResult {
     };
     let begun = Instant::now();
     let connected = parts.subagents.connect().await;
-    let connected =
-        connected.map(|()| "Tidegate's own client is admitted.".to_owned()).map_err(|error| error.to_string());
+    let connected = connected
+        .map(|()| "Tidegate's own client is admitted.".to_owned())
+        .map_err(|error| error.to_string());
     if step("connect", begun, connected) {
         let begun = Instant::now();
         let session = SessionKey::parse(&format!("agent:main:selftest:{}", uuid::Uuid::new_v4()));

@@ -384,7 +384,7 @@ describe('a gateway that is not there', () => {
       inWindow({ page: name, scenario: 'starting' }, async ({ page }) => {
         await page.getByText('Connecting to the gateway…').waitFor();
         await page
-          .getByText(/when it is back|gateway is back|as soon as (it|the gateway) is back/)
+          .getByText(/when it is back|gateway is back|as soon as (it|the gateway) is (back|connected)/)
           .first()
           .waitFor();
         await page.evaluate(() => (window as unknown as { __fake: FakeShell }).__fake.comeBack());

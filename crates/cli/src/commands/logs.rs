@@ -26,9 +26,7 @@ pub(super) async fn run<W: Wire>(
             context.output().json_line(&slice)?;
         } else {
             if slice.reset {
-                context
-                    .output()
-                    .note("(A new log was begun, or lines were written too fast to follow.)")?;
+                context.output().note("(A new log was begun, or lines were written too fast to follow.)")?;
             }
             for line in &slice.lines {
                 context.output().text(&line.replace('\n', "\\u{a}"))?;
