@@ -254,7 +254,7 @@ async fn a_level_or_scopes_or_less_time_are_sent_as_chosen() {
         (&json!("write"), &json!(true), &json!("until-quit"))
     );
     assert!(level.out.contains(
-        "You would grant level write, and let others in if it asked for that; until Tidegate quits."
+        "You would grant level write, and manage pairing if it asked for that; until Tidegate quits."
     ));
     let sent = scopes.sent("tidegate.devices.decide");
     assert_eq!(

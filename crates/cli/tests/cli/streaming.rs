@@ -161,6 +161,6 @@ async fn a_followed_log_goes_on_where_it_was() {
     let outcome = stage.run(&["logs", "--follow"]).await;
 
     assert_eq!(outcome.out, "one\nt\\u{1b}wo\nthree\n");
-    assert!(outcome.err.contains("begun anew"));
+    assert!(outcome.err.contains("A new log was begun"));
     assert_eq!(outcome.code, 1);
 }
