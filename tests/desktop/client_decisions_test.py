@@ -14,7 +14,7 @@ class Doorkeepers(DesktopCase):
         doorkeeper = self.device(displayName="Doorkeeper")
         self.approve(doorkeeper, READ, PAIRING)
         self.notifications.wait_until_empty()
-        stranger = self.device(2, displayName="Stranger").knock(READ)
+        stranger = self.device(2, displayName="Stranger").request_pairing(READ)
         doorkeeper.call("device.pair.approve", requestId=stranger.request_id)
 
         told = self.notifications.wait_for(
@@ -33,7 +33,7 @@ class Doorkeepers(DesktopCase):
         self.start_until_ready()
         doorkeeper = self.device(displayName="Doorkeeper")
         self.approve(doorkeeper, READ, PAIRING)
-        beyond = self.device(2, displayName="Administrator").knock(ADMIN)
+        beyond = self.device(2, displayName="Administrator").request_pairing(ADMIN)
 
         refused = doorkeeper.refused_call("device.pair.approve", requestId=beyond.request_id)
         self.review().press_and_close("Reject")

@@ -52,7 +52,7 @@ class ColourScheme(DesktopCase):
         portal = Portal(DARK).start()
         self.addCleanup(portal.stop)
         self.start_until_ready()
-        self.device().knock(READ)
+        self.device().request_pairing(READ)
         dialog = self.review()
 
         wait_until(lambda: self.is_dark(dialog), "a dark dialog")
@@ -61,7 +61,7 @@ class ColourScheme(DesktopCase):
 
     def test_without_such_a_service_it_is_as_the_theme_is(self):
         self.start_until_ready()
-        self.device().knock(READ)
+        self.device().request_pairing(READ)
         dialog = self.review()
 
         wait_until(lambda: self.is_dark(dialog) is False, "a light dialog")

@@ -61,7 +61,7 @@ class DesktopCase(unittest.TestCase):
         return Path(shutil.copytree(template, directory / "state", symlinks=True))
 
     def device(self, number=1, **identity):
-        """A device that can knock."""
+        """A device that can ask to pair."""
         return self.enterContext(Device(self.shell, number, **({"token": SHARED_TOKEN} | identity)))
 
     # --- dialogs ---
@@ -101,7 +101,7 @@ class DesktopCase(unittest.TestCase):
 
     def approve(self, device, *scopes):
         """Has a person let a device in with what it asks for; its `hello-ok`."""
-        device.knock(*scopes)
+        device.request_pairing(*scopes)
         self.review().approve()
         return device.connect_when_let_in(*scopes)
 

@@ -1,4 +1,4 @@
-"""A device that knocks: a process of its own, with its own key, that speaks the gateway's protocol."""
+"""A device that asks to pair: a process of its own, with its own key, that speaks the gateway's protocol."""
 
 import json
 import os
@@ -41,7 +41,7 @@ class Device:
         self._url = f"ws://127.0.0.1:{shell.wait_until_ready()}"
         self.identity = {"device": number, "token": token or shell.token()} | identity
         self._process = subprocess.Popen(
-            [BINARIES / "knock"], env=os.environ | (environment or {}),
+            [BINARIES / "pairing-client"], env=os.environ | (environment or {}),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )
 
@@ -61,7 +61,7 @@ class Device:
             raise Refused(answer["error"], answer["closed"])
         return answer["hello"]
 
-    def knock(self, *scopes, **changes):
+    def request_pairing(self, *scopes, **changes):
         """Connects and must be told to wait: the refusal."""
         try:
             hello = self.connect(*scopes, **changes)
@@ -106,7 +106,7 @@ class Device:
         self._process.stdin.write(json.dumps(command) + "\n")
         self._process.stdin.flush()
         line = self._process.stdout.readline()
-        assert line, f"knock ended with {self._process.poll()}"
+        assert line, f"pairing-client ended with {self._process.poll()}"
         answer = json.loads(line)
         assert "failed" not in answer, answer["failed"]
         return answer

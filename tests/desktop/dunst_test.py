@@ -55,10 +55,10 @@ class Dunst(DesktopCase):
         self.dunst("Review")
         self.start_until_ready()
         device = self.device()
-        device.knock(READ)
+        device.request_pairing(READ)
         self.review().press_and_close("Later")
         wait_until(lambda: self.shown() == 0, "put aside, nothing is shown")
-        self.device(2).knock(READ)
+        self.device(2).request_pairing(READ)
         wait_until(lambda: self.shown() == 1, "dunst shows the notification")
 
         self.ctl("context")
@@ -69,7 +69,7 @@ class Dunst(DesktopCase):
     def test_deny_refuses(self):
         self.dunst("Deny")
         self.start_until_ready()
-        self.device().knock(READ)
+        self.device().request_pairing(READ)
         wait_until(lambda: self.shown() == 1, "dunst shows the notification")
 
         self.ctl("context")
@@ -80,7 +80,7 @@ class Dunst(DesktopCase):
     def test_killed_and_restarted_it_notifies_and_its_action_works(self):
         self.dunst("Review")
         self.start_until_ready()
-        self.device().knock(READ)
+        self.device().request_pairing(READ)
         wait_until(lambda: self.shown() == 1, "dunst shows the notification")
         self.review().press_and_close("Reject")
 
@@ -89,7 +89,7 @@ class Dunst(DesktopCase):
         wait_until(lambda: self.state() == "missing", "status says that nobody shows notifications")
         self.dunst("Review")
         wait_until(lambda: self.state() == "ok", "status says that it works")
-        self.device(2).knock(READ)
+        self.device(2).request_pairing(READ)
         wait_until(lambda: self.shown() == 1, "dunst shows the notification")
 
         self.ctl("context")
@@ -103,7 +103,7 @@ class Dunst(DesktopCase):
     def test_killed_while_it_notifies_the_next_one_notifies(self):
         self.dunst("Deny")
         self.start_until_ready()
-        self.device().knock(READ)
+        self.device().request_pairing(READ)
         wait_until(lambda: self.shown() == 1, "dunst shows the notification")
 
         self.process.kill()
@@ -123,7 +123,7 @@ class Dunst(DesktopCase):
         self.addCleanup(self.process.send_signal, signal.SIGCONT)
         device = self.device()
 
-        device.knock(READ)
+        device.request_pairing(READ)
         self.review()
         wait_until(lambda: self.state() == "missing", "status says that it hangs")
         self.process.send_signal(signal.SIGCONT)

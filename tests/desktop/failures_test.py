@@ -33,7 +33,7 @@ class NoNotificationService(DesktopCase):
 
     def test_the_dialog_comes_all_the_same_and_status_says_what_to_do(self):
         item = self.start_until_ready()
-        self.device().knock(READ)
+        self.device().request_pairing(READ)
 
         self.review().press_and_close("Later")
 
@@ -45,7 +45,7 @@ class NoNotificationService(DesktopCase):
 
     def test_one_that_comes_later_shows_what_waits(self):
         self.start_until_ready()
-        self.device().knock(READ)
+        self.device().request_pairing(READ)
         self.review()
 
         late = NotificationService().start()
@@ -56,7 +56,7 @@ class NoNotificationService(DesktopCase):
     def test_one_that_is_started_anew_shows_it_again_and_an_old_answer_does_nothing(self):
         self.start_until_ready()
         before = NotificationService().start()
-        self.device().knock(READ)
+        self.device().request_pairing(READ)
         before.wait_for_notification()
         before.stop()
 
@@ -74,7 +74,7 @@ class NoNotificationService(DesktopCase):
 
         with WindowEvents() as windows:
             begun = time.monotonic()
-            device.knock(READ)
+            device.request_pairing(READ)
             dialog = self.review()
             shown = windows.wait_until_up(dialogs.REVIEW, begun)
 
@@ -89,7 +89,7 @@ class NoNotificationService(DesktopCase):
         hanging = NotificationService(hangs=True).start()
         self.addCleanup(hanging.stop)
         self.start_until_ready()
-        self.device().knock(READ)
+        self.device().request_pairing(READ)
         wait_until(lambda: self.state_of_notifications() == "missing", "status says that it hangs")
 
         hanging.recover()
@@ -114,9 +114,9 @@ class StrictNotificationService(DesktopCase):
 
     def test_it_is_replaced_in_place_answered_and_closed(self):
         self.start_until_ready()
-        self.device().knock(READ)
+        self.device().request_pairing(READ)
         first = self.notifications.wait_for_notification()
-        self.device(2).knock(READ)
+        self.device(2).request_pairing(READ)
 
         second = self.notifications.wait_for_sent(2)
         self.assertEqual((second.replaces, second.title), (first.id, "Tidegate: 2 decisions wait"))
@@ -126,7 +126,7 @@ class StrictNotificationService(DesktopCase):
         self.notifications.press(self.notifications.on_screen[second.id], "Deny")
 
         self.wait_for_waiting(0)
-        self.device(3).knock(READ)
+        self.device(3).request_pairing(READ)
         self.notifications.wait_for_notification()
         self.review().press_and_close("Reject")
         self.notifications.wait_until_empty()
@@ -142,7 +142,7 @@ class EarlyPresses(DesktopCase):
         self.addCleanup(self.notifications.stop)
         self.start_until_ready()
 
-        self.device().knock(READ)
+        self.device().request_pairing(READ)
 
         self.wait_for_waiting(0)
         self.assertEqual(len(self.notifications.sent), 1)
@@ -154,7 +154,7 @@ class IdleNotifications(DesktopCase):
     def test_their_thread_sleeps_and_no_connection_is_held(self):
         self.start_until_ready()
         before = self.threads()
-        self.device().knock(READ)
+        self.device().request_pairing(READ)
         self.notifications.wait_for_notification()
         wait_until(lambda: len(self.threads()) > len(before), "the notification holds a connection")
         self.review().press_and_close("Reject")
@@ -369,7 +369,7 @@ class DesktopLogicPanics(DesktopCase):
         known = self.device()
         self.approve(known, READ)
         stranger = self.device(2)
-        stranger.knock(READ)
+        stranger.request_pairing(READ)
         review = self.review()
 
         self.panic()
@@ -382,7 +382,7 @@ class DesktopLogicPanics(DesktopCase):
         item.wait_for_label("The part of Tidegate that runs the desktop failed")
         self.notifications.wait_until_empty()
         self.assertIn("sessions", known.call("sessions.list"))
-        self.assertEqual(stranger.knock(READ).details["code"], "PAIRING_REQUIRED")
+        self.assertEqual(stranger.request_pairing(READ).details["code"], "PAIRING_REQUIRED")
         self.assertEqual(self.open_dialogs(), [])
         item.click("Quit")
         self.assertEqual(self.shell.wait(), 0)
@@ -478,9 +478,9 @@ class Windows(DesktopCase):
 
 
 class Floods(DesktopCase):
-    """Somebody knocks without end."""
+    """Somebody asks without end."""
 
-    def test_two_hundred_knocks_lead_to_few_requests_one_dialog_and_few_notifications(self):
+    def test_two_hundred_attempts_lead_to_few_requests_one_dialog_and_few_notifications(self):
         item = self.start_until_ready()
         honest = self.device(1_000, displayName="Honest")
         self.approve(honest, READ)
@@ -501,7 +501,7 @@ class Floods(DesktopCase):
         sent, took = len(self.notifications.sent), time.monotonic() - begun
         self.assertLessEqual(sent, 3 + took / 5)
         self.assertLessEqual(len(self.notifications.on_screen), 1)
-        # The first that knocked was not pushed out, the person can decide, and a known device comes in.
+        # The first that asked was not pushed out, the person can decide, and a known device comes in.
         review = self.review_from_tray(item).says("Flood 0")
         review.press_and_close("Reject")
         self.assertEqual(honest.connect(READ)["auth"]["scopes"], [READ])
@@ -513,7 +513,7 @@ class Forgeries(DesktopCase):
     def test_forged_notification_answers_open_the_dialog_at_most(self):
         self.start_until_ready()
         device = self.device()
-        device.knock(READ, WRITE)
+        device.request_pairing(READ, WRITE)
         notification = self.notifications.wait_for_notification()
         dialog = self.review()
 
@@ -532,7 +532,7 @@ class Forgeries(DesktopCase):
     def test_forged_tray_events_open_things_and_decide_nothing(self):
         item = self.start_until_ready()
         device = self.device()
-        device.knock(READ, WRITE)
+        device.request_pairing(READ, WRITE)
         item.wait_for_label("1 request waits")
         ends = {"Quit", "Restart gateway"}
         harmless = [number for number, label in item.numbered_labels() if label not in ends]
@@ -548,7 +548,7 @@ class Forgeries(DesktopCase):
     def test_a_flood_of_clicks_holds_up_nothing(self):
         item = self.start_until_ready()
         device = self.device()
-        device.knock(READ)
+        device.request_pairing(READ)
         label = item.wait_for_label("1 request waits")
         number = next(number for number, text in item.numbered_labels() if text == label)
 
@@ -563,7 +563,7 @@ class Forgeries(DesktopCase):
     def nobody_was_let_in(self, device):
         kinds = [event["kind"] for event in self.shell.audit()]
         self.assertNotIn("pairing.approved", kinds)
-        self.assertEqual(device.knock(READ, WRITE).details["code"], "PAIRING_REQUIRED")
+        self.assertEqual(device.request_pairing(READ, WRITE).details["code"], "PAIRING_REQUIRED")
 
 
 if __name__ == "__main__":

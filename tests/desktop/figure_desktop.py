@@ -123,7 +123,7 @@ class At:
 
 
 def device(gateway, number=KNOWN_DEVICE):
-    """A device that can knock; the first is known."""
+    """A device that can ask to pair; the first is known."""
     return Device(gateway, number, token=SHARED_TOKEN)
 
 
@@ -180,7 +180,7 @@ def _let_the_known_device_in(state):
     try:
         gateway.wait_until_ready()
         with device(gateway) as known:
-            refused = known.knock(READ)
+            refused = known.request_pairing(READ)
             approved = gateway.tidegate("devices", "approve", refused.request_id, "--yes")
             assert approved.returncode == 0, approved.stderr
             known.connect_when_let_in(READ)

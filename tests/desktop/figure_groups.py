@@ -20,7 +20,7 @@ from words import READ, SENTENCES
 # Dialogs come up by themselves once in 10 s; a little later to be sure.
 BETWEEN_UNASKED = 10.5
 # A request ends after 5 minutes.
-KNOCK_AGAIN_AFTER = 120
+RETRY_AFTER = 120
 SAMPLES_OF_GROWTH = 10
 
 
@@ -96,7 +96,7 @@ def _life(desktop, shell):
 
     with device(shell, number=2) as stranger:
         begun = time.monotonic()
-        stranger.knock(READ)
+        stranger.request_pairing(READ)
         found["dialog_up"] = desktop.windows.wait_until_up(REVIEW, begun) - begun
     found["dialog"] = total(settled_pss(pid))
     desktop.close(REVIEW)
@@ -123,7 +123,7 @@ def dialogs(quick):
                 time.sleep(max(0, last + BETWEEN_UNASKED - time.monotonic()))
             with device(shell, number) as stranger:
                 begun = time.monotonic()
-                refused = stranger.knock(READ)
+                refused = stranger.request_pairing(READ)
                 last = desktop.windows.wait_until_up(REVIEW, begun)
             times.append(last - begun)
             desktop.close(REVIEW)
@@ -170,22 +170,22 @@ def _many_dialogs(number, read=lambda _pid: None):
 
 
 def _someone_waits(desktop, shell):
-    """To be called again and again: has a device knock, anew before its last request ends."""
+    """To be called again and again: has a device ask to pair, again before its last request ends."""
     last = None
 
-    def knock():
+    def request_pairing():
         nonlocal last
-        if last is not None and time.monotonic() - last < KNOCK_AGAIN_AFTER:
+        if last is not None and time.monotonic() - last < RETRY_AFTER:
             return
         begun = time.monotonic()
         with device(shell, number=2) as stranger:
-            stranger.knock(READ)
+            stranger.request_pairing(READ)
         # The first comes up by itself.
         with contextlib.suppress(AssertionError):
             desktop.windows.wait_until_up(REVIEW, begun, 3)
             desktop.close(REVIEW)
         last = time.monotonic()
-    return knock
+    return request_pairing
 
 
 def many_windows(quick):

@@ -31,7 +31,7 @@ class HostileNames(DesktopCase):
             with self.subTest(what):
                 device = self.device(number, displayName=name)
                 try:
-                    refused = device.knock(READ)
+                    refused = device.request_pairing(READ)
                 except AssertionError as error:
                     self.fail(f"{error}")
                 except Exception as error:

@@ -1,4 +1,4 @@
-"""OpenClaw's own command lines knock, and a person decides in the dialog (`tests/desktop/run --interop`)."""
+"""OpenClaw's own command lines ask to pair, and a person decides in the dialog (`tests/desktop/run --interop`)."""
 
 import os
 import sys
@@ -20,7 +20,7 @@ from openclaw import RELEASE_4_1, RELEASE_9_6, OpenClaw  # noqa: E402
 foreign.CACHE = Path(os.environ["TIDEGATE_INTEROP_CACHE"])
 
 
-class Knocking(DesktopCase):
+class Pairing(DesktopCase):
     """Both releases, against the real desktop."""
 
     def openclaw(self, release, name="client", token=SHARED_TOKEN):

@@ -1,4 +1,4 @@
-"""A device that nobody knows knocks; a person sees what it wants, and decides."""
+"""A device that nobody knows asks to pair; a person sees what it wants, and decides."""
 
 import os
 import time
@@ -13,7 +13,7 @@ from words import ADMIN, APPROVALS, LEVEL_READ, PAIRING, READ, SENTENCES, WRITE
 
 
 class TheWholeStory(DesktopCase):
-    """From the first knock to the end."""
+    """From the first attempt to the end."""
 
     def test_a_device_is_held_shown_approved_used_revoked_and_nothing_stays(self):
         item = self.start_until_ready()
@@ -23,7 +23,7 @@ class TheWholeStory(DesktopCase):
         tablet = self.device(displayName="Kitchen tablet", platform="linux")
 
         # Its dialog comes up by itself; Approve does nothing before there was time to read.
-        refused = tablet.knock(*asked)
+        refused = tablet.request_pairing(*asked)
         dialog = self.review_while_dead(item)
         self.assertEqual(len(self.shell.waiting()), 1)
         self.assertTrue(dialog.is_showing())
@@ -74,7 +74,7 @@ class TheWholeStory(DesktopCase):
         self.assertEqual(revoked.returncode, 0, revoked.stderr)
         self.assertEqual(tablet.closed()[0], 4001)
         self.assertLess(time.monotonic() - answered, 2)
-        self.assertEqual(tablet.knock(READ).details["code"], "PAIRING_REQUIRED")
+        self.assertEqual(tablet.request_pairing(READ).details["code"], "PAIRING_REQUIRED")
 
         # Nothing stays after it quits.
         directory = Path(item.icon()).parent
@@ -98,7 +98,7 @@ class TheWholeStory(DesktopCase):
 
     def test_a_dialog_comes_up_by_itself_above_others_without_the_keyboard(self):
         self.start_until_ready()
-        self.device(displayName="Phone").knock(READ)
+        self.device(displayName="Phone").request_pairing(READ)
 
         dialog = self.review()
 
@@ -114,7 +114,7 @@ class Upgrades(DesktopCase):
         laptop = self.device(displayName="Laptop")
         self.approve(laptop, READ)
 
-        refused = laptop.knock(READ, WRITE, ADMIN)
+        refused = laptop.request_pairing(READ, WRITE, ADMIN)
 
         self.assertEqual(refused.details["reason"], "scope-upgrade")
         dialog = self.review_from_tray(item)
@@ -133,7 +133,7 @@ class Upgrades(DesktopCase):
     def test_what_was_left_out_is_not_asked_for_again(self):
         self.start_until_ready()
         laptop = self.device(displayName="Laptop")
-        laptop.knock(READ, ADMIN)
+        laptop.request_pairing(READ, ADMIN)
         dialog = self.review()
         dialog.toggle(SENTENCES[ADMIN])
         dialog.approve()
@@ -151,7 +151,7 @@ class Upgrades(DesktopCase):
         laptop = self.device(displayName="Laptop", platform="linux", deviceFamily="desktop")
         self.approve(laptop, READ)
 
-        refused = laptop.knock(READ, deviceFamily="phone", platform="android")
+        refused = laptop.request_pairing(READ, deviceFamily="phone", platform="android")
 
         self.assertEqual(refused.details["reason"], "metadata-upgrade")
         self.review_from_tray(item).says("another kind of device").press_and_close("Reject")
@@ -164,7 +164,7 @@ class Decisions(DesktopCase):
     def test_a_level_grants_what_its_sentence_says(self):
         self.start_until_ready()
         cli = self.device(displayName="Command line")
-        cli.knock(WRITE)
+        cli.request_pairing(WRITE)
         dialog = self.review()
 
         dialog.toggle(LEVEL_READ)
@@ -179,13 +179,13 @@ class Decisions(DesktopCase):
     def test_reject_is_silent_for_a_while(self):
         item = self.start_until_ready()
         phone = self.device(displayName="Phone")
-        phone.knock(READ)
+        phone.request_pairing(READ)
 
         self.review().press_and_close("Reject")
         wait_until(lambda: item.first().startswith("Ready"), "nothing waits")
         self.notifications.wait_until_empty()
         sent = len(self.notifications.sent)
-        again = phone.knock(READ)
+        again = phone.request_pairing(READ)
 
         self.assertEqual(again.close_code, 1008)
         self.no_dialog_within(2)
@@ -195,10 +195,10 @@ class Decisions(DesktopCase):
     def test_later_keeps_it_waiting_without_asking_until_the_tray_opens_it(self):
         item = self.start_until_ready()
         phone = self.device(displayName="Phone")
-        phone.knock(READ)
+        phone.request_pairing(READ)
 
         self.review().press_and_close("Later")
-        phone.knock(READ)
+        phone.request_pairing(READ)
         self.no_dialog_within(2)
 
         self.assertEqual(len(self.shell.waiting()), 1)
@@ -207,7 +207,7 @@ class Decisions(DesktopCase):
 
     def test_escape_means_later(self):
         item = self.start_until_ready()
-        self.device(displayName="Phone").knock(READ)
+        self.device(displayName="Phone").request_pairing(READ)
         dialog = self.review_from_tray(item)
 
         dialog.send_key("Escape")
@@ -217,7 +217,7 @@ class Decisions(DesktopCase):
 
     def test_enter_never_approves(self):
         item = self.start_until_ready()
-        self.device(displayName="Phone").knock(READ)
+        self.device(displayName="Phone").request_pairing(READ)
         dialog = self.review_from_tray(item)
         dialog.wait_until_live()
 
@@ -230,11 +230,11 @@ class Decisions(DesktopCase):
     def test_block_is_for_good_and_asks_nobody_again(self):
         item = self.start_until_ready()
         phone = self.device(displayName="Phone")
-        phone.knock(READ)
+        phone.request_pairing(READ)
 
         self.review().press_and_close("Block")
         wait_until(lambda: item.first().startswith("Ready"), "nothing waits")
-        again = phone.knock(READ)
+        again = phone.request_pairing(READ)
 
         self.assertEqual(again.details["authReason"], "blocked")
         self.no_dialog_within(1)
@@ -243,25 +243,25 @@ class Decisions(DesktopCase):
     def test_once_lets_it_in_one_time(self):
         self.start_until_ready()
         phone = self.device(displayName="Phone")
-        phone.knock(READ)
+        phone.request_pairing(READ)
         dialog = self.review()
 
         dialog.toggle("Once")
         dialog.approve()
 
         self.assertEqual(phone.connect_when_let_in(READ)["auth"]["scopes"], [READ])
-        self.assertEqual(phone.knock(READ).details["code"], "PAIRING_REQUIRED")
+        self.assertEqual(phone.request_pairing(READ).details["code"], "PAIRING_REQUIRED")
 
     def test_another_request_of_the_same_device_replaces_the_first_visibly(self):
         item = self.start_until_ready()
         phone = self.device(displayName="Phone")
-        first = phone.knock(READ)
+        first = phone.request_pairing(READ)
         before = self.review_from_tray(item).says(first.request_id[:8])
         before.wait_until_live()
 
         for scopes in 3 * ((READ, WRITE), (READ,)):
             begun = time.monotonic()
-            second = phone.knock(*scopes)
+            second = phone.request_pairing(*scopes)
             self.assertNotEqual(second.request_id, first.request_id)
             after = wait_until(lambda: self.dialog_that_says(second.request_id[:8]), "the dialog of the second request")
             is_live = after.is_live("Approve")
@@ -281,17 +281,17 @@ class Decisions(DesktopCase):
     def test_an_identical_retry_changes_nothing_in_the_dialog(self):
         self.start_until_ready()
         phone = self.device(displayName="Phone")
-        first = phone.knock(READ)
+        first = phone.request_pairing(READ)
         dialog = self.review().wait_until_live()
 
-        second = phone.knock(READ)
+        second = phone.request_pairing(READ)
 
         self.assertEqual(second.request_id, first.request_id)
         never_within(lambda: not dialog.is_live("Approve"), "Approve went dead", 0.5)
 
     def test_what_is_decided_elsewhere_closes_dialog_and_notification(self):
         item = self.start_until_ready()
-        refused = self.device(displayName="Phone").knock(READ)
+        refused = self.device(displayName="Phone").request_pairing(READ)
         dialog = self.review()
         self.notifications.wait_for_notification()
 
@@ -304,7 +304,7 @@ class Decisions(DesktopCase):
 
     def test_the_command_line_beside_a_desktop_opens_the_dialog_and_does_not_decide(self):
         self.start_until_ready()
-        refused = self.device(displayName="Phone").knock(READ)
+        refused = self.device(displayName="Phone").request_pairing(READ)
         self.review().press_and_close("Later")
 
         asked = self.shell.tidegate("devices", "approve", refused.request_id[:8], "--yes")
@@ -316,7 +316,7 @@ class Decisions(DesktopCase):
 
     def test_deny_in_the_notification_refuses(self):
         self.start_until_ready()
-        self.device(displayName="Phone").knock(READ)
+        self.device(displayName="Phone").request_pairing(READ)
         dialog = self.review()
 
         self.notifications.press(self.notifications.wait_for_notification(), "Deny")
@@ -326,9 +326,9 @@ class Decisions(DesktopCase):
 
     def test_a_notification_that_fades_decides_nothing(self):
         item = self.start_until_ready()
-        self.device(displayName="Phone").knock(READ)
+        self.device(displayName="Phone").request_pairing(READ)
         self.review().press_and_close("Later")
-        self.device(2, displayName="Tablet").knock(READ)
+        self.device(2, displayName="Tablet").request_pairing(READ)
 
         self.notifications.expire(self.notifications.wait_for_notification())
 
@@ -337,8 +337,8 @@ class Decisions(DesktopCase):
 
     def test_several_wait_behind_one_dialog_and_one_notification(self):
         item = self.start_until_ready()
-        first = self.device(1, displayName="First").knock(READ)
-        self.device(2, displayName="Second").knock(READ)
+        first = self.device(1, displayName="First").request_pairing(READ)
+        self.device(2, displayName="Second").request_pairing(READ)
 
         item.wait_for_label("2 requests wait")
         dialog = self.review().says(first.request_id[:8])
@@ -381,7 +381,7 @@ class Time(DesktopCase):
     def test_a_request_that_expired_cannot_be_approved_any_more(self):
         item = self.start_until_ready(**self.faked)
         phone = self.device(displayName="Phone", environment=self.faked)
-        first = phone.knock(READ)
+        first = phone.request_pairing(READ)
         dialog = self.review_from_tray(item)
         dialog.wait_until_live()
 
@@ -393,7 +393,7 @@ class Time(DesktopCase):
         self.wait_for_waiting(0)
         dialog.wait_until_closed()
         self.notifications.wait_until_empty()
-        second = phone.knock(READ)
+        second = phone.request_pairing(READ)
         self.assertNotEqual(second.request_id, first.request_id)
 
     def test_what_expired_while_the_screen_saver_was_on_is_told_and_was_not_decided(self):
@@ -419,7 +419,7 @@ class Time(DesktopCase):
         # second question comes after it was heard.
         for _ in range(2):
             item.texts()
-        first = phone.knock(READ)
+        first = phone.request_pairing(READ)
         self.wait_for_waiting(1)
         self.no_dialog_within(1)
 
@@ -435,7 +435,7 @@ class Time(DesktopCase):
         self.assertEqual(self.open_dialogs(), [])
         decided = {event["kind"] for event in self.shell.audit()} & {"pairing.approved", "pairing.rejected"}
         self.assertEqual(decided, set())
-        self.assertNotEqual(phone.knock(READ).request_id, first.request_id)
+        self.assertNotEqual(phone.request_pairing(READ).request_id, first.request_id)
 
 
 if __name__ == "__main__":

@@ -20,11 +20,11 @@ class Programs(DesktopCase):
     def test_it_is_known_by_its_file_and_gets_a_level(self):
         self.start_until_ready()
         program = self.program()
-        refused = program.knock(READ)
+        refused = program.request_pairing(READ)
         self.assertEqual(refused.details["code"], "PAIRING_REQUIRED")
 
         dialog = self.review()
-        dialog.says("A new program wants to pair.", "a tripwire", str(BINARIES / "knock"), refused.request_id[:8])
+        dialog.says("A new program wants to pair.", "a tripwire", str(BINARIES / "pairing-client"), refused.request_id[:8])
         dialog.toggle(LEVEL_WRITE)
         dialog.approve()
 
@@ -32,7 +32,7 @@ class Programs(DesktopCase):
 
     def test_a_token_of_its_own_is_shown_once_and_works(self):
         self.start_until_ready()
-        self.program(displayName="Backup").knock(READ)
+        self.program(displayName="Backup").request_pairing(READ)
         dialog = self.review()
 
         dialog.toggle(LEVEL_WRITE)
@@ -77,7 +77,7 @@ class KnownNames(DesktopCase):
         first.call("device.pair.rename", deviceId=own, label="My tablet")
         self.assertIn(PAIRING, hello["auth"]["scopes"])
 
-        self.device(2, displayName="My tablet").knock(READ)
+        self.device(2, displayName="My tablet").request_pairing(READ)
 
         dialog = self.review_from_tray(item)
         dialog.says("You gave this name to another device", SENTENCES[READ]).press_and_close("Reject")

@@ -36,7 +36,7 @@ class Presses(AgentCase):
         # Before a command runs: only devices that are known already are sure to reach the gateway then.
         self.known = [self.device(number + 1) for number in range(self.devices_that_wait)]
         for device in self.known:
-            device.knock(READ)
+            device.request_pairing(READ)
 
     def run_a_command(self, how="/needs unconfined"):
         """Has a command run that is not contained, unless told otherwise."""

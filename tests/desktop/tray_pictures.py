@@ -144,7 +144,7 @@ def working(tray):
 def attention(tray):
     with shell(tray) as (running, item), Device(running, 1, token=SHARED_TOKEN) as device:
         item.wait_for_label("Ready on port")
-        device.knock(READ)
+        device.request_pairing(READ)
         item.wait_for_label("1 request waits")
         close("Tidegate: pairing request")
         yield

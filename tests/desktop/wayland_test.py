@@ -104,7 +104,7 @@ class OnWayland(DesktopCase):
         self.assertIn("Ready on port", " ".join(item.texts()))
         device = self.device(displayName="Kitchen tablet")
 
-        device.knock(READ, WRITE)
+        device.request_pairing(READ, WRITE)
         dialog = self.review()
         wait_until(lambda: dialogs.REVIEW in self.sway.windows(), "sway shows the dialog")
         dialog.says("Kitchen tablet")

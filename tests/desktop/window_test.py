@@ -83,7 +83,7 @@ class TheWindow(WindowCase):
 
     def test_review_in_the_window_opens_the_dialog_and_what_was_decided_is_seen(self):
         device = self.device(displayName="Kitchen <b>tablet</b>")
-        refused = device.knock(READ, WRITE)
+        refused = device.request_pairing(READ, WRITE)
         self.review().press_and_close("Later")
 
         self.page.click("Requests")
@@ -101,7 +101,7 @@ class TheWindow(WindowCase):
 
     def test_a_page_that_tries_to_widen_by_every_command_it_can_reach_is_refused(self):
         device = self.device()
-        refused = device.knock(READ, WRITE)
+        refused = device.request_pairing(READ, WRITE)
         self.review()
         self.page.wait_for_text("Running")
 
@@ -131,7 +131,7 @@ class TheWindow(WindowCase):
         self.assertEqual(len(self.shell.waiting()), 1)
         kinds = [event["kind"] for event in self.shell.audit()]
         self.assertNotIn("pairing.approved", kinds)
-        self.assertEqual(device.knock(READ, WRITE).details["code"], "PAIRING_REQUIRED")
+        self.assertEqual(device.request_pairing(READ, WRITE).details["code"], "PAIRING_REQUIRED")
 
     def test_a_page_can_reach_no_command_of_the_shell_but_its_own_connection(self):
         self.page.wait_for_text("Running")

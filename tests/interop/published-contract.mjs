@@ -241,7 +241,7 @@ async function approvals() {
 }
 
 async function newcomers() {
-  const knock = async (device, name) => {
+  const requestPairing = async (device, name) => {
     const newcomer = new Connection();
     const answer = await newcomer.connect(connectParams(["operator.read"], sharedToken, name), device.prove);
     return { newcomer, answer };
@@ -249,15 +249,15 @@ async function newcomers() {
   const requested = (device) => gateway.event("device.pair.requested", ({ deviceId }) => deviceId === device.id);
 
   const unwanted = newDevice();
-  await knock(unwanted, "Unwanted");
+  await requestPairing(unwanted, "Unwanted");
   const refused = await requested(unwanted);
   await gateway.call("device.pair.reject", { requestId: refused.payload.requestId });
 
   const wanted = newDevice();
-  await knock(wanted, "Kitchen laptop");
+  await requestPairing(wanted, "Kitchen laptop");
   const welcome = await requested(wanted);
   await gateway.call("device.pair.approve", { requestId: welcome.payload.requestId });
-  const { newcomer, answer } = await knock(wanted, "Kitchen laptop");
+  const { newcomer, answer } = await requestPairing(wanted, "Kitchen laptop");
   if (!answer.ok) fail(`the newcomer was refused: ${answer.error.message}`);
   delete report.failed.connect;
   await newcomer.call("health");
@@ -266,7 +266,7 @@ async function newcomers() {
   await gateway.call("device.pair.rename", { deviceId, label: "Kitchen" });
   await gateway.call("device.token.rotate", { deviceId, role: "operator" });
   // The token that it gets in the other's place.
-  await knock(wanted, "Kitchen laptop");
+  await requestPairing(wanted, "Kitchen laptop");
   await gateway.call("device.token.revoke", { deviceId, role: "operator" });
   await gateway.call("device.pair.remove", { deviceId });
 }

@@ -116,7 +116,7 @@ pub enum Effect {
         id: DialogId,
         /// The new value of [`crate::dialog::ReviewDialog::behind`].
         behind: String,
-        /// [`crate::dialog::ReviewDialog::expires_at`] now: its client knocked again.
+        /// [`crate::dialog::ReviewDialog::expires_at`] now: its client asked again.
         expires_at: UnixMillis,
     },
     /// Bring an open dialog to the front, with the keyboard: the person asked for it.

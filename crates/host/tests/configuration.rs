@@ -61,7 +61,7 @@ async fn an_origin_counts_from_its_confirmation_on_over_restarts_until_the_file_
     confirm(&supervised).await;
 
     let mut stranger = page(port, UI).await.expect("at once");
-    assert!(tokens.knock(&mut stranger, 1).await.is_err(), "it asks like anyone");
+    assert!(tokens.request_pairing(&mut stranger, 1).await.is_err(), "it asks like anyone");
     page(restarted(&supervised, 3).await, UI).await.expect("after a restart too");
 
     // Some program writes the file, and waits for a restart.

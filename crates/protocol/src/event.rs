@@ -89,7 +89,7 @@ events! {
     ExecApprovalRequested = "exec.approval.requested", Some(Scope::Approvals) => approvals::WaitingApproval;
     /// A command was decided.
     ExecApprovalResolved = "exec.approval.resolved", Some(Scope::Approvals) => approvals::ApprovalResolvedEvent;
-    /// A device or program knocks.
+    /// A device or program asks to pair.
     DevicePairRequested = "device.pair.requested", Some(Scope::Pairing) => devices::PendingDevice;
     /// A pairing request was decided, superseded or expired.
     DevicePairResolved = "device.pair.resolved", Some(Scope::Pairing) => events::DevicePairResolvedEvent;

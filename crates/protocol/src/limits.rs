@@ -57,7 +57,7 @@ pub const MAX_PENDING_PER_SOURCE: usize = 2;
 pub const MAX_PENDING_BEFORE_SECOND: usize = MAX_PENDING / 2;
 /// Pairing requests of all programs of one user that may wait at once: the last place is another's.
 pub const MAX_PENDING_PER_USER: usize = MAX_PENDING - 1;
-/// How long a pairing request lives after its device last knocked.
+/// How long a pairing request lives after its device last asked.
 pub const PENDING_IDLE: Duration = Duration::from_mins(5);
 /// How long a pairing request lives in all.
 pub const PENDING_LIFE: Duration = Duration::from_mins(15);

@@ -66,7 +66,7 @@ impl Ask {
         Sha256::digest(shown).iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
-    /// Whether a new knock asks for nothing that this waiting request does not ask for already: a
+    /// Whether a new attempt asks for nothing that this waiting request does not ask for already: a
     /// client's narrower call in between takes nothing away from what a person looks at.
     fn takes_in(&self, other: &Self) -> bool {
         self.subject == other.subject
@@ -90,8 +90,8 @@ pub struct PendingRequest {
     pub ask: Ask,
     /// When it was made.
     pub created_at: UnixMillis,
-    /// When its client last knocked.
-    pub last_knock_at: UnixMillis,
+    /// When its client last asked.
+    pub last_attempt_at: UnixMillis,
     /// Whether a person put it aside.
     pub later: bool,
     /// Whether a decision about it is being saved.
@@ -101,7 +101,7 @@ pub struct PendingRequest {
 }
 
 impl PendingRequest {
-    /// When it ends if nobody knocks again, by the wall clock.
+    /// When it ends if its client does not ask again, by the wall clock.
     #[must_use]
     pub fn expires_at(&self) -> UnixMillis {
         self.idle.wall().min(self.life.wall())
@@ -127,9 +127,9 @@ pub enum Ended {
     Superseded,
 }
 
-/// What a knock led to.
+/// The outcome of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Knock {
+pub enum PairingAttempt {
     /// A request waits.
     Waiting {
         id: String,
@@ -163,31 +163,31 @@ pub struct PendingQueue {
 impl PendingQueue {
     /// Someone asks. `id` is a fresh UUID, used only when a new request is made. The caller has
     /// verified the credential and the signature, and has called [`Self::expire`].
-    pub fn knock(&mut self, ask: Ask, id: String, now: Moment) -> Knock {
+    pub fn request_pairing(&mut self, ask: Ask, id: String, now: Moment) -> PairingAttempt {
         if self.silenced.contains_key(&ask.subject) {
-            return Knock::Silenced;
+            return PairingAttempt::Silenced;
         }
         let position = self.requests.iter().position(|request| request.ask.subject == ask.subject);
         if let Some(request) = position.and_then(|position| self.requests.get_mut(position))
             && request.ask.takes_in(&ask)
         {
-            request.last_knock_at = now.wall;
+            request.last_attempt_at = now.wall;
             request.idle = now.deadline(limits::PENDING_IDLE);
-            return Knock::Waiting { id: request.id.clone(), created: false, superseded: None };
+            return PairingAttempt::Waiting { id: request.id.clone(), created: false, superseded: None };
         }
         if position.and_then(|position| self.requests.get(position)).is_some_and(|request| request.deciding) {
             // What is decided about at this moment is not replaced under the decision.
-            return Knock::Full;
+            return PairingAttempt::Full;
         }
         if !self.has_place_for(&ask) {
-            return Knock::Full;
+            return PairingAttempt::Full;
         }
         let superseded = position.map(|position| Box::new(self.requests.remove(position)));
         self.requests.push(PendingRequest {
             id: id.clone(),
             ask,
             created_at: now.wall,
-            last_knock_at: now.wall,
+            last_attempt_at: now.wall,
             // Asking for something else is no way around having been put aside.
             later: superseded.as_ref().is_some_and(|old| old.later),
             deciding: false,
@@ -195,7 +195,7 @@ impl PendingQueue {
             // A request that keeps changing does not live longer for it.
             life: superseded.as_ref().map_or_else(|| now.deadline(limits::PENDING_LIFE), |old| old.life),
         });
-        Knock::Waiting { id, created: true, superseded }
+        PairingAttempt::Waiting { id, created: true, superseded }
     }
 
     /// Whether a request may wait, in place of an earlier one of the same subject where there is one.

@@ -206,7 +206,7 @@ fn moving_a_request_to_another_address_is_no_way_around_the_cap() {
 }
 
 #[test]
-fn a_request_ends_five_minutes_after_the_last_knock_and_fifteen_in_all() {
+fn a_request_ends_five_minutes_after_the_last_attempt_and_fifteen_in_all() {
     let mut world = World::new(records());
     let request = world.request(&local_named("tui"), &asks(3, &Scope::Read));
     world.pass(Duration::from_secs(299));

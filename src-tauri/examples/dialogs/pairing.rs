@@ -111,6 +111,6 @@ fn shown(ask: Ask) -> Option<ReviewDialog> {
 
 fn drawn(ask: Ask, id: &str) -> Option<ReviewDialog> {
     let mut queue = PendingQueue::default();
-    queue.knock(ask, id.to_owned(), now::moment());
+    queue.request_pairing(ask, id.to_owned(), now::moment());
     queue.take(id).map(|request| review::of_request(&request).dialog)
 }

@@ -473,7 +473,7 @@ pub(crate) fn sessions() -> Vec<Session> {
     sessions
 }
 
-/// A client that knocks.
+/// A client that asks to pair.
 #[derive(Debug, Clone, Default)]
 struct Client {
     key: Option<u8>,

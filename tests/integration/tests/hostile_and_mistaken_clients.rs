@@ -316,9 +316,9 @@ mod as_root {
         let (served, mut owner) = serve(&place).await;
         let stranger = DeviceIdentity::numbered(1);
         let request = |error: Value| error["details"]["requestId"].as_str().unwrap().to_owned();
-        let knock =
+        let attempt =
             || async { refused(served.connect(&stranger, &["operator.read"]).await.map(|_| Value::Null)) };
-        let id = request(knock().await);
+        let id = request(attempt().await);
         let mut person = Control::open(&served).await;
         let approve = json!({ "requestId": id, "verdict": "approve" });
         place.fill();
@@ -332,7 +332,7 @@ mod as_root {
             );
             let words = "the decision could not be saved, so it does not count";
             assert!(message(&error).starts_with(words), "{error}");
-            assert_eq!(request(knock().await), id, "it waits on under its id");
+            assert_eq!(request(attempt().await), id, "it waits on under its id");
         }
         let send = json!({ "sessionKey": "main", "message": "hi", "idempotencyKey": "full" });
         assert_eq!(refused(owner.request("chat.send", send.clone()).await)["code"], "UNAVAILABLE");

@@ -147,7 +147,7 @@ async fn every_answer_and_every_event_fits_its_schema() {
         checked.ask(method, params).await;
     }
 
-    // A stranger knocks, and a command waits: the events that tell of them.
+    // A stranger asks to pair, and a command waits: the events that tell of them.
     let stranger = DeviceIdentity::numbered(3);
     assert!(served.connect(&stranger, &["operator.read"]).await.is_err());
     let requested = checked.client.event("device.pair.requested").await.unwrap();

@@ -136,7 +136,7 @@ impl Controller {
         let Some(entry) = self.waiting.get(&open.key) else { return };
         let (behind, expires_at) = (behind(self.waiting.undecided().count()), entry.expires_at());
         let dialog = &mut open.shown.dialog;
-        // Its client knocked again, so it lives on after the time that the dialog showed. The button
+        // Its client asked again, so it lives on after the time that the dialog showed. The button
         // died at that time.
         let was_over = dialog.expires_at <= now.wall && now.wall < expires_at;
         if !was_over && dialog.behind == behind && dialog.expires_at == expires_at {

@@ -307,13 +307,13 @@ fn a_request_whose_time_is_up_is_looked_at_anew_and_closed() {
 }
 
 #[test]
-fn a_client_that_knocks_again_keeps_its_dialog_alive_and_the_button_begins_anew() {
+fn a_client_that_asks_again_keeps_its_dialog_alive_and_the_button_begins_anew() {
     let mut desktop = Desktop::ready();
     let mut waiting = PendingQueue::default();
     let ask = device_ask(1, &[Scope::Read]);
-    waiting.knock(ask.clone(), id(1), at(0));
+    waiting.request_pairing(ask.clone(), id(1), at(0));
     let (dialog, ..) = opened_review(&desktop.tell(waiting.waiting(), &[]));
-    waiting.knock(ask, id(1), at(100_000));
+    waiting.request_pairing(ask, id(1), at(100_000));
     desktop.wait(5 * 60 * 1000);
 
     let effects = desktop.tell(waiting.waiting(), &[]);

@@ -14,7 +14,7 @@ use tidegate_desktop_core::tray_menu::TrayMenu;
 use tidegate_protocol::refusal::PairingReason;
 use tidegate_protocol::{PublicKey, Scope, UnixMillis};
 use tidegate_trust::approval::{ApprovalQueue, Command, Operation, Requester, WaitingCommand};
-use tidegate_trust::pairing::{Ask, Knock, PendingQueue, PendingRequest, Subject};
+use tidegate_trust::pairing::{Ask, PairingAttempt, PendingQueue, PendingRequest, Subject};
 use tidegate_trust::records::{Claims, ProgramIdentity};
 use tidegate_trust::settings::{ProposedSetting, SettingState, ShownSetting, WebOrigin};
 use tidegate_trust::{Moment, ScopeSet};
@@ -80,7 +80,9 @@ pub(crate) fn id(number: u32) -> String {
 /// A waiting request.
 pub(crate) fn request(number: u32, ask: Ask, now: Moment) -> PendingRequest {
     let mut queue = PendingQueue::default();
-    let Knock::Waiting { id, .. } = queue.knock(ask, id(number), now) else { panic!("it waits") };
+    let PairingAttempt::Waiting { id, .. } = queue.request_pairing(ask, id(number), now) else {
+        panic!("it waits")
+    };
     queue.take(&id).expect("it waits")
 }
 

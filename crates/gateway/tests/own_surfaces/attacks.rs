@@ -53,11 +53,11 @@ impl Scene {
         let asked = world.ask_for_a_run().await;
         let command = world.desk().commands()[0].id.clone();
         let mut command_line = world.command_line().await;
-        let blocked = world.knock(&world.device(3, &["operator.admin"])).await;
+        let blocked = world.request_pairing(&world.device(3, &["operator.admin"])).await;
         let verdict = json!({ "requestId": blocked.id, "verdict": "block" });
         command_line.call("tidegate.devices.decide", verdict).await.unwrap();
         world.desk().new_token("kept", Level::Read, false).await.unwrap();
-        let request = world.knock(&world.device(2, &["operator.admin", "operator.pairing"])).await;
+        let request = world.request_pairing(&world.device(2, &["operator.admin", "operator.pairing"])).await;
         let list = command_line.call("device.pair.list", json!({})).await.unwrap();
         let tokens = command_line.call("tidegate.token.list", json!({})).await.unwrap();
         let text = |value: &Value| value.as_str().unwrap().to_owned();

@@ -33,7 +33,7 @@ async fn a_stranger_waits_at_the_desk_and_comes_in_when_the_person_approves_what
     let before = *world.desk().changes().borrow();
     let options = world.device(1, READ);
 
-    let request = world.knock(&options).await;
+    let request = world.request_pairing(&options).await;
 
     assert!(*world.desk().changes().borrow() > before, "the shell is told");
     assert_eq!(request.ask.claims.display_name.as_deref(), Some("Anna's phone"));
@@ -54,18 +54,19 @@ async fn a_stranger_waits_at_the_desk_and_comes_in_when_the_person_approves_what
 async fn the_desk_hears_of_what_a_client_decides_and_not_of_what_the_person_or_a_surface_does() {
     let world = World::with_desktop().await;
     let mut doorkeeper = world.let_in(1, &["operator.pairing", "operator.read"]).await;
-    let refused = world.knock(&world.device(2, READ)).await;
+    let refused = world.request_pairing(&world.device(2, READ)).await;
     world.desk().decide(&refused.id, &refused.ask.digest(), &Verdict::Reject).await.unwrap();
-    let by_surface = json!({ "requestId": world.knock(&world.device(3, READ)).await.id });
+    let by_surface = json!({ "requestId": world.request_pairing(&world.device(3, READ)).await.id });
     world.window().await.call("device.pair.reject", by_surface).await.unwrap();
     let mut decisions = world.desk().client_decisions();
     assert_eq!(*decisions.borrow_and_update(), ClientDecisions::default(), "the person decided until now");
 
-    let beyond = json!({ "requestId": world.knock(&world.device(4, &["operator.admin"])).await.id });
+    let beyond =
+        json!({ "requestId": world.request_pairing(&world.device(4, &["operator.admin"])).await.id });
     doorkeeper.request("device.pair.approve", beyond.clone()).await.unwrap_err();
     assert!(!decisions.has_changed().unwrap(), "nothing was decided");
     doorkeeper.request("device.pair.reject", beyond).await.unwrap();
-    let approved = json!({ "requestId": world.knock(&world.device(5, READ)).await.id });
+    let approved = json!({ "requestId": world.request_pairing(&world.device(5, READ)).await.id });
     doorkeeper.request("device.pair.approve", approved).await.unwrap();
 
     assert!(decisions.has_changed().unwrap());
@@ -91,7 +92,7 @@ async fn there_is_no_desk_without_a_desktop() {
 async fn a_program_that_waits_gets_a_token_of_its_own_instead_of_a_grant() {
     let world = World::with_desktop().await;
     let asked = world.program(&["operator.admin", "operator.pairing"]);
-    let request = world.knock(&asked).await;
+    let request = world.request_pairing(&asked).await;
     let digest = request.ask.digest();
     let desk = world.desk();
     desk.new_token("taken", Level::Read, false).await.unwrap();
@@ -114,7 +115,7 @@ async fn a_program_that_waits_gets_a_token_of_its_own_instead_of_a_grant() {
 #[tokio::test]
 async fn a_device_gets_no_program_token() {
     let world = World::with_desktop().await;
-    let request = world.knock(&world.device(1, READ)).await;
+    let request = world.request_pairing(&world.device(1, READ)).await;
 
     let refused =
         world.desk().give_token(&request.id, &request.ask.digest(), "phone", Level::Read, false).await;
@@ -190,7 +191,7 @@ async fn a_window_is_greeted_reads_and_is_told_to_look_again() {
     assert_eq!(window.welcome["payload"], json!({ "version": "1.2.3", "desktop": true }));
     let status = window.call("tidegate.status", json!({})).await.unwrap();
     assert_eq!(status["desktop"], json!(told));
-    let request = world.knock(&world.device(1, READ)).await;
+    let request = world.request_pairing(&world.device(1, READ)).await;
     window.event("device.pair.requested").await;
     window.event("tidegate.changed").await;
     let waiting = window.call("tidegate.devices.waiting", json!({})).await.unwrap();
@@ -210,9 +211,9 @@ async fn a_window_refuses_revokes_and_blocks_by_itself() {
     let mut window = world.window().await;
     let list = window.call("device.pair.list", json!({})).await.unwrap();
     let device = list["paired"][0]["deviceId"].as_str().unwrap().to_owned();
-    let knocks = world.knock(&world.device(2, READ)).await;
+    let asks = world.request_pairing(&world.device(2, READ)).await;
 
-    window.call("device.pair.reject", json!({ "requestId": knocks.id })).await.unwrap();
+    window.call("device.pair.reject", json!({ "requestId": asks.id })).await.unwrap();
     window.call("tidegate.devices.block", json!({ "id": device })).await.unwrap();
 
     assert_eq!(client.closed().await.unwrap().code, Some(4001));
@@ -231,7 +232,7 @@ async fn a_window_refuses_revokes_and_blocks_by_itself() {
 async fn a_window_blocks_programs_that_were_let_in_and_programs_that_wait() {
     let world = World::with_desktop().await;
     let mut window = world.window().await;
-    let request = world.knock(&world.program(READ)).await;
+    let request = world.request_pairing(&world.program(READ)).await;
     world.desk().decide(&request.id, &request.ask.digest(), &ALL).await.unwrap();
     let mut program = world.connect(&world.program(READ)).await.unwrap();
     let tokens = window.call("tidegate.token.list", json!({})).await.unwrap();
@@ -249,7 +250,7 @@ async fn a_window_blocks_programs_that_were_let_in_and_programs_that_wait() {
     assert_eq!((&block["script"], &block["deviceId"]), (&json!("/opt/openclaw.mjs"), &json!(null)));
     world.desk().unblock(block["id"].as_str().unwrap()).await.unwrap();
 
-    let waits = world.knock(&world.program(READ)).await;
+    let waits = world.request_pairing(&world.program(READ)).await;
     let decided = json!({ "requestId": waits.id, "verdict": "block" });
     window.call("tidegate.devices.decide", decided).await.unwrap();
 

@@ -52,20 +52,20 @@ async fn what_runs_is_read_once_in_a_handshake_off_the_async_workers() {
 #[tokio::test]
 async fn a_known_device_asks_while_a_command_could_be_behind_it() {
     let world = unidentified(CommandsAlive::Beyond).await;
-    let request = world.knock(&world.device(1, &SCOPES)).await;
+    let request = world.request_pairing(&world.device(1, &SCOPES)).await;
     assert_eq!((request.ask.reason, request.ask.unidentified), (PairingReason::Unidentified, true));
 
     let verdict = Verdict::Approve { choice: Choice::All, duration: Duration::Always };
     world.desk().decide(&request.id, &request.ask.digest(), &verdict).await.unwrap();
 
     world.connect(&world.device(1, &SCOPES)).await.unwrap();
-    world.knock(&world.device(1, &SCOPES)).await;
+    world.request_pairing(&world.device(1, &SCOPES)).await;
 }
 
 #[tokio::test]
 async fn the_surfaces_are_told_that_a_command_could_be_behind_a_request() {
     let world = unidentified(CommandsAlive::Beyond).await;
-    let request = world.knock(&world.device(1, &SCOPES)).await;
+    let request = world.request_pairing(&world.device(1, &SCOPES)).await;
     *world.peers.found.lock().unwrap() = None;
     let mut window = world.window().await;
 
@@ -78,7 +78,7 @@ async fn the_surfaces_are_told_that_a_command_could_be_behind_a_request() {
 async fn a_request_of_an_unidentified_program_counts_as_its_users() {
     let world = unidentified(CommandsAlive::Beyond).await;
 
-    let request = world.knock(&world.device(1, &SCOPES)).await;
+    let request = world.request_pairing(&world.device(1, &SCOPES)).await;
 
     let own = format!("user {}", rustix::process::geteuid().as_raw());
     assert_eq!((request.ask.user, request.ask.source), (own.clone(), own));

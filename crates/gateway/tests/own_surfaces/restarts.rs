@@ -59,7 +59,7 @@ async fn a_gateway_that_stopped_decides_nothing_and_the_next_one_does() {
 async fn a_gateway_that_stopped_uses_up_no_approval() {
     let world = World::with_desktop().await;
     let options = world.program(&["operator.read"]);
-    let request = world.knock(&options).await;
+    let request = world.request_pairing(&options).await;
     let once = Verdict::Approve { choice: Choice::All, duration: Duration::Once };
     world.desk().decide(&request.id, &request.ask.digest(), &once).await.unwrap();
     let looked_up = world.peers.look_ups.load(Ordering::Relaxed);

@@ -318,8 +318,8 @@ impl World {
         ConnectOptions::default().token(&self.token).scopes(scopes)
     }
 
-    /// Someone knocks and is held; the request that waits for it.
-    pub(crate) async fn knock(&self, options: &ConnectOptions) -> PendingRequest {
+    /// Someone asks to pair and is held; the request that waits for it.
+    pub(crate) async fn request_pairing(&self, options: &ConnectOptions) -> PendingRequest {
         let refused = self.connect(options).await;
         assert!(matches!(refused, Err(ClientError::Answer(_))), "{:?}", refused.err());
         self.desk().requests().pop().expect("it waits")
@@ -329,7 +329,7 @@ impl World {
     pub(crate) async fn let_in(&self, number: u64, scopes: &[&str]) -> GatewayClient {
         use tidegate_trust::decision::{Choice, Duration, Verdict};
         let options = self.device(number, scopes);
-        let request = self.knock(&options).await;
+        let request = self.request_pairing(&options).await;
         let verdict = Verdict::Approve { choice: Choice::All, duration: Duration::Always };
         self.desk().decide(&request.id, &request.ask.digest(), &verdict).await.unwrap();
         self.connect(&options).await.unwrap()

@@ -20,7 +20,7 @@ async fn windows_wish_for_dialogs_with_clean_and_bounded_text() {
     let mut window = world.window().await;
 
     let nothing = window.call("tidegate.review", json!({})).await.unwrap_err();
-    let request = world.knock(&world.device(1, READ)).await;
+    let request = world.request_pairing(&world.device(1, READ)).await;
     let unknown = window.call("tidegate.review", json!({ "id": "00000000" })).await.unwrap_err();
     let opened = json!({ "opened": true });
     assert_eq!(window.call("tidegate.review", json!({})).await.unwrap(), opened);
@@ -97,12 +97,12 @@ async fn beside_a_desktop_what_the_command_line_may_not_decide_opens_the_dialog(
     let command = world.ask_command(&mut approver, Duration::from_secs(60)).await;
     let mut command_line = world.command_line().await;
     assert_eq!(command_line.welcome["payload"]["desktop"], true);
-    let blocked = world.knock(&world.device(3, READ)).await;
+    let blocked = world.request_pairing(&world.device(3, READ)).await;
     let block = json!({ "requestId": blocked.id, "verdict": "block" });
     command_line.call("tidegate.devices.decide", block).await.unwrap();
     let list = command_line.call("device.pair.list", json!({})).await.unwrap();
     let block = list["blocked"][0]["id"].as_str().unwrap().to_owned();
-    let request = world.knock(&world.device(2, READ)).await.id;
+    let request = world.request_pairing(&world.device(2, READ)).await.id;
 
     let review = || Wish::Review(Some(request.clone()));
     for (method, params, wish) in [

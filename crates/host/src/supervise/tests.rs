@@ -79,8 +79,8 @@ impl Place {
         Ok(client)
     }
 
-    /// A device knocks and is not let in; what waits for it.
-    async fn knock(&self, supervised: &Supervised, port: u16, number: u64) -> PendingRequest {
+    /// A device asks to pair and is not let in; what waits for it.
+    async fn request_pairing(&self, supervised: &Supervised, port: u16, number: u64) -> PendingRequest {
         let refused = self.device(port, number).await;
         assert!(matches!(refused, Err(ClientError::Answer(_))), "{:?}", refused.err());
         requests(supervised).pop().expect("it waits")
@@ -361,9 +361,9 @@ async fn who_waits_and_who_was_let_in_for_a_while_is_still_there_after_a_restart
     let place = Place::new();
     let supervised = supervise(place.options_beside_a_desktop());
     let port = ready(&supervised, 1).await;
-    let until_quit = place.knock(&supervised, port, 1).await;
+    let until_quit = place.request_pairing(&supervised, port, 1).await;
     decide(&supervised, &until_quit, For::UntilQuit).await;
-    let waiting = place.knock(&supervised, port, 2).await;
+    let waiting = place.request_pairing(&supervised, port, 2).await;
     let desk_before = supervised.host().expect("it serves").desk().expect("a desktop runs");
 
     place.strike("accept loop");
@@ -371,7 +371,7 @@ async fn who_waits_and_who_was_let_in_for_a_while_is_still_there_after_a_restart
     assert_eq!(ready(&supervised, 2).await, port);
     assert_eq!(requests(&supervised), std::slice::from_ref(&waiting), "under its id, and as it was drawn");
     place.device(port, 1).await.expect("until Tidegate quits");
-    assert_eq!(place.knock(&supervised, port, 2).await.id, waiting.id);
+    assert_eq!(place.request_pairing(&supervised, port, 2).await.id, waiting.id);
     let late = desk_before.decide(&waiting.id, &waiting.ask.digest(), &approved(For::Always)).await;
     assert!(late.is_err(), "the gateway before has nothing left to decide");
     assert!(desk_before.new_token("late", tidegate_trust::Level::Read, false).await.is_err());
@@ -391,7 +391,7 @@ async fn who_waits_and_who_was_let_in_for_a_while_is_still_there_after_a_restart
     let supervised = supervise(place.options_beside_a_desktop());
     let port = ready(&supervised, 1).await;
     place.device(port, 2).await.expect("for good");
-    place.knock(&supervised, port, 1).await;
+    place.request_pairing(&supervised, port, 1).await;
     supervised.stop().await;
 }
 
@@ -400,8 +400,8 @@ async fn a_decision_that_is_being_saved_when_the_gateway_fails_counts() {
     let place = Place::new();
     let supervised = supervise(place.options_beside_a_desktop());
     let port = ready(&supervised, 1).await;
-    let request = place.knock(&supervised, port, 1).await;
-    let waiting = place.knock(&supervised, port, 2).await;
+    let request = place.request_pairing(&supervised, port, 1).await;
+    let waiting = place.request_pairing(&supervised, port, 2).await;
     let desk = supervised.host().expect("it serves").desk().expect("a desktop runs");
     let digest = request.ask.digest();
     let verdict = approved(For::Always);
@@ -433,7 +433,7 @@ async fn another_store_than_before_counts_by_itself() {
     std::fs::write(place.state_dir(), "in the way").expect("written");
     let supervised = supervise(place.options_beside_a_desktop());
     let port = ready(&supervised, 1).await;
-    let request = place.knock(&supervised, port, 1).await;
+    let request = place.request_pairing(&supervised, port, 1).await;
     decide(&supervised, &request, For::Always).await;
     place.device(port, 1).await.expect("let in while nothing is kept");
     // As a part that failed would: the store in memory is the same one.

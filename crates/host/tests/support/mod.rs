@@ -42,12 +42,16 @@ impl Tokens {
     /// A device connects, with the first token.
     pub(crate) async fn connect(&self, port: u16, number: u64) -> Result<GatewayClient, ClientError> {
         let mut client = GatewayClient::open(&format!("ws://127.0.0.1:{port}")).await?;
-        self.knock(&mut client, number).await?;
+        self.request_pairing(&mut client, number).await?;
         Ok(client)
     }
 
     /// It asks to be let in, on an open connection.
-    pub(crate) async fn knock(&self, client: &mut GatewayClient, number: u64) -> Result<(), ClientError> {
+    pub(crate) async fn request_pairing(
+        &self,
+        client: &mut GatewayClient,
+        number: u64,
+    ) -> Result<(), ClientError> {
         let token = self.0.lock().unwrap()[0].clone();
         let options = ConnectOptions::default()
             .device(&DeviceIdentity::numbered(number))

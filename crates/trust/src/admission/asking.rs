@@ -10,7 +10,7 @@ use crate::authority::{Authority, Effect, Entropy};
 use crate::identity::VerifiedDevice;
 use crate::moment::Moment;
 use crate::origin::Origin;
-use crate::pairing::{Ask, Ended, Knock, Subject};
+use crate::pairing::{Ask, Ended, PairingAttempt, Subject};
 use crate::records::{Claims, Grant};
 use crate::scopes::{ScopeSet, was_decided};
 
@@ -38,10 +38,10 @@ impl Authority {
         };
         let line = access_line(&ask, attempt);
         let name = subject_name(&ask.subject);
-        match self.pending.knock(ask, entropy.uuid(), now) {
-            Knock::Silenced => required.expect_decision = false,
-            Knock::Full => {}
-            Knock::Waiting { id, created, superseded } => {
+        match self.pending.request_pairing(ask, entropy.uuid(), now) {
+            PairingAttempt::Silenced => required.expect_decision = false,
+            PairingAttempt::Full => {}
+            PairingAttempt::Waiting { id, created, superseded } => {
                 if let Some(request) = superseded {
                     effects.push(Effect::Ended { request, how: Ended::Superseded });
                 }

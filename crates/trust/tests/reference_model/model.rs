@@ -174,7 +174,7 @@ pub(crate) struct OwnToken {
     pub(crate) granted: Set,
 }
 
-/// What a client sends to prove that it may knock.
+/// What a client sends to prove that it may ask.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Credential {
     None,
@@ -183,7 +183,7 @@ pub(crate) enum Credential {
 }
 
 #[derive(Debug, Clone)]
-pub(crate) struct Knock {
+pub(crate) struct PairingAttempt {
     pub(crate) device: Option<usize>,
     /// The program at the other end; `None` from afar.
     pub(crate) program: Option<usize>,
@@ -301,37 +301,37 @@ impl Model {
         self.own_tokens.iter().find(|token| &token.text == text)
     }
 
-    fn has_credential(&self, knock: &Knock) -> bool {
-        let shared = matches!(&knock.credential, Credential::Token(text) if *text == self.shared);
-        let devices = match (&knock.credential, knock.device) {
+    fn has_credential(&self, attempt: &PairingAttempt) -> bool {
+        let shared = matches!(&attempt.credential, Credential::Token(text) if *text == self.shared);
+        let devices = match (&attempt.credential, attempt.device) {
             (Credential::Token(text) | Credential::DeviceToken(text), Some(device)) => self
                 .device_tokens
                 .get(&device)
                 .is_some_and(|token| token.text.as_ref() == Some(text) && !token.revoked),
             _ => false,
         };
-        shared || devices || self.own_token(&knock.credential).is_some()
+        shared || devices || self.own_token(&attempt.credential).is_some()
     }
 
-    pub(crate) fn knock(&mut self, knock: &Knock) -> Outcome {
-        let by_shared_token = matches!(&knock.credential, Credential::Token(text) if *text == self.shared);
-        let by_own_token = self.own_token(&knock.credential).map(|token| token.id.clone());
-        if !self.has_credential(knock) {
-            return match (&knock.credential, knock.device) {
+    pub(crate) fn request_pairing(&mut self, attempt: &PairingAttempt) -> Outcome {
+        let by_shared_token = matches!(&attempt.credential, Credential::Token(text) if *text == self.shared);
+        let by_own_token = self.own_token(&attempt.credential).map(|token| token.id.clone());
+        if !self.has_credential(attempt) {
+            return match (&attempt.credential, attempt.device) {
                 (Credential::None | Credential::DeviceToken(_), None) => Outcome::NoIdentity,
                 _ => Outcome::Unauthorized,
             };
         }
-        if knock.device.is_none() && knock.asked.is_empty() {
+        if attempt.device.is_none() && attempt.asked.is_empty() {
             let (actor, allowed) = (Actor::Visitor, Set::new());
             return Outcome::Admitted { actor, allowed, by_shared_token, by_own_token, mints: false };
         }
-        let subject = match (knock.device, knock.program) {
+        let subject = match (attempt.device, attempt.program) {
             (Some(device), _) => Subject::Device(device),
             (None, program) => {
-                if let Some(token) = self.own_token(&knock.credential) {
-                    let mut allowed = allowed(&knock.asked, &token.granted);
-                    if knock.may_be_a_command() {
+                if let Some(token) = self.own_token(&attempt.credential) {
+                    let mut allowed = allowed(&attempt.asked, &token.granted);
+                    if attempt.may_be_a_command() {
                         allowed.retain(|scope| covers("operator.read", scope));
                     }
                     let actor = Actor::Token(token.id.clone());
@@ -344,14 +344,14 @@ impl Model {
         if self.blocked.contains(&subject) {
             return Outcome::Unauthorized;
         }
-        let is_device = knock.device.is_some();
-        let fleeting = !is_device && knock.fleeting;
+        let is_device = attempt.device.is_some();
+        let fleeting = !is_device && attempt.fleeting;
         let row = self.row(subject, fleeting).cloned();
         let has = row.as_ref().map(|row| row.granted.clone()).unwrap_or_default();
         let reason = match &row {
             None => Reason::New,
-            Some(row) if is_device && row.platform != knock.platform => Reason::Platform,
-            Some(row) if !holds_all(&row.decided, &knock.asked) => match is_device || !has.is_empty() {
+            Some(row) if is_device && row.platform != attempt.platform => Reason::Platform,
+            Some(row) if !holds_all(&row.decided, &attempt.asked) => match is_device || !has.is_empty() {
                 true => Reason::Scope,
                 false => Reason::New,
             },
@@ -360,14 +360,14 @@ impl Model {
                     Subject::Device(device) => self.vouched.remove(&device).map(|(_, left)| left),
                     Subject::Program(_) => None,
                 };
-                let vouched = match is_device && knock.may_be_a_command() {
+                let vouched = match is_device && attempt.may_be_a_command() {
                     true => vouched,
                     false => Some(SCOPES.into()),
                 };
                 match vouched {
                     Some(left) => {
                         return self.admit(
-                            knock,
+                            attempt,
                             subject,
                             &row.clone(),
                             &left,
@@ -379,15 +379,15 @@ impl Model {
                 }
             }
         };
-        let (asked, platform, version) = (knock.asked.clone(), knock.platform, knock.version);
-        let unidentified = is_device && knock.may_be_a_command();
+        let (asked, platform, version) = (attempt.asked.clone(), attempt.platform, attempt.version);
+        let unidentified = is_device && attempt.may_be_a_command();
         let shown = Shown { subject, fleeting, unidentified, reason, asked, has, platform, version };
-        self.ask(shown, &knock.source)
+        self.ask(shown, &attempt.source)
     }
 
     fn admit(
         &mut self,
-        knock: &Knock,
+        attempt: &PairingAttempt,
         subject: Subject,
         row: &Row,
         left: &Set,
@@ -412,7 +412,7 @@ impl Model {
             }
             Subject::Program(_) => (Actor::Program(row.id.clone()), false),
         };
-        let mut allowed = allowed(&knock.asked, &row.granted);
+        let mut allowed = allowed(&attempt.asked, &row.granted);
         allowed.retain(|scope| holds(left, scope));
         Outcome::Admitted { actor, allowed, by_shared_token, by_own_token, mints }
     }
@@ -685,7 +685,7 @@ impl Shown {
     }
 }
 
-impl Knock {
+impl PairingAttempt {
     /// Whether a command could be behind it that has read a person's keys.
     pub(crate) fn may_be_a_command(&self) -> bool {
         self.unidentified && self.beside_a_command

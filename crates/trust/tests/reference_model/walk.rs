@@ -1,8 +1,8 @@
 //! The walk: draws a step, takes it on both sides, and compares.
 
+mod attempts;
 mod comparison;
 mod decisions;
-mod knocks;
 mod management;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,8 +20,8 @@ use tidegate_trust::records::BlockedSubject;
 use tidegate_trust::{Change, Moment, Origin, Principal, ScopeSet, Session};
 
 use crate::model::{
-    Actor, Connection, Credential, DeviceToken, Knock, Length, Level, Model, Outcome, OwnToken, Problem, Row,
-    SCOPES, Set, Subject, Time, Verdict,
+    Actor, Connection, Credential, DeviceToken, Length, Level, Model, Outcome, OwnToken, PairingAttempt,
+    Problem, Row, SCOPES, Set, Subject, Time, Verdict,
 };
 use crate::support::{self, Client, World};
 
@@ -200,7 +200,7 @@ impl Walk {
             return "expired";
         }
         let what = match self.draw(100) {
-            0..50 => self.knock(),
+            0..50 => self.request_pairing(),
             50..76 => self.decide(),
             76..79 => self.own_client(),
             79..82 => self.own_key_elsewhere(),

@@ -294,7 +294,7 @@ impl World {
         }
     }
 
-    /// The id of the request that this knock leaves waiting.
+    /// The id of the request that this attempt leaves waiting.
     pub(crate) fn request(&mut self, origin: &Origin, client: &Client) -> String {
         self.asks_a_person(origin, client).request_id.expect("a request waits")
     }
@@ -325,7 +325,7 @@ impl World {
         self.decide(&person(), request, &verdict).expect("a person may decide").0
     }
 
-    /// Knocks, and a person grants all of it for good.
+    /// Asks to pair, and a person grants all of it for good.
     pub(crate) fn pair(&mut self, origin: &Origin, client: &Client) {
         let request = self.request(origin, client);
         self.approve(&request, Choice::All, For::Always);

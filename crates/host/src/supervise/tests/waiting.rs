@@ -32,7 +32,7 @@ async fn what_waits_waits_on_while_a_gateway_that_panicked_restarts() {
     let until_quit = requests(&supervised).pop().expect("it waits");
     decide(&supervised, &until_quit, For::UntilQuit).await;
     let mut before = client(&place, port).await.expect("until Tidegate quits");
-    let request = place.knock(&supervised, port, 2).await;
+    let request = place.request_pairing(&supervised, port, 2).await;
     // A run asks, and so does the client.
     let message = json!({
         "sessionKey": "agent:main:main",
@@ -78,7 +78,7 @@ async fn after_a_panic_in_the_trust_service_what_is_stored_counts() {
     let supervised = supervise(place.options_beside_a_desktop());
     let port = ready(&supervised, 1).await;
     for (number, duration) in [(1, For::Always), (2, For::UntilQuit)] {
-        let request = place.knock(&supervised, port, number).await;
+        let request = place.request_pairing(&supervised, port, number).await;
         decide(&supervised, &request, duration).await;
     }
     let trust = supervised.host().expect("it serves").services.foundation.trust.clone();

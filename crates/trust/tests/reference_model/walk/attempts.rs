@@ -1,4 +1,4 @@
-//! Clients that knock, and what comes of it.
+//! Attempts of clients, and their outcomes.
 
 use super::*;
 
@@ -27,7 +27,7 @@ impl Walk {
         }
     }
 
-    pub(super) fn draw_knock(&mut self) -> Knock {
+    pub(super) fn draw_attempt(&mut self) -> PairingAttempt {
         let device = (!self.one_in(4)).then(|| self.index(DEVICES));
         let program = (device.is_none() && !self.one_in(8) || self.one_in(3)).then(|| self.index(PROGRAMS));
         let unidentified = program.is_none() && self.one_in(3);
@@ -36,7 +36,7 @@ impl Walk {
             None if unidentified => Origin::Loopback(Peer::Unknown { uid: None }).source(),
             None => format!("192.0.2.{}", self.draw(5)),
         };
-        Knock {
+        PairingAttempt {
             device,
             program,
             fleeting: self.one_in(4),
@@ -50,60 +50,60 @@ impl Walk {
         }
     }
 
-    pub(super) fn knock(&mut self) -> &'static str {
+    pub(super) fn request_pairing(&mut self) -> &'static str {
         let repeats = self.one_in(3) && !self.model.requests.is_empty();
-        let mut knock = self.draw_knock();
+        let mut attempt = self.draw_attempt();
         if repeats {
-            self.repeat_a_request(&mut knock);
+            self.repeat_a_request(&mut attempt);
         } else if self.one_in(3) && !self.model.rows.is_empty() {
-            self.come_back(&mut knock);
+            self.come_back(&mut attempt);
         } else if self.one_in(8) && !self.model.own_tokens.is_empty() {
             let index = self.index(self.model.own_tokens.len());
-            knock.credential = Credential::Token(self.model.own_tokens[index].text.clone());
-            knock.device = None;
-            knock.come_unidentified();
+            attempt.credential = Credential::Token(self.model.own_tokens[index].text.clone());
+            attempt.device = None;
+            attempt.come_unidentified();
         }
-        self.world.commands = match knock.beside_a_command {
+        self.world.commands = match attempt.beside_a_command {
             true => CommandsAlive::Beyond,
             false => CommandsAlive::None,
         };
-        let origin = match knock.program {
-            Some(program) => support::local(program_of(program, knock.fleeting)),
-            None if knock.unidentified => Origin::Loopback(Peer::Unknown { uid: None }),
-            None => Origin::Remote { address: knock.source.parse().expect("an address") },
+        let origin = match attempt.program {
+            Some(program) => support::local(program_of(program, attempt.fleeting)),
+            None if attempt.unidentified => Origin::Loopback(Peer::Unknown { uid: None }),
+            None => Origin::Remote { address: attempt.source.parse().expect("an address") },
         };
-        let mut client = match knock.device {
+        let mut client = match attempt.device {
             Some(device) => Client::new(&device_key(device)),
             None => Client::without_device(),
         };
-        client = match &knock.credential {
+        client = match &attempt.credential {
             Credential::None => client.no_token(),
             Credential::Token(text) => client.token(text),
             Credential::DeviceToken(text) => client.device_token(text),
         };
-        client = client.asks(scope_set(&knock.asked).iter()).platform(knock.platform);
-        client.info.version = knock.version.to_string();
-        self.trace.push(format!("{knock:?}"));
+        client = client.asks(scope_set(&attempt.asked).iter()).platform(attempt.platform);
+        client.info.version = attempt.version.to_string();
+        self.trace.push(format!("{attempt:?}"));
 
         let admission = self.world.connect(&origin, &client);
-        let once = self.once_row(&knock);
-        let outcome = self.model.knock(&knock);
+        let once = self.once_row(&attempt);
+        let outcome = self.model.request_pairing(&attempt);
         self.trace.push(format!("  {outcome:?}"));
-        self.compare_admission(admission, outcome, &knock, once)
+        self.compare_admission(admission, outcome, &attempt, once)
     }
 
-    pub(super) fn once_row(&self, knock: &Knock) -> bool {
-        let subject = match (knock.device, knock.program) {
+    pub(super) fn once_row(&self, attempt: &PairingAttempt) -> bool {
+        let subject = match (attempt.device, attempt.program) {
             (Some(device), _) => Subject::Device(device),
             (None, Some(program)) => Subject::Program(program),
             (None, None) => return false,
         };
-        let fleeting = knock.device.is_none() && knock.fleeting;
+        let fleeting = attempt.device.is_none() && attempt.fleeting;
         self.model.row(subject, fleeting).is_some_and(|row| row.length == Length::Once)
     }
 
-    /// Makes a knock the return of someone who was let in.
-    pub(super) fn come_back(&mut self, knock: &mut Knock) {
+    /// Makes a attempt the return of someone who was let in.
+    pub(super) fn come_back(&mut self, attempt: &mut PairingAttempt) {
         let index = self.index(self.model.rows.len());
         let mut row = self.model.rows[index].clone();
         let vouched = |row: &&Row| match row.subject {
@@ -114,60 +114,60 @@ impl Walk {
             && self.one_in(3)
         {
             row = vouched;
-            knock.come_unidentified();
+            attempt.come_unidentified();
         }
         match row.subject {
-            Subject::Device(device) => knock.device = Some(device),
+            Subject::Device(device) => attempt.device = Some(device),
             Subject::Program(program) => {
-                knock.device = None;
-                knock.program = Some(program);
-                knock.fleeting = row.fleeting;
-                knock.unidentified = false;
-                knock.source = support::local(program_of(program, false)).source();
+                attempt.device = None;
+                attempt.program = Some(program);
+                attempt.fleeting = row.fleeting;
+                attempt.unidentified = false;
+                attempt.source = support::local(program_of(program, false)).source();
             }
         }
-        knock.platform = row.platform;
-        knock.asked = row.decided.iter().copied().filter(|_| !self.one_in(3)).collect();
+        attempt.platform = row.platform;
+        attempt.asked = row.decided.iter().copied().filter(|_| !self.one_in(3)).collect();
         if row.granted.contains(crate::model::PAIRING) && self.one_in(2) {
             // As OpenClaw's clients do that manage devices.
-            knock.asked = [crate::model::PAIRING].into();
+            attempt.asked = [crate::model::PAIRING].into();
         }
         if self.one_in(3) {
-            knock.credential = Credential::Token(self.model.shared.clone());
+            attempt.credential = Credential::Token(self.model.shared.clone());
         }
     }
 
-    /// Makes a knock the retry of a waiting request.
-    pub(super) fn repeat_a_request(&mut self, knock: &mut Knock) {
+    /// Makes a attempt the retry of a waiting request.
+    pub(super) fn repeat_a_request(&mut self, attempt: &mut PairingAttempt) {
         let index = self.index(self.model.requests.len());
         let request = self.model.requests[index].clone();
         match request.shown.subject {
-            Subject::Device(device) => knock.device = Some(device),
+            Subject::Device(device) => attempt.device = Some(device),
             Subject::Program(program) => {
-                knock.device = None;
-                knock.program = Some(program);
-                knock.fleeting = request.shown.fleeting;
-                knock.unidentified = false;
-                knock.source = support::local(program_of(program, false)).source();
+                attempt.device = None;
+                attempt.program = Some(program);
+                attempt.fleeting = request.shown.fleeting;
+                attempt.unidentified = false;
+                attempt.source = support::local(program_of(program, false)).source();
             }
         }
         if request.shown.unidentified {
-            knock.come_unidentified();
+            attempt.come_unidentified();
         }
-        knock.asked.clone_from(&request.shown.asked);
+        attempt.asked.clone_from(&request.shown.asked);
         if self.one_in(3) {
-            knock.asked = knock.asked.iter().copied().filter(|_| !self.one_in(3)).collect();
+            attempt.asked = attempt.asked.iter().copied().filter(|_| !self.one_in(3)).collect();
         }
-        knock.platform = request.shown.platform;
-        knock.version = request.shown.version;
-        knock.credential = Credential::Token(self.model.shared.clone());
+        attempt.platform = request.shown.platform;
+        attempt.version = request.shown.version;
+        attempt.credential = Credential::Token(self.model.shared.clone());
     }
 
     pub(super) fn compare_admission(
         &mut self,
         admission: Admission,
         outcome: Outcome,
-        knock: &Knock,
+        attempt: &PairingAttempt,
         once: bool,
     ) -> &'static str {
         let (refusal, effects) = match (admission, outcome) {
@@ -181,9 +181,9 @@ impl Walk {
                     allowed,
                     by_shared_token,
                     by_own_token,
-                    program: knock.program,
+                    program: attempt.program,
                 };
-                let by = match (&connection.actor, knock.may_be_a_command()) {
+                let by = match (&connection.actor, attempt.may_be_a_command()) {
                     (Actor::Device(_), true) => Some("admitted as vouched for"),
                     (Actor::Token(_), true) => Some("admitted a token that may only read"),
                     _ => None,
@@ -322,8 +322,8 @@ impl Walk {
     }
 }
 
-impl Knock {
-    /// Makes it a knock of somebody local whom nobody can identify, while a command runs.
+impl PairingAttempt {
+    /// Makes it a attempt of somebody local whom nobody can identify, while a command runs.
     fn come_unidentified(&mut self) {
         (self.program, self.unidentified, self.beside_a_command) = (None, true, true);
         self.source = Origin::Loopback(Peer::Unknown { uid: None }).source();

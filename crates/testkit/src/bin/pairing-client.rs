@@ -25,7 +25,7 @@ use tidegate_testkit::identity::DeviceIdentity;
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 enum Command {
-    Connect(Box<Knock>),
+    Connect(Box<Attempt>),
     Request { method: String, params: Option<Value> },
     Event(String),
     Closed {},
@@ -35,7 +35,7 @@ enum Command {
 /// How to connect; what is left out is as in [`ConnectOptions::default`].
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Knock {
+struct Attempt {
     url: String,
     /// The number of the device's key. Without one, no device is sent.
     device: Option<u64>,
@@ -67,12 +67,12 @@ async fn main() -> anyhow::Result<()> {
 }
 
 async fn carry_out(command: Command, connection: &mut Option<GatewayClient>) -> Value {
-    if let Command::Connect(knock) = command {
+    if let Command::Connect(attempt) = command {
         // The one before ends when it is dropped.
         *connection = None;
-        return match GatewayClient::open(&knock.url).await {
+        return match GatewayClient::open(&attempt.url).await {
             Ok(mut client) => {
-                let answer = connect(&mut client, &(*knock).into()).await;
+                let answer = connect(&mut client, &(*attempt).into()).await;
                 *connection = Some(client);
                 answer
             }
@@ -123,19 +123,19 @@ fn failed(error: &ClientError) -> Value {
     json!({ "failed": error.to_string() })
 }
 
-impl From<Knock> for ConnectOptions {
-    fn from(knock: Knock) -> Self {
+impl From<Attempt> for ConnectOptions {
+    fn from(attempt: Attempt) -> Self {
         let mut options = Self::default();
-        options.client_id = knock.client_id.unwrap_or(options.client_id);
-        options.client_mode = knock.client_mode.unwrap_or(options.client_mode);
-        options.display_name = knock.display_name;
-        options.platform = knock.platform.unwrap_or(options.platform);
-        options.device_family = knock.device_family;
-        options.role = knock.role.unwrap_or(options.role);
-        options.scopes = knock.scopes;
-        options.token = knock.token;
-        options.device_token = knock.device_token;
-        options.device = knock.device.map(DeviceIdentity::numbered);
+        options.client_id = attempt.client_id.unwrap_or(options.client_id);
+        options.client_mode = attempt.client_mode.unwrap_or(options.client_mode);
+        options.display_name = attempt.display_name;
+        options.platform = attempt.platform.unwrap_or(options.platform);
+        options.device_family = attempt.device_family;
+        options.role = attempt.role.unwrap_or(options.role);
+        options.scopes = attempt.scopes;
+        options.token = attempt.token;
+        options.device_token = attempt.device_token;
+        options.device = attempt.device.map(DeviceIdentity::numbered);
         options
     }
 }
