@@ -175,10 +175,9 @@ impl TrustService {
         self.tick();
         let (rejected, made) = {
             let mut authority = self.authority();
-            let is_device = authority
-                .waiting()
-                .iter()
-                .any(|waiting| waiting.id == request && matches!(waiting.ask.subject, Subject::Device(_)));
+            let is_device = authority.waiting().iter().any(|waiting| {
+                waiting.id == request && matches!(waiting.details.subject, Subject::Device(_))
+            });
             if is_device {
                 return Err(TokenError::NotAProgram);
             }

@@ -81,7 +81,7 @@ async fn a_tool_that_does_not_stop_is_abandoned() {
 }
 
 /// A root, a child and a grandchild, the last in a tool.
-fn three_levels(ask: &common::Ask) -> Vec<Step> {
+fn three_levels(ask: &common::AskedModel) -> Vec<Step> {
     match (ask.task(), ask.last_is_result()) {
         ("go", false) => vec![spawn("1", "child")],
         ("child", false) => vec![spawn("1", "grandchild")],

@@ -5,7 +5,7 @@ mod common;
 
 use std::time::Duration;
 
-use common::{Ask, Step, World, call, main_session, run, shown, text, world, world_on, world_with};
+use common::{AskedModel, Step, World, call, main_session, run, shown, text, world, world_on, world_with};
 use serde_json::{Value, json};
 use tidegate_agent::authority::{Owner, RunAuthority};
 use tidegate_agent::event::{RuntimeEvent, What};
@@ -20,13 +20,13 @@ fn spawn(id: &str, task: &str) -> Step {
 }
 
 /// What a spawn answered.
-fn answers(ask: &Ask) -> Vec<Value> {
+fn answers(ask: &AskedModel) -> Vec<Value> {
     ask.results().iter().map(|(text, _)| serde_json::from_str(text).expect("JSON of our own")).collect()
 }
 
 /// A parent that spawns the given tasks on "go", then ends its turn; children answer with their
 /// task; when results are there the parent names what it has read.
-fn family(tasks: &'static [&'static str]) -> impl Fn(&Ask) -> Vec<Step> + Send + Sync {
+fn family(tasks: &'static [&'static str]) -> impl Fn(&AskedModel) -> Vec<Step> + Send + Sync {
     move |ask| {
         if ask.is_subagent() {
             return vec![text(&format!("result of {}", ask.task()))];

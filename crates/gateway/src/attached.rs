@@ -35,7 +35,7 @@ impl Connections for AttachedConnections {
     fn request_ended(&self, request: &PendingRequest, approved: bool) {
         let payload = DevicePairResolvedEvent {
             request_id: request.id.clone(),
-            device_id: subject_id(&request.ask.subject),
+            device_id: subject_id(&request.details.subject),
             decision: if approved { "approved" } else { "rejected" }.to_owned(),
             ts: now::wall(),
         };
@@ -77,7 +77,7 @@ impl Runs for ClientRuns {
 
 /// A waiting request as `device.pair.list` and `device.pair.requested` show it.
 pub(crate) fn pending_payload(request: &PendingRequest) -> PendingDevice {
-    let ask = &request.ask;
+    let ask = &request.details;
     PendingDevice {
         request_id: request.id.clone(),
         device_id: subject_id(&ask.subject),

@@ -59,7 +59,7 @@ impl Place {
         assert!(self.tokens.connect(host.port(), 1).await.is_err(), "a person decides first");
         let request = desk.requests().pop().expect("it waits");
         let verdict = Verdict::Approve { choice: Choice::All, duration: For::Always };
-        desk.decide(&request.id, &request.ask.digest(), &verdict).await.unwrap();
+        desk.decide(&request.id, &request.details.digest(), &verdict).await.unwrap();
         self.tokens.connect(host.port(), 1).await.unwrap()
     }
 }

@@ -38,7 +38,7 @@ async fn let_in(supervised: &Supervised, tokens: &Tokens, port: u16, number: u64
     let desk = supervised.host().unwrap().desk().unwrap();
     let request = desk.requests().pop().unwrap();
     let verdict = Verdict::Approve { choice: Choice::All, duration: For::Always };
-    desk.decide(&request.id, &request.ask.digest(), &verdict).await.unwrap();
+    desk.decide(&request.id, &request.details.digest(), &verdict).await.unwrap();
     tokens.connect(port, number).await.unwrap()
 }
 

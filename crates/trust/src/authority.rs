@@ -438,7 +438,7 @@ impl Authority {
             Touched::Token(_) => None,
         };
         let deciding = self.pending.waiting().iter().filter(|request| request.deciding);
-        subject.is_some_and(|subject| deciding.into_iter().any(|request| request.ask.subject == subject))
+        subject.is_some_and(|subject| deciding.into_iter().any(|request| request.details.subject == subject))
     }
 
     /// The record as it is stored now, if it is.

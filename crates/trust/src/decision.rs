@@ -135,11 +135,11 @@ impl Authority {
         if request.deciding || request.has_expired(now) {
             return Err(DecisionError::Unknown);
         }
-        if digest.is_some_and(|digest| digest != request.ask.digest()) {
+        if digest.is_some_and(|digest| digest != request.details.digest()) {
             return Err(DecisionError::Changed);
         }
         self.check_not_own(decider, &request)?;
-        let subject = subject_name(&request.ask.subject);
+        let subject = subject_name(&request.details.subject);
         let by = decider.name();
         let severity = match decider.who() {
             Who::Person | Who::Surface(_) => Severity::Info,
@@ -157,7 +157,7 @@ impl Authority {
             }
             Verdict::Approve { choice, duration } => {
                 let (outcome, durable) = self.approve(decider, &request, choice, *duration, entropy, now)?;
-                let line = format!("device pairing approved device={subject} role={}", request.ask.role);
+                let line = format!("device pairing approved device={subject} role={}", request.details.role);
                 decided(outcome, durable, AuditKind::PairingApproved, line)
             }
             Verdict::Reject => {
@@ -175,11 +175,11 @@ impl Authority {
             }
             Verdict::Block => {
                 let block = Block {
-                    subject: match &request.ask.subject {
+                    subject: match &request.details.subject {
                         Subject::Device(device) => BlockedSubject::Device(*device),
                         Subject::Program(program) => BlockedSubject::Program(program.clone()),
                     },
-                    name: request.ask.claims.display_name.clone().unwrap_or_default(),
+                    name: request.details.claims.display_name.clone().unwrap_or_default(),
                     at: now.wall,
                 };
                 let durable = self.blocking(&block);
@@ -202,12 +202,12 @@ impl Authority {
         let Decided { request, mut outcome, line, .. } = decided;
         let mut durable = Vec::new();
         if let Some(undone) = self.overtaken(&request, &outcome) {
-            let line = format!("device pairing overtaken device={}", subject_name(&request.ask.subject));
-            let subject = subject_name(&request.ask.subject);
+            let line = format!("device pairing overtaken device={}", subject_name(&request.details.subject));
+            let subject = subject_name(&request.details.subject);
             let event = AuditEvent::new(now.wall, AuditKind::PairingOvertaken, subject, line);
             return Changed { value: false, durable: undone, effects: vec![Effect::Audit(event)] };
         }
-        let mut is_vouched_for = request.ask.unidentified;
+        let mut is_vouched_for = request.details.unidentified;
         if let Outcome::Device(granted) = &mut outcome {
             is_vouched_for &= !self.was_revoked_meanwhile(granted);
             durable.extend(self.with_changes_meanwhile(granted));
@@ -219,7 +219,7 @@ impl Authority {
             return Changed { value: true, durable, effects };
         }
         self.pending.take(&request.id);
-        let subject = request.ask.subject.clone();
+        let subject = request.details.subject.clone();
         let approved = matches!(outcome, Outcome::Device(_) | Outcome::Program(_));
         match outcome {
             Outcome::Device(mut granted) => {
@@ -235,7 +235,7 @@ impl Authority {
                 self.devices.insert(id, held);
                 if is_vouched_for {
                     let until = now.deadline(limits::ONCE_LIFE);
-                    let scopes = given.within(&request.ask.asked);
+                    let scopes = given.within(&request.details.asked);
                     self.vouched.insert(id, Vouched { until, scopes });
                 }
             }
@@ -318,7 +318,7 @@ impl Authority {
 
     fn check_not_own(&self, decider: &Decider, request: &PendingRequest) -> Result<(), DecisionError> {
         let Who::Client { principal, .. } = decider.who() else { return Ok(()) };
-        let own = match (&request.ask.subject, principal) {
+        let own = match (&request.details.subject, principal) {
             (Subject::Device(asking), Principal::Device(deciding)) => asking == deciding,
             // By its connections too: a program that was let in once has no grant any more.
             (Subject::Program(asking), principal) => {
@@ -351,8 +351,8 @@ impl Authority {
             Duration::Once => Lifetime::Once(now.deadline(limits::ONCE_LIFE)),
         };
         let replaces = matches!(choice, Choice::Level { .. });
-        let given = given(choice, &request.ask.asked);
-        match &request.ask.subject {
+        let given = given(choice, &request.details.asked);
+        match &request.details.subject {
             Subject::Device(device) => {
                 let held = self.devices.get(device);
                 let known = held.map(|held| &held.record);
@@ -360,12 +360,12 @@ impl Authority {
                 let before = held.and_then(|held| held.at_least(lifetime)).map(|record| &record.grant);
                 let grant = grant_of(choice, request, before)?;
                 // Who says that it is the device answers for everything that it may.
-                check_ceiling(decider, before.filter(|_| !request.ask.unidentified), &grant)?;
-                let Some(key) = request.ask.key else { return Err(DecisionError::Unknown) };
+                check_ceiling(decider, before.filter(|_| !request.details.unidentified), &grant)?;
+                let Some(key) = request.details.key else { return Err(DecisionError::Unknown) };
                 let record = DeviceRecord {
                     id: *device,
                     key,
-                    claims: request.ask.claims.clone(),
+                    claims: request.details.claims.clone(),
                     label: known.and_then(|record| record.label.clone()),
                     grant,
                     token: known.and_then(|record| record.token.clone()),
@@ -380,13 +380,13 @@ impl Authority {
                 Ok((Outcome::Device(granted), durable))
             }
             Subject::Program(program) => {
-                if let Some(sentence) = request.ask.fleeting
+                if let Some(sentence) = request.details.fleeting
                     && duration != Duration::Once
                 {
                     return Err(DecisionError::OnlyOnce(sentence));
                 }
                 let generation = self.token_generation();
-                let fleeting = request.ask.fleeting.is_some();
+                let fleeting = request.details.fleeting.is_some();
                 let held = self.program_grants(fleeting).iter().find(|held| {
                     &held.record.program == program && held.record.token_generation == generation
                 });
@@ -401,7 +401,7 @@ impl Authority {
                     id: known.map_or_else(|| entropy.uuid(), |record| record.id.clone()),
                     program: program.clone(),
                     token_generation: generation,
-                    claims: request.ask.claims.clone(),
+                    claims: request.details.claims.clone(),
                     grant,
                     approved_at: now.wall,
                     last_seen_at: None::<UnixMillis>,
@@ -467,7 +467,7 @@ fn grant_of(
     request: &PendingRequest,
     known: Option<&Grant>,
 ) -> Result<Grant, DecisionError> {
-    let asked = &request.ask.asked;
+    let asked = &request.details.asked;
     let before = known.cloned().unwrap_or_default();
     let shown = before.decided.union(asked);
     let given = given(choice, asked);

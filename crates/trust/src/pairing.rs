@@ -25,7 +25,7 @@ pub enum Subject {
 /// What is asked, and everything that a person sees of it. It never changes under its id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Ask {
+pub struct PairingRequest {
     pub subject: Subject,
     /// The device's key, for devices.
     pub key: Option<PublicKey>,
@@ -58,7 +58,7 @@ pub struct Ask {
     pub fleeting: Option<&'static str>,
 }
 
-impl Ask {
+impl PairingRequest {
     /// SHA-256 of everything that is shown, in lower-case hexadecimal: what a decision is bound to.
     #[must_use]
     pub fn digest(&self) -> String {
@@ -87,7 +87,7 @@ pub struct PendingRequest {
     /// Its id, a UUID. The first 8 characters are the code that people compare.
     pub id: String,
     /// What is asked.
-    pub ask: Ask,
+    pub details: PairingRequest,
     /// When it was made.
     pub created_at: UnixMillis,
     /// When its client last asked.
@@ -163,13 +163,13 @@ pub struct PendingQueue {
 impl PendingQueue {
     /// Someone asks. `id` is a fresh UUID, used only when a new request is made. The caller has
     /// verified the credential and the signature, and has called [`Self::expire`].
-    pub fn request_pairing(&mut self, ask: Ask, id: String, now: Moment) -> PairingAttempt {
+    pub fn request_pairing(&mut self, ask: PairingRequest, id: String, now: Moment) -> PairingAttempt {
         if self.silenced.contains_key(&ask.subject) {
             return PairingAttempt::Silenced;
         }
-        let position = self.requests.iter().position(|request| request.ask.subject == ask.subject);
+        let position = self.requests.iter().position(|request| request.details.subject == ask.subject);
         if let Some(request) = position.and_then(|position| self.requests.get_mut(position))
-            && request.ask.takes_in(&ask)
+            && request.details.takes_in(&ask)
         {
             request.last_attempt_at = now.wall;
             request.idle = now.deadline(limits::PENDING_IDLE);
@@ -185,7 +185,7 @@ impl PendingQueue {
         let superseded = position.map(|position| Box::new(self.requests.remove(position)));
         self.requests.push(PendingRequest {
             id: id.clone(),
-            ask,
+            details: ask,
             created_at: now.wall,
             last_attempt_at: now.wall,
             // Asking for something else is no way around having been put aside.
@@ -199,9 +199,12 @@ impl PendingQueue {
     }
 
     /// Whether a request may wait, in place of an earlier one of the same subject where there is one.
-    fn has_place_for(&self, ask: &Ask) -> bool {
-        let (own, others): (Vec<_>, Vec<_>) =
-            self.requests.iter().map(|request| &request.ask).partition(|other| other.subject == ask.subject);
+    fn has_place_for(&self, ask: &PairingRequest) -> bool {
+        let (own, others): (Vec<_>, Vec<_>) = self
+            .requests
+            .iter()
+            .map(|request| &request.details)
+            .partition(|other| other.subject == ask.subject);
         if own.iter().any(|old| old.source == ask.source) {
             // It keeps the place that it has.
             return true;
@@ -250,14 +253,14 @@ impl PendingQueue {
 
     /// Takes out the one of a subject.
     pub fn take_subject(&mut self, subject: &Subject) -> Option<PendingRequest> {
-        let position = self.requests.iter().position(|request| &request.ask.subject == subject)?;
+        let position = self.requests.iter().position(|request| &request.details.subject == subject)?;
         Some(self.requests.remove(position))
     }
 
     /// Takes out the one of a subject if a decision about it is being saved, which then does not
     /// count any more.
     pub(crate) fn take_being_decided(&mut self, subject: &Subject) -> Option<PendingRequest> {
-        let is_it = |request: &PendingRequest| request.deciding && &request.ask.subject == subject;
+        let is_it = |request: &PendingRequest| request.deciding && &request.details.subject == subject;
         let position = self.requests.iter().position(is_it)?;
         Some(self.requests.remove(position))
     }

@@ -161,7 +161,7 @@ fn a_new_key_under_a_name_that_a_person_gave_to_another_asks_with_a_caution() {
         known.label = Some("My phone".to_owned());
         let mut world = World::new(TrustRecords { devices: vec![known], ..records() });
         world.request(&local_named("tui"), &reader().named(name));
-        assert_eq!(world.authority.waiting()[0].ask.known_name, caution, "{name}");
+        assert_eq!(world.authority.waiting()[0].details.known_name, caution, "{name}");
     }
 }
 
@@ -502,7 +502,7 @@ fn another_user_on_this_computer_asks_and_the_person_sees_which() {
     let other = Origin::Loopback(Peer::Process { uid: 65_534, same_user: false, program: None });
     let mut world = World::new(records());
     world.request(&other, &reader());
-    let from = &world.authority.waiting()[0].ask.from;
+    let from = &world.authority.waiting()[0].details.from;
     assert!(from.contains("another user (65534)"), "{from}");
 }
 
@@ -511,7 +511,7 @@ fn names_from_outside_are_cleaned_and_bounded_before_anyone_sees_them() {
     let mut world = World::new(records());
     let name = format!("\u{202e}Tidegate\u{200b}\n\u{1b}[31m{}", "x".repeat(10_000));
     world.request(&local_named("tui"), &reader().named(&name));
-    let ask = &world.authority.waiting()[0].ask;
+    let ask = &world.authority.waiting()[0].details;
     let shown = ask.claims.display_name.as_deref().expect("a name");
     assert!(shown.chars().count() <= 65 && shown.is_ascii() || shown.ends_with('\u{2026}'), "{shown}");
     assert!(!shown.contains(['\u{202e}', '\u{200b}', '\n', '\u{1b}']));

@@ -152,7 +152,7 @@ fn the_person_at_the_desktop_approves_what_was_drawn() {
     let person = person_at_desktop(&mut world);
     let client = Client::new(&key(3)).asks(&[Scope::Read]);
     let request = world.request(&local_named("tui"), &client);
-    let drawn = world.authority.waiting()[0].ask.digest();
+    let drawn = world.authority.waiting()[0].details.digest();
     let entropy = world.entropy();
 
     let other = world.authority.decide(&person, &request, Some("other"), &APPROVE, &entropy, world.now);

@@ -122,7 +122,7 @@ fn asking_for_admin_does_not_show_the_right_to_let_others_in() {
     // So asking for it later is a question of its own, and shown as something added.
     let both = Client::new(&key(3)).asks(&[Scope::Admin, Scope::Pairing]);
     world.request(&local_named("tui"), &both);
-    assert_eq!(world.authority.waiting()[0].ask.added, scopes([Scope::Pairing]));
+    assert_eq!(world.authority.waiting()[0].details.added, scopes([Scope::Pairing]));
 }
 
 #[test]
@@ -330,7 +330,7 @@ fn a_blocked_key_is_refused_without_a_question_and_forgotten_for_good() {
 fn a_decision_is_about_what_was_drawn_and_about_one_request() {
     let mut world = World::new(records());
     let request = world.request(&local_named("tui"), &Client::new(&key(3)).asks(&[Scope::Read]));
-    let digest = world.authority.waiting()[0].ask.digest();
+    let digest = world.authority.waiting()[0].details.digest();
     let entropy = world.entropy();
     let verdict = approve(Choice::All, For::Always);
     let wrong = world.authority.decide(&person(), &request, Some("00"), &verdict, &entropy, world.now);

@@ -67,14 +67,14 @@ fn a_narrower_call_in_between_leaves_the_wider_request_as_it_is() {
     let mut world = World::new(records());
     let client = |scopes: &[Scope]| Client::new(&key(3)).asks(scopes);
     let wide = world.request(&remote(1), &client(&[Scope::Admin, Scope::Pairing]));
-    let drawn = world.authority.waiting()[0].ask.digest();
+    let drawn = world.authority.waiting()[0].details.digest();
     for narrower in [vec![Scope::Read], vec![Scope::Admin], vec![Scope::Pairing, Scope::Write], vec![]] {
         world.pass(Duration::from_mins(1));
         let (refusal, effects) = world.refused(&remote(1), &client(&narrower));
         let Refusal::PairingRequired(required) = refusal else { panic!("{refusal:?}") };
         assert_eq!(required.request_id.as_deref(), Some(wide.as_str()), "{narrower:?}");
         assert!(effects.is_empty(), "nobody is told of it: {effects:?}");
-        assert_eq!(world.authority.waiting()[0].ask.digest(), drawn);
+        assert_eq!(world.authority.waiting()[0].details.digest(), drawn);
     }
     world.pass(Duration::from_mins(4));
     let other_version = {
@@ -100,9 +100,9 @@ fn everything_that_a_person_sees_makes_a_request_another_one() {
     {
         let mut world = World::new(records());
         let first = world.request(&local_named("tui"), &base);
-        let digest = world.authority.waiting()[0].ask.digest();
+        let digest = world.authority.waiting()[0].details.digest();
         assert_ne!(world.request(&local_named("tui"), &changed), first);
-        assert_ne!(world.authority.waiting()[0].ask.digest(), digest);
+        assert_ne!(world.authority.waiting()[0].details.digest(), digest);
         assert_eq!(world.authority.waiting().len(), 1);
     }
 }
@@ -272,7 +272,7 @@ fn an_upgrade_shows_what_it_has_and_what_is_added() {
     let mut world = World::new(TrustRecords { devices: vec![known], ..records() });
     let client = Client::new(&key(3)).asks(&[Scope::Read, Scope::Write, Scope::Approvals]);
     let required = world.asks_a_person(&local_named("tui"), &client);
-    let ask = &world.authority.waiting()[0].ask;
+    let ask = &world.authority.waiting()[0].details;
     assert_eq!(ask.has, scopes([Scope::Read]));
     assert_eq!(ask.added, scopes([Scope::Write, Scope::Approvals]));
     assert_eq!(required.approved, Some(vec![Scope::Read]));
@@ -283,7 +283,7 @@ fn a_request_tells_its_place_and_its_code() {
     let mut world = World::new(records());
     let request = world.request(&local_named("openclaw-tui"), &asks(3, &Scope::Read));
     let waiting = &world.authority.waiting()[0];
-    assert_eq!(waiting.ask.from, "this computer: /usr/bin/openclaw-tui");
+    assert_eq!(waiting.details.from, "this computer: /usr/bin/openclaw-tui");
     let parts: Vec<usize> = request.split('-').map(str::len).collect();
     assert_eq!(parts, [8, 4, 4, 4, 12], "a UUID, whose first 8 characters are the code");
     assert_eq!(waiting.expires_at(), world.now.wall.plus(Duration::from_mins(5)));

@@ -91,7 +91,7 @@ fn what_may_be_anything_the_next_time_is_let_in_only_once() {
         let origin = local(program("/usr/bin/node", None, Some(fleeting)));
         let mut world = World::new(records());
         let request = world.request(&origin, &reader());
-        assert_eq!(world.authority.waiting()[0].ask.fleeting, Some(fleeting.sentence()));
+        assert_eq!(world.authority.waiting()[0].details.fleeting, Some(fleeting.sentence()));
         for duration in [For::Always, For::UntilQuit] {
             let verdict = Verdict::Approve { choice: Choice::All, duration };
             let error = world.decide(&person(), &request, &verdict).err();
@@ -110,7 +110,7 @@ fn code_before_a_granted_script_does_not_use_the_scripts_grant() {
     let request = world.request(&cli(), &Client::without_device().asks(&[Scope::Read, Scope::Write]));
     world.approve(&request, Choice::All, For::Always);
     let request = world.request(&cli_with_inline_code(), &reader());
-    assert!(world.authority.waiting()[0].ask.has.is_empty());
+    assert!(world.authority.waiting()[0].details.has.is_empty());
     world.approve(&request, Choice::All, For::Once);
     // What was shown was reading; the script's right to write was not.
     world.asks_a_person(&cli_with_inline_code(), &Client::without_device().asks(&[Scope::Write]));

@@ -54,7 +54,7 @@ fn a_waiting_request_keeps_its_id_its_digest_and_what_it_is_bound_to() {
     let mut world = restarted(world);
 
     assert_eq!(world.authority.waiting(), before);
-    assert_eq!(world.authority.waiting()[0].ask.digest(), before[0].ask.digest());
+    assert_eq!(world.authority.waiting()[0].details.digest(), before[0].details.digest());
     assert_eq!(world.request(&remote(1), &asks(3, &Scope::Read)), waits, "a retry finds it");
     let third = world.asks_a_person(&remote(1), &asks(5, &Scope::Read));
     assert_eq!(third.request_id, None, "the caps count those from before");
@@ -230,7 +230,7 @@ fn a_request_under_the_key_that_becomes_our_own_ends() {
 
     let waiting = world.authority.waiting();
     assert_eq!(waiting.len(), 1);
-    assert_eq!(waiting[0].ask.key, Some(public(&key(3))));
+    assert_eq!(waiting[0].details.key, Some(public(&key(3))));
     assert_eq!(world.unauthorized(&remote(1), &asks(2, &Scope::Admin)), AuthReason::OwnKeyElsewhere);
 }
 

@@ -219,6 +219,6 @@ fn our_own_client_is_one_built_in_row_and_no_device_whatever_the_store_says() {
     world.authority.set_own_key(public(&own()));
     assert_eq!(world.authority.devices().count(), 0);
     assert_eq!(world.authority.own_client().expect("known").0, public(&own()));
-    let waiting: Vec<_> = world.authority.waiting().iter().map(|request| &request.ask.subject).collect();
+    let waiting: Vec<_> = world.authority.waiting().iter().map(|request| &request.details.subject).collect();
     assert!(!waiting.contains(&&Subject::Device(id(&own()))));
 }

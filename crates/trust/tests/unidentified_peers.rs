@@ -196,7 +196,7 @@ fn approval_of_an_unidentified_peer_admits_once_whatever_it_lasts() {
         for client in [admin(), Client::new(&key(4)).asks(&[Scope::Admin, Scope::Approvals])] {
             let (mut world, _) = world(CommandsAlive::Beyond);
             let request = world.request(&unidentified(), &client);
-            assert!(world.authority.waiting()[0].ask.unidentified);
+            assert!(world.authority.waiting()[0].details.unidentified);
             world.approve(&request, Choice::All, duration);
 
             assert_eq!(outcome(&mut world, &unidentified(), &client), Outcome::Admitted, "{duration:?}");

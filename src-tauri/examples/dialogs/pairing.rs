@@ -7,7 +7,7 @@ use tidegate_protocol::refusal::PairingReason;
 use tidegate_protocol::{PublicKey, Scope};
 use tidegate_trust::ScopeSet;
 use tidegate_trust::origin::{Origin, Peer};
-use tidegate_trust::pairing::{Ask, PendingQueue, Subject};
+use tidegate_trust::pairing::{PairingRequest, PendingQueue, Subject};
 use tidegate_trust::program::Program;
 use tidegate_trust::records::{Claims, ProgramIdentity};
 
@@ -22,7 +22,7 @@ pub(crate) fn device() -> Option<ReviewDialog> {
 /// A known phone that asks for more.
 pub(crate) fn upgrade() -> Option<ReviewDialog> {
     let asked = ScopeSet::from([Scope::Write, Scope::Read, Scope::Approvals]);
-    let ask = Ask {
+    let ask = PairingRequest {
         reason: PairingReason::ScopeUpgrade,
         added: ScopeSet::from([Scope::Approvals]),
         has: ScopeSet::from([Scope::Write, Scope::Read]),
@@ -34,12 +34,16 @@ pub(crate) fn upgrade() -> Option<ReviewDialog> {
 /// A new phone with the name of another.
 pub(crate) fn known_name() -> Option<ReviewDialog> {
     let asked = ScopeSet::from([Scope::Admin, Scope::Pairing, Scope::Approvals, Scope::Write, Scope::Read]);
-    shown(Ask { known_name: true, ..phone(asked) })
+    shown(PairingRequest { known_name: true, ..phone(asked) })
 }
 
 /// A known phone that asks for another role.
 pub(crate) fn role() -> Option<ReviewDialog> {
-    shown(Ask { reason: PairingReason::RoleUpgrade, role: "node".to_owned(), ..phone(ScopeSet::none()) })
+    shown(PairingRequest {
+        reason: PairingReason::RoleUpgrade,
+        role: "node".to_owned(),
+        ..phone(ScopeSet::none())
+    })
 }
 
 /// What OpenClaw's command line asks.
@@ -53,7 +57,7 @@ pub(crate) fn program() -> Option<ReviewDialog> {
     let program = Program { pid: 4711, identity: identity.clone(), fleeting: None };
     let peer = Peer::Process { uid: 1000, same_user: true, program: Some(program) };
     let origin = Origin::Loopback(peer);
-    let ask = Ask {
+    let ask = PairingRequest {
         subject: Subject::Program(identity),
         key: None,
         claims: Claims {
@@ -72,9 +76,9 @@ pub(crate) fn program() -> Option<ReviewDialog> {
     drawn(ask, "5be0c3a1-3d5f-4e96-8b7d-f5cd144ee719")
 }
 
-fn phone(asked: ScopeSet) -> Ask {
+fn phone(asked: ScopeSet) -> PairingRequest {
     let key = PublicKey::from_bytes([7; 32]);
-    Ask {
+    PairingRequest {
         subject: Subject::Device(key.device_id()),
         key: Some(key),
         reason: PairingReason::NotPaired,
@@ -100,7 +104,7 @@ fn phone(asked: ScopeSet) -> Ask {
 }
 
 /// A request that waits for a while, with others behind it.
-fn shown(ask: Ask) -> Option<ReviewDialog> {
+fn shown(ask: PairingRequest) -> Option<ReviewDialog> {
     Some(ReviewDialog {
         created_at: from_now(-130),
         expires_at: from_now(170),
@@ -109,7 +113,7 @@ fn shown(ask: Ask) -> Option<ReviewDialog> {
     })
 }
 
-fn drawn(ask: Ask, id: &str) -> Option<ReviewDialog> {
+fn drawn(ask: PairingRequest, id: &str) -> Option<ReviewDialog> {
     let mut queue = PendingQueue::default();
     queue.request_pairing(ask, id.to_owned(), now::moment());
     queue.take(id).map(|request| review::of_request(&request).dialog)

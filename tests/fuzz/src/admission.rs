@@ -319,24 +319,24 @@ impl World {
         match verdict {
             Verdict::Approve { .. } => {
                 let granted = match choice {
-                    Choice::All => request.ask.asked.clone(),
+                    Choice::All => request.details.asked.clone(),
                     Choice::Scopes(scopes) => scopes,
                     Choice::Level { level, pairing } => {
                         ScopeSet::from(level).union(&pairing.then_some(Scope::Pairing).into_iter().collect())
                     }
                 };
                 if let Some(ceiling) = ceiling {
-                    let before = match &request.ask.subject {
+                    let before = match &request.details.subject {
                         Subject::Device(id) => self.allowed.devices.get(id).cloned().unwrap_or_default(),
                         Subject::Program(_) => ScopeSet::none(),
                     };
                     assert!(ceiling.union(&before).covers_all(&granted), "{granted:?} beyond {ceiling:?}");
                 }
-                self.allow(&request.ask.subject, &granted);
+                self.allow(&request.details.subject, &granted);
             }
             Verdict::Block => {
                 assert!(ceiling.is_none(), "only the person blocks");
-                if let Subject::Device(id) = &request.ask.subject {
+                if let Subject::Device(id) = &request.details.subject {
                     self.allowed.blocked.insert(id.to_string());
                     self.ended(&Principal::Device(*id));
                 }
@@ -431,11 +431,12 @@ impl World {
         let waiting = self.authority.waiting();
         assert!(waiting.len() <= MAX_PENDING);
         for request in waiting {
-            let same = waiting.iter().filter(|other| other.ask.source == request.ask.source).count();
-            assert!(same <= MAX_PENDING_PER_SOURCE, "{} waits {same} times", request.ask.source);
-            let subjects = waiting.iter().filter(|other| other.ask.subject == request.ask.subject).count();
+            let same = waiting.iter().filter(|other| other.details.source == request.details.source).count();
+            assert!(same <= MAX_PENDING_PER_SOURCE, "{} waits {same} times", request.details.source);
+            let subjects =
+                waiting.iter().filter(|other| other.details.subject == request.details.subject).count();
             assert_eq!(subjects, 1, "one request for each key or program");
-            assert_ne!(request.ask.subject, Subject::Device(device(OWN)), "nobody decides about our own");
+            assert_ne!(request.details.subject, Subject::Device(device(OWN)), "nobody decides about our own");
         }
     }
 }

@@ -59,12 +59,12 @@ pub fn raw_call(id: &str, name: &str, arguments: &str) -> Step {
 }
 
 /// A question as the scripted model sees it.
-pub struct Ask {
+pub struct AskedModel {
     pub request: ModelRequest,
     pub model: ModelName,
 }
 
-impl Ask {
+impl AskedModel {
     pub fn system(&self) -> &str {
         match &self.request.messages[0] {
             Message::System(text) => text,
@@ -124,7 +124,7 @@ impl Ask {
     }
 }
 
-type Script = dyn Fn(&Ask) -> Vec<Step> + Send + Sync;
+type Script = dyn Fn(&AskedModel) -> Vec<Step> + Send + Sync;
 
 pub struct ScriptedModel {
     name: ModelName,
@@ -139,7 +139,7 @@ impl Model for ScriptedModel {
 
     fn stream(&self, request: ModelRequest) -> BoxFuture<'_, Result<ModelStream, ModelError>> {
         *self.asks.lock().expect("lock") += 1;
-        let steps = (self.script)(&Ask { request, model: self.name.clone() });
+        let steps = (self.script)(&AskedModel { request, model: self.name.clone() });
         Box::pin(async move {
             if let [Step::Fail(error)] = &steps[..] {
                 return Err(error.clone());
@@ -446,11 +446,14 @@ pub struct World {
     _frozen: Frozen,
 }
 
-pub fn world(script: impl Fn(&Ask) -> Vec<Step> + Send + Sync + 'static) -> World {
+pub fn world(script: impl Fn(&AskedModel) -> Vec<Step> + Send + Sync + 'static) -> World {
     world_with(Limits::default(), script)
 }
 
-pub fn world_with(limits: Limits, script: impl Fn(&Ask) -> Vec<Step> + Send + Sync + 'static) -> World {
+pub fn world_with(
+    limits: Limits,
+    script: impl Fn(&AskedModel) -> Vec<Step> + Send + Sync + 'static,
+) -> World {
     world_on(Store::in_memory_with(inbox_message).expect("a store"), "boot-1", limits, script)
 }
 
@@ -458,7 +461,7 @@ pub fn world_on(
     store: Store,
     boot: &str,
     limits: Limits,
-    script: impl Fn(&Ask) -> Vec<Step> + Send + Sync + 'static,
+    script: impl Fn(&AskedModel) -> Vec<Step> + Send + Sync + 'static,
 ) -> World {
     let gateway = Arc::new(Gateway {
         store: store.clone(),

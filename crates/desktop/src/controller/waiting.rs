@@ -47,7 +47,7 @@ impl Item {
 
     fn digest(&self) -> String {
         match self {
-            Self::Request(request) => request.ask.digest(),
+            Self::Request(request) => request.details.digest(),
             Self::Command(command) => command.command.digest.clone(),
             Self::Setting(shown) => shown.proposed.digest(),
         }
@@ -124,7 +124,7 @@ impl Entry {
     /// Who asks, for requests.
     pub(super) fn subject(&self) -> Option<&Subject> {
         match &self.item {
-            Item::Request(request) => Some(&request.ask.subject),
+            Item::Request(request) => Some(&request.details.subject),
             Item::Command(_) | Item::Setting(_) => None,
         }
     }

@@ -6,7 +6,7 @@ use tidegate_protocol::Scope;
 use tidegate_protocol::refusal::PairingReason;
 use tidegate_protocol::text;
 use tidegate_trust::decision::Duration;
-use tidegate_trust::pairing::{Ask, PendingRequest, Subject};
+use tidegate_trust::pairing::{PairingRequest, PendingRequest, Subject};
 use tidegate_trust::{Level, ScopeSet};
 
 use super::selection::RequestRule;
@@ -24,7 +24,7 @@ const ANOTHER_USER: &str = "this computer, another user";
 /// The dialog for a waiting request.
 #[must_use]
 pub fn of_request(request: &PendingRequest) -> Review {
-    let ask = &request.ask;
+    let ask = &request.details;
     let dialog = ReviewDialog {
         title: "Tidegate: pairing request",
         heading: scope_words::request_sentence(asker(ask), ask.reason).to_owned(),
@@ -43,7 +43,7 @@ pub fn of_request(request: &PendingRequest) -> Review {
     Review { dialog, rule: Rule::Request(Box::new(RequestRule::of(request))) }
 }
 
-fn asker(ask: &Ask) -> Asker {
+fn asker(ask: &PairingRequest) -> Asker {
     match ask.subject {
         Subject::Device(_) => Asker::Device,
         Subject::Program(_) => Asker::Program,
@@ -51,7 +51,7 @@ fn asker(ask: &Ask) -> Asker {
 }
 
 /// What deserves a second look, most urgent first.
-fn cautions(ask: &Ask) -> Vec<String> {
+fn cautions(ask: &PairingRequest) -> Vec<String> {
     let mut cautions = Vec::new();
     if ask.known_name {
         cautions.push(
@@ -91,7 +91,7 @@ fn cautions(ask: &Ask) -> Vec<String> {
     cautions
 }
 
-fn fields(ask: &Ask) -> Vec<Field> {
+fn fields(ask: &PairingRequest) -> Vec<Field> {
     let claims = &ask.claims;
     let name = claims.display_name.as_deref().unwrap_or_default();
     let name = words("Claimed name", name).unwrap_or(Field {
@@ -121,7 +121,7 @@ fn fields(ask: &Ask) -> Vec<Field> {
     fields
 }
 
-fn says_it_is(ask: &Ask) -> String {
+fn says_it_is(ask: &PairingRequest) -> String {
     let claims = &ask.claims;
     let mut words = text::one_line(&claims.client_id, MAX_WORDS / 3);
     for (before, claim) in [(", used as ", &claims.client_mode), (", version ", &claims.version)] {
@@ -133,7 +133,7 @@ fn says_it_is(ask: &Ask) -> String {
     words
 }
 
-fn platform(ask: &Ask) -> String {
+fn platform(ask: &PairingRequest) -> String {
     let family = ask.claims.device_family.as_deref().filter(|family| !family.is_empty());
     match family {
         Some(family) => format!("{}, {family}", text::one_line(&ask.claims.platform, MAX_WORDS / 2)),
@@ -143,7 +143,7 @@ fn platform(ask: &Ask) -> String {
 
 /// Where a program runs and as whom. Its files have fields of their own, so what trust says of them
 /// after the place is left out.
-fn place(ask: &Ask, uid: u32) -> String {
+fn place(ask: &PairingRequest, uid: u32) -> String {
     let place = ask.from.split_once(": ").map_or(ask.from.as_str(), |(place, _)| place);
     if place.starts_with(ANOTHER_USER) { place.to_owned() } else { format!("{place}, your own user ({uid})") }
 }
@@ -152,7 +152,7 @@ fn shown(path: &Path) -> String {
     path.display().to_string()
 }
 
-fn options(ask: &Ask) -> GrantOptions {
+fn options(ask: &PairingRequest) -> GrantOptions {
     let is_program = asker(ask) == Asker::Program;
     let mut extents = Vec::new();
     // With the shared token nobody gets full control, so "what is asked" cannot be granted then.

@@ -37,7 +37,7 @@ pub(super) struct RequestRule {
 
 impl RequestRule {
     pub(super) fn of(request: &PendingRequest) -> Self {
-        let ask = &request.ask;
+        let ask = &request.details;
         Self {
             asked: ask.asked.clone(),
             is_program: matches!(ask.subject, Subject::Program(_)),
@@ -91,7 +91,7 @@ const NEEDS_OWN_TOKEN: &str =
 
 /// The claimed name and the request's code, so that no token has the name already.
 fn token_name(request: &PendingRequest) -> String {
-    let claims = &request.ask.claims;
+    let claims = &request.details.claims;
     let names = [claims.display_name.as_deref(), Some(claims.client_id.as_str())];
     let name = names.into_iter().flatten().map(str::trim).find(|name| !name.is_empty());
     let code: String = request.id.chars().take(CODE).collect();

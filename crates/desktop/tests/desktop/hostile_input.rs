@@ -11,7 +11,7 @@ use tidegate_desktop_core::tray_menu::TrayCommand;
 use tidegate_protocol::{Scope, text};
 use tidegate_trust::approval::{Command, FileAccess, Operation};
 use tidegate_trust::decision::Duration;
-use tidegate_trust::pairing::Ask;
+use tidegate_trust::pairing::PairingRequest;
 use tidegate_trust::records::{Claims, MAX_NAME};
 use tidegate_trust::{Level, ScopeSet};
 
@@ -40,9 +40,9 @@ fn claims(text: &str) -> Claims {
     }
 }
 
-fn hostile_ask(text: &str) -> Ask {
+fn hostile_ask(text: &str) -> PairingRequest {
     let ask = program_ask(1, &[Scope::Other(text.to_owned()), Scope::Read]);
-    Ask { claims: claims(text), role: text.to_owned(), from: text.to_owned(), ..ask }
+    PairingRequest { claims: claims(text), role: text.to_owned(), from: text.to_owned(), ..ask }
 }
 
 fn hides(character: char) -> bool {
@@ -221,9 +221,9 @@ fn a_selection_that_was_not_offered_is_refused() {
         (device.clone(), Selection { own_token: true, ..plain.clone() }),
         (program.clone(), Selection { extent: Extent::Level(Level::Full), ..plain.clone() }),
         (program_ask(1, &[Scope::Admin]), plain.clone()),
-        (Ask { fleeting, ..program }, Selection { duration: Duration::Always, ..plain.clone() }),
+        (PairingRequest { fleeting, ..program }, Selection { duration: Duration::Always, ..plain.clone() }),
         (
-            Ask { role: "node".to_owned(), ..device },
+            PairingRequest { role: "node".to_owned(), ..device },
             Selection { extent: Extent::Level(Level::Full), ..plain },
         ),
     ];

@@ -233,7 +233,7 @@ impl World {
             open: BTreeMap::new(),
             subjects: (0..12)
                 .map(request_of)
-                .map(|request| (request.id.clone(), request.ask.digest()))
+                .map(|request| (request.id.clone(), request.details.digest()))
                 .chain((0..6).map(|number| {
                     let command = command(number, at(u64::from(number)));
                     (command.id.clone(), command.command.digest)

@@ -78,7 +78,7 @@ fn deny_refuses_just_what_the_notification_told_of() {
     assert_eq!(decided.len(), 2, "{decided:#?}");
     assert!(decided.iter().any(|effect| matches!(effect,
         Effect::Decide { request, digest, verdict: Verdict::Reject, .. }
-            if *request == id(1) && *digest == first.ask.digest())));
+            if *request == id(1) && *digest == first.details.digest())));
     assert!(decided.iter().any(|effect| matches!(effect,
         Effect::Resolve { approval, decision: Decision::Deny, .. } if approval == "command-1")));
 }

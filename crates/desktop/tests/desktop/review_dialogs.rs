@@ -7,14 +7,14 @@ use tidegate_protocol::{ConnectionId, Scope};
 use tidegate_trust::approval::{Command, FileAccess, Operation, Requester};
 use tidegate_trust::decision::Duration;
 use tidegate_trust::origin::{Origin, Peer};
-use tidegate_trust::pairing::{Ask, Subject};
+use tidegate_trust::pairing::{PairingRequest, Subject};
 use tidegate_trust::program::{Fleeting, Program};
 use tidegate_trust::records::ProgramIdentity;
 use tidegate_trust::{Level, Principal, ScopeSet};
 
 use crate::support::{at, command, command_of, device_ask, program_ask, request, waiting, waiting_for};
 
-fn shown(ask: Ask) -> ReviewDialog {
+fn shown(ask: PairingRequest) -> ReviewDialog {
     review::of_request(&request(0xed60_98d8, ask, at(0))).dialog
 }
 
@@ -66,7 +66,7 @@ fn a_new_device_shows_who_it_claims_to_be_and_what_is_known() {
 #[test]
 fn an_upgrade_shows_the_difference() {
     let ask = device_ask(1, &[Scope::Read, Scope::Write]);
-    let dialog = shown(Ask {
+    let dialog = shown(PairingRequest {
         reason: PairingReason::ScopeUpgrade,
         has: ScopeSet::from([Scope::Read]),
         added: ScopeSet::from([Scope::Write]),
@@ -84,9 +84,13 @@ fn an_upgrade_shows_the_difference() {
 
 #[test]
 fn another_role_and_another_kind_of_device_are_said() {
-    let role =
-        shown(Ask { reason: PairingReason::RoleUpgrade, role: "node".to_owned(), ..device_ask(1, &[]) });
-    let metadata = shown(Ask { reason: PairingReason::MetadataUpgrade, ..device_ask(1, &[Scope::Read]) });
+    let role = shown(PairingRequest {
+        reason: PairingReason::RoleUpgrade,
+        role: "node".to_owned(),
+        ..device_ask(1, &[])
+    });
+    let metadata =
+        shown(PairingRequest { reason: PairingReason::MetadataUpgrade, ..device_ask(1, &[Scope::Read]) });
 
     assert_eq!(role.heading, "A known device asks for another role.");
     assert_eq!(value(&role, "Role"), Some("node"));
@@ -97,7 +101,7 @@ fn another_role_and_another_kind_of_device_are_said() {
 
 #[test]
 fn a_known_name_with_another_key_is_the_first_caution() {
-    let dialog = shown(Ask { known_name: true, ..device_ask(1, &[Scope::Pairing]) });
+    let dialog = shown(PairingRequest { known_name: true, ..device_ask(1, &[Scope::Pairing]) });
 
     assert!(dialog.cautions[0].starts_with("You gave this name to another device."));
     assert!(dialog.cautions[1].contains("approve other devices"));
@@ -133,7 +137,7 @@ fn a_program_of_another_user_is_said_to_be_one_whatever_its_path() {
         ProgramIdentity { uid: 1001, executable: "/usr/bin/node".into(), script: Some(script.into()) };
     let program = Program { pid: 7, identity: identity.clone(), fleeting: None };
     let peer = Peer::Process { uid: 1001, same_user: false, program: Some(program) };
-    let dialog = shown(Ask {
+    let dialog = shown(PairingRequest {
         subject: Subject::Program(identity),
         from: Origin::Loopback(peer).describe(),
         ..program_ask(1, &[Scope::Read])
@@ -158,7 +162,7 @@ fn full_control_is_offered_to_a_program_only_with_a_token_of_its_own() {
 #[test]
 fn a_fleeting_program_can_be_let_in_only_once_and_the_dialog_says_why() {
     let sentence = Fleeting::InlineCode.sentence();
-    let dialog = shown(Ask { fleeting: Some(sentence), ..program_ask(1, &[Scope::Read]) });
+    let dialog = shown(PairingRequest { fleeting: Some(sentence), ..program_ask(1, &[Scope::Read]) });
 
     assert_eq!(durations(&dialog), [Duration::Once]);
     assert!(dialog.cautions.contains(&sentence.to_owned()));
@@ -167,11 +171,12 @@ fn a_fleeting_program_can_be_let_in_only_once_and_the_dialog_says_why() {
 #[test]
 fn another_user_of_this_computer_and_the_internet_are_cautions() {
     let peer = Peer::Process { uid: 1001, same_user: false, program: None };
-    let user = shown(Ask { from: Origin::Loopback(peer).describe(), ..device_ask(1, &[]) });
+    let user = shown(PairingRequest { from: Origin::Loopback(peer).describe(), ..device_ask(1, &[]) });
     let address = "203.0.113.9".parse().expect("an address");
-    let internet = shown(Ask { from: Origin::Remote { address }.describe(), ..device_ask(1, &[]) });
+    let internet =
+        shown(PairingRequest { from: Origin::Remote { address }.describe(), ..device_ask(1, &[]) });
     let own = Peer::Process { uid: 1000, same_user: true, program: None };
-    let own = shown(Ask { from: Origin::Loopback(own).describe(), ..device_ask(1, &[]) });
+    let own = shown(PairingRequest { from: Origin::Loopback(own).describe(), ..device_ask(1, &[]) });
 
     assert_eq!(value(&user, "Comes from"), Some("this computer, another user (1001)"));
     assert_eq!(user.cautions, ["Another user of this computer runs it."]);
@@ -181,11 +186,14 @@ fn another_user_of_this_computer_and_the_internet_are_cautions() {
 
 #[test]
 fn letting_others_in_can_be_granted_with_a_level_only_when_it_was_shown() {
-    let can_pair = |ask: Ask| shown(ask).options.is_some_and(|options| options.can_pair);
+    let can_pair = |ask: PairingRequest| shown(ask).options.is_some_and(|options| options.can_pair);
 
     assert!(!can_pair(device_ask(1, &[Scope::Admin])));
     assert!(can_pair(device_ask(1, &[Scope::Pairing])));
-    assert!(can_pair(Ask { has: ScopeSet::from([Scope::Pairing]), ..device_ask(1, &[Scope::Read]) }));
+    assert!(can_pair(PairingRequest {
+        has: ScopeSet::from([Scope::Pairing]),
+        ..device_ask(1, &[Scope::Read])
+    }));
 }
 
 #[test]

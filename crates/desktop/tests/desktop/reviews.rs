@@ -39,7 +39,7 @@ fn an_approval_decides_about_just_what_was_shown() {
     let decided = Effect::Decide {
         task: task(&effects),
         request: id(1),
-        digest: waits.ask.digest(),
+        digest: waits.details.digest(),
         verdict: APPROVE_ALL,
     };
     assert_eq!(decisions(&effects), [decided]);
@@ -255,7 +255,7 @@ fn a_request_that_was_superseded_closes_and_an_answer_to_the_old_one_never_count
     assert_eq!(decisions(&late), []);
     let effects = desktop.approve(new, Selection::default());
     let [Effect::Decide { digest, .. }] = &decisions(&effects)[..] else { panic!("{effects:#?}") };
-    assert_eq!(digest, &wider.ask.digest());
+    assert_eq!(digest, &wider.details.digest());
 }
 
 #[test]
@@ -330,7 +330,7 @@ fn a_client_that_asks_again_keeps_its_dialog_alive_and_the_button_begins_anew() 
 fn a_program_gets_a_token_of_its_own_that_is_shown_once() {
     let mut desktop = Desktop::ready();
     let waits = request(1, program_ask(1, &[Scope::Admin]), desktop.now());
-    let digest = waits.ask.digest();
+    let digest = waits.details.digest();
     let (dialog, ..) = opened_review(&desktop.tell(&[waits], &[]));
 
     let selection = Selection { extent: Extent::Level(Level::Full), own_token: true, ..Selection::default() };

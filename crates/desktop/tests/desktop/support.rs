@@ -14,7 +14,7 @@ use tidegate_desktop_core::tray_menu::TrayMenu;
 use tidegate_protocol::refusal::PairingReason;
 use tidegate_protocol::{PublicKey, Scope, UnixMillis};
 use tidegate_trust::approval::{ApprovalQueue, Command, Operation, Requester, WaitingCommand};
-use tidegate_trust::pairing::{Ask, PairingAttempt, PendingQueue, PendingRequest, Subject};
+use tidegate_trust::pairing::{PairingAttempt, PairingRequest, PendingQueue, PendingRequest, Subject};
 use tidegate_trust::records::{Claims, ProgramIdentity};
 use tidegate_trust::settings::{ProposedSetting, SettingState, ShownSetting, WebOrigin};
 use tidegate_trust::{Moment, ScopeSet};
@@ -29,10 +29,10 @@ pub(crate) fn at(millis: u64) -> Moment {
 }
 
 /// What a new device asks; the seed tells devices apart.
-pub(crate) fn device_ask(seed: u8, asked: &[Scope]) -> Ask {
+pub(crate) fn device_ask(seed: u8, asked: &[Scope]) -> PairingRequest {
     let key = PublicKey::from_bytes([seed; 32]);
     let asked: ScopeSet = asked.iter().cloned().collect();
-    Ask {
+    PairingRequest {
         subject: Subject::Device(key.device_id()),
         key: Some(key),
         reason: PairingReason::NotPaired,
@@ -58,9 +58,9 @@ pub(crate) fn device_ask(seed: u8, asked: &[Scope]) -> Ask {
 }
 
 /// What a new program asks.
-pub(crate) fn program_ask(seed: u8, asked: &[Scope]) -> Ask {
+pub(crate) fn program_ask(seed: u8, asked: &[Scope]) -> PairingRequest {
     let script = format!("/opt/tools/tool-{seed}.mjs");
-    Ask {
+    PairingRequest {
         subject: Subject::Program(ProgramIdentity {
             uid: 1000,
             executable: "/usr/bin/node".into(),
@@ -78,7 +78,7 @@ pub(crate) fn id(number: u32) -> String {
 }
 
 /// A waiting request.
-pub(crate) fn request(number: u32, ask: Ask, now: Moment) -> PendingRequest {
+pub(crate) fn request(number: u32, ask: PairingRequest, now: Moment) -> PendingRequest {
     let mut queue = PendingQueue::default();
     let PairingAttempt::Waiting { id, .. } = queue.request_pairing(ask, id(number), now) else {
         panic!("it waits")

@@ -149,7 +149,7 @@ pub(crate) async fn decide(
         .waiting()
         .iter()
         .find(|waiting| waiting.id == request)
-        .map(|waiting| subject_id(&waiting.ask.subject));
+        .map(|waiting| subject_id(&waiting.details.subject));
     trust.decide(&decider, request, digest, verdict).await.map_err(|error| match error {
         DecideError::Decision(DecisionError::DesktopDecides) => {
             super::desktop::review_instead(&caller.gateway, request)

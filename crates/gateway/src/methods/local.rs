@@ -163,7 +163,7 @@ pub(crate) fn block_payload(block: &Block) -> BlockedEntry {
 
 /// A waiting request with everything that a person should see.
 pub(crate) fn request_payload(request: &PendingRequest) -> PendingDevice {
-    let ask = &request.ask;
+    let ask = &request.details;
     let scopes = |scopes: &ScopeSet| Some(scopes.to_vec());
     PendingDevice {
         code: request.id.get(..8).map(str::to_owned),

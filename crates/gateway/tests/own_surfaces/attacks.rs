@@ -66,7 +66,7 @@ impl Scene {
             setting: setting.id(),
             setting_digest: setting.proposed.digest(),
             request: request.id.clone(),
-            digest: request.ask.digest(),
+            digest: request.details.digest(),
             command,
             block: text(&list["blocked"][0]["id"]),
             device: text(&list["paired"][0]["deviceId"]),

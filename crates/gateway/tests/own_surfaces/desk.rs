@@ -36,8 +36,8 @@ async fn a_stranger_waits_at_the_desk_and_comes_in_when_the_person_approves_what
     let request = world.request_pairing(&options).await;
 
     assert!(*world.desk().changes().borrow() > before, "the shell is told");
-    assert_eq!(request.ask.claims.display_name.as_deref(), Some("Anna's phone"));
-    let digest = request.ask.digest();
+    assert_eq!(request.details.claims.display_name.as_deref(), Some("Anna's phone"));
+    let digest = request.details.digest();
     let other = world.desk().decide(&request.id, "another digest", &ALL).await;
     assert_eq!(other, Err(DeskError::Changed));
     assert!(world.connect(&options).await.is_err(), "nothing was decided");
@@ -55,7 +55,7 @@ async fn the_desk_hears_of_what_a_client_decides_and_not_of_what_the_person_or_a
     let world = World::with_desktop().await;
     let mut doorkeeper = world.let_in(1, &["operator.pairing", "operator.read"]).await;
     let refused = world.request_pairing(&world.device(2, READ)).await;
-    world.desk().decide(&refused.id, &refused.ask.digest(), &Verdict::Reject).await.unwrap();
+    world.desk().decide(&refused.id, &refused.details.digest(), &Verdict::Reject).await.unwrap();
     let by_surface = json!({ "requestId": world.request_pairing(&world.device(3, READ)).await.id });
     world.window().await.call("device.pair.reject", by_surface).await.unwrap();
     let mut decisions = world.desk().client_decisions();
@@ -93,7 +93,7 @@ async fn a_program_that_waits_gets_a_token_of_its_own_instead_of_a_grant() {
     let world = World::with_desktop().await;
     let asked = world.program(&["operator.admin", "operator.pairing"]);
     let request = world.request_pairing(&asked).await;
-    let digest = request.ask.digest();
+    let digest = request.details.digest();
     let desk = world.desk();
     desk.new_token("taken", Level::Read, false).await.unwrap();
 
@@ -118,7 +118,7 @@ async fn a_device_gets_no_program_token() {
     let request = world.request_pairing(&world.device(1, READ)).await;
 
     let refused =
-        world.desk().give_token(&request.id, &request.ask.digest(), "phone", Level::Read, false).await;
+        world.desk().give_token(&request.id, &request.details.digest(), "phone", Level::Read, false).await;
 
     assert_eq!(refused.err(), Some(DeskError::NotAProgram));
     assert_eq!(world.desk().requests().len(), 1);
@@ -196,7 +196,10 @@ async fn a_window_is_greeted_reads_and_is_told_to_look_again() {
     window.event("tidegate.changed").await;
     let waiting = window.call("tidegate.devices.waiting", json!({})).await.unwrap();
     let shown = &waiting["requests"][0];
-    assert_eq!((&shown["requestId"], &shown["digest"]), (&json!(request.id), &json!(request.ask.digest())));
+    assert_eq!(
+        (&shown["requestId"], &shown["digest"]),
+        (&json!(request.id), &json!(request.details.digest()))
+    );
     assert_eq!(waiting["commands"], json!([]));
     let lines = window.call("tidegate.connect", json!({})).await.unwrap();
     assert_eq!(lines["url"], "ws://127.0.0.1:18789");
@@ -233,7 +236,7 @@ async fn a_window_blocks_programs_that_were_let_in_and_programs_that_wait() {
     let world = World::with_desktop().await;
     let mut window = world.window().await;
     let request = world.request_pairing(&world.program(READ)).await;
-    world.desk().decide(&request.id, &request.ask.digest(), &ALL).await.unwrap();
+    world.desk().decide(&request.id, &request.details.digest(), &ALL).await.unwrap();
     let mut program = world.connect(&world.program(READ)).await.unwrap();
     let tokens = window.call("tidegate.token.list", json!({})).await.unwrap();
     let id = tokens["programs"][0]["id"].clone();

@@ -53,10 +53,10 @@ async fn what_runs_is_read_once_in_a_handshake_off_the_async_workers() {
 async fn a_known_device_asks_while_a_command_could_be_behind_it() {
     let world = unidentified(CommandsAlive::Beyond).await;
     let request = world.request_pairing(&world.device(1, &SCOPES)).await;
-    assert_eq!((request.ask.reason, request.ask.unidentified), (PairingReason::Unidentified, true));
+    assert_eq!((request.details.reason, request.details.unidentified), (PairingReason::Unidentified, true));
 
     let verdict = Verdict::Approve { choice: Choice::All, duration: Duration::Always };
-    world.desk().decide(&request.id, &request.ask.digest(), &verdict).await.unwrap();
+    world.desk().decide(&request.id, &request.details.digest(), &verdict).await.unwrap();
 
     world.connect(&world.device(1, &SCOPES)).await.unwrap();
     world.request_pairing(&world.device(1, &SCOPES)).await;
@@ -81,7 +81,7 @@ async fn a_request_of_an_unidentified_program_counts_as_its_users() {
     let request = world.request_pairing(&world.device(1, &SCOPES)).await;
 
     let own = format!("user {}", rustix::process::geteuid().as_raw());
-    assert_eq!((request.ask.user, request.ask.source), (own.clone(), own));
+    assert_eq!((request.details.user, request.details.source), (own.clone(), own));
 }
 
 #[tokio::test]

@@ -61,7 +61,7 @@ async fn a_gateway_that_stopped_uses_up_no_approval() {
     let options = world.program(&["operator.read"]);
     let request = world.request_pairing(&options).await;
     let once = Verdict::Approve { choice: Choice::All, duration: Duration::Once };
-    world.desk().decide(&request.id, &request.ask.digest(), &once).await.unwrap();
+    world.desk().decide(&request.id, &request.details.digest(), &once).await.unwrap();
     let looked_up = world.peers.look_ups.load(Ordering::Relaxed);
     let stuck = world.peers.stuck.lock().unwrap();
 

@@ -331,7 +331,7 @@ impl World {
         let options = self.device(number, scopes);
         let request = self.request_pairing(&options).await;
         let verdict = Verdict::Approve { choice: Choice::All, duration: Duration::Always };
-        self.desk().decide(&request.id, &request.ask.digest(), &verdict).await.unwrap();
+        self.desk().decide(&request.id, &request.details.digest(), &verdict).await.unwrap();
         self.connect(&options).await.unwrap()
     }
 

@@ -140,7 +140,7 @@ async fn is_waiting(mut future: std::pin::Pin<&mut impl Future>) -> bool {
 /// The person decides at the desk of the gateway that serves now.
 async fn decide(supervised: &Supervised, request: &PendingRequest, duration: For) {
     let desk = supervised.host().expect("it serves").desk().expect("a desktop runs");
-    desk.decide(&request.id, &request.ask.digest(), &approved(duration)).await.expect("decided");
+    desk.decide(&request.id, &request.details.digest(), &approved(duration)).await.expect("decided");
 }
 
 fn lock_is_free(state_dir: &Path) -> bool {
@@ -372,7 +372,7 @@ async fn who_waits_and_who_was_let_in_for_a_while_is_still_there_after_a_restart
     assert_eq!(requests(&supervised), std::slice::from_ref(&waiting), "under its id, and as it was drawn");
     place.device(port, 1).await.expect("until Tidegate quits");
     assert_eq!(place.request_pairing(&supervised, port, 2).await.id, waiting.id);
-    let late = desk_before.decide(&waiting.id, &waiting.ask.digest(), &approved(For::Always)).await;
+    let late = desk_before.decide(&waiting.id, &waiting.details.digest(), &approved(For::Always)).await;
     assert!(late.is_err(), "the gateway before has nothing left to decide");
     assert!(desk_before.new_token("late", tidegate_trust::Level::Read, false).await.is_err());
     decide(&supervised, &waiting, For::Always).await;
@@ -403,7 +403,7 @@ async fn a_decision_that_is_being_saved_when_the_gateway_fails_counts() {
     let request = place.request_pairing(&supervised, port, 1).await;
     let waiting = place.request_pairing(&supervised, port, 2).await;
     let desk = supervised.host().expect("it serves").desk().expect("a desktop runs");
-    let digest = request.ask.digest();
+    let digest = request.details.digest();
     let verdict = approved(For::Always);
     let store = supervised.host().expect("it serves").store().clone();
     {

@@ -10,14 +10,14 @@ use crate::authority::{Authority, Effect, Entropy};
 use crate::identity::VerifiedDevice;
 use crate::moment::Moment;
 use crate::origin::Origin;
-use crate::pairing::{Ask, Ended, PairingAttempt, Subject};
+use crate::pairing::{Ended, PairingAttempt, PairingRequest, Subject};
 use crate::records::{Claims, Grant};
 use crate::scopes::{ScopeSet, was_decided};
 
 impl Authority {
     pub(super) fn ask_a_person(
         &mut self,
-        ask: Ask,
+        ask: PairingRequest,
         attempt: &Attempt<'_>,
         approved: Option<Vec<Scope>>,
         entropy: &Entropy,
@@ -70,7 +70,7 @@ fn as_it_looks(name: &str) -> String {
 }
 
 /// The line of the audit log that a pairing request gets, in the wording of OpenClaw's gateways.
-fn access_line(ask: &Ask, attempt: &Attempt<'_>) -> String {
+fn access_line(ask: &PairingRequest, attempt: &Attempt<'_>) -> String {
     let ip = match attempt.origin {
         Origin::Remote { address } => address.to_string(),
         _ => "unknown-ip".to_owned(),

@@ -12,7 +12,7 @@ use crate::authority::{Authority, Effect, Entropy, Held, Lifetime, Touched};
 use crate::identity::VerifiedDevice;
 use crate::moment::Moment;
 use crate::origin::Peer;
-use crate::pairing::{Ask, Subject};
+use crate::pairing::{PairingRequest, Subject};
 use crate::principal::Principal;
 use crate::records::{Change, Claims, DeviceRecord, DeviceToken};
 use crate::scopes::ScopeSet;
@@ -63,7 +63,7 @@ impl Authority {
         }
         let approved = record.map(|record| record.grant.granted.to_vec());
         let known_name = self.is_name_of_another(&claims, device);
-        let ask = Ask {
+        let ask = PairingRequest {
             subject,
             key: Some(device.key()),
             reason,

@@ -10,7 +10,7 @@ use crate::audit::{AuditEvent, AuditKind};
 use crate::authority::{Authority, Effect, Entropy, Lifetime, Touched};
 use crate::moment::Moment;
 use crate::origin::Peer;
-use crate::pairing::{Ask, Subject};
+use crate::pairing::{PairingRequest, Subject};
 use crate::principal::Principal;
 use crate::records::Claims;
 use crate::scopes::{Level, ScopeSet};
@@ -114,7 +114,7 @@ impl Authority {
             }
             _ => {
                 let has = grant.map(|grant| grant.granted).unwrap_or_default();
-                let ask = Ask {
+                let ask = PairingRequest {
                     subject,
                     key: None,
                     reason: if has.is_empty() {

@@ -39,13 +39,13 @@ impl Walk {
         self.expect("I4: 8 wait at most", ours.len() <= 8);
         let mut sources = BTreeMap::new();
         for request in self.world.authority.waiting() {
-            *sources.entry(request.ask.source.clone()).or_insert(0) += 1;
+            *sources.entry(request.details.source.clone()).or_insert(0) += 1;
         }
         self.expect("I4: 2 of one source", sources.values().all(|&count| count <= 2));
         for (request, known) in self.world.authority.waiting().iter().zip(&self.model.requests) {
-            self.expect_same("asked", &plain(&request.ask.asked), &known.shown.asked);
-            self.expect_same("has", &plain(&request.ask.has), &known.shown.has);
-            let subject = match &request.ask.subject {
+            self.expect_same("asked", &plain(&request.details.asked), &known.shown.asked);
+            self.expect_same("has", &plain(&request.details.has), &known.shown.has);
+            let subject = match &request.details.subject {
                 pairing::Subject::Device(id) => {
                     (0..DEVICES).find(|&device| device_id(device) == *id).map(Subject::Device)
                 }

@@ -67,7 +67,7 @@ impl Walk {
             return "not decided";
         };
         let digest = self.world.authority.waiting().iter().find(|waiting| waiting.id == request);
-        let digest = digest.map(|waiting| waiting.ask.digest());
+        let digest = digest.map(|waiting| waiting.details.digest());
         let digest = if right_digest { digest } else { Some("another".to_owned()) };
         let entropy = self.world.entropy();
         let before = self.world.authority.waiting().len();

@@ -177,7 +177,7 @@ impl Walk {
         self.trace.push("restart".to_owned());
         let drawn = |world: &World| {
             let waiting = world.authority.waiting().iter();
-            waiting.map(|request| (request.id.clone(), request.ask.digest())).collect::<Vec<_>>()
+            waiting.map(|request| (request.id.clone(), request.details.digest())).collect::<Vec<_>>()
         };
         let before = drawn(&self.world);
         self.world.restart_gateway();
