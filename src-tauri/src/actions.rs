@@ -225,7 +225,7 @@ impl Actions {
                 tracing::error!(%error, "the choice was not kept");
                 surfaces::say_problem(&app, error.to_string());
             }
-            // What is true now, whatever was wished.
+            // What is true now, whatever was asked for.
             inputs.tell(Input::Autostart(autostart.check()));
         });
     }

@@ -6,7 +6,7 @@ use std::future::pending;
 use tauri::AppHandle;
 use tidegate_desktop_core::controller::Controller;
 use tidegate_desktop_core::shell::{Effect, Input, Surface};
-use tidegate_gateway::{ClientDecisions, Desk, Wish, now};
+use tidegate_gateway::{ClientDecisions, Desk, DialogRequest, now};
 use tidegate_host::SupervisedState;
 use tidegate_protocol::payload::surfaces::{DesktopStatus, DesktopSurface, SurfaceState};
 use tidegate_protocol::text::sentence;
@@ -35,16 +35,17 @@ struct Served {
     generation: u64,
     desk: Desk,
     changes: watch::Receiver<u64>,
-    wishes: Option<mpsc::Receiver<Wish>>,
+    dialog_requests: Option<mpsc::Receiver<DialogRequest>>,
     decisions: watch::Receiver<ClientDecisions>,
 }
 
 impl Served {
     fn of(generation: u64, desk: Desk) -> Self {
-        let (changes, wishes, mut decisions) = (desk.changes(), desk.wishes(), desk.client_decisions());
+        let (changes, dialog_requests, mut decisions) =
+            (desk.changes(), desk.dialog_requests(), desk.client_decisions());
         // What was decided before anybody listened is told too.
         decisions.mark_changed();
-        Self { generation, desk, changes, wishes, decisions }
+        Self { generation, desk, changes, dialog_requests, decisions }
     }
 
     /// What clients decided since `told`, which is brought up to date: the counts outlive a gateway.
@@ -64,7 +65,7 @@ enum Happening {
     Input(Input),
     Change,
     ClientDecisions,
-    Wish(Wish),
+    DialogRequest(DialogRequest),
     Wake,
     /// Nothing follows any more.
     End,
@@ -124,7 +125,9 @@ impl Driver {
                 }
                 Happening::Change => self.read(&mut served),
                 Happening::ClientDecisions => self.tell_decisions(&mut served),
-                Happening::Wish(wish) => self.tell(Input::Wish(host::wish(wish)), &mut served),
+                Happening::DialogRequest(request) => {
+                    self.tell(Input::DialogRequest(host::dialog_request(request)), &mut served)
+                }
                 Happening::Wake => self.tell(Input::Wake, &mut served),
                 Happening::End => return,
             }
@@ -156,7 +159,7 @@ impl Driver {
                     Ok(()) => Happening::ClientDecisions,
                     Err(_) => pending().await,
                 },
-                wish = next_wish(&mut served.wishes) => Happening::Wish(wish),
+                request = next_dialog_request(&mut served.dialog_requests) => Happening::DialogRequest(request),
             }
         };
         tokio::select! {
@@ -280,11 +283,11 @@ fn described(surface: &Surface) -> DesktopSurface {
     DesktopSurface { state, sentence }
 }
 
-async fn next_wish(wishes: &mut Option<mpsc::Receiver<Wish>>) -> Wish {
-    match wishes {
+async fn next_dialog_request(dialog_requests: &mut Option<mpsc::Receiver<DialogRequest>>) -> DialogRequest {
+    match dialog_requests {
         Some(receiver) => match receiver.recv().await {
-            Some(wish) => wish,
-            // Nobody can wish any more until the next gateway serves.
+            Some(request) => request,
+            // Nothing can be requested until the next gateway serves.
             None => pending().await,
         },
         None => pending().await,

@@ -5,9 +5,11 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 use tidegate_desktop_core::dialog::Secret;
-use tidegate_desktop_core::shell::{FileContent, FileToKeep, FolderToUnshare, HostState, Queue, Wish, Work};
+use tidegate_desktop_core::shell::{
+    DialogRequest, FileContent, FileToKeep, FolderToUnshare, HostState, Queue, Work,
+};
 use tidegate_gateway::transport::{ChannelClient, ClientReceived};
-use tidegate_gateway::{Desk, Wish as GatewayWish};
+use tidegate_gateway::{Desk, DialogRequest as GatewayRequest};
 use tidegate_host::{Supervised, SupervisedState};
 use tidegate_protocol::Method;
 use tidegate_protocol::payload::files::{SetAsideFile, SetAsideFileDetails, SharedFolder};
@@ -115,19 +117,19 @@ pub(crate) fn state(state: &SupervisedState, free_port: Option<u16>) -> Option<H
     })
 }
 
-/// A wish, in the controller's words.
-pub(crate) fn wish(wish: GatewayWish) -> Wish {
-    match wish {
-        GatewayWish::Review(id) => Wish::Review(id),
-        GatewayWish::NewToken { name, level, pairing } => Wish::NewToken { name, level, pairing },
-        GatewayWish::ModelKey { id, base_url } => Wish::ModelKey { id, base_url },
-        GatewayWish::Unblock { id, name } => Wish::Unblock { id, name },
-        GatewayWish::TakeServer(FoundServer { model, owner, user, address }) => {
-            Wish::TakeServer { model, owner, user, address }
+/// A dialog request, in the controller's types.
+pub(crate) fn dialog_request(request: GatewayRequest) -> DialogRequest {
+    match request {
+        GatewayRequest::Review(id) => DialogRequest::Review(id),
+        GatewayRequest::NewToken { name, level, pairing } => DialogRequest::NewToken { name, level, pairing },
+        GatewayRequest::ModelKey { id, base_url } => DialogRequest::ModelKey { id, base_url },
+        GatewayRequest::Unblock { id, name } => DialogRequest::Unblock { id, name },
+        GatewayRequest::TakeServer(FoundServer { model, owner, user, address }) => {
+            DialogRequest::TakeServer { model, owner, user, address }
         }
-        GatewayWish::KeepFile(details) => Wish::KeepFile(Box::new(file_to_keep(*details))),
-        GatewayWish::Unshare(SharedFolder { folder, files, bytes, places, .. }) => {
-            Wish::Unshare(FolderToUnshare { folder, files, bytes, places })
+        GatewayRequest::KeepFile(details) => DialogRequest::KeepFile(Box::new(file_to_keep(*details))),
+        GatewayRequest::Unshare(SharedFolder { folder, files, bytes, places, .. }) => {
+            DialogRequest::Unshare(FolderToUnshare { folder, files, bytes, places })
         }
     }
 }

@@ -53,7 +53,7 @@ class Programs(DesktopCase):
         self.assertEqual(revoked.returncode, 0, revoked.stderr)
         self.assertEqual(with_token.closed()[0], 4001)
 
-    def test_the_command_line_can_only_wish_for_a_token(self):
+    def test_the_command_line_can_only_request_the_dialog_for_a_token(self):
         self.start_until_ready()
 
         asked = self.shell.tidegate("token", "new", "--name", "Backup", "--level", "full")

@@ -2,16 +2,16 @@
 //! there is no other rule anywhere in it.
 //!
 //! Only the outcome of an open review dialog leads to an approval. Everything else that comes in
-//! (tray, notifications, wishes of windows and of the command line) can be forged by programs of
+//! (tray, notifications, dialog requests of windows and of the command line) can be forged by programs of
 //! the session, so it opens things, and at most refuses.
 
+mod dialog_requests;
 mod messages;
 mod notifications;
 mod presses;
 mod reviews;
 mod tasks;
 mod waiting;
-mod wishes;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -19,19 +19,19 @@ use std::time::Duration;
 use tidegate_trust::Moment;
 use tidegate_trust::moment::Deadline;
 
+use self::dialog_requests::DialogRequests;
 use self::messages::Messages;
 use self::notifications::Notifications;
 use self::reviews::Reviews;
 use self::tasks::Task;
 use self::waiting::WaitingLine;
-use self::wishes::Wishes;
 use crate::dialog::{DialogId, DialogOutcome};
 use crate::shell::{Effect, HostState, Input, NotificationId, Page, Surface, TaskId, Work};
 use crate::tray_menu::{TrayCommand, TrayMenu, TrayState};
 
+pub use self::dialog_requests::DIALOG_REQUEST_EVERY;
 pub use self::messages::TRAY_GRACE;
 pub use self::notifications::NOTIFY_EVERY;
-pub use self::wishes::WISH_EVERY;
 
 /// How often a dialog comes up by itself at most.
 pub const UNASKED_EVERY: Duration = Duration::from_secs(10);
@@ -53,7 +53,7 @@ pub struct Controller {
     waiting: WaitingLine,
     reviews: Reviews,
     notifications: Notifications,
-    wishes: Wishes,
+    dialog_requests: DialogRequests,
     messages: Messages,
     tasks: BTreeMap<TaskId, Task>,
     numbers: Numbers,
@@ -115,7 +115,7 @@ impl Controller {
             waiting,
             reviews: Reviews::default(),
             notifications: Notifications::default(),
-            wishes: Wishes::default(),
+            dialog_requests: DialogRequests::default(),
             messages: Messages::new(launch.is_first_start),
             tasks: BTreeMap::new(),
             numbers: Numbers::default(),
@@ -152,7 +152,7 @@ impl Controller {
                     self.press_refused(id, outcome, &mut effects);
                 }
             }
-            Input::Wish(wish) => self.wished(wish, now, &mut effects),
+            Input::DialogRequest(request) => self.dialog_requested(request, now, &mut effects),
             Input::Done { task, result } => self.task_done(task, result, &mut effects),
             Input::SecondLaunch => effects.push(match self.has_window {
                 true => Effect::RaiseWindow,
@@ -194,7 +194,7 @@ impl Controller {
     fn settle(&mut self, now: Moment, effects: &mut Vec<Effect>) {
         if !self.is_quitting {
             self.settle_messages(now, effects);
-            self.settle_wishes(now, effects);
+            self.settle_dialog_requests(now, effects);
             self.settle_reviews(now, effects);
         }
         self.settle_notifications(now, effects);
@@ -296,8 +296,8 @@ impl Controller {
                 _ => crate::dialog::ReviewOutcome::Later,
             };
             self.review_ended(&outcome, now, effects);
-        } else if self.wishes.is_open(id) {
-            self.wish_dialog_ended(id, outcome, effects);
+        } else if self.dialog_requests.is_open(id) {
+            self.requested_dialog_ended(id, outcome, effects);
         } else if self.messages.is_open(id) {
             self.message_ended(id, &outcome, effects);
         }

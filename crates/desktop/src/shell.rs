@@ -43,8 +43,8 @@ pub enum Input {
         /// What pressed the button.
         press: Press,
     },
-    /// A window or the command line asks that a dialog is opened. That is a wish, never a decision.
-    Wish(Wish),
+    /// A window or the command line asks that a dialog is opened. That is a request, never a decision.
+    DialogRequest(DialogRequest),
     /// How an [`Effect`] that can fail ended.
     Done {
         /// The effect's number.
@@ -356,9 +356,9 @@ pub enum NotificationAnswer {
     Closed,
 }
 
-/// What a window or the command line wishes to be opened.
+/// A dialog that a window or the command line requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Wish {
+pub enum DialogRequest {
     /// The dialog of one request, command or value of the configuration by its id, or of the first
     /// that waits.
     Review(Option<String>),

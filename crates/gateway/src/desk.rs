@@ -23,10 +23,10 @@ use tidegate_trust::settings::{Setting, ShownSetting};
 use tidegate_trust::token::Token;
 use tokio::sync::{mpsc, watch};
 
+use crate::dialog_requests::DialogRequest;
 use crate::gateway::Gateway;
 use crate::now;
 use crate::transport::{ChannelClient, channel};
-use crate::wishes::Wish;
 
 /// The most characters of what a press was about.
 const MAX_PRESS: usize = 120;
@@ -208,11 +208,11 @@ impl Desk {
         Ok(saved)
     }
 
-    /// What windows and the command line wish to be opened. `None` when it was taken already: there
+    /// The dialogs that windows and the command line request. `None` when it was taken already: there
     /// is one listener.
     #[must_use]
-    pub fn wishes(&self) -> Option<mpsc::Receiver<Wish>> {
-        self.gateway.inner().wishes.take_listener()
+    pub fn dialog_requests(&self) -> Option<mpsc::Receiver<DialogRequest>> {
+        self.gateway.inner().dialog_requests.take_listener()
     }
 
     /// What clients decided without the person, who is to be told of it. The counts hold it until they
@@ -255,7 +255,7 @@ impl Desk {
         Ok(token)
     }
 
-    /// Takes a block away, by the short id that [`Wish::Unblock`] names. Whoever it was has to ask
+    /// Takes a block away, by the short id that [`DialogRequest::Unblock`] names. Whoever it was has to ask
     /// like anyone else afterwards. Whether that also survives a restart.
     ///
     /// # Errors
@@ -273,7 +273,7 @@ impl Desk {
     }
 
     /// Takes a model server on this computer into use and has its model answer, if it is still run by
-    /// whom [`Wish::TakeServer`] named.
+    /// whom [`DialogRequest::TakeServer`] named.
     ///
     /// # Errors
     /// A sentence for the person. Nothing changed then.

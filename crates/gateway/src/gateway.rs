@@ -23,6 +23,7 @@ use tokio_util::task::TaskTracker;
 use crate::attached::{AttachedConnections, ClientRuns};
 use crate::connection_places::{ConnectionCaps, ConnectionPlaces};
 use crate::descriptors;
+use crate::dialog_requests::DialogRequests;
 use crate::host::Host;
 use crate::hub::{Audience, Hub};
 use crate::methods::store_error;
@@ -30,7 +31,6 @@ use crate::now;
 use crate::receive_budget::ReceiveBudget;
 use crate::runtime_events::{Forwarder, RunEnds};
 use crate::transport::{ChannelClient, channel};
-use crate::wishes::Wishes;
 
 /// What the gateway is made of.
 pub struct GatewayParts {
@@ -87,8 +87,8 @@ pub(crate) struct Inner {
     pub(crate) ready: AtomicBool,
     /// What the shell of a desktop says of its surfaces.
     pub(crate) surfaces: Mutex<Option<DesktopStatus>>,
-    /// What is wished to be opened at the desktop.
-    pub(crate) wishes: Wishes,
+    /// Dialogs that are requested.
+    pub(crate) dialog_requests: DialogRequests,
     pub(crate) stop: CancellationToken,
     pub(crate) tasks: TaskTracker,
     /// Requests that wait for something.
@@ -105,7 +105,7 @@ impl Gateway {
     #[must_use]
     pub fn new(parts: GatewayParts) -> Self {
         let (hub, stop) = (Arc::new(Hub::new(parts.version)), CancellationToken::new());
-        let wishes = Wishes::new(parts.trust.desktop());
+        let dialog_requests = DialogRequests::new(parts.trust.desktop());
         parts.trust.attach(Arc::new(AttachedConnections { hub: hub.clone(), stop: stop.clone() }));
         Self(Arc::new(Inner {
             trust: parts.trust,
@@ -128,7 +128,7 @@ impl Gateway {
             health: crate::methods::system::HealthCache::default(),
             ready: AtomicBool::new(false),
             surfaces: Mutex::default(),
-            wishes,
+            dialog_requests,
             stop,
             tasks: TaskTracker::new(),
             waiting: TaskTracker::new(),

@@ -28,10 +28,10 @@ pub enum Power {
     /// narrow where a dialog decides.
     Decide,
     /// It lets someone or something in, or lets it in again. Where a dialog decides, our surfaces
-    /// only wish for it.
+    /// only request the dialog.
     Widen,
     /// It asks that a dialog is opened, and decides nothing.
-    Wish,
+    OpenDialog,
     /// It concerns names, secrets, sessions' settings or the process. No window may.
     Administer,
 }

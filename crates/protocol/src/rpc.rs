@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::method::Access::{self, Anyone, OwnSurfaces};
 use crate::method::Concurrency::{self, Beside, InOrder};
-use crate::method::Power::{self, Administer, Decide, Look, Narrow, Widen, Wish, Work};
+use crate::method::Power::{self, Administer, Decide, Look, Narrow, OpenDialog, Widen, Work};
 use crate::params;
 use crate::payload::{
     agents, approvals, chat, devices, files, lists, sessions, surface_params, surfaces, system,
@@ -283,11 +283,11 @@ rpc! { $
     /// How OpenClaw's clients are aimed at this gateway.
     TidegateConnect = "tidegate.connect", OwnSurfaces, Look, InOrder, params::Empty => surfaces::ConnectLinesResult;
     /// Open the dialog of a waiting request or command.
-    TidegateReview = "tidegate.review", OwnSurfaces, Wish, InOrder, surface_params::Review => surfaces::Opened;
+    TidegateReview = "tidegate.review", OwnSurfaces, OpenDialog, InOrder, surface_params::Review => surfaces::Opened;
     /// Open the dialog for a new program token.
-    TidegateTokenWish = "tidegate.token.wish", OwnSurfaces, Wish, InOrder, surface_params::TokenWish => surfaces::Opened;
+    TidegateTokenWish = "tidegate.token.wish", OwnSurfaces, OpenDialog, InOrder, surface_params::TokenWish => surfaces::Opened;
     /// Open the dialog for a model server's key.
-    TidegateModelsWish = "tidegate.models.wish", OwnSurfaces, Wish, InOrder, surface_params::ModelsWish => surfaces::Opened;
+    TidegateModelsWish = "tidegate.models.wish", OwnSurfaces, OpenDialog, InOrder, surface_params::ModelsWish => surfaces::Opened;
     /// What the configuration file would open, and what became of it.
     TidegateConfigList = "tidegate.config.list", OwnSurfaces, Look, InOrder, params::Empty => surfaces::ConfigListResult;
     /// Let a value of the configuration file count that opens something.

@@ -30,7 +30,7 @@ fn power(method: Method) -> &'static str {
         Power::Narrow => "narrow",
         Power::Decide => "decide",
         Power::Widen => "widen",
-        Power::Wish => "wish",
+        Power::OpenDialog => "dialog",
         Power::Administer => "administer",
     }
 }

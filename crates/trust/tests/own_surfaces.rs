@@ -83,7 +83,7 @@ fn what_decides_or_lets_in_is_known_by_name() {
 }
 
 #[test]
-fn a_window_may_call_what_shows_works_narrows_or_wishes_and_nothing_else() {
+fn a_window_may_call_what_shows_works_narrows_or_opens_dialogs_and_nothing_else() {
     let mut world = World::new(records());
     let window = window(&world.desktop_key());
     assert!(!window.scopes().covers(&Scope::Admin));
@@ -92,7 +92,7 @@ fn a_window_may_call_what_shows_works_narrows_or_wishes_and_nothing_else() {
             (Power::Widen, _) => Err(Denied::DesktopDecides),
             (Power::Administer, _) => Err(Denied::LocalOnly),
             (_, Access::Scope(scope)) if !window.scopes().covers(&scope) => Err(Denied::MissingScope(scope)),
-            (Power::Look | Power::Work | Power::Narrow | Power::Decide | Power::Wish, _) => Ok(()),
+            (Power::Look | Power::Work | Power::Narrow | Power::Decide | Power::OpenDialog, _) => Ok(()),
         };
         for desktop in [Desktop::Running, Desktop::Absent] {
             assert_eq!(window.authorize(method, desktop), expected, "{method:?}");

@@ -4,7 +4,7 @@ use tidegate_desktop_core::controller::{Controller, Launch};
 use tidegate_desktop_core::dialog::{Dialog, DialogId, DialogOutcome, Secret};
 use tidegate_desktop_core::press::Press;
 use tidegate_desktop_core::shell::{
-    Effect, FileContent, FileToKeep, FolderToUnshare, HostState, Input, TaskId, Wish, Work,
+    DialogRequest, Effect, FileContent, FileToKeep, FolderToUnshare, HostState, Input, TaskId, Work,
 };
 use tidegate_desktop_core::tray_menu::TrayCommand;
 use tidegate_gateway::now;
@@ -14,7 +14,7 @@ const PROVIDER: &str = "openrouter";
 const BASE_URL: &str = "https://openrouter.example/api/v1";
 
 pub(crate) fn new_token(name: &str) -> Option<Dialog> {
-    opened([wish(a_token(name))])
+    opened([dialog_request(a_token(name))])
 }
 
 /// The token that was made, as it is shown once.
@@ -25,7 +25,7 @@ pub(crate) fn token(name: &str) -> Option<Dialog> {
 }
 
 pub(crate) fn model_key() -> Option<Dialog> {
-    opened([wish(a_model_key())])
+    opened([dialog_request(a_model_key())])
 }
 
 /// After a key that the server did not take.
@@ -46,7 +46,7 @@ pub(crate) fn quit() -> Option<Dialog> {
 }
 
 pub(crate) fn model_server() -> Option<Dialog> {
-    opened([wish(Wish::TakeServer {
+    opened([dialog_request(DialogRequest::TakeServer {
         model: "ollama/qwen3:8b".to_owned(),
         owner: "/usr/local/bin/ollama (process 4711, user 998)".to_owned(),
         user: "a system account, as used by services".to_owned(),
@@ -56,7 +56,7 @@ pub(crate) fn model_server() -> Option<Dialog> {
 
 pub(crate) fn keep_file() -> Option<Dialog> {
     let path = "vendor/theme/.git/hooks/post-checkout".to_owned();
-    opened([wish(Wish::KeepFile(Box::new(FileToKeep {
+    opened([dialog_request(DialogRequest::KeepFile(Box::new(FileToKeep {
         id: "3f2a9c1e".to_owned(),
         digest: String::new(),
         reason: format!("{path} would run when git is used here"),
@@ -73,7 +73,7 @@ pub(crate) fn keep_file() -> Option<Dialog> {
 }
 
 pub(crate) fn unshare() -> Option<Dialog> {
-    opened([wish(Wish::Unshare(FolderToUnshare {
+    opened([dialog_request(DialogRequest::Unshare(FolderToUnshare {
         folder: "/home/ada/projects/site".to_owned(),
         files: 1204,
         bytes: 87 << 20,
@@ -87,16 +87,16 @@ pub(crate) fn port_taken() -> Option<Dialog> {
     opened([Input::Host(HostState::PortTaken { reason: reason.to_owned(), free: 18_790 })])
 }
 
-fn a_token(name: &str) -> Wish {
-    Wish::NewToken { name: name.to_owned(), level: Level::Write, pairing: false }
+fn a_token(name: &str) -> DialogRequest {
+    DialogRequest::NewToken { name: name.to_owned(), level: Level::Write, pairing: false }
 }
 
-fn a_model_key() -> Wish {
-    Wish::ModelKey { id: PROVIDER.to_owned(), base_url: BASE_URL.to_owned() }
+fn a_model_key() -> DialogRequest {
+    DialogRequest::ModelKey { id: PROVIDER.to_owned(), base_url: BASE_URL.to_owned() }
 }
 
-fn wish(wish: Wish) -> Input {
-    Input::Wish(wish)
+fn dialog_request(request: DialogRequest) -> Input {
+    Input::DialogRequest(request)
 }
 
 /// The dialog that the last of these inputs opens.
@@ -107,9 +107,13 @@ fn opened<const N: usize>(inputs: [Input; N]) -> Option<Dialog> {
 }
 
 /// The dialog that follows when a person ends another with `outcome`, and that leads to `result`.
-fn answered(wish: Wish, outcome: DialogOutcome, result: Result<Option<Secret>, String>) -> Option<Dialog> {
+fn answered(
+    request: DialogRequest,
+    outcome: DialogOutcome,
+    result: Result<Option<Secret>, String>,
+) -> Option<Dialog> {
     let (mut controller, _) = Controller::new(Launch::default(), now::moment());
-    let (id, _) = dialog_in(controller.on(Input::Wish(wish), now::moment()))?;
+    let (id, _) = dialog_in(controller.on(Input::DialogRequest(request), now::moment()))?;
     let task = task_in(controller.on(Input::Dialog { id, outcome, press: Press::Device }, now::moment()))?;
     dialog_in(controller.on(Input::Done { task, result }, now::moment())).map(|(_, dialog)| dialog)
 }

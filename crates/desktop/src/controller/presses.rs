@@ -36,11 +36,11 @@ impl Controller {
         match outcome {
             DialogOutcome::Review(_) => self.review_again(REFUSED.to_owned()),
             DialogOutcome::NewToken { name, level, pairing } => {
-                self.wish_dialog_ended(id, DialogOutcome::Dismissed, effects);
+                self.requested_dialog_ended(id, DialogOutcome::Dismissed, effects);
                 self.open_new_token(REFUSED.to_owned(), &name, level, pairing, effects);
             }
             DialogOutcome::ModelKey { id: server, base_url, .. } => {
-                self.wish_dialog_ended(id, DialogOutcome::Dismissed, effects);
+                self.requested_dialog_ended(id, DialogOutcome::Dismissed, effects);
                 self.ask_for_key_again(REFUSED.to_owned(), server, base_url, effects);
             }
             DialogOutcome::Proceed | DialogOutcome::Other | DialogOutcome::Dismissed => {
@@ -56,10 +56,10 @@ impl Controller {
             DialogOutcome::Review(ReviewOutcome::Approve(_)) => {
                 self.reviews.open_key(id).map(|key| key.id().to_owned())
             }
-            DialogOutcome::NewToken { name, .. } if self.wishes.is_open(id) => {
+            DialogOutcome::NewToken { name, .. } if self.dialog_requests.is_open(id) => {
                 Some(format!("new token {}", text::one_line(name, MAX_NAME)))
             }
-            DialogOutcome::ModelKey { id: server, .. } if self.wishes.is_open(id) => {
+            DialogOutcome::ModelKey { id: server, .. } if self.dialog_requests.is_open(id) => {
                 Some(format!("model key {}", text::one_line(server, MAX_NAME)))
             }
             DialogOutcome::Proceed => self.messages.approved_by(id),

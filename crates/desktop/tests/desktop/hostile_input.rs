@@ -6,7 +6,7 @@ use tidegate_desktop_core::dialog::{
 };
 use tidegate_desktop_core::press::Press;
 use tidegate_desktop_core::review::{self, MAX_BLOCK};
-use tidegate_desktop_core::shell::{Effect, Input, Wish, Work};
+use tidegate_desktop_core::shell::{DialogRequest, Effect, Input, Work};
 use tidegate_desktop_core::tray_menu::TrayCommand;
 use tidegate_protocol::{Scope, text};
 use tidegate_trust::approval::{Command, FileAccess, Operation};
@@ -136,12 +136,12 @@ fn titles_of_runs_cannot_break_out_of_their_line() {
 }
 
 #[test]
-fn what_a_wish_preselects_is_cleaned() {
+fn what_a_request_preselects_is_cleaned() {
     let mut desktop = Desktop::ready();
     let name = format!("a\u{202e}\n{}", "x".repeat(5000));
 
-    let wish = Wish::NewToken { name, level: Level::Full, pairing: true };
-    let (_, dialog) = opened_one(&desktop.on(Input::Wish(wish)));
+    let request = DialogRequest::NewToken { name, level: Level::Full, pairing: true };
+    let (_, dialog) = opened_one(&desktop.on(Input::DialogRequest(request)));
 
     let Dialog::NewToken(dialog) = dialog else { panic!("{dialog:#?}") };
     assert!(dialog.name.starts_with("a\\u{202e}\\u{a}xxx"));
@@ -163,15 +163,18 @@ fn a_forged_tray_event_decides_nothing_and_does_nothing_that_the_menu_does_not_o
 }
 
 #[test]
-fn a_wish_never_decides() {
+fn a_dialog_request_never_decides() {
     let mut desktop = Desktop::ready();
     let waits = device(1, at(0));
     desktop.tell(std::slice::from_ref(&waits), &[]);
 
-    for wish in [Wish::Review(None), Wish::Review(Some(waits.id.clone())), Wish::Review(Some("x".to_owned()))]
-    {
+    for request in [
+        DialogRequest::Review(None),
+        DialogRequest::Review(Some(waits.id.clone())),
+        DialogRequest::Review(Some("x".to_owned())),
+    ] {
         desktop.millis += 2000;
-        assert_eq!(decisions(&desktop.on(Input::Wish(wish))), []);
+        assert_eq!(decisions(&desktop.on(Input::DialogRequest(request))), []);
     }
 }
 

@@ -11,8 +11,8 @@ use tidegate_desktop_core::dialog::{
 };
 use tidegate_desktop_core::press::{Press, Synthetic};
 use tidegate_desktop_core::shell::{
-    Effect, FileContent, FileToKeep, FolderToUnshare, HostState, Input, NotificationAnswer, NotificationId,
-    Page, Queue, Surface, TaskId, Wish, Work,
+    DialogRequest, Effect, FileContent, FileToKeep, FolderToUnshare, HostState, Input, NotificationAnswer,
+    NotificationId, Page, Queue, Surface, TaskId, Work,
 };
 use tidegate_desktop_core::tray_menu::TrayCommand;
 use tidegate_protocol::{Scope, text};
@@ -38,7 +38,7 @@ enum Step {
     TrayHost(bool),
     Review(Target, ReviewOutcome, Press),
     Other(Target, DialogOutcome, Press),
-    Wish(Wish),
+    DialogRequest(DialogRequest),
     Done(u64, Option<bool>),
     SecondLaunch,
     Windows(bool),
@@ -80,20 +80,23 @@ fn any_outcome() -> impl Strategy<Value = ReviewOutcome> {
     ]
 }
 
-fn any_wish() -> impl Strategy<Value = Wish> {
+fn any_dialog_request() -> impl Strategy<Value = DialogRequest> {
     prop_oneof![
-        Just(Wish::Review(None)),
-        (0_u32..12).prop_map(|number| Wish::Review(Some(crate::support::id(number)))),
-        Just(Wish::NewToken { name: "a\u{202e}\n%s".to_owned(), level: Level::Full, pairing: true }),
-        Just(Wish::ModelKey { id: "\u{0}".to_owned(), base_url: "http://x/\u{7}".to_owned() }),
-        (0_u8..3).prop_map(|block| Wish::Unblock { id: block.to_string(), name: "\u{202e}\n".to_owned() }),
-        (0_u8..3).prop_map(|server| Wish::TakeServer {
+        Just(DialogRequest::Review(None)),
+        (0_u32..12).prop_map(|number| DialogRequest::Review(Some(crate::support::id(number)))),
+        Just(DialogRequest::NewToken { name: "a\u{202e}\n%s".to_owned(), level: Level::Full, pairing: true }),
+        Just(DialogRequest::ModelKey { id: "\u{0}".to_owned(), base_url: "http://x/\u{7}".to_owned() }),
+        (0_u8..3).prop_map(|block| DialogRequest::Unblock {
+            id: block.to_string(),
+            name: "\u{202e}\n".to_owned()
+        }),
+        (0_u8..3).prop_map(|server| DialogRequest::TakeServer {
             model: format!("ollama/{server}\u{202e}"),
             owner: "/tmp/x\n (process 1, user 1)".to_owned(),
             user: "1".to_owned(),
             address: "127.0.0.1:11434".to_owned(),
         }),
-        (0_u8..3).prop_map(|file| Wish::KeepFile(Box::new(FileToKeep {
+        (0_u8..3).prop_map(|file| DialogRequest::KeepFile(Box::new(FileToKeep {
             id: file.to_string(),
             digest: format!("digest of {file}"),
             path: format!("{file}\u{202e}\n/.envrc"),
@@ -102,13 +105,13 @@ fn any_wish() -> impl Strategy<Value = Wish> {
             effect: String::new(),
             content: FileContent::Text { text: "Keep\n\u{7}".repeat(40), is_cut: false },
         }))),
-        (0_u8..3).prop_map(|folder| Wish::Unshare(FolderToUnshare {
+        (0_u8..3).prop_map(|folder| DialogRequest::Unshare(FolderToUnshare {
             folder: format!("/{folder}\u{202e}\n"),
             files: 12,
             bytes: u64::MAX,
             places: vec!["Unshare\n".to_owned(); 20],
         })),
-        Just(Wish::Window(Page::Chat)),
+        Just(DialogRequest::Window(Page::Chat)),
     ]
 }
 
@@ -170,7 +173,7 @@ fn any_step() -> impl Strategy<Value = Step> {
             .prop_map(|(target, outcome, press)| Step::Review(target, outcome, press)),
         3 => (any_target(), others, any_press())
             .prop_map(|(target, outcome, press)| Step::Other(target, outcome, press)),
-        3 => any_wish().prop_map(Step::Wish),
+        3 => any_dialog_request().prop_map(Step::DialogRequest),
         3 => (0_u64..80, any::<Option<bool>>()).prop_map(|(task, result)| Step::Done(task, result)),
         1 => Just(Step::SecondLaunch),
         1 => any::<bool>().prop_map(Step::Windows),
@@ -303,7 +306,7 @@ impl World {
             Step::Other(target, outcome, press) => {
                 Input::Dialog { id: self.dialog_of(target), outcome, press }
             }
-            Step::Wish(wish) => Input::Wish(wish),
+            Step::DialogRequest(request) => Input::DialogRequest(request),
             Step::Done(task, None) => Input::Done { task: TaskId(task), result: Ok(None) },
             Step::Done(task, Some(true)) => {
                 let token = Secret::new("tg_token".to_owned());
@@ -359,7 +362,7 @@ impl World {
     }
 
     /// Approvals come from an outcome of the dialog that showed just that; tray, notifications and
-    /// wishes decide nothing, except that Deny refuses.
+    /// dialog requests decide nothing, except that Deny refuses.
     fn check_decision(
         &self,
         input: &Input,

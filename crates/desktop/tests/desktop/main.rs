@@ -2,6 +2,7 @@
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
+mod dialog_requests;
 mod hostile_input;
 mod invariants;
 mod messages;
@@ -13,4 +14,3 @@ mod settings;
 mod support;
 mod tray_menu;
 mod window_words;
-mod wishes;

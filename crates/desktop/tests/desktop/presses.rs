@@ -2,7 +2,7 @@
 
 use tidegate_desktop_core::dialog::{Dialog, DialogId, DialogOutcome, ReviewOutcome, Secret, Selection};
 use tidegate_desktop_core::press::{Press, Synthetic};
-use tidegate_desktop_core::shell::{Effect, FileContent, FileToKeep, Input, Wish, Work};
+use tidegate_desktop_core::shell::{DialogRequest, Effect, FileContent, FileToKeep, Input, Work};
 use tidegate_trust::Level;
 use tidegate_trust::approval::Decision;
 
@@ -105,8 +105,8 @@ fn a_synthetic_press_may_always_refuse() {
 #[test]
 fn a_synthetic_press_makes_no_token_beside_a_command() {
     let mut desktop = Desktop::ready();
-    let wish = Wish::NewToken { name: "backup".to_owned(), level: Level::Full, pairing: true };
-    let (dialog, _) = opened_one(&desktop.on(Input::Wish(wish)));
+    let request = DialogRequest::NewToken { name: "backup".to_owned(), level: Level::Full, pairing: true };
+    let (dialog, _) = opened_one(&desktop.on(Input::DialogRequest(request)));
     commands_beyond_contained(&mut desktop, true);
 
     let outcome = DialogOutcome::NewToken { name: "backup".to_owned(), level: Level::Full, pairing: true };
@@ -123,8 +123,9 @@ fn a_synthetic_press_makes_no_token_beside_a_command() {
 #[test]
 fn a_synthetic_press_keeps_no_model_key_beside_a_command() {
     let mut desktop = Desktop::ready();
-    let wish = Wish::ModelKey { id: "lab".to_owned(), base_url: "http://127.0.0.1:8080/v1".to_owned() };
-    let (dialog, _) = opened_one(&desktop.on(Input::Wish(wish)));
+    let request =
+        DialogRequest::ModelKey { id: "lab".to_owned(), base_url: "http://127.0.0.1:8080/v1".to_owned() };
+    let (dialog, _) = opened_one(&desktop.on(Input::DialogRequest(request)));
     commands_beyond_contained(&mut desktop, true);
 
     let outcome = DialogOutcome::ModelKey {
@@ -143,8 +144,8 @@ fn a_synthetic_press_keeps_no_model_key_beside_a_command() {
 #[test]
 fn a_synthetic_press_unblocks_nothing_beside_a_command() {
     let mut desktop = Desktop::ready();
-    let wish = Wish::Unblock { id: "b-1".to_owned(), name: "old phone".to_owned() };
-    let (dialog, _) = opened_one(&desktop.on(Input::Wish(wish)));
+    let request = DialogRequest::Unblock { id: "b-1".to_owned(), name: "old phone".to_owned() };
+    let (dialog, _) = opened_one(&desktop.on(Input::DialogRequest(request)));
     commands_beyond_contained(&mut desktop, true);
 
     let effects = press(&mut desktop, dialog, DialogOutcome::Proceed, BY_PROGRAM);
@@ -158,13 +159,13 @@ fn a_synthetic_press_unblocks_nothing_beside_a_command() {
 #[test]
 fn a_synthetic_press_takes_no_server_into_use_beside_a_command() {
     let mut desktop = Desktop::ready();
-    let wish = Wish::TakeServer {
+    let request = DialogRequest::TakeServer {
         model: "ollama/qwen3".to_owned(),
         owner: "/usr/bin/ollama (process 12, user 998)".to_owned(),
         user: "a system account".to_owned(),
         address: "127.0.0.1:11434".to_owned(),
     };
-    let (dialog, _) = opened_one(&desktop.on(Input::Wish(wish)));
+    let (dialog, _) = opened_one(&desktop.on(Input::DialogRequest(request)));
     commands_beyond_contained(&mut desktop, true);
 
     let effects = press(&mut desktop, dialog, DialogOutcome::Proceed, BY_PROGRAM);
@@ -178,7 +179,7 @@ fn a_synthetic_press_takes_no_server_into_use_beside_a_command() {
 #[test]
 fn a_synthetic_press_keeps_no_file_beside_a_command() {
     let mut desktop = Desktop::ready();
-    let wish = Wish::KeepFile(Box::new(FileToKeep {
+    let request = DialogRequest::KeepFile(Box::new(FileToKeep {
         id: "f-1".to_owned(),
         digest: "abcd".to_owned(),
         path: "a/.envrc".to_owned(),
@@ -187,7 +188,7 @@ fn a_synthetic_press_keeps_no_file_beside_a_command() {
         effect: String::new(),
         content: FileContent::Binary,
     }));
-    let (dialog, _) = opened_one(&desktop.on(Input::Wish(wish)));
+    let (dialog, _) = opened_one(&desktop.on(Input::DialogRequest(request)));
     commands_beyond_contained(&mut desktop, true);
 
     let effects = press(&mut desktop, dialog, DialogOutcome::Proceed, BY_PROGRAM);

@@ -1,7 +1,7 @@
 //! Which review dialog is open when, and what its outcomes lead to.
 
 use tidegate_desktop_core::dialog::{Attention, Dialog, Extent, ReviewOutcome, Selection};
-use tidegate_desktop_core::shell::{Effect, HostState, Input, Wish};
+use tidegate_desktop_core::shell::{DialogRequest, Effect, HostState, Input};
 use tidegate_desktop_core::tray_menu::TrayCommand;
 use tidegate_protocol::Scope;
 use tidegate_trust::approval::Decision;
@@ -214,12 +214,12 @@ fn what_was_put_aside_elsewhere_does_not_come_up_by_itself() {
 }
 
 #[test]
-fn a_wish_for_one_request_opens_that_one() {
+fn a_dialog_request_for_one_request_opens_that_one() {
     let mut desktop = Desktop::ready();
     let waits = [device(1, at(0)), device(2, at(1))];
     let (first, ..) = opened_review(&desktop.tell(&waits, &[]));
 
-    let effects = desktop.on(Input::Wish(Wish::Review(Some(id(2)))));
+    let effects = desktop.on(Input::DialogRequest(DialogRequest::Review(Some(id(2)))));
 
     assert_eq!(effects[0], Effect::CloseDialog(first));
     let (second, review, attention) = opened_review(&effects);

@@ -3,7 +3,7 @@
 
 use tidegate_desktop_core::dialog::{NEVER, ReviewDialog, ReviewOutcome, Selection};
 use tidegate_desktop_core::review;
-use tidegate_desktop_core::shell::{Effect, Input, NotificationAnswer, Wish};
+use tidegate_desktop_core::shell::{DialogRequest, Effect, Input, NotificationAnswer};
 use tidegate_desktop_core::tray_menu::{MenuEntry, TrayCommand};
 use tidegate_trust::settings::{ProposedSetting, Setting};
 
@@ -91,14 +91,15 @@ fn another_value_closes_the_dialog_of_the_one_before() {
 }
 
 #[test]
-fn later_leaves_it_waiting_and_a_wish_or_the_tray_brings_it_back() {
+fn later_leaves_it_waiting_and_a_request_or_the_tray_brings_it_back() {
     let mut desktop = Desktop::ready();
     let shown = setting(&[UI], &[], desktop.now());
     let (id, _, _) = opened_review(&desktop.tell_setting(&shown));
     assert!(decisions(&desktop.review(id, ReviewOutcome::Later)).is_empty(), "nobody else hears of it");
     assert!(desktop.wait(3_600_000).is_empty(), "it does not come up by itself, and never ends");
 
-    let (id, _, _) = opened_review(&desktop.on(Input::Wish(Wish::Review(Some(shown.id())))));
+    let (id, _, _) =
+        opened_review(&desktop.on(Input::DialogRequest(DialogRequest::Review(Some(shown.id())))));
     desktop.review(id, ReviewOutcome::Later);
     let (id, _, _) = opened_review(&desktop.on(Input::Tray(TrayCommand::ReviewSettings)));
 

@@ -137,7 +137,7 @@ impl Peered {
         if !self.outbox.takes_requests() {
             return None;
         }
-        let (method, is_wish) = match self.authorize(&request) {
+        let (method, opens_dialog) = match self.authorize(&request) {
             Ok(authorized) => authorized,
             Err(error) => return self.refuse(request.id.as_str(), &error),
         };
@@ -156,7 +156,7 @@ impl Peered {
             outbox: self.outbox.clone(),
             id: request.id.clone(),
         };
-        let call = async move |caller: &Caller| match is_wish {
+        let call = async move |caller: &Caller| match opens_dialog {
             true => caller.error(&instead_of(&caller.gateway, method, &request).await),
             false => dispatch::call(caller, method, &request).await,
         };

@@ -1,4 +1,4 @@
-//! What the person's surfaces ask about the desktop: what waits for its dialog, and wishes that it
+//! What the person's surfaces ask about the desktop: what waits for its dialog, and requests that it
 //! is opened. Nothing here decides.
 
 use serde_json::json;
@@ -13,10 +13,10 @@ use tidegate_trust::principal::desktop_decides;
 use tidegate_trust::settings::{Setting, ShownSetting};
 
 use super::local::request_payload;
+use crate::dialog_requests::DialogRequest;
 use crate::dispatch::{Caller, Handler, parse};
 use crate::gateway::{Gateway, Inner};
 use crate::now;
-use crate::wishes::Wish;
 
 /// The fewest characters of an id that name something that waits.
 const MIN_PREFIX: usize = 8;
@@ -49,7 +49,7 @@ impl Handler for rpc::TidegateReview {
             None if next_waits(inner) => None,
             None => return Err(ErrorShape::invalid("nothing waits")),
         };
-        opened(inner, Wish::Review(id))
+        opened(inner, DialogRequest::Review(id))
     }
 }
 
@@ -57,7 +57,10 @@ impl Handler for rpc::TidegateReview {
 impl Handler for rpc::TidegateTokenWish {
     async fn handle(caller: &Caller, params: TokenWish) -> Result<Opened, ErrorShape> {
         let TokenWish { name, level, pairing } = params;
-        opened(caller.gateway.inner(), Wish::NewToken { name, level: level.unwrap_or(Level::Read), pairing })
+        opened(
+            caller.gateway.inner(),
+            DialogRequest::NewToken { name, level: level.unwrap_or(Level::Read), pairing },
+        )
     }
 }
 
@@ -65,7 +68,7 @@ impl Handler for rpc::TidegateTokenWish {
 impl Handler for rpc::TidegateModelsWish {
     async fn handle(caller: &Caller, params: ModelsWish) -> Result<Opened, ErrorShape> {
         let ModelsWish { id, base_url } = params;
-        opened(caller.gateway.inner(), Wish::ModelKey { id, base_url })
+        opened(caller.gateway.inner(), DialogRequest::ModelKey { id, base_url })
     }
 }
 
@@ -91,36 +94,40 @@ pub(crate) async fn take_server(
     Ok(answer)
 }
 
-fn opened(inner: &Inner, wish: Wish) -> Result<Opened, ErrorShape> {
-    inner.wishes.make(wish).map(|()| Opened { opened: true })
+fn opened(inner: &Inner, request: DialogRequest) -> Result<Opened, ErrorShape> {
+    inner.dialog_requests.make(request).map(|()| Opened { opened: true })
 }
 
-/// The answer to a method that only the dialog can do: it is refused, and wished for.
+/// The answer to a method that only the dialog can do: it is refused, and the dialog is requested.
 pub(crate) async fn instead_of(gateway: &Gateway, method: Method, request: &RequestFrame) -> ErrorShape {
     let inner = gateway.inner();
-    match wish_for(inner, method, request).await {
-        Ok(Some(wish)) => wish_instead(inner, wish),
+    match dialog_for(inner, method, request).await {
+        Ok(Some(request)) => dialog_instead(inner, request),
         Ok(None) => desktop_decides(),
         Err(error) => error,
     }
 }
 
-async fn wish_for(inner: &Inner, method: Method, request: &RequestFrame) -> Result<Option<Wish>, ErrorShape> {
+async fn dialog_for(
+    inner: &Inner,
+    method: Method,
+    request: &RequestFrame,
+) -> Result<Option<DialogRequest>, ErrorShape> {
     Ok(match method {
         Method::DevicePairApprove => {
             let params = parse::<rpc::DevicePairApprove>(request)?;
-            waiting_id(inner, &params.request_id).map(Some).map(Wish::Review)
+            waiting_id(inner, &params.request_id).map(Some).map(DialogRequest::Review)
         }
         Method::TidegateTokenNew => {
             let TokenNew { name, level, pairing } = parse::<rpc::TidegateTokenNew>(request)?;
-            Some(Wish::NewToken { name, level, pairing })
+            Some(DialogRequest::NewToken { name, level, pairing })
         }
         Method::TidegateDevicesUnblock => {
             let params = parse::<rpc::TidegateDevicesUnblock>(request)?;
             let authority = inner.trust.authority();
             authority
                 .block(&params.id)
-                .map(|block| Wish::Unblock { id: block.id(), name: block.name.clone() })
+                .map(|block| DialogRequest::Unblock { id: block.id(), name: block.name.clone() })
         }
         Method::TidegateConfigConfirm => {
             let params = parse::<rpc::TidegateConfigConfirm>(request)?;
@@ -130,11 +137,11 @@ async fn wish_for(inner: &Inner, method: Method, request: &RequestFrame) -> Resu
                 // A rejected value waits again.
                 inner.trust.changed();
             }
-            id.map(Some).map(Wish::Review)
+            id.map(Some).map(DialogRequest::Review)
         }
         Method::TidegateModelsTake => {
             let params = parse::<rpc::TidegateModelsTake>(request)?;
-            Some(Wish::TakeServer(inner.host.found_server(&params.model).await?))
+            Some(DialogRequest::TakeServer(inner.host.found_server(&params.model).await?))
         }
         Method::TidegateFilesKeep => {
             let params = parse::<rpc::TidegateFilesKeep>(request)?;
@@ -142,7 +149,7 @@ async fn wish_for(inner: &Inner, method: Method, request: &RequestFrame) -> Resu
             if !file.file.can_keep {
                 return Err(ErrorShape::invalid("only files and links can be kept"));
             }
-            Some(Wish::KeepFile(Box::new(file)))
+            Some(DialogRequest::KeepFile(Box::new(file)))
         }
         Method::TidegateFilesUnshare => {
             let params = parse::<rpc::TidegateFilesUnshare>(request)?;
@@ -150,7 +157,7 @@ async fn wish_for(inner: &Inner, method: Method, request: &RequestFrame) -> Resu
             if shared.files == 0 {
                 return Err(ErrorShape::invalid("no file in that folder is shared with other folders"));
             }
-            Some(Wish::Unshare(shared))
+            Some(DialogRequest::Unshare(shared))
         }
         _ => None,
     })
@@ -160,13 +167,13 @@ async fn wish_for(inner: &Inner, method: Method, request: &RequestFrame) -> Resu
 pub(crate) fn review_instead(gateway: &Gateway, id: &str) -> ErrorShape {
     let inner = gateway.inner();
     match waiting_id(inner, id) {
-        Some(id) => wish_instead(inner, Wish::Review(Some(id))),
+        Some(id) => dialog_instead(inner, DialogRequest::Review(Some(id))),
         None => desktop_decides(),
     }
 }
 
-fn wish_instead(inner: &Inner, wish: Wish) -> ErrorShape {
-    match inner.wishes.make(wish) {
+fn dialog_instead(inner: &Inner, request: DialogRequest) -> ErrorShape {
+    match inner.dialog_requests.make(request) {
         Ok(()) => ErrorShape::new(ErrorCode::Forbidden, "Tidegate's dialog was opened; decide there")
             .with_details(json!({ "reason": "DESKTOP_DECIDES", "opened": true })),
         Err(error) => error,

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 use tidegate_agent::subagent::SubagentGateway as _;
-use tidegate_gateway::{DeskError, Wish};
+use tidegate_gateway::{DeskError, DialogRequest};
 use tidegate_trust::Level;
 use tidegate_trust::decision::Desktop;
 use tidegate_trust::settings::Setting;
@@ -48,20 +48,20 @@ async fn a_page_is_refused_until_the_dialog_confirmed_its_origin_and_is_a_strang
 #[tokio::test]
 async fn beside_a_desktop_command_line_and_windows_only_open_the_dialog() {
     let world = World::start_proposing(Desktop::Running, &[UI]).await;
-    let mut wishes = world.desk().wishes().expect("nobody listens yet");
+    let mut dialog_requests = world.desk().dialog_requests().expect("nobody listens yet");
     let id = world.desk().settings()[0].id();
     for mut surface in [world.command_line().await, world.window().await] {
         let digest = proposed(&mut surface).await["digest"].clone();
         let params = json!({ "key": KEY, "digest": digest });
         let refused = surface.call("tidegate.config.confirm", params.clone()).await.unwrap_err();
         assert_eq!(refused["details"], json!({ "reason": "DESKTOP_DECIDES", "opened": true }));
-        assert_eq!(wishes.recv().await, Some(Wish::Review(Some(id.clone()))));
+        assert_eq!(dialog_requests.recv().await, Some(DialogRequest::Review(Some(id.clone()))));
 
-        // A rejected value is asked about again when someone wishes for it.
+        // A rejected value is asked about again when someone requests its dialog.
         surface.call("tidegate.config.reject", json!({ "key": KEY })).await.unwrap();
         assert!(world.desk().settings().is_empty());
         surface.call("tidegate.config.confirm", params).await.unwrap_err();
-        assert_eq!(wishes.recv().await, Some(Wish::Review(Some(id.clone()))));
+        assert_eq!(dialog_requests.recv().await, Some(DialogRequest::Review(Some(id.clone()))));
         assert_eq!(world.desk().settings().len(), 1);
         assert!(world.page(UI).await.is_err());
     }

@@ -105,7 +105,7 @@ async fn approve<W: Wire>(context: &mut Context<'_, W>, arguments: &ApproveArgum
     };
     let request = ShownRequest::of(*request)?;
     let mut text = view::request(&request, context.now());
-    text.push_str(&format!("\nYou would grant {}\n", wish(arguments)));
+    text.push_str(&format!("\nYou would grant {}\n", grant(arguments)));
     context.confirm(&text, "Approve it?", arguments.yes).await?;
     let duration = match (arguments.once, arguments.until_quit) {
         (true, _) => DurationName::Once,
@@ -126,7 +126,7 @@ async fn approve<W: Wire>(context: &mut Context<'_, W>, arguments: &ApproveArgum
 }
 
 /// What would be granted, and for how long.
-fn wish(arguments: &ApproveArguments) -> String {
+fn grant(arguments: &ApproveArguments) -> String {
     let what = match (arguments.level, &arguments.scopes) {
         (Some(level), _) => {
             let also = if arguments.pairing { ", and manage pairing if it asked for that" } else { "" };

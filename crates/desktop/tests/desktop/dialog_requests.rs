@@ -1,20 +1,29 @@
-//! Wishes of windows and of the command line, and the dialogs for tokens and keys.
+//! Dialog requests of windows and of the command line, and the dialogs for tokens and keys.
 
 use tidegate_desktop_core::dialog::{
     Attention, Dialog, DialogId, DialogOutcome, ModelKeyDialog, NewTokenDialog, Secret,
 };
 use tidegate_desktop_core::press::Press;
-use tidegate_desktop_core::shell::{Effect, FileContent, FileToKeep, FolderToUnshare, Input, Page, Wish};
+use tidegate_desktop_core::shell::{
+    DialogRequest, Effect, FileContent, FileToKeep, FolderToUnshare, Input, Page,
+};
 use tidegate_trust::Level;
 
 use crate::support::{Desktop, at, device, opened, opened_one, opened_review, task};
 
 fn new_token(name: &str) -> Input {
-    Input::Wish(Wish::NewToken { name: name.to_owned(), level: Level::Write, pairing: false })
+    Input::DialogRequest(DialogRequest::NewToken {
+        name: name.to_owned(),
+        level: Level::Write,
+        pairing: false,
+    })
 }
 
 fn model_key() -> Input {
-    Input::Wish(Wish::ModelKey { id: "lab".to_owned(), base_url: "http://127.0.0.1:8080/v1".to_owned() })
+    Input::DialogRequest(DialogRequest::ModelKey {
+        id: "lab".to_owned(),
+        base_url: "http://127.0.0.1:8080/v1".to_owned(),
+    })
 }
 
 fn typed_token(id: DialogId) -> Input {
@@ -33,7 +42,7 @@ fn typed_key(id: DialogId) -> Input {
 }
 
 #[test]
-fn a_wish_for_a_token_opens_its_dialog_with_what_was_wished() {
+fn a_request_for_a_token_opens_its_dialog_with_what_was_asked_for() {
     let mut desktop = Desktop::ready();
 
     let effects = desktop.on(new_token("backup"));
@@ -94,7 +103,7 @@ fn a_token_outcome_without_its_dialog_makes_no_token() {
 }
 
 #[test]
-fn a_further_wish_of_a_kind_only_brings_its_dialog_to_the_front() {
+fn a_further_request_of_a_kind_only_brings_its_dialog_to_the_front() {
     let mut desktop = Desktop::ready();
     let (dialog, _) = opened_one(&desktop.on(new_token("one")));
 
@@ -107,16 +116,19 @@ fn a_further_wish_of_a_kind_only_brings_its_dialog_to_the_front() {
 }
 
 #[test]
-fn wishes_of_different_kinds_do_not_wait_for_each_other() {
+fn requests_of_different_kinds_do_not_wait_for_each_other() {
     let mut desktop = Desktop::ready();
     desktop.on(new_token("one"));
 
     assert_eq!(opened(&desktop.on(model_key())).len(), 1);
-    assert_eq!(desktop.on(Input::Wish(Wish::Window(Page::Devices))), [Effect::OpenWindow(Page::Devices)]);
+    assert_eq!(
+        desktop.on(Input::DialogRequest(DialogRequest::Window(Page::Devices))),
+        [Effect::OpenWindow(Page::Devices)]
+    );
 }
 
 #[test]
-fn a_wish_while_the_screen_is_locked_is_carried_out_afterwards() {
+fn a_request_while_the_screen_is_locked_is_carried_out_afterwards() {
     let mut desktop = Desktop::ready();
     desktop.on(Input::Screen { is_locked: true });
     let mut locked = desktop.on(new_token("one"));
@@ -172,11 +184,11 @@ fn a_dialog_that_was_cancelled_does_nothing() {
 }
 
 fn unblock(id: &str, name: &str) -> Input {
-    Input::Wish(Wish::Unblock { id: id.to_owned(), name: name.to_owned() })
+    Input::DialogRequest(DialogRequest::Unblock { id: id.to_owned(), name: name.to_owned() })
 }
 
 #[test]
-fn a_wish_to_unblock_is_a_question_and_only_its_answer_unblocks() {
+fn a_request_to_unblock_is_a_question_and_only_its_answer_unblocks() {
     let mut desktop = Desktop::ready();
 
     let asked = desktop.on(unblock("b-1", "a\nb"));
@@ -218,7 +230,7 @@ fn a_question_that_was_cancelled_unblocks_nothing() {
 }
 
 fn take_server(model: &str, owner: &str) -> Input {
-    Input::Wish(Wish::TakeServer {
+    Input::DialogRequest(DialogRequest::TakeServer {
         model: model.to_owned(),
         owner: owner.to_owned(),
         user: "a system account".to_owned(),
@@ -229,7 +241,7 @@ fn take_server(model: &str, owner: &str) -> Input {
 const OLLAMA: &str = "/usr/bin/ollama (process 12, user 998)";
 
 #[test]
-fn a_wish_for_a_model_server_is_a_question_that_names_it() {
+fn a_request_for_a_model_server_is_a_question_that_names_it() {
     let mut desktop = Desktop::ready();
 
     let asked = desktop.on(take_server("ollama/qwen3\n", OLLAMA));
@@ -292,11 +304,11 @@ fn envrc(content: FileContent) -> FileToKeep {
 }
 
 fn keep_file(content: FileContent) -> Input {
-    Input::Wish(Wish::KeepFile(Box::new(envrc(content))))
+    Input::DialogRequest(DialogRequest::KeepFile(Box::new(envrc(content))))
 }
 
 #[test]
-fn a_wish_to_keep_a_file_is_a_question_that_shows_it() {
+fn a_request_to_keep_a_file_is_a_question_that_shows_it() {
     let mut desktop = Desktop::ready();
     let text = "export A=1\nKeep it only\u{202e}\n".to_owned();
 
@@ -344,7 +356,7 @@ fn a_file_is_not_kept_when_the_question_is_cancelled_and_never_turns_into_anothe
     desktop.millis += 1000;
     let other = FileToKeep { id: "f-2".to_owned(), ..envrc(FileContent::Binary) };
 
-    let further = desktop.on(Input::Wish(Wish::KeepFile(Box::new(other))));
+    let further = desktop.on(Input::DialogRequest(DialogRequest::KeepFile(Box::new(other))));
     let cancelled =
         desktop.on(Input::Dialog { id: dialog, outcome: DialogOutcome::Dismissed, press: Press::Device });
 
@@ -354,11 +366,16 @@ fn a_file_is_not_kept_when_the_question_is_cancelled_and_never_turns_into_anothe
 
 fn unshare(folder: &str, files: u64, places: usize) -> Input {
     let places = (0..places).map(|number| format!("p{number}\n")).collect();
-    Input::Wish(Wish::Unshare(FolderToUnshare { folder: folder.to_owned(), files, bytes: 5 << 20, places }))
+    Input::DialogRequest(DialogRequest::Unshare(FolderToUnshare {
+        folder: folder.to_owned(),
+        files,
+        bytes: 5 << 20,
+        places,
+    }))
 }
 
 #[test]
-fn a_wish_to_unshare_a_folder_is_a_question_that_says_what_it_takes() {
+fn a_request_to_unshare_a_folder_is_a_question_that_says_what_it_takes() {
     let mut desktop = Desktop::ready();
 
     let asked = desktop.on(unshare("/home/ada/wo\u{202e}rk", 1204, 8));

@@ -1,9 +1,9 @@
-//! Wishes, and what becomes of a decision that only the dialog takes.
+//! DialogRequests, and what becomes of a decision that only the dialog takes.
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tidegate_gateway::Wish;
+use tidegate_gateway::DialogRequest;
 use tidegate_protocol::Method;
 use tidegate_protocol::payload::surfaces::FoundServer;
 use tidegate_trust::Level;
@@ -13,10 +13,10 @@ use crate::support::{World, set_aside_file, shared_folder};
 const READ: &[&str] = &["operator.read"];
 
 #[tokio::test]
-async fn windows_wish_for_dialogs_with_clean_and_bounded_text() {
+async fn windows_request_dialogs_with_clean_and_bounded_text() {
     let world = World::with_desktop().await;
-    let mut wishes = world.desk().wishes().unwrap();
-    assert!(world.desk().wishes().is_none(), "one listens");
+    let mut dialog_requests = world.desk().dialog_requests().unwrap();
+    assert!(world.desk().dialog_requests().is_none(), "one listens");
     let mut window = world.window().await;
 
     let nothing = window.call("tidegate.review", json!({})).await.unwrap_err();
@@ -34,20 +34,20 @@ async fn windows_wish_for_dialogs_with_clean_and_bounded_text() {
     assert_eq!(nothing["message"], "nothing waits");
     assert!(unknown["message"].as_str().unwrap().starts_with("nothing waits under this id"), "{unknown}");
     for expected in [
-        Wish::Review(None),
-        Wish::Review(Some(request.id.clone())),
-        Wish::NewToken { name: "a\\u{a}b".to_owned(), level: Level::Write, pairing: true },
-        Wish::ModelKey { id: "openai".to_owned(), base_url: "https://x".to_owned() },
+        DialogRequest::Review(None),
+        DialogRequest::Review(Some(request.id.clone())),
+        DialogRequest::NewToken { name: "a\\u{a}b".to_owned(), level: Level::Write, pairing: true },
+        DialogRequest::ModelKey { id: "openai".to_owned(), base_url: "https://x".to_owned() },
     ] {
-        assert_eq!(wishes.try_recv().unwrap(), expected);
+        assert_eq!(dialog_requests.try_recv().unwrap(), expected);
     }
-    assert!(wishes.try_recv().is_err());
+    assert!(dialog_requests.try_recv().is_err());
 }
 
 #[tokio::test]
-async fn a_page_that_wishes_without_end_is_told_that_the_dialog_is_busy() {
+async fn a_page_that_requests_without_end_is_told_that_the_dialog_is_busy() {
     let world = World::with_desktop().await;
-    let _listener = world.desk().wishes().unwrap();
+    let _listener = world.desk().dialog_requests().unwrap();
     let mut window = world.window().await;
 
     let mut refused = Vec::new();
@@ -65,8 +65,8 @@ fn is_the_dialogs(error: &Value) {
     assert_eq!(error["details"], json!({ "reason": "DESKTOP_DECIDES", "opened": true }));
 }
 
-fn ollama(model: &str) -> Wish {
-    Wish::TakeServer(FoundServer {
+fn ollama(model: &str) -> DialogRequest {
+    DialogRequest::TakeServer(FoundServer {
         model: model.to_owned(),
         owner: "/usr/bin/ollama\\u{a} (process 12, user 998)".to_owned(),
         user: "a system account".to_owned(),
@@ -77,13 +77,13 @@ fn ollama(model: &str) -> Wish {
 #[tokio::test]
 async fn a_window_that_takes_a_model_server_into_use_opens_the_dialog() {
     let world = World::with_desktop().await;
-    let mut wishes = world.desk().wishes().unwrap();
+    let mut dialog_requests = world.desk().dialog_requests().unwrap();
     let mut window = world.window().await;
 
     let refused = window.call("tidegate.models.take", json!({ "model": "ollama/q" })).await.unwrap_err();
 
     is_the_dialogs(&refused);
-    assert_eq!(wishes.try_recv().unwrap(), ollama("ollama/q"));
+    assert_eq!(dialog_requests.try_recv().unwrap(), ollama("ollama/q"));
     assert!(!world.host.called.lock().unwrap().contains(&Method::TidegateModelsTake));
     world.desk().take_server("ollama/q", "ollama").await.unwrap();
     assert!(world.host.called.lock().unwrap().contains(&Method::TidegateModelsTake), "the dialog may");
@@ -92,7 +92,7 @@ async fn a_window_that_takes_a_model_server_into_use_opens_the_dialog() {
 #[tokio::test]
 async fn beside_a_desktop_what_the_command_line_may_not_decide_opens_the_dialog() {
     let world = World::with_desktop().await;
-    let mut wishes = world.desk().wishes().unwrap();
+    let mut dialog_requests = world.desk().dialog_requests().unwrap();
     let mut approver = world.let_in(1, &["operator.approvals"]).await;
     let command = world.ask_command(&mut approver, Duration::from_secs(60)).await;
     let mut command_line = world.command_line().await;
@@ -104,8 +104,8 @@ async fn beside_a_desktop_what_the_command_line_may_not_decide_opens_the_dialog(
     let block = list["blocked"][0]["id"].as_str().unwrap().to_owned();
     let request = world.request_pairing(&world.device(2, READ)).await.id;
 
-    let review = || Wish::Review(Some(request.clone()));
-    for (method, params, wish) in [
+    let review = || DialogRequest::Review(Some(request.clone()));
+    for (method, params, request) in [
         ("device.pair.approve", json!({ "requestId": request }), review()),
         ("tidegate.devices.decide", json!({ "requestId": request, "verdict": "approve" }), review()),
         (
@@ -116,32 +116,32 @@ async fn beside_a_desktop_what_the_command_line_may_not_decide_opens_the_dialog(
         (
             "exec.approval.resolve",
             json!({ "id": command, "decision": "allow-once" }),
-            Wish::Review(Some(command.clone())),
+            DialogRequest::Review(Some(command.clone())),
         ),
         (
             "tidegate.token.new",
             json!({ "name": "ci", "level": "full" }),
-            Wish::NewToken { name: "ci".to_owned(), level: Level::Full, pairing: false },
+            DialogRequest::NewToken { name: "ci".to_owned(), level: Level::Full, pairing: false },
         ),
         (
             "tidegate.devices.unblock",
             json!({ "id": block }),
-            Wish::Unblock { id: block.clone(), name: "Anna's phone".to_owned() },
+            DialogRequest::Unblock { id: block.clone(), name: "Anna's phone".to_owned() },
         ),
         (
             "tidegate.files.keep",
             json!({ "id": "f-1", "digest": "abcd" }),
-            Wish::KeepFile(Box::new(set_aside_file("f-1"))),
+            DialogRequest::KeepFile(Box::new(set_aside_file("f-1"))),
         ),
         (
             "tidegate.files.unshare",
             json!({ "folder": "/home/ada/work", "apply": true }),
-            Wish::Unshare(shared_folder("/home/ada/work")),
+            DialogRequest::Unshare(shared_folder("/home/ada/work")),
         ),
         ("tidegate.models.take", json!({ "model": "ollama/\nq" }), ollama("ollama/\\u{a}q")),
     ] {
         is_the_dialogs(&command_line.call(method, params).await.unwrap_err());
-        assert_eq!(wishes.try_recv().unwrap(), wish, "{method}");
+        assert_eq!(dialog_requests.try_recv().unwrap(), request, "{method}");
     }
     assert_eq!(world.desk().requests().len(), 1);
     assert_eq!(world.desk().commands().len(), 1);
@@ -151,13 +151,13 @@ async fn beside_a_desktop_what_the_command_line_may_not_decide_opens_the_dialog(
     let reject = json!({ "requestId": request, "verdict": "reject" });
     command_line.call("tidegate.devices.decide", reject).await.unwrap();
     assert!(world.desk().requests().is_empty() && world.desk().commands().is_empty());
-    assert!(wishes.try_recv().is_err(), "refusing needs no dialog");
+    assert!(dialog_requests.try_recv().is_err(), "refusing needs no dialog");
 }
 
 #[tokio::test]
 async fn a_window_that_keeps_a_file_opens_the_dialog_and_it_may_discard_one() {
     let world = World::with_desktop().await;
-    let mut wishes = world.desk().wishes().unwrap();
+    let mut dialog_requests = world.desk().dialog_requests().unwrap();
     let mut window = world.window().await;
 
     let refused = window.call("tidegate.files.keep", json!({ "id": "f-1" })).await.unwrap_err();
@@ -166,8 +166,8 @@ async fn a_window_that_keeps_a_file_opens_the_dialog_and_it_may_discard_one() {
 
     is_the_dialogs(&refused);
     assert_eq!(folder["message"], "only files and links can be kept");
-    assert_eq!(wishes.try_recv().unwrap(), Wish::KeepFile(Box::new(set_aside_file("f-1"))));
-    assert!(wishes.try_recv().is_err());
+    assert_eq!(dialog_requests.try_recv().unwrap(), DialogRequest::KeepFile(Box::new(set_aside_file("f-1"))));
+    assert!(dialog_requests.try_recv().is_err());
     let called = || world.host.called.lock().unwrap().clone();
     assert!(
         !called().contains(&Method::TidegateFilesKeep) && called().contains(&Method::TidegateFilesDiscard)
@@ -179,7 +179,7 @@ async fn a_window_that_keeps_a_file_opens_the_dialog_and_it_may_discard_one() {
 #[tokio::test]
 async fn files_are_unshared_by_the_dialog_alone_and_audited() {
     let world = World::with_desktop().await;
-    let mut wishes = world.desk().wishes().unwrap();
+    let mut dialog_requests = world.desk().dialog_requests().unwrap();
     let mut window = world.window().await;
     let called = || world.host.called.lock().unwrap().clone();
 
@@ -189,8 +189,8 @@ async fn files_are_unshared_by_the_dialog_alone_and_audited() {
 
     is_the_dialogs(&asked.unwrap_err());
     assert!(nothing.unwrap_err()["message"].as_str().unwrap().contains("no file in that folder is shared"));
-    assert_eq!(wishes.try_recv().unwrap(), Wish::Unshare(shared_folder("/home/ada/work")));
-    assert!(wishes.try_recv().is_err() && !called().contains(&Method::TidegateFilesUnshare));
+    assert_eq!(dialog_requests.try_recv().unwrap(), DialogRequest::Unshare(shared_folder("/home/ada/work")));
+    assert!(dialog_requests.try_recv().is_err() && !called().contains(&Method::TidegateFilesUnshare));
     let unshared = world.desk().unshare("/home/ada/work").await.unwrap();
     assert!(unshared.unshared && called().contains(&Method::TidegateFilesUnshare));
     let audit = world.command_line().await.call("tidegate.audit", json!({})).await.unwrap().to_string();

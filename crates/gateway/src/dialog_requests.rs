@@ -1,5 +1,5 @@
-//! What windows and the command line wish to be opened at the desktop. A wish decides nothing: it is
-//! bounded, and whoever wishes learns only that the dialog was told.
+//! Dialogs that windows and the command line request. A request decides nothing: it is
+//! bounded, and its sender learns only that it was passed on.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -12,16 +12,16 @@ use tidegate_trust::records::MAX_NAME;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
-/// How many wishes may wait to be looked at.
-const MAX_WISHES: usize = 16;
-/// The most characters of a URL that a wish carries.
+/// How many requests may wait.
+const MAX_DIALOG_REQUESTS: usize = 16;
+/// The most characters of a URL that a request carries.
 const MAX_URL: usize = 2048;
 /// The most characters of one thing about a model server.
 const MAX_SERVER: usize = 300;
 
-/// What is wished to be opened. Its texts are from outside: cleaned and bounded, and no more.
+/// A dialog that is requested. Its texts are from outside: cleaned and bounded, and no more.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Wish {
+pub enum DialogRequest {
     /// The dialog of one request, command or value of the configuration by its whole id, or of the
     /// first that waits.
     Review(Option<String>),
@@ -58,18 +58,18 @@ pub enum Wish {
     Unshare(SharedFolder),
 }
 
-impl Wish {
+impl DialogRequest {
     fn cleaned(self) -> Self {
         let name = |name: String| text::one_line(name.trim(), MAX_NAME);
         match self {
             Self::Review(id) => Self::Review(id),
-            Self::NewToken { name: wished, level, pairing } => {
-                Self::NewToken { name: name(wished), level, pairing }
+            Self::NewToken { name: asked, level, pairing } => {
+                Self::NewToken { name: name(asked), level, pairing }
             }
             Self::ModelKey { id, base_url } => {
                 Self::ModelKey { id: name(id), base_url: text::one_line(base_url.trim(), MAX_URL) }
             }
-            Self::Unblock { id, name: wished } => Self::Unblock { id, name: name(wished) },
+            Self::Unblock { id, name: asked } => Self::Unblock { id, name: name(asked) },
             // The host cleaned and bounded them.
             Self::KeepFile(file) => Self::KeepFile(file),
             Self::Unshare(folder) => Self::Unshare(folder),
@@ -86,32 +86,32 @@ impl Wish {
     }
 }
 
-/// The way of wishes to the desktop.
+/// The queue of dialog requests.
 #[derive(Debug)]
-pub(crate) struct Wishes {
-    sender: mpsc::Sender<Wish>,
-    listener: Mutex<Option<mpsc::Receiver<Wish>>>,
+pub(crate) struct DialogRequests {
+    sender: mpsc::Sender<DialogRequest>,
+    listener: Mutex<Option<mpsc::Receiver<DialogRequest>>>,
     desktop: Desktop,
 }
 
-impl Wishes {
+impl DialogRequests {
     pub(crate) fn new(desktop: Desktop) -> Self {
-        let (sender, listener) = mpsc::channel(MAX_WISHES);
+        let (sender, listener) = mpsc::channel(MAX_DIALOG_REQUESTS);
         Self { sender, listener: Mutex::new(Some(listener)), desktop }
     }
 
-    pub(crate) fn take_listener(&self) -> Option<mpsc::Receiver<Wish>> {
+    pub(crate) fn take_listener(&self) -> Option<mpsc::Receiver<DialogRequest>> {
         self.listener.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Tells the desktop.
-    pub(crate) fn make(&self, wish: Wish) -> Result<(), ErrorShape> {
+    pub(crate) fn make(&self, request: DialogRequest) -> Result<(), ErrorShape> {
         if self.desktop == Desktop::Absent {
             return Err(ErrorShape::invalid(
                 "no desktop is running, so there is no dialog; the command line decides",
             ));
         }
-        self.sender.try_send(wish.cleaned()).map_err(|error| match error {
+        self.sender.try_send(request.cleaned()).map_err(|error| match error {
             TrySendError::Full(_) => ErrorShape::unavailable(
                 "Tidegate's dialog is busy; look at the desktop, and try again when it is done",
             ),
@@ -125,38 +125,38 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_full_queue_of_wishes_answers_busy_and_keeps_the_earlier_ones() {
-        let wishes = Wishes::new(Desktop::Running);
-        for number in 0..MAX_WISHES {
-            wishes.make(Wish::Review(Some(number.to_string()))).unwrap();
+    fn a_full_queue_of_requests_answers_busy_and_keeps_the_earlier_ones() {
+        let dialog_requests = DialogRequests::new(Desktop::Running);
+        for number in 0..MAX_DIALOG_REQUESTS {
+            dialog_requests.make(DialogRequest::Review(Some(number.to_string()))).unwrap();
         }
 
-        let refused = wishes.make(Wish::Review(None)).unwrap_err();
+        let refused = dialog_requests.make(DialogRequest::Review(None)).unwrap_err();
 
         assert!(refused.message.contains("busy"), "{}", refused.message);
         assert_eq!(refused.retryable, Some(true));
-        let mut listener = wishes.take_listener().unwrap();
-        assert_eq!(listener.try_recv().unwrap(), Wish::Review(Some("0".to_owned())));
-        wishes.make(Wish::Review(None)).unwrap();
+        let mut listener = dialog_requests.take_listener().unwrap();
+        assert_eq!(listener.try_recv().unwrap(), DialogRequest::Review(Some("0".to_owned())));
+        dialog_requests.make(DialogRequest::Review(None)).unwrap();
     }
 
     #[test]
-    fn wishes_are_listened_to_by_one_and_hold_only_clean_text() {
-        let wishes = Wishes::new(Desktop::Running);
-        let mut listener = wishes.take_listener().unwrap();
-        assert!(wishes.take_listener().is_none());
+    fn requests_are_read_by_one_and_hold_only_clean_text() {
+        let dialog_requests = DialogRequests::new(Desktop::Running);
+        let mut listener = dialog_requests.take_listener().unwrap();
+        assert!(dialog_requests.take_listener().is_none());
 
         let (name, level) = ("  a\n\u{202e}b".to_owned() + &"x".repeat(500), Level::Read);
-        wishes.make(Wish::NewToken { name, level, pairing: true }).unwrap();
+        dialog_requests.make(DialogRequest::NewToken { name, level, pairing: true }).unwrap();
 
-        let Wish::NewToken { name, .. } = listener.try_recv().unwrap() else { panic!("a token") };
+        let DialogRequest::NewToken { name, .. } = listener.try_recv().unwrap() else { panic!("a token") };
         assert!(name.starts_with("a\\u{a}\\u{202e}b"), "{name}");
         assert!(name.chars().count() <= MAX_NAME + 1);
     }
 
     #[test]
-    fn without_a_desktop_nothing_is_wished() {
-        let refused = Wishes::new(Desktop::Absent).make(Wish::Review(None)).unwrap_err();
+    fn without_a_desktop_nothing_is_requested() {
+        let refused = DialogRequests::new(Desktop::Absent).make(DialogRequest::Review(None)).unwrap_err();
 
         assert!(refused.message.contains("no desktop"), "{}", refused.message);
     }

@@ -1,9 +1,9 @@
-//! What windows and the command line wish to be opened, and the dialogs for tokens and keys.
+//! Dialogs that windows and the command line request, and those for tokens and keys.
 //!
-//! A wish can come from any program of this user. So a wish of one kind is heeded at most every
-//! [`WISH_EVERY`], there is one dialog of a kind, and a further wish only brings it to the front.
+//! A request can come from any program of this user. So a request of one kind is heeded at most every
+//! [`DIALOG_REQUEST_EVERY`], there is one dialog of a kind, and a further request only brings it to the front.
 //! Within these bounds its dialog comes up with the keyboard, because mostly a person has just
-//! pressed a button. What a wish preselects is shown, and a person has to press an armed button.
+//! pressed a button. What a request preselects is shown, and a person has to press an armed button.
 
 use std::time::Duration;
 
@@ -16,95 +16,100 @@ use super::tasks::Task;
 use crate::dialog::{
     Attention, Dialog, DialogId, DialogOutcome, ModelKeyDialog, NewTokenDialog, Secret, TokenDialog,
 };
-use crate::shell::{Effect, Wish};
+use crate::shell::{DialogRequest, Effect};
 
-/// How often a wish of one kind is heeded at most.
-pub const WISH_EVERY: Duration = Duration::from_secs(1);
-/// The most characters of a name or an id that a wish begins with.
+/// How often a request of one kind is heeded at most.
+pub const DIALOG_REQUEST_EVERY: Duration = Duration::from_secs(1);
+/// The most characters of a name or an id that a request begins with.
 const MAX_NAME: usize = 60;
-/// The most characters of a base URL that a wish begins with.
+/// The most characters of a base URL that a request begins with.
 const MAX_URL: usize = 512;
 /// How many tokens may be on the screen at once.
 const MAX_TOKENS: usize = 16;
 
-/// What is known of wishes and their dialogs.
+/// What is known of requests and their dialogs.
 #[derive(Debug, Default)]
-pub(super) struct Wishes {
+pub(super) struct DialogRequests {
     new_token: Option<DialogId>,
     model_key: Option<DialogId>,
     /// Tokens that are shown.
     tokens: Vec<DialogId>,
-    /// Wishes that came while the screen was locked: the newest of each kind.
-    held: Vec<Wish>,
+    /// Requests that came while the screen was locked: the newest of each kind.
+    held: Vec<DialogRequest>,
     gates: [Option<Deadline>; KINDS],
 }
 
-impl Wishes {
+impl DialogRequests {
     pub(super) fn is_open(&self, id: DialogId) -> bool {
         self.new_token == Some(id) || self.model_key == Some(id) || self.tokens.contains(&id)
     }
 }
 
 impl Controller {
-    pub(super) fn wished(&mut self, wish: Wish, now: Moment, effects: &mut Vec<Effect>) {
+    pub(super) fn dialog_requested(
+        &mut self,
+        request: DialogRequest,
+        now: Moment,
+        effects: &mut Vec<Effect>,
+    ) {
         if self.is_quitting {
             return;
         }
         if self.is_locked {
-            let kind = kind(&wish);
-            self.wishes.held.retain(|held| self::kind(held) != kind);
-            self.wishes.held.push(wish);
+            let kind = kind(&request);
+            self.dialog_requests.held.retain(|held| self::kind(held) != kind);
+            self.dialog_requests.held.push(request);
             return;
         }
-        let gate = &mut self.wishes.gates[kind(&wish)];
+        let gate = &mut self.dialog_requests.gates[kind(&request)];
         if gate.is_some_and(|gate| !gate.has_passed(now)) {
             return;
         }
-        *gate = Some(now.deadline(WISH_EVERY));
-        match wish {
-            Wish::Review(None) => {
+        *gate = Some(now.deadline(DIALOG_REQUEST_EVERY));
+        match request {
+            DialogRequest::Review(None) => {
                 let keys = self.keys_where(|_| true);
                 self.ask_for_reviews(keys, effects);
             }
-            Wish::Review(Some(id)) => {
+            DialogRequest::Review(Some(id)) => {
                 let keys = self.keys_where(|entry| entry.key.id() == id);
                 self.ask_for_reviews(keys, effects);
             }
-            Wish::NewToken { name, level, pairing } => {
+            DialogRequest::NewToken { name, level, pairing } => {
                 let heading = "New access token".to_owned();
                 self.open_new_token(heading, &name, level, pairing, effects);
             }
-            Wish::ModelKey { id, base_url } => {
+            DialogRequest::ModelKey { id, base_url } => {
                 self.open_model_key(String::new(), &id, &base_url, effects);
             }
-            Wish::Unblock { id, name } => self.asked_to_unblock(id, &name, effects),
-            Wish::TakeServer { model, owner, user, address } => {
+            DialogRequest::Unblock { id, name } => self.asked_to_unblock(id, &name, effects),
+            DialogRequest::TakeServer { model, owner, user, address } => {
                 self.asked_to_take_server(model, owner, &user, &address, effects);
             }
-            Wish::KeepFile(file) => self.asked_to_keep_file(*file, effects),
-            Wish::Unshare(shared) => self.asked_to_unshare(shared, effects),
-            Wish::Window(page) => effects.push(Effect::OpenWindow(page)),
+            DialogRequest::KeepFile(file) => self.asked_to_keep_file(*file, effects),
+            DialogRequest::Unshare(shared) => self.asked_to_unshare(shared, effects),
+            DialogRequest::Window(page) => effects.push(Effect::OpenWindow(page)),
         }
     }
 
     /// Carries out what came while the screen was locked.
-    pub(super) fn settle_wishes(&mut self, now: Moment, effects: &mut Vec<Effect>) {
+    pub(super) fn settle_dialog_requests(&mut self, now: Moment, effects: &mut Vec<Effect>) {
         if !self.is_locked {
-            for wish in std::mem::take(&mut self.wishes.held) {
-                self.wished(wish, now, effects);
+            for request in std::mem::take(&mut self.dialog_requests.held) {
+                self.dialog_requested(request, now, effects);
             }
         }
     }
 
-    pub(super) fn wish_dialog_ended(
+    pub(super) fn requested_dialog_ended(
         &mut self,
         id: DialogId,
         outcome: DialogOutcome,
         effects: &mut Vec<Effect>,
     ) {
-        self.wishes.tokens.retain(|&shown| shown != id);
-        let was_new_token = self.wishes.new_token.take_if(|&mut open| open == id).is_some();
-        let was_model_key = self.wishes.model_key.take_if(|&mut open| open == id).is_some();
+        self.dialog_requests.tokens.retain(|&shown| shown != id);
+        let was_new_token = self.dialog_requests.new_token.take_if(|&mut open| open == id).is_some();
+        let was_model_key = self.dialog_requests.model_key.take_if(|&mut open| open == id).is_some();
         match outcome {
             DialogOutcome::NewToken { name, level, pairing } if was_new_token => {
                 let name = name.trim().to_owned();
@@ -133,10 +138,10 @@ impl Controller {
             token,
         });
         effects.push(Effect::OpenDialog { id, dialog, attention: Attention::Asked });
-        if self.wishes.tokens.len() >= MAX_TOKENS {
-            effects.push(Effect::CloseDialog(self.wishes.tokens.remove(0)));
+        if self.dialog_requests.tokens.len() >= MAX_TOKENS {
+            effects.push(Effect::CloseDialog(self.dialog_requests.tokens.remove(0)));
         }
-        self.wishes.tokens.push(id);
+        self.dialog_requests.tokens.push(id);
     }
 
     /// Asks again, since the last try did not work.
@@ -181,19 +186,19 @@ impl Controller {
         pairing: bool,
         effects: &mut Vec<Effect>,
     ) {
-        if let Some(id) = self.wishes.new_token {
+        if let Some(id) = self.dialog_requests.new_token {
             effects.push(Effect::PresentDialog(id));
             return;
         }
         let id = self.numbers.dialog();
-        self.wishes.new_token = Some(id);
+        self.dialog_requests.new_token = Some(id);
         let name = text::one_line(name, MAX_NAME);
         let dialog = Dialog::NewToken(NewTokenDialog { heading, name, level, pairing });
         effects.push(Effect::OpenDialog { id, dialog, attention: Attention::Asked });
     }
 
     fn open_model_key(&mut self, problem: String, id: &str, base_url: &str, effects: &mut Vec<Effect>) {
-        if let Some(id) = self.wishes.model_key {
+        if let Some(id) = self.dialog_requests.model_key {
             effects.push(Effect::PresentDialog(id));
             return;
         }
@@ -204,24 +209,24 @@ impl Controller {
             problem,
         });
         let id = self.numbers.dialog();
-        self.wishes.model_key = Some(id);
+        self.dialog_requests.model_key = Some(id);
         effects.push(Effect::OpenDialog { id, dialog, attention: Attention::Asked });
     }
 }
 
-/// How many kinds of wishes there are.
+/// How many kinds of requests there are.
 const KINDS: usize = 8;
 
-/// The kind of a wish, as the place of its gate.
-fn kind(wish: &Wish) -> usize {
-    match wish {
-        Wish::Review(_) => 0,
-        Wish::NewToken { .. } => 1,
-        Wish::ModelKey { .. } => 2,
-        Wish::Unblock { .. } => 3,
-        Wish::Window(_) => 4,
-        Wish::TakeServer { .. } => 5,
-        Wish::KeepFile(_) => 6,
-        Wish::Unshare(_) => 7,
+/// The kind of a request, as the place of its gate.
+fn kind(request: &DialogRequest) -> usize {
+    match request {
+        DialogRequest::Review(_) => 0,
+        DialogRequest::NewToken { .. } => 1,
+        DialogRequest::ModelKey { .. } => 2,
+        DialogRequest::Unblock { .. } => 3,
+        DialogRequest::Window(_) => 4,
+        DialogRequest::TakeServer { .. } => 5,
+        DialogRequest::KeepFile(_) => 6,
+        DialogRequest::Unshare(_) => 7,
     }
 }
