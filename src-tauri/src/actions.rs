@@ -62,29 +62,29 @@ impl Actions {
             Effect::OpenWindow(page) => self.show(move |surfaces| surfaces.open_window(Some(page))),
             Effect::RaiseWindow => self.show(|surfaces| surfaces.open_window(None)),
             Effect::Decide { task, request, digest, verdict } => self.answer(task, |host| async move {
-                host.desk()?.decide(&request, &digest, &verdict).await.map_err(|error| error.to_string())?;
+                host.desktop()?.decide(&request, &digest, &verdict).await.map_err(|error| error.to_string())?;
                 Ok(None)
             }),
             Effect::GiveToken { task, request, digest, name, level, pairing } => {
                 self.answer(task, |host| async move {
-                    let given = host.desk()?.give_token(&request, &digest, &name, level, pairing).await;
+                    let given = host.desktop()?.give_token(&request, &digest, &name, level, pairing).await;
                     given.map(secret).map_err(|error| error.to_string())
                 });
             }
             Effect::Resolve { task, approval, digest, decision } => self.answer(task, |host| async move {
-                host.desk()?.resolve(&approval, &digest, decision).map_err(|error| error.to_string())?;
+                host.desktop()?.resolve(&approval, &digest, decision).map_err(|error| error.to_string())?;
                 Ok(None)
             }),
             Effect::ConfirmSetting { task, setting, digest } => self.answer(task, |host| async move {
-                let confirmed = host.desk()?.confirm_setting(setting, &digest).await;
+                let confirmed = host.desktop()?.confirm_setting(setting, &digest).await;
                 confirmed.map(|()| None).map_err(|error| error.to_string())
             }),
             Effect::RejectSetting { task, setting, digest } => self.answer(task, |host| async move {
-                let rejected = host.desk()?.reject_setting(setting, &digest).await;
+                let rejected = host.desktop()?.reject_setting(setting, &digest).await;
                 rejected.map(|_| None).map_err(|error| error.to_string())
             }),
             Effect::NewToken { task, name, level, pairing } => self.answer(task, |host| async move {
-                let made = host.desk()?.new_token(&name, level, pairing).await;
+                let made = host.desktop()?.new_token(&name, level, pairing).await;
                 made.map(secret).map_err(|error| error.to_string())
             }),
             Effect::KeepModelKey { task, id, base_url, key } => self.answer(task, |host| async move {
@@ -93,12 +93,12 @@ impl Actions {
             }),
             Effect::AuditSyntheticPress { about, by, is_allowed } => {
                 // Without a gateway nothing is approved either.
-                if let Ok(desk) = self.host.desk() {
-                    desk.audit_synthetic_press(&about, by.name(), is_allowed);
+                if let Ok(desktop) = self.host.desktop() {
+                    desktop.audit_synthetic_press(&about, by.name(), is_allowed);
                 }
             }
             Effect::Unblock { task, id } => self.answer(task, |host| async move {
-                match host.desk()?.unblock(&id).await {
+                match host.desktop()?.unblock(&id).await {
                     Ok(true) => Ok(None),
                     Ok(false) => {
                         Err("It is unblocked until Tidegate restarts: this could not be saved.".to_owned())
@@ -107,15 +107,15 @@ impl Actions {
                 }
             }),
             Effect::TakeServer { task, model, owner } => self.answer(task, |host| async move {
-                let taken = host.desk()?.take_server(&model, &owner).await;
+                let taken = host.desktop()?.take_server(&model, &owner).await;
                 taken.map(|()| None).map_err(|error| error.to_string())
             }),
             Effect::KeepFile { task, id, digest } => self.answer(task, |host| async move {
-                let kept = host.desk()?.keep_file(&id, &digest).await;
+                let kept = host.desktop()?.keep_file(&id, &digest).await;
                 kept.map(|()| None).map_err(|error| error.to_string())
             }),
             Effect::Unshare { task, folder } => self.answer(task, |host| async move {
-                match host.desk()?.unshare(&folder).await {
+                match host.desktop()?.unshare(&folder).await {
                     Ok(SharedFolder { left: 0, .. }) => Ok(None),
                     Ok(SharedFolder { files, left, left_files, .. }) => Err(format!(
                         "{files} files are unshared, and {left} are not, because they cannot be read, belong to \
@@ -134,7 +134,7 @@ impl Actions {
                 });
             }
             Effect::SetPaused(paused) => self.attempt(move |host| async move {
-                host.desk()?.set_paused(paused).await.map_err(|error| error.to_string())
+                host.desktop()?.set_paused(paused).await.map_err(|error| error.to_string())
             }),
             Effect::SetAutostart(is_on) => self.set_autostart(is_on),
             Effect::RestartGateway => self.host.supervised().restart(),

@@ -6,7 +6,7 @@ use std::future::pending;
 use tauri::AppHandle;
 use tidegate_desktop_core::controller::Controller;
 use tidegate_desktop_core::shell::{Effect, Input, Surface};
-use tidegate_gateway::{ClientDecisions, Desk, DialogRequest, now};
+use tidegate_gateway::{ClientDecisions, DesktopAuthority, DialogRequest, now};
 use tidegate_host::SupervisedState;
 use tidegate_protocol::payload::surfaces::{DesktopStatus, DesktopSurface, SurfaceState};
 use tidegate_protocol::text::sentence;
@@ -33,19 +33,19 @@ pub(crate) struct Driver {
 /// The gateway that serves now.
 struct Served {
     generation: u64,
-    desk: Desk,
+    desktop: DesktopAuthority,
     changes: watch::Receiver<u64>,
     dialog_requests: Option<mpsc::Receiver<DialogRequest>>,
     decisions: watch::Receiver<ClientDecisions>,
 }
 
 impl Served {
-    fn of(generation: u64, desk: Desk) -> Self {
+    fn of(generation: u64, desktop: DesktopAuthority) -> Self {
         let (changes, dialog_requests, mut decisions) =
-            (desk.changes(), desk.dialog_requests(), desk.client_decisions());
+            (desktop.changes(), desktop.dialog_requests(), desktop.client_decisions());
         // What was decided before anybody listened is told too.
         decisions.mark_changed();
-        Self { generation, desk, changes, dialog_requests, decisions }
+        Self { generation, desktop, changes, dialog_requests, decisions }
     }
 
     /// What clients decided since `told`, which is brought up to date: the counts outlive a gateway.
@@ -181,8 +181,8 @@ impl Driver {
         {
             return Some(served);
         }
-        let desk = self.host.desk().ok()?;
-        Some(Served::of(generation, desk))
+        let desktop = self.host.desktop().ok()?;
+        Some(Served::of(generation, desktop))
     }
 
     /// Reads what waits and what runs, and tells it.
@@ -190,7 +190,7 @@ impl Driver {
         let Some(present) = served else { return };
         // Changes from here on are read again.
         present.changes.mark_unchanged();
-        let queue = host::queue(&present.desk);
+        let queue = host::queue(&present.desktop);
         let work = self.host.work();
         self.tell(Input::Work(work), served);
         self.tell(Input::Queue(queue), served);
@@ -258,7 +258,7 @@ impl Told {
 
     fn to(&self, served: Option<&Served>) {
         let Some(served) = served else { return };
-        served.desk.set_surfaces(DesktopStatus {
+        served.desktop.set_surfaces(DesktopStatus {
             tray: described(&self.tray),
             notifications: described(&self.notifications),
             autostart: self.starts_at_login,

@@ -9,7 +9,7 @@ use tidegate_desktop_core::shell::{
     DialogRequest, FileContent, FileToKeep, FolderToUnshare, HostState, Queue, Work,
 };
 use tidegate_gateway::transport::{ChannelClient, ClientReceived};
-use tidegate_gateway::{Desk, DialogRequest as GatewayRequest};
+use tidegate_gateway::{DesktopAuthority, DialogRequest as GatewayRequest};
 use tidegate_host::{Supervised, SupervisedState};
 use tidegate_protocol::Method;
 use tidegate_protocol::payload::files::{SetAsideFile, SetAsideFileDetails, SharedFolder};
@@ -42,9 +42,9 @@ impl Host {
     ///
     /// # Errors
     /// A sentence why there is none.
-    pub(crate) fn desk(&self) -> Result<Desk, String> {
-        let desk = self.supervised.host().and_then(|host| host.desk());
-        desk.ok_or_else(|| match &*self.supervised.states().borrow() {
+    pub(crate) fn desktop(&self) -> Result<DesktopAuthority, String> {
+        let desktop = self.supervised.host().and_then(|host| host.desktop());
+        desktop.ok_or_else(|| match &*self.supervised.states().borrow() {
             SupervisedState::Failed { reason } => reason.clone(),
             SupervisedState::BackingOff { reason, .. } => {
                 format!("The gateway failed and starts again in a moment: {reason}")
@@ -84,7 +84,7 @@ impl Host {
     /// # Errors
     /// A sentence for the person.
     pub(crate) async fn connection_lines(&self) -> Result<String, String> {
-        let answer = ask(self.desk()?.open_window(), Method::TidegateConnect).await;
+        let answer = ask(self.desktop()?.open_window(), Method::TidegateConnect).await;
         let lines = answer.as_ref().and_then(|answer| answer["lines"].as_array());
         let lines = lines.ok_or("The gateway did not say how to reach it. Try again.")?;
         let lines: Vec<&str> = lines.iter().filter_map(Value::as_str).collect();
@@ -92,9 +92,9 @@ impl Host {
     }
 }
 
-/// What waits at a desk.
-pub(crate) fn queue(desk: &Desk) -> Queue {
-    Queue { requests: desk.requests(), commands: desk.commands(), settings: desk.settings() }
+/// Pending requests.
+pub(crate) fn queue(desktop: &DesktopAuthority) -> Queue {
+    Queue { requests: desktop.requests(), commands: desktop.commands(), settings: desktop.settings() }
 }
 
 /// How the gateway is, in the controller's words; `None` when it has ended for good. `free_port`: what

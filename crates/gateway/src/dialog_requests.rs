@@ -43,18 +43,18 @@ pub enum DialogRequest {
     },
     /// A question whether to unblock something.
     Unblock {
-        /// The block's short id, for [`crate::Desk::unblock`].
+        /// The block's short id, for [`crate::DesktopAuthority::unblock`].
         id: String,
         /// The name it had.
         name: String,
     },
     /// A question whether to take a model server on this computer into use, for
-    /// [`crate::Desk::take_server`].
+    /// [`crate::DesktopAuthority::take_server`].
     TakeServer(FoundServer),
-    /// A question whether to keep a file that was set aside, for [`crate::Desk::keep_file`].
+    /// A question whether to keep a file that was set aside, for [`crate::DesktopAuthority::keep_file`].
     KeepFile(Box<SetAsideFileDetails>),
     /// A question whether to give a folder copies of its own of files that others hold as well, for
-    /// [`crate::Desk::unshare`].
+    /// [`crate::DesktopAuthority::unshare`].
     Unshare(SharedFolder),
 }
 

@@ -10,7 +10,7 @@ mod connection_places;
 mod connection_tasks;
 mod current;
 pub mod descriptors;
-pub mod desk;
+pub mod desktop_authority;
 pub mod dialog_requests;
 mod dispatch;
 mod frame_meter;
@@ -34,7 +34,7 @@ pub mod websocket;
 
 pub use approvals::PersonGate;
 pub use current::CurrentGateway;
-pub use desk::{ClientDecisions, Desk, DeskError};
+pub use desktop_authority::{ClientDecisions, DesktopAuthority, DesktopError};
 pub use dialog_requests::DialogRequest;
 pub use gateway::{Gateway, GatewayParts};
 pub use host::Host;

@@ -255,7 +255,7 @@ async fn serve(services: Arc<Services>) -> Result<RunningHost, BootError> {
         state_dir: services.place.state_dir.clone(),
         config_path: services.place.config.clone(),
     });
-    let desk = foundation.desktop_key.as_ref().map(|key| gateway.desk(key));
+    let desktop = foundation.desktop_key.as_ref().map(|key| gateway.desktop(key));
     gateway.attach(services.runtime.clone(), services.models.clone());
     services.gateway.set(Some(gateway.clone()));
     let accept = services.stop.child_token();
@@ -273,7 +273,7 @@ async fn serve(services: Arc<Services>) -> Result<RunningHost, BootError> {
     foundation.announce(&Announcement::Ready { port, state_dir });
     services.served();
     unfinished.disarm();
-    Ok(RunningHost { services, gateway, desk, parts, accept })
+    Ok(RunningHost { services, gateway, desktop, parts, accept })
 }
 
 /// Reads the configuration off the async workers: its file may lie on a disk that does not answer.

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use tidegate_agent::Runtime;
-use tidegate_gateway::desk::Desk;
+use tidegate_gateway::desktop_authority::DesktopAuthority;
 use tidegate_gateway::{Gateway, SubagentClient};
 use tidegate_store::Store;
 use tidegate_trust::origin::CommandsAlive;
@@ -19,7 +19,7 @@ use crate::services::{DRAIN, Services};
 pub struct RunningHost {
     pub(crate) services: Arc<Services>,
     pub(crate) gateway: Gateway,
-    pub(crate) desk: Option<Desk>,
+    pub(crate) desktop: Option<DesktopAuthority>,
     /// The tasks without which the gateway does not serve.
     pub(crate) parts: Parts,
     /// No further connections are taken.
@@ -57,8 +57,8 @@ impl RunningHost {
     /// The person's place at the desktop, when this process has one. It belongs to this gateway: after
     /// a restart there is another.
     #[must_use]
-    pub fn desk(&self) -> Option<Desk> {
-        self.desk.clone()
+    pub fn desktop(&self) -> Option<DesktopAuthority> {
+        self.desktop.clone()
     }
 
     /// The agent runtime.

@@ -32,13 +32,13 @@ async fn page(port: u16, origin: &str) -> Result<GatewayClient, ClientError> {
 }
 
 fn waiting(supervised: &Supervised) -> Vec<ShownSetting> {
-    supervised.host().unwrap().desk().unwrap().settings()
+    supervised.host().unwrap().desktop().unwrap().settings()
 }
 
 async fn confirm(supervised: &Supervised) {
     let digest = waiting(supervised)[0].proposed.digest();
-    let desk = supervised.host().unwrap().desk().unwrap();
-    desk.confirm_setting(Setting::AllowedOrigins, &digest).await.unwrap();
+    let desktop = supervised.host().unwrap().desktop().unwrap();
+    desktop.confirm_setting(Setting::AllowedOrigins, &digest).await.unwrap();
 }
 
 async fn restarted(supervised: &Supervised, generation: u64) -> u16 {

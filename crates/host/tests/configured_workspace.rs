@@ -51,12 +51,12 @@ impl Place {
 }
 
 fn waiting(host: &RunningHost) -> Vec<ShownSetting> {
-    host.desk().expect("a desktop runs").settings()
+    host.desktop().expect("a desktop runs").settings()
 }
 
 /// What a window is answered.
 async fn ask(host: &RunningHost, method: &str) -> Value {
-    let mut window = host.desk().expect("a desktop runs").open_window();
+    let mut window = host.desktop().expect("a desktop runs").open_window();
     let request = json!({ "type": "req", "id": "1", "method": method, "params": {} });
     window.send(request.to_string()).await.unwrap();
     loop {
@@ -75,7 +75,7 @@ fn value(shown: &ShownSetting) -> Vec<&str> {
 
 async fn confirm(host: &RunningHost, setting: Setting) {
     let shown = waiting(host).into_iter().find(|shown| shown.proposed.setting == setting).expect("it waits");
-    host.desk().unwrap().confirm_setting(setting, &shown.proposed.digest()).await.unwrap();
+    host.desktop().unwrap().confirm_setting(setting, &shown.proposed.digest()).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -96,7 +96,7 @@ async fn a_folder_counts_from_its_confirmation_until_it_is_taken_back_or_leads_e
     let host = place.start().await;
     assert_eq!(host.runtime().workspace(), project, "after a restart too");
     let rejected = host.gateway().settings()[0].proposed.digest();
-    host.desk().unwrap().reject_setting(Setting::Workspace, &rejected).await.unwrap();
+    host.desktop().unwrap().reject_setting(Setting::Workspace, &rejected).await.unwrap();
     assert_eq!(host.runtime().workspace(), place.own(), "taken back");
     host.stop().await;
 
@@ -190,13 +190,13 @@ async fn a_rejection_during_a_confirmation_counts_as_the_last_word() {
 
     for _ in 0..200 {
         let confirming = tokio::spawn({
-            let (desk, digest) = (host.desk().unwrap(), digest.clone());
-            async move { desk.confirm_setting(Setting::Workspace, &digest).await }
+            let (desktop, digest) = (host.desktop().unwrap(), digest.clone());
+            async move { desktop.confirm_setting(Setting::Workspace, &digest).await }
         });
         while host.gateway().confirmed_value(Setting::Workspace).is_none() {
             tokio::task::yield_now().await;
         }
-        host.desk().unwrap().reject_setting(Setting::Workspace, &digest).await.unwrap();
+        host.desktop().unwrap().reject_setting(Setting::Workspace, &digest).await.unwrap();
         confirming.await.unwrap().unwrap();
 
         assert_eq!(host.gateway().confirmed_value(Setting::Workspace), None);

@@ -55,11 +55,11 @@ impl Place {
 
     /// A device that may read, and nothing else.
     async fn reader(&self, host: &RunningHost) -> GatewayClient {
-        let desk = host.desk().expect("a desktop runs");
+        let desktop = host.desktop().expect("a desktop runs");
         assert!(self.tokens.connect(host.port(), 1).await.is_err(), "a person decides first");
-        let request = desk.requests().pop().expect("it waits");
+        let request = desktop.requests().pop().expect("it waits");
         let verdict = Verdict::Approve { choice: Choice::All, duration: For::Always };
-        desk.decide(&request.id, &request.details.digest(), &verdict).await.unwrap();
+        desktop.decide(&request.id, &request.details.digest(), &verdict).await.unwrap();
         self.tokens.connect(host.port(), 1).await.unwrap()
     }
 }

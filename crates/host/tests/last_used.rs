@@ -16,7 +16,8 @@ async fn when_a_token_was_last_used_survives_a_restart_and_is_written_only_when_
     let tokens = Tokens::default();
     let supervised = supervise(tokens.options(&state_dir));
     let port = ready(&supervised, 1).await;
-    let token = supervised.host().unwrap().desk().unwrap().new_token("ci", Level::Read, false).await.unwrap();
+    let token =
+        supervised.host().unwrap().desktop().unwrap().new_token("ci", Level::Read, false).await.unwrap();
     let mut client = GatewayClient::open(&format!("ws://127.0.0.1:{port}")).await.unwrap();
     let options = ConnectOptions::default().token(token.reveal()).scopes(&["operator.read"]);
     client.connect(&options).await.unwrap();

@@ -35,10 +35,10 @@ fn free_the_disk() {
 
 async fn let_in(supervised: &Supervised, tokens: &Tokens, port: u16, number: u64) -> GatewayClient {
     assert!(tokens.connect(port, number).await.is_err(), "a stranger asks");
-    let desk = supervised.host().unwrap().desk().unwrap();
-    let request = desk.requests().pop().unwrap();
+    let desktop = supervised.host().unwrap().desktop().unwrap();
+    let request = desktop.requests().pop().unwrap();
     let verdict = Verdict::Approve { choice: Choice::All, duration: For::Always };
-    desk.decide(&request.id, &request.details.digest(), &verdict).await.unwrap();
+    desktop.decide(&request.id, &request.details.digest(), &verdict).await.unwrap();
     tokens.connect(port, number).await.unwrap()
 }
 

@@ -169,8 +169,8 @@ fn a_confirmation_that_could_not_be_saved_does_not_count() {
     world.authority.withdraw_setting();
     assert!(!world.authority.allows_origin(UI));
     assert_eq!(shown(&world).state, SettingState::Waiting);
-    let desk = person_at_desktop(&mut world);
-    confirm(&mut world, &desk).expect("it can be tried again, in the dialog");
+    let desktop = person_at_desktop(&mut world);
+    confirm(&mut world, &desktop).expect("it can be tried again, in the dialog");
     world.restart_gateway();
     world.authority.propose(vec![proposal(&[UI])], world.now);
     assert!(world.authority.allows_origin(UI));

@@ -59,7 +59,7 @@ pub(crate) async fn backend_open(
     backends: State<'_, Backends>,
     host: State<'_, Host>,
 ) -> Result<(), String> {
-    let client = host.desk()?.open_window();
+    let client = host.desktop()?.open_window();
     let (sender, frames) = mpsc::channel(WAITING_FRAMES);
     // The sender of a connection that was open before is dropped here, which ends it.
     backends.lock().senders.insert(window.label().to_owned(), sender);

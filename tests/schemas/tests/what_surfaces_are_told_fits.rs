@@ -94,11 +94,11 @@ async fn every_answer_to_a_window_fits_its_schema() {
     let devices: &[(&DeviceIdentity, &[Scope])] = &[(&kept, &[Scope::Read]), (&other, &[Scope::Read])];
     let served =
         Served::with_devices_and(&place, devices, |options| options.desktop = Desktop::Running).await;
-    let desk = served.host.desk().expect("a desktop runs");
+    let desktop = served.host.desktop().expect("a desktop runs");
     let works = DesktopSurface { state: SurfaceState::Ok, sentence: String::new() };
-    desk.set_surfaces(DesktopStatus { tray: works.clone(), notifications: works, autostart: false });
-    desk.new_token("a program", Level::Write, false).await.unwrap();
-    let mut window = Surface::greeted(Wire::Window(desk.open_window())).await;
+    desktop.set_surfaces(DesktopStatus { tray: works.clone(), notifications: works, autostart: false });
+    desktop.new_token("a program", Level::Write, false).await.unwrap();
+    let mut window = Surface::greeted(Wire::Window(desktop.open_window())).await;
     let connected = served.connect(&kept, &["operator.read"]).await.unwrap();
     assert!(served.connect(&stranger, &["operator.read"]).await.is_err(), "nobody decided");
 

@@ -113,13 +113,13 @@ async fn who_asks_and_leaves_at_once_leaves_no_question() {
 async fn a_request_is_worked_on_while_its_client_reads_nothing() {
     let world = World::with_desktop().await;
     let log = world.host.log.get_or_init(|| Semaphore::new(0));
-    let window = world.desk().open_window();
+    let window = world.desktop().open_window();
     let request = json!({ "type": "req", "id": "1", "method": "logs.tail", "params": {} });
     window.send(request.to_string()).await.unwrap();
     // Each is two events, which are more than the channel holds and fewer than what closes a slow reader.
     for _ in 0..150 {
         world.ask_for_a_run().await.abort();
-        while !world.desk().commands().is_empty() {
+        while !world.desktop().commands().is_empty() {
             tokio::task::yield_now().await;
         }
     }

@@ -51,17 +51,17 @@ impl Scene {
         let world = World::start_proposing(Desktop::Running, &["https://ui.example"]).await;
         world.let_in(1, &["operator.approvals", "operator.read"]).await;
         let asked = world.ask_for_a_run().await;
-        let command = world.desk().commands()[0].id.clone();
+        let command = world.desktop().commands()[0].id.clone();
         let mut command_line = world.command_line().await;
         let blocked = world.request_pairing(&world.device(3, &["operator.admin"])).await;
         let verdict = json!({ "requestId": blocked.id, "verdict": "block" });
         command_line.call("tidegate.devices.decide", verdict).await.unwrap();
-        world.desk().new_token("kept", Level::Read, false).await.unwrap();
+        world.desktop().new_token("kept", Level::Read, false).await.unwrap();
         let request = world.request_pairing(&world.device(2, &["operator.admin", "operator.pairing"])).await;
         let list = command_line.call("device.pair.list", json!({})).await.unwrap();
         let tokens = command_line.call("tidegate.token.list", json!({})).await.unwrap();
         let text = |value: &Value| value.as_str().unwrap().to_owned();
-        let setting = &world.desk().settings()[0];
+        let setting = &world.desktop().settings()[0];
         Self {
             setting: setting.id(),
             setting_digest: setting.proposed.digest(),
@@ -137,11 +137,11 @@ impl Scene {
 
     /// The stranger and the command still wait: nobody decided.
     pub(crate) fn assert_undecided(&self, after: &str) {
-        let requests = self.world.desk().requests();
+        let requests = self.world.desktop().requests();
         assert!(requests.iter().any(|waiting| waiting.id == self.request), "{after}");
-        let commands = self.world.desk().commands();
+        let commands = self.world.desktop().commands();
         assert!(commands.iter().any(|waiting| waiting.id == self.command), "{after}");
-        let settings = self.world.desk().settings();
+        let settings = self.world.desktop().settings();
         assert!(settings.iter().any(|waiting| waiting.id() == self.setting), "{after}");
     }
 

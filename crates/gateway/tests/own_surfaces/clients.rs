@@ -187,7 +187,7 @@ async fn one_connection_has_sixty_four_unanswered_requests_and_no_more() {
     let world = World::with_desktop().await;
     let mut greedy = world.let_in(1, &["operator.write"]).await;
     let mut modest = world.let_in(2, &["operator.write"]).await;
-    world.desk().set_paused(true).await.unwrap();
+    world.desktop().set_paused(true).await.unwrap();
     let send = json!({ "sessionKey": "main", "message": "hello", "idempotencyKey": "waits" });
     greedy.request("chat.send", send).await.unwrap();
     let wait = json!({ "runId": "waits", "timeoutMs": 3_600_000 });
@@ -200,7 +200,7 @@ async fn one_connection_has_sixty_four_unanswered_requests_and_no_more() {
     assert_eq!((&error["code"], &error["retryable"]), (&json!("UNAVAILABLE"), &json!(true)), "{error}");
     assert_eq!(error["message"], "more than 64 requests of this connection are unanswered");
     assert!(modest.request("sessions.list", json!({})).await.is_ok());
-    world.desk().set_paused(false).await.unwrap();
+    world.desktop().set_paused(false).await.unwrap();
     for number in 0..limits::MAX_OUTSTANDING {
         let answer = greedy
             .wait("an answer", |frame| frame["type"] == "res" && frame["payload"]["status"] == "ok")
@@ -320,7 +320,7 @@ async fn whoever_asks_about_a_command_cannot_allow_it_and_no_decision_counts_twi
         let error = refused(client.request("exec.approval.request", approved).await);
         assert!(error["message"].as_str().unwrap().contains("approved"), "{error}");
     }
-    assert_eq!(world.desk().commands().len(), 1, "it waits on");
+    assert_eq!(world.desktop().commands().len(), 1, "it waits on");
 
     let allow = json!({ "id": "command-1", "decision": "allow-once" });
     other.request("exec.approval.resolve", allow.clone()).await.unwrap();
@@ -331,7 +331,7 @@ async fn whoever_asks_about_a_command_cannot_allow_it_and_no_decision_counts_twi
         let error = refused(client.request("exec.approval.request", ask("rm -rf ~")).await);
         assert_eq!(error["code"], "UNAVAILABLE", "the earlier decision is not this command's: {error}");
     }
-    assert!(world.desk().commands().is_empty());
+    assert!(world.desktop().commands().is_empty());
 }
 
 #[tokio::test]
@@ -356,7 +356,7 @@ async fn what_a_client_says_of_a_command_is_bounded() {
         assert!(message.starts_with("invalid exec.approval.request params: at /"), "{message}");
         assert!(message.len() < 200, "{message}");
     }
-    assert!(world.desk().commands().is_empty());
+    assert!(world.desktop().commands().is_empty());
     let asked = json!({ "command": "ls", "commandArgv": ["ls"], "twoPhase": true });
     assert_eq!(client.request("exec.approval.request", asked).await.unwrap()["status"], "accepted");
 }
@@ -371,7 +371,7 @@ async fn runs_of_a_revoked_client_are_stopped_and_nobody_elses() {
         client.request("chat.send", message).await.unwrap();
     }
     world.until_models_are_asked(2).await;
-    world.desk().set_paused(true).await.unwrap();
+    world.desktop().set_paused(true).await.unwrap();
     let send = |session: &str, run: &str| json!({ "sessionKey": session, "message": "hello", "idempotencyKey": run });
     for number in 0..3 {
         let session = format!("agent:main:{number}");
@@ -381,11 +381,11 @@ async fn runs_of_a_revoked_client_are_stopped_and_nobody_elses() {
     let mut window = world.window().await;
     let device = DeviceIdentity::numbered(1).device_id();
     world.ask_command(&mut leaving, Duration::from_mins(10)).await;
-    let mut changes = world.desk().changes();
+    let mut changes = world.desktop().changes();
 
     window.call("tidegate.devices.revoke", json!({ "id": device })).await.unwrap();
     assert_eq!(leaving.closed().await.unwrap().code, Some(4001));
-    world.desk().set_paused(false).await.unwrap();
+    world.desktop().set_paused(false).await.unwrap();
 
     for number in 0..3 {
         assert_eq!(ended(&world, &format!("leaving-{number}")).await, Outcome::Cancelled);
@@ -394,7 +394,7 @@ async fn runs_of_a_revoked_client_are_stopped_and_nobody_elses() {
     assert_eq!(ended(&world, "leaving-works").await, Outcome::Cancelled);
     let left: Vec<_> = world.runtime.active().into_iter().map(|active| active.run.to_string()).collect();
     assert_eq!(left, ["staying-works"]);
-    while !world.desk().commands().is_empty() {
+    while !world.desktop().commands().is_empty() {
         timeout(PATIENCE, changes.changed()).await.expect("its command is withdrawn").unwrap();
     }
 }
@@ -431,13 +431,13 @@ async fn a_defect_in_an_answer_ends_all_of_its_connection() {
     let world = World::with_desktop().await;
     let mut client = world.let_in(1, &["operator.read", "operator.approvals"]).await;
     world.ask_command(&mut client, Duration::from_mins(20)).await;
-    let mut changes = world.desk().changes();
+    let mut changes = world.desktop().changes();
     world.host.is_defective.store(true, Ordering::Relaxed);
 
     client.request("config.get", json!({})).await.unwrap_err();
 
     let withdrawn = async {
-        while !world.desk().commands().is_empty() {
+        while !world.desktop().commands().is_empty() {
             changes.changed().await.unwrap();
         }
     };

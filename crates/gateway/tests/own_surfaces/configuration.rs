@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 use tidegate_agent::subagent::SubagentGateway as _;
-use tidegate_gateway::{DeskError, DialogRequest};
+use tidegate_gateway::{DesktopError, DialogRequest};
 use tidegate_trust::Level;
 use tidegate_trust::decision::Desktop;
 use tidegate_trust::settings::Setting;
@@ -21,20 +21,20 @@ async fn proposed(surface: &mut Surface) -> Value {
 async fn a_page_is_refused_until_the_dialog_confirmed_its_origin_and_is_a_stranger_then() {
     let world = World::start_proposing(Desktop::Running, &[UI]).await;
     assert!(world.page(UI).await.is_err(), "a file alone lets no page in");
-    let desk = world.desk();
-    let shown = desk.settings().remove(0);
-    let wrong = desk.confirm_setting(Setting::AllowedOrigins, "another digest").await;
-    assert_eq!(wrong, Err(DeskError::Changed));
+    let desktop = world.desktop();
+    let shown = desktop.settings().remove(0);
+    let wrong = desktop.confirm_setting(Setting::AllowedOrigins, "another digest").await;
+    assert_eq!(wrong, Err(DesktopError::Changed));
 
-    desk.confirm_setting(Setting::AllowedOrigins, &shown.proposed.digest()).await.unwrap();
+    desktop.confirm_setting(Setting::AllowedOrigins, &shown.proposed.digest()).await.unwrap();
 
     let mut page = world.page(UI).await.expect("at once");
     for other in ["null", "https://ui.example.evil", "http://ui.example", "https://ui.example:8443"] {
         assert!(world.page(other).await.is_err(), "{other}");
     }
     assert!(page.connect(&world.device(1, &["operator.read"])).await.is_err(), "it asks like anyone");
-    assert_eq!(desk.requests().len(), 1);
-    assert!(desk.settings().is_empty());
+    assert_eq!(desktop.requests().len(), 1);
+    assert!(desktop.settings().is_empty());
     let mut window = world.window().await;
     let state = |shown: Value| shown["state"].as_str().unwrap().to_owned();
     assert_eq!(state(proposed(&mut window).await), "confirmed");
@@ -48,8 +48,8 @@ async fn a_page_is_refused_until_the_dialog_confirmed_its_origin_and_is_a_strang
 #[tokio::test]
 async fn beside_a_desktop_command_line_and_windows_only_open_the_dialog() {
     let world = World::start_proposing(Desktop::Running, &[UI]).await;
-    let mut dialog_requests = world.desk().dialog_requests().expect("nobody listens yet");
-    let id = world.desk().settings()[0].id();
+    let mut dialog_requests = world.desktop().dialog_requests().expect("nobody listens yet");
+    let id = world.desktop().settings()[0].id();
     for mut surface in [world.command_line().await, world.window().await] {
         let digest = proposed(&mut surface).await["digest"].clone();
         let params = json!({ "key": KEY, "digest": digest });
@@ -59,10 +59,10 @@ async fn beside_a_desktop_command_line_and_windows_only_open_the_dialog() {
 
         // A rejected value is asked about again when someone requests its dialog.
         surface.call("tidegate.config.reject", json!({ "key": KEY })).await.unwrap();
-        assert!(world.desk().settings().is_empty());
+        assert!(world.desktop().settings().is_empty());
         surface.call("tidegate.config.confirm", params).await.unwrap_err();
         assert_eq!(dialog_requests.recv().await, Some(DialogRequest::Review(Some(id.clone()))));
-        assert_eq!(world.desk().settings().len(), 1);
+        assert_eq!(world.desktop().settings().len(), 1);
         assert!(world.page(UI).await.is_err());
     }
 }
@@ -94,10 +94,10 @@ async fn where_no_desktop_runs_the_command_line_is_the_persons_place() {
 #[tokio::test]
 async fn neither_a_client_with_every_scope_nor_our_own_client_confirms_or_rejects() {
     let world = World::start_proposing(Desktop::Running, &[UI]).await;
-    let digest = world.desk().settings()[0].proposed.digest();
+    let digest = world.desktop().settings()[0].proposed.digest();
     let scopes = ["operator.admin", "operator.pairing", "operator.approvals"];
     let mut device = world.let_in(1, &scopes).await;
-    let token = world.desk().new_token("mine", Level::Full, true).await.unwrap();
+    let token = world.desktop().new_token("mine", Level::Full, true).await.unwrap();
     let mut program = world.connect(&world.program(&scopes).token(token.reveal())).await.unwrap();
 
     for method in ["tidegate.config.list", "tidegate.config.confirm", "tidegate.config.reject"] {
@@ -108,6 +108,6 @@ async fn neither_a_client_with_every_scope_nor_our_own_client_confirms_or_reject
         }
     }
 
-    assert_eq!(world.desk().settings().len(), 1);
+    assert_eq!(world.desktop().settings().len(), 1);
     assert!(world.page(UI).await.is_err());
 }

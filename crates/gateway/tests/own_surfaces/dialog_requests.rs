@@ -15,8 +15,8 @@ const READ: &[&str] = &["operator.read"];
 #[tokio::test]
 async fn windows_request_dialogs_with_clean_and_bounded_text() {
     let world = World::with_desktop().await;
-    let mut dialog_requests = world.desk().dialog_requests().unwrap();
-    assert!(world.desk().dialog_requests().is_none(), "one listens");
+    let mut dialog_requests = world.desktop().dialog_requests().unwrap();
+    assert!(world.desktop().dialog_requests().is_none(), "one listens");
     let mut window = world.window().await;
 
     let nothing = window.call("tidegate.review", json!({})).await.unwrap_err();
@@ -47,7 +47,7 @@ async fn windows_request_dialogs_with_clean_and_bounded_text() {
 #[tokio::test]
 async fn a_page_that_requests_without_end_is_told_that_the_dialog_is_busy() {
     let world = World::with_desktop().await;
-    let _listener = world.desk().dialog_requests().unwrap();
+    let _listener = world.desktop().dialog_requests().unwrap();
     let mut window = world.window().await;
 
     let mut refused = Vec::new();
@@ -77,7 +77,7 @@ fn ollama(model: &str) -> DialogRequest {
 #[tokio::test]
 async fn a_window_that_takes_a_model_server_into_use_opens_the_dialog() {
     let world = World::with_desktop().await;
-    let mut dialog_requests = world.desk().dialog_requests().unwrap();
+    let mut dialog_requests = world.desktop().dialog_requests().unwrap();
     let mut window = world.window().await;
 
     let refused = window.call("tidegate.models.take", json!({ "model": "ollama/q" })).await.unwrap_err();
@@ -85,14 +85,14 @@ async fn a_window_that_takes_a_model_server_into_use_opens_the_dialog() {
     is_the_dialogs(&refused);
     assert_eq!(dialog_requests.try_recv().unwrap(), ollama("ollama/q"));
     assert!(!world.host.called.lock().unwrap().contains(&Method::TidegateModelsTake));
-    world.desk().take_server("ollama/q", "ollama").await.unwrap();
+    world.desktop().take_server("ollama/q", "ollama").await.unwrap();
     assert!(world.host.called.lock().unwrap().contains(&Method::TidegateModelsTake), "the dialog may");
 }
 
 #[tokio::test]
 async fn beside_a_desktop_what_the_command_line_may_not_decide_opens_the_dialog() {
     let world = World::with_desktop().await;
-    let mut dialog_requests = world.desk().dialog_requests().unwrap();
+    let mut dialog_requests = world.desktop().dialog_requests().unwrap();
     let mut approver = world.let_in(1, &["operator.approvals"]).await;
     let command = world.ask_command(&mut approver, Duration::from_secs(60)).await;
     let mut command_line = world.command_line().await;
@@ -143,21 +143,21 @@ async fn beside_a_desktop_what_the_command_line_may_not_decide_opens_the_dialog(
         is_the_dialogs(&command_line.call(method, params).await.unwrap_err());
         assert_eq!(dialog_requests.try_recv().unwrap(), request, "{method}");
     }
-    assert_eq!(world.desk().requests().len(), 1);
-    assert_eq!(world.desk().commands().len(), 1);
+    assert_eq!(world.desktop().requests().len(), 1);
+    assert_eq!(world.desktop().commands().len(), 1);
 
     let deny = json!({ "id": command, "decision": "deny" });
     command_line.call("exec.approval.resolve", deny).await.unwrap();
     let reject = json!({ "requestId": request, "verdict": "reject" });
     command_line.call("tidegate.devices.decide", reject).await.unwrap();
-    assert!(world.desk().requests().is_empty() && world.desk().commands().is_empty());
+    assert!(world.desktop().requests().is_empty() && world.desktop().commands().is_empty());
     assert!(dialog_requests.try_recv().is_err(), "refusing needs no dialog");
 }
 
 #[tokio::test]
 async fn a_window_that_keeps_a_file_opens_the_dialog_and_it_may_discard_one() {
     let world = World::with_desktop().await;
-    let mut dialog_requests = world.desk().dialog_requests().unwrap();
+    let mut dialog_requests = world.desktop().dialog_requests().unwrap();
     let mut window = world.window().await;
 
     let refused = window.call("tidegate.files.keep", json!({ "id": "f-1" })).await.unwrap_err();
@@ -172,14 +172,14 @@ async fn a_window_that_keeps_a_file_opens_the_dialog_and_it_may_discard_one() {
     assert!(
         !called().contains(&Method::TidegateFilesKeep) && called().contains(&Method::TidegateFilesDiscard)
     );
-    world.desk().keep_file("f-1", "abcd").await.unwrap();
+    world.desktop().keep_file("f-1", "abcd").await.unwrap();
     assert!(called().contains(&Method::TidegateFilesKeep), "the dialog may");
 }
 
 #[tokio::test]
 async fn files_are_unshared_by_the_dialog_alone_and_audited() {
     let world = World::with_desktop().await;
-    let mut dialog_requests = world.desk().dialog_requests().unwrap();
+    let mut dialog_requests = world.desktop().dialog_requests().unwrap();
     let mut window = world.window().await;
     let called = || world.host.called.lock().unwrap().clone();
 
@@ -191,7 +191,7 @@ async fn files_are_unshared_by_the_dialog_alone_and_audited() {
     assert!(nothing.unwrap_err()["message"].as_str().unwrap().contains("no file in that folder is shared"));
     assert_eq!(dialog_requests.try_recv().unwrap(), DialogRequest::Unshare(shared_folder("/home/ada/work")));
     assert!(dialog_requests.try_recv().is_err() && !called().contains(&Method::TidegateFilesUnshare));
-    let unshared = world.desk().unshare("/home/ada/work").await.unwrap();
+    let unshared = world.desktop().unshare("/home/ada/work").await.unwrap();
     assert!(unshared.unshared && called().contains(&Method::TidegateFilesUnshare));
     let audit = world.command_line().await.call("tidegate.audit", json!({})).await.unwrap().to_string();
     let line = "files.unshared folder=/home/ada/work files=1204 bytes=5000 left=0 by=tidegate-desktop";

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::json;
 use tidegate_agent::approval::{ApprovalAnswer, ApprovalPlan, FilePlan};
-use tidegate_gateway::desk::ClientDecisions;
+use tidegate_gateway::desktop_authority::ClientDecisions;
 use tidegate_trust::approval::{Decision, FileAccess, Operation};
 
 use crate::support::World;
@@ -53,13 +53,13 @@ async fn clients_see_the_whole_of_it_as_a_command_and_by_its_parts() {
 async fn a_person_allows_exactly_what_was_drawn_and_the_audit_log_says_so() {
     let world = World::with_desktop().await;
     let asked = world.ask_for_a_run_about(plan()).await;
-    let drawn = world.desk().commands().pop().unwrap();
+    let drawn = world.desktop().commands().pop().unwrap();
     assert!(
         matches!(&drawn.command.operation, Operation::File { path, .. } if path == "/home/someone/notes")
     );
 
-    let changed = world.desk().resolve(&drawn.id, "another digest", Decision::AllowOnce);
-    world.desk().resolve(&drawn.id, &plan().digest(), Decision::AllowOnce).unwrap();
+    let changed = world.desktop().resolve(&drawn.id, "another digest", Decision::AllowOnce);
+    world.desktop().resolve(&drawn.id, &plan().digest(), Decision::AllowOnce).unwrap();
 
     assert!(changed.is_err());
     assert_eq!(asked.await.unwrap(), ApprovalAnswer::Allowed { digest: plan().digest() });
@@ -72,9 +72,9 @@ async fn a_person_allows_exactly_what_was_drawn_and_the_audit_log_says_so() {
 async fn a_refusal_and_too_much_that_waits_are_sentences_for_the_model() {
     let world = World::with_desktop().await;
     let asked = world.ask_for_a_run_about(plan()).await;
-    let drawn = world.desk().commands().pop().unwrap();
+    let drawn = world.desktop().commands().pop().unwrap();
 
-    world.desk().resolve(&drawn.id, &drawn.command.digest, Decision::Deny).unwrap();
+    world.desktop().resolve(&drawn.id, &drawn.command.digest, Decision::Deny).unwrap();
 
     assert_eq!(asked.await.unwrap(), ApprovalAnswer::Denied { reason: "a person refused it".to_owned() });
     audit_line(&world, "file.denied").await;
@@ -84,9 +84,9 @@ async fn a_refusal_and_too_much_that_waits_are_sentences_for_the_model() {
 async fn of_a_command_the_audit_log_has_the_program_and_the_digest_alone() {
     let world = World::with_desktop().await;
     let asked = world.ask_for_a_run().await;
-    let drawn = world.desk().commands().pop().unwrap();
+    let drawn = world.desktop().commands().pop().unwrap();
 
-    world.desk().resolve(&drawn.id, &drawn.command.digest, Decision::Deny).unwrap();
+    world.desktop().resolve(&drawn.id, &drawn.command.digest, Decision::Deny).unwrap();
 
     assert!(matches!(asked.await.unwrap(), ApprovalAnswer::Denied { .. }));
     let line = audit_line(&world, "command.denied").await;
@@ -98,16 +98,16 @@ async fn only_a_clients_decision_for_an_agent_is_counted() {
     let world = World::with_desktop().await;
     let mut client = world.let_in(1, &["operator.approvals", "operator.read"]).await;
     let mut asking = world.let_in(2, &["operator.approvals"]).await;
-    let mut decisions = world.desk().client_decisions();
+    let mut decisions = world.desktop().client_decisions();
     decisions.mark_unchanged();
 
     // The person and the person's surfaces, and a client about what another client asked.
     let by_person = world.ask_for_a_run_about(plan()).await;
-    let drawn = world.desk().commands().pop().unwrap();
-    world.desk().resolve(&drawn.id, &drawn.command.digest, Decision::AllowOnce).unwrap();
+    let drawn = world.desktop().commands().pop().unwrap();
+    world.desktop().resolve(&drawn.id, &drawn.command.digest, Decision::AllowOnce).unwrap();
     by_person.await.unwrap();
     let by_window = world.ask_for_a_run_about(plan()).await;
-    let deny = json!({ "id": world.desk().commands()[0].id, "decision": "deny" });
+    let deny = json!({ "id": world.desktop().commands()[0].id, "decision": "deny" });
     world.window().await.call("exec.approval.resolve", deny).await.unwrap();
     by_window.await.unwrap();
     let id = world.ask_command(&mut asking, std::time::Duration::from_secs(60)).await;
@@ -116,7 +116,7 @@ async fn only_a_clients_decision_for_an_agent_is_counted() {
 
     for decision in ["allow-once", "deny"] {
         let asked = world.ask_for_a_run_about(plan()).await;
-        let id = world.desk().commands()[0].id.clone();
+        let id = world.desktop().commands()[0].id.clone();
         client.request("exec.approval.resolve", json!({ "id": id, "decision": decision })).await.unwrap();
         client.request("exec.approval.resolve", json!({ "id": id, "decision": decision })).await.unwrap_err();
         asked.await.unwrap();
@@ -130,8 +130,8 @@ async fn only_a_clients_decision_for_an_agent_is_counted() {
 async fn a_programs_press_is_recorded_as_allowed_or_refused() {
     let world = World::with_desktop().await;
 
-    world.desk().audit_synthetic_press("command-1\n\u{202e}", "xtest", false);
-    world.desk().audit_synthetic_press("command-1", "accessibility", true);
+    world.desktop().audit_synthetic_press("command-1\n\u{202e}", "xtest", false);
+    world.desktop().audit_synthetic_press("command-1", "accessibility", true);
 
     let refused = audit_line(&world, "dialog.press-refused").await;
     assert!(refused.ends_with(" by=xtest") && !refused.contains('\n'), "{refused}");

@@ -1,4 +1,4 @@
-//! The person's own surfaces over the real gateway: the desk of the dialog, windows, and the command
+//! The person's own surfaces over the real gateway: the authority of the dialog, windows, and the command
 //! line beside a desktop; and clients that were let in with less than everything.
 
 #![cfg(unix)]
@@ -15,7 +15,7 @@ mod chat_commands;
 mod clients;
 mod command_lines;
 mod configuration;
-mod desk;
+mod desktop_authority;
 mod dialog_requests;
 mod events;
 mod files;

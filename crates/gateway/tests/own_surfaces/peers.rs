@@ -56,7 +56,7 @@ async fn a_known_device_asks_while_a_command_could_be_behind_it() {
     assert_eq!((request.details.reason, request.details.unidentified), (PairingReason::Unidentified, true));
 
     let verdict = Verdict::Approve { choice: Choice::All, duration: Duration::Always };
-    world.desk().decide(&request.id, &request.details.digest(), &verdict).await.unwrap();
+    world.desktop().decide(&request.id, &request.details.digest(), &verdict).await.unwrap();
 
     world.connect(&world.device(1, &SCOPES)).await.unwrap();
     world.request_pairing(&world.device(1, &SCOPES)).await;

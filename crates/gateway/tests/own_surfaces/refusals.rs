@@ -92,6 +92,6 @@ async fn a_connection_that_is_looked_up_ends_when_its_place_is_taken() {
     }
 
     place.assert_given_up().await;
-    assert!(world.desk().requests().is_empty(), "nobody is asked about it");
+    assert!(world.desktop().requests().is_empty(), "nobody is asked about it");
     stuck.end();
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use serde_json::json;
 use tidegate_agent::subagent::{CallError, SubagentGateway as _};
-use tidegate_gateway::{CurrentGateway, DeskError, SubagentClient};
+use tidegate_gateway::{CurrentGateway, DesktopError, SubagentClient};
 use tidegate_testkit::client::ConnectOptions;
 use tidegate_testkit::identity::DeviceIdentity;
 use tidegate_trust::Level;
@@ -45,13 +45,13 @@ async fn a_client_that_comes_when_the_gateway_stops_is_told_to_try_again() {
 #[tokio::test]
 async fn a_gateway_that_stopped_decides_nothing_and_the_next_one_does() {
     let world = World::with_desktop().await;
-    let desk = world.desk();
-    assert!(desk.new_token("before", Level::Read, false).await.is_ok());
+    let desktop = world.desktop();
+    assert!(desktop.new_token("before", Level::Read, false).await.is_ok());
 
     world.gateway.stop("restart").await;
 
-    let late = desk.new_token("late", Level::Read, false).await;
-    assert_eq!(late.map(|_| ()), Err(DeskError::NotReady));
+    let late = desktop.new_token("late", Level::Read, false).await;
+    assert_eq!(late.map(|_| ()), Err(DesktopError::NotReady));
 }
 
 /// A program that was approved for one time comes while the gateway stops. Who it is was not known yet.
@@ -61,7 +61,7 @@ async fn a_gateway_that_stopped_uses_up_no_approval() {
     let options = world.program(&["operator.read"]);
     let request = world.request_pairing(&options).await;
     let once = Verdict::Approve { choice: Choice::All, duration: Duration::Once };
-    world.desk().decide(&request.id, &request.details.digest(), &once).await.unwrap();
+    world.desktop().decide(&request.id, &request.details.digest(), &once).await.unwrap();
     let looked_up = world.peers.look_ups.load(Ordering::Relaxed);
     let stuck = world.peers.stuck.lock().unwrap();
 

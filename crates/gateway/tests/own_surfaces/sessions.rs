@@ -130,7 +130,7 @@ async fn parameters_that_would_change_trust_are_refused_with_their_reason() {
         assert!(message(&error).starts_with(&expected), "{error}");
         assert!(message(&error).len() > expected.len() + 20, "no reason: {error}");
     }
-    assert!(world.desk().commands().is_empty());
+    assert!(world.desktop().commands().is_empty());
 }
 
 #[tokio::test]

@@ -19,7 +19,7 @@ use tidegate_agent::model::{
     StopReason, StreamEvent,
 };
 use tidegate_agent::{Limits, Runtime, RuntimeParts, SystemClock};
-use tidegate_gateway::desk::Desk;
+use tidegate_gateway::desktop_authority::DesktopAuthority;
 use tidegate_gateway::lines::{LineReceived, LinesClient};
 use tidegate_gateway::listener::{self, bind_loopback};
 use tidegate_gateway::local_socket::{self, LocalListener};
@@ -168,7 +168,7 @@ pub(crate) struct World {
     /// The conversations that the model was asked with.
     pub(crate) asked: Asked,
     thinking: Arc<Semaphore>,
-    desk: Option<Desk>,
+    desktop: Option<DesktopAuthority>,
     url: String,
     place: TempDir,
     stop: CancellationToken,
@@ -240,7 +240,7 @@ impl World {
         tokio::spawn(local_socket::serve(socket, gateway.clone(), stop.clone()));
         Self {
             trust,
-            desk: desktop_key.map(|key| gateway.desk(&key)),
+            desktop: desktop_key.map(|key| gateway.desktop(&key)),
             gateway,
             runtime,
             subagents,
@@ -255,8 +255,8 @@ impl World {
         }
     }
 
-    pub(crate) fn desk(&self) -> &Desk {
-        self.desk.as_ref().expect("a desktop runs")
+    pub(crate) fn desktop(&self) -> &DesktopAuthority {
+        self.desktop.as_ref().expect("a desktop runs")
     }
 
     /// Where its files are, and where it listens.
@@ -270,7 +270,7 @@ impl World {
 
     /// A window that was greeted.
     pub(crate) async fn window(&self) -> Surface {
-        Surface::greeted(Wire::Window(self.desk().open_window())).await
+        Surface::greeted(Wire::Window(self.desktop().open_window())).await
     }
 
     /// A command line that was greeted.
@@ -322,7 +322,7 @@ impl World {
     pub(crate) async fn request_pairing(&self, options: &ConnectOptions) -> PendingRequest {
         let refused = self.connect(options).await;
         assert!(matches!(refused, Err(ClientError::Answer(_))), "{:?}", refused.err());
-        self.desk().requests().pop().expect("it waits")
+        self.desktop().requests().pop().expect("it waits")
     }
 
     /// A device that the person let in, connected.
@@ -331,7 +331,7 @@ impl World {
         let options = self.device(number, scopes);
         let request = self.request_pairing(&options).await;
         let verdict = Verdict::Approve { choice: Choice::All, duration: Duration::Always };
-        self.desk().decide(&request.id, &request.details.digest(), &verdict).await.unwrap();
+        self.desktop().decide(&request.id, &request.details.digest(), &verdict).await.unwrap();
         self.connect(&options).await.unwrap()
     }
 
@@ -357,9 +357,9 @@ impl World {
             plan,
         };
         let gate = PersonGate::new(self.trust.clone());
-        let mut changes = self.desk().changes();
+        let mut changes = self.desktop().changes();
         let asked = tokio::spawn(async move { gate.ask(question).await });
-        while self.desk().commands().is_empty() {
+        while self.desktop().commands().is_empty() {
             changes.changed().await.unwrap();
         }
         asked

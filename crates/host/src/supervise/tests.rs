@@ -129,7 +129,7 @@ fn approved(duration: For) -> Verdict {
 }
 
 fn requests(supervised: &Supervised) -> Vec<PendingRequest> {
-    supervised.host().expect("it serves").desk().expect("a desktop runs").requests()
+    supervised.host().expect("it serves").desktop().expect("a desktop runs").requests()
 }
 
 /// Polls once.
@@ -137,10 +137,10 @@ async fn is_waiting(mut future: std::pin::Pin<&mut impl Future>) -> bool {
     std::future::poll_fn(|context| std::task::Poll::Ready(future.as_mut().poll(context).is_pending())).await
 }
 
-/// The person decides at the desk of the gateway that serves now.
+/// The person decides at the gateway that serves now.
 async fn decide(supervised: &Supervised, request: &PendingRequest, duration: For) {
-    let desk = supervised.host().expect("it serves").desk().expect("a desktop runs");
-    desk.decide(&request.id, &request.details.digest(), &approved(duration)).await.expect("decided");
+    let desktop = supervised.host().expect("it serves").desktop().expect("a desktop runs");
+    desktop.decide(&request.id, &request.details.digest(), &approved(duration)).await.expect("decided");
 }
 
 fn lock_is_free(state_dir: &Path) -> bool {
@@ -364,7 +364,7 @@ async fn who_waits_and_who_was_let_in_for_a_while_is_still_there_after_a_restart
     let until_quit = place.request_pairing(&supervised, port, 1).await;
     decide(&supervised, &until_quit, For::UntilQuit).await;
     let waiting = place.request_pairing(&supervised, port, 2).await;
-    let desk_before = supervised.host().expect("it serves").desk().expect("a desktop runs");
+    let desktop_before = supervised.host().expect("it serves").desktop().expect("a desktop runs");
 
     place.strike("accept loop");
 
@@ -372,9 +372,9 @@ async fn who_waits_and_who_was_let_in_for_a_while_is_still_there_after_a_restart
     assert_eq!(requests(&supervised), std::slice::from_ref(&waiting), "under its id, and as it was drawn");
     place.device(port, 1).await.expect("until Tidegate quits");
     assert_eq!(place.request_pairing(&supervised, port, 2).await.id, waiting.id);
-    let late = desk_before.decide(&waiting.id, &waiting.details.digest(), &approved(For::Always)).await;
+    let late = desktop_before.decide(&waiting.id, &waiting.details.digest(), &approved(For::Always)).await;
     assert!(late.is_err(), "the gateway before has nothing left to decide");
-    assert!(desk_before.new_token("late", tidegate_trust::Level::Read, false).await.is_err());
+    assert!(desktop_before.new_token("late", tidegate_trust::Level::Read, false).await.is_err());
     decide(&supervised, &waiting, For::Always).await;
     place.device(port, 2).await.expect("let in");
     let subagents = supervised.host().expect("it serves").subagents().clone();
@@ -402,7 +402,7 @@ async fn a_decision_that_is_being_saved_when_the_gateway_fails_counts() {
     let port = ready(&supervised, 1).await;
     let request = place.request_pairing(&supervised, port, 1).await;
     let waiting = place.request_pairing(&supervised, port, 2).await;
-    let desk = supervised.host().expect("it serves").desk().expect("a desktop runs");
+    let desktop = supervised.host().expect("it serves").desktop().expect("a desktop runs");
     let digest = request.details.digest();
     let verdict = approved(For::Always);
     let store = supervised.host().expect("it serves").store().clone();
@@ -414,7 +414,7 @@ async fn a_decision_that_is_being_saved_when_the_gateway_fails_counts() {
             is_waiting(write.as_mut()).await;
         }
         // It is handed to the store, and then nobody waits for the answer any longer.
-        let decision = std::pin::pin!(desk.decide(&request.id, &digest, &verdict));
+        let decision = std::pin::pin!(desktop.decide(&request.id, &digest, &verdict));
         assert!(is_waiting(decision).await);
     }
 

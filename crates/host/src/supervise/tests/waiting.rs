@@ -17,8 +17,8 @@ async fn client(place: &Place, port: u16) -> Result<GatewayClient, ClientError> 
     Ok(client)
 }
 
-fn desk(supervised: &Supervised) -> tidegate_gateway::Desk {
-    supervised.host().expect("it serves").desk().expect("a desktop runs")
+fn desktop(supervised: &Supervised) -> tidegate_gateway::DesktopAuthority {
+    supervised.host().expect("it serves").desktop().expect("a desktop runs")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -44,7 +44,7 @@ async fn what_waits_waits_on_while_a_gateway_that_panicked_restarts() {
     let own = json!({ "id": "of-the-client", "command": "make", "twoPhase": true });
     before.send_request("exec.approval.request", own).await.expect("sent");
     before.event("exec.approval.requested").await.expect("the client asks");
-    let commands = desk(&supervised).commands();
+    let commands = desktop(&supervised).commands();
     assert_eq!(commands.len(), 2, "{commands:?}");
 
     place.strike("accept loop");
@@ -52,12 +52,12 @@ async fn what_waits_waits_on_while_a_gateway_that_panicked_restarts() {
     let closed = before.closed().await.expect("closed");
     assert_eq!((closed.code, closed.reason.as_str()), (Some(1012), "service restart"));
     assert_eq!(ready(&supervised, 2).await, port);
-    let desk = desk(&supervised);
-    assert_eq!(desk.requests(), std::slice::from_ref(&request), "under its id, and as it was drawn");
-    assert_eq!(desk.commands(), commands);
+    let desktop = desktop(&supervised);
+    assert_eq!(desktop.requests(), std::slice::from_ref(&request), "under its id, and as it was drawn");
+    assert_eq!(desktop.commands(), commands);
     let mut after = client(&place, port).await.expect("it reconnects unasked");
     for command in &commands {
-        desk.resolve(&command.id, &command.command.digest, Decision::AllowOnce).expect("it waited");
+        desktop.resolve(&command.id, &command.command.digest, Decision::AllowOnce).expect("it waited");
     }
     let waited = json!({ "runId": "the-run", "timeoutMs": 30_000 });
     assert_eq!(after.request("agent.wait", waited).await.expect("answered")["status"], "ok");

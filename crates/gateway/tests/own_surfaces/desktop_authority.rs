@@ -1,10 +1,10 @@
-//! The desk: what the shell sees, and the decisions of the dialog.
+//! The desktop: what the shell sees, and the decisions of the dialog.
 
 use std::time::Duration as Span;
 
 use serde_json::json;
 use tidegate_agent::subagent::SubagentGateway as _;
-use tidegate_gateway::desk::{ClientDecisions, DeskError};
+use tidegate_gateway::desktop_authority::{ClientDecisions, DesktopError};
 use tidegate_protocol::payload::surfaces::{DesktopStatus, DesktopSurface, SurfaceState};
 use tidegate_testkit::client::ConnectOptions;
 use tidegate_trust::Level;
@@ -18,7 +18,7 @@ const READ: &[&str] = &["operator.read"];
 
 /// Waits until something that the surfaces show satisfies `is`.
 async fn changes_until(world: &World, is: impl Fn() -> bool) {
-    let mut changes = world.desk().changes();
+    let mut changes = world.desktop().changes();
     let happens = async {
         while !is() {
             changes.changed().await.unwrap();
@@ -30,23 +30,23 @@ async fn changes_until(world: &World, is: impl Fn() -> bool) {
 #[tokio::test]
 async fn a_stranger_waits_at_the_desk_and_comes_in_when_the_person_approves_what_was_drawn() {
     let world = World::with_desktop().await;
-    let before = *world.desk().changes().borrow();
+    let before = *world.desktop().changes().borrow();
     let options = world.device(1, READ);
 
     let request = world.request_pairing(&options).await;
 
-    assert!(*world.desk().changes().borrow() > before, "the shell is told");
+    assert!(*world.desktop().changes().borrow() > before, "the shell is told");
     assert_eq!(request.details.claims.display_name.as_deref(), Some("Anna's phone"));
     let digest = request.details.digest();
-    let other = world.desk().decide(&request.id, "another digest", &ALL).await;
-    assert_eq!(other, Err(DeskError::Changed));
+    let other = world.desktop().decide(&request.id, "another digest", &ALL).await;
+    assert_eq!(other, Err(DesktopError::Changed));
     assert!(world.connect(&options).await.is_err(), "nothing was decided");
-    world.desk().decide(&request.id, &digest, &ALL).await.unwrap();
-    assert!(world.desk().requests().is_empty());
+    world.desktop().decide(&request.id, &digest, &ALL).await.unwrap();
+    assert!(world.desktop().requests().is_empty());
     let mut client = world.connect(&options).await.unwrap();
     client.request("sessions.list", json!({})).await.unwrap();
-    let again = world.desk().decide(&request.id, &digest, &ALL).await;
-    assert_eq!(again, Err(DeskError::Gone));
+    let again = world.desktop().decide(&request.id, &digest, &ALL).await;
+    assert_eq!(again, Err(DesktopError::Gone));
     assert!(again.unwrap_err().to_string().starts_with("This no longer waits"));
 }
 
@@ -55,10 +55,10 @@ async fn the_desk_hears_of_what_a_client_decides_and_not_of_what_the_person_or_a
     let world = World::with_desktop().await;
     let mut doorkeeper = world.let_in(1, &["operator.pairing", "operator.read"]).await;
     let refused = world.request_pairing(&world.device(2, READ)).await;
-    world.desk().decide(&refused.id, &refused.details.digest(), &Verdict::Reject).await.unwrap();
+    world.desktop().decide(&refused.id, &refused.details.digest(), &Verdict::Reject).await.unwrap();
     let by_surface = json!({ "requestId": world.request_pairing(&world.device(3, READ)).await.id });
     world.window().await.call("device.pair.reject", by_surface).await.unwrap();
-    let mut decisions = world.desk().client_decisions();
+    let mut decisions = world.desktop().client_decisions();
     assert_eq!(*decisions.borrow_and_update(), ClientDecisions::default(), "the person decided until now");
 
     let beyond =
@@ -94,18 +94,18 @@ async fn a_program_that_waits_gets_a_token_of_its_own_instead_of_a_grant() {
     let asked = world.program(&["operator.admin", "operator.pairing"]);
     let request = world.request_pairing(&asked).await;
     let digest = request.details.digest();
-    let desk = world.desk();
-    desk.new_token("taken", Level::Read, false).await.unwrap();
+    let desktop = world.desktop();
+    desktop.new_token("taken", Level::Read, false).await.unwrap();
 
-    let taken = desk.give_token(&request.id, &digest, "taken", Level::Full, true).await;
-    let changed = desk.give_token(&request.id, "other", "openclaw", Level::Full, true).await;
-    let refused = desk.decide(&request.id, &digest, &ALL).await;
-    let still = desk.requests().len();
-    let token = desk.give_token(&request.id, &digest, "openclaw", Level::Full, true).await.unwrap();
+    let taken = desktop.give_token(&request.id, &digest, "taken", Level::Full, true).await;
+    let changed = desktop.give_token(&request.id, "other", "openclaw", Level::Full, true).await;
+    let refused = desktop.decide(&request.id, &digest, &ALL).await;
+    let still = desktop.requests().len();
+    let token = desktop.give_token(&request.id, &digest, "openclaw", Level::Full, true).await.unwrap();
 
-    assert_eq!((taken.err(), changed.err()), (Some(DeskError::NameTaken), Some(DeskError::Changed)));
-    assert_eq!((refused, still), (Err(DeskError::NeedsOwnToken), 1));
-    assert!(desk.requests().is_empty(), "the request has ended");
+    assert_eq!((taken.err(), changed.err()), (Some(DesktopError::NameTaken), Some(DesktopError::Changed)));
+    assert_eq!((refused, still), (Err(DesktopError::NeedsOwnToken), 1));
+    assert!(desktop.requests().is_empty(), "the request has ended");
     let own = ConnectOptions::default().token(token.reveal()).scopes(&["operator.admin", "operator.pairing"]);
     let mut client = world.connect(&own).await.unwrap();
     client.request("device.pair.list", json!({})).await.unwrap();
@@ -118,10 +118,10 @@ async fn a_device_gets_no_program_token() {
     let request = world.request_pairing(&world.device(1, READ)).await;
 
     let refused =
-        world.desk().give_token(&request.id, &request.details.digest(), "phone", Level::Read, false).await;
+        world.desktop().give_token(&request.id, &request.details.digest(), "phone", Level::Read, false).await;
 
-    assert_eq!(refused.err(), Some(DeskError::NotAProgram));
-    assert_eq!(world.desk().requests().len(), 1);
+    assert_eq!(refused.err(), Some(DesktopError::NotAProgram));
+    assert_eq!(world.desktop().requests().len(), 1);
 }
 
 #[tokio::test]
@@ -129,17 +129,17 @@ async fn a_command_is_allowed_as_it_was_drawn_and_by_its_whole_id() {
     let world = World::with_desktop().await;
     let mut client = world.let_in(1, &["operator.approvals"]).await;
     let id = world.ask_command(&mut client, Span::from_secs(60)).await;
-    let drawn = world.desk().commands().pop().unwrap();
+    let drawn = world.desktop().commands().pop().unwrap();
     assert_eq!((drawn.id.as_str(), drawn.command.operation.title().as_str()), (id.as_str(), "make all"));
 
-    let changed = world.desk().resolve(&id, "other", Decision::AllowOnce);
-    let prefix = world.desk().resolve(&id[..8], &drawn.command.digest, Decision::AllowOnce);
-    world.desk().resolve(&id, &drawn.command.digest, Decision::AllowOnce).unwrap();
-    let again = world.desk().resolve(&id, &drawn.command.digest, Decision::Deny);
+    let changed = world.desktop().resolve(&id, "other", Decision::AllowOnce);
+    let prefix = world.desktop().resolve(&id[..8], &drawn.command.digest, Decision::AllowOnce);
+    world.desktop().resolve(&id, &drawn.command.digest, Decision::AllowOnce).unwrap();
+    let again = world.desktop().resolve(&id, &drawn.command.digest, Decision::Deny);
 
     assert_eq!(
         (changed, prefix, again),
-        (Err(DeskError::Changed), Err(DeskError::Gone), Err(DeskError::Gone))
+        (Err(DesktopError::Changed), Err(DesktopError::Gone), Err(DesktopError::Gone))
     );
     let resolved = client.event("exec.approval.resolved").await.unwrap();
     assert_eq!((&resolved["decision"], &resolved["resolvedBy"]), (&json!("allow-once"), &json!("person")));
@@ -162,7 +162,7 @@ async fn what_waits_ends_when_its_time_is_up_and_not_at_the_next_tick() {
 async fn runs_and_the_pause_are_changes_until_nothing_runs() {
     let world = World::with_desktop().await;
     let mut window = world.window().await;
-    let mut changes = world.desk().changes();
+    let mut changes = world.desktop().changes();
     changes.mark_unchanged();
 
     let message = json!({ "sessionKey": "agent:main:main", "message": "hello", "idempotencyKey": "run-1" });
@@ -172,7 +172,7 @@ async fn runs_and_the_pause_are_changes_until_nothing_runs() {
     window.event("chat").await;
     changes_until(&world, || world.runtime.active().is_empty()).await;
     changes.mark_unchanged();
-    world.desk().set_paused(true).await.unwrap();
+    world.desktop().set_paused(true).await.unwrap();
     assert!(changes.has_changed().unwrap() && world.runtime.is_paused());
     window.call("tidegate.resume", json!({})).await.unwrap();
     assert!(!world.runtime.is_paused());
@@ -183,7 +183,7 @@ async fn a_window_is_greeted_reads_and_is_told_to_look_again() {
     let world = World::with_desktop().await;
     let works = DesktopSurface { state: SurfaceState::Ok, sentence: String::new() };
     let told = DesktopStatus { tray: works.clone(), notifications: works, autostart: true };
-    world.desk().set_surfaces(told.clone());
+    world.desktop().set_surfaces(told.clone());
 
     let mut window = world.window().await;
 
@@ -220,15 +220,15 @@ async fn a_window_refuses_revokes_and_blocks_by_itself() {
     window.call("tidegate.devices.block", json!({ "id": device })).await.unwrap();
 
     assert_eq!(client.closed().await.unwrap().code, Some(4001));
-    assert!(world.desk().requests().is_empty());
+    assert!(world.desktop().requests().is_empty());
     let list = window.call("device.pair.list", json!({})).await.unwrap();
     assert_eq!(list["blocked"][0]["deviceId"], json!(device));
     let id = list["blocked"][0]["id"].as_str().unwrap();
     assert_eq!(id.len(), 16);
     let shown = window.call("tidegate.devices.show", json!({ "id": id })).await.unwrap();
     assert_eq!(shown["id"], json!(id));
-    assert!(world.desk().unblock(id).await.unwrap(), "it was saved");
-    assert_eq!(world.desk().unblock(id).await, Err(DeskError::NotBlocked));
+    assert!(world.desktop().unblock(id).await.unwrap(), "it was saved");
+    assert_eq!(world.desktop().unblock(id).await, Err(DesktopError::NotBlocked));
 }
 
 #[tokio::test]
@@ -236,7 +236,7 @@ async fn a_window_blocks_programs_that_were_let_in_and_programs_that_wait() {
     let world = World::with_desktop().await;
     let mut window = world.window().await;
     let request = world.request_pairing(&world.program(READ)).await;
-    world.desk().decide(&request.id, &request.details.digest(), &ALL).await.unwrap();
+    world.desktop().decide(&request.id, &request.details.digest(), &ALL).await.unwrap();
     let mut program = world.connect(&world.program(READ)).await.unwrap();
     let tokens = window.call("tidegate.token.list", json!({})).await.unwrap();
     let id = tokens["programs"][0]["id"].clone();
@@ -245,20 +245,20 @@ async fn a_window_blocks_programs_that_were_let_in_and_programs_that_wait() {
 
     assert_eq!(program.closed().await.unwrap().code, Some(4001));
     assert!(world.connect(&world.program(READ)).await.is_err());
-    assert!(world.desk().requests().is_empty(), "it is refused without a question");
+    assert!(world.desktop().requests().is_empty(), "it is refused without a question");
     let unknown = window.call("tidegate.devices.block", json!({ "id": id })).await.unwrap_err();
     assert_eq!(unknown["code"], "INVALID_REQUEST");
     let list = window.call("device.pair.list", json!({})).await.unwrap();
     let block = &list["blocked"][0];
     assert_eq!((&block["script"], &block["deviceId"]), (&json!("/opt/openclaw.mjs"), &json!(null)));
-    world.desk().unblock(block["id"].as_str().unwrap()).await.unwrap();
+    world.desktop().unblock(block["id"].as_str().unwrap()).await.unwrap();
 
     let waits = world.request_pairing(&world.program(READ)).await;
     let decided = json!({ "requestId": waits.id, "verdict": "block" });
     window.call("tidegate.devices.decide", decided).await.unwrap();
 
     assert!(world.connect(&world.program(READ)).await.is_err());
-    assert!(world.desk().requests().is_empty());
+    assert!(world.desktop().requests().is_empty());
     let list = window.call("device.pair.list", json!({})).await.unwrap();
     assert_eq!(list["blocked"][0]["script"], "/opt/openclaw.mjs");
 }
@@ -269,5 +269,5 @@ async fn our_own_client_does_not_wait_for_the_desk() {
 
     world.subagents.call("sessions.list", json!({})).await.unwrap();
 
-    assert!(world.desk().requests().is_empty());
+    assert!(world.desktop().requests().is_empty());
 }

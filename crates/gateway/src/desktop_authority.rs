@@ -2,7 +2,7 @@
 //! the native dialog come in. Windows are opened here too, and get less.
 //!
 //! The composition root takes the key from the new `Authority` (`take_desktop_key`), before that goes
-//! into the trust service, and hands the desk that it opens at each gateway to the shell.
+//! into the trust service, and hands the authority that it opens at each gateway to the shell.
 
 use std::sync::PoisonError;
 
@@ -33,7 +33,7 @@ const MAX_PRESS: usize = 120;
 
 /// The person's place at a desktop. Only the holder of the [`DesktopKey`] gets one. A cheap handle.
 #[derive(Clone)]
-pub struct Desk {
+pub struct DesktopAuthority {
     gateway: Gateway,
     person: Decider,
     window: Origin,
@@ -41,7 +41,7 @@ pub struct Desk {
 
 /// Why something that the person decided did not happen. Each is a sentence for the person.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum DeskError {
+pub enum DesktopError {
     /// It waits no longer.
     #[error("This no longer waits: its time was up, it was decided elsewhere, or another took its place.")]
     Gone,
@@ -89,7 +89,7 @@ pub enum DeskError {
     NotReady,
 }
 
-impl From<DecideError> for DeskError {
+impl From<DecideError> for DesktopError {
     fn from(error: DecideError) -> Self {
         match error {
             DecideError::Decision(error) => error.into(),
@@ -99,7 +99,7 @@ impl From<DecideError> for DeskError {
     }
 }
 
-impl From<TokenError> for DeskError {
+impl From<TokenError> for DesktopError {
     fn from(error: TokenError) -> Self {
         match error {
             TokenError::NotAProgram => Self::NotAProgram,
@@ -111,7 +111,7 @@ impl From<TokenError> for DeskError {
     }
 }
 
-impl From<DecisionError> for DeskError {
+impl From<DecisionError> for DesktopError {
     fn from(error: DecisionError) -> Self {
         match error {
             DecisionError::Unknown => Self::Gone,
@@ -123,7 +123,7 @@ impl From<DecisionError> for DeskError {
     }
 }
 
-impl From<ManagementError> for DeskError {
+impl From<ManagementError> for DesktopError {
     fn from(error: ManagementError) -> Self {
         match error {
             ManagementError::Name => Self::Name,
@@ -133,7 +133,7 @@ impl From<ManagementError> for DeskError {
     }
 }
 
-impl From<ResolveError> for DeskError {
+impl From<ResolveError> for DesktopError {
     fn from(error: ResolveError) -> Self {
         match error {
             ResolveError::Unknown => Self::Gone,
@@ -146,12 +146,16 @@ impl From<ResolveError> for DeskError {
 impl Gateway {
     /// The person's place at a desktop.
     #[must_use]
-    pub fn desk(&self, key: &DesktopKey) -> Desk {
-        Desk { gateway: self.clone(), person: Decider::person_at_desktop(key), window: key.window() }
+    pub fn desktop(&self, key: &DesktopKey) -> DesktopAuthority {
+        DesktopAuthority {
+            gateway: self.clone(),
+            person: Decider::person_at_desktop(key),
+            window: key.window(),
+        }
     }
 }
 
-impl Desk {
+impl DesktopAuthority {
     /// A number that grows with every change of what waits, of the pause, of what runs, and of who is
     /// known.
     #[must_use]
@@ -159,10 +163,10 @@ impl Desk {
         self.gateway.inner().trust.changes()
     }
 
-    /// The trust service, as long as this gateway serves: then the next one's desk is the person's place.
-    fn trust(&self) -> Result<&TrustService, DeskError> {
+    /// The trust service, as long as this gateway serves: then the next one's authority is the valid one.
+    fn trust(&self) -> Result<&TrustService, DesktopError> {
         let inner = self.gateway.inner();
-        if inner.stop.is_cancelled() { Err(DeskError::NotReady) } else { Ok(&inner.trust) }
+        if inner.stop.is_cancelled() { Err(DesktopError::NotReady) } else { Ok(&inner.trust) }
     }
 
     /// The requests that wait, oldest first.
@@ -191,7 +195,7 @@ impl Desk {
     ///
     /// # Errors
     /// A sentence for the person. Nothing changed then.
-    pub async fn confirm_setting(&self, setting: Setting, digest: &str) -> Result<(), DeskError> {
+    pub async fn confirm_setting(&self, setting: Setting, digest: &str) -> Result<(), DesktopError> {
         self.trust()?.confirm_setting(&self.person, setting, digest).await?;
         self.gateway.inner().host.settings_changed().await;
         Ok(())
@@ -202,7 +206,7 @@ impl Desk {
     ///
     /// # Errors
     /// A sentence for the person.
-    pub async fn reject_setting(&self, setting: Setting, digest: &str) -> Result<bool, DeskError> {
+    pub async fn reject_setting(&self, setting: Setting, digest: &str) -> Result<bool, DesktopError> {
         let saved = self.trust()?.reject_setting(&self.person, setting, Some(digest)).await?;
         self.gateway.inner().host.settings_changed().await;
         Ok(saved)
@@ -226,7 +230,12 @@ impl Desk {
     ///
     /// # Errors
     /// A sentence for the person. Nothing changed then.
-    pub async fn decide(&self, request_id: &str, digest: &str, verdict: &Verdict) -> Result<(), DeskError> {
+    pub async fn decide(
+        &self,
+        request_id: &str,
+        digest: &str,
+        verdict: &Verdict,
+    ) -> Result<(), DesktopError> {
         Ok(self.trust()?.decide(&self.person, request_id, Some(digest), verdict).await?)
     }
 
@@ -242,7 +251,7 @@ impl Desk {
         name: &str,
         level: Level,
         pairing: bool,
-    ) -> Result<Token, DeskError> {
+    ) -> Result<Token, DesktopError> {
         Ok(self.trust()?.give_token(&self.person, request_id, digest, name, level, pairing).await?)
     }
 
@@ -250,7 +259,7 @@ impl Desk {
     ///
     /// # Errors
     /// A sentence for the person. There is no token then.
-    pub async fn new_token(&self, name: &str, level: Level, pairing: bool) -> Result<Token, DeskError> {
+    pub async fn new_token(&self, name: &str, level: Level, pairing: bool) -> Result<Token, DesktopError> {
         let (token, _) = self.trust()?.new_token(name, level, pairing).await?;
         Ok(token)
     }
@@ -260,13 +269,13 @@ impl Desk {
     ///
     /// # Errors
     /// When nothing is blocked under that id.
-    pub async fn unblock(&self, id: &str) -> Result<bool, DeskError> {
+    pub async fn unblock(&self, id: &str) -> Result<bool, DesktopError> {
         let trust = self.trust()?;
         let changed = {
             let mut authority = trust.authority();
             let subject = authority.block(id).map(|block| block.subject.clone());
-            let subject = subject.ok_or(DeskError::NotBlocked)?;
-            authority.unblock(&subject, now::moment()).map_err(|_| DeskError::NotBlocked)?
+            let subject = subject.ok_or(DesktopError::NotBlocked)?;
+            authority.unblock(&subject, now::moment()).map_err(|_| DesktopError::NotBlocked)?
         };
         let ((), saved) = trust.settle(changed, None).await;
         Ok(saved)
@@ -277,36 +286,36 @@ impl Desk {
     ///
     /// # Errors
     /// A sentence for the person. Nothing changed then.
-    pub async fn take_server(&self, model: &str, owner: &str) -> Result<(), DeskError> {
+    pub async fn take_server(&self, model: &str, owner: &str) -> Result<(), DesktopError> {
         let server = TakeServer { model: model.to_owned(), owner: Some(owner.to_owned()) };
         let taken = crate::methods::desktop::take_server(&self.gateway, server).await;
-        taken.map(|_| ()).map_err(|error| DeskError::ServerNotTaken(error.message))
+        taken.map(|_| ()).map_err(|error| DesktopError::ServerNotTaken(error.message))
     }
 
     /// Puts a file that was set aside back where it was, bound to what was drawn.
     ///
     /// # Errors
     /// A sentence for the person. Nothing changed then.
-    pub async fn keep_file(&self, id: &str, digest: &str) -> Result<(), DeskError> {
+    pub async fn keep_file(&self, id: &str, digest: &str) -> Result<(), DesktopError> {
         let file = KeepFile { id: id.to_owned(), digest: Some(digest.to_owned()) };
         let kept = crate::methods::files::keep(self.gateway.inner(), file, "tidegate-desktop").await;
-        kept.map(|_| ()).map_err(|error| DeskError::FileNotKept(error.message))
+        kept.map(|_| ()).map_err(|error| DesktopError::FileNotKept(error.message))
     }
 
     /// Gives a folder copies of its own of files that others hold as well.
     ///
     /// # Errors
     /// A sentence for the person.
-    pub async fn unshare(&self, folder: &str) -> Result<SharedFolder, DeskError> {
+    pub async fn unshare(&self, folder: &str) -> Result<SharedFolder, DesktopError> {
         let done = crate::methods::files::unshare(self.gateway.inner(), folder, "tidegate-desktop").await;
-        done.map_err(|error| DeskError::NotUnshared(error.message))
+        done.map_err(|error| DesktopError::NotUnshared(error.message))
     }
 
     /// Allows or denies a command, bound to what was drawn.
     ///
     /// # Errors
     /// A sentence for the person. Nothing was decided then.
-    pub fn resolve(&self, approval_id: &str, digest: &str, decision: Decision) -> Result<(), DeskError> {
+    pub fn resolve(&self, approval_id: &str, digest: &str, decision: Decision) -> Result<(), DesktopError> {
         Ok(self.trust()?.resolve_shown(&self.person, approval_id, digest, decision)?)
     }
 
@@ -326,11 +335,11 @@ impl Desk {
     ///
     /// # Errors
     /// A sentence for the person.
-    pub async fn set_paused(&self, paused: bool) -> Result<(), DeskError> {
+    pub async fn set_paused(&self, paused: bool) -> Result<(), DesktopError> {
         crate::methods::local::pause(&self.gateway, paused)
             .await
             .map(|_| ())
-            .map_err(|error| DeskError::NotSaved(error.message))
+            .map_err(|error| DesktopError::NotSaved(error.message))
     }
 
     /// Opens a connection as a window. The first frame is the event `tidegate.welcome`; there is no
@@ -352,8 +361,8 @@ impl Desk {
     }
 }
 
-impl std::fmt::Debug for Desk {
+impl std::fmt::Debug for DesktopAuthority {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("Desk")
+        formatter.write_str("DesktopAuthority")
     }
 }
