@@ -140,7 +140,7 @@ impl Driver {
         states: &mut watch::Receiver<SupervisedState>,
         served: Option<&mut Served>,
     ) -> Happening {
-        let remaining = self.controller.wake_at().map(|deadline| deadline.remaining(now::moment()));
+        let remaining = self.controller.wake_at().map(|deadline| deadline.remaining(now::timestamp()));
         let wake = async {
             match remaining {
                 Some(remaining) => tokio::time::sleep(remaining).await,
@@ -206,7 +206,7 @@ impl Driver {
     }
 
     fn tell(&mut self, input: Input, served: &mut Option<Served>) {
-        let effects = self.controller.on(input, now::moment());
+        let effects = self.controller.on(input, now::timestamp());
         self.act(effects, served);
     }
 

@@ -122,7 +122,7 @@ fn start(
         is_first_start: state_dir.is_some_and(|directory| !directory.exists()),
         starts_at_login: autostart.is_on(),
     };
-    let (controller, first) = Controller::new(launch, now::moment());
+    let (controller, first) = Controller::new(launch, now::timestamp());
     let (outcomes, ended) = mpsc::unbounded_channel();
     let directory = runtime_directory::make();
     surfaces::prepare(app, &inputs, outcomes, launch.starts_at_login);

@@ -25,7 +25,7 @@ impl TrustService {
         requester: Requester,
         timeout: Duration,
     ) -> Option<WaitingCommand> {
-        let waiting = self.approvals().ask(id, command, requester, timeout, now::moment())?;
+        let waiting = self.approvals().ask(id, command, requester, timeout, now::timestamp())?;
         self.changed();
         self.connections(|gateway| gateway.command_waits(&waiting));
         Some(waiting)
@@ -58,7 +58,7 @@ impl TrustService {
     /// Why it was not decided.
     pub fn resolve(&self, session: &Session, id: &str, decision: Decision) -> Result<(), ResolveError> {
         self.expire_commands();
-        let resolved = self.approvals().resolve(session, self.desktop(), id, decision, now::moment())?;
+        let resolved = self.approvals().resolve(session, self.desktop(), id, decision, now::timestamp())?;
         // Whether a tool of that run lives is not asked: one that left its command behind would not be seen.
         if session.principal().is_client() && resolved.waiting.requester == Requester::Run {
             self.client_decided(decision);
@@ -79,14 +79,14 @@ impl TrustService {
         decision: Decision,
     ) -> Result<(), ResolveError> {
         self.expire_commands();
-        let resolved = self.approvals().resolve_shown(person, id, digest, decision, now::moment())?;
+        let resolved = self.approvals().resolve_shown(person, id, digest, decision, now::timestamp())?;
         self.announce(&resolved);
         Ok(())
     }
 
     /// Withdraws what a connection asked for.
     pub fn withdraw_connection(&self, connection: &ConnectionId) {
-        let withdrawn = self.approvals().withdraw_connection(connection, now::moment());
+        let withdrawn = self.approvals().withdraw_connection(connection, now::timestamp());
         for resolved in withdrawn {
             self.announce(&resolved);
         }
@@ -95,7 +95,7 @@ impl TrustService {
     /// Withdraws what a client asked for whose access was revoked. A connection that ended with its gateway
     /// has withdrawn nothing.
     pub(crate) fn withdraw_client(&self, principal: &Principal) {
-        let withdrawn = self.approvals().withdraw_client(principal, now::moment());
+        let withdrawn = self.approvals().withdraw_client(principal, now::timestamp());
         for resolved in withdrawn {
             self.announce(&resolved);
         }
@@ -103,14 +103,14 @@ impl TrustService {
 
     /// Withdraws a command: nobody waits for the answer any more.
     pub fn withdraw(&self, id: &str) {
-        let withdrawn = self.approvals().withdraw(id, now::moment());
+        let withdrawn = self.approvals().withdraw(id, now::timestamp());
         if let Some(resolved) = withdrawn {
             self.announce(&resolved);
         }
     }
 
     pub(crate) fn expire_commands(&self) {
-        let expired = self.approvals().tick(now::moment());
+        let expired = self.approvals().tick(now::timestamp());
         for resolved in expired {
             self.announce(&resolved);
         }

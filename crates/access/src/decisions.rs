@@ -64,8 +64,8 @@ impl TrustService {
         let entropy = now::entropy()?;
         let mut decided = {
             let mut authority = self.authority();
-            let expired = authority.tick(now::moment());
-            let decided = authority.decide(decider, request, digest, verdict, &entropy, now::moment());
+            let expired = authority.tick(now::timestamp());
+            let decided = authority.decide(decider, request, digest, verdict, &entropy, now::timestamp());
             drop(authority);
             self.apply(expired, None);
             decided?
@@ -77,7 +77,7 @@ impl TrustService {
                 service.authority().withdraw(&decided);
                 return Err(error.into());
             }
-            let completed = service.authority().complete(decided, now::moment());
+            let completed = service.authority().complete(decided, now::timestamp());
             let counts = match completed.durable.is_empty() {
                 true => {
                     service.apply(completed.effects, None);
@@ -108,7 +108,7 @@ impl TrustService {
         setting: Setting,
         digest: &str,
     ) -> Result<(), DecideError> {
-        let mut confirmed = self.authority().confirm_setting(decider, setting, digest, now::moment())?;
+        let mut confirmed = self.authority().confirm_setting(decider, setting, digest, now::timestamp())?;
         let service = self.clone();
         to_its_end(async move {
             let durable = std::mem::take(&mut confirmed.durable);
@@ -135,7 +135,7 @@ impl TrustService {
         setting: Setting,
         digest: Option<&str>,
     ) -> Result<bool, DecisionError> {
-        let changed = self.authority().reject_setting(decider, setting, digest, now::moment())?;
+        let changed = self.authority().reject_setting(decider, setting, digest, now::timestamp())?;
         let ((), saved) = self.settle(changed, None).await;
         Ok(saved)
     }
@@ -152,7 +152,7 @@ impl TrustService {
         pairing: bool,
     ) -> Result<(Token, ProgramToken), TokenError> {
         let entropy = now::entropy()?;
-        let made = self.authority().new_program_token(name, level, pairing, &entropy, now::moment())?;
+        let made = self.authority().new_program_token(name, level, pairing, &entropy, now::timestamp())?;
         let service = self.clone();
         to_its_end(async move { service.keep_token(made).await }).await
     }
@@ -181,7 +181,7 @@ impl TrustService {
             if is_device {
                 return Err(TokenError::NotAProgram);
             }
-            let (reject, now) = (Verdict::Reject, now::moment());
+            let (reject, now) = (Verdict::Reject, now::timestamp());
             let rejected = authority.decide(person, request, Some(digest), &reject, &entropy, now)?;
             match authority.new_program_token(name, level, pairing, &entropy, now) {
                 Ok(made) => (rejected, made),
@@ -195,7 +195,7 @@ impl TrustService {
         to_its_end(async move {
             match service.keep_token(made).await {
                 Ok((token, _)) => {
-                    let rejected = service.authority().complete(rejected, now::moment());
+                    let rejected = service.authority().complete(rejected, now::timestamp());
                     service.apply(rejected.effects, None);
                     Ok(token)
                 }
@@ -215,7 +215,7 @@ impl TrustService {
         let Changed { value: (token, record), durable, effects } = made;
         if let Err(error) = self.0.writer.commit(durable).await {
             // It was just made, so it is there.
-            let _ = self.authority().revoke_program_token(&record.id, now::moment());
+            let _ = self.authority().revoke_program_token(&record.id, now::timestamp());
             return Err(error.into());
         }
         self.apply(effects, None);

@@ -287,15 +287,15 @@ impl TrustService {
 
     /// Lets time pass: ends what has expired.
     pub fn tick(&self) {
-        let effects = self.authority().tick(now::moment());
+        let effects = self.authority().tick(now::timestamp());
         self.apply(effects, None);
         self.expire_commands();
     }
 
     /// How long until something that waits ends by itself.
     fn next_expiry(&self) -> Option<Duration> {
-        let requests = self.authority().next_expiry(now::moment());
-        let commands = self.approvals().next_expiry(now::moment());
+        let requests = self.authority().next_expiry(now::timestamp());
+        let commands = self.approvals().next_expiry(now::timestamp());
         [requests, commands].into_iter().flatten().min()
     }
 

@@ -8,9 +8,9 @@ pub mod client;
 mod commands;
 pub mod failure;
 mod layout;
-mod moments;
 pub mod output;
 pub mod person;
+mod times;
 
 pub use arguments::{Arguments, Command, ControlCommand};
 pub use commands::{Surroundings, run};

@@ -5,14 +5,14 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use tidegate_protocol::UnixMillis;
 use tidegate_protocol::device::Nonce;
-use tidegate_trust::Moment;
+use tidegate_trust::Timestamp;
 use tidegate_trust::authority::Entropy;
 
 /// This moment, by both clocks.
 #[must_use]
-pub fn moment() -> Moment {
+pub fn timestamp() -> Timestamp {
     static START: OnceLock<Instant> = OnceLock::new();
-    Moment { wall: wall(), monotonic: START.get_or_init(Instant::now).elapsed() }
+    Timestamp { wall: wall(), monotonic: START.get_or_init(Instant::now).elapsed() }
 }
 
 /// This moment, by the wall clock.

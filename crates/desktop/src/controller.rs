@@ -16,8 +16,8 @@ mod waiting;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use tidegate_trust::Moment;
-use tidegate_trust::moment::Deadline;
+use tidegate_trust::Timestamp;
+use tidegate_trust::timestamp::Deadline;
 
 use self::dialog_requests::DialogRequests;
 use self::messages::Messages;
@@ -67,7 +67,7 @@ pub struct Controller {
     /// Before this, no dialog comes up by itself.
     unasked: Option<Deadline>,
     /// The moment of the last input.
-    now: Moment,
+    now: Timestamp,
 }
 
 /// Numbers that were never given before.
@@ -98,7 +98,7 @@ impl Numbers {
 impl Controller {
     /// A controller whose host starts now, and what is to be done first.
     #[must_use]
-    pub fn new(launch: Launch, now: Moment) -> (Self, Vec<Effect>) {
+    pub fn new(launch: Launch, now: Timestamp) -> (Self, Vec<Effect>) {
         let host = HostState::Starting;
         let starts_at_login = launch.starts_at_login;
         let waiting = WaitingLine::default();
@@ -134,7 +134,7 @@ impl Controller {
 
     /// Takes an input, and tells what is to be done, in this order.
     #[must_use]
-    pub fn on(&mut self, input: Input, now: Moment) -> Vec<Effect> {
+    pub fn on(&mut self, input: Input, now: Timestamp) -> Vec<Effect> {
         let mut effects = Vec::new();
         let before = std::mem::replace(&mut self.now, now);
         match input {
@@ -191,7 +191,7 @@ impl Controller {
     }
 
     /// Brings every surface in line with what is known.
-    fn settle(&mut self, now: Moment, effects: &mut Vec<Effect>) {
+    fn settle(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
         if !self.is_quitting {
             self.settle_messages(now, effects);
             self.settle_dialog_requests(now, effects);
@@ -238,7 +238,7 @@ impl Controller {
         self.failure_changed(effects);
     }
 
-    fn queue_changed(&mut self, queue: crate::shell::Queue, now: Moment) {
+    fn queue_changed(&mut self, queue: crate::shell::Queue, now: Timestamp) {
         // What is told of a gateway that has ended is not about the next one.
         if !self.is_ready() {
             return;
@@ -288,7 +288,13 @@ impl Controller {
         }
     }
 
-    fn dialog_ended(&mut self, id: DialogId, outcome: DialogOutcome, now: Moment, effects: &mut Vec<Effect>) {
+    fn dialog_ended(
+        &mut self,
+        id: DialogId,
+        outcome: DialogOutcome,
+        now: Timestamp,
+        effects: &mut Vec<Effect>,
+    ) {
         if self.reviews.open_id() == Some(id) {
             let outcome = match outcome {
                 DialogOutcome::Review(outcome) => outcome,
@@ -318,7 +324,7 @@ impl Controller {
     }
 
     /// Whether a dialog may come up by itself.
-    fn may_open_unasked(&self, now: Moment) -> bool {
+    fn may_open_unasked(&self, now: Timestamp) -> bool {
         !self.is_locked && self.unasked.is_none_or(|gate| gate.has_passed(now))
     }
 }

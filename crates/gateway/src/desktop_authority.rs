@@ -275,7 +275,7 @@ impl DesktopAuthority {
             let mut authority = trust.authority();
             let subject = authority.block(id).map(|block| block.subject.clone());
             let subject = subject.ok_or(DesktopError::NotBlocked)?;
-            authority.unblock(&subject, now::moment()).map_err(|_| DesktopError::NotBlocked)?
+            authority.unblock(&subject, now::timestamp()).map_err(|_| DesktopError::NotBlocked)?
         };
         let ((), saved) = trust.settle(changed, None).await;
         Ok(saved)

@@ -139,7 +139,7 @@ async fn build_services(foundation: Arc<Foundation>) -> Result<Services, BootErr
         false => StoreKind::OnDisk,
     };
     trust.open(store.clone(), kind, store_state.is_as_before()).await;
-    trust.authority().propose(loaded.policy.proposed.clone(), now::moment());
+    trust.authority().propose(loaded.policy.proposed.clone(), now::timestamp());
     let survivors = survivors.await;
     survivors.tell(&store, &foundation).await;
     let token_from_environment = shared_token(&trust, &store, &secrets, &foundation).await?;
@@ -303,7 +303,7 @@ async fn shared_token(
     if trust.authority().has_shared_token() {
         return Ok(false);
     }
-    let changed = trust.authority().rotate_shared_token(&now::entropy()?, now::moment());
+    let changed = trust.authority().rotate_shared_token(&now::entropy()?, now::timestamp());
     if let Err(error) = store.commit_trust(changed.durable).await {
         tracing::error!(%error, "the shared token could not be saved; there is a new one after a restart");
     }

@@ -181,8 +181,8 @@ async fn nothing_is_left_whoever_is_killed_outside_and_when() {
             if way % 5 == 4 {
                 until("it stays", || fixture.workspace().join("started").exists()).await;
             } else {
-                let moment = u64::try_from(way).expect("small") * 7 % 60;
-                tokio::time::sleep(Duration::from_millis(moment)).await;
+                let delay = u64::try_from(way).expect("small") * 7 % 60;
+                tokio::time::sleep(Duration::from_millis(delay)).await;
             }
             kill_outside(run_tool.expect("a process"), way % 2 == 0);
         };

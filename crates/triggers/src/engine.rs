@@ -14,7 +14,7 @@ use crate::behind::Behind;
 use crate::decide::{Decision, RepositoryForm, git_entry, other_file, repository_file};
 use crate::finding::{Action, Finding};
 use crate::handle::{Kind, list, look, open_folder, open_parent, with_names_writable};
-use crate::history::{Moment, before_now};
+use crate::history::{ChangeTime, before_now};
 use crate::links::Links;
 use crate::list::{Folder, Shape, Trigger};
 use crate::name::fold;
@@ -48,7 +48,7 @@ pub(crate) struct Engine {
     /// All that were ever found.
     pub(crate) repositories: BTreeMap<PathBuf, RepositoryForm>,
     /// When the commands began.
-    pub(crate) began: Moment,
+    pub(crate) began: ChangeTime,
     /// Trigger files that a person allowed the commands to write.
     pub(crate) permitted: Vec<PathBuf>,
     /// The files that were checked since this was emptied.

@@ -29,10 +29,10 @@ const NAME: u64 = 20;
 const MARGIN: Duration = Duration::from_millis(100);
 
 /// A moment, in seconds and nanoseconds, as the changes of files have it.
-pub(crate) type Moment = (i64, i64);
+pub(crate) type ChangeTime = (i64, i64);
 
 /// What certainly lies before anything that begins now.
-pub(crate) fn before_now() -> Moment {
+pub(crate) fn before_now() -> ChangeTime {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let since = since.saturating_sub(MARGIN);
     (i64::try_from(since.as_secs()).unwrap_or(i64::MAX), i64::from(since.subsec_nanos()))
@@ -89,21 +89,21 @@ fn name_of(content: &[u8]) -> [u8; 20] {
 }
 
 /// Whether nothing about a file changed since: neither what is in it nor its name. Nobody sets this back.
-fn is_older(status: &Stat, than: Moment) -> bool {
+fn is_older(status: &Stat, than: ChangeTime) -> bool {
     // The fields' types differ between systems.
     #[allow(clippy::unnecessary_cast, clippy::cast_possible_wrap)]
     let changed = (status.st_ctime as i64, status.st_ctime_nsec as i64);
     FileType::from_raw_mode(status.st_mode) == FileType::RegularFile && changed < than
 }
 
-fn is_loose(objects: &OwnedFd, name: &[u8; 20], than: Moment) -> io::Result<bool> {
+fn is_loose(objects: &OwnedFd, name: &[u8; 20], than: ChangeTime) -> io::Result<bool> {
     let name: String = name.iter().map(|byte| format!("{byte:02x}")).collect();
     let (fan_out, rest) = name.split_at(2);
     let folder = open_folder_in(objects, fan_out)?;
     Ok(is_older(&statat(&folder, rest, AtFlags::SYMLINK_NOFOLLOW)?, than))
 }
 
-fn is_packed(objects: &OwnedFd, name: &[u8; 20], than: Moment) -> io::Result<bool> {
+fn is_packed(objects: &OwnedFd, name: &[u8; 20], than: ChangeTime) -> io::Result<bool> {
     let packs = open_folder_in(objects, "pack")?;
     let mut indices = Vec::new();
     list(&packs, &mut Vec::new(), |name, _, _| {

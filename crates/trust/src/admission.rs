@@ -17,11 +17,11 @@ use crate::approval::program_of;
 use crate::audit::{AuditEvent, AuditKind};
 use crate::authority::{Authority, Effect, Entropy, Live, Touched};
 use crate::identity::{self, VerifiedDevice};
-use crate::moment::Moment;
 use crate::origin::{CommandsAlive, Origin, Peer};
 use crate::principal::{Principal, Session};
 use crate::records::Change;
 use crate::scopes::ScopeSet;
+use crate::timestamp::Timestamp;
 use crate::token::Token;
 
 /// A `connect` that waits for a decision. What its device proves is known from the beginning: when
@@ -131,7 +131,7 @@ pub struct Admitted {
 
 impl Authority {
     /// Decides about an attempt.
-    pub fn admit(&mut self, attempt: &Attempt<'_>, entropy: &Entropy, now: Moment) -> Admission {
+    pub fn admit(&mut self, attempt: &Attempt<'_>, entropy: &Entropy, now: Timestamp) -> Admission {
         let mut effects = self.tick(now);
         let params = attempt.params;
         let Some(dialect) = Dialect::negotiate(params.min_protocol, params.max_protocol) else {
@@ -187,7 +187,7 @@ impl Authority {
         }
     }
 
-    fn token_was_used(&mut self, id: &str, now: Moment) {
+    fn token_was_used(&mut self, id: &str, now: Timestamp) {
         if let Some(token) = self.tokens.iter_mut().find(|token| token.id == id) {
             token.last_used_at = Some(now.wall);
             self.touched.insert(Touched::Token(id.to_owned()));
@@ -199,7 +199,7 @@ impl Authority {
         attempt: &Attempt<'_>,
         dialect: Dialect,
         entropy: &Entropy,
-        now: Moment,
+        now: Timestamp,
         effects: &mut Vec<Effect>,
     ) -> Result<Box<Admitted>, Stop> {
         let params = attempt.params;
@@ -251,7 +251,7 @@ impl Authority {
         attempt: &Attempt<'_>,
         dialect: Dialect,
         device: Result<Option<VerifiedDevice>, DeviceProofError>,
-        now: Moment,
+        now: Timestamp,
     ) -> Result<Box<Admitted>, Stop> {
         let device = device.map_err(Refusal::DeviceProof)?.ok_or(Refusal::DeviceIdentityRequired)?;
         if !self.is_own(device.id()) {
@@ -282,7 +282,7 @@ impl Authority {
     fn refuse_tools(
         &self,
         attempt: &Attempt<'_>,
-        now: Moment,
+        now: Timestamp,
         effects: &mut Vec<Effect>,
     ) -> Result<(), Stop> {
         let command = match (&attempt.origin, attempt.origin.peer()) {

@@ -11,8 +11,8 @@ use tidegate_protocol::text::one_line;
 use tidegate_protocol::{ConnectionId, Scope, UnixMillis};
 
 use crate::decision::{Decider, Desktop};
-use crate::moment::{Deadline, Moment};
 use crate::principal::{Principal, Session};
+use crate::timestamp::{Deadline, Timestamp};
 
 /// How many commands may wait at once.
 pub const MAX_WAITING: usize = 64;
@@ -226,7 +226,7 @@ impl ApprovalQueue {
         command: Command,
         requester: Requester,
         timeout: Duration,
-        now: Moment,
+        now: Timestamp,
     ) -> Option<WaitingCommand> {
         let is_alike = |waiting: &WaitingCommand| waiting.id.starts_with(&id) || id.starts_with(&waiting.id);
         let is_told =
@@ -263,7 +263,7 @@ impl ApprovalQueue {
         desktop: Desktop,
         id: &str,
         decision: Decision,
-        now: Moment,
+        now: Timestamp,
     ) -> Result<ResolvedCommand, ResolveError> {
         let position = self.find(id, now)?;
         if decision == Decision::AllowOnce {
@@ -286,7 +286,7 @@ impl ApprovalQueue {
         id: &str,
         digest: &str,
         decision: Decision,
-        now: Moment,
+        now: Timestamp,
     ) -> Result<ResolvedCommand, ResolveError> {
         if !person.is_person() {
             return Err(ResolveError::NotThePerson);
@@ -301,30 +301,30 @@ impl ApprovalQueue {
 
     /// How long until the first of them expires.
     #[must_use]
-    pub fn next_expiry(&self, now: Moment) -> Option<Duration> {
+    pub fn next_expiry(&self, now: Timestamp) -> Option<Duration> {
         self.waiting.iter().map(|waiting| waiting.deadline.remaining(now)).min()
     }
 
     /// Withdraws a command: whoever asked is gone.
-    pub fn withdraw(&mut self, id: &str, now: Moment) -> Option<ResolvedCommand> {
+    pub fn withdraw(&mut self, id: &str, now: Timestamp) -> Option<ResolvedCommand> {
         let position = self.waiting.iter().position(|waiting| waiting.id == id)?;
         Some(self.finish(position, None, None, now))
     }
 
     /// Withdraws everything that a connection asked for.
-    pub fn withdraw_connection(&mut self, connection: &ConnectionId, now: Moment) -> Vec<ResolvedCommand> {
+    pub fn withdraw_connection(&mut self, connection: &ConnectionId, now: Timestamp) -> Vec<ResolvedCommand> {
         self.withdraw_where(|asking, _| asking == connection, now)
     }
 
     /// Withdraws everything that a client asked for, on whichever connection.
-    pub fn withdraw_client(&mut self, client: &Principal, now: Moment) -> Vec<ResolvedCommand> {
+    pub fn withdraw_client(&mut self, client: &Principal, now: Timestamp) -> Vec<ResolvedCommand> {
         self.withdraw_where(|_, asking| asking == client, now)
     }
 
     fn withdraw_where(
         &mut self,
         is_its: impl Fn(&ConnectionId, &Principal) -> bool,
-        now: Moment,
+        now: Timestamp,
     ) -> Vec<ResolvedCommand> {
         let asked = |waiting: &&WaitingCommand| match &waiting.requester {
             Requester::Run => false,
@@ -335,7 +335,7 @@ impl ApprovalQueue {
     }
 
     /// Lets time pass.
-    pub fn tick(&mut self, now: Moment) -> Vec<ResolvedCommand> {
+    pub fn tick(&mut self, now: Timestamp) -> Vec<ResolvedCommand> {
         self.resolved.retain(|resolved| !resolved.linger.has_passed(now));
         let expired = |waiting: &WaitingCommand| waiting.deadline.has_passed(now);
         let mut ended = Vec::new();
@@ -357,7 +357,7 @@ impl ApprovalQueue {
         self.resolved.iter().find(|resolved| resolved.waiting.id == id)
     }
 
-    fn find(&self, id: &str, now: Moment) -> Result<usize, ResolveError> {
+    fn find(&self, id: &str, now: Timestamp) -> Result<usize, ResolveError> {
         // What has expired is refused already, also before the next tick says so.
         let waits = |waiting: &WaitingCommand| !waiting.deadline.has_passed(now);
         if let Some(position) = self.waiting.iter().position(|waiting| waiting.id == id && waits(waiting)) {
@@ -377,7 +377,7 @@ impl ApprovalQueue {
         position: usize,
         decision: Option<Decision>,
         by: Option<String>,
-        now: Moment,
+        now: Timestamp,
     ) -> ResolvedCommand {
         let waiting = self.waiting.remove(position);
         let resolved = ResolvedCommand { waiting, decision, by, linger: now.deadline(LINGER) };

@@ -7,7 +7,6 @@ use tidegate_protocol::{ConnectionId, DeviceId, PublicKey, UnixMillis};
 
 use crate::audit::AuditEvent;
 use crate::decision::Desktop;
-use crate::moment::{Deadline, Moment};
 use crate::origin::{DesktopKey, InProcessKey};
 use crate::pairing::{Ended, PendingQueue, PendingRequest, Subject};
 use crate::principal::Principal;
@@ -18,6 +17,7 @@ use crate::records::{
 use crate::scopes::ScopeSet;
 use crate::settings::Settings;
 use crate::throttle::Throttle;
+use crate::timestamp::{Deadline, Timestamp};
 use crate::token::TokenHash;
 
 /// The name of our own client's row.
@@ -116,7 +116,7 @@ impl<T> Held<T> {
         self.under.map(|under| *under)
     }
 
-    fn after(self, now: Moment) -> Option<Self> {
+    fn after(self, now: Timestamp) -> Option<Self> {
         if once_has_passed(self.lifetime, now) { self.ended() } else { Some(self) }
     }
 }
@@ -303,7 +303,7 @@ impl Authority {
 
     /// How long until the first waiting request ends by itself; `None` when nothing waits.
     #[must_use]
-    pub fn next_expiry(&self, now: Moment) -> Option<std::time::Duration> {
+    pub fn next_expiry(&self, now: Timestamp) -> Option<std::time::Duration> {
         self.pending.next_expiry(now)
     }
 
@@ -354,7 +354,7 @@ impl Authority {
     }
 
     /// Lets time pass: ends what has expired.
-    pub fn tick(&mut self, now: Moment) -> Vec<Effect> {
+    pub fn tick(&mut self, now: Timestamp) -> Vec<Effect> {
         let ended = self.pending.expire(now);
         self.end_passed_grants(now);
         self.vouched.retain(|_, vouched| !vouched.until.has_passed(now));
@@ -364,7 +364,7 @@ impl Authority {
             .collect()
     }
 
-    pub(crate) fn end_passed_grants(&mut self, now: Moment) {
+    pub(crate) fn end_passed_grants(&mut self, now: Timestamp) {
         if self.devices.values().any(|held| once_has_passed(held.lifetime, now)) {
             let devices = std::mem::take(&mut self.devices).into_iter();
             self.devices = devices.filter_map(|(id, held)| Some((id, held.after(now)?))).collect();
@@ -490,6 +490,6 @@ impl Authority {
     }
 }
 
-fn once_has_passed(lifetime: Lifetime, now: Moment) -> bool {
+fn once_has_passed(lifetime: Lifetime, now: Timestamp) -> bool {
     matches!(lifetime, Lifetime::Once(until) if until.has_passed(now))
 }

@@ -8,11 +8,11 @@ use crate::audit::{AuditEvent, AuditKind, Severity};
 use crate::authority::{Authority, Effect, Entropy, Held, Lifetime, Vouched};
 use crate::decider::Who;
 use crate::management::Changed;
-use crate::moment::Moment;
 use crate::pairing::{PendingRequest, Subject};
 use crate::principal::Principal;
 use crate::records::{Block, BlockedSubject, Change, DeviceRecord, Grant, ProgramGrant};
 use crate::scopes::{Level, ScopeSet};
+use crate::timestamp::Timestamp;
 use tidegate_protocol::limits;
 
 pub use crate::decider::{Decider, Desktop, NotADecider};
@@ -128,7 +128,7 @@ impl Authority {
         digest: Option<&str>,
         verdict: &Verdict,
         entropy: &Entropy,
-        now: Moment,
+        now: Timestamp,
     ) -> Result<Decided, DecisionError> {
         self.end_passed_grants(now);
         let request = self.pending.get(request_id).ok_or(DecisionError::Unknown)?.clone();
@@ -198,7 +198,7 @@ impl Authority {
     /// Makes a committed decision count. Whether it does: while it was saved, what it lets in may have
     /// been taken away or blocked, and the later word counts. What has to be committed then puts the
     /// store right again.
-    pub fn complete(&mut self, decided: Decided, now: Moment) -> Changed<bool> {
+    pub fn complete(&mut self, decided: Decided, now: Timestamp) -> Changed<bool> {
         let Decided { request, mut outcome, line, .. } = decided;
         let mut durable = Vec::new();
         if let Some(undone) = self.overtaken(&request, &outcome) {
@@ -343,7 +343,7 @@ impl Authority {
         choice: &Choice,
         duration: Duration,
         entropy: &Entropy,
-        now: Moment,
+        now: Timestamp,
     ) -> Result<(Outcome, Vec<Change>), DecisionError> {
         let lifetime = match duration {
             Duration::Always => Lifetime::Always,

@@ -4,7 +4,6 @@ use tidegate_protocol::{DeviceId, Scope, UnixMillis, text};
 
 use crate::audit::{AuditEvent, AuditKind};
 use crate::authority::{Authority, Effect, Entropy, Held};
-use crate::moment::Moment;
 use crate::pairing::Subject;
 use crate::principal::{Principal, Session};
 use crate::records::{
@@ -12,6 +11,7 @@ use crate::records::{
     SharedToken,
 };
 use crate::scopes::{Level, ScopeSet};
+use crate::timestamp::Timestamp;
 use crate::token::Token;
 
 /// Why something was not changed.
@@ -82,7 +82,7 @@ impl Authority {
         &mut self,
         session: &Session,
         device: DeviceId,
-        now: Moment,
+        now: Timestamp,
     ) -> Result<Changed<()>, ManagementError> {
         self.may_manage(session, device, Manage::TakeAway, "device pairing removal")?;
         self.devices.remove(&device);
@@ -104,7 +104,7 @@ impl Authority {
         session: &Session,
         device: DeviceId,
         label: &str,
-        now: Moment,
+        now: Timestamp,
     ) -> Result<Changed<String>, ManagementError> {
         self.may_manage(session, device, Manage::Change, "device rename")?;
         let label = label.trim();
@@ -129,7 +129,7 @@ impl Authority {
         device: DeviceId,
         role: &str,
         entropy: &Entropy,
-        now: Moment,
+        now: Timestamp,
     ) -> Result<Changed<Rotated>, ManagementError> {
         self.may_manage(session, device, Manage::Change, "device token rotation")?;
         if role != "operator" {
@@ -167,7 +167,7 @@ impl Authority {
         session: &Session,
         device: DeviceId,
         role: &str,
-        now: Moment,
+        now: Timestamp,
     ) -> Result<Changed<UnixMillis>, ManagementError> {
         self.may_manage(session, device, Manage::TakeAway, "device token revocation")?;
         let held = self.devices.get_mut(&device).ok_or(ManagementError::UnknownDevice)?;
@@ -192,7 +192,7 @@ impl Authority {
     ///
     /// # Errors
     /// When there is none.
-    pub fn remove_program(&mut self, id: &str, now: Moment) -> Result<Changed<()>, ManagementError> {
+    pub fn remove_program(&mut self, id: &str, now: Timestamp) -> Result<Changed<()>, ManagementError> {
         let principal = Principal::Program(id.to_owned());
         // One that was let in once has no grant any more, but may still be connected.
         let connected = self.live.values().any(|live| live.principal == principal);
@@ -226,7 +226,7 @@ impl Authority {
     ///
     /// # Errors
     /// When it is built in.
-    pub fn block_device(&mut self, device: DeviceId, now: Moment) -> Result<Changed<()>, ManagementError> {
+    pub fn block_device(&mut self, device: DeviceId, now: Timestamp) -> Result<Changed<()>, ManagementError> {
         if self.is_own(device) {
             return Err(ManagementError::BuiltIn);
         }
@@ -251,7 +251,7 @@ impl Authority {
     ///
     /// # Errors
     /// When there is no such grant.
-    pub fn block_program(&mut self, id: &str, now: Moment) -> Result<Changed<()>, ManagementError> {
+    pub fn block_program(&mut self, id: &str, now: Timestamp) -> Result<Changed<()>, ManagementError> {
         let grant = self.programs().map(|(record, _)| record).find(|record| record.id == id);
         let grant = grant.ok_or(ManagementError::UnknownDevice)?;
         let block = Block {
@@ -269,7 +269,11 @@ impl Authority {
     ///
     /// # Errors
     /// When it is not blocked.
-    pub fn unblock(&mut self, subject: &BlockedSubject, now: Moment) -> Result<Changed<()>, ManagementError> {
+    pub fn unblock(
+        &mut self,
+        subject: &BlockedSubject,
+        now: Timestamp,
+    ) -> Result<Changed<()>, ManagementError> {
         let position = self.blocks.iter().position(|block| &block.subject == subject);
         let block = self.blocks.remove(position.ok_or(ManagementError::UnknownDevice)?);
         // Whoever unblocks wants to be asked again.
@@ -317,7 +321,7 @@ impl Authority {
 
     /// Replaces the shared token. Grants of programs end with it, and so does every connection
     /// that was opened with the old one.
-    pub fn rotate_shared_token(&mut self, entropy: &Entropy, now: Moment) -> Changed<Token> {
+    pub fn rotate_shared_token(&mut self, entropy: &Entropy, now: Timestamp) -> Changed<Token> {
         let token = Token::from_entropy(entropy.token);
         let before = self.shared_token.as_ref().map_or(0, |old| old.generation);
         let generation = before.max(self.spent_generation) + 1;
@@ -363,7 +367,7 @@ impl Authority {
         level: Level,
         pairing: bool,
         entropy: &Entropy,
-        now: Moment,
+        now: Timestamp,
     ) -> Result<Changed<(Token, ProgramToken)>, ManagementError> {
         let name = name.trim();
         if self.tokens.iter().any(|token| token.name == name) {
@@ -397,7 +401,7 @@ impl Authority {
     pub fn revoke_program_token(
         &mut self,
         id_or_name: &str,
-        now: Moment,
+        now: Timestamp,
     ) -> Result<Changed<()>, ManagementError> {
         let position =
             self.tokens.iter().position(|token| token.id == id_or_name || token.name == id_or_name);
@@ -490,6 +494,6 @@ fn revoked_program(record: &ProgramGrant) -> Effect {
     Effect::Revoked { principal: Principal::Program(record.id.clone()) }
 }
 
-fn audit(now: Moment, kind: AuditKind, subject: impl Into<String>, line: String) -> Effect {
+fn audit(now: Timestamp, kind: AuditKind, subject: impl Into<String>, line: String) -> Effect {
     Effect::Audit(AuditEvent::new(now.wall, kind, subject, line))
 }

@@ -8,9 +8,9 @@ use sha2::{Digest, Sha256};
 use tidegate_protocol::refusal::PairingReason;
 use tidegate_protocol::{DeviceId, PublicKey, UnixMillis, limits};
 
-use crate::moment::{Deadline, Moment};
 use crate::records::{Claims, ProgramIdentity};
 use crate::scopes::ScopeSet;
+use crate::timestamp::{Deadline, Timestamp};
 
 /// What a pairing request is about.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -107,13 +107,13 @@ impl PendingRequest {
         self.idle.wall().min(self.life.wall())
     }
 
-    fn remaining(&self, now: Moment) -> Option<Duration> {
+    fn remaining(&self, now: Timestamp) -> Option<Duration> {
         let remaining = self.idle.remaining(now).min(self.life.remaining(now));
         // While a decision is being saved, that decides.
         (!self.deciding).then_some(remaining)
     }
 
-    pub(crate) fn has_expired(&self, now: Moment) -> bool {
+    pub(crate) fn has_expired(&self, now: Timestamp) -> bool {
         self.remaining(now).is_some_and(|remaining| remaining.is_zero())
     }
 }
@@ -163,7 +163,7 @@ pub struct PendingQueue {
 impl PendingQueue {
     /// Someone asks. `id` is a fresh UUID, used only when a new request is made. The caller has
     /// verified the credential and the signature, and has called [`Self::expire`].
-    pub fn request_pairing(&mut self, ask: PairingRequest, id: String, now: Moment) -> PairingAttempt {
+    pub fn request_pairing(&mut self, ask: PairingRequest, id: String, now: Timestamp) -> PairingAttempt {
         if self.silenced.contains_key(&ask.subject) {
             return PairingAttempt::Silenced;
         }
@@ -218,7 +218,7 @@ impl PendingQueue {
     }
 
     /// Ends what has expired.
-    pub fn expire(&mut self, now: Moment) -> Vec<PendingRequest> {
+    pub fn expire(&mut self, now: Timestamp) -> Vec<PendingRequest> {
         // Here too, so that a clock that goes back and forth does not bring a silence back.
         self.silenced.retain(|_, until| !until.has_passed(now));
         let (expired, waiting) =
@@ -229,7 +229,7 @@ impl PendingQueue {
 
     /// How long until the first of them expires.
     #[must_use]
-    pub fn next_expiry(&self, now: Moment) -> Option<Duration> {
+    pub fn next_expiry(&self, now: Timestamp) -> Option<Duration> {
         self.requests.iter().filter_map(|request| request.remaining(now)).min()
     }
 
@@ -278,7 +278,7 @@ impl PendingQueue {
     }
 
     /// Hears nothing of a subject for a while.
-    pub fn silence(&mut self, subject: Subject, now: Moment) {
+    pub fn silence(&mut self, subject: Subject, now: Timestamp) {
         self.silenced.insert(subject, now.deadline(limits::REJECT_SILENCE));
     }
 

@@ -17,8 +17,8 @@ use crate::authority::{Authority, Effect};
 use crate::decider::{Decider, Who};
 use crate::decision::DecisionError;
 use crate::management::Changed;
-use crate::moment::Moment;
 use crate::records::{Change, SettingRecord};
+use crate::timestamp::Timestamp;
 
 /// The most origins that a file may list.
 pub const MAX_ORIGINS: usize = 32;
@@ -224,7 +224,7 @@ pub struct ConfirmedSetting {
 impl Authority {
     /// Takes what the configuration file proposes, in place of what it proposed before. Nothing of it
     /// counts by that.
-    pub fn propose(&mut self, proposed: Vec<ProposedSetting>, now: Moment) {
+    pub fn propose(&mut self, proposed: Vec<ProposedSetting>, now: Timestamp) {
         let before = std::mem::take(&mut self.settings.proposed);
         let since = |new: &ProposedSetting| {
             before.iter().find(|(old, _)| old == new).map_or(now.wall, |(_, since)| *since)
@@ -277,7 +277,7 @@ impl Authority {
         decider: &Decider,
         setting: Setting,
         digest: &str,
-        now: Moment,
+        now: Timestamp,
     ) -> Result<ConfirmedSetting, DecisionError> {
         match decider.who() {
             Who::Person => {}
@@ -319,7 +319,7 @@ impl Authority {
         decider: &Decider,
         setting: Setting,
         digest: Option<&str>,
-        now: Moment,
+        now: Timestamp,
     ) -> Result<Changed<()>, DecisionError> {
         if let Who::Client { .. } = decider.who() {
             return Err(DecisionError::PersonOnly);
@@ -357,7 +357,7 @@ impl Authority {
 }
 
 fn audit(
-    now: Moment,
+    now: Timestamp,
     kind: AuditKind,
     setting: Setting,
     value: &BTreeSet<ValuePart>,

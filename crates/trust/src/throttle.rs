@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tidegate_protocol::limits::{FIRST_FAILURE_DELAY, MAX_FAILURE_DELAY};
 
-use crate::moment::{Deadline, Moment};
+use crate::timestamp::{Deadline, Timestamp};
 
 /// How long a source's failures are remembered.
 const MEMORY: Duration = Duration::from_mins(10);
@@ -27,7 +27,7 @@ pub struct Throttle {
 
 impl Throttle {
     /// Counts a failure and tells how long its answer has to wait.
-    pub fn failed(&mut self, source: &str, now: Moment) -> Duration {
+    pub fn failed(&mut self, source: &str, now: Timestamp) -> Duration {
         if self.sources.len() >= MAX_SOURCES {
             self.sources.retain(|_, failures| !failures.until.has_passed(now));
         }
@@ -57,8 +57,8 @@ mod tests {
     use super::*;
     use tidegate_protocol::UnixMillis;
 
-    fn now() -> Moment {
-        Moment { wall: UnixMillis(1_000_000), monotonic: Duration::ZERO }
+    fn now() -> Timestamp {
+        Timestamp { wall: UnixMillis(1_000_000), monotonic: Duration::ZERO }
     }
 
     #[test]

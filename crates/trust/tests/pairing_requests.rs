@@ -14,7 +14,7 @@ use tidegate_trust::authority::Effect;
 use tidegate_trust::decision::{Choice, Duration as For};
 use tidegate_trust::origin::{Origin, Peer};
 use tidegate_trust::pairing::Ended;
-use tidegate_trust::{Moment, TrustRecords};
+use tidegate_trust::{Timestamp, TrustRecords};
 
 fn asks(seed: u16, scope: &Scope) -> Client {
     Client::new(&key(seed)).asks([scope])
@@ -242,7 +242,7 @@ fn the_earlier_of_two_clocks_ends_a_request() {
     for (wall, monotonic) in [(301_i64, 0_u64), (0, 301), (-10, 0), (-4, 301)] {
         let mut world = World::new(records());
         world.request(&local_named("tui"), &asks(3, &Scope::Read));
-        world.now = Moment {
+        world.now = Timestamp {
             wall: UnixMillis(world.now.wall.0.saturating_add_signed(wall * 1000)),
             monotonic: world.now.monotonic + Duration::from_secs(monotonic),
         };

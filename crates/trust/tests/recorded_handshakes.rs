@@ -14,7 +14,7 @@ use tidegate_trust::admission::{Admission, Attempt};
 use tidegate_trust::identity;
 use tidegate_trust::records::SharedToken;
 use tidegate_trust::token::Token;
-use tidegate_trust::{Moment, TrustRecords};
+use tidegate_trust::{Timestamp, TrustRecords};
 
 struct Recorded {
     case: String,
@@ -122,7 +122,7 @@ fn world(recorded: &Recorded) -> World {
     let shared_token =
         SharedToken { hash: Token::from_text(token).hash(), generation: 1, created_at: UnixMillis(1) };
     let mut world = World::new(TrustRecords { shared_token: Some(shared_token), ..records() });
-    world.now = Moment { wall: recorded.at, ..world.now };
+    world.now = Timestamp { wall: recorded.at, ..world.now };
     world
 }
 

@@ -14,7 +14,7 @@ use tidegate_trust::admission::Admission;
 use tidegate_trust::decision::{Choice, DecisionError, Desktop, Duration as For, Verdict};
 use tidegate_trust::program::Fleeting;
 use tidegate_trust::records::{DeviceRecord, SharedToken};
-use tidegate_trust::{Change, Moment, Principal, TrustRecords};
+use tidegate_trust::{Change, Principal, Timestamp, TrustRecords};
 
 const ALL: Verdict = Verdict::Approve { choice: Choice::All, duration: For::Always };
 
@@ -147,7 +147,7 @@ fn what_expired_in_between_is_gone() {
     let once = world.request(&remote(2), &asks(4, &Scope::Read));
     world.approve(&once, Choice::All, For::Once);
     // The computer slept: only the wall clock went on.
-    world.now = Moment { wall: world.now.wall.plus(Duration::from_mins(6)), ..world.now };
+    world.now = Timestamp { wall: world.now.wall.plus(Duration::from_mins(6)), ..world.now };
 
     let mut world = restarted(world);
 

@@ -101,8 +101,8 @@ fn dialog_request(request: DialogRequest) -> Input {
 
 /// The dialog that the last of these inputs opens.
 fn opened<const N: usize>(inputs: [Input; N]) -> Option<Dialog> {
-    let (mut controller, _) = Controller::new(Launch::default(), now::moment());
-    let effects = inputs.map(|input| controller.on(input, now::moment()));
+    let (mut controller, _) = Controller::new(Launch::default(), now::timestamp());
+    let effects = inputs.map(|input| controller.on(input, now::timestamp()));
     dialog_in(effects.into_iter().next_back()?).map(|(_, dialog)| dialog)
 }
 
@@ -112,10 +112,10 @@ fn answered(
     outcome: DialogOutcome,
     result: Result<Option<Secret>, String>,
 ) -> Option<Dialog> {
-    let (mut controller, _) = Controller::new(Launch::default(), now::moment());
-    let (id, _) = dialog_in(controller.on(Input::DialogRequest(request), now::moment()))?;
-    let task = task_in(controller.on(Input::Dialog { id, outcome, press: Press::Device }, now::moment()))?;
-    dialog_in(controller.on(Input::Done { task, result }, now::moment())).map(|(_, dialog)| dialog)
+    let (mut controller, _) = Controller::new(Launch::default(), now::timestamp());
+    let (id, _) = dialog_in(controller.on(Input::DialogRequest(request), now::timestamp()))?;
+    let task = task_in(controller.on(Input::Dialog { id, outcome, press: Press::Device }, now::timestamp()))?;
+    dialog_in(controller.on(Input::Done { task, result }, now::timestamp())).map(|(_, dialog)| dialog)
 }
 
 fn dialog_in(effects: Vec<Effect>) -> Option<(DialogId, Dialog)> {

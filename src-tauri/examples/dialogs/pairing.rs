@@ -115,6 +115,6 @@ fn shown(ask: PairingRequest) -> Option<ReviewDialog> {
 
 fn drawn(ask: PairingRequest, id: &str) -> Option<ReviewDialog> {
     let mut queue = PendingQueue::default();
-    queue.request_pairing(ask, id.to_owned(), now::moment());
+    queue.request_pairing(ask, id.to_owned(), now::timestamp());
     queue.take(id).map(|request| review::of_request(&request).dialog)
 }

@@ -224,7 +224,7 @@ fn asked(operation: Operation) -> Option<ReviewDialog> {
         digest: String::new(),
     };
     let id = "493bb3df-fd38-4b55-a870-4dd1802a2a34".to_owned();
-    let waiting = ApprovalQueue::default().ask(id, command, Requester::Run, HALF_AN_HOUR, now::moment());
+    let waiting = ApprovalQueue::default().ask(id, command, Requester::Run, HALF_AN_HOUR, now::timestamp());
     Some(ReviewDialog { behind: "1 more waits".to_owned(), ..review::of_command(&waiting?).dialog })
 }
 

@@ -25,7 +25,7 @@ use tidegate_trust::program::{Fleeting, Program};
 use tidegate_trust::records::{BlockedSubject, ProgramIdentity, SharedToken};
 use tidegate_trust::scopes::Level;
 use tidegate_trust::token::Token;
-use tidegate_trust::{Authority, Moment, Principal, ScopeSet, Session, TrustRecords};
+use tidegate_trust::{Authority, Principal, ScopeSet, Session, Timestamp, TrustRecords};
 
 const OWN: u8 = 0;
 /// The devices have numbers from 1 to this.
@@ -63,7 +63,7 @@ struct Allowed {
 struct World {
     authority: Authority,
     in_process: InProcessKey,
-    now: Moment,
+    now: Timestamp,
     counter: u64,
     shared: String,
     tokens: Vec<String>,
@@ -93,7 +93,7 @@ impl World {
         let records = TrustRecords { shared_token: Some(token), ..TrustRecords::default() };
         let (mut authority, in_process) = Authority::new(records);
         authority.set_own_key(public(OWN));
-        let now = Moment { wall: UnixMillis(1_795_000_000_000), monotonic: Duration::from_secs(1000) };
+        let now = Timestamp { wall: UnixMillis(1_795_000_000_000), monotonic: Duration::from_secs(1000) };
         Self {
             authority,
             in_process,

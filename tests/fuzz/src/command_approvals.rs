@@ -12,7 +12,7 @@ use tidegate_trust::approval::{
     ResolvedCommand,
 };
 use tidegate_trust::decision::Desktop;
-use tidegate_trust::{Moment, Principal, Session};
+use tidegate_trust::{Principal, Session, Timestamp};
 
 use crate::admission::sessions;
 
@@ -24,13 +24,13 @@ fn known_sessions() -> &'static [Session] {
 
 struct Asked {
     requester: Requester,
-    created: Moment,
+    created: Timestamp,
     timeout: Duration,
 }
 
 struct World {
     queue: ApprovalQueue,
-    now: Moment,
+    now: Timestamp,
     asked: BTreeMap<String, Asked>,
     counter: u32,
 }
@@ -38,7 +38,7 @@ struct World {
 /// Arbitrary steps of a queue's life.
 pub fn command_approvals(data: &[u8]) {
     let mut input = Unstructured::new(data);
-    let now = Moment { wall: UnixMillis(1_795_000_000_000), monotonic: Duration::from_secs(1000) };
+    let now = Timestamp { wall: UnixMillis(1_795_000_000_000), monotonic: Duration::from_secs(1000) };
     let mut world = World { queue: ApprovalQueue::default(), now, asked: BTreeMap::new(), counter: 0 };
     while !input.is_empty() {
         if world.step(&mut input).is_err() {

@@ -47,7 +47,7 @@ export function uptime(ms: number): string {
 }
 
 /** The full time, for a tooltip and for the audit log. */
-export function moment(at: number): string {
+export function dateTime(at: number): string {
   return new Date(at).toLocaleString('en-GB', { dateStyle: 'medium', timeStyle: 'medium' });
 }
 

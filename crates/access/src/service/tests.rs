@@ -65,7 +65,7 @@ async fn nothing_could_be_saved(directory: &Path) -> TrustService {
     let service = over(store.clone()).await;
     store.close().await;
 
-    let block = service.authority().block_device(device(1).id, now::moment()).expect("it is there");
+    let block = service.authority().block_device(device(1).id, now::timestamp()).expect("it is there");
     let ((), saved) = service.settle(block, None).await;
     assert!(!saved, "the answer says so");
     let label = |record: &DeviceRecord| {
@@ -76,7 +76,7 @@ async fn nothing_could_be_saved(directory: &Path) -> TrustService {
     assert!(!service.settle(renamed, None).await.1);
     let unblock = service
         .authority()
-        .unblock(&BlockedSubject::Device(device(4).id), now::moment())
+        .unblock(&BlockedSubject::Device(device(4).id), now::timestamp())
         .expect("it is blocked");
     assert!(!service.settle(unblock, None).await.1);
     service
@@ -168,7 +168,8 @@ async fn a_store_in_memory_saves_nothing_and_revocations_reach_the_disk() {
     let service = nothing_could_be_saved(directory.path()).await;
     service.open(Store::in_memory().expect("a store"), StoreKind::InMemory, true).await;
     assert_eq!(service.authority().devices().count(), 0, "it lets nobody in that the store does not know");
-    let block = service.authority().block_device(device(3).id, now::moment()).expect("anyone may be blocked");
+    let block =
+        service.authority().block_device(device(3).id, now::timestamp()).expect("anyone may be blocked");
 
     assert!(!service.settle(block, None).await.1, "it ends with the process");
 
@@ -180,7 +181,7 @@ async fn a_store_in_memory_saves_nothing_and_revocations_reach_the_disk() {
 async fn the_same_store_keeps_what_is_in_memory_and_another_does_not() {
     let directory = tempfile::tempdir().expect("a directory");
     let service = over(store_in(directory.path())).await;
-    service.authority().rotate_shared_token(&now::entropy().expect("random bytes"), now::moment());
+    service.authority().rotate_shared_token(&now::entropy().expect("random bytes"), now::timestamp());
     let memory = || Store::in_memory().expect("a store");
 
     service.open(memory(), StoreKind::OnDisk, true).await;
@@ -191,7 +192,7 @@ async fn the_same_store_keeps_what_is_in_memory_and_another_does_not() {
         (true, StoreKind::InMemory, false),
         (true, StoreKind::InMemory, true),
     ] {
-        service.authority().rotate_shared_token(&now::entropy().expect("random bytes"), now::moment());
+        service.authority().rotate_shared_token(&now::entropy().expect("random bytes"), now::timestamp());
         if is_forgotten {
             service.forget_store();
         }
@@ -213,7 +214,7 @@ async fn a_revocation_while_the_store_is_read_counts() {
     // The store answers in order: what `open` reads is read by now.
     assert_eq!(stored(&store).await.devices.len(), 1);
 
-    let block = service.authority().block_device(device(1).id, now::moment()).expect("it is there");
+    let block = service.authority().block_device(device(1).id, now::timestamp()).expect("it is there");
     assert!(service.settle(block, None).await.1, "it is saved");
     opening.await;
 
@@ -236,7 +237,7 @@ async fn a_panic_in_a_change_refuses_everyone_until_the_store_is_read() {
     let struck = service.clone();
     let panicked = std::thread::spawn(move || {
         let mut authority = struck.authority();
-        authority.rotate_shared_token(&now::entropy().expect("random bytes"), now::moment());
+        authority.rotate_shared_token(&now::entropy().expect("random bytes"), now::timestamp());
         panic!("the test was asked to panic");
     });
     assert!(panicked.join().is_err());
@@ -259,7 +260,7 @@ async fn a_decision_comes_to_its_end_though_nobody_waits_for_it() {
     let service = over(store.clone()).await;
     let (desktop_key, digest) = {
         let mut authority = service.authority();
-        authority.propose(vec![ProposedSetting::origins([origin()])], now::moment());
+        authority.propose(vec![ProposedSetting::origins([origin()])], now::timestamp());
         let desktop_key = authority.take_desktop_key(Desktop::Running).expect("it was not taken");
         (desktop_key, authority.waiting_settings()[0].proposed.digest())
     };
@@ -289,7 +290,7 @@ async fn what_an_admission_made_does_not_bring_a_revoked_device_back() {
     let service = over(store.clone()).await;
     let admitted = vec![Change::PutDevice(Box::new(device(1)))];
 
-    let block = service.authority().block_device(device(1).id, now::moment()).expect("it is there");
+    let block = service.authority().block_device(device(1).id, now::timestamp()).expect("it is there");
     assert!(service.settle(block, None).await.1);
     service.commit_admission(admitted).await.expect("saved");
 
@@ -322,7 +323,8 @@ async fn what_a_revoked_client_asked_for_is_withdrawn() {
         assert!(asked.is_some());
     }
 
-    let block = service.authority().block_device(device(1).id, now::moment()).expect("anyone may be blocked");
+    let block =
+        service.authority().block_device(device(1).id, now::timestamp()).expect("anyone may be blocked");
     service.settle(block, None).await;
 
     let left: Vec<String> = service.approvals().waiting().iter().map(|waiting| waiting.id.clone()).collect();

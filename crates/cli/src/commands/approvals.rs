@@ -12,7 +12,7 @@ use crate::arguments::ApprovalsCommand;
 use crate::client::Wire;
 use crate::failure::Failure;
 use crate::layout::{Fields, Table};
-use crate::moments;
+use crate::times;
 
 /// The fewest characters of an id that name a command.
 const SHORTEST_ID: usize = 4;
@@ -82,7 +82,7 @@ fn render_list(waiting: &[WaitingApproval], now: UnixMillis) -> String {
     for command in waiting {
         let id: String = command.id.chars().take(8).collect();
         let title = command.request.file.as_ref().map_or_else(|| command.request.command.clone(), title);
-        table.row([&id, &moments::ago(now, command.created_at_ms), &command.request.session_key, &title]);
+        table.row([&id, &times::ago(now, command.created_at_ms), &command.request.session_key, &title]);
     }
     format!("{}\n`tidegate approvals show ID` shows exactly what would be done.\n", table.render())
 }
@@ -103,8 +103,8 @@ fn render(waiting: &WaitingApproval, now: UnixMillis) -> String {
     let mut text = request.file.as_ref().map_or_else(|| render_command(request), render_file);
     let mut fields = Fields::new();
     fields.add("Id", &waiting.id);
-    let left = moments::left(now, waiting.expires_at_ms);
-    fields.add("Asked", &format!("{}, {left}", moments::ago(now, waiting.created_at_ms)));
+    let left = times::left(now, waiting.expires_at_ms);
+    fields.add("Asked", &format!("{}, {left}", times::ago(now, waiting.created_at_ms)));
     fields.add("Session", &request.session_key);
     fields.add_some("Run", request.run_id.as_deref());
     if !request.ancestors.is_empty() {

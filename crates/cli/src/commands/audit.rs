@@ -10,7 +10,7 @@ use crate::arguments::AuditArguments;
 use crate::client::Wire;
 use crate::failure::Failure;
 use crate::layout::Table;
-use crate::moments;
+use crate::times;
 
 pub(super) async fn run<W: Wire>(
     context: &mut Context<'_, W>,
@@ -21,7 +21,7 @@ pub(super) async fn run<W: Wire>(
     let zone = context.surroundings.zone;
     context.show(&audit, || {
         let zone = zone();
-        render(&audit, |at| moments::wall(at, &zone))
+        render(&audit, |at| times::wall(at, &zone))
     })
 }
 

@@ -11,7 +11,7 @@ use crate::arguments::ConfigCommand;
 use crate::client::Wire;
 use crate::failure::Failure;
 use crate::layout::{Fields, Table};
-use crate::moments;
+use crate::times;
 
 pub(super) async fn run<W: Wire>(
     context: &mut Context<'_, W>,
@@ -95,7 +95,7 @@ fn render(setting: &SettingEntry, now: UnixMillis) -> String {
     fields.add("Now", &list(&setting.present));
     fields.add("Would be", &list(&setting.value));
     fields.add("What it opens", &setting.opens);
-    fields.add("State", &format!("{}, known {}", setting.state, moments::ago(now, setting.since_ms)));
+    fields.add("State", &format!("{}, known {}", setting.state, times::ago(now, setting.since_ms)));
     format!(
         "The configuration file requests a security change. Any program of yours can write this file: confirm only \
          what you put there yourself.\n{}",

@@ -14,7 +14,7 @@ use crate::arguments::FilesCommand;
 use crate::client::Wire;
 use crate::failure::Failure;
 use crate::layout::{Fields, Table};
-use crate::moments;
+use crate::times;
 
 /// The fewest characters of an id that name a file.
 const SHORTEST_ID: usize = 4;
@@ -91,7 +91,7 @@ fn render_list(files: &[SetAsideFile], now: UnixMillis) -> String {
     let mut table = Table::new(&["ID", "SET ASIDE", "FILE", "WHY"]);
     for file in files {
         let id = file.id.get(..8).unwrap_or(&file.id);
-        table.row([id, &moments::ago(now, file.set_aside_at_ms), &file.path, &file.reason]);
+        table.row([id, &times::ago(now, file.set_aside_at_ms), &file.path, &file.reason]);
     }
     format!("{}\n`tidegate files show ID` shows what is in it.\n", table.render())
 }
@@ -124,8 +124,8 @@ fn render(details: &SetAsideFileDetails, now: UnixMillis) -> String {
     }
     let mut fields = Fields::new();
     fields.add("Id", &file.id);
-    fields.add("Set aside", &moments::ago(now, file.set_aside_at_ms));
-    fields.add("Discarded", &moments::left(now, file.expires_at_ms));
+    fields.add("Set aside", &times::ago(now, file.set_aside_at_ms));
+    fields.add("Discarded", &times::left(now, file.expires_at_ms));
     fields.add(
         "There now",
         match file.action {

@@ -11,7 +11,7 @@ use crate::arguments::CommandsCommand;
 use crate::client::Wire;
 use crate::failure::Failure;
 use crate::layout::Table;
-use crate::moments;
+use crate::times;
 
 pub(super) async fn run<W: Wire>(
     context: &mut Context<'_, W>,
@@ -40,7 +40,7 @@ fn render(running: &RunningCommandsResult, now: UnixMillis) -> String {
             CommandClass::Partial => "in part",
             CommandClass::Unconfined => "unconfined",
         };
-        let since = moments::ago(now, command.since_ms);
+        let since = times::ago(now, command.since_ms);
         let (run, session) = (command.run_id.as_str(), command.session_key.as_str());
         table.row([&since, class, &command.tool_call_id, run, session, &command.command]);
     }

@@ -13,7 +13,7 @@ use crate::arguments::SessionsCommand;
 use crate::client::Wire;
 use crate::failure::Failure;
 use crate::layout::Table;
-use crate::moments;
+use crate::times;
 
 /// The most sessions that are listed.
 const MAX_LISTED: u32 = 500;
@@ -49,7 +49,7 @@ fn render_list(list: &SessionsListResult, now: UnixMillis) -> String {
     for session in &list.sessions {
         let (state, label) =
             (session.status.map_or("-", state_name), session.label.as_deref().unwrap_or("-"));
-        let changed = moments::ago(now, session.updated_at);
+        let changed = times::ago(now, session.updated_at);
         table.row([&changed, state, &session.total_tokens.to_string(), label, session.key.as_str()]);
     }
     let shown = u64::try_from(list.sessions.len()).unwrap_or(u64::MAX);
@@ -122,7 +122,7 @@ async fn show<W: Wire>(context: &mut Context<'_, W>, key: &SessionKey, limit: u3
         ChatHistoryResult::Page(_) | ChatHistoryResult::Reset(_) => return Err(no_session(key)),
     };
     let zone = context.surroundings.zone;
-    context.show(&page, || render_history(&page, |at| moments::wall(at, &zone())))
+    context.show(&page, || render_history(&page, |at| times::wall(at, &zone())))
 }
 
 fn no_session(key: &SessionKey) -> Failure {

@@ -12,7 +12,7 @@ use super::Context;
 use crate::client::Wire;
 use crate::failure::Failure;
 use crate::layout::{Fields, Table};
-use crate::moments;
+use crate::times;
 
 /// The whole state.
 pub(super) async fn status<W: Wire>(context: &mut Context<'_, W>) -> Result<(), Failure> {
@@ -40,7 +40,7 @@ fn render(status: &TidegateStatusResult, has_desktop: bool, now: UnixMillis) -> 
     };
     let mut fields = Fields::new();
     fields.add("State", state);
-    let span = moments::span(Duration::from_millis(status.uptime_ms));
+    let span = times::span(Duration::from_millis(status.uptime_ms));
     fields.add("Running", &format!("for {span}, process {}", status.pid));
     fields.add("Address", &status.url);
     fields.add("State directory", &status.state_dir);
@@ -60,7 +60,7 @@ fn render(status: &TidegateStatusResult, has_desktop: bool, now: UnixMillis) -> 
     fields.add("Connections", &gateway.connections.to_string());
     fields.add("Known", &known(gateway));
     if let Some(own) = &gateway.own_client {
-        let admitted = own.admitted_at_ms.map(|at| moments::ago(now, at));
+        let admitted = own.admitted_at_ms.map(|at| times::ago(now, at));
         let admitted = admitted.map_or("not admitted yet".to_owned(), |ago| format!("admitted {ago}"));
         fields.add("Subagent client", &admitted);
     }
@@ -106,7 +106,7 @@ fn render(status: &TidegateStatusResult, has_desktop: bool, now: UnixMillis) -> 
                 RunActivity::Working => "working",
                 RunActivity::Waiting => "waiting",
             };
-            table.row([&moments::ago(now, run.since), activity, label, run.session_key.as_str()]);
+            table.row([&times::ago(now, run.since), activity, label, run.session_key.as_str()]);
         }
         text.push_str(&format!("\n{}", table.render()));
     }

@@ -12,7 +12,7 @@ use crate::arguments::TokenCommand;
 use crate::client::Wire;
 use crate::failure::Failure;
 use crate::layout::Table;
-use crate::moments;
+use crate::times;
 
 pub(super) async fn run<W: Wire>(
     context: &mut Context<'_, W>,
@@ -95,7 +95,7 @@ pub(super) fn may(scopes: &[Scope]) -> String {
 }
 
 fn seen(now: UnixMillis, at: Option<UnixMillis>) -> String {
-    at.map_or("never".to_owned(), |at| moments::ago(now, at))
+    at.map_or("never".to_owned(), |at| times::ago(now, at))
 }
 
 async fn list<W: Wire>(context: &mut Context<'_, W>) -> Result<(), Failure> {

@@ -8,8 +8,8 @@
 use std::time::Duration;
 
 use tidegate_protocol::text;
-use tidegate_trust::moment::Deadline;
-use tidegate_trust::{Level, Moment};
+use tidegate_trust::timestamp::Deadline;
+use tidegate_trust::{Level, Timestamp};
 
 use super::Controller;
 use super::tasks::Task;
@@ -49,7 +49,7 @@ impl Controller {
     pub(super) fn dialog_requested(
         &mut self,
         request: DialogRequest,
-        now: Moment,
+        now: Timestamp,
         effects: &mut Vec<Effect>,
     ) {
         if self.is_quitting {
@@ -93,7 +93,7 @@ impl Controller {
     }
 
     /// Carries out what came while the screen was locked.
-    pub(super) fn settle_dialog_requests(&mut self, now: Moment, effects: &mut Vec<Effect>) {
+    pub(super) fn settle_dialog_requests(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
         if !self.is_locked {
             for request in std::mem::take(&mut self.dialog_requests.held) {
                 self.dialog_requested(request, now, effects);

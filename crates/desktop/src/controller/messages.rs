@@ -8,8 +8,8 @@ use std::mem::discriminant;
 use std::time::Duration;
 
 use tidegate_protocol::text;
-use tidegate_trust::Moment;
-use tidegate_trust::moment::Deadline;
+use tidegate_trust::Timestamp;
+use tidegate_trust::timestamp::Deadline;
 
 use super::tasks::Task;
 use super::{Controller, UNASKED_EVERY};
@@ -247,7 +247,7 @@ impl Controller {
         }
     }
 
-    pub(super) fn tray_host_changed(&mut self, host: Surface, now: Moment) {
+    pub(super) fn tray_host_changed(&mut self, host: Surface, now: Timestamp) {
         let is_missing = matches!(host, Surface::Missing(_));
         match is_missing {
             true if !self.messages.was_opened => {
@@ -271,7 +271,7 @@ impl Controller {
     }
 
     /// Opens what time or the screen held back.
-    pub(super) fn settle_messages(&mut self, now: Moment, effects: &mut Vec<Effect>) {
+    pub(super) fn settle_messages(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
         if self.messages.tray_grace.is_some_and(|grace| grace.has_passed(now)) {
             self.messages.tray_grace = None;
             self.messages.was_opened = true;
@@ -288,13 +288,13 @@ impl Controller {
     }
 
     /// Whether a message waits only for its time.
-    pub(super) fn next_unasked_message(&self, now: Moment) -> Option<Duration> {
+    pub(super) fn next_unasked_message(&self, now: Timestamp) -> Option<Duration> {
         let waits = self.messages.failure.is_some() && !self.is_locked && !self.is_quitting;
         waits.then(|| self.unasked.map_or(Duration::ZERO, |gate| gate.remaining(now)))
     }
 
     /// Whether the window waits only for the tray's time to be up.
-    pub(super) fn next_tray_grace(&self, now: Moment) -> Option<Duration> {
+    pub(super) fn next_tray_grace(&self, now: Timestamp) -> Option<Duration> {
         let grace = self.messages.tray_grace.filter(|_| !self.is_quitting);
         grace.map(|grace| grace.remaining(now))
     }

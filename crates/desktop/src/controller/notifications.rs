@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use tidegate_trust::Moment;
-use tidegate_trust::moment::Deadline;
+use tidegate_trust::Timestamp;
+use tidegate_trust::timestamp::Deadline;
 
 use super::Controller;
 use super::tasks::Decided;
@@ -105,7 +105,7 @@ impl Controller {
         &mut self,
         id: NotificationId,
         answer: NotificationAnswer,
-        now: Moment,
+        now: Timestamp,
         effects: &mut Vec<Effect>,
     ) {
         let shown = self.notifications.shown.take_if(|shown| shown.id == id);
@@ -141,7 +141,7 @@ impl Controller {
     }
 
     /// Shows and takes away what the line of what waits demands.
-    pub(super) fn settle_notifications(&mut self, now: Moment, effects: &mut Vec<Effect>) {
+    pub(super) fn settle_notifications(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
         self.notifications.told.retain(|key| self.waiting.get(key).is_some());
         let is_pending = |shown: &Shown| {
             shown.items.is_empty() || self.waiting.unasked().any(|entry| shown.items.contains_key(&entry.key))
@@ -169,7 +169,7 @@ impl Controller {
     }
 
     /// How long a notification still has to wait.
-    pub(super) fn next_notification(&self, now: Moment) -> Option<Duration> {
+    pub(super) fn next_notification(&self, now: Timestamp) -> Option<Duration> {
         let gate = self.notifications.gate;
         self.has_news().then(|| gate.map_or(Duration::ZERO, |gate| gate.remaining(now)))
     }

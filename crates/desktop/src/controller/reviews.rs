@@ -3,11 +3,11 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use tidegate_trust::Moment;
+use tidegate_trust::Timestamp;
 use tidegate_trust::approval::Decision;
 use tidegate_trust::decision::Verdict;
-use tidegate_trust::moment::Deadline;
 use tidegate_trust::pairing::Subject;
+use tidegate_trust::timestamp::Deadline;
 
 use super::tasks::{Decided, Task};
 use super::waiting::{Entry, Key};
@@ -36,7 +36,7 @@ struct OpenReview {
     subject: Option<Subject>,
     shown: Review,
     /// When its button's time began.
-    armed_from: Moment,
+    armed_from: Timestamp,
     attention: Attention,
 }
 
@@ -76,7 +76,7 @@ impl Controller {
     }
 
     /// Closes and opens what the line of what waits demands.
-    pub(super) fn settle_reviews(&mut self, now: Moment, effects: &mut Vec<Effect>) {
+    pub(super) fn settle_reviews(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
         self.reviews.asked.retain(|key| self.waiting.undecided_of(key).is_some());
         self.close_if_ended(now, effects);
         self.refresh_open(now, effects);
@@ -97,7 +97,7 @@ impl Controller {
     }
 
     /// Whether an unasked dialog waits only for its time.
-    pub(super) fn next_unasked_review(&self, now: Moment) -> Option<Duration> {
+    pub(super) fn next_unasked_review(&self, now: Timestamp) -> Option<Duration> {
         let waits = self.may_open() && self.reviews.open.is_none() && self.waiting.unasked().next().is_some();
         waits.then(|| self.unasked.map_or(Duration::ZERO, |gate| gate.remaining(now)))
     }
@@ -110,7 +110,7 @@ impl Controller {
         self.reviews.asked.clear();
     }
 
-    fn close_if_ended(&mut self, now: Moment, effects: &mut Vec<Effect>) {
+    fn close_if_ended(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
         let Some(open) = &self.reviews.open else { return };
         let entry = self.waiting.undecided_of(&open.key);
         if entry.is_some_and(|entry| entry.digest == open.digest) {
@@ -131,7 +131,7 @@ impl Controller {
         }
     }
 
-    fn refresh_open(&mut self, now: Moment, effects: &mut Vec<Effect>) {
+    fn refresh_open(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
         let Some(open) = &mut self.reviews.open else { return };
         let Some(entry) = self.waiting.get(&open.key) else { return };
         let (behind, expires_at) = (behind(self.waiting.undecided().count()), entry.expires_at());
@@ -153,7 +153,7 @@ impl Controller {
         });
     }
 
-    fn open_review(&mut self, key: &Key, attention: Attention, now: Moment, effects: &mut Vec<Effect>) {
+    fn open_review(&mut self, key: &Key, attention: Attention, now: Timestamp, effects: &mut Vec<Effect>) {
         let Some(entry) = self.waiting.undecided_of(key) else { return };
         let mut shown = entry.review();
         shown.dialog.behind = behind(self.waiting.undecided().count());
@@ -167,7 +167,12 @@ impl Controller {
     }
 
     /// The review dialog ended by what the person did in it.
-    pub(super) fn review_ended(&mut self, outcome: &ReviewOutcome, now: Moment, effects: &mut Vec<Effect>) {
+    pub(super) fn review_ended(
+        &mut self,
+        outcome: &ReviewOutcome,
+        now: Timestamp,
+        effects: &mut Vec<Effect>,
+    ) {
         let Some(open) = self.reviews.open.take() else { return };
         // What the person did here is about what was shown here, and nothing else.
         let Some(entry) = self.waiting.undecided_of(&open.key).filter(|entry| entry.digest == open.digest)
@@ -299,7 +304,7 @@ impl Controller {
 }
 
 impl OpenReview {
-    fn approval(&self, selection: &Selection, now: Moment) -> Result<Approval, String> {
+    fn approval(&self, selection: &Selection, now: Timestamp) -> Result<Approval, String> {
         // The button is dead for so long; an approval that is earlier was not a press of it.
         if now.monotonic.saturating_sub(self.armed_from.monotonic) < ARM_AFTER {
             return Err("That was too quick. Read it, then decide.".to_owned());

@@ -17,15 +17,15 @@ use tidegate_trust::approval::{ApprovalQueue, Command, Operation, Requester, Wai
 use tidegate_trust::pairing::{PairingAttempt, PairingRequest, PendingQueue, PendingRequest, Subject};
 use tidegate_trust::records::{Claims, ProgramIdentity};
 use tidegate_trust::settings::{ProposedSetting, SettingState, ShownSetting, WebOrigin};
-use tidegate_trust::{Moment, ScopeSet};
+use tidegate_trust::{ScopeSet, Timestamp};
 
 pub(crate) const PORT: u16 = 18_789;
 /// The wall clock at the beginning of a test.
 const BEGIN: u64 = 1_700_000_000_000;
 
 /// A moment so long after the beginning.
-pub(crate) fn at(millis: u64) -> Moment {
-    Moment { wall: UnixMillis(BEGIN + millis), monotonic: Duration::from_millis(millis) }
+pub(crate) fn at(millis: u64) -> Timestamp {
+    Timestamp { wall: UnixMillis(BEGIN + millis), monotonic: Duration::from_millis(millis) }
 }
 
 /// What a new device asks; the seed tells devices apart.
@@ -78,7 +78,7 @@ pub(crate) fn id(number: u32) -> String {
 }
 
 /// A waiting request.
-pub(crate) fn request(number: u32, ask: PairingRequest, now: Moment) -> PendingRequest {
+pub(crate) fn request(number: u32, ask: PairingRequest, now: Timestamp) -> PendingRequest {
     let mut queue = PendingQueue::default();
     let PairingAttempt::Waiting { id, .. } = queue.request_pairing(ask, id(number), now) else {
         panic!("it waits")
@@ -87,7 +87,7 @@ pub(crate) fn request(number: u32, ask: PairingRequest, now: Moment) -> PendingR
 }
 
 /// A request of a new device that wants to look.
-pub(crate) fn device(number: u8, now: Moment) -> PendingRequest {
+pub(crate) fn device(number: u8, now: Timestamp) -> PendingRequest {
     request(u32::from(number), device_ask(number, &[Scope::Read]), now)
 }
 
@@ -108,16 +108,16 @@ pub(crate) fn command_of(text: &str) -> Command {
 }
 
 /// A command of a run that waits for half an hour.
-pub(crate) fn waiting(number: u32, command: Command, now: Moment) -> WaitingCommand {
+pub(crate) fn waiting(number: u32, command: Command, now: Timestamp) -> WaitingCommand {
     waiting_for(number, command, Requester::Run, now)
 }
 
-pub(crate) fn waiting_for(number: u32, command: Command, by: Requester, now: Moment) -> WaitingCommand {
+pub(crate) fn waiting_for(number: u32, command: Command, by: Requester, now: Timestamp) -> WaitingCommand {
     let mut queue = ApprovalQueue::default();
     queue.ask(format!("command-{number}"), command, by, Duration::from_mins(30), now).expect("there is room")
 }
 
-pub(crate) fn command(number: u32, now: Moment) -> WaitingCommand {
+pub(crate) fn command(number: u32, now: Timestamp) -> WaitingCommand {
     waiting(number, command_of(&format!("make {number}")), now)
 }
 
@@ -130,7 +130,7 @@ pub(crate) fn ready() -> HostState {
 }
 
 /// A value of the configuration that waits: these origins.
-pub(crate) fn setting(origins: &[&str], present: &[&str], now: Moment) -> ShownSetting {
+pub(crate) fn setting(origins: &[&str], present: &[&str], now: Timestamp) -> ShownSetting {
     let of = |texts: &[&str]| {
         ProposedSetting::origins(texts.iter().map(|origin| WebOrigin::parse(origin).expect("an origin")))
     };
@@ -160,7 +160,7 @@ impl Desktop {
         Self { controller: Controller::new(Launch::default(), at(0)).0, millis: 0 }
     }
 
-    pub(crate) fn now(&self) -> Moment {
+    pub(crate) fn now(&self) -> Timestamp {
         at(self.millis)
     }
 

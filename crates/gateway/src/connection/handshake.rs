@@ -116,7 +116,7 @@ impl<T: Transport> Challenged<T> {
                 let message = "the operating system gives no random bytes".to_owned();
                 return Err(Refused::plain(Refusal::InvalidHandshake(message)));
             };
-            let admission = inner.trust.authority().admit(&attempt, &entropy, now::moment());
+            let admission = inner.trust.authority().admit(&attempt, &entropy, now::timestamp());
             match admission {
                 Admission::Admitted(mut admitted) => {
                     inner.trust.admitted(&admitted.session);

@@ -183,7 +183,7 @@ impl Handler for rpc::DevicePairRemove {
     async fn handle(caller: &Caller, params: Device) -> Result<DevicePairRemoveResult, ErrorShape> {
         let changed = {
             let mut authority = caller.gateway.inner().trust.authority();
-            authority.remove_device(&caller.session, params.device_id, now::moment())
+            authority.remove_device(&caller.session, params.device_id, now::timestamp())
         };
         let ((), saved) = settle(caller, changed).await?;
         Ok(DevicePairRemoveResult { device_id: params.device_id, note: unsaved_note(saved) })
@@ -194,7 +194,7 @@ impl Handler for rpc::DevicePairRename {
     async fn handle(caller: &Caller, params: DeviceRename) -> Result<DevicePairRenameResult, ErrorShape> {
         let changed = {
             let mut authority = caller.gateway.inner().trust.authority();
-            authority.rename_device(&caller.session, params.device_id, &params.label, now::moment())
+            authority.rename_device(&caller.session, params.device_id, &params.label, now::timestamp())
         };
         let (label, saved) = settle(caller, changed).await?;
         Ok(DevicePairRenameResult { device_id: params.device_id, label, note: unsaved_note(saved) })
@@ -207,7 +207,13 @@ impl Handler for rpc::DeviceTokenRotate {
         let entropy = now::entropy().map_err(|error| ErrorShape::unavailable(error.to_string()))?;
         let changed = {
             let mut authority = caller.gateway.inner().trust.authority();
-            authority.rotate_token(&caller.session, params.device_id, &params.role, &entropy, now::moment())
+            authority.rotate_token(
+                &caller.session,
+                params.device_id,
+                &params.role,
+                &entropy,
+                now::timestamp(),
+            )
         };
         let (rotated, saved) = settle(caller, changed).await?;
         let delivery = if rotated.token.is_some() { "in-band" } else { "withheld-cross-device" };
@@ -227,7 +233,7 @@ impl Handler for rpc::DeviceTokenRevoke {
     async fn handle(caller: &Caller, params: TokenRevoke) -> Result<DeviceTokenRevokeResult, ErrorShape> {
         let changed = {
             let mut authority = caller.gateway.inner().trust.authority();
-            authority.revoke_token(&caller.session, params.device_id, &params.role, now::moment())
+            authority.revoke_token(&caller.session, params.device_id, &params.role, now::timestamp())
         };
         let (at, saved) = settle(caller, changed).await?;
         Ok(DeviceTokenRevokeResult {

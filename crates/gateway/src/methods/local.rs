@@ -29,7 +29,8 @@ use crate::now;
 impl Handler for rpc::TidegateTokenRotate {
     async fn handle(caller: &Caller, _: Empty) -> Result<TokenRotatedResult, ErrorShape> {
         let entropy = now::entropy().map_err(|error| ErrorShape::unavailable(error.to_string()))?;
-        let changed = caller.gateway.inner().trust.authority().rotate_shared_token(&entropy, now::moment());
+        let changed =
+            caller.gateway.inner().trust.authority().rotate_shared_token(&entropy, now::timestamp());
         let (token, saved) = settle(caller, Ok(changed)).await?;
         caller.gateway.inner().host.keep_shared_token(&token).await;
         Ok(TokenRotatedResult { token: token.reveal().to_owned(), note: unsaved_note(saved) })
@@ -97,7 +98,7 @@ impl Handler for rpc::TidegateTokenRevoke {
     async fn handle(caller: &Caller, params: ById) -> Result<RevokedResult, ErrorShape> {
         let changed = {
             let mut authority = caller.gateway.inner().trust.authority();
-            authority.revoke_program_token(&params.id, now::moment())
+            authority.revoke_program_token(&params.id, now::timestamp())
         };
         let ((), saved) = settle(caller, changed).await?;
         Ok(RevokedResult { revoked: params.id, note: unsaved_note(saved) })
@@ -233,8 +234,8 @@ impl Handler for rpc::TidegateDevicesRevoke {
         let changed = {
             let mut authority = caller.gateway.inner().trust.authority();
             match DeviceId::parse(&params.id) {
-                Ok(device) => authority.remove_device(&caller.session, device, now::moment()),
-                Err(_) => authority.remove_program(&params.id, now::moment()),
+                Ok(device) => authority.remove_device(&caller.session, device, now::timestamp()),
+                Err(_) => authority.remove_program(&params.id, now::timestamp()),
             }
         };
         let ((), saved) = settle(caller, changed).await?;
@@ -248,8 +249,8 @@ impl Handler for rpc::TidegateDevicesBlock {
         let changed = {
             let mut authority = caller.gateway.inner().trust.authority();
             match DeviceId::parse(&params.id) {
-                Ok(device) => authority.block_device(device, now::moment()),
-                Err(_) => authority.block_program(&params.id, now::moment()),
+                Ok(device) => authority.block_device(device, now::timestamp()),
+                Err(_) => authority.block_program(&params.id, now::timestamp()),
             }
         };
         let ((), saved) = settle(caller, changed).await?;
@@ -263,7 +264,7 @@ impl Handler for rpc::TidegateDevicesUnblock {
             let mut authority = caller.gateway.inner().trust.authority();
             let subject = authority.block(&params.id).map(|block| block.subject.clone());
             let subject = subject.ok_or_else(|| ErrorShape::invalid("this id is not blocked"))?;
-            authority.unblock(&subject, now::moment())
+            authority.unblock(&subject, now::timestamp())
         };
         let ((), saved) = settle(caller, changed).await?;
         Ok(UnblockedResult { unblocked: params.id, note: unsaved_note(saved) })

@@ -199,10 +199,10 @@ impl World {
         let desktop_key = authority.take_desktop_key(desktop);
         let trust = TrustService::new(authority, desktop);
         trust.open(store.clone(), StoreKind::OnDisk, false).await;
-        let rotated = trust.authority().rotate_shared_token(&now::entropy().unwrap(), now::moment());
+        let rotated = trust.authority().rotate_shared_token(&now::entropy().unwrap(), now::timestamp());
         let token = rotated.value;
         let origins = origins.iter().map(|origin| WebOrigin::parse(origin).unwrap());
-        trust.authority().propose(vec![ProposedSetting::origins(origins)], now::moment());
+        trust.authority().propose(vec![ProposedSetting::origins(origins)], now::timestamp());
         let seed = Zeroizing::new([9; 32]);
         trust.authority().set_own_key(public_key(&seed));
         let host = Arc::new(StubHost::default());

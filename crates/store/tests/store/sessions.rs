@@ -74,8 +74,8 @@ async fn sessions_are_listed_newest_first_and_filtered() {
     let store = Store::in_memory().expect("store");
     for (index, name) in ["agent:main:a", "agent:main:B", "agent:other:c", "agent:main:d"].iter().enumerate()
     {
-        let moment = at(10 + index as u64);
-        store.ensure_session(key(name), fresh_id(name), moment).await.expect("made");
+        let created = at(10 + index as u64);
+        store.ensure_session(key(name), fresh_id(name), created).await.expect("made");
     }
     let named = SessionPatch { label: Some(Some("Blue".to_owned())), ..SessionPatch::default() };
     store.patch_session(key("agent:main:a"), named, at(20)).await.expect("patched");

@@ -296,9 +296,9 @@ fn size(status: &Stat) -> u64 {
     reason = "the types differ between systems"
 )]
 fn times(status: &Stat) -> Timestamps {
-    let moment = |seconds, nanoseconds| rustix::fs::Timespec { tv_sec: seconds, tv_nsec: nanoseconds };
+    let timespec = |seconds, nanoseconds| rustix::fs::Timespec { tv_sec: seconds, tv_nsec: nanoseconds };
     Timestamps {
-        last_access: moment(status.st_atime as i64, status.st_atime_nsec as _),
-        last_modification: moment(status.st_mtime as i64, status.st_mtime_nsec as _),
+        last_access: timespec(status.st_atime as i64, status.st_atime_nsec as _),
+        last_modification: timespec(status.st_mtime as i64, status.st_mtime_nsec as _),
     }
 }

@@ -8,11 +8,11 @@ use super::{Attempt, Stop};
 use crate::audit::{AuditEvent, AuditKind};
 use crate::authority::{Authority, Effect, Entropy};
 use crate::identity::VerifiedDevice;
-use crate::moment::Moment;
 use crate::origin::Origin;
 use crate::pairing::{Ended, PairingAttempt, PairingRequest, Subject};
 use crate::records::{Claims, Grant};
 use crate::scopes::{ScopeSet, was_decided};
+use crate::timestamp::Timestamp;
 
 impl Authority {
     pub(super) fn ask_a_person(
@@ -21,7 +21,7 @@ impl Authority {
         attempt: &Attempt<'_>,
         approved: Option<Vec<Scope>>,
         entropy: &Entropy,
-        now: Moment,
+        now: Timestamp,
         effects: &mut Vec<Effect>,
     ) -> Stop {
         let mut required = PairingRequired {

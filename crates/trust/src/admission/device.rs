@@ -10,12 +10,12 @@ use super::{Admitted, Attempt, LookUp, Stop, session, unauthorized};
 use crate::audit::{AuditEvent, AuditKind};
 use crate::authority::{Authority, Effect, Entropy, Held, Lifetime, Touched};
 use crate::identity::VerifiedDevice;
-use crate::moment::Moment;
 use crate::origin::Peer;
 use crate::pairing::{PairingRequest, Subject};
 use crate::principal::Principal;
 use crate::records::{Change, Claims, DeviceRecord, DeviceToken};
 use crate::scopes::ScopeSet;
+use crate::timestamp::Timestamp;
 use crate::token::Token;
 
 impl Authority {
@@ -27,7 +27,7 @@ impl Authority {
         device: VerifiedDevice,
         credential: &Credential,
         entropy: &Entropy,
-        now: Moment,
+        now: Timestamp,
         effects: &mut Vec<Effect>,
     ) -> Result<Box<Admitted>, Stop> {
         let subject = Subject::Device(device.id());
@@ -91,7 +91,7 @@ impl Authority {
         credential: &Credential,
         scopes: ScopeSet,
         entropy: &Entropy,
-        now: Moment,
+        now: Timestamp,
     ) -> Box<Admitted> {
         let mut admitted = Admitted {
             session: session(attempt, Principal::Device(device.id()), dialect, scopes),

@@ -8,12 +8,12 @@ use super::credential::Credential;
 use super::{Admitted, Attempt, LookUp, Stop, session, unauthorized};
 use crate::audit::{AuditEvent, AuditKind};
 use crate::authority::{Authority, Effect, Entropy, Lifetime, Touched};
-use crate::moment::Moment;
 use crate::origin::Peer;
 use crate::pairing::{PairingRequest, Subject};
 use crate::principal::Principal;
 use crate::records::Claims;
 use crate::scopes::{Level, ScopeSet};
+use crate::timestamp::Timestamp;
 
 impl Authority {
     pub(super) fn admit_without_device(
@@ -22,7 +22,7 @@ impl Authority {
         dialect: Dialect,
         credential: Result<Credential, Refusal>,
         entropy: &Entropy,
-        now: Moment,
+        now: Timestamp,
         effects: &mut Vec<Effect>,
     ) -> Result<Box<Admitted>, Stop> {
         let params = attempt.params;

@@ -17,7 +17,7 @@ use tidegate_trust::decision::{self, Choice, Decider, DecisionError, Desktop};
 use tidegate_trust::origin::{CommandsAlive, Peer};
 use tidegate_trust::pairing::{self, Ended};
 use tidegate_trust::records::BlockedSubject;
-use tidegate_trust::{Change, Moment, Origin, Principal, ScopeSet, Session};
+use tidegate_trust::{Change, Origin, Principal, ScopeSet, Session, Timestamp};
 
 use crate::model::{
     Actor, Connection, Credential, DeviceToken, Length, Level, Model, Outcome, OwnToken, PairingAttempt,
@@ -237,7 +237,7 @@ impl Walk {
             _ => (0, seconds),
         };
         self.trace.push(format!("time: wall {wall} ms, monotonic {monotonic} ms"));
-        self.world.now = Moment {
+        self.world.now = Timestamp {
             wall: UnixMillis(self.world.now.wall.0.saturating_add_signed(wall)),
             monotonic: self.world.now.monotonic
                 + Duration::from_millis(u64::try_from(monotonic).expect("forwards")),

@@ -24,7 +24,7 @@ use tidegate_trust::principal::{command_line_session, window_session};
 use tidegate_trust::program::{Fleeting, Program};
 use tidegate_trust::records::{Claims, DeviceRecord, Grant, ProgramIdentity, SharedToken};
 use tidegate_trust::token::Token;
-use tidegate_trust::{Authority, Change, Moment, ScopeSet, Session, TrustRecords};
+use tidegate_trust::{Authority, Change, ScopeSet, Session, Timestamp, TrustRecords};
 
 pub(crate) const SHARED: &str = "the-shared-token";
 
@@ -218,7 +218,7 @@ pub(crate) fn record(key: &SigningKey, granted: &ScopeSet) -> DeviceRecord {
 pub(crate) struct World {
     pub(crate) authority: Authority,
     pub(crate) in_process: InProcessKey,
-    pub(crate) now: Moment,
+    pub(crate) now: Timestamp,
     /// The commands that may be alive while someone connects.
     pub(crate) commands: CommandsAlive,
     counter: u64,
@@ -227,7 +227,7 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn new(records: TrustRecords) -> Self {
         let (authority, in_process) = Authority::new(records);
-        let now = Moment { wall: UnixMillis(1_795_000_000_000), monotonic: Duration::from_secs(1000) };
+        let now = Timestamp { wall: UnixMillis(1_795_000_000_000), monotonic: Duration::from_secs(1000) };
         Self { authority, in_process, now, commands: CommandsAlive::None, counter: 0 }
     }
 
@@ -244,7 +244,7 @@ impl World {
     }
 
     pub(crate) fn pass(&mut self, time: Duration) {
-        self.now = Moment { wall: self.now.wall.plus(time), monotonic: self.now.monotonic + time };
+        self.now = Timestamp { wall: self.now.wall.plus(time), monotonic: self.now.monotonic + time };
     }
 
     pub(crate) fn entropy(&mut self) -> Entropy {

@@ -11,7 +11,7 @@ use tidegate_trust::ScopeSet;
 use super::ShownRequest;
 use crate::commands::token::{may, program_cells};
 use crate::layout::{Fields, Table};
-use crate::moments;
+use crate::times;
 
 /// The most characters of a name or of words from a client.
 const MAX_NAME: usize = 64;
@@ -27,7 +27,7 @@ pub(super) fn list(devices: &DevicePairListResult, now: UnixMillis) -> String {
             let code: String = request.request_id.chars().take(8).collect();
             let scopes = may(&request.scopes);
             let name = claimed_name(request.display_name.as_deref());
-            table.row([&code, &moments::ago(now, request.ts), &scopes, &client(request), &name]);
+            table.row([&code, &times::ago(now, request.ts), &scopes, &client(request), &name]);
         }
         text.push_str(&format!("Waiting\n{}", table.render()));
         text.push_str("\n`tidegate devices show CODE` shows a request in full.\n");
@@ -51,7 +51,7 @@ pub(super) fn list(devices: &DevicePairListResult, now: UnixMillis) -> String {
             let device = block.device_id.map(|id| id.to_string().chars().take(8).collect::<String>());
             let what = device.as_deref().or(block.script.as_deref()).or(block.executable.as_deref());
             let name = claimed_name(Some(&block.name));
-            table.row([&block.id, &moments::ago(now, block.since), &name, what.unwrap_or_default()]);
+            table.row([&block.id, &times::ago(now, block.since), &name, what.unwrap_or_default()]);
         }
         text.push_str(&format!("\nBlocked\n{}", table.render()));
         text.push_str("\n`tidegate devices unblock ID` lets one ask again.\n");
@@ -85,8 +85,8 @@ pub(super) fn request(request: &ShownRequest, now: UnixMillis) -> String {
     }
     fields.add("Code", &format!("{} (a client that shows a code must show this one)", request.code));
     let aside = if row.later == Some(true) { ", put aside" } else { "" };
-    let left = moments::left(now, request.expires_at_ms);
-    fields.add("Asked", &format!("{}, {left}{aside}", moments::ago(now, row.ts)));
+    let left = times::left(now, request.expires_at_ms);
+    fields.add("Asked", &format!("{}, {left}{aside}", times::ago(now, row.ts)));
     fields.add("Role", &row.role);
     if !request.has.is_empty() {
         fields.add("Has already", &may(&request.has));
@@ -119,7 +119,7 @@ pub(super) fn device(device: &PairedDevice, now: UnixMillis) -> String {
     fields.add("May", &may(&device.scopes));
     fields.add_some("Lasts", device.lasts.map(duration));
     if let Some(at) = device.approved_at_ms {
-        fields.add("Approved", &moments::ago(now, at));
+        fields.add("Approved", &times::ago(now, at));
     }
     fields.add("Seen", &seen(device, now));
     fields.add_some("Seen from", device.last_seen_from.as_deref());
@@ -145,7 +145,7 @@ pub(super) fn block(block: &BlockedEntry, now: UnixMillis) -> String {
     fields.add("Id", &block.id);
     fields.add_some("Device", block.device_id.map(|id| id.to_string()).as_deref());
     fields.add_some("Program", block.script.as_deref().or(block.executable.as_deref()));
-    fields.add("Since", &moments::ago(now, block.since));
+    fields.add("Since", &times::ago(now, block.since));
     format!("Blocked.\n{}", fields.render())
 }
 
@@ -196,7 +196,7 @@ fn set(scopes: &[Scope]) -> ScopeSet {
 fn seen(device: &PairedDevice, now: UnixMillis) -> String {
     match (device.connected, device.last_seen_at_ms) {
         (true, _) => "connected".to_owned(),
-        (false, Some(at)) => moments::ago(now, at),
+        (false, Some(at)) => times::ago(now, at),
         (false, None) => "never".to_owned(),
     }
 }

@@ -7,7 +7,7 @@ use tidegate_protocol::UnixMillis;
 
 /// A moment by both clocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Moment {
+pub struct Timestamp {
     /// The wall clock.
     pub wall: UnixMillis,
     /// Since some fixed point of this process.
@@ -17,11 +17,11 @@ pub struct Moment {
 /// A moment at which something ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Deadline {
-    begun: Moment,
+    begun: Timestamp,
     length: Duration,
 }
 
-impl Moment {
+impl Timestamp {
     /// The end of something that begins now.
     #[must_use]
     pub fn deadline(self, length: Duration) -> Deadline {
@@ -33,13 +33,13 @@ impl Deadline {
     /// Whether it has passed, by either clock. A wall clock that was set back past the beginning
     /// also ends it: nothing lives longer for that.
     #[must_use]
-    pub fn has_passed(self, now: Moment) -> bool {
+    pub fn has_passed(self, now: Timestamp) -> bool {
         self.remaining(now).is_zero()
     }
 
     /// How long is left, by the clock that says less.
     #[must_use]
-    pub fn remaining(self, now: Moment) -> Duration {
+    pub fn remaining(self, now: Timestamp) -> Duration {
         let set_back = self.begun.wall.since(now.wall) > CLOCK_TOLERANCE;
         if set_back {
             return Duration::ZERO;
@@ -63,8 +63,8 @@ const CLOCK_TOLERANCE: Duration = Duration::from_secs(5);
 mod tests {
     use super::*;
 
-    fn at(wall: u64, monotonic: u64) -> Moment {
-        Moment { wall: UnixMillis(1_000_000 + wall * 1000), monotonic: Duration::from_secs(monotonic) }
+    fn at(wall: u64, monotonic: u64) -> Timestamp {
+        Timestamp { wall: UnixMillis(1_000_000 + wall * 1000), monotonic: Duration::from_secs(monotonic) }
     }
 
     #[test]
@@ -77,9 +77,9 @@ mod tests {
 
     #[test]
     fn a_clock_that_is_set_back_revives_nothing() {
-        let begun = Moment { wall: UnixMillis(10_000_000), monotonic: Duration::ZERO };
+        let begun = Timestamp { wall: UnixMillis(10_000_000), monotonic: Duration::ZERO };
         let deadline = begun.deadline(Duration::from_secs(60));
-        let hour_back = Moment { wall: UnixMillis(6_400_000), monotonic: Duration::from_secs(1) };
+        let hour_back = Timestamp { wall: UnixMillis(6_400_000), monotonic: Duration::from_secs(1) };
         assert!(deadline.has_passed(hour_back));
     }
 }
