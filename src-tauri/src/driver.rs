@@ -60,7 +60,7 @@ impl Served {
 }
 
 /// What the driver waits for.
-enum Happening {
+enum Event {
     Host,
     Input(Input),
     Change,
@@ -96,14 +96,14 @@ impl Driver {
     async fn drive(mut self, first: Vec<Effect>) {
         let mut states = self.host.supervised().states();
         let mut served = None;
-        let mut told = Told::default();
+        let mut published = PublishedStatus::default();
         // The first state is told like a change.
         states.mark_changed();
         self.act(first, &mut served);
         loop {
-            let happening = self.next(&mut states, served.as_mut()).await;
-            match happening {
-                Happening::Host => {
+            let event = self.next(&mut states, served.as_mut()).await;
+            match event {
+                Event::Host => {
                     // Those of a gateway that is gone are told as well.
                     self.tell_decisions(&mut served);
                     let state = states.borrow_and_update().clone();
@@ -112,10 +112,10 @@ impl Driver {
                         Some(state) => self.tell(Input::Host(state), &mut served),
                         None => return self.actions.exit().await,
                     }
-                    told.to(served.as_ref());
+                    published.to(served.as_ref());
                 }
-                Happening::Input(input) => {
-                    told.hear(&input, served.as_ref());
+                Event::Input(input) => {
+                    published.hear(&input, served.as_ref());
                     if let Input::Dialog { id, .. } = input {
                         self.actions.dialog_ended(id);
                         // Whether a program's press counts depends on what runs at this moment.
@@ -123,13 +123,13 @@ impl Driver {
                     }
                     self.tell(input, &mut served);
                 }
-                Happening::Change => self.read(&mut served),
-                Happening::ClientDecisions => self.tell_decisions(&mut served),
-                Happening::DialogRequest(request) => {
+                Event::Change => self.read(&mut served),
+                Event::ClientDecisions => self.tell_decisions(&mut served),
+                Event::DialogRequest(request) => {
                     self.tell(Input::DialogRequest(host::dialog_request(request)), &mut served)
                 }
-                Happening::Wake => self.tell(Input::Wake, &mut served),
-                Happening::End => return,
+                Event::Wake => self.tell(Input::Wake, &mut served),
+                Event::End => return,
             }
         }
     }
@@ -139,7 +139,7 @@ impl Driver {
         &mut self,
         states: &mut watch::Receiver<SupervisedState>,
         served: Option<&mut Served>,
-    ) -> Happening {
+    ) -> Event {
         let remaining = self.controller.wake_at().map(|deadline| deadline.remaining(now::timestamp()));
         let wake = async {
             match remaining {
@@ -151,25 +151,25 @@ impl Driver {
             let Some(served) = served else { return pending().await };
             tokio::select! {
                 changed = served.changes.changed() => match changed {
-                    Ok(()) => Happening::Change,
+                    Ok(()) => Event::Change,
                     // A gateway that is gone; the next state says so.
                     Err(_) => pending().await,
                 },
                 decided = served.decisions.changed() => match decided {
-                    Ok(()) => Happening::ClientDecisions,
+                    Ok(()) => Event::ClientDecisions,
                     Err(_) => pending().await,
                 },
-                request = next_dialog_request(&mut served.dialog_requests) => Happening::DialogRequest(request),
+                request = next_dialog_request(&mut served.dialog_requests) => Event::DialogRequest(request),
             }
         };
         tokio::select! {
-            changed = states.changed() => if changed.is_ok() { Happening::Host } else { Happening::End },
-            input = self.inputs.next() => input.map_or(Happening::End, Happening::Input),
+            changed = states.changed() => if changed.is_ok() { Event::Host } else { Event::End },
+            input = self.inputs.next() => input.map_or(Event::End, Event::Input),
             Some((id, outcome, press)) = self.outcomes.recv() => {
-                Happening::Input(Input::Dialog { id, outcome, press })
+                Event::Input(Input::Dialog { id, outcome, press })
             }
-            happening = gateway => happening,
-            () = wake => Happening::Wake,
+            event = gateway => event,
+            () = wake => Event::Wake,
         }
     }
 
@@ -226,19 +226,19 @@ impl Driver {
 }
 
 /// What windows and the command line can read of the desktop (`desktop` in `tidegate.status`).
-struct Told {
+struct PublishedStatus {
     tray: Surface,
     notifications: Surface,
     starts_at_login: bool,
 }
 
-impl Default for Told {
+impl Default for PublishedStatus {
     fn default() -> Self {
         Self { tray: Surface::Unknown, notifications: Surface::Unknown, starts_at_login: false }
     }
 }
 
-impl Told {
+impl PublishedStatus {
     /// Keeps what an input says, and tells the gateway that serves.
     fn hear(&mut self, input: &Input, served: Option<&Served>) {
         match input {

@@ -8,7 +8,7 @@ use tidegate_store::{Answered, NewAnswer, NewRun, Outcome};
 use uuid::Uuid;
 
 use crate::authority::RunAuthority;
-use crate::event::{RuntimeEvent, What};
+use crate::event::{RunEventKind, RuntimeEvent};
 use crate::runtime::Runtime;
 use crate::spec::{Cleanup, Origin, RunSpec};
 use crate::start::{Accepted, StartError};
@@ -70,12 +70,12 @@ impl Runtime {
             Answered::Existing(run) => return Ok(Accepted { run, duplicate: true }),
             Answered::TakenElsewhere => return Err(StartError::RunIdTaken),
         };
-        let ended = What::Ended { outcome: Outcome::Ok, run: Box::new(run.clone()) };
-        let told = [What::Accepted, What::SessionChanged { reason: "send" }]
+        let ended = RunEventKind::Ended { outcome: Outcome::Ok, run: Box::new(run.clone()) };
+        let told = [RunEventKind::Accepted, RunEventKind::SessionChanged { reason: "send" }]
             .into_iter()
-            .chain(appended.into_iter().map(What::Appended))
+            .chain(appended.into_iter().map(RunEventKind::Appended))
             .chain([ended]);
-        for (seq, what) in (1..).zip(told) {
+        for (seq, kind) in (1..).zip(told) {
             let event = RuntimeEvent {
                 run: run.id.clone(),
                 session: run.session.clone(),
@@ -83,7 +83,7 @@ impl Runtime {
                 spawned_by: None,
                 at,
                 seq,
-                what,
+                kind,
             };
             // Nobody may listen.
             let _ = inner.events.send(Arc::new(event));

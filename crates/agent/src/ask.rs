@@ -9,7 +9,7 @@ use futures_util::StreamExt;
 use tidegate_store::Usage;
 use tokio::time::Instant;
 
-use crate::event::What;
+use crate::event::RunEventKind;
 use crate::message::ToolCall;
 use crate::model::{Model, ModelError, ModelRequest, StopReason, StreamEvent};
 use crate::run::RunHandle;
@@ -154,7 +154,8 @@ impl Reading<'_> {
     fn tell(&mut self) {
         if self.told < self.text.len() {
             let delta = self.text[self.told..].to_owned();
-            self.handle.emit(self.inner.now(), What::Text { text: Arc::from(self.text.as_str()), delta });
+            self.handle
+                .emit(self.inner.now(), RunEventKind::Text { text: Arc::from(self.text.as_str()), delta });
             self.told = self.text.len();
             self.told_at = Some(Instant::now());
         }

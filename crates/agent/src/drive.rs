@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tidegate_protocol::{RunId, TranscriptMessage};
 use tidegate_store::{Outcome, TranscriptEntry, Usage};
 
-use crate::event::What;
+use crate::event::RunEventKind;
 use crate::finish::Ending;
 use crate::inbox::source_run;
 use crate::prompt::{PromptFacts, system_prompt};
@@ -27,7 +27,7 @@ impl Inner {
             Ok(None) => return self.never_started(handle),
             Err(error) => return ended(Outcome::Error, Some(error.to_string()), handle.row.input.clone()),
         };
-        handle.emit(self.now(), What::Started);
+        handle.emit(self.now(), RunEventKind::Started);
         self.tell_appended(handle, &started.appended);
         if started.appended.is_empty() {
             // A wake whose results another run has read has nothing to say.
@@ -92,7 +92,7 @@ impl Inner {
     /// Tells listeners what was committed, and deletes the sessions that are not needed any more.
     pub(crate) fn tell_appended(self: &Arc<Self>, handle: &RunHandle, entries: &[TranscriptEntry]) {
         for entry in entries {
-            handle.emit(self.now(), What::Appended(entry.clone()));
+            handle.emit(self.now(), RunEventKind::Appended(entry.clone()));
         }
         let read: Vec<RunId> =
             entries.iter().filter_map(|entry| source_run(&entry.message)).cloned().collect();

@@ -20,12 +20,12 @@ pub struct RuntimeEvent {
     /// Position in its run, from 1.
     pub seq: u64,
     /// What.
-    pub what: What,
+    pub kind: RunEventKind,
 }
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq)]
-pub enum What {
+pub enum RunEventKind {
     /// The run was accepted and is durable.
     Accepted,
     /// The turn loop began.

@@ -9,7 +9,7 @@ use tidegate_protocol::{RunId, SessionKey, TranscriptMessage};
 use tidegate_store::{Outcome, RunRow, RunState, Settled, Settlement, Usage};
 use uuid::Uuid;
 
-use crate::event::What;
+use crate::event::RunEventKind;
 use crate::lanes::Attention;
 use crate::run::{RunHandle, StopCause, lock};
 use crate::runtime::{Inner, asks_for_answer};
@@ -86,7 +86,7 @@ impl Inner {
             at,
         };
         if let Ok(Settled::First { run, .. }) = self.store.settle_run(settlement).await {
-            handle.emit(at, What::Ended { outcome, run: Box::new(run.clone()) });
+            handle.emit(at, RunEventKind::Ended { outcome, run: Box::new(run.clone()) });
             handle.done.send_replace(Some(Arc::new(run)));
         }
     }
@@ -102,9 +102,9 @@ impl Inner {
             match self.store.settle_run(settlement.clone()).await {
                 Ok(Settled::First { run, appended, .. }) => {
                     for entry in appended {
-                        handle.emit(at, What::Appended(entry));
+                        handle.emit(at, RunEventKind::Appended(entry));
                     }
-                    handle.emit(at, What::Ended { outcome, run: Box::new(run.clone()) });
+                    handle.emit(at, RunEventKind::Ended { outcome, run: Box::new(run.clone()) });
                     return run;
                 }
                 Ok(Settled::Already(_)) => {
@@ -117,7 +117,7 @@ impl Inner {
                 }
             }
         }
-        handle.emit(at, What::Ended { outcome, run: Box::new(unsaved.clone()) });
+        handle.emit(at, RunEventKind::Ended { outcome, run: Box::new(unsaved.clone()) });
         unsaved
     }
 

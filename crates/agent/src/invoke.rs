@@ -10,7 +10,7 @@ use tidegate_protocol::transcript::ResultAuthor;
 
 use crate::approval::{APPROVAL_TIMEOUT, ApprovalAnswer, ApprovalGate, ApprovalQuestion};
 use crate::arguments::parse_object;
-use crate::event::What;
+use crate::event::RunEventKind;
 use crate::message::ToolCall;
 use crate::model::BoxFuture;
 use crate::own_tools::OwnTool;
@@ -53,7 +53,11 @@ impl Inner {
         let (id, name) = (call.id.clone(), call.name.clone());
         handle.emit(
             self.now(),
-            What::ToolStarted { call_id: id.clone(), name: name.clone(), arguments: arguments.clone() },
+            RunEventKind::ToolStarted {
+                call_id: id.clone(),
+                name: name.clone(),
+                arguments: arguments.clone(),
+            },
         );
         handle.set_tool(Some(name.clone()));
         let mut invocation = self.run_tool(handle, call, arguments).await;
@@ -61,7 +65,7 @@ impl Inner {
         let hint = "ask for a smaller part";
         invocation.output.text = head_and_tail(&invocation.output.text, self.limits.tool_result_bytes, hint);
         let (text, is_error) = (invocation.output.text.clone(), invocation.output.is_error);
-        handle.emit(self.now(), What::ToolEnded { call_id: id, name, text, is_error });
+        handle.emit(self.now(), RunEventKind::ToolEnded { call_id: id, name, text, is_error });
         invocation
     }
 
@@ -204,7 +208,7 @@ impl Updates {
         let (call_id, name) = (call.id.clone(), call.name.clone());
         let emit = move |text| {
             let (call_id, name) = (call_id.clone(), name.clone());
-            handle.emit(inner.now(), What::ToolUpdated { call_id, name, text });
+            handle.emit(inner.now(), RunEventKind::ToolUpdated { call_id, name, text });
         };
         Self(Arc::new(Mutex::new(Some(Box::new(emit)))))
     }

@@ -9,7 +9,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, broadcast, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::deadline::Deadline;
-use crate::event::{RuntimeEvent, What};
+use crate::event::{RunEventKind, RuntimeEvent};
 use crate::model::ModelName;
 use crate::spec::RunSpec;
 
@@ -188,7 +188,7 @@ impl RunHandle {
     }
 
     /// Tells whoever listens. Number and order of a run's events agree, whoever sends them.
-    pub(crate) fn emit(&self, at: UnixMillis, what: What) {
+    pub(crate) fn emit(&self, at: UnixMillis, kind: RunEventKind) {
         let mut seq = lock(&self.seq);
         *seq += 1;
         let event = RuntimeEvent {
@@ -198,7 +198,7 @@ impl RunHandle {
             spawned_by: self.parent_session().cloned(),
             at,
             seq: *seq,
-            what,
+            kind,
         };
         // Nobody listening is no failure: the store has it.
         let _ = self.events.send(Arc::new(event));

@@ -8,7 +8,7 @@ use tidegate_store::{BegunRun, NewRun, ParentEdge, RunRow, StoreError};
 use uuid::Uuid;
 
 use crate::authority::RunAuthority;
-use crate::event::What;
+use crate::event::RunEventKind;
 use crate::handoff::{HandoffId, PreparedStart};
 use crate::model::ModelName;
 use crate::run::{RunHandle, StopCause};
@@ -293,8 +293,8 @@ impl Inner {
         let (at, by_person) = (row.created_at, spec.origin == Origin::Turn);
         let reason = if spec.origin == Origin::Spawn { "create" } else { "send" };
         let handle = Arc::new(RunHandle::new(row, spec, session_depth, parent, self.events.clone()));
-        handle.emit(at, What::Accepted);
-        handle.emit(at, What::SessionChanged { reason });
+        handle.emit(at, RunEventKind::Accepted);
+        handle.emit(at, RunEventKind::SessionChanged { reason });
         let (its_turn, accepting, revoked) = {
             let mut schedule = self.schedule();
             schedule.active.insert(handle.id().clone(), Arc::clone(&handle));

@@ -13,7 +13,7 @@ use tidegate_protocol::{SessionId, TranscriptMessage};
 use tidegate_store::{Outcome, StoreError, TranscriptEntry, Usage};
 
 use crate::ask::{Answer, Fragment, Interruption};
-use crate::event::What;
+use crate::event::RunEventKind;
 use crate::finish::Ending;
 use crate::history;
 use crate::inbox::source_run;
@@ -144,7 +144,7 @@ impl TurnLoop<'_> {
             }
         };
         let _ = self.handle.model.set(model.name());
-        self.handle.emit(self.inner.now(), What::ModelChosen { model: model.name().to_string() });
+        self.handle.emit(self.inner.now(), RunEventKind::ModelChosen { model: model.name().to_string() });
         Ok(model)
     }
 

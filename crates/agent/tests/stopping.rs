@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use common::{Step, call, main_session, run, shown, text, world, world_on, world_with};
 use serde_json::json;
-use tidegate_agent::event::What;
+use tidegate_agent::event::RunEventKind;
 use tidegate_agent::{Activity, Limits, StartError, WaitOutcome, inbox_message};
 use tidegate_protocol::TranscriptMessage;
 use tidegate_protocol::payload::chat::MessageRole;
@@ -23,7 +23,7 @@ async fn an_aborted_run_keeps_what_it_has_said() {
     let mut world = world(|_| vec![text("so far"), Step::Gate(Arc::default())]);
     world.runtime.start_turn(world.turn("r1", "go")).await.expect("accepted");
     world.runtime.start_turn(world.turn("r2", "later")).await.expect("accepted");
-    world.until(|event| matches!(event.what, What::Text { .. })).await;
+    world.until(|event| matches!(event.kind, RunEventKind::Text { .. })).await;
     let outcome = world.runtime.abort(&main_session(), None).await;
     assert_eq!(outcome.runs, [run("r2"), run("r1")]);
     let row = world.ended(&run("r1")).await;
@@ -310,7 +310,7 @@ async fn a_pause_finishes_what_is_under_way_and_outlives_a_restart() {
     gate.notify_one();
     world
         .until(|event| {
-            let What::Appended(entry) = &event.what else { return false };
+            let RunEventKind::Appended(entry) = &event.kind else { return false };
             matches!(entry.message, TranscriptMessage::Assistant { .. })
         })
         .await;

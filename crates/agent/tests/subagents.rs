@@ -8,7 +8,7 @@ use std::time::Duration;
 use common::{AskedModel, Step, World, call, main_session, run, shown, text, world, world_on, world_with};
 use serde_json::{Value, json};
 use tidegate_agent::authority::{Owner, RunAuthority};
-use tidegate_agent::event::{RuntimeEvent, What};
+use tidegate_agent::event::{RunEventKind, RuntimeEvent};
 use tidegate_agent::{HandoffId, Limits, StartError, inbox_message};
 use tidegate_protocol::SessionKey;
 use tidegate_store::{Outcome, RunState, Store};
@@ -222,7 +222,8 @@ async fn a_tree_has_a_limit_of_descendants_over_all_levels() {
     });
     world.runtime.start_turn(world.turn("r1", "go")).await.expect("accepted");
     let is_child = |event: &RuntimeEvent| event.spawned_by == Some(main_session());
-    let ended = world.until(|event| is_child(event) && matches!(event.what, What::Ended { .. })).await;
+    let ended =
+        world.until(|event| is_child(event) && matches!(event.kind, RunEventKind::Ended { .. })).await;
     let child_entries = world.transcript(&ended.session).await;
     let spoke = child_entries.iter().any(|entry| entry.message.text() == "accepted forbidden");
     assert!(spoke, "{child_entries:?}");

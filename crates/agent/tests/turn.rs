@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use common::{Step, call, main_session, model_name, raw_call, run, shown, text, world, world_with};
 use serde_json::json;
-use tidegate_agent::event::What;
+use tidegate_agent::event::RunEventKind;
 use tidegate_agent::message::Message;
 use tidegate_agent::model::{ModelError, StopReason, StreamEvent};
 use tidegate_agent::{Limits, StartError};
@@ -28,7 +28,9 @@ async fn an_answer_streams_and_is_stored_with_the_end_of_the_run() {
     let texts: Vec<_> = world
         .seen
         .iter()
-        .filter_map(|e| if let What::Text { text, .. } = &e.what { Some(text.to_string()) } else { None })
+        .filter_map(
+            |e| if let RunEventKind::Text { text, .. } = &e.kind { Some(text.to_string()) } else { None },
+        )
         .collect();
     assert_eq!(texts, ["Hel", "Hello"]);
     let entries = world.transcript(&main_session()).await;
@@ -73,13 +75,13 @@ async fn what_a_tool_tells_comes_between_its_start_and_its_end() {
     world.say("r2", "again").await;
     world.until_ended(&main_session()).await;
 
-    let step = |what: &What| match what {
-        What::ToolStarted { call_id, .. } => Some(format!("{call_id} starts")),
-        What::ToolUpdated { call_id, name, text } => Some(format!("{call_id} {name}: {text}")),
-        What::ToolEnded { call_id, text, .. } => Some(format!("{call_id} ends: {text}")),
+    let step = |what: &RunEventKind| match what {
+        RunEventKind::ToolStarted { call_id, .. } => Some(format!("{call_id} starts")),
+        RunEventKind::ToolUpdated { call_id, name, text } => Some(format!("{call_id} {name}: {text}")),
+        RunEventKind::ToolEnded { call_id, text, .. } => Some(format!("{call_id} ends: {text}")),
         _ => None,
     };
-    let steps: Vec<_> = world.seen.iter().filter_map(|event| step(&event.what)).collect();
+    let steps: Vec<_> = world.seen.iter().filter_map(|event| step(&event.kind)).collect();
     let once = ["a starts", "a probe: half", "a ends: whole"];
     assert_eq!(steps, [once, once].concat());
 }
@@ -120,8 +122,8 @@ async fn a_tool_is_called_under_the_other_names_that_it_has() {
     });
     assert_eq!(world.say("r1", "go").await.result.as_deref(), Some("called"));
     world.until_ended(&main_session()).await;
-    let names = world.seen.iter().filter_map(|event| match &event.what {
-        What::ToolStarted { name, .. } => Some(name.as_str()),
+    let names = world.seen.iter().filter_map(|event| match &event.kind {
+        RunEventKind::ToolStarted { name, .. } => Some(name.as_str()),
         _ => None,
     });
     assert_eq!(names.collect::<Vec<_>>(), ["probe"; 3]);
@@ -307,7 +309,7 @@ async fn an_answer_without_an_end_mark_counts_as_cut_off() {
 async fn a_silent_model_is_given_up() {
     let mut world = world(|_| vec![text("half"), Step::Sleep(common::LONG)]);
     world.runtime.start_turn(world.turn("r1", "go")).await.expect("accepted");
-    world.until(|event| matches!(event.what, What::Text { .. })).await;
+    world.until(|event| matches!(event.kind, RunEventKind::Text { .. })).await;
     world.advance(Limits::default().model_idle).await;
     let row = world.ended(&run("r1")).await;
     assert_eq!(row.error.as_deref(), Some("the model server sent nothing for 120 s"));

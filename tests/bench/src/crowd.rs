@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use tidegate_testkit::load::HostileCrowd;
 
-/// What the process is told.
+/// What the process is measured.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     #[arg(long)]

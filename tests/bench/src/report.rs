@@ -18,7 +18,7 @@ pub(crate) struct Row {
     pub(crate) unit: &'static str,
     /// The least and the most of what `measured` stands for.
     pub(crate) spread: Option<(f64, f64)>,
-    /// The most that it may be; none for what is only told.
+    /// The most that it may be; none for what is only measured.
     pub(crate) must: Option<f64>,
     /// What is aimed at.
     pub(crate) aim: Option<f64>,

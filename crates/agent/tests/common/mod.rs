@@ -12,7 +12,7 @@ use futures_util::StreamExt;
 use serde_json::{Value, json};
 use tidegate_agent::approval::{ApprovalAnswer, ApprovalGate, ApprovalPlan, ApprovalQuestion, ExecPlan};
 use tidegate_agent::authority::{Owner, RunAuthority};
-use tidegate_agent::event::{RuntimeEvent, What};
+use tidegate_agent::event::{RunEventKind, RuntimeEvent};
 use tidegate_agent::message::{Message, ToolCall};
 use tidegate_agent::model::{
     BoxFuture, Model, ModelDirectory, ModelEntry, ModelError, ModelName, ModelRequest, ModelStream,
@@ -570,10 +570,11 @@ impl World {
     }
 
     pub async fn until_ended(&mut self, session: &SessionKey) -> RunRow {
-        let fits =
-            |event: &RuntimeEvent| event.session == *session && matches!(event.what, What::Ended { .. });
-        match &self.until(fits).await.what {
-            What::Ended { run, .. } => (**run).clone(),
+        let fits = |event: &RuntimeEvent| {
+            event.session == *session && matches!(event.kind, RunEventKind::Ended { .. })
+        };
+        match &self.until(fits).await.kind {
+            RunEventKind::Ended { run, .. } => (**run).clone(),
             other => panic!("{other:?}"),
         }
     }
@@ -581,7 +582,10 @@ impl World {
     /// Waits until so many subagents have ended and their results are in their parent's inbox.
     pub async fn until_children_ended(&mut self, count: usize) {
         for _ in 0..count {
-            self.until(|event| event.spawned_by.is_some() && matches!(event.what, What::Ended { .. })).await;
+            self.until(|event| {
+                event.spawned_by.is_some() && matches!(event.kind, RunEventKind::Ended { .. })
+            })
+            .await;
         }
         while self.runtime.active().iter().any(|run| run.parent.is_some()) {
             tokio::task::yield_now().await;

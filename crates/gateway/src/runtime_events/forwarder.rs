@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidegate_agent::event::{RuntimeEvent, What};
+use tidegate_agent::event::{RunEventKind, RuntimeEvent};
 use tidegate_protocol::payload::events::AgentData;
 use tidegate_protocol::{RunId, UnixMillis};
 use tidegate_store::RunRow;
@@ -120,7 +120,7 @@ impl Forwarder {
     }
 
     async fn send_end(&mut self, event: &RuntimeEvent) {
-        if let What::Ended { outcome, run } = &event.what {
+        if let RunEventKind::Ended { outcome, run } = &event.kind {
             let shown = self.shown.remove(&event.run);
             ended(&self.gateway, event, *outcome, run, shown).await;
         }
@@ -129,28 +129,28 @@ impl Forwarder {
     async fn forward_one(&mut self, event: Arc<RuntimeEvent>) {
         let gateway = self.gateway.clone();
         let inner = gateway.inner();
-        match &event.what {
-            What::Accepted => inner.trust.changed(),
-            What::Started => {
+        match &event.kind {
+            RunEventKind::Accepted => inner.trust.changed(),
+            RunEventKind::Started => {
                 inner.trust.changed();
                 let data = AgentData { started_at: Some(event.at), ..phase("start") };
                 agent(inner, &event, "lifecycle", data);
                 phase_changed(&gateway, &event, "start").await;
             }
-            What::ModelChosen { model } => {
+            RunEventKind::ModelChosen { model } => {
                 let (provider, model) = model.split_once('/').unwrap_or(("", model));
                 let (provider, model) = (Some(provider.to_owned()), Some(model.to_owned()));
                 agent(inner, &event, "lifecycle", AgentData { provider, model, ..phase("model") });
             }
-            What::Text { text, delta } => self.text(&event, text, delta),
-            What::ToolStarted { call_id, name, arguments } => {
+            RunEventKind::Text { text, delta } => self.text(&event, text, delta),
+            RunEventKind::ToolStarted { call_id, name, arguments } => {
                 if let Some(shown) = self.shown.get_mut(&event.run) {
                     delta_event(inner, &event, shown);
                 }
                 let args = Some(arguments.clone()).filter(|arguments| !arguments.is_null());
                 tool(inner, &event, AgentData { args, ..tool_phase("start", name, call_id) });
             }
-            What::ToolUpdated { call_id, name, text } => {
+            RunEventKind::ToolUpdated { call_id, name, text } => {
                 let partial_result = Some(tool_result(text));
                 tool_update(
                     inner,
@@ -158,16 +158,16 @@ impl Forwarder {
                     AgentData { partial_result, ..tool_phase("update", name, call_id) },
                 );
             }
-            What::ToolEnded { call_id, name, text, is_error } => {
+            RunEventKind::ToolEnded { call_id, name, text, is_error } => {
                 let (is_error, result) = (Some(*is_error), Some(tool_result(text)));
                 tool(inner, &event, AgentData { is_error, result, ..tool_phase("result", name, call_id) });
             }
-            What::Appended(entry) => appended(&gateway, &event, entry).await,
-            What::Ended { run, .. } => {
+            RunEventKind::Appended(entry) => appended(&gateway, &event, entry).await,
+            RunEventKind::Ended { run, .. } => {
                 inner.tasks.spawn(show_end(gateway.clone(), event.run.clone()));
                 self.end(Arc::clone(&event), run).await;
             }
-            What::SessionChanged { reason } => {
+            RunEventKind::SessionChanged { reason } => {
                 let changed = Changed { reason: Some(reason.to_string()), ..Changed::default() };
                 session_event(&gateway, &event.session, changed).await;
             }

@@ -83,9 +83,9 @@ mod tests {
     use super::super::tail::{INTERVAL, MAX_UPDATE};
     use super::*;
 
-    type Told = Arc<Mutex<Vec<(Duration, String)>>>;
+    type Updates = Arc<Mutex<Vec<(Duration, String)>>>;
 
-    fn live() -> (ActiveCommands, Live, Told) {
+    fn live() -> (ActiveCommands, Live, Updates) {
         let commands = ActiveCommands::new(Arc::new(SystemClock));
         let listed = commands.begin(CommandStart {
             run: RunId::parse("run").expect("valid"),
@@ -95,15 +95,15 @@ mod tests {
             class: CommandClass::Contained,
             pty: false,
         });
-        let (told, began) = (Told::default(), Instant::now());
-        let taken = Arc::clone(&told);
+        let (updates, began) = (Updates::default(), Instant::now());
+        let taken = Arc::clone(&updates);
         let take = move |text| taken.lock().expect("unpoisoned").push((began.elapsed(), text));
-        (commands, Live::new(ToolUpdates::new(take), listed), told)
+        (commands, Live::new(ToolUpdates::new(take), listed), updates)
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_flood_of_output_is_a_few_bounded_updates() {
-        let (_commands, mut live, told) = live();
+        let (_commands, mut live, updates) = live();
         let flood = b"y\n".repeat(8 * 1024);
         let seconds = 10;
 
@@ -114,16 +114,16 @@ mod tests {
             assert!(interrupted.is_err(), "nobody interrupts it");
         }
 
-        let told = told.lock().expect("unpoisoned");
+        let updates = updates.lock().expect("unpoisoned");
         let most = Duration::from_secs(seconds).as_millis() / INTERVAL.as_millis() + 1;
-        let count = told.len() as u128;
+        let count = updates.len() as u128;
         assert!(count <= most && count > most / 2, "{count} updates");
-        assert!(told.iter().all(|(_, text)| text.len() <= MAX_UPDATE));
+        assert!(updates.iter().all(|(_, text)| text.len() <= MAX_UPDATE));
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_came_too_early_is_sent_in_time_without_more_output() {
-        let (_commands, mut live, told) = live();
+        let (_commands, mut live, updates) = live();
         live.push(b"first\n");
         sleep(Duration::from_millis(10)).await;
         live.push(b"second\n");
@@ -132,8 +132,8 @@ mod tests {
 
         assert!(interrupted.is_err());
         let expected = [(Duration::ZERO, "first\n"), (INTERVAL, "first\nsecond\n")];
-        let told = told.lock().expect("unpoisoned");
-        assert_eq!(told.iter().map(|(at, text)| (*at, text.as_str())).collect::<Vec<_>>(), expected);
+        let updates = updates.lock().expect("unpoisoned");
+        assert_eq!(updates.iter().map(|(at, text)| (*at, text.as_str())).collect::<Vec<_>>(), expected);
     }
 
     #[tokio::test(start_paused = true)]

@@ -34,7 +34,7 @@ const COMMANDS: usize = 50;
 const ROUNDS: usize = 20;
 const AT_ONCE: usize = 8;
 
-/// What the process is told.
+/// What the process is measured.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// The program that starts commands
@@ -46,7 +46,7 @@ pub(crate) struct Arguments {
 
 /// Milliseconds, command by command or round by round.
 #[derive(Debug, Default, Serialize, Deserialize)]
-struct Told {
+struct Measured {
     bare: Vec<f64>,
     ours: Vec<f64>,
     bare_at_once: Vec<f64>,
@@ -66,22 +66,22 @@ pub(crate) async fn run_once(arguments: Arguments) -> anyhow::Result<()> {
     tidegate_tools::shield_process()?;
     let tool = exec(&arguments)?;
     let workspace = arguments.directory.join("workspace").canonicalize()?;
-    let mut told = Told::default();
+    let mut measured = Measured::default();
     // The first finds out which layers there are.
     ours(&*tool, &workspace).await?;
     for _ in 0..COMMANDS {
-        told.bare.push(milliseconds(at_once(1, || bare(&workspace))).await?);
-        told.ours.push(milliseconds(ours(&*tool, &workspace)).await?);
+        measured.bare.push(milliseconds(at_once(1, || bare(&workspace))).await?);
+        measured.ours.push(milliseconds(ours(&*tool, &workspace)).await?);
     }
     for _ in 0..ROUNDS {
-        told.bare_at_once.push(milliseconds(at_once(AT_ONCE, || bare(&workspace))).await?);
+        measured.bare_at_once.push(milliseconds(at_once(AT_ONCE, || bare(&workspace))).await?);
         let many = at_once(AT_ONCE, || {
             let (tool, workspace) = (tool.clone(), workspace.clone());
             async move { ours(&*tool, &workspace).await }
         });
-        told.ours_at_once.push(milliseconds(many).await?);
+        measured.ours_at_once.push(milliseconds(many).await?);
     }
-    println!("{}", serde_json::to_string(&told)?);
+    println!("{}", serde_json::to_string(&measured)?);
     Ok(())
 }
 
@@ -193,9 +193,9 @@ pub(super) async fn contained(setting: &Setting) -> anyhow::Result<Vec<Row>> {
     let output = tokio::task::spawn_blocking(move || command.output()).await??;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     anyhow::ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let told: Told = serde_json::from_str(text.trim()).context(text)?;
-    let (bare, ours) = (median(&told.bare), median(&told.ours));
-    let ((least, most), (bare_least, bare_most)) = (spread(&told.ours), spread(&told.bare));
+    let measured: Measured = serde_json::from_str(text.trim()).context(text)?;
+    let (bare, ours) = (median(&measured.bare), median(&measured.ours));
+    let ((least, most), (bare_least, bare_most)) = (spread(&measured.ours), spread(&measured.bare));
     let note = format!(
         "median of {COMMANDS} each, taking turns, as an ordinary user: {ours:.1} ms ({least:.1} - {most:.1}) for \
          a whole call of `exec` that is allowed at once, with one toolchain and three kinds of trigger files; bare \
@@ -203,11 +203,11 @@ pub(super) async fn contained(setting: &Setting) -> anyhow::Result<Vec<Row>> {
     );
     let many_note = format!(
         "median of {ROUNDS} rounds until all {AT_ONCE} have ended; bare `bwrap` {:.1} ms.",
-        median(&told.bare_at_once)
+        median(&measured.bare_at_once)
     );
     Ok(vec![
         Row::new("contained command, above bare bwrap", ours - bare, "ms").limits(12.0, 6.0).note(note),
-        Row::sample("8 contained commands at once", &told.ours_at_once, "ms")
+        Row::sample("8 contained commands at once", &measured.ours_at_once, "ms")
             .limits(130.0, 60.0)
             .note(many_note),
     ])

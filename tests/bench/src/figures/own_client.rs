@@ -18,7 +18,7 @@ use crate::statistics::median;
 
 const STARTS: usize = 10;
 
-/// What the process is told.
+/// What the process is measured.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     #[arg(long, value_enum)]
@@ -86,7 +86,7 @@ impl Backend for FakeKeyring {
 
 /// What one start tells, in milliseconds.
 #[derive(Debug, Serialize, Deserialize)]
-struct Told {
+struct Measured {
     /// From the call of `start` until the host serves and says so.
     ready: f64,
     /// How long after that our own client was let in; zero when it was before.
@@ -123,8 +123,8 @@ pub(crate) async fn run_once(arguments: Arguments) -> anyhow::Result<()> {
     let admitted = admitted.context("our own client was not let in")?.0;
     let ready_at = ready_at.duration_since(SystemTime::UNIX_EPOCH)?.as_secs_f64() * 1e3;
     let admitted = Duration::from_millis(admitted).as_secs_f64() * 1e3;
-    let told = Told { ready: ready.as_secs_f64() * 1e3, after_ready: (admitted - ready_at).max(0.0) };
-    println!("{}", serde_json::to_string(&told)?);
+    let measured = Measured { ready: ready.as_secs_f64() * 1e3, after_ready: (admitted - ready_at).max(0.0) };
+    println!("{}", serde_json::to_string(&measured)?);
     host.stop().await;
     drop(directory);
     // A keyring that still sleeps is not waited for.
@@ -136,9 +136,9 @@ pub(super) async fn admission(setting: &Setting) -> anyhow::Result<Vec<Row>> {
     let mut ready = HashMap::<String, Vec<f64>>::new();
     for _ in 0..STARTS {
         for keyring in Keyring::ALL {
-            let told = start(setting, keyring).await?;
-            after.push(told.after_ready);
-            ready.entry(keyring.name()).or_default().push(told.ready);
+            let measured = start(setting, keyring).await?;
+            after.push(measured.after_ready);
+            ready.entry(keyring.name()).or_default().push(measured.ready);
         }
     }
     let median_of = |keyring: Keyring| median(ready.get(&keyring.name()).map_or(&[], Vec::as_slice));
@@ -158,7 +158,7 @@ pub(super) async fn admission(setting: &Setting) -> anyhow::Result<Vec<Row>> {
     ])
 }
 
-async fn start(setting: &Setting, keyring: Keyring) -> anyhow::Result<Told> {
+async fn start(setting: &Setting, keyring: Keyring) -> anyhow::Result<Measured> {
     let text =
         own_part(&["own-client", "--keyring", &keyring.name(), "--tool-runner"], &setting.tidegate).await?;
     serde_json::from_str(text.trim()).context(text)

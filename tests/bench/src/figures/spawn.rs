@@ -11,7 +11,7 @@ use anyhow::Context as _;
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use tidegate_agent::event::{RuntimeEvent, What};
+use tidegate_agent::event::{RunEventKind, RuntimeEvent};
 use tidegate_host::ServeOptions;
 use tidegate_secrets::SecretStore;
 use tidegate_testkit::load::{LoadConnection, LoadDevice};
@@ -29,7 +29,7 @@ const SPAWNS: usize = 100;
 const QUIET: Duration = Duration::from_millis(150);
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What the process is told.
+/// What the process is measured.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// The program for tools; none is started
@@ -39,7 +39,7 @@ pub(crate) struct Arguments {
 
 /// Milliseconds, spawn by spawn.
 #[derive(Debug, Default, Serialize, Deserialize)]
-struct Told {
+struct Measured {
     spawns: Vec<f64>,
     transactions: Vec<f64>,
 }
@@ -63,7 +63,7 @@ pub(crate) async fn run_once(arguments: Arguments) -> anyhow::Result<()> {
     let device = LoadDevice::numbered(0).options(&["operator.admin"]);
     let (mut client, _) = LoadConnection::connected(host.port(), &device).await?;
     let mut events = host.runtime().events();
-    let mut told = Told::default();
+    let mut measured = Measured::default();
     for number in 0..SPAWNS {
         let params = json!({
             "sessionKey": format!("agent:main:spawn-{number}"),
@@ -74,16 +74,16 @@ pub(crate) async fn run_once(arguments: Arguments) -> anyhow::Result<()> {
         let call = tokio::spawn(async move { (milliseconds_of_call(&mut events).await, events) });
         client.request("chat.send", &params).await?;
         let (milliseconds, returned) = call.await?;
-        told.spawns.push(milliseconds?);
+        measured.spawns.push(milliseconds?);
         events = returned;
         while let Ok(event) = timeout(QUIET, events.recv()).await {
             event?;
         }
         // The first after a rest is slower, and ours come one after the other.
         bare.transaction()?;
-        told.transactions.push(bare.transaction()?);
+        measured.transactions.push(bare.transaction()?);
     }
-    println!("{}", serde_json::to_string(&told)?);
+    println!("{}", serde_json::to_string(&measured)?);
     client.close().await;
     host.stop().await;
     Ok(())
@@ -94,9 +94,11 @@ async fn milliseconds_of_call(events: &mut Receiver<Arc<RuntimeEvent>>) -> anyho
     let mut started = None;
     loop {
         let event = timeout(PATIENCE, events.recv()).await.context("no spawn was seen")??;
-        match &event.what {
-            What::ToolStarted { name, .. } if name == "sessions_spawn" => started = Some(Instant::now()),
-            What::ToolEnded { name, text, is_error, .. } if name == "sessions_spawn" => {
+        match &event.kind {
+            RunEventKind::ToolStarted { name, .. } if name == "sessions_spawn" => {
+                started = Some(Instant::now())
+            }
+            RunEventKind::ToolEnded { name, text, is_error, .. } if name == "sessions_spawn" => {
                 anyhow::ensure!(!is_error, "the spawn failed: {text}");
                 let started = started.context("a result without a call")?;
                 return Ok(started.elapsed().as_secs_f64() * 1e3);
@@ -132,10 +134,10 @@ impl BareStore {
 
 pub(super) async fn acknowledged(setting: &Setting) -> anyhow::Result<Vec<Row>> {
     let text = own_part(&["spawn-times", "--tool-runner"], &setting.tidegate).await?;
-    let told: Told = serde_json::from_str(text.trim()).context(text)?;
-    anyhow::ensure!(told.spawns.len() == SPAWNS, "spawns are missing");
-    let (spawn, transaction) = (median(&told.spawns), median(&told.transactions));
-    let ((least, most), (bare_least, bare_most)) = (spread(&told.spawns), spread(&told.transactions));
+    let measured: Measured = serde_json::from_str(text.trim()).context(text)?;
+    anyhow::ensure!(measured.spawns.len() == SPAWNS, "spawns are missing");
+    let (spawn, transaction) = (median(&measured.spawns), median(&measured.transactions));
+    let ((least, most), (bare_least, bare_most)) = (spread(&measured.spawns), spread(&measured.transactions));
     let note = format!(
         "median of {SPAWNS} each, taking turns: {spawn:.2} ms ({least:.2} - {most:.2}) from the call of \
          `sessions_spawn` to its result, through our own client and the gateway; a bare transaction of one row \
