@@ -28,11 +28,11 @@ use crate::bounded;
 use crate::config;
 use crate::control::{self, Control, LocalSocketState, keep_shared_token};
 use crate::environment;
-use crate::foundation::{Foundation, Place};
 use crate::maintenance::Maintenance;
 use crate::models::Models;
 use crate::options::{Announcement, ServeOptions};
 use crate::parts::Parts;
+use crate::process_context::{Place, ProcessContext};
 use crate::running::RunningHost;
 use crate::sandbox;
 use crate::services::Services;
@@ -98,63 +98,62 @@ pub(crate) fn offer(free: Option<u16>) -> String {
 /// # Errors
 /// See [`BootError`].
 pub async fn start(options: ServeOptions) -> Result<RunningHost, BootError> {
-    build(Arc::new(Foundation::lay(options)), None).await
+    build(Arc::new(ProcessContext::new(options)), None).await
 }
 
 /// Builds a gateway on what stays, and begins to serve. `kept`: what the gateway before served, where
 /// that alone failed.
 pub(crate) async fn build(
-    foundation: Arc<Foundation>,
+    context: Arc<ProcessContext>,
     kept: Option<Arc<Services>>,
 ) -> Result<RunningHost, BootError> {
     let services = match kept {
         Some(kept) => kept,
-        None => Arc::new(build_services(foundation).await?),
+        None => Arc::new(build_services(context).await?),
     };
     serve(services).await
 }
 
 /// Builds what a gateway serves.
-async fn build_services(foundation: Arc<Foundation>) -> Result<Services, BootError> {
+async fn build_services(context: Arc<ProcessContext>) -> Result<Services, BootError> {
     let started = Instant::now();
-    let secrets = foundation.secrets.clone();
+    let secrets = context.secrets.clone();
     let own_key = LoadingOwnKey::begin(&secrets)?;
-    let place = foundation.place()?;
+    let place = context.place()?;
     let mut loaded = load_config(&place).await;
     for problem in &loaded.problems {
         tracing::error!(%problem, "the configuration is not valid; the last good one is used");
     }
-    let (store, store_state) = store::open(&foundation, &place).await?;
-    let survivors = Survivors::end(&place, &foundation.commands);
+    let (store, store_state) = store::open(&context, &place).await?;
+    let survivors = Survivors::end(&place, &context.commands);
     // Bound before the rest, which may take longer.
-    let listener = foundation.listener(loaded.config.port.unwrap_or(DEFAULT_PORT))?;
+    let listener = context.listener(loaded.config.port.unwrap_or(DEFAULT_PORT))?;
     let port = listener.local_addr().map_or(DEFAULT_PORT, |address| address.port());
 
-    let workspaces =
-        Arc::new(Workspaces::prepare(&place, &foundation.tool_runner, &mut loaded.policy).await?);
+    let workspaces = Arc::new(Workspaces::prepare(&place, &context.tool_runner, &mut loaded.policy).await?);
     let boot = now::entropy()?.uuid();
-    let trust = foundation.trust.clone();
-    let kind = match foundation.is_kept_in_memory() {
+    let trust = context.trust.clone();
+    let kind = match context.is_kept_in_memory() {
         true => StoreKind::InMemory,
         false => StoreKind::OnDisk,
     };
     trust.open(store.clone(), kind, store_state.is_as_before()).await;
     trust.authority().propose(loaded.policy.proposed.clone(), now::timestamp());
     let survivors = survivors.await;
-    survivors.tell(&store, &foundation).await;
-    let token_from_environment = shared_token(&trust, &store, &secrets, &foundation).await?;
+    survivors.tell(&store, &context).await;
+    let token_from_environment = shared_token(&trust, &store, &secrets, &context).await?;
     let confirmed = |setting| trust.authority().confirmed_value(setting);
     let workspace = workspaces.choose(confirmed(Setting::Workspace)).await;
     let default_model = loaded.config.default_model(confirmed(Setting::Model));
     let models =
-        Models::load(store.clone(), secrets.clone(), default_model, foundation.local_models.clone()).await;
+        Models::load(store.clone(), secrets.clone(), default_model, context.local_models.clone()).await;
     let directory: Arc<dyn ModelDirectory> = models.directory.clone();
     let limits = settings::limits(&loaded.config);
     let keep_runs = settings::keep_runs(&loaded.config);
     let stop = CancellationToken::new();
     let end = stop.child_token();
     let own_key_state = Arc::new(OnceLock::new());
-    let launcher = settings::launcher(foundation.tool_runner.clone(), &place, foundation.commands.clone());
+    let launcher = settings::launcher(context.tool_runner.clone(), &place, context.commands.clone());
     let sandboxes = Arc::new(settings::sandboxes(&place, &loaded, port));
     let control = Arc::new(Control {
         version: env!("CARGO_PKG_VERSION"),
@@ -162,7 +161,7 @@ async fn build_services(foundation: Arc<Foundation>) -> Result<Services, BootErr
         config_path: place.config.clone(),
         loaded,
         store_state,
-        tool_runner: foundation.tool_runner.clone(),
+        tool_runner: context.tool_runner.clone(),
         launcher: launcher.clone(),
         sandboxes: Arc::clone(&sandboxes),
         local_socket: LocalSocketState::default(),
@@ -171,7 +170,7 @@ async fn build_services(foundation: Arc<Foundation>) -> Result<Services, BootErr
         token_from_environment,
         models,
         workspaces: workspaces.clone(),
-        repairs: foundation.repairs.clone(),
+        repairs: context.repairs.clone(),
         started,
         stop: stop.clone(),
         trust: trust.clone(),
@@ -194,7 +193,7 @@ async fn build_services(foundation: Arc<Foundation>) -> Result<Services, BootErr
         workspace,
         boot: boot.clone(),
     });
-    recover(&runtime, &foundation).await;
+    recover(&runtime, &context).await;
     // Set once, here.
     let _ = control.parts.set(control::Parts {
         gateway: gateway.clone(),
@@ -216,12 +215,12 @@ async fn build_services(foundation: Arc<Foundation>) -> Result<Services, BootErr
         store: store.clone(),
         keep_runs,
         state_dir: place.state_dir.clone(),
-        repairs: foundation.repairs.clone(),
+        repairs: context.repairs.clone(),
     };
     parts.spawn("maintenance", maintenance.run(end.clone()));
-    let peers = Arc::new(KernelPeers::new(workspaces.agent_writable(), foundation.commands.clone()));
+    let peers = Arc::new(KernelPeers::new(workspaces.agent_writable(), context.commands.clone()));
     Ok(Services {
-        foundation,
+        context,
         place,
         port,
         store,
@@ -242,11 +241,11 @@ async fn build_services(foundation: Arc<Foundation>) -> Result<Services, BootErr
 
 /// Builds a gateway, and begins to serve.
 async fn serve(services: Arc<Services>) -> Result<RunningHost, BootError> {
-    let foundation = &services.foundation;
-    let listener = foundation.listener(services.port)?;
+    let context = &services.context;
+    let listener = context.listener(services.port)?;
     let gateway = Gateway::new(GatewayParts {
-        trust: foundation.trust.clone(),
-        in_process: foundation.in_process.clone(),
+        trust: context.trust.clone(),
+        in_process: context.in_process.clone(),
         store: services.store.clone(),
         peers: services.peers.clone(),
         host: services.control.clone(),
@@ -255,7 +254,7 @@ async fn serve(services: Arc<Services>) -> Result<RunningHost, BootError> {
         state_dir: services.place.state_dir.clone(),
         config_path: services.place.config.clone(),
     });
-    let desktop = foundation.desktop_key.as_ref().map(|key| gateway.desktop(key));
+    let desktop = context.desktop_key.as_ref().map(|key| gateway.desktop(key));
     gateway.attach(services.runtime.clone(), services.models.clone());
     services.gateway.set(Some(gateway.clone()));
     let accept = services.stop.child_token();
@@ -270,7 +269,7 @@ async fn serve(services: Arc<Services>) -> Result<RunningHost, BootError> {
     }
     let (port, state_dir) = (services.port, services.place.state_dir.clone());
     tracing::info!(port, state_dir = %state_dir.display(), "Tidegate is ready");
-    foundation.announce(&Announcement::Ready { port, state_dir });
+    context.announce(&Announcement::Ready { port, state_dir });
     services.served();
     unfinished.disarm();
     Ok(RunningHost { services, gateway, desktop, parts, accept })
@@ -294,7 +293,7 @@ async fn shared_token(
     trust: &TrustService,
     store: &Store,
     secrets: &SecretStore,
-    foundation: &Foundation,
+    context: &ProcessContext,
 ) -> Result<bool, BootError> {
     if let Some(token) = environment::shared_token() {
         trust.authority().override_shared_token(Token::from_text(&token).hash());
@@ -307,19 +306,19 @@ async fn shared_token(
     if let Err(error) = store.commit_trust(changed.durable).await {
         tracing::error!(%error, "the shared token could not be saved; there is a new one after a restart");
     }
-    foundation.announce(&Announcement::SharedToken { token: changed.value.clone() });
+    context.announce(&Announcement::SharedToken { token: changed.value.clone() });
     let secrets = secrets.clone();
     tokio::spawn(async move { keep_shared_token(&secrets, &changed.value).await });
     Ok(false)
 }
 
 /// Settles what the process or the gateway before left.
-async fn recover(runtime: &Runtime, foundation: &Foundation) {
+async fn recover(runtime: &Runtime, context: &ProcessContext) {
     match runtime.recover().await {
         Ok(report) if !report.interrupted.is_empty() => {
             let runs = report.interrupted.len();
             tracing::warn!(runs, "runs were interrupted when Tidegate stopped last");
-            foundation.announce(&Announcement::Interrupted { runs });
+            context.announce(&Announcement::Interrupted { runs });
         }
         Ok(_) => {}
         Err(error) => tracing::error!(%error, "what the last run left could not be read"),

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::control::Control;
-use crate::foundation::held;
+use crate::process_context::held;
 use crate::running::RunningHost;
 
 /// How often is looked at what tells no one when it changes: files.

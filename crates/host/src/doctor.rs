@@ -9,7 +9,7 @@ use tidegate_trust::settings::SettingState;
 use crate::conditions;
 use crate::control::Control;
 use crate::environment;
-use crate::foundation::held;
+use crate::process_context::held;
 use crate::sandbox;
 use crate::survivors;
 

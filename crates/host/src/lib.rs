@@ -10,7 +10,6 @@ mod doctor;
 pub mod environment;
 #[cfg(any(test, feature = "fault-injection"))]
 pub mod fault;
-mod foundation;
 #[cfg(unix)]
 pub mod local_socket;
 mod log;
@@ -24,6 +23,7 @@ mod orphans;
 mod parts;
 mod private_files;
 pub mod process;
+mod process_context;
 mod regular_file;
 pub mod restart_policy;
 mod running;

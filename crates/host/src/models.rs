@@ -20,7 +20,7 @@ use tidegate_store::Store;
 use tokio::time::timeout;
 
 use crate::environment;
-use crate::foundation::held;
+use crate::process_context::held;
 use crate::server_owners::ProcessTable;
 
 /// The store's flag that holds the providers.

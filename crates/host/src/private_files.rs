@@ -6,7 +6,7 @@ use std::sync::Mutex;
 
 use tidegate_protocol::text;
 
-use crate::foundation::held;
+use crate::process_context::held;
 
 /// What was put right since the process started, as sentences.
 #[derive(Debug, Default)]

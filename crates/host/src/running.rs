@@ -114,9 +114,9 @@ impl RunningHost {
     /// told and closed, everything is saved. The port and the state directory are free afterwards.
     pub async fn stop(&self) {
         self.shut_down("shutdown").await;
-        let foundation = &self.services.foundation;
-        foundation.release();
-        if let Some(memory) = foundation.forget_memory() {
+        let context = &self.services.context;
+        context.release();
+        if let Some(memory) = context.forget_memory() {
             memory.close().await;
         }
     }

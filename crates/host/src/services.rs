@@ -13,8 +13,8 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::control::Control;
-use crate::foundation::{Foundation, Place, held};
 use crate::parts::Parts;
+use crate::process_context::{Place, ProcessContext, held};
 use crate::survivors::Leftovers;
 
 /// How long stopping may take.
@@ -27,7 +27,7 @@ const CLOSE: Duration = Duration::from_millis(300);
 /// The store, the runtime and our own client, with what they need. One for each store that is opened; several
 /// gateways may serve it, one after the other.
 pub(crate) struct Services {
-    pub(crate) foundation: Arc<Foundation>,
+    pub(crate) context: Arc<ProcessContext>,
     pub(crate) place: Place,
     pub(crate) port: u16,
     pub(crate) store: Store,
@@ -70,7 +70,7 @@ impl Services {
     pub(crate) async fn part_ended(&self) -> &'static str {
         tokio::select! {
             part = self.parts.first_ended() => part,
-            () = self.foundation.trust.damaged() => "trust service",
+            () = self.context.trust.damaged() => "trust service",
             () = self.store.ended() => "store",
         }
     }
@@ -84,7 +84,7 @@ impl Services {
     /// Closes the store. One in memory stays for the next.
     pub(crate) async fn close(&self, deadline: Instant) {
         self.stop.cancel();
-        if !self.foundation.is_kept_in_memory() {
+        if !self.context.is_kept_in_memory() {
             let left = deadline.saturating_duration_since(Instant::now()).max(CLOSE);
             if timeout(left, self.store.clone().close()).await.is_err() {
                 tracing::warn!("the store did not close in time; nothing that was acknowledged is lost");

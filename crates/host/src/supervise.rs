@@ -11,8 +11,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::boot::{self, BootError};
 use crate::conditions::Conditions;
-use crate::foundation::Foundation;
 use crate::options::ServeOptions;
+use crate::process_context::ProcessContext;
 use crate::restart_policy::{Next, RestartPolicy};
 use crate::running::{Failed, RunningHost};
 use crate::services::{DRAIN, Services};
@@ -73,7 +73,7 @@ enum Order {
 /// a runtime. What goes wrong is a state, not an error.
 #[must_use]
 pub fn supervise(options: ServeOptions) -> Supervised {
-    let foundation = Arc::new(Foundation::lay(options));
+    let context = Arc::new(ProcessContext::new(options));
     let (states, states_seen) = watch::channel(SupervisedState::Starting);
     let (present, present_seen) = watch::channel(None);
     let (free_port, free_port_seen) = watch::channel(None);
@@ -81,7 +81,7 @@ pub fn supervise(options: ServeOptions) -> Supervised {
     let (orders, received) = mpsc::channel(1);
     let stop = CancellationToken::new();
     let supervisor = Supervisor {
-        foundation,
+        context,
         states,
         present,
         free_port,
@@ -150,7 +150,7 @@ impl std::fmt::Debug for Supervised {
 }
 
 struct Supervisor {
-    foundation: Arc<Foundation>,
+    context: Arc<ProcessContext>,
     states: watch::Sender<SupervisedState>,
     present: watch::Sender<Option<Arc<RunningHost>>>,
     free_port: watch::Sender<Option<u16>>,
@@ -208,10 +208,10 @@ impl Supervisor {
         }
         self.say(SupervisedState::Stopping);
         self.end_kept().await;
-        if let Some(memory) = self.foundation.forget_memory() {
+        if let Some(memory) = self.context.forget_memory() {
             memory.close().await;
         }
-        self.foundation.release();
+        self.context.release();
         self.say(SupervisedState::Stopped);
     }
 
@@ -225,7 +225,7 @@ impl Supervisor {
 
     /// Builds a gateway. In a task of its own, so that a panic is a failure like any other.
     async fn build(&mut self) -> Result<Arc<RunningHost>, Ended> {
-        let mut building = tokio::spawn(boot::build(self.foundation.clone(), self.kept.clone()));
+        let mut building = tokio::spawn(boot::build(self.context.clone(), self.kept.clone()));
         let built = tokio::select! {
             built = &mut building => built,
             () = self.stop.cancelled() => {
@@ -368,10 +368,10 @@ impl Supervisor {
         let Order::Restart { port } = order;
         self.policy = RestartPolicy::default();
         if let Some(port) = port {
-            self.foundation.choose_port(port);
+            self.context.choose_port(port);
         }
         // A person restarts when the disk can be written again.
-        if let Some(memory) = self.foundation.forget_memory() {
+        if let Some(memory) = self.context.forget_memory() {
             tokio::spawn(memory.close());
         }
     }

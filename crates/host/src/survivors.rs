@@ -16,9 +16,9 @@ use tokio::sync::watch;
 use tokio::task::JoinError;
 use tokio_util::sync::CancellationToken;
 
-use crate::foundation::{Foundation, Place};
 use crate::options::Announcement;
 use crate::parts::Parts;
+use crate::process_context::{Place, ProcessContext};
 
 /// How long a start waits for their end. A command whose host was killed ends within a second by
 /// itself.
@@ -77,7 +77,7 @@ impl Survivors {
     }
 
     /// Writes down what was found, and tells the person.
-    pub(crate) async fn tell(&self, store: &Store, foundation: &Foundation) {
+    pub(crate) async fn tell(&self, store: &Store, context: &ProcessContext) {
         let mut events = Vec::new();
         for (orphans, kind) in
             [(self.ended(), AuditKind::OrphansEnded), (self.left(), AuditKind::OrphansLeft)]
@@ -98,7 +98,7 @@ impl Survivors {
         }
         if !self.ended().is_empty() {
             let commands = self.ended().iter().map(|orphan| orphan.command.clone()).collect();
-            foundation.announce(&Announcement::OrphansEnded { commands });
+            context.announce(&Announcement::OrphansEnded { commands });
         }
     }
 

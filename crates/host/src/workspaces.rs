@@ -14,7 +14,7 @@ use crate::boot::BootError;
 use crate::bounded::{self, BlockingError};
 use crate::config::{Policy, RefusedValue};
 use crate::environment;
-use crate::foundation::{Place, held};
+use crate::process_context::{Place, held};
 
 /// The folders of one gateway.
 #[derive(Debug)]

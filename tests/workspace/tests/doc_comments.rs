@@ -19,7 +19,7 @@ const LATER: &[&str] = &[
     "crates/gateway/src/gateway.rs",
     "crates/host/src/boot",
     "crates/host/src/boot.rs",
-    "crates/host/src/foundation.rs",
+    "crates/host/src/process_context.rs",
     "crates/host/src/supervise",
     "crates/host/src/supervise.rs",
     "crates/store",

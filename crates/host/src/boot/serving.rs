@@ -10,8 +10,8 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::control::{LocalSocketState, NoLocalSocket};
-use crate::foundation::{Place, held};
 use crate::parts::Parts;
+use crate::process_context::{Place, held};
 use crate::state_dir::{control_socket, make_private};
 use crate::survivors::Leftovers;
 

@@ -10,7 +10,7 @@ use tidegate_tools::{Launcher, Protected, SandboxOptions, Sandboxes, ToolEnviron
 
 use crate::config::{Config, Loaded};
 use crate::environment;
-use crate::foundation::Place;
+use crate::process_context::Place;
 use crate::state_dir::control_socket;
 
 /// What runs may use.

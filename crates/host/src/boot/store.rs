@@ -3,7 +3,7 @@
 use tidegate_store::{OpenError, OpenOptions, Store, StoreState};
 
 use crate::boot::BootError;
-use crate::foundation::{Foundation, Place, held};
+use crate::process_context::{Place, ProcessContext, held};
 
 /// How the store is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,10 +23,10 @@ impl StoreCondition {
 
 /// Opens the store. Where nothing can be kept it is one in memory, which says so.
 pub(crate) async fn open(
-    foundation: &Foundation,
+    context: &ProcessContext,
     place: &Place,
 ) -> Result<(Store, StoreCondition), BootError> {
-    if let Some(store) = held(&foundation.memory).clone() {
+    if let Some(store) = held(&context.memory).clone() {
         let sentence = "Nothing is kept: what happens is lost when Tidegate stops. Restart Tidegate once its \
                         directory can be written.";
         return Ok((store, StoreCondition { state: "memory", sentence: sentence.to_owned() }));
@@ -37,7 +37,7 @@ pub(crate) async fn open(
             let sentence = format!("Nothing is kept: {error} What happens now is lost when Tidegate stops.");
             tracing::error!("{sentence}");
             let store = Store::in_memory_with(tidegate_agent::inbox_message)?;
-            *held(&foundation.memory) = Some(store.clone());
+            *held(&context.memory) = Some(store.clone());
             Ok((store, StoreCondition { state: "memory", sentence }))
         }
         Err(error @ OpenError::InUse { .. }) => {

@@ -81,7 +81,7 @@ async fn after_a_panic_in_the_trust_service_what_is_stored_counts() {
         let request = place.request_pairing(&supervised, port, number).await;
         decide(&supervised, &request, duration).await;
     }
-    let trust = supervised.host().expect("it serves").services.foundation.trust.clone();
+    let trust = supervised.host().expect("it serves").services.context.trust.clone();
     let panicked = std::thread::spawn(move || {
         let _half_changed = trust.authority();
         panic!("the test was asked to panic");

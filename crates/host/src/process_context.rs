@@ -25,7 +25,7 @@ use crate::{config, log};
 const OFFERED_PORTS: u16 = 32;
 
 /// See the module's text.
-pub(crate) struct Foundation {
+pub(crate) struct ProcessContext {
     state_dir: Option<PathBuf>,
     config: Option<PathBuf>,
     port: Mutex<Option<u16>>,
@@ -63,10 +63,10 @@ pub(crate) struct Place {
     pub(crate) may_write: bool,
 }
 
-impl Foundation {
+impl ProcessContext {
     /// Takes over what was asked for, and starts the log and the trust service, which knows nobody yet.
     /// Nothing else is touched. To be called within a runtime.
-    pub(crate) fn lay(options: ServeOptions) -> Self {
+    pub(crate) fn new(options: ServeOptions) -> Self {
         let ServeOptions {
             state_dir: asked,
             port,
