@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::time::Duration as Span;
 
 use tidegate_protocol::UnixMillis;
-use tidegate_trust::decision::Duration;
+use tidegate_trust::decision::GrantLifetime;
 use tidegate_trust::{Level, ScopeSet};
 use zeroize::Zeroizing;
 
@@ -158,7 +158,7 @@ pub enum Extent {
 /// One choice of how long.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DurationOption {
-    pub duration: Duration,
+    pub duration: GrantLifetime,
     pub label: &'static str,
 }
 
@@ -184,7 +184,7 @@ pub struct Selection {
     /// For a level: whether it may let others in.
     pub pairing: bool,
     /// For how long.
-    pub duration: Duration,
+    pub duration: GrantLifetime,
     /// Whether the program gets a token of its own instead of a grant.
     pub own_token: bool,
 }
@@ -195,7 +195,7 @@ impl Default for Selection {
             extent: Extent::Asked,
             scopes: None,
             pairing: false,
-            duration: Duration::Always,
+            duration: GrantLifetime::Always,
             own_token: false,
         }
     }

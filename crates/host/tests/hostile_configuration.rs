@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tidegate_host::RunningHost;
 use tidegate_testkit::client::GatewayClient;
-use tidegate_trust::decision::{Choice, Duration as For, Verdict};
+use tidegate_trust::decision::{Choice, GrantLifetime, Verdict};
 
 use support::Tokens;
 
@@ -58,7 +58,7 @@ impl Place {
         let desktop = host.desktop().expect("a desktop runs");
         assert!(self.tokens.connect(host.port(), 1).await.is_err(), "a person decides first");
         let request = desktop.requests().pop().expect("it waits");
-        let verdict = Verdict::Approve { choice: Choice::All, duration: For::Always };
+        let verdict = Verdict::Approve { choice: Choice::All, duration: GrantLifetime::Always };
         desktop.decide(&request.id, &request.details.digest(), &verdict).await.unwrap();
         self.tokens.connect(host.port(), 1).await.unwrap()
     }

@@ -19,7 +19,7 @@ use support::{Tokens, ready};
 use tidegate_host::{Supervised, supervise};
 use tidegate_testkit::client::GatewayClient;
 use tidegate_testkit::identity::DeviceIdentity;
-use tidegate_trust::decision::{Choice, Duration as For, Verdict};
+use tidegate_trust::decision::{Choice, GrantLifetime, Verdict};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// No file grows any further, as on a full disk.
@@ -37,7 +37,7 @@ async fn let_in(supervised: &Supervised, tokens: &Tokens, port: u16, number: u64
     assert!(tokens.connect(port, number).await.is_err(), "a stranger asks");
     let desktop = supervised.host().unwrap().desktop().unwrap();
     let request = desktop.requests().pop().unwrap();
-    let verdict = Verdict::Approve { choice: Choice::All, duration: For::Always };
+    let verdict = Verdict::Approve { choice: Choice::All, duration: GrantLifetime::Always };
     desktop.decide(&request.id, &request.details.digest(), &verdict).await.unwrap();
     tokens.connect(port, number).await.unwrap()
 }

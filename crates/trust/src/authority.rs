@@ -46,7 +46,7 @@ impl Entropy {
 
 /// How long a grant lasts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lifetime {
+pub enum GrantExpiry {
     /// Until it is revoked.
     Always,
     /// Until Tidegate quits. Never stored.
@@ -55,7 +55,7 @@ pub enum Lifetime {
     Once(Deadline),
 }
 
-impl Lifetime {
+impl GrantExpiry {
     /// Whether a grant of this lifetime lasts at least as long as one of the other.
     fn covers(self, other: Self) -> bool {
         let rank = |lifetime| match lifetime {
@@ -72,17 +72,17 @@ impl Lifetime {
 #[derive(Debug, Clone)]
 pub(crate) struct Held<T> {
     pub(crate) record: T,
-    pub(crate) lifetime: Lifetime,
+    pub(crate) lifetime: GrantExpiry,
     pub(crate) under: Option<Box<Self>>,
 }
 
 impl<T> Held<T> {
     pub(crate) fn lasting(record: T) -> Self {
-        Self { record, lifetime: Lifetime::Always, under: None }
+        Self { record, lifetime: GrantExpiry::Always, under: None }
     }
 
     /// The newest record that lasts at least as long.
-    pub(crate) fn at_least(&self, lifetime: Lifetime) -> Option<&T> {
+    pub(crate) fn at_least(&self, lifetime: GrantExpiry) -> Option<&T> {
         if self.lifetime.covers(lifetime) {
             return Some(&self.record);
         }
@@ -91,11 +91,11 @@ impl<T> Held<T> {
 
     /// The record as it is stored, if it is.
     pub(crate) fn stored(&self) -> Option<&T> {
-        self.at_least(Lifetime::Always)
+        self.at_least(GrantExpiry::Always)
     }
 
     /// Puts a newer record on top of what lasts longer than it.
-    pub(crate) fn replaced_by(self, record: T, lifetime: Lifetime) -> Self {
+    pub(crate) fn replaced_by(self, record: T, lifetime: GrantExpiry) -> Self {
         let mut under = Some(Box::new(self));
         while let Some(held) = under.take_if(|held| lifetime.covers(held.lifetime)) {
             under = held.under;
@@ -308,13 +308,13 @@ impl Authority {
     }
 
     /// The known devices and how long their grants last; our own client is not among them.
-    pub fn devices(&self) -> impl Iterator<Item = (&DeviceRecord, Lifetime)> {
+    pub fn devices(&self) -> impl Iterator<Item = (&DeviceRecord, GrantExpiry)> {
         let others = self.devices.values().filter(|held| !self.is_own(held.record.id));
         others.map(|held| (&held.record, held.lifetime))
     }
 
     /// The programs with grants.
-    pub fn programs(&self) -> impl Iterator<Item = (&ProgramGrant, Lifetime)> {
+    pub fn programs(&self) -> impl Iterator<Item = (&ProgramGrant, GrantExpiry)> {
         let programs = self.programs.iter().chain(&self.fleeting_programs);
         programs.map(|held| (&held.record, held.lifetime))
     }
@@ -490,6 +490,6 @@ impl Authority {
     }
 }
 
-fn once_has_passed(lifetime: Lifetime, now: Timestamp) -> bool {
-    matches!(lifetime, Lifetime::Once(until) if until.has_passed(now))
+fn once_has_passed(lifetime: GrantExpiry, now: Timestamp) -> bool {
+    matches!(lifetime, GrantExpiry::Once(until) if until.has_passed(now))
 }

@@ -1,11 +1,11 @@
 //! The one sink for decisions about who is let in.
 
-pub use tidegate_protocol::payload::surface_params::DurationName as Duration;
+pub use tidegate_protocol::payload::surface_params::GrantLifetime;
 use tidegate_protocol::{Scope, UnixMillis};
 
 use crate::admission::subject_name;
 use crate::audit::{AuditEvent, AuditKind, Severity};
-use crate::authority::{Authority, Effect, Entropy, Held, Lifetime, Vouched};
+use crate::authority::{Authority, Effect, Entropy, GrantExpiry, Held, Vouched};
 use crate::decider::Who;
 use crate::management::Changed;
 use crate::pairing::{PendingRequest, Subject};
@@ -39,7 +39,7 @@ pub enum Verdict {
     Approve {
         choice: Choice,
         /// For how long.
-        duration: Duration,
+        duration: GrantLifetime,
     },
     /// Refuse it, and hear nothing of it for 10 minutes.
     Reject,
@@ -99,7 +99,7 @@ struct Granted<T> {
     record: Box<T>,
     /// What this decision gave, without what the record had before.
     given: ScopeSet,
-    lifetime: Lifetime,
+    lifetime: GrantExpiry,
     /// Whether it stands in the place of what was granted before, as a level does.
     replaces: bool,
     /// Whether the program is one that can only be let in once.
@@ -341,14 +341,14 @@ impl Authority {
         decider: &Decider,
         request: &PendingRequest,
         choice: &Choice,
-        duration: Duration,
+        duration: GrantLifetime,
         entropy: &Entropy,
         now: Timestamp,
     ) -> Result<(Outcome, Vec<Change>), DecisionError> {
         let lifetime = match duration {
-            Duration::Always => Lifetime::Always,
-            Duration::UntilQuit => Lifetime::UntilQuit,
-            Duration::Once => Lifetime::Once(now.deadline(limits::ONCE_LIFE)),
+            GrantLifetime::Always => GrantExpiry::Always,
+            GrantLifetime::UntilQuit => GrantExpiry::UntilQuit,
+            GrantLifetime::Once => GrantExpiry::Once(now.deadline(limits::ONCE_LIFE)),
         };
         let replaces = matches!(choice, Choice::Level { .. });
         let given = given(choice, &request.details.asked);
@@ -381,7 +381,7 @@ impl Authority {
             }
             Subject::Program(program) => {
                 if let Some(sentence) = request.details.fleeting
-                    && duration != Duration::Once
+                    && duration != GrantLifetime::Once
                 {
                     return Err(DecisionError::OnlyOnce(sentence));
                 }
@@ -432,7 +432,7 @@ impl Authority {
         principal: &Principal,
         grant: &Grant,
     ) -> Option<Effect> {
-        if !granted.replaces || matches!(granted.lifetime, Lifetime::Once(_)) {
+        if !granted.replaces || matches!(granted.lifetime, GrantExpiry::Once(_)) {
             return None;
         }
         self.end_sessions_where(|live| {
@@ -457,8 +457,8 @@ impl Authority {
     }
 }
 
-fn durable(lifetime: Lifetime, change: impl FnOnce() -> Change) -> Vec<Change> {
-    if lifetime == Lifetime::Always { vec![change()] } else { Vec::new() }
+fn durable(lifetime: GrantExpiry, change: impl FnOnce() -> Change) -> Vec<Change> {
+    if lifetime == GrantExpiry::Always { vec![change()] } else { Vec::new() }
 }
 
 /// What a decision grants. It covers every scope that was shown, granted or not.

@@ -134,7 +134,7 @@ fn an_approved_platform_is_let_in_afterwards_however_odd_it_is() {
         {
             let request = required.request_id.expect("waits");
             let choice = tidegate_trust::decision::Choice::All;
-            world.approve(&request, choice, tidegate_trust::decision::Duration::Always);
+            world.approve(&request, choice, tidegate_trust::decision::GrantLifetime::Always);
         }
         world.admitted(&local_named("tui"), &client);
         world.admitted(&local_named("tui"), &client);
@@ -143,11 +143,11 @@ fn an_approved_platform_is_let_in_afterwards_however_odd_it_is() {
 
 #[test]
 fn a_platform_let_in_once_is_not_pinned() {
-    use tidegate_trust::decision::{Choice, Duration as For};
+    use tidegate_trust::decision::{Choice, GrantLifetime};
     let mut world = with_device(&scopes([Scope::Read]));
     let other = reader().platform("darwin");
     let request = world.request(&local_named("tui"), &other);
-    world.approve(&request, Choice::All, For::Once);
+    world.approve(&request, Choice::All, GrantLifetime::Once);
     world.admitted(&local_named("tui"), &other);
     world.admitted(&local_named("tui"), &reader());
     assert_eq!(world.asks_a_person(&local_named("tui"), &other).reason, PairingReason::MetadataUpgrade);

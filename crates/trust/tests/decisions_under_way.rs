@@ -9,13 +9,13 @@ use support::{Client, World, closed, command_line, id, key, local, program, reco
 use tidegate_protocol::Scope;
 use tidegate_protocol::refusal::{AuthReason, PairingReason};
 use tidegate_trust::authority::Effect;
-use tidegate_trust::decision::{Choice, Decided, Duration as For, Verdict};
+use tidegate_trust::decision::{Choice, Decided, GrantLifetime, Verdict};
 use tidegate_trust::management::Changed;
 use tidegate_trust::origin::Origin;
 use tidegate_trust::token::Token;
 use tidegate_trust::{Change, TrustRecords};
 
-const APPROVE: Verdict = Verdict::Approve { choice: Choice::All, duration: For::Always };
+const APPROVE: Verdict = Verdict::Approve { choice: Choice::All, duration: GrantLifetime::Always };
 
 fn tui() -> Origin {
     support::local_named("tui")

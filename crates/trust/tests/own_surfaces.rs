@@ -17,13 +17,13 @@ use tidegate_protocol::method::{Access, Power};
 use tidegate_protocol::refusal::AuthReason;
 use tidegate_protocol::{ClientId, ClientMode, ConnectionId, Event, Method, Scope};
 use tidegate_trust::approval::{ApprovalQueue, Command, Decision, Operation, Requester, ResolveError};
-use tidegate_trust::decision::{Choice, Decider, DecisionError, Desktop, Duration as For, Verdict};
+use tidegate_trust::decision::{Choice, Decider, DecisionError, Desktop, GrantLifetime, Verdict};
 use tidegate_trust::management::ManagementError;
 use tidegate_trust::principal::{Denied, window_session};
 use tidegate_trust::scopes::Level;
 use tidegate_trust::{Principal, TrustRecords};
 
-const APPROVE: Verdict = Verdict::Approve { choice: Choice::All, duration: For::Always };
+const APPROVE: Verdict = Verdict::Approve { choice: Choice::All, duration: GrantLifetime::Always };
 
 #[test]
 fn the_right_to_act_at_a_desktop_is_given_out_once_and_only_where_there_is_one() {
@@ -119,10 +119,10 @@ fn beside_a_desktop_the_command_line_may_call_all_but_what_lets_in() {
 fn surfaces_refuse_put_aside_and_block_but_never_approve() {
     let approvals = [
         APPROVE,
-        Verdict::Approve { choice: Choice::Scopes(scopes([Scope::Read])), duration: For::Once },
+        Verdict::Approve { choice: Choice::Scopes(scopes([Scope::Read])), duration: GrantLifetime::Once },
         Verdict::Approve {
             choice: Choice::Level { level: Level::Read, pairing: false },
-            duration: For::UntilQuit,
+            duration: GrantLifetime::UntilQuit,
         },
     ];
     let mut world = World::new(records());

@@ -13,9 +13,9 @@ use support::{
 use tidegate_protocol::{ClientId, ClientMode, ConnectionId, Scope, UnixMillis};
 use tidegate_trust::admission::Admission;
 use tidegate_trust::audit::Severity;
-use tidegate_trust::authority::{Effect, Lifetime};
+use tidegate_trust::authority::{Effect, GrantExpiry};
 use tidegate_trust::decision::{
-    Choice, Decider, DecisionError, Desktop, Duration as For, NotADecider, Verdict,
+    Choice, Decider, DecisionError, Desktop, GrantLifetime, NotADecider, Verdict,
 };
 use tidegate_trust::principal::command_line_session;
 use tidegate_trust::records::BlockedSubject;
@@ -28,7 +28,7 @@ fn level(level: Level, pairing: bool) -> Choice {
     Choice::Level { level, pairing }
 }
 
-fn approve(choice: Choice, duration: For) -> Verdict {
+fn approve(choice: Choice, duration: GrantLifetime) -> Verdict {
     Verdict::Approve { choice, duration }
 }
 
@@ -54,7 +54,7 @@ fn everything_that_is_asked_can_be_granted_and_needs_no_second_question() {
     let mut world = World::new(records());
     let client = Client::new(&key(3)).asks(&ALL);
     let request = world.request(&local_named("tui"), &client);
-    let durable = world.approve(&request, Choice::All, For::Always);
+    let durable = world.approve(&request, Choice::All, GrantLifetime::Always);
     assert_eq!(stored_grants(&durable), [ALL.into_iter().collect()]);
     let session = world.admitted(&local_named("tui"), &client).session;
     assert!(session.scopes().names(&Scope::Pairing) && session.scopes().names(&Scope::Admin));
@@ -69,7 +69,7 @@ fn a_level_answers_every_later_question_about_levels() {
     ] {
         let mut world = World::new(records());
         let request = world.request(&local_named("cli"), &Client::new(&key(3)).asks(&[Scope::Read]));
-        world.approve(&request, level(chosen, false), For::Always);
+        world.approve(&request, level(chosen, false), GrantLifetime::Always);
         // One client's commands ask for different scopes: none of them asks a person again.
         for asked in [Scope::Read, Scope::Write, Scope::Admin, Scope::Approvals, Scope::TalkSecrets] {
             let session = world.admitted(&local_named("cli"), &Client::new(&key(3)).asks([&asked])).session;
@@ -90,7 +90,7 @@ fn less_than_asked_is_granted_and_the_rest_is_not_asked_again() {
     let mut world = World::new(records());
     let client = Client::new(&key(3)).asks(&[Scope::Admin, Scope::Read]);
     let request = world.request(&local_named("tui"), &client);
-    world.approve(&request, Choice::Scopes(scopes([Scope::Read])), For::Always);
+    world.approve(&request, Choice::Scopes(scopes([Scope::Read])), GrantLifetime::Always);
     let session = world.admitted(&local_named("tui"), &client).session;
     assert_eq!(session.scopes(), &scopes([Scope::Read]));
 }
@@ -99,9 +99,9 @@ fn less_than_asked_is_granted_and_the_rest_is_not_asked_again() {
 fn a_scope_that_was_not_asked_for_cannot_be_granted() {
     let mut world = World::new(records());
     let request = world.request(&local_named("tui"), &Client::new(&key(3)).asks(&[Scope::Read]));
-    let more = approve(Choice::Scopes(scopes([Scope::Write])), For::Always);
+    let more = approve(Choice::Scopes(scopes([Scope::Write])), GrantLifetime::Always);
     assert_eq!(world.decide(&person(), &request, &more).err(), Some(DecisionError::NotAsked(Scope::Write)));
-    let pairing = approve(level(Level::Full, true), For::Always);
+    let pairing = approve(level(Level::Full, true), GrantLifetime::Always);
     assert_eq!(
         world.decide(&person(), &request, &pairing).err(),
         Some(DecisionError::NotAsked(Scope::Pairing))
@@ -113,12 +113,12 @@ fn a_scope_that_was_not_asked_for_cannot_be_granted() {
 fn asking_for_admin_does_not_show_the_right_to_let_others_in() {
     let mut world = World::new(records());
     let request = world.request(&local_named("tui"), &Client::new(&key(3)).asks(&[Scope::Admin]));
-    let pairing = approve(Choice::Scopes(scopes([Scope::Admin, Scope::Pairing])), For::Always);
+    let pairing = approve(Choice::Scopes(scopes([Scope::Admin, Scope::Pairing])), GrantLifetime::Always);
     assert_eq!(
         world.decide(&person(), &request, &pairing).err(),
         Some(DecisionError::NotAsked(Scope::Pairing))
     );
-    world.approve(&request, Choice::All, For::Always);
+    world.approve(&request, Choice::All, GrantLifetime::Always);
     // So asking for it later is a question of its own, and shown as something added.
     let both = Client::new(&key(3)).asks(&[Scope::Admin, Scope::Pairing]);
     world.request(&local_named("tui"), &both);
@@ -133,7 +133,7 @@ fn full_without_its_own_line_does_not_let_others_in() {
         let mut world = World::new(records());
         let client = Client::new(&key(3)).asks(&ALL);
         let request = world.request(&local_named("cli"), &client);
-        world.approve(&request, choice, For::Always);
+        world.approve(&request, choice, GrantLifetime::Always);
         let session = world.admitted(&local_named("cli"), &client).session;
         assert!(session.scopes().covers(&Scope::Admin));
         assert!(!session.scopes().names(&Scope::Pairing));
@@ -150,8 +150,9 @@ fn a_level_that_is_less_closes_the_connections_that_have_more() {
     let wide = world.admitted(&local_named("tui"), &Client::new(&key(3)).asks(&[Scope::Write])).session;
     let narrow = world.admitted(&local_named("tui"), &Client::new(&key(3)).asks(&[Scope::Read])).session;
     let request = world.request(&local_named("tui"), &Client::new(&key(3)).asks(&[Scope::Admin]));
-    let (_, effects) =
-        world.decide(&person(), &request, &approve(level(Level::Read, false), For::Always)).expect("decided");
+    let (_, effects) = world
+        .decide(&person(), &request, &approve(level(Level::Read, false), GrantLifetime::Always))
+        .expect("decided");
     assert_eq!(closed(&effects), [wide.connection().clone()]);
     assert!(!world.authority.is_live(wide.connection()));
     assert!(world.authority.is_live(narrow.connection()));
@@ -162,7 +163,7 @@ fn a_grant_until_quit_is_never_stored() {
     let mut world = World::new(records());
     let client = Client::new(&key(3)).asks(&[Scope::Write]);
     let request = world.request(&local_named("tui"), &client);
-    assert!(world.approve(&request, Choice::All, For::UntilQuit).is_empty());
+    assert!(world.approve(&request, Choice::All, GrantLifetime::UntilQuit).is_empty());
     for _ in 0..3 {
         let admitted = world.admitted(&local_named("tui"), &client);
         assert!(admitted.durable.is_empty() && admitted.device_token.is_none());
@@ -181,7 +182,7 @@ fn a_grant_until_quit_is_never_stored() {
 
 #[test]
 fn a_grant_for_a_while_neither_takes_away_nor_widens_the_stored_one() {
-    for duration in [For::UntilQuit, For::Once] {
+    for duration in [GrantLifetime::UntilQuit, GrantLifetime::Once] {
         let mut world =
             World::new(TrustRecords { devices: vec![record(&key(3), &scopes([Scope::Read]))], ..records() });
         let more = Client::new(&key(3)).asks(&[Scope::Read, Scope::Admin]);
@@ -204,10 +205,10 @@ fn a_grant_for_a_while_neither_takes_away_nor_widens_the_stored_one() {
 fn a_lasting_grant_is_not_built_on_one_for_a_while() {
     let mut world = World::new(records());
     let request = world.request(&local_named("tui"), &Client::new(&key(3)).asks(&[Scope::Admin]));
-    world.approve(&request, Choice::All, For::UntilQuit);
+    world.approve(&request, Choice::All, GrantLifetime::UntilQuit);
     let custom = Scope::parse("custom.look").expect("a scope");
     let request = world.request(&local_named("tui"), &Client::new(&key(3)).asks([&custom]));
-    let durable = world.approve(&request, Choice::All, For::Always);
+    let durable = world.approve(&request, Choice::All, GrantLifetime::Always);
     assert_eq!(stored_grants(&durable), [scopes([custom])]);
 }
 
@@ -216,7 +217,7 @@ fn once_lets_in_once() {
     let mut world = World::new(records());
     let client = Client::new(&key(3)).asks(&[Scope::Read]);
     let request = world.request(&local_named("tui"), &client);
-    assert!(world.approve(&request, Choice::All, For::Once).is_empty());
+    assert!(world.approve(&request, Choice::All, GrantLifetime::Once).is_empty());
     let admitted = world.admitted(&local_named("tui"), &client);
     assert!(admitted.durable.is_empty() && admitted.device_token.is_none());
     world.asks_a_person(&local_named("tui"), &client);
@@ -228,7 +229,7 @@ fn once_waits_five_minutes_and_no_longer() {
     for (wait, in_time) in [(299, true), (300, false)] {
         let mut world = World::new(records());
         let request = world.request(&local_named("tui"), &client);
-        world.approve(&request, Choice::All, For::Once);
+        world.approve(&request, Choice::All, GrantLifetime::Once);
         world.pass(Duration::from_secs(wait));
         let admitted = matches!(world.connect(&local_named("tui"), &client), Admission::Admitted(_));
         assert_eq!(admitted, in_time, "after {wait} s");
@@ -239,15 +240,15 @@ fn once_waits_five_minutes_and_no_longer() {
 fn a_passed_once_grant_is_not_made_to_last_by_a_later_decision() {
     let mut world = World::new(records());
     let request = world.request(&local_named("tui"), &Client::new(&key(3)).asks(&[Scope::Admin]));
-    world.approve(&request, Choice::All, For::Once);
+    world.approve(&request, Choice::All, GrantLifetime::Once);
     let custom = Scope::parse("custom.look").expect("a scope");
     let request = world.request(&local_named("tui"), &Client::new(&key(3)).asks([&custom]));
     world.pass(Duration::from_secs(299));
     world.request(&local_named("tui"), &Client::new(&key(3)).asks([&custom]));
     world.pass(Duration::from_secs(2));
-    world.approve(&request, Choice::All, For::Once);
+    world.approve(&request, Choice::All, GrantLifetime::Once);
     let (record, lifetime) = world.authority.devices().next().expect("known");
-    assert!(matches!(lifetime, Lifetime::Once(_)));
+    assert!(matches!(lifetime, GrantExpiry::Once(_)));
     assert_eq!(record.grant.granted, scopes([custom]));
 }
 
@@ -256,7 +257,7 @@ fn a_device_that_was_let_in_once_can_still_be_removed() {
     let mut world = World::new(records());
     let client = Client::new(&key(3)).asks(&[Scope::Read]);
     let request = world.request(&local_named("tui"), &client);
-    world.approve(&request, Choice::All, For::Once);
+    world.approve(&request, Choice::All, GrantLifetime::Once);
     let session = world.admitted(&local_named("tui"), &client).session;
     let changed =
         world.authority.remove_device(&command_line(), id(&key(3)), world.now).expect("it is connected");
@@ -301,7 +302,7 @@ fn later_puts_aside_and_asking_for_something_else_is_no_way_around() {
     let second = world.request(&local_named("tui"), &Client::new(&key(3)).asks(&[Scope::Admin]));
     assert_ne!(first, second);
     assert!(world.authority.waiting()[0].later, "still put aside");
-    world.approve(&second, Choice::All, For::Always);
+    world.approve(&second, Choice::All, GrantLifetime::Always);
 }
 
 #[test]
@@ -332,7 +333,7 @@ fn a_decision_is_about_what_was_drawn_and_about_one_request() {
     let request = world.request(&local_named("tui"), &Client::new(&key(3)).asks(&[Scope::Read]));
     let digest = world.authority.waiting()[0].details.digest();
     let entropy = world.entropy();
-    let verdict = approve(Choice::All, For::Always);
+    let verdict = approve(Choice::All, GrantLifetime::Always);
     let wrong = world.authority.decide(&person(), &request, Some("00"), &verdict, &entropy, world.now);
     assert_eq!(wrong.err(), Some(DecisionError::Changed));
     let decided = world
@@ -351,7 +352,7 @@ fn there_is_no_approving_the_latest() {
     let mut world = World::new(records());
     let request = world.request(&local_named("a"), &Client::new(&key(3)).asks(&[Scope::Read]));
     world.request(&local_named("b"), &Client::new(&key(4)).asks(&[Scope::Admin]));
-    let verdict = approve(Choice::All, For::Always);
+    let verdict = approve(Choice::All, GrantLifetime::Always);
     for id in ["", "latest", &request[..8], &request.to_uppercase()] {
         assert_eq!(world.decide(&person(), id, &verdict).err(), Some(DecisionError::Unknown), "{id}");
     }
@@ -365,13 +366,13 @@ fn a_decision_that_could_not_be_saved_changes_nothing_and_can_be_taken_again() {
     let client = Client::new(&key(3)).asks(&[Scope::Read]);
     let request = world.request(&local_named("tui"), &client);
     let entropy = world.entropy();
-    let verdict = approve(Choice::All, For::Always);
+    let verdict = approve(Choice::All, GrantLifetime::Always);
     let decided =
         world.authority.decide(&person(), &request, None, &verdict, &entropy, world.now).expect("decided");
     world.asks_a_person(&local_named("tui"), &client);
     world.authority.withdraw(&decided);
     assert_eq!(world.request(&local_named("tui"), &client), request);
-    world.approve(&request, Choice::All, For::Always);
+    world.approve(&request, Choice::All, GrantLifetime::Always);
     world.admitted(&local_named("tui"), &client);
 }
 
@@ -380,7 +381,7 @@ fn an_expired_request_cannot_be_approved_even_before_the_next_tick() {
     let mut world = World::new(records());
     let request = world.request(&local_named("tui"), &Client::new(&key(3)).asks(&[Scope::Read]));
     world.pass(Duration::from_mins(5));
-    let verdict = approve(Choice::All, For::Always);
+    let verdict = approve(Choice::All, GrantLifetime::Always);
     assert_eq!(world.decide(&person(), &request, &verdict).err(), Some(DecisionError::Unknown));
 }
 
@@ -421,12 +422,16 @@ fn a_client_lets_others_in_only_up_to_its_own_scopes() {
         (vec![Scope::Admin, Scope::Read], level(Level::Read, false), None),
     ] {
         let request = world.request(&remote(1), &Client::new(&key(3)).asks(&asks));
-        let result = world.decide(&decider, &request, &approve(choice.clone(), For::Always));
+        let result = world.decide(&decider, &request, &approve(choice.clone(), GrantLifetime::Always));
         match beyond {
             Some(scope) => {
                 assert_eq!(result.err(), Some(DecisionError::BeyondDecider(scope)), "{asks:?} {choice:?}");
                 world
-                    .decide(&person(), &request, &approve(Choice::Scopes(ScopeSet::none()), For::Once))
+                    .decide(
+                        &person(),
+                        &request,
+                        &approve(Choice::Scopes(ScopeSet::none()), GrantLifetime::Once),
+                    )
                     .expect("cleared");
             }
             None => assert!(result.is_ok(), "{asks:?} {choice:?}"),
@@ -440,7 +445,7 @@ fn an_admin_who_was_not_given_pairing_by_name_cannot_pass_it_on() {
     let (mut world, session) = client_with(&[Scope::Pairing, Scope::Admin]);
     let decider = Decider::of(&session, Desktop::Running).expect("given");
     let request = world.request(&remote(1), &Client::new(&key(3)).asks(&[Scope::Admin, Scope::Pairing]));
-    world.decide(&decider, &request, &approve(Choice::All, For::Always)).expect("it has both");
+    world.decide(&decider, &request, &approve(Choice::All, GrantLifetime::Always)).expect("it has both");
 }
 
 #[test]
@@ -451,7 +456,7 @@ fn what_someone_had_before_it_was_removed_counts_for_nothing() {
     world.pair(&remote(1), &Client::new(&key(3)).asks(&[Scope::Admin]));
     let request = world.request(&remote(1), &Client::new(&key(3)).asks(&[Scope::Admin, custom]));
     world.authority.remove_device(&command_line(), id(&key(3)), world.now).expect("known");
-    let result = world.decide(&decider, &request, &approve(Choice::All, For::Always));
+    let result = world.decide(&decider, &request, &approve(Choice::All, GrantLifetime::Always));
     assert_eq!(result.err(), Some(DecisionError::BeyondDecider(Scope::Admin)));
 }
 
@@ -460,7 +465,9 @@ fn nobody_decides_about_their_own_key() {
     let (mut world, session) = client_with(&[Scope::Pairing, Scope::Read]);
     let decider = Decider::of(&session, Desktop::Running).expect("given");
     let request = world.request(&local_named("ui"), &Client::new(&key(50)).asks(&[Scope::Write]));
-    for verdict in [approve(Choice::All, For::Once), Verdict::Reject, Verdict::Later, Verdict::Block] {
+    for verdict in
+        [approve(Choice::All, GrantLifetime::Once), Verdict::Reject, Verdict::Later, Verdict::Block]
+    {
         assert_eq!(world.decide(&decider, &request, &verdict).err(), Some(DecisionError::Own), "{verdict:?}");
     }
 }
@@ -471,8 +478,9 @@ fn only_the_person_blocks_and_clients_decisions_are_something_to_look_at() {
     let decider = Decider::of(&session, Desktop::Running).expect("given");
     let request = world.request(&remote(1), &Client::new(&key(3)).asks(&[Scope::Read]));
     assert_eq!(world.decide(&decider, &request, &Verdict::Block).err(), Some(DecisionError::PersonOnly));
-    let (_, effects) =
-        world.decide(&decider, &request, &approve(Choice::All, For::Always)).expect("within its scopes");
+    let (_, effects) = world
+        .decide(&decider, &request, &approve(Choice::All, GrantLifetime::Always))
+        .expect("within its scopes");
     let lines = audits(&effects);
     assert_eq!((lines[0].kind.name(), lines[0].severity), ("pairing.approved", Severity::Warn));
     assert!(lines[0].line.contains(&format!("by=device {}", id(&key(50)))), "{}", lines[0].line);
@@ -507,7 +515,7 @@ fn a_decision_keeps_what_is_known_of_a_device_and_counts_from_now() {
     known.label = Some("phone".to_owned());
     let mut world = World::new(TrustRecords { devices: vec![known], ..records() });
     let request = world.request(&local_named("tui"), &Client::new(&key(3)).asks(&[Scope::Write]));
-    world.approve(&request, Choice::All, For::Always);
+    world.approve(&request, Choice::All, GrantLifetime::Always);
     let (record, _) = world.authority.devices().next().expect("known");
     assert_eq!((record.label.as_deref(), record.created_at), (Some("phone"), UnixMillis(1)));
     assert_eq!(record.approved_at, world.now.wall);

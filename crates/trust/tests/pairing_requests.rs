@@ -11,7 +11,7 @@ use tidegate_protocol::refusal::Refusal;
 use tidegate_protocol::{Scope, UnixMillis};
 use tidegate_trust::admission::Admission;
 use tidegate_trust::authority::Effect;
-use tidegate_trust::decision::{Choice, Duration as For};
+use tidegate_trust::decision::{Choice, GrantLifetime};
 use tidegate_trust::origin::{Origin, Peer};
 use tidegate_trust::pairing::Ended;
 use tidegate_trust::{Timestamp, TrustRecords};
@@ -41,7 +41,7 @@ fn a_thousand_identical_retries_are_one_request_and_one_notification() {
         requested += effects.iter().filter(|effect| matches!(effect, Effect::Requested(_))).count();
     }
     assert_eq!(requested, 0, "only the first is announced");
-    world.approve(&first, Choice::All, For::Always);
+    world.approve(&first, Choice::All, GrantLifetime::Always);
     world.admitted(&local_named("tui"), &asks(3, &Scope::Read));
 }
 
@@ -56,7 +56,8 @@ fn a_changed_request_gets_a_new_id_and_ends_the_old_one_visibly() {
     assert_ne!(new, shown);
     assert_eq!(ended(&effects), [(shown.clone(), Ended::Superseded)]);
     assert!(effects.iter().any(|effect| matches!(effect, Effect::Requested(request) if request.id == new)));
-    let verdict = tidegate_trust::decision::Verdict::Approve { choice: Choice::All, duration: For::Always };
+    let verdict =
+        tidegate_trust::decision::Verdict::Approve { choice: Choice::All, duration: GrantLifetime::Always };
     assert!(world.decide(&support::person(), &shown, &verdict).is_err());
     assert_eq!(world.authority.devices().count(), 0);
 }
@@ -120,7 +121,7 @@ fn a_flood_keeps_the_earlier_requests_and_stays_bounded() {
     assert_eq!(world.authority.waiting()[0].id, honest, "oldest first, and still there");
     let required = world.asks_a_person(&remote(251), &asks(2000, &Scope::Read));
     assert_eq!((required.request_id, required.expect_decision), (None, true), "full: try again");
-    world.approve(&honest, Choice::All, For::Always);
+    world.approve(&honest, Choice::All, GrantLifetime::Always);
     world.admitted(&local_named("tui"), &asks(3, &Scope::Read));
 }
 
@@ -255,7 +256,8 @@ fn a_request_being_decided_does_not_expire_under_the_decision() {
     let mut world = World::new(records());
     let request = world.request(&local_named("tui"), &asks(3, &Scope::Read));
     let entropy = world.entropy();
-    let verdict = tidegate_trust::decision::Verdict::Approve { choice: Choice::All, duration: For::Always };
+    let verdict =
+        tidegate_trust::decision::Verdict::Approve { choice: Choice::All, duration: GrantLifetime::Always };
     let decided = world
         .authority
         .decide(&support::person(), &request, None, &verdict, &entropy, world.now)

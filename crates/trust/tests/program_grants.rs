@@ -9,7 +9,7 @@ use support::{Client, SHARED, World, closed, local, person, program, records, re
 use tidegate_protocol::refusal::AuthReason;
 use tidegate_protocol::{ClientId, ClientMode, Scope};
 use tidegate_trust::admission::LookUp;
-use tidegate_trust::decision::{Choice, Decider, DecisionError, Desktop, Duration as For, Verdict};
+use tidegate_trust::decision::{Choice, Decider, DecisionError, Desktop, GrantLifetime, Verdict};
 use tidegate_trust::management::ManagementError;
 use tidegate_trust::origin::{Origin, Peer};
 use tidegate_trust::program::Fleeting;
@@ -33,7 +33,7 @@ fn reader() -> Client {
 fn an_approved_program_is_let_in_without_a_second_question() {
     let mut world = World::new(records());
     let request = world.request(&cli(), &reader());
-    let durable = world.approve(&request, Choice::All, For::Always);
+    let durable = world.approve(&request, Choice::All, GrantLifetime::Always);
     assert!(matches!(&durable[..], [Change::PutProgram(_)]));
     let admitted = world.admitted(&cli(), &reader());
     assert!(matches!(admitted.session.principal(), Principal::Program(_)));
@@ -44,7 +44,7 @@ fn an_approved_program_is_let_in_without_a_second_question() {
 fn another_script_executable_or_user_asks_again() {
     let mut world = World::new(records());
     let request = world.request(&cli(), &reader());
-    world.approve(&request, Choice::All, For::Always);
+    world.approve(&request, Choice::All, GrantLifetime::Always);
     let other_script = local(program("/usr/bin/node", Some("/tmp/evil.mjs"), None));
     let no_script = local(program("/usr/bin/node", None, None));
     let other_executable = local(program("/opt/node", Some("/opt/openclaw.mjs"), None));
@@ -59,7 +59,7 @@ fn another_script_executable_or_user_asks_again() {
 fn a_new_shared_token_ends_every_program_grant_and_connection() {
     let mut world = World::new(records());
     let request = world.request(&cli(), &reader());
-    world.approve(&request, Choice::All, For::Always);
+    world.approve(&request, Choice::All, GrantLifetime::Always);
     let session = world.admitted(&cli(), &reader()).session;
     let entropy = world.entropy();
     let changed = world.authority.rotate_shared_token(&entropy, world.now);
@@ -74,7 +74,7 @@ fn a_new_shared_token_ends_every_program_grant_and_connection() {
 fn a_token_from_outside_is_another_generation() {
     let mut world = World::new(records());
     let request = world.request(&cli(), &reader());
-    world.approve(&request, Choice::All, For::Always);
+    world.approve(&request, Choice::All, GrantLifetime::Always);
     world.authority.override_shared_token(Token::from_text("outside").hash());
     world.asks_a_person(&cli(), &reader().token("outside"));
 }
@@ -92,13 +92,13 @@ fn what_may_be_anything_the_next_time_is_let_in_only_once() {
         let mut world = World::new(records());
         let request = world.request(&origin, &reader());
         assert_eq!(world.authority.waiting()[0].details.fleeting, Some(fleeting.sentence()));
-        for duration in [For::Always, For::UntilQuit] {
+        for duration in [GrantLifetime::Always, GrantLifetime::UntilQuit] {
             let verdict = Verdict::Approve { choice: Choice::All, duration };
             let error = world.decide(&person(), &request, &verdict).err();
             assert_eq!(error, Some(DecisionError::OnlyOnce(fleeting.sentence())));
             assert!(error.unwrap().to_string().contains("--once"));
         }
-        assert!(world.approve(&request, Choice::All, For::Once).is_empty());
+        assert!(world.approve(&request, Choice::All, GrantLifetime::Once).is_empty());
         world.admitted(&origin, &reader());
         world.asks_a_person(&origin, &reader());
     }
@@ -108,10 +108,10 @@ fn what_may_be_anything_the_next_time_is_let_in_only_once() {
 fn code_before_a_granted_script_does_not_use_the_scripts_grant() {
     let mut world = World::new(records());
     let request = world.request(&cli(), &Client::without_device().asks(&[Scope::Read, Scope::Write]));
-    world.approve(&request, Choice::All, For::Always);
+    world.approve(&request, Choice::All, GrantLifetime::Always);
     let request = world.request(&cli_with_inline_code(), &reader());
     assert!(world.authority.waiting()[0].details.has.is_empty());
-    world.approve(&request, Choice::All, For::Once);
+    world.approve(&request, Choice::All, GrantLifetime::Once);
     // What was shown was reading; the script's right to write was not.
     world.asks_a_person(&cli_with_inline_code(), &Client::without_device().asks(&[Scope::Write]));
     // And letting it in once takes nothing from the script.
@@ -133,10 +133,10 @@ fn admin_needs_a_token_of_the_programs_own() {
     let mut world = World::new(records());
     let request = world.request(&cli(), &Client::without_device().asks(&[Scope::Admin, Scope::Read]));
     for choice in [Choice::All, Choice::Level { level: Level::Full, pairing: false }] {
-        let verdict = Verdict::Approve { choice, duration: For::Once };
+        let verdict = Verdict::Approve { choice, duration: GrantLifetime::Once };
         assert_eq!(world.decide(&person(), &request, &verdict).err(), Some(DecisionError::NeedsOwnToken));
     }
-    world.approve(&request, Choice::Level { level: Level::Write, pairing: false }, For::Always);
+    world.approve(&request, Choice::Level { level: Level::Write, pairing: false }, GrantLifetime::Always);
     let session = world.admitted(&cli(), &Client::without_device().asks(&[Scope::Admin])).session;
     assert_eq!(session.scopes(), &ScopeSet::from(Level::Write), "the meet of admin and the level");
 }
@@ -210,7 +210,7 @@ fn a_name_of_another_token_is_refused_with_its_own_sentence() {
 
 #[test]
 fn a_removed_program_grant_closes_its_connections_also_those_let_in_once() {
-    for duration in [For::Always, For::UntilQuit, For::Once] {
+    for duration in [GrantLifetime::Always, GrantLifetime::UntilQuit, GrantLifetime::Once] {
         let mut world = World::new(records());
         let request = world.request(&cli(), &reader());
         world.approve(&request, Choice::All, duration);
@@ -226,7 +226,7 @@ fn a_removed_program_grant_closes_its_connections_also_those_let_in_once() {
 
 #[test]
 fn a_program_that_was_let_in_is_blocked_by_the_id_of_its_grant() {
-    for duration in [For::Always, For::UntilQuit] {
+    for duration in [GrantLifetime::Always, GrantLifetime::UntilQuit] {
         let mut world = World::new(records());
         let request = world.request(&cli(), &reader());
         world.approve(&request, Choice::All, duration);
@@ -250,7 +250,7 @@ fn a_program_that_was_let_in_is_blocked_by_the_id_of_its_grant() {
 
 #[test]
 fn a_blocked_program_is_refused_without_a_question_and_its_connections_end() {
-    for duration in [For::Always, For::Once] {
+    for duration in [GrantLifetime::Always, GrantLifetime::Once] {
         let mut world = World::new(records());
         let request = world.request(&cli(), &reader());
         world.approve(&request, Choice::All, duration);
@@ -258,7 +258,7 @@ fn a_blocked_program_is_refused_without_a_question_and_its_connections_end() {
         let request = world.request(&cli(), &Client::without_device().asks(&[Scope::Write]));
         let (durable, effects) = world.decide(&person(), &request, &Verdict::Block).expect("decided");
         assert!(matches!(&durable[0], Change::PutBlock(_)));
-        assert_eq!(durable.len(), if duration == For::Always { 2 } else { 1 }, "{durable:?}");
+        assert_eq!(durable.len(), if duration == GrantLifetime::Always { 2 } else { 1 }, "{durable:?}");
         assert_eq!(closed(&effects), [session.connection().clone()]);
         assert_eq!(world.unauthorized(&cli(), &reader()), AuthReason::Blocked);
         assert!(world.authority.waiting().is_empty());
@@ -267,7 +267,7 @@ fn a_blocked_program_is_refused_without_a_question_and_its_connections_end() {
 
 #[test]
 fn a_program_does_not_decide_about_itself_even_when_it_was_let_in_only_once() {
-    for duration in [For::Always, For::Once] {
+    for duration in [GrantLifetime::Always, GrantLifetime::Once] {
         let mut world = World::new(records());
         let asks = Client::without_device().asks(&[Scope::Read, Scope::Pairing]);
         let request = world.request(&cli(), &asks);
@@ -276,8 +276,10 @@ fn a_program_does_not_decide_about_itself_even_when_it_was_let_in_only_once() {
         let decider = Decider::of(&session, Desktop::Running).expect("it was given pairing");
         let more = Client::without_device().asks(&[Scope::Read, Scope::Pairing, Scope::Questions]);
         let request = world.request(&cli(), &more);
-        let verdict =
-            Verdict::Approve { choice: Choice::Scopes(scopes([Scope::Read])), duration: For::Always };
+        let verdict = Verdict::Approve {
+            choice: Choice::Scopes(scopes([Scope::Read])),
+            duration: GrantLifetime::Always,
+        };
         assert_eq!(
             world.decide(&decider, &request, &verdict).err(),
             Some(DecisionError::Own),
@@ -299,7 +301,7 @@ fn a_program_with_a_token_of_its_own_does_not_decide_about_its_request_with_the_
     world.admitted(&nobody_looked, &only_reads);
     let session = world.admitted(&cli(), &with_token).session;
     let decider = Decider::of(&session, Desktop::Running).expect("it was given pairing");
-    let verdict = Verdict::Approve { choice: Choice::All, duration: For::Always };
+    let verdict = Verdict::Approve { choice: Choice::All, duration: GrantLifetime::Always };
 
     let own = world.request(&cli(), &reader());
     assert_eq!(world.decide(&decider, &own, &verdict).err(), Some(DecisionError::Own));
@@ -311,7 +313,7 @@ fn a_program_with_a_token_of_its_own_does_not_decide_about_its_request_with_the_
 fn what_a_program_says_of_itself_changes_nothing() {
     let mut world = World::new(records());
     let request = world.request(&cli(), &reader());
-    world.approve(&request, Choice::Scopes(ScopeSet::none()), For::Always);
+    world.approve(&request, Choice::Scopes(ScopeSet::none()), GrantLifetime::Always);
     let mut backend = reader();
     backend.info = support::info(ClientId::GatewayClient, ClientMode::Backend);
     assert!(world.admitted(&cli(), &backend).session.scopes().is_empty());
@@ -368,7 +370,9 @@ fn when_a_token_was_last_used_is_saved_at_leisure_once_for_many_uses() {
 
 #[test]
 fn when_a_program_was_last_seen_is_saved_only_for_a_lasting_grant_and_never_beside_a_decision() {
-    for (duration, saved) in [(For::Always, 1), (For::UntilQuit, 0), (For::Once, 0)] {
+    for (duration, saved) in
+        [(GrantLifetime::Always, 1), (GrantLifetime::UntilQuit, 0), (GrantLifetime::Once, 0)]
+    {
         let mut world = World::new(records());
         let request = world.request(&cli(), &reader());
         world.approve(&request, Choice::All, duration);
@@ -377,11 +381,11 @@ fn when_a_program_was_last_seen_is_saved_only_for_a_lasting_grant_and_never_besi
     }
     let mut world = World::new(records());
     let request = world.request(&cli(), &reader());
-    world.approve(&request, Choice::All, For::Always);
+    world.approve(&request, Choice::All, GrantLifetime::Always);
     world.admitted(&cli(), &reader());
     let more = world.request(&cli(), &Client::without_device().asks(&[Scope::Write]));
     let entropy = world.entropy();
-    let verdict = Verdict::Approve { choice: Choice::All, duration: For::Always };
+    let verdict = Verdict::Approve { choice: Choice::All, duration: GrantLifetime::Always };
     let decided =
         world.authority.decide(&person(), &more, None, &verdict, &entropy, world.now).expect("decided");
     assert!(world.authority.take_touched().is_empty(), "the new grant may be saved already");

@@ -11,12 +11,12 @@ use support::{Client, World, id, key, local_named, person, public, records, remo
 use tidegate_protocol::Scope;
 use tidegate_protocol::refusal::{AuthReason, Refusal};
 use tidegate_trust::admission::Admission;
-use tidegate_trust::decision::{Choice, DecisionError, Desktop, Duration as For, Verdict};
+use tidegate_trust::decision::{Choice, DecisionError, Desktop, GrantLifetime, Verdict};
 use tidegate_trust::program::Fleeting;
 use tidegate_trust::records::{DeviceRecord, SharedToken};
 use tidegate_trust::{Change, Principal, Timestamp, TrustRecords};
 
-const ALL: Verdict = Verdict::Approve { choice: Choice::All, duration: For::Always };
+const ALL: Verdict = Verdict::Approve { choice: Choice::All, duration: GrantLifetime::Always };
 
 fn asks(seed: u16, scope: &Scope) -> Client {
     Client::new(&key(seed)).asks([scope])
@@ -71,11 +71,11 @@ fn a_grant_until_quit_or_for_once_still_holds_for_as_long_as_it_did() {
     let loader = support::program("/usr/bin/tui", None, Some(Fleeting::Preload));
     let by_program = Client::without_device().asks(&[Scope::Read]);
     for (origin, client, duration) in [
-        (remote(1), asks(3, &Scope::Read), For::UntilQuit),
-        (remote(2), asks(4, &Scope::Read), For::Once),
-        (remote(3), asks(5, &Scope::Read), For::Once),
-        (support::local(loader.clone()), by_program.clone(), For::Once),
-        (local_named("top"), by_program.clone(), For::UntilQuit),
+        (remote(1), asks(3, &Scope::Read), GrantLifetime::UntilQuit),
+        (remote(2), asks(4, &Scope::Read), GrantLifetime::Once),
+        (remote(3), asks(5, &Scope::Read), GrantLifetime::Once),
+        (support::local(loader.clone()), by_program.clone(), GrantLifetime::Once),
+        (local_named("top"), by_program.clone(), GrantLifetime::UntilQuit),
     ] {
         let request = world.request(&origin, &client);
         assert!(world.approve(&request, Choice::All, duration).is_empty(), "it is never stored");
@@ -102,7 +102,7 @@ fn nobody_stays_connected_and_nothing_that_connections_hold_is_held() {
     world.pair(&remote(1), &asks(3, &Scope::Read));
     let paired = world.admitted(&remote(1), &asks(3, &Scope::Read)).session;
     let once = world.request(&remote(2), &asks(4, &Scope::Read));
-    world.approve(&once, Choice::All, For::Once);
+    world.approve(&once, Choice::All, GrantLifetime::Once);
     let once = world.admitted(&remote(2), &asks(4, &Scope::Read)).session;
 
     let mut world = restarted(world);
@@ -145,7 +145,7 @@ fn what_expired_in_between_is_gone() {
     let mut world = World::new(records());
     let expired = world.request(&remote(1), &asks(3, &Scope::Read));
     let once = world.request(&remote(2), &asks(4, &Scope::Read));
-    world.approve(&once, Choice::All, For::Once);
+    world.approve(&once, Choice::All, GrantLifetime::Once);
     // The computer slept: only the wall clock went on.
     world.now = Timestamp { wall: world.now.wall.plus(Duration::from_mins(6)), ..world.now };
 
@@ -188,7 +188,7 @@ fn starting_over_leaves_what_is_stored_and_our_own_client() {
     let own = world.own_session(&key(1));
     world.request(&remote(1), &asks(3, &Scope::Read));
     let until_quit = world.request(&remote(2), &asks(4, &Scope::Read));
-    world.approve(&until_quit, Choice::All, For::UntilQuit);
+    world.approve(&until_quit, Choice::All, GrantLifetime::UntilQuit);
     let stored = support::record(&key(5), &scopes([Scope::Read]));
 
     world.authority.start_over(TrustRecords { devices: vec![stored], ..records() });

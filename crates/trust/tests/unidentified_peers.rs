@@ -15,7 +15,7 @@ use tidegate_trust::Admission;
 use tidegate_trust::ScopeSet;
 use tidegate_trust::admission::LookUp;
 use tidegate_trust::audit::Severity;
-use tidegate_trust::decision::{Choice, Decider, DecisionError, Desktop, Duration as For, Verdict};
+use tidegate_trust::decision::{Choice, Decider, DecisionError, Desktop, GrantLifetime, Verdict};
 use tidegate_trust::origin::{CommandsAlive, Origin, Peer};
 use tidegate_trust::records::{BlockedSubject, TrustRecords};
 use tidegate_trust::scopes::Level;
@@ -41,7 +41,7 @@ fn world(commands: CommandsAlive) -> (World, String) {
     (world, made.value.0.reveal().to_owned())
 }
 
-fn approve(choice: Choice, duration: For) -> Verdict {
+fn approve(choice: Choice, duration: GrantLifetime) -> Verdict {
     Verdict::Approve { choice, duration }
 }
 
@@ -192,7 +192,7 @@ fn the_local_socket_is_closed_to_unidentified_peers() {
 
 #[test]
 fn approval_of_an_unidentified_peer_admits_once_whatever_it_lasts() {
-    for duration in [For::Once, For::UntilQuit, For::Always] {
+    for duration in [GrantLifetime::Once, GrantLifetime::UntilQuit, GrantLifetime::Always] {
         for client in [admin(), Client::new(&key(4)).asks(&[Scope::Admin, Scope::Approvals])] {
             let (mut world, _) = world(CommandsAlive::Beyond);
             let request = world.request(&unidentified(), &client);
@@ -214,7 +214,7 @@ fn has(world: &World) -> (bool, ScopeSet) {
 
 #[test]
 fn an_unidentified_device_is_admitted_with_what_was_left_ticked() {
-    for duration in [For::Once, For::UntilQuit, For::Always] {
+    for duration in [GrantLifetime::Once, GrantLifetime::UntilQuit, GrantLifetime::Always] {
         let (mut world, _) = world(CommandsAlive::Beyond);
         let client = Client::new(&key(3)).asks(&[Scope::Admin, Scope::Read]);
         let before = has(&world);
@@ -232,7 +232,7 @@ fn an_unidentified_device_is_admitted_with_what_was_left_ticked() {
 fn an_approved_unidentified_device_gets_no_more_than_was_shown() {
     let (mut world, _) = world(CommandsAlive::Beyond);
     let request = world.request(&unidentified(), &Client::new(&key(3)).asks(&[Scope::Read]));
-    world.approve(&request, Choice::All, For::Always);
+    world.approve(&request, Choice::All, GrantLifetime::Always);
 
     let session = world.admitted(&unidentified(), &admin()).session;
 
@@ -243,7 +243,7 @@ fn an_approved_unidentified_device_gets_no_more_than_was_shown() {
 fn an_unidentified_device_is_admitted_with_the_level_chosen() {
     let (mut world, _) = world(CommandsAlive::Beyond);
     let request = world.request(&unidentified(), &admin());
-    world.approve(&request, Choice::Level { level: Level::Write, pairing: false }, For::Once);
+    world.approve(&request, Choice::Level { level: Level::Write, pairing: false }, GrantLifetime::Once);
 
     let session = world.admitted(&unidentified(), &admin()).session;
 
@@ -259,7 +259,7 @@ fn no_full_control_makes_up_for_pairing_that_was_not_left_ticked() {
     let client = Client::new(&key(3)).asks(&[Scope::Admin, Scope::Pairing]);
     for left in [Scope::Admin, Scope::Pairing] {
         let request = world.request(&unidentified(), &client);
-        world.approve(&request, Choice::Scopes(ScopeSet::from([left.clone()])), For::Always);
+        world.approve(&request, Choice::Scopes(ScopeSet::from([left.clone()])), GrantLifetime::Always);
 
         let session = world.admitted(&unidentified(), &client).session;
 
@@ -271,7 +271,7 @@ fn no_full_control_makes_up_for_pairing_that_was_not_left_ticked() {
 fn a_level_above_what_was_asked_admits_with_what_was_asked() {
     let (mut world, _) = world(CommandsAlive::Beyond);
     let request = world.request(&unidentified(), &Client::new(&key(3)).asks(&[Scope::Read]));
-    world.approve(&request, Choice::Level { level: Level::Full, pairing: false }, For::Always);
+    world.approve(&request, Choice::Level { level: Level::Full, pairing: false }, GrantLifetime::Always);
 
     let session = world.admitted(&unidentified(), &admin()).session;
 
@@ -282,7 +282,7 @@ fn a_level_above_what_was_asked_admits_with_what_was_asked() {
 fn approval_of_an_unidentified_device_is_for_its_next_connection() {
     let (mut world, _) = world(CommandsAlive::Beyond);
     let request = world.request(&unidentified(), &admin());
-    world.approve(&request, Choice::All, For::Always);
+    world.approve(&request, Choice::All, GrantLifetime::Always);
     // Whom the person meant comes when it can be told who it is.
     world.admitted(&local_named("tui"), &admin());
 
@@ -295,7 +295,7 @@ fn approval_of_an_unidentified_device_is_for_its_next_connection() {
 fn approval_of_an_unidentified_device_ends_with_a_rejection() {
     let (mut world, _) = world(CommandsAlive::Beyond);
     let request = world.request(&unidentified(), &admin());
-    world.approve(&request, Choice::All, For::Always);
+    world.approve(&request, Choice::All, GrantLifetime::Always);
     let more = Client::new(&key(3)).asks(&[Scope::Admin, Scope::Pairing]);
     let request = world.request(&unidentified(), &more);
     world.decide(&support::person(), &request, &Verdict::Reject).expect("a person may decide");
@@ -312,7 +312,8 @@ fn a_token_revoked_while_an_approval_is_saved_lets_nobody_unidentified_in() {
     world.admitted(&unidentified(), &admin());
     world.commands = CommandsAlive::Beyond;
     let request = world.request(&unidentified(), &admin());
-    let (person, verdict, entropy) = (support::person(), approve(Choice::All, For::Always), world.entropy());
+    let (person, verdict, entropy) =
+        (support::person(), approve(Choice::All, GrantLifetime::Always), world.entropy());
     let decided = world.authority.decide(&person, &request, None, &verdict, &entropy, world.now);
     let decided = decided.expect("a person may decide");
     let session = support::command_line();
@@ -332,7 +333,7 @@ fn approval_of_an_unidentified_device_ends_with_its_access() {
         world.admitted(&unidentified(), &admin());
         world.commands = CommandsAlive::Beyond;
         let request = world.request(&unidentified(), &admin());
-        world.approve(&request, Choice::All, For::Always);
+        world.approve(&request, Choice::All, GrantLifetime::Always);
         let (device, now) = (id(&key(3)), world.now);
         let ended = match end {
             "remove" => world.authority.remove_device(&support::command_line(), device, now).map(drop),
@@ -362,7 +363,7 @@ fn approval_of_an_unidentified_device_ends_with_its_access() {
 fn approval_of_an_unidentified_peer_that_is_not_used_expires() {
     let (mut world, _) = world(CommandsAlive::Beyond);
     let request = world.request(&unidentified(), &admin());
-    world.approve(&request, Choice::All, For::Always);
+    world.approve(&request, Choice::All, GrantLifetime::Always);
 
     world.pass(limits::ONCE_LIFE + Duration::from_secs(1));
 
@@ -390,7 +391,7 @@ fn a_client_approves_an_unidentified_device_only_up_to_its_own_scopes() {
     let decider = Decider::of(&session, Desktop::Absent).expect("it manages pairing");
     let request = world.request(&unidentified(), &admin());
 
-    let refused = world.decide(&decider, &request, &approve(Choice::All, For::Always));
+    let refused = world.decide(&decider, &request, &approve(Choice::All, GrantLifetime::Always));
 
     assert!(matches!(refused, Err(DecisionError::BeyondDecider(_))), "{refused:?}");
 }

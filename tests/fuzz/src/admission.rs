@@ -17,7 +17,7 @@ use tidegate_protocol::{
 };
 use tidegate_trust::admission::{Admission, Admitted, Attempt};
 use tidegate_trust::authority::{Effect, Entropy};
-use tidegate_trust::decision::{Choice, Decider, Desktop, Duration as For, NotADecider, Verdict};
+use tidegate_trust::decision::{Choice, Decider, Desktop, GrantLifetime, NotADecider, Verdict};
 use tidegate_trust::origin::{InProcessKey, Origin, Peer};
 use tidegate_trust::pairing::Subject;
 use tidegate_trust::principal::command_line_session;
@@ -303,7 +303,11 @@ impl World {
             2 => Verdict::Block,
             _ => Verdict::Approve {
                 choice: choice.clone(),
-                duration: *input.choose(&[For::Always, For::UntilQuit, For::Once])?,
+                duration: *input.choose(&[
+                    GrantLifetime::Always,
+                    GrantLifetime::UntilQuit,
+                    GrantLifetime::Once,
+                ])?,
             },
         };
         let entropy = self.entropy();
@@ -460,7 +464,7 @@ pub(crate) fn sessions() -> Vec<Session> {
         let client = Client { key: Some(number), scopes, token, ..Client::default() };
         world.admit(&remote, &client);
         let request = world.authority.waiting()[0].id.clone();
-        let verdict = Verdict::Approve { choice: Choice::All, duration: For::Always };
+        let verdict = Verdict::Approve { choice: Choice::All, duration: GrantLifetime::Always };
         let (decider, entropy) = (World::command_line(Desktop::Absent), world.entropy());
         let decided = world.authority.decide(&decider, &request, None, &verdict, &entropy, world.now);
         world.authority.complete(decided.expect("the person decides"), world.now);

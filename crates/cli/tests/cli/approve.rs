@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use tidegate_protocol::payload::devices::PendingDevice;
-use tidegate_protocol::payload::surface_params::{Decide, DurationName, VerdictName};
+use tidegate_protocol::payload::surface_params::{Decide, GrantLifetime, VerdictName};
 use tidegate_protocol::payload::surfaces::{DecidedResult, ShownEntry};
 use tidegate_protocol::payload::system::Done;
 use tidegate_protocol::refusal::PairingReason;
@@ -97,7 +97,7 @@ async fn approving_shows_first_then_asks_then_sends_the_digest_of_what_was_shown
             level: None,
             scopes: None,
             pairing: false,
-            duration: DurationName::Always,
+            duration: GrantLifetime::Always,
         }
     );
     assert_eq!(outcome.questions, ["Approve it?"]);

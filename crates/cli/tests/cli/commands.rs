@@ -5,7 +5,7 @@ use tidegate_protocol::confinement::CommandClass;
 use tidegate_protocol::payload::agents::ModelsListResult;
 use tidegate_protocol::payload::chat::ChatAbortResult;
 use tidegate_protocol::payload::devices::{BlockedEntry, DevicePairListResult, PairedDevice, PendingDevice};
-use tidegate_protocol::payload::surface_params::DurationName;
+use tidegate_protocol::payload::surface_params::GrantLifetime;
 use tidegate_protocol::payload::surfaces::{
     AuditResult, BlockedResult, ConnectLinesResult, DecidedResult, DoctorResult, FoundServer,
     InterruptedResult, ModelsAddResult, PausedResult, RevokedResult, RunningCommandEntry,
@@ -155,7 +155,7 @@ async fn devices_are_listed_with_claims_in_quotes_and_own_names_without() {
     let named = PairedDevice {
         operator_label: Some("My laptop".to_owned()),
         scopes: vec![Scope::Write],
-        lasts: Some(DurationName::UntilQuit),
+        lasts: Some(GrantLifetime::UntilQuit),
         connected: true,
         ..paired("My laptop")
     };

@@ -5,7 +5,7 @@ use std::path::Path;
 use tidegate_protocol::Scope;
 use tidegate_protocol::refusal::PairingReason;
 use tidegate_protocol::text;
-use tidegate_trust::decision::Duration;
+use tidegate_trust::decision::GrantLifetime;
 use tidegate_trust::pairing::{PairingRequest, PendingRequest, Subject};
 use tidegate_trust::{Level, ScopeSet};
 
@@ -173,9 +173,9 @@ fn options(ask: &PairingRequest) -> GrantOptions {
             },
         });
     }
-    let always = DurationOption { duration: Duration::Always, label: "Always, until you revoke it" };
-    let until_quit = DurationOption { duration: Duration::UntilQuit, label: "Until Tidegate quits" };
-    let once = DurationOption { duration: Duration::Once, label: "Once, within the next 5 minutes" };
+    let always = DurationOption { duration: GrantLifetime::Always, label: "Always, until you revoke it" };
+    let until_quit = DurationOption { duration: GrantLifetime::UntilQuit, label: "Until Tidegate quits" };
+    let once = DurationOption { duration: GrantLifetime::Once, label: "Once, within the next 5 minutes" };
     GrantOptions {
         extents,
         can_pair: can_pair(&ask.asked, &ask.has),

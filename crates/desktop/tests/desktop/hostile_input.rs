@@ -10,7 +10,7 @@ use tidegate_desktop_core::shell::{DialogRequest, Effect, Input, Work};
 use tidegate_desktop_core::tray_menu::TrayCommand;
 use tidegate_protocol::{Scope, text};
 use tidegate_trust::approval::{Command, FileAccess, Operation};
-use tidegate_trust::decision::Duration;
+use tidegate_trust::decision::GrantLifetime;
 use tidegate_trust::pairing::PairingRequest;
 use tidegate_trust::records::{Claims, MAX_NAME};
 use tidegate_trust::{Level, ScopeSet};
@@ -224,7 +224,10 @@ fn a_selection_that_was_not_offered_is_refused() {
         (device.clone(), Selection { own_token: true, ..plain.clone() }),
         (program.clone(), Selection { extent: Extent::Level(Level::Full), ..plain.clone() }),
         (program_ask(1, &[Scope::Admin]), plain.clone()),
-        (PairingRequest { fleeting, ..program }, Selection { duration: Duration::Always, ..plain.clone() }),
+        (
+            PairingRequest { fleeting, ..program },
+            Selection { duration: GrantLifetime::Always, ..plain.clone() },
+        ),
         (
             PairingRequest { role: "node".to_owned(), ..device },
             Selection { extent: Extent::Level(Level::Full), ..plain },

@@ -18,7 +18,7 @@ use tidegate_desktop_core::tray_menu::TrayCommand;
 use tidegate_protocol::{Scope, text};
 use tidegate_trust::Level;
 use tidegate_trust::approval::Decision;
-use tidegate_trust::decision::{Duration, Verdict};
+use tidegate_trust::decision::{GrantLifetime, Verdict};
 use tidegate_trust::settings::{ShownSetting, ValuePart};
 
 use crate::support::{at, command, device_ask, program_ask, ready, request, setting};
@@ -61,7 +61,8 @@ fn any_selection() -> impl Strategy<Value = Selection> {
         3 => Just(Extent::Asked),
         1 => prop_oneof![Just(Level::Read), Just(Level::Write), Just(Level::Full)].prop_map(Extent::Level),
     ];
-    let durations = prop_oneof![Just(Duration::Always), Just(Duration::UntilQuit), Just(Duration::Once)];
+    let durations =
+        prop_oneof![Just(GrantLifetime::Always), Just(GrantLifetime::UntilQuit), Just(GrantLifetime::Once)];
     (extents, any::<bool>(), durations, any::<bool>()).prop_map(|(extent, pairing, duration, own_token)| {
         Selection { extent, scopes: None, pairing, duration, own_token }
     })

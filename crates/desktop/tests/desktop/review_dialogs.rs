@@ -5,7 +5,7 @@ use tidegate_desktop_core::review::{self, MAX_BLOCK};
 use tidegate_protocol::refusal::PairingReason;
 use tidegate_protocol::{ConnectionId, Scope};
 use tidegate_trust::approval::{Command, FileAccess, Operation, Requester};
-use tidegate_trust::decision::Duration;
+use tidegate_trust::decision::GrantLifetime;
 use tidegate_trust::origin::{Origin, Peer};
 use tidegate_trust::pairing::{PairingRequest, Subject};
 use tidegate_trust::program::{Fleeting, Program};
@@ -27,7 +27,7 @@ fn extents(dialog: &ReviewDialog) -> Vec<Extent> {
     options.extents.iter().map(|option| option.extent).collect()
 }
 
-fn durations(dialog: &ReviewDialog) -> Vec<Duration> {
+fn durations(dialog: &ReviewDialog) -> Vec<GrantLifetime> {
     let options = dialog.options.as_ref().expect("it can be narrowed");
     options.durations.iter().map(|option| option.duration).collect()
 }
@@ -60,7 +60,7 @@ fn a_new_device_shows_who_it_claims_to_be_and_what_is_known() {
         extents(&dialog),
         [Extent::Asked, Extent::Level(Level::Read), Extent::Level(Level::Write), Extent::Level(Level::Full)]
     );
-    assert_eq!(durations(&dialog), [Duration::Always, Duration::UntilQuit, Duration::Once]);
+    assert_eq!(durations(&dialog), [GrantLifetime::Always, GrantLifetime::UntilQuit, GrantLifetime::Once]);
 }
 
 #[test]
@@ -164,7 +164,7 @@ fn a_fleeting_program_can_be_let_in_only_once_and_the_dialog_says_why() {
     let sentence = Fleeting::InlineCode.sentence();
     let dialog = shown(PairingRequest { fleeting: Some(sentence), ..program_ask(1, &[Scope::Read]) });
 
-    assert_eq!(durations(&dialog), [Duration::Once]);
+    assert_eq!(durations(&dialog), [GrantLifetime::Once]);
     assert!(dialog.cautions.contains(&sentence.to_owned()));
 }
 

@@ -5,7 +5,7 @@ use tidegate_desktop_core::shell::{DialogRequest, Effect, HostState, Input};
 use tidegate_desktop_core::tray_menu::TrayCommand;
 use tidegate_protocol::Scope;
 use tidegate_trust::approval::Decision;
-use tidegate_trust::decision::{Choice, Duration, Verdict};
+use tidegate_trust::decision::{Choice, GrantLifetime, Verdict};
 use tidegate_trust::pairing::PendingQueue;
 use tidegate_trust::{Level, ScopeSet};
 
@@ -14,7 +14,7 @@ use crate::support::{
     ready, request, task, tray,
 };
 
-const APPROVE_ALL: Verdict = Verdict::Approve { choice: Choice::All, duration: Duration::Always };
+const APPROVE_ALL: Verdict = Verdict::Approve { choice: Choice::All, duration: GrantLifetime::Always };
 
 #[test]
 fn a_request_opens_a_dialog_by_itself_without_the_keyboard() {
@@ -68,24 +68,24 @@ fn less_than_asked_a_level_and_a_shorter_time_are_passed_on() {
             Selection { scopes: Some(ScopeSet::from([Scope::Read])), ..Selection::default() },
             Verdict::Approve {
                 choice: Choice::Scopes(ScopeSet::from([Scope::Read])),
-                duration: Duration::Always,
+                duration: GrantLifetime::Always,
             },
         ),
         (
             Selection {
                 extent: Extent::Level(Level::Write),
                 pairing: true,
-                duration: Duration::UntilQuit,
+                duration: GrantLifetime::UntilQuit,
                 ..Selection::default()
             },
             Verdict::Approve {
                 choice: Choice::Level { level: Level::Write, pairing: true },
-                duration: Duration::UntilQuit,
+                duration: GrantLifetime::UntilQuit,
             },
         ),
         (
-            Selection { duration: Duration::Once, ..Selection::default() },
-            Verdict::Approve { choice: Choice::All, duration: Duration::Once },
+            Selection { duration: GrantLifetime::Once, ..Selection::default() },
+            Verdict::Approve { choice: Choice::All, duration: GrantLifetime::Once },
         ),
     ];
     for (selection, expected) in cases {

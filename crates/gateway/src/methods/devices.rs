@@ -7,11 +7,10 @@ use tidegate_protocol::payload::devices::{
     DevicePairRemoveResult, DevicePairRenameResult, DeviceTokenEntry, DeviceTokenRevokeResult,
     DeviceTokenRotateResult, PairedDevice,
 };
-use tidegate_protocol::payload::surface_params::DurationName;
 use tidegate_protocol::{ErrorCode, ErrorShape, PublicKey, Scope, UnixMillis, rpc};
 use tidegate_trust::Principal;
-use tidegate_trust::authority::{Lifetime, OWN_CLIENT_NAME};
-use tidegate_trust::decision::{Choice, Decider, DecisionError, Duration, NotADecider, Verdict};
+use tidegate_trust::authority::{GrantExpiry, OWN_CLIENT_NAME};
+use tidegate_trust::decision::{Choice, Decider, DecisionError, GrantLifetime, NotADecider, Verdict};
 use tidegate_trust::management::{Changed, ManagementError};
 use tidegate_trust::records::DeviceRecord;
 
@@ -47,7 +46,7 @@ impl Handler for rpc::DevicePairList {
 }
 
 /// A known device as `device.pair.list` shows it.
-pub(crate) fn device_payload(record: &DeviceRecord, lifetime: Lifetime, connected: bool) -> PairedDevice {
+pub(crate) fn device_payload(record: &DeviceRecord, lifetime: GrantExpiry, connected: bool) -> PairedDevice {
     let scopes: Vec<Scope> = record.grant.granted.to_vec();
     let token = record.token.as_ref().map(|token| DeviceTokenEntry {
         role: OPERATOR.to_owned(),
@@ -71,9 +70,9 @@ pub(crate) fn device_payload(record: &DeviceRecord, lifetime: Lifetime, connecte
         scopes,
         approved_via: Some("owner".to_owned()),
         lasts: Some(match lifetime {
-            Lifetime::Always => DurationName::Always,
-            Lifetime::UntilQuit => DurationName::UntilQuit,
-            Lifetime::Once(_) => DurationName::Once,
+            GrantExpiry::Always => GrantLifetime::Always,
+            GrantExpiry::UntilQuit => GrantLifetime::UntilQuit,
+            GrantExpiry::Once(_) => GrantLifetime::Once,
         }),
         created_at_ms: Some(record.created_at),
         approved_at_ms: Some(record.approved_at),
@@ -112,7 +111,7 @@ fn own_client_payload((key, seen): (PublicKey, Option<UnixMillis>)) -> PairedDev
 /// Everything that is asked, always.
 impl Handler for rpc::DevicePairApprove {
     async fn handle(caller: &Caller, params: RequestId) -> Result<DevicePairApproveResult, ErrorShape> {
-        let verdict = Verdict::Approve { choice: Choice::All, duration: Duration::Always };
+        let verdict = Verdict::Approve { choice: Choice::All, duration: GrantLifetime::Always };
         let subject = decide(caller, &params.request_id, None, &verdict).await?;
         let authority = caller.gateway.inner().trust.authority();
         let device = authority

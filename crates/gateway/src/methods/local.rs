@@ -13,7 +13,7 @@ use tidegate_protocol::payload::surfaces::{
 use tidegate_protocol::{DeviceId, ErrorShape, rpc};
 use tidegate_trust::ScopeSet;
 use tidegate_trust::audit::AuditEvent;
-use tidegate_trust::authority::Lifetime;
+use tidegate_trust::authority::GrantExpiry;
 use tidegate_trust::decision::{Choice, Verdict};
 use tidegate_trust::pairing::PendingRequest;
 use tidegate_trust::records::{Block, BlockedSubject, ProgramGrant, ProgramToken};
@@ -79,7 +79,7 @@ impl Handler for rpc::TidegateTokenList {
     }
 }
 
-fn program_payload(record: &ProgramGrant, lifetime: Lifetime) -> ProgramEntry {
+fn program_payload(record: &ProgramGrant, lifetime: GrantExpiry) -> ProgramEntry {
     let path = |path: &Path| path.display().to_string();
     ProgramEntry {
         id: record.id.clone(),
@@ -88,7 +88,7 @@ fn program_payload(record: &ProgramGrant, lifetime: Lifetime) -> ProgramEntry {
         uid: record.program.uid,
         scopes: record.grant.granted.to_vec(),
         client_id: record.claims.client_id.clone(),
-        lasting: lifetime == Lifetime::Always,
+        lasting: lifetime == GrantExpiry::Always,
         approved_at_ms: record.approved_at,
         last_seen_at_ms: record.last_seen_at,
     }

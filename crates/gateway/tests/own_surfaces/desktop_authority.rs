@@ -9,11 +9,11 @@ use tidegate_protocol::payload::surfaces::{DesktopStatus, DesktopSurface, Surfac
 use tidegate_testkit::client::ConnectOptions;
 use tidegate_trust::Level;
 use tidegate_trust::approval::Decision;
-use tidegate_trust::decision::{Choice, Desktop, Duration, Verdict};
+use tidegate_trust::decision::{Choice, Desktop, GrantLifetime, Verdict};
 
 use crate::support::{PATIENCE, World};
 
-const ALL: Verdict = Verdict::Approve { choice: Choice::All, duration: Duration::Always };
+const ALL: Verdict = Verdict::Approve { choice: Choice::All, duration: GrantLifetime::Always };
 const READ: &[&str] = &["operator.read"];
 
 /// Waits until something that the surfaces show satisfies `is`.

@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use serde_json::json;
 use tidegate_gateway::lines::LineReceived;
 use tidegate_protocol::refusal::PairingReason;
-use tidegate_trust::decision::{Choice, Desktop, Duration, Verdict};
+use tidegate_trust::decision::{Choice, Desktop, GrantLifetime, Verdict};
 use tidegate_trust::origin::{CommandsAlive, Peer};
 
 use crate::support::{Peers, World};
@@ -55,7 +55,7 @@ async fn a_known_device_asks_while_a_command_could_be_behind_it() {
     let request = world.request_pairing(&world.device(1, &SCOPES)).await;
     assert_eq!((request.details.reason, request.details.unidentified), (PairingReason::Unidentified, true));
 
-    let verdict = Verdict::Approve { choice: Choice::All, duration: Duration::Always };
+    let verdict = Verdict::Approve { choice: Choice::All, duration: GrantLifetime::Always };
     world.desktop().decide(&request.id, &request.details.digest(), &verdict).await.unwrap();
 
     world.connect(&world.device(1, &SCOPES)).await.unwrap();

@@ -8,7 +8,7 @@ use tidegate_gateway::{CurrentGateway, DesktopError, SubagentClient};
 use tidegate_testkit::client::ConnectOptions;
 use tidegate_testkit::identity::DeviceIdentity;
 use tidegate_trust::Level;
-use tidegate_trust::decision::{Choice, Duration, Verdict};
+use tidegate_trust::decision::{Choice, GrantLifetime, Verdict};
 use zeroize::Zeroizing;
 
 use crate::clients::refused;
@@ -60,7 +60,7 @@ async fn a_gateway_that_stopped_uses_up_no_approval() {
     let world = World::with_desktop().await;
     let options = world.program(&["operator.read"]);
     let request = world.request_pairing(&options).await;
-    let once = Verdict::Approve { choice: Choice::All, duration: Duration::Once };
+    let once = Verdict::Approve { choice: Choice::All, duration: GrantLifetime::Once };
     world.desktop().decide(&request.id, &request.details.digest(), &once).await.unwrap();
     let looked_up = world.peers.look_ups.load(Ordering::Relaxed);
     let stuck = world.peers.stuck.lock().unwrap();

@@ -327,10 +327,10 @@ impl World {
 
     /// A device that the person let in, connected.
     pub(crate) async fn let_in(&self, number: u64, scopes: &[&str]) -> GatewayClient {
-        use tidegate_trust::decision::{Choice, Duration, Verdict};
+        use tidegate_trust::decision::{Choice, GrantLifetime, Verdict};
         let options = self.device(number, scopes);
         let request = self.request_pairing(&options).await;
-        let verdict = Verdict::Approve { choice: Choice::All, duration: Duration::Always };
+        let verdict = Verdict::Approve { choice: Choice::All, duration: GrantLifetime::Always };
         self.desktop().decide(&request.id, &request.details.digest(), &verdict).await.unwrap();
         self.connect(&options).await.unwrap()
     }

@@ -9,7 +9,7 @@ use tidegate_agent::subagent::SubagentGateway as _;
 use tidegate_secrets::{Backend, BackendError, SecretName, SecretState, SecretStore, SecretText};
 use tidegate_testkit::client::{ClientError, ConnectOptions, GatewayClient};
 use tidegate_testkit::identity::DeviceIdentity;
-use tidegate_trust::decision::{Choice, Desktop, Duration as For, Verdict};
+use tidegate_trust::decision::{Choice, Desktop, GrantLifetime, Verdict};
 use tidegate_trust::pairing::PendingRequest;
 use tidegate_trust::token::Token;
 
@@ -124,7 +124,7 @@ async fn failed(supervised: &Supervised) -> String {
     }
 }
 
-fn approved(duration: For) -> Verdict {
+fn approved(duration: GrantLifetime) -> Verdict {
     Verdict::Approve { choice: Choice::All, duration }
 }
 
@@ -138,7 +138,7 @@ async fn is_waiting(mut future: std::pin::Pin<&mut impl Future>) -> bool {
 }
 
 /// The person decides at the gateway that serves now.
-async fn decide(supervised: &Supervised, request: &PendingRequest, duration: For) {
+async fn decide(supervised: &Supervised, request: &PendingRequest, duration: GrantLifetime) {
     let desktop = supervised.host().expect("it serves").desktop().expect("a desktop runs");
     desktop.decide(&request.id, &request.details.digest(), &approved(duration)).await.expect("decided");
 }
@@ -362,7 +362,7 @@ async fn who_waits_and_who_was_let_in_for_a_while_is_still_there_after_a_restart
     let supervised = supervise(place.options_beside_a_desktop());
     let port = ready(&supervised, 1).await;
     let until_quit = place.request_pairing(&supervised, port, 1).await;
-    decide(&supervised, &until_quit, For::UntilQuit).await;
+    decide(&supervised, &until_quit, GrantLifetime::UntilQuit).await;
     let waiting = place.request_pairing(&supervised, port, 2).await;
     let desktop_before = supervised.host().expect("it serves").desktop().expect("a desktop runs");
 
@@ -372,10 +372,11 @@ async fn who_waits_and_who_was_let_in_for_a_while_is_still_there_after_a_restart
     assert_eq!(requests(&supervised), std::slice::from_ref(&waiting), "under its id, and as it was drawn");
     place.device(port, 1).await.expect("until Tidegate quits");
     assert_eq!(place.request_pairing(&supervised, port, 2).await.id, waiting.id);
-    let late = desktop_before.decide(&waiting.id, &waiting.details.digest(), &approved(For::Always)).await;
+    let late =
+        desktop_before.decide(&waiting.id, &waiting.details.digest(), &approved(GrantLifetime::Always)).await;
     assert!(late.is_err(), "the gateway before has nothing left to decide");
     assert!(desktop_before.new_token("late", tidegate_trust::Level::Read, false).await.is_err());
-    decide(&supervised, &waiting, For::Always).await;
+    decide(&supervised, &waiting, GrantLifetime::Always).await;
     place.device(port, 2).await.expect("let in");
     let subagents = supervised.host().expect("it serves").subagents().clone();
     assert!(subagents.call("sessions.list", json!({})).await.is_ok(), "our own client is let in");
@@ -404,7 +405,7 @@ async fn a_decision_that_is_being_saved_when_the_gateway_fails_counts() {
     let waiting = place.request_pairing(&supervised, port, 2).await;
     let desktop = supervised.host().expect("it serves").desktop().expect("a desktop runs");
     let digest = request.details.digest();
-    let verdict = approved(For::Always);
+    let verdict = approved(GrantLifetime::Always);
     let store = supervised.host().expect("it serves").store().clone();
     {
         // So much is to be saved before it that its answer takes a while.
@@ -434,7 +435,7 @@ async fn another_store_than_before_counts_by_itself() {
     let supervised = supervise(place.options_beside_a_desktop());
     let port = ready(&supervised, 1).await;
     let request = place.request_pairing(&supervised, port, 1).await;
-    decide(&supervised, &request, For::Always).await;
+    decide(&supervised, &request, GrantLifetime::Always).await;
     place.device(port, 1).await.expect("let in while nothing is kept");
     // As a part that failed would: the store in memory is the same one.
     supervised.host().expect("it serves").parts.spawn("maintenance", async {});

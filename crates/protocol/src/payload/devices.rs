@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::surface_params::DurationName;
+use super::surface_params::GrantLifetime;
 use crate::refusal::PairingReason;
 use crate::{DeviceId, PublicKey, Scope, UnixMillis};
 
@@ -87,7 +87,7 @@ objects! {
         scopes: Vec<Scope>,
         approved_via: Option<String>,
         /// How long the grant lasts.
-        lasts: Option<DurationName>,
+        lasts: Option<GrantLifetime>,
         created_at_ms: Option<UnixMillis>,
         approved_at_ms: Option<UnixMillis>,
         last_seen_at_ms: Option<UnixMillis>,

@@ -31,7 +31,7 @@ pub enum VerdictName {
 /// How long a grant lasts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum DurationName {
+pub enum GrantLifetime {
     /// Until it is revoked.
     #[default]
     Always,
@@ -84,7 +84,7 @@ objects! {
         scopes: Option<Vec<Scope>>,
         /// With a level: it may also let others in.
         #[serde(default)] pairing: bool,
-        #[serde(default)] duration: DurationName,
+        #[serde(default)] duration: GrantLifetime,
     }
     /// `tidegate.review`: what waits under this id, or the oldest.
     Review {

@@ -8,7 +8,7 @@ use super::asking::all_decided;
 use super::credential::Credential;
 use super::{Admitted, Attempt, LookUp, Stop, session, unauthorized};
 use crate::audit::{AuditEvent, AuditKind};
-use crate::authority::{Authority, Effect, Entropy, Held, Lifetime, Touched};
+use crate::authority::{Authority, Effect, Entropy, GrantExpiry, Held, Touched};
 use crate::identity::VerifiedDevice;
 use crate::origin::Peer;
 use crate::pairing::{PairingRequest, Subject};
@@ -122,16 +122,16 @@ impl Authority {
             record.last_seen_from = Some(from.clone());
         });
         match held.lifetime {
-            Lifetime::Once(_) => {
+            GrantExpiry::Once(_) => {
                 // The grant was for one admission, and this is it.
                 let rest = self.devices.remove(&device.id()).and_then(Held::ended);
                 self.devices.extend(rest.map(|rest| (device.id(), rest)));
                 self.touched.insert(Touched::Device(device.id()));
             }
-            Lifetime::UntilQuit => {
+            GrantExpiry::UntilQuit => {
                 self.touched.insert(Touched::Device(device.id()));
             }
-            Lifetime::Always => {
+            GrantExpiry::Always => {
                 let record = &mut held.record;
                 let has_none = record.token.as_ref().is_none_or(DeviceToken::is_withheld);
                 if has_none && !record.grant.granted.is_empty() {

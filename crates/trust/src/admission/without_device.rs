@@ -7,7 +7,7 @@ use super::asking::all_decided;
 use super::credential::Credential;
 use super::{Admitted, Attempt, LookUp, Stop, session, unauthorized};
 use crate::audit::{AuditEvent, AuditKind};
-use crate::authority::{Authority, Effect, Entropy, Lifetime, Touched};
+use crate::authority::{Authority, Effect, Entropy, GrantExpiry, Touched};
 use crate::origin::Peer;
 use crate::pairing::{PairingRequest, Subject};
 use crate::principal::Principal;
@@ -104,7 +104,7 @@ impl Authority {
                 let held = &mut programs[position];
                 held.record.last_seen_at = Some(now.wall);
                 let id = held.record.id.clone();
-                if matches!(held.lifetime, Lifetime::Once(_)) {
+                if matches!(held.lifetime, GrantExpiry::Once(_)) {
                     let rest = programs.remove(position).ended();
                     programs.extend(rest);
                 } else if program.fleeting.is_none() {

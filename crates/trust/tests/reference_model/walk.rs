@@ -12,7 +12,7 @@ use std::time::Duration;
 use tidegate_protocol::refusal::{AuthReason, Refusal};
 use tidegate_protocol::{ConnectionId, DeviceId, Scope, UnixMillis};
 use tidegate_trust::admission::Admission;
-use tidegate_trust::authority::{Effect, Entropy, Lifetime};
+use tidegate_trust::authority::{Effect, Entropy, GrantExpiry};
 use tidegate_trust::decision::{self, Choice, Decider, DecisionError, Desktop};
 use tidegate_trust::origin::{CommandsAlive, Peer};
 use tidegate_trust::pairing::{self, Ended};
@@ -101,11 +101,11 @@ fn plain(scopes: &ScopeSet) -> Set {
     scopes.iter().map(named).collect()
 }
 
-fn length(lifetime: Lifetime) -> Length {
+fn length(lifetime: GrantExpiry) -> Length {
     match lifetime {
-        Lifetime::Once(_) => Length::Once,
-        Lifetime::UntilQuit => Length::UntilQuit,
-        Lifetime::Always => Length::Always,
+        GrantExpiry::Once(_) => Length::Once,
+        GrantExpiry::UntilQuit => Length::UntilQuit,
+        GrantExpiry::Always => Length::Always,
     }
 }
 

@@ -18,7 +18,7 @@ use tidegate_protocol::{
 use tidegate_trust::admission::{Admission, Admitted, Attempt, LookUp};
 use tidegate_trust::audit::{AuditEvent, Severity};
 use tidegate_trust::authority::{Effect, Entropy};
-use tidegate_trust::decision::{Choice, Decider, DecisionError, Desktop, Duration as For, Verdict};
+use tidegate_trust::decision::{Choice, Decider, DecisionError, Desktop, GrantLifetime, Verdict};
 use tidegate_trust::origin::{CommandsAlive, DesktopKey, InProcessKey, Origin, Peer};
 use tidegate_trust::principal::{command_line_session, window_session};
 use tidegate_trust::program::{Fleeting, Program};
@@ -320,7 +320,7 @@ impl World {
     }
 
     /// A person approves.
-    pub(crate) fn approve(&mut self, request: &str, choice: Choice, duration: For) -> Vec<Change> {
+    pub(crate) fn approve(&mut self, request: &str, choice: Choice, duration: GrantLifetime) -> Vec<Change> {
         let verdict = Verdict::Approve { choice, duration };
         self.decide(&person(), request, &verdict).expect("a person may decide").0
     }
@@ -328,7 +328,7 @@ impl World {
     /// Asks to pair, and a person grants all of it for good.
     pub(crate) fn pair(&mut self, origin: &Origin, client: &Client) {
         let request = self.request(origin, client);
-        self.approve(&request, Choice::All, For::Always);
+        self.approve(&request, Choice::All, GrantLifetime::Always);
     }
 
     /// Our own client, in-process.

@@ -5,7 +5,7 @@ mod view;
 use tidegate_desktop_core::scope_words;
 use tidegate_protocol::params::Empty;
 use tidegate_protocol::payload::devices::PendingDevice;
-use tidegate_protocol::payload::surface_params::{ById, Decide, DurationName, VerdictName};
+use tidegate_protocol::payload::surface_params::{ById, Decide, GrantLifetime, VerdictName};
 use tidegate_protocol::payload::surfaces::ShownEntry;
 use tidegate_protocol::refusal::PairingReason;
 use tidegate_protocol::rpc::{self, Rpc as _};
@@ -108,9 +108,9 @@ async fn approve<W: Wire>(context: &mut Context<'_, W>, arguments: &ApproveArgum
     text.push_str(&format!("\nYou would grant {}\n", grant(arguments)));
     context.confirm(&text, "Approve it?", arguments.yes).await?;
     let duration = match (arguments.once, arguments.until_quit) {
-        (true, _) => DurationName::Once,
-        (_, true) => DurationName::UntilQuit,
-        _ => DurationName::Always,
+        (true, _) => GrantLifetime::Once,
+        (_, true) => GrantLifetime::UntilQuit,
+        _ => GrantLifetime::Always,
     };
     let params = Decide {
         request_id: request.row.request_id,
@@ -158,7 +158,7 @@ async fn decide<W: Wire>(
         level: None,
         scopes: None,
         pairing: false,
-        duration: DurationName::default(),
+        duration: GrantLifetime::default(),
     };
     let answer = context.client.ask::<rpc::TidegateDevicesDecide>(&params).await?;
     context.done(&answer, sentence, None)

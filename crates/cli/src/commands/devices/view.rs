@@ -3,7 +3,7 @@
 
 use tidegate_desktop_core::scope_words::{self, Asker};
 use tidegate_protocol::payload::devices::{BlockedEntry, DevicePairListResult, PairedDevice, PendingDevice};
-use tidegate_protocol::payload::surface_params::DurationName;
+use tidegate_protocol::payload::surface_params::GrantLifetime;
 use tidegate_protocol::payload::surfaces::ProgramEntry;
 use tidegate_protocol::{Scope, UnixMillis, text};
 use tidegate_trust::ScopeSet;
@@ -181,11 +181,11 @@ fn is_built_in(device: &PairedDevice) -> bool {
     device.built_in == Some(true)
 }
 
-fn duration(lasts: DurationName) -> &'static str {
+fn duration(lasts: GrantLifetime) -> &'static str {
     match lasts {
-        DurationName::Always => "always",
-        DurationName::UntilQuit => "until-quit",
-        DurationName::Once => "once",
+        GrantLifetime::Always => "always",
+        GrantLifetime::UntilQuit => "until-quit",
+        GrantLifetime::Once => "once",
     }
 }
 

@@ -30,7 +30,7 @@ async fn what_waits_waits_on_while_a_gateway_that_panicked_restarts() {
     let port = ready(&supervised, 1).await;
     assert!(client(&place, port).await.is_err(), "a person has to let it in");
     let until_quit = requests(&supervised).pop().expect("it waits");
-    decide(&supervised, &until_quit, For::UntilQuit).await;
+    decide(&supervised, &until_quit, GrantLifetime::UntilQuit).await;
     let mut before = client(&place, port).await.expect("until Tidegate quits");
     let request = place.request_pairing(&supervised, port, 2).await;
     // A run asks, and so does the client.
@@ -67,7 +67,7 @@ async fn what_waits_waits_on_while_a_gateway_that_panicked_restarts() {
     let decision = json!({ "id": "of-the-client" });
     let decision = after.request("exec.approval.waitDecision", decision).await.expect("answered");
     assert_eq!(decision["decision"], "allow-once");
-    decide(&supervised, &request, For::Always).await;
+    decide(&supervised, &request, GrantLifetime::Always).await;
     place.device(port, 2).await.expect("let in");
     supervised.stop().await;
 }
@@ -77,7 +77,7 @@ async fn after_a_panic_in_the_trust_service_what_is_stored_counts() {
     let place = Place::new();
     let supervised = supervise(place.options_beside_a_desktop());
     let port = ready(&supervised, 1).await;
-    for (number, duration) in [(1, For::Always), (2, For::UntilQuit)] {
+    for (number, duration) in [(1, GrantLifetime::Always), (2, GrantLifetime::UntilQuit)] {
         let request = place.request_pairing(&supervised, port, number).await;
         decide(&supervised, &request, duration).await;
     }

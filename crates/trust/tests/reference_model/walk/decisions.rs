@@ -149,9 +149,9 @@ impl Walk {
 
 fn theirs(verdict: &Verdict) -> decision::Verdict {
     let duration = match verdict.length() {
-        Length::Once => decision::Duration::Once,
-        Length::UntilQuit => decision::Duration::UntilQuit,
-        Length::Always => decision::Duration::Always,
+        Length::Once => decision::GrantLifetime::Once,
+        Length::UntilQuit => decision::GrantLifetime::UntilQuit,
+        Length::Always => decision::GrantLifetime::Always,
     };
     let choice = match verdict {
         Verdict::Reject => return decision::Verdict::Reject,
