@@ -5,7 +5,7 @@ use std::time::Duration;
 use tidegate_clock as now;
 use tidegate_protocol::{ConnectionId, text};
 use tidegate_trust::approval::{
-    Command, Decision, Operation, Requester, ResolveError, ResolvedCommand, WaitingCommand,
+    ApprovalRequest, Decision, Operation, PendingApproval, Requester, ResolveError, ResolvedApproval,
 };
 use tidegate_trust::audit::{AuditEvent, AuditKind};
 use tidegate_trust::decision::Decider;
@@ -21,10 +21,10 @@ impl TrustService {
     pub fn ask(
         &self,
         id: String,
-        command: Command,
+        command: ApprovalRequest,
         requester: Requester,
         timeout: Duration,
-    ) -> Option<WaitingCommand> {
+    ) -> Option<PendingApproval> {
         let waiting = self.approvals().ask(id, command, requester, timeout, now::timestamp())?;
         self.changed();
         self.connections(|gateway| gateway.command_waits(&waiting));
@@ -116,7 +116,7 @@ impl TrustService {
         }
     }
 
-    fn announce(&self, resolved: &ResolvedCommand) {
+    fn announce(&self, resolved: &ResolvedApproval) {
         let operation = &resolved.waiting.command.operation;
         let (kind, what) = match (operation, resolved.decision) {
             (Operation::Exec { .. }, Some(Decision::AllowOnce)) => (AuditKind::CommandAllowed, "command"),

@@ -1,7 +1,7 @@
 //! What carries out what decisions lead to.
 
 use tidegate_protocol::ConnectionId;
-use tidegate_trust::approval::{ResolvedCommand, WaitingCommand};
+use tidegate_trust::approval::{PendingApproval, ResolvedApproval};
 use tidegate_trust::pairing::PendingRequest;
 
 /// The connections of the gateway that serves. Nothing here waits.
@@ -16,10 +16,10 @@ pub trait Connections: Send + Sync + 'static {
     fn request_ended(&self, request: &PendingRequest, approved: bool);
 
     /// A command or a file waits.
-    fn command_waits(&self, waiting: &WaitingCommand);
+    fn command_waits(&self, waiting: &PendingApproval);
 
     /// A command or a file was decided, or waits no longer.
-    fn command_ended(&self, resolved: &ResolvedCommand);
+    fn command_ended(&self, resolved: &ResolvedApproval);
 
     /// Nobody may act on these connections any more: another gateway serves now, or what they may is not
     /// known any more.

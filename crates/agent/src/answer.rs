@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::authority::RunAuthority;
 use crate::event::{RunEventKind, RuntimeEvent};
 use crate::runtime::Runtime;
-use crate::spec::{Cleanup, Origin, RunSpec};
+use crate::spec::{Cleanup, RunSpec, RunTrigger};
 use crate::start::{Accepted, StartError};
 
 /// A chat command and what it answered.
@@ -41,7 +41,7 @@ impl Runtime {
         inner.check_message(&turn.message)?;
         let at = inner.now();
         let spec = RunSpec {
-            origin: Origin::Turn,
+            trigger: RunTrigger::Turn,
             authority: turn.authority,
             model: None,
             timeout_ms: None,

@@ -10,7 +10,7 @@ use crate::model::ModelName;
 /// Why there is a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) enum Origin {
+pub(crate) enum RunTrigger {
     /// A person or a client wrote.
     Turn,
     /// A run spawned it.
@@ -35,7 +35,7 @@ pub(crate) enum Cleanup {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct RunSpec {
     /// Why it exists.
-    pub(crate) origin: Origin,
+    pub(crate) trigger: RunTrigger,
     /// What it may do.
     pub(crate) authority: RunAuthority,
     /// The model it must use, when one was chosen.
@@ -67,7 +67,7 @@ impl RunSpec {
     #[must_use]
     pub(crate) fn wake(&self) -> Self {
         Self {
-            origin: Origin::InboxWake,
+            trigger: RunTrigger::InboxWake,
             timeout_ms: None,
             cleanup: Cleanup::Keep,
             expects_completion: false,

@@ -13,7 +13,7 @@ use crate::handoff::{HandoffId, PreparedStart};
 use crate::model::ModelName;
 use crate::run::{RunHandle, StopCause};
 use crate::runtime::{Inner, Runtime};
-use crate::spec::{Cleanup, Origin, RunSpec};
+use crate::spec::{Cleanup, RunSpec, RunTrigger};
 
 /// A message that starts a run.
 #[derive(Debug, Clone, PartialEq)]
@@ -165,7 +165,7 @@ impl Runtime {
             }
         }
         let spec = RunSpec {
-            origin: Origin::Turn,
+            trigger: RunTrigger::Turn,
             authority: turn.authority,
             model: turn.model,
             timeout_ms: turn.timeout.map(|timeout| u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX)),
@@ -290,8 +290,8 @@ impl Inner {
         session_depth: u32,
         parent: Option<Arc<RunHandle>>,
     ) {
-        let (at, by_person) = (row.created_at, spec.origin == Origin::Turn);
-        let reason = if spec.origin == Origin::Spawn { "create" } else { "send" };
+        let (at, by_person) = (row.created_at, spec.trigger == RunTrigger::Turn);
+        let reason = if spec.trigger == RunTrigger::Spawn { "create" } else { "send" };
         let handle = Arc::new(RunHandle::new(row, spec, session_depth, parent, self.events.clone()));
         handle.emit(at, RunEventKind::Accepted);
         handle.emit(at, RunEventKind::SessionChanged { reason });

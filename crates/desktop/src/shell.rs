@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tidegate_protocol::UnixMillis;
 use tidegate_trust::Level;
-use tidegate_trust::approval::{Decision, WaitingCommand};
+use tidegate_trust::approval::{Decision, PendingApproval};
 use tidegate_trust::decision::Verdict;
 use tidegate_trust::pairing::PendingRequest;
 use tidegate_trust::settings::{Setting, ShownSetting};
@@ -298,7 +298,7 @@ pub struct Queue {
     /// Devices and programs that ask to be let in.
     pub requests: Vec<PendingRequest>,
     /// Commands that agents want to run.
-    pub commands: Vec<WaitingCommand>,
+    pub commands: Vec<PendingApproval>,
     /// Values of the configuration file that would open something.
     pub settings: Vec<ShownSetting>,
 }

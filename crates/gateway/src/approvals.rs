@@ -10,7 +10,9 @@ use tidegate_agent::approval::{
 use tidegate_protocol::confinement::Confinement;
 use tidegate_protocol::ids::DEFAULT_AGENT;
 use tidegate_protocol::payload::approvals::{ApprovalCommand, ApprovalFile, FileAction, WaitingApproval};
-use tidegate_trust::approval::{Command, Decision, FileAccess, Operation, Requester, WaitingCommand};
+use tidegate_trust::approval::{
+    ApprovalRequest, Decision, FileAccess, Operation, PendingApproval, Requester,
+};
 
 use crate::host::BoxFuture;
 use crate::now;
@@ -22,7 +24,7 @@ pub(crate) const ASK: &str = "always";
 
 /// A waiting command as clients see it. For a file, clients that know only commands see the tool and
 /// everything that it was called with.
-pub(crate) fn payload(waiting: &WaitingCommand) -> WaitingApproval {
+pub(crate) fn payload(waiting: &PendingApproval) -> WaitingApproval {
     WaitingApproval {
         id: waiting.id.clone(),
         request: request(&waiting.command),
@@ -31,7 +33,7 @@ pub(crate) fn payload(waiting: &WaitingCommand) -> WaitingApproval {
     }
 }
 
-fn request(asked: &Command) -> ApprovalCommand {
+fn request(asked: &ApprovalRequest) -> ApprovalCommand {
     let request = ApprovalCommand {
         command: String::new(),
         command_argv: Vec::new(),
@@ -99,7 +101,7 @@ fn request(asked: &Command) -> ApprovalCommand {
 }
 
 /// The digest of a command that a client describes.
-pub(crate) fn digest(command: &Command) -> String {
+pub(crate) fn digest(command: &ApprovalRequest) -> String {
     let text = serde_json::to_vec(command).unwrap_or_default();
     Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -143,7 +145,7 @@ impl PersonGate {
             }
             Operation::File { .. } => ("a person refused it", "nobody allowed it in time"),
         };
-        let command = Command {
+        let command = ApprovalRequest {
             operation,
             session_key: question.session.to_string(),
             run_id: Some(question.run.to_string()),

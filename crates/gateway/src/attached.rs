@@ -8,7 +8,7 @@ use tidegate_protocol::payload::approvals::ApprovalResolvedEvent;
 use tidegate_protocol::payload::devices::PendingDevice;
 use tidegate_protocol::payload::events::DevicePairResolvedEvent;
 use tidegate_protocol::{ConnectionId, event};
-use tidegate_trust::approval::{ResolvedCommand, WaitingCommand};
+use tidegate_trust::approval::{PendingApproval, ResolvedApproval};
 use tidegate_trust::pairing::{PendingRequest, Subject};
 use tokio_util::sync::CancellationToken;
 
@@ -42,11 +42,11 @@ impl Connections for AttachedConnections {
         self.hub.publish::<event::DevicePairResolved>(&payload, Audience::Everyone);
     }
 
-    fn command_waits(&self, waiting: &WaitingCommand) {
+    fn command_waits(&self, waiting: &PendingApproval) {
         self.hub.publish::<event::ExecApprovalRequested>(&approvals::payload(waiting), Audience::Everyone);
     }
 
-    fn command_ended(&self, resolved: &ResolvedCommand) {
+    fn command_ended(&self, resolved: &ResolvedApproval) {
         let payload = ApprovalResolvedEvent {
             id: resolved.waiting.id.clone(),
             decision: resolved.decision,

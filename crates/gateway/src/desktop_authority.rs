@@ -13,7 +13,7 @@ use tidegate_protocol::payload::surface_params::{KeepFile, TakeServer};
 use tidegate_protocol::payload::surfaces::DesktopStatus;
 use tidegate_protocol::{limits, text};
 use tidegate_trust::Level;
-use tidegate_trust::approval::{Decision, ResolveError, WaitingCommand};
+use tidegate_trust::approval::{Decision, PendingApproval, ResolveError};
 use tidegate_trust::audit::{AuditEvent, AuditKind};
 use tidegate_trust::decision::{Decider, DecisionError, Verdict};
 use tidegate_trust::management::ManagementError;
@@ -179,7 +179,7 @@ impl DesktopAuthority {
 
     /// The commands that wait, oldest first.
     #[must_use]
-    pub fn commands(&self) -> Vec<WaitingCommand> {
+    pub fn commands(&self) -> Vec<PendingApproval> {
         let trust = &self.gateway.inner().trust;
         trust.tick();
         trust.approvals().waiting().to_vec()

@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use tidegate_peers::commands::{Reach, RunningCommand, RunningCommands};
 use tidegate_peers::{KernelPeers, LocalSocket, PeerLookup as _};
 use tidegate_trust::origin::Peer;
-use tidegate_trust::program::{Fleeting, Program};
+use tidegate_trust::program::{Ephemeral, Program};
 
 /// What a client does in bash: connect, say hello, and stay until the other end closes.
 const CONNECT: &str = "exec 3<>/dev/tcp/127.0.0.1/$PORT; echo hello >&3; read -u 3 end";
@@ -246,7 +246,7 @@ fn a_process_beside_this_one_is_no_tool_and_its_script_is_found() {
     assert_eq!(found.identity.script, Some(script.canonicalize().expect("a path")));
     assert_eq!(found.identity.executable.file_name().and_then(|name| name.to_str()), Some("bash"));
     assert_eq!(found.identity.uid, rustix::process::geteuid().as_raw());
-    assert_eq!(found.fleeting, None);
+    assert_eq!(found.ephemeral, None);
     end(busy);
 }
 
@@ -288,7 +288,7 @@ mod as_root {
 fn code_on_the_command_line_gets_no_lasting_grant() {
     let (listening, place) = (Listening::start(), own_place());
     let arrived = start_stranger(&listening, place.path(), &format!("bash -c '{CONNECT}'"));
-    assert_eq!(program(program_of(&arrived)).fleeting, Some(Fleeting::InlineCode));
+    assert_eq!(program(program_of(&arrived)).ephemeral, Some(Ephemeral::InlineCode));
 }
 
 fn assert_loads_other_code(variable: &str) {
@@ -296,7 +296,7 @@ fn assert_loads_other_code(variable: &str) {
     write_script(place.path(), "client.sh", CONNECT);
     let arrived = start_stranger(&listening, place.path(), &format!("{variable} bash client.sh"));
     let found = program(program_of(&arrived));
-    assert_eq!(found.fleeting, Some(Fleeting::Preload), "{variable}");
+    assert_eq!(found.ephemeral, Some(Ephemeral::Preload), "{variable}");
 }
 
 #[test]
@@ -315,7 +315,7 @@ fn a_script_where_an_agent_may_write_gets_no_lasting_grant() {
     write_script(place.path(), "client.sh", CONNECT);
     let arrived = start_stranger(&listening, place.path(), "bash client.sh");
     let peers = KernelPeers::new(vec![place.path().to_owned()], RunningCommands::default());
-    assert_eq!(program(peers.program(&arrived.socket, later())).fleeting, Some(Fleeting::WritableByAgent));
+    assert_eq!(program(peers.program(&arrived.socket, later())).ephemeral, Some(Ephemeral::WritableByAgent));
 }
 
 #[test]
@@ -323,7 +323,7 @@ fn a_script_in_the_temporary_directory_gets_no_lasting_grant() {
     let (listening, place) = (Listening::start(), TempDir::new_in("/tmp").expect("a directory"));
     write_script(place.path(), "client.sh", CONNECT);
     let arrived = start_stranger(&listening, place.path(), "bash client.sh");
-    assert_eq!(program(program_of(&arrived)).fleeting, Some(Fleeting::WritableByAgent));
+    assert_eq!(program(program_of(&arrived)).ephemeral, Some(Ephemeral::WritableByAgent));
 }
 
 #[test]
@@ -335,7 +335,7 @@ fn a_program_whose_file_was_removed_gets_no_lasting_grant() {
     let arrived = start_stranger(&listening, place.path(), "./bash client.sh");
     fs::remove_file(&copy).expect("removed");
     let found = program(program_of(&arrived));
-    assert_eq!(found.fleeting, Some(Fleeting::Replaced));
+    assert_eq!(found.ephemeral, Some(Ephemeral::Replaced));
     assert_eq!(found.identity.executable, copy.canonicalize().unwrap_or(copy));
 }
 
@@ -352,7 +352,7 @@ fn a_script_that_overwrote_its_command_line_is_found_by_what_the_shell_started()
     let arrived = start_stranger(&listening, place.path(), &format!("{}", script.display()));
     let found = program(program_of(&arrived));
     assert_eq!(found.identity.script, Some(script.canonicalize().expect("a path")));
-    assert_eq!(found.fleeting, None);
+    assert_eq!(found.ephemeral, None);
 }
 
 /// Runs only where Node.js is installed.
@@ -367,7 +367,7 @@ fn a_script_that_overwrote_its_command_line_and_was_started_otherwise_gets_no_la
     write_script(place.path(), "client.js", CLIENT);
     let arrived = start_stranger(&listening, place.path(), "node client.js");
     let found = program(program_of(&arrived));
-    assert_eq!((found.identity.script, found.fleeting), (None, Some(Fleeting::NoScript)));
+    assert_eq!((found.identity.script, found.ephemeral), (None, Some(Ephemeral::NoScript)));
 }
 
 #[test]

@@ -30,7 +30,7 @@ const LINGER: Duration = Duration::from_secs(15);
 /// its id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Command {
+pub struct ApprovalRequest {
     /// What would be done.
     pub operation: Operation,
     /// The session that wants it.
@@ -150,18 +150,18 @@ pub enum Requester {
 
 /// A waiting command.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WaitingCommand {
+pub struct PendingApproval {
     /// Its id, a UUID.
     pub id: String,
     /// What would run.
-    pub command: Command,
+    pub command: ApprovalRequest,
     pub requester: Requester,
     /// When it was asked.
     pub created_at: UnixMillis,
     deadline: Deadline,
 }
 
-impl WaitingCommand {
+impl PendingApproval {
     /// When the lack of a decision becomes a refusal, by the wall clock.
     #[must_use]
     pub fn expires_at(&self) -> UnixMillis {
@@ -171,8 +171,8 @@ impl WaitingCommand {
 
 /// A command that was decided, or whose time was up.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ResolvedCommand {
-    pub waiting: WaitingCommand,
+pub struct ResolvedApproval {
+    pub waiting: PendingApproval,
     /// The decision; `None` when nobody decided.
     pub decision: Option<Decision>,
     /// Who decided; `None` where nobody did.
@@ -212,8 +212,8 @@ pub enum ResolveError {
 /// The commands that wait, and those that were just decided.
 #[derive(Debug, Default)]
 pub struct ApprovalQueue {
-    waiting: Vec<WaitingCommand>,
-    resolved: VecDeque<ResolvedCommand>,
+    waiting: Vec<PendingApproval>,
+    resolved: VecDeque<ResolvedApproval>,
 }
 
 impl ApprovalQueue {
@@ -223,18 +223,18 @@ impl ApprovalQueue {
     pub fn ask(
         &mut self,
         id: String,
-        command: Command,
+        command: ApprovalRequest,
         requester: Requester,
         timeout: Duration,
         now: Timestamp,
-    ) -> Option<WaitingCommand> {
-        let is_alike = |waiting: &WaitingCommand| waiting.id.starts_with(&id) || id.starts_with(&waiting.id);
+    ) -> Option<PendingApproval> {
+        let is_alike = |waiting: &PendingApproval| waiting.id.starts_with(&id) || id.starts_with(&waiting.id);
         let is_told =
-            |resolved: &ResolvedCommand| resolved.waiting.id == id && !resolved.linger.has_passed(now);
+            |resolved: &ResolvedApproval| resolved.waiting.id == id && !resolved.linger.has_passed(now);
         let of_client = match &requester {
             Requester::Run => 0,
             Requester::Client { principal: asking, .. } => {
-                let is_its = |waiting: &&WaitingCommand| matches!(&waiting.requester, Requester::Client { principal, .. } if principal == asking);
+                let is_its = |waiting: &&PendingApproval| matches!(&waiting.requester, Requester::Client { principal, .. } if principal == asking);
                 self.waiting.iter().filter(is_its).count()
             }
         };
@@ -248,7 +248,7 @@ impl ApprovalQueue {
         // What is left of its time is over; only the next tick has not come yet.
         self.resolved.retain(|resolved| resolved.waiting.id != id);
         let waiting =
-            WaitingCommand { id, command, requester, created_at: now.wall, deadline: now.deadline(timeout) };
+            PendingApproval { id, command, requester, created_at: now.wall, deadline: now.deadline(timeout) };
         self.waiting.push(waiting.clone());
         Some(waiting)
     }
@@ -264,7 +264,7 @@ impl ApprovalQueue {
         id: &str,
         decision: Decision,
         now: Timestamp,
-    ) -> Result<ResolvedCommand, ResolveError> {
+    ) -> Result<ResolvedApproval, ResolveError> {
         let position = self.find(id, now)?;
         if decision == Decision::AllowOnce {
             let requester = self.waiting.get(position).map(|waiting| &waiting.requester);
@@ -287,11 +287,11 @@ impl ApprovalQueue {
         digest: &str,
         decision: Decision,
         now: Timestamp,
-    ) -> Result<ResolvedCommand, ResolveError> {
+    ) -> Result<ResolvedApproval, ResolveError> {
         if !person.is_person() {
             return Err(ResolveError::NotThePerson);
         }
-        let waits = |waiting: &WaitingCommand| waiting.id == id && !waiting.deadline.has_passed(now);
+        let waits = |waiting: &PendingApproval| waiting.id == id && !waiting.deadline.has_passed(now);
         let position = self.waiting.iter().position(waits).ok_or(ResolveError::Unknown)?;
         if self.waiting.get(position).is_none_or(|waiting| waiting.command.digest != digest) {
             return Err(ResolveError::Changed);
@@ -306,18 +306,22 @@ impl ApprovalQueue {
     }
 
     /// Withdraws a command: whoever asked is gone.
-    pub fn withdraw(&mut self, id: &str, now: Timestamp) -> Option<ResolvedCommand> {
+    pub fn withdraw(&mut self, id: &str, now: Timestamp) -> Option<ResolvedApproval> {
         let position = self.waiting.iter().position(|waiting| waiting.id == id)?;
         Some(self.finish(position, None, None, now))
     }
 
     /// Withdraws everything that a connection asked for.
-    pub fn withdraw_connection(&mut self, connection: &ConnectionId, now: Timestamp) -> Vec<ResolvedCommand> {
+    pub fn withdraw_connection(
+        &mut self,
+        connection: &ConnectionId,
+        now: Timestamp,
+    ) -> Vec<ResolvedApproval> {
         self.withdraw_where(|asking, _| asking == connection, now)
     }
 
     /// Withdraws everything that a client asked for, on whichever connection.
-    pub fn withdraw_client(&mut self, client: &Principal, now: Timestamp) -> Vec<ResolvedCommand> {
+    pub fn withdraw_client(&mut self, client: &Principal, now: Timestamp) -> Vec<ResolvedApproval> {
         self.withdraw_where(|_, asking| asking == client, now)
     }
 
@@ -325,8 +329,8 @@ impl ApprovalQueue {
         &mut self,
         is_its: impl Fn(&ConnectionId, &Principal) -> bool,
         now: Timestamp,
-    ) -> Vec<ResolvedCommand> {
-        let asked = |waiting: &&WaitingCommand| match &waiting.requester {
+    ) -> Vec<ResolvedApproval> {
+        let asked = |waiting: &&PendingApproval| match &waiting.requester {
             Requester::Run => false,
             Requester::Client { connection, principal } => is_its(connection, principal),
         };
@@ -335,9 +339,9 @@ impl ApprovalQueue {
     }
 
     /// Lets time pass.
-    pub fn tick(&mut self, now: Timestamp) -> Vec<ResolvedCommand> {
+    pub fn tick(&mut self, now: Timestamp) -> Vec<ResolvedApproval> {
         self.resolved.retain(|resolved| !resolved.linger.has_passed(now));
-        let expired = |waiting: &WaitingCommand| waiting.deadline.has_passed(now);
+        let expired = |waiting: &PendingApproval| waiting.deadline.has_passed(now);
         let mut ended = Vec::new();
         while let Some(position) = self.waiting.iter().position(expired) {
             ended.push(self.finish(position, None, None, now));
@@ -347,23 +351,24 @@ impl ApprovalQueue {
 
     /// The waiting commands, oldest first.
     #[must_use]
-    pub fn waiting(&self) -> &[WaitingCommand] {
+    pub fn waiting(&self) -> &[PendingApproval] {
         &self.waiting
     }
 
     /// A command that was decided a moment ago.
     #[must_use]
-    pub fn resolved(&self, id: &str) -> Option<&ResolvedCommand> {
+    pub fn resolved(&self, id: &str) -> Option<&ResolvedApproval> {
         self.resolved.iter().find(|resolved| resolved.waiting.id == id)
     }
 
     fn find(&self, id: &str, now: Timestamp) -> Result<usize, ResolveError> {
         // What has expired is refused already, also before the next tick says so.
-        let waits = |waiting: &WaitingCommand| !waiting.deadline.has_passed(now);
+        let waits = |waiting: &PendingApproval| !waiting.deadline.has_passed(now);
         if let Some(position) = self.waiting.iter().position(|waiting| waiting.id == id && waits(waiting)) {
             return Ok(position);
         }
-        let starts = |waiting: &WaitingCommand| id.len() >= 4 && waiting.id.starts_with(id) && waits(waiting);
+        let starts =
+            |waiting: &PendingApproval| id.len() >= 4 && waiting.id.starts_with(id) && waits(waiting);
         let mut positions = (0..self.waiting.len()).filter(|&position| starts(&self.waiting[position]));
         match (positions.next(), positions.next()) {
             (Some(position), None) => Ok(position),
@@ -378,9 +383,9 @@ impl ApprovalQueue {
         decision: Option<Decision>,
         by: Option<String>,
         now: Timestamp,
-    ) -> ResolvedCommand {
+    ) -> ResolvedApproval {
         let waiting = self.waiting.remove(position);
-        let resolved = ResolvedCommand { waiting, decision, by, linger: now.deadline(LINGER) };
+        let resolved = ResolvedApproval { waiting, decision, by, linger: now.deadline(LINGER) };
         self.resolved.push_back(resolved.clone());
         if self.resolved.len() > MAX_WAITING {
             self.resolved.pop_front();

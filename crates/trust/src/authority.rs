@@ -319,8 +319,8 @@ impl Authority {
         programs.map(|held| (&held.record, held.lifetime))
     }
 
-    pub(crate) fn program_grants(&self, fleeting: bool) -> &[Held<ProgramGrant>] {
-        if fleeting { &self.fleeting_programs } else { &self.programs }
+    pub(crate) fn program_grants(&self, ephemeral: bool) -> &[Held<ProgramGrant>] {
+        if ephemeral { &self.fleeting_programs } else { &self.programs }
     }
 
     /// The tokens of programs.

@@ -103,7 +103,7 @@ struct Granted<T> {
     /// Whether it stands in the place of what was granted before, as a level does.
     replaces: bool,
     /// Whether the program is one that can only be let in once.
-    fleeting: bool,
+    ephemeral: bool,
 }
 
 #[derive(Debug)]
@@ -243,7 +243,7 @@ impl Authority {
                 self.pending.unsilence(&subject);
                 let principal = Principal::Program(granted.record.id.clone());
                 effects.extend(self.end_wider_sessions(&granted, &principal, &granted.record.grant));
-                let programs = match granted.fleeting {
+                let programs = match granted.ephemeral {
                     true => &mut self.fleeting_programs,
                     false => &mut self.programs,
                 };
@@ -376,18 +376,18 @@ impl Authority {
                 };
                 let durable = durable(lifetime, || Change::PutDevice(Box::new(record.clone())));
                 let record = Box::new(record);
-                let granted = Granted { record, given, lifetime, replaces, fleeting: false };
+                let granted = Granted { record, given, lifetime, replaces, ephemeral: false };
                 Ok((Outcome::Device(granted), durable))
             }
             Subject::Program(program) => {
-                if let Some(sentence) = request.details.fleeting
+                if let Some(sentence) = request.details.ephemeral
                     && duration != GrantLifetime::Once
                 {
                     return Err(DecisionError::OnlyOnce(sentence));
                 }
                 let generation = self.token_generation();
-                let fleeting = request.details.fleeting.is_some();
-                let held = self.program_grants(fleeting).iter().find(|held| {
+                let ephemeral = request.details.ephemeral.is_some();
+                let held = self.program_grants(ephemeral).iter().find(|held| {
                     &held.record.program == program && held.record.token_generation == generation
                 });
                 let known = held.map(|held| &held.record);
@@ -407,7 +407,7 @@ impl Authority {
                     last_seen_at: None::<UnixMillis>,
                 };
                 let durable = durable(lifetime, || Change::PutProgram(Box::new(record.clone())));
-                let granted = Granted { record: Box::new(record), given, lifetime, replaces, fleeting };
+                let granted = Granted { record: Box::new(record), given, lifetime, replaces, ephemeral };
                 Ok((Outcome::Program(granted), durable))
             }
         }

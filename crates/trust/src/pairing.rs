@@ -55,7 +55,7 @@ pub struct PairingRequest {
     /// is not contained.
     pub unidentified: bool,
     /// A caution: why no lasting grant can be given.
-    pub fleeting: Option<&'static str>,
+    pub ephemeral: Option<&'static str>,
 }
 
 impl PairingRequest {
@@ -77,7 +77,7 @@ impl PairingRequest {
             && self.claims == other.claims
             && self.has == other.has
             && self.unidentified == other.unidentified
-            && self.fleeting == other.fleeting
+            && self.ephemeral == other.ephemeral
     }
 }
 

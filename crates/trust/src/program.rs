@@ -14,12 +14,12 @@ pub struct Program {
     /// The executable and script that a grant is bound to.
     pub identity: ProgramIdentity,
     /// Why no lasting grant can hang on it, if so.
-    pub fleeting: Option<Fleeting>,
+    pub ephemeral: Option<Ephemeral>,
 }
 
 /// Why a program gets no lasting grant: the next one under the same name may be anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fleeting {
+pub enum Ephemeral {
     /// An interpreter without a script file, or one that replaced its command line by a title, as
     /// OpenClaw's command line does: then nothing tells which script it runs.
     NoScript,
@@ -33,7 +33,7 @@ pub enum Fleeting {
     Replaced,
 }
 
-impl Fleeting {
+impl Ephemeral {
     /// A sentence for a person.
     #[must_use]
     pub fn sentence(self) -> &'static str {
@@ -72,7 +72,7 @@ pub enum Invocation {
     /// An interpreter with this script argument, as written.
     Script(PathBuf),
     /// An interpreter without one, or with options that make it worthless.
-    Fleeting(Fleeting),
+    Ephemeral(Ephemeral),
 }
 
 struct Interpreter {
@@ -233,10 +233,10 @@ pub fn invocation(executable: &Path, arguments: &[String]) -> Invocation {
             break;
         }
         if interpreter.inline.contains(&option) || is_cluster_with_inline(interpreter, argument) {
-            return Invocation::Fleeting(Fleeting::InlineCode);
+            return Invocation::Ephemeral(Ephemeral::InlineCode);
         }
         if interpreter.preload.iter().any(|preload| option == *preload || is_glued(option, preload)) {
-            return Invocation::Fleeting(Fleeting::Preload);
+            return Invocation::Ephemeral(Ephemeral::Preload);
         }
         if !argument.starts_with(['-', '+']) {
             return Invocation::Script(PathBuf::from(argument));
@@ -245,9 +245,9 @@ pub fn invocation(executable: &Path, arguments: &[String]) -> Invocation {
             arguments.next();
         }
     }
-    arguments
-        .next()
-        .map_or(Invocation::Fleeting(Fleeting::NoScript), |script| Invocation::Script(PathBuf::from(script)))
+    arguments.next().map_or(Invocation::Ephemeral(Ephemeral::NoScript), |script| {
+        Invocation::Script(PathBuf::from(script))
+    })
 }
 
 /// `-rmodule` for `-r`, `-javaagent:x` for `-javaagent`.
@@ -313,7 +313,7 @@ mod tests {
             "/usr/bin/php -r x",
             "/usr/bin/java -m module/Main /opt/a",
         ] {
-            assert_eq!(read(line), Invocation::Fleeting(Fleeting::InlineCode), "{line}");
+            assert_eq!(read(line), Invocation::Ephemeral(Ephemeral::InlineCode), "{line}");
         }
     }
 
@@ -338,8 +338,8 @@ mod tests {
             "/usr/bin/java -Xbootclasspath/a:/tmp/x.jar -jar /opt/tool.jar",
             "/usr/bin/dotnet --additionalprobingpath /tmp /opt/tool.dll",
         ] {
-            assert_eq!(read(line), Invocation::Fleeting(Fleeting::Preload), "{line}");
+            assert_eq!(read(line), Invocation::Ephemeral(Ephemeral::Preload), "{line}");
         }
-        assert_eq!(read("/usr/bin/node"), Invocation::Fleeting(Fleeting::NoScript));
+        assert_eq!(read("/usr/bin/node"), Invocation::Ephemeral(Ephemeral::NoScript));
     }
 }

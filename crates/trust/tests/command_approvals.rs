@@ -9,15 +9,16 @@ use std::time::Duration;
 use support::{Client, World, command_line, key, local_named, record, records, scopes};
 use tidegate_protocol::Scope;
 use tidegate_trust::approval::{
-    ApprovalQueue, Command, Decision, MAX_WAITING, MAX_WAITING_OF_CLIENT, Operation, Requester, ResolveError,
+    ApprovalQueue, ApprovalRequest, Decision, MAX_WAITING, MAX_WAITING_OF_CLIENT, Operation, Requester,
+    ResolveError,
 };
 use tidegate_trust::decision::Desktop;
 use tidegate_trust::{ScopeSet, Session, TrustRecords};
 
 const HALF_AN_HOUR: Duration = Duration::from_mins(30);
 
-fn command(digest: &str) -> Command {
-    Command {
+fn command(digest: &str) -> ApprovalRequest {
+    ApprovalRequest {
         operation: Operation::Exec {
             command: "rm -rf build ".to_owned(),
             command_argv: vec!["rm".to_owned(), "-rf".to_owned(), "build ".to_owned()],

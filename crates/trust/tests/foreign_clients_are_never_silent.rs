@@ -16,7 +16,7 @@ use tidegate_protocol::{ClientId, ClientMode, Scope, UnixMillis};
 use tidegate_trust::admission::{Admission, Admitted};
 use tidegate_trust::authority::{Effect, OWN_CLIENT_NAME};
 use tidegate_trust::origin::{Origin, Peer};
-use tidegate_trust::program::Fleeting;
+use tidegate_trust::program::Ephemeral;
 use tidegate_trust::records::{DeviceToken, Grant, ProgramToken};
 use tidegate_trust::scopes::Level;
 use tidegate_trust::token::Token;
@@ -142,12 +142,13 @@ fn auths() -> impl Strategy<Value = AuthParams> {
 }
 
 fn peers() -> impl Strategy<Value = Peer> {
-    let fleeting = prop_oneof![Just(None), Just(Some(Fleeting::InlineCode))];
+    let ephemeral = prop_oneof![Just(None), Just(Some(Ephemeral::InlineCode))];
     let process =
-        (any::<bool>(), prop::option::of(fleeting)).prop_map(|(same_user, program_is)| Peer::Process {
+        (any::<bool>(), prop::option::of(ephemeral)).prop_map(|(same_user, program_is)| Peer::Process {
             uid: if same_user { 1000 } else { 65_534 },
             same_user,
-            program: program_is.map(|fleeting| program("/usr/bin/node", Some("/opt/openclaw.mjs"), fleeting)),
+            program: program_is
+                .map(|ephemeral| program("/usr/bin/node", Some("/opt/openclaw.mjs"), ephemeral)),
         });
     prop_oneof![
         1 => Just(Peer::NotLookedUp),

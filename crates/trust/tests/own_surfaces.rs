@@ -16,7 +16,9 @@ use support::{
 use tidegate_protocol::method::{Access, Power};
 use tidegate_protocol::refusal::AuthReason;
 use tidegate_protocol::{ClientId, ClientMode, ConnectionId, Event, Method, Scope};
-use tidegate_trust::approval::{ApprovalQueue, Command, Decision, Operation, Requester, ResolveError};
+use tidegate_trust::approval::{
+    ApprovalQueue, ApprovalRequest, Decision, Operation, Requester, ResolveError,
+};
 use tidegate_trust::decision::{Choice, Decider, DecisionError, Desktop, GrantLifetime, Verdict};
 use tidegate_trust::management::ManagementError;
 use tidegate_trust::principal::{Denied, window_session};
@@ -183,8 +185,8 @@ fn a_window_takes_devices_away_and_changes_nothing_else_of_them() {
     assert_eq!(world.authority.devices().count(), 0);
 }
 
-fn command(digest: &str) -> Command {
-    Command {
+fn command(digest: &str) -> ApprovalRequest {
+    ApprovalRequest {
         operation: Operation::Exec {
             command: "make".to_owned(),
             command_argv: vec!["make".to_owned()],

@@ -12,7 +12,7 @@ use tidegate_trust::admission::LookUp;
 use tidegate_trust::decision::{Choice, Decider, DecisionError, Desktop, GrantLifetime, Verdict};
 use tidegate_trust::management::ManagementError;
 use tidegate_trust::origin::{Origin, Peer};
-use tidegate_trust::program::Fleeting;
+use tidegate_trust::program::Ephemeral;
 use tidegate_trust::scopes::Level;
 use tidegate_trust::token::Token;
 use tidegate_trust::{Change, Principal, ScopeSet, TrustRecords};
@@ -22,7 +22,7 @@ fn cli() -> Origin {
 }
 
 fn cli_with_inline_code() -> Origin {
-    local(program("/usr/bin/node", Some("/opt/openclaw.mjs"), Some(Fleeting::Preload)))
+    local(program("/usr/bin/node", Some("/opt/openclaw.mjs"), Some(Ephemeral::Preload)))
 }
 
 fn reader() -> Client {
@@ -81,21 +81,21 @@ fn a_token_from_outside_is_another_generation() {
 
 #[test]
 fn what_may_be_anything_the_next_time_is_let_in_only_once() {
-    for fleeting in [
-        Fleeting::NoScript,
-        Fleeting::InlineCode,
-        Fleeting::Preload,
-        Fleeting::WritableByAgent,
-        Fleeting::Replaced,
+    for ephemeral in [
+        Ephemeral::NoScript,
+        Ephemeral::InlineCode,
+        Ephemeral::Preload,
+        Ephemeral::WritableByAgent,
+        Ephemeral::Replaced,
     ] {
-        let origin = local(program("/usr/bin/node", None, Some(fleeting)));
+        let origin = local(program("/usr/bin/node", None, Some(ephemeral)));
         let mut world = World::new(records());
         let request = world.request(&origin, &reader());
-        assert_eq!(world.authority.waiting()[0].details.fleeting, Some(fleeting.sentence()));
+        assert_eq!(world.authority.waiting()[0].details.ephemeral, Some(ephemeral.sentence()));
         for duration in [GrantLifetime::Always, GrantLifetime::UntilQuit] {
             let verdict = Verdict::Approve { choice: Choice::All, duration };
             let error = world.decide(&person(), &request, &verdict).err();
-            assert_eq!(error, Some(DecisionError::OnlyOnce(fleeting.sentence())));
+            assert_eq!(error, Some(DecisionError::OnlyOnce(ephemeral.sentence())));
             assert!(error.unwrap().to_string().contains("--once"));
         }
         assert!(world.approve(&request, Choice::All, GrantLifetime::Once).is_empty());
@@ -124,8 +124,8 @@ fn code_before_a_granted_script_does_not_use_the_scripts_grant() {
 fn a_request_of_a_script_is_not_the_request_of_code_before_it() {
     let mut world = World::new(records());
     let plain = world.request(&cli(), &reader());
-    let fleeting = world.request(&cli_with_inline_code(), &reader());
-    assert_ne!(plain, fleeting, "what a person sees differs");
+    let ephemeral = world.request(&cli_with_inline_code(), &reader());
+    assert_ne!(plain, ephemeral, "what a person sees differs");
 }
 
 #[test]

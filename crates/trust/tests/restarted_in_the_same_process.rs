@@ -12,7 +12,7 @@ use tidegate_protocol::Scope;
 use tidegate_protocol::refusal::{AuthReason, Refusal};
 use tidegate_trust::admission::Admission;
 use tidegate_trust::decision::{Choice, DecisionError, Desktop, GrantLifetime, Verdict};
-use tidegate_trust::program::Fleeting;
+use tidegate_trust::program::Ephemeral;
 use tidegate_trust::records::{DeviceRecord, SharedToken};
 use tidegate_trust::{Change, Principal, Timestamp, TrustRecords};
 
@@ -68,7 +68,7 @@ fn a_waiting_request_keeps_its_id_its_digest_and_what_it_is_bound_to() {
 #[test]
 fn a_grant_until_quit_or_for_once_still_holds_for_as_long_as_it_did() {
     let mut world = World::new(records());
-    let loader = support::program("/usr/bin/tui", None, Some(Fleeting::Preload));
+    let loader = support::program("/usr/bin/tui", None, Some(Ephemeral::Preload));
     let by_program = Client::without_device().asks(&[Scope::Read]);
     for (origin, client, duration) in [
         (remote(1), asks(3, &Scope::Read), GrantLifetime::UntilQuit),

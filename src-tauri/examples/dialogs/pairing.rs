@@ -54,7 +54,7 @@ pub(crate) fn program() -> Option<ReviewDialog> {
         executable: "/usr/bin/node".into(),
         script: Some("/home/ada/.npm-global/lib/node_modules/openclaw/openclaw.mjs".into()),
     };
-    let program = Program { pid: 4711, identity: identity.clone(), fleeting: None };
+    let program = Program { pid: 4711, identity: identity.clone(), ephemeral: None };
     let peer = Peer::Process { uid: 1000, same_user: true, program: Some(program) };
     let origin = Origin::Loopback(peer);
     let ask = PairingRequest {
@@ -99,7 +99,7 @@ fn phone(asked: ScopeSet) -> PairingRequest {
         user: String::new(),
         known_name: false,
         unidentified: false,
-        fleeting: None,
+        ephemeral: None,
     }
 }
 

@@ -9,7 +9,7 @@ use tidegate_gateway::now;
 use tidegate_protocol::confinement::{CommandClass, Confinement, Need, SharedFiles};
 use tidegate_protocol::{Scope, UnixMillis};
 use tidegate_trust::ScopeSet;
-use tidegate_trust::approval::{ApprovalQueue, Command, FileAccess, Operation, Requester};
+use tidegate_trust::approval::{ApprovalQueue, ApprovalRequest, FileAccess, Operation, Requester};
 use tidegate_trust::settings::{ProposedSetting, SettingState, ShownSetting, WebOrigin};
 
 use crate::{opened, pairing};
@@ -216,7 +216,7 @@ fn file(path: &str, access: FileAccess) -> Option<ReviewDialog> {
 
 /// What an agent wants to do, as the queue and the review make it.
 fn asked(operation: Operation) -> Option<ReviewDialog> {
-    let command = Command {
+    let command = ApprovalRequest {
         operation,
         session_key: "agent:main:subagent:1f22e933-0a9a-46e8-9050-4e0ebe6369f5".to_owned(),
         run_id: Some("7c1d4a90-55e1-4f0e-9d0a-0f7a3f2b8c11".to_owned()),

@@ -21,7 +21,7 @@ use tidegate_trust::decision::{Choice, Decider, Desktop, GrantLifetime, NotADeci
 use tidegate_trust::origin::{InProcessKey, Origin, Peer};
 use tidegate_trust::pairing::Subject;
 use tidegate_trust::principal::command_line_session;
-use tidegate_trust::program::{Fleeting, Program};
+use tidegate_trust::program::{Ephemeral, Program};
 use tidegate_trust::records::{BlockedSubject, ProgramIdentity, SharedToken};
 use tidegate_trust::scopes::Level;
 use tidegate_trust::token::Token;
@@ -198,9 +198,9 @@ impl World {
     }
 
     fn origin(&self, input: &mut Unstructured<'_>) -> arbitrary::Result<Origin> {
-        let fleeting = if input.ratio(1_u8, 4_u8)? { Some(Fleeting::InlineCode) } else { None };
+        let ephemeral = if input.ratio(1_u8, 4_u8)? { Some(Ephemeral::InlineCode) } else { None };
         let number = input.int_in_range(0..=PROGRAMS)?;
-        let program = (number > 0).then(|| Program { pid: 42, identity: identity(number), fleeting });
+        let program = (number > 0).then(|| Program { pid: 42, identity: identity(number), ephemeral });
         let same_user = !input.ratio(1_u8, 8_u8)?;
         let process = Peer::Process { uid: if same_user { 1000 } else { 65_534 }, same_user, program };
         Ok(match input.int_in_range(0..=9_u8)? {

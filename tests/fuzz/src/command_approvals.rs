@@ -8,8 +8,8 @@ use std::time::Duration;
 use arbitrary::Unstructured;
 use tidegate_protocol::{Scope, UnixMillis};
 use tidegate_trust::approval::{
-    ApprovalQueue, Command, Decision, MAX_WAITING, MAX_WAITING_OF_CLIENT, Operation, Requester,
-    ResolvedCommand,
+    ApprovalQueue, ApprovalRequest, Decision, MAX_WAITING, MAX_WAITING_OF_CLIENT, Operation, Requester,
+    ResolvedApproval,
 };
 use tidegate_trust::decision::Desktop;
 use tidegate_trust::{Principal, Session, Timestamp};
@@ -90,7 +90,7 @@ impl World {
         // Some ids begin alike, and some come twice.
         self.counter += u32::from(!input.ratio(1_u8, 8_u8)?);
         let id = format!("{:04}-{}", self.counter / 2, self.counter);
-        let command = Command {
+        let command = ApprovalRequest {
             operation: Operation::Exec {
                 command: "true".to_owned(),
                 command_argv: vec!["true".to_owned()],
@@ -155,7 +155,7 @@ impl World {
     }
 
     /// It is decided once.
-    fn settled(&mut self, resolved: &ResolvedCommand) -> Asked {
+    fn settled(&mut self, resolved: &ResolvedApproval) -> Asked {
         let id = &resolved.waiting.id;
         assert!(!self.queue.waiting().iter().any(|waiting| &waiting.id == id));
         self.asked.remove(id).expect("it was asked and not settled before")

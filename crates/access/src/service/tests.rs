@@ -4,7 +4,7 @@ use std::task::Poll;
 use tidegate_protocol::{DeviceId, PublicKey, Scope, UnixMillis};
 use tidegate_store::OpenOptions;
 use tidegate_trust::ScopeSet;
-use tidegate_trust::approval::{Command, Operation, Requester};
+use tidegate_trust::approval::{ApprovalRequest, Operation, Requester};
 use tidegate_trust::decision::Decider;
 use tidegate_trust::records::{Block, BlockedSubject, Claims, DeviceRecord, Grant};
 use tidegate_trust::settings::{ProposedSetting, Setting, WebOrigin};
@@ -310,7 +310,7 @@ async fn what_a_revoked_client_asked_for_is_withdrawn() {
             env: Vec::new(),
             confinement: None,
         };
-        let command = Command {
+        let command = ApprovalRequest {
             operation,
             session_key: String::new(),
             run_id: None,

@@ -20,7 +20,7 @@ use crate::handoff::{Offer, Prepared, PreparedStart};
 use crate::model::ModelName;
 use crate::run::RunHandle;
 use crate::runtime::Inner;
-use crate::spec::{Cleanup, Origin, RunSpec};
+use crate::spec::{Cleanup, RunSpec, RunTrigger};
 use crate::start::StartError;
 use crate::subagent::CallError;
 use crate::tool::{ToolDescription, ToolOutput};
@@ -139,7 +139,7 @@ async fn spawn(inner: &Arc<Inner>, handle: &Arc<RunHandle>, arguments: Value) ->
         .filter(|label| !label.is_empty());
     let model = choose_model(inner, handle, arguments.text("model")?).await?;
     let spec = RunSpec {
-        origin: Origin::Spawn,
+        trigger: RunTrigger::Spawn,
         authority: narrow(inner, handle, &arguments)?,
         model: Some(model.clone()),
         timeout_ms: Some(u64::try_from(timeout(inner, &arguments)?.as_millis()).unwrap_or(u64::MAX)),

@@ -2,7 +2,7 @@
 //! first, with what this desktop did about each.
 
 use tidegate_protocol::{UnixMillis, limits};
-use tidegate_trust::approval::{self, WaitingCommand};
+use tidegate_trust::approval::{self, PendingApproval};
 use tidegate_trust::pairing::{PendingRequest, Subject};
 use tidegate_trust::settings::{Setting, ShownSetting};
 
@@ -32,7 +32,7 @@ impl Key {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Item {
     Request(Box<PendingRequest>),
-    Command(Box<WaitingCommand>),
+    Command(Box<PendingApproval>),
     Setting(Box<ShownSetting>),
 }
 

@@ -3,7 +3,7 @@
 
 use tidegate_protocol::confinement::{CommandClass, Confinement};
 use tidegate_protocol::text;
-use tidegate_trust::approval::{FileAccess, Operation, Requester, WaitingCommand};
+use tidegate_trust::approval::{FileAccess, Operation, PendingApproval, Requester};
 
 use super::{MAX_BLOCK, Review, Rule, code};
 use crate::dialog::{Field, FieldStyle, ReviewDialog};
@@ -21,7 +21,7 @@ const MAX_ANCESTORS: usize = 16;
 
 /// The dialog for a waiting command or file.
 #[must_use]
-pub fn of_command(waiting: &WaitingCommand) -> Review {
+pub fn of_command(waiting: &PendingApproval) -> Review {
     let shown = match &waiting.command.operation {
         Operation::Exec { command, command_argv, cwd, env, confinement } => {
             exec(&waiting.requester, command, command_argv, cwd, env, confinement.as_ref())
@@ -182,7 +182,7 @@ fn cautions(shown: &Shown, is_whole: bool) -> Vec<String> {
     cautions
 }
 
-fn fields(waiting: &WaitingCommand, parts: Vec<Part>) -> Vec<Field> {
+fn fields(waiting: &PendingApproval, parts: Vec<Part>) -> Vec<Field> {
     let command = &waiting.command;
     let mut fields: Vec<Field> = parts
         .into_iter()

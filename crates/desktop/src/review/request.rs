@@ -87,7 +87,7 @@ fn cautions(ask: &PairingRequest) -> Vec<String> {
             cautions.push("Full control needs a token of its own.".to_owned());
         }
     }
-    cautions.extend(ask.fleeting.map(str::to_owned));
+    cautions.extend(ask.ephemeral.map(str::to_owned));
     cautions
 }
 
@@ -179,7 +179,7 @@ fn options(ask: &PairingRequest) -> GrantOptions {
     GrantOptions {
         extents,
         can_pair: can_pair(&ask.asked, &ask.has),
-        durations: if ask.fleeting.is_some() { vec![once] } else { vec![always, until_quit, once] },
+        durations: if ask.ephemeral.is_some() { vec![once] } else { vec![always, until_quit, once] },
         can_have_token: is_program,
     }
 }

@@ -9,7 +9,7 @@ use tidegate_desktop_core::review::{self, MAX_BLOCK};
 use tidegate_desktop_core::shell::{DialogRequest, Effect, Input, Work};
 use tidegate_desktop_core::tray_menu::TrayCommand;
 use tidegate_protocol::{Scope, text};
-use tidegate_trust::approval::{Command, FileAccess, Operation};
+use tidegate_trust::approval::{ApprovalRequest, FileAccess, Operation};
 use tidegate_trust::decision::GrantLifetime;
 use tidegate_trust::pairing::PairingRequest;
 use tidegate_trust::records::{Claims, MAX_NAME};
@@ -214,7 +214,7 @@ fn an_outcome_of_another_kind_of_dialog_decides_nothing() {
 
 #[test]
 fn a_selection_that_was_not_offered_is_refused() {
-    let fleeting = Some("It can be approved only once.");
+    let ephemeral = Some("It can be approved only once.");
     let device = device_ask(1, &[Scope::Read]);
     let program = program_ask(1, &[Scope::Read]);
     let plain = Selection::default();
@@ -225,7 +225,7 @@ fn a_selection_that_was_not_offered_is_refused() {
         (program.clone(), Selection { extent: Extent::Level(Level::Full), ..plain.clone() }),
         (program_ask(1, &[Scope::Admin]), plain.clone()),
         (
-            PairingRequest { fleeting, ..program },
+            PairingRequest { ephemeral, ..program },
             Selection { duration: GrantLifetime::Always, ..plain.clone() },
         ),
         (
@@ -288,7 +288,7 @@ proptest! {
         arguments in prop::collection::vec(any::<String>(), 0..4),
         variable in any::<(String, String)>(),
     ) {
-        let command = Command {
+        let command = ApprovalRequest {
 operation: Operation::Exec {
             command: command.clone(),
             command_argv: arguments,
@@ -315,7 +315,7 @@ operation: Operation::Exec {
     ) {
         let access = FileAccess::Edit { old_text, new_text };
         let operation = Operation::File { path, exists, trigger: false, access };
-        let command = Command { operation, ..crate::support::command_of("") };
+        let command = ApprovalRequest { operation, ..crate::support::command_of("") };
         let dialog = review::of_command(&waiting(1, command, at(0))).dialog;
 
         prop_assert_eq!(check(&dialog), Ok(()));

@@ -4,11 +4,11 @@ use tidegate_desktop_core::dialog::{Extent, FieldStyle, ReviewDialog};
 use tidegate_desktop_core::review::{self, MAX_BLOCK};
 use tidegate_protocol::refusal::PairingReason;
 use tidegate_protocol::{ConnectionId, Scope};
-use tidegate_trust::approval::{Command, FileAccess, Operation, Requester};
+use tidegate_trust::approval::{ApprovalRequest, FileAccess, Operation, Requester};
 use tidegate_trust::decision::GrantLifetime;
 use tidegate_trust::origin::{Origin, Peer};
 use tidegate_trust::pairing::{PairingRequest, Subject};
-use tidegate_trust::program::{Fleeting, Program};
+use tidegate_trust::program::{Ephemeral, Program};
 use tidegate_trust::records::ProgramIdentity;
 use tidegate_trust::{Level, Principal, ScopeSet};
 
@@ -135,7 +135,7 @@ fn a_program_of_another_user_is_said_to_be_one_whatever_its_path() {
     let script = "/tmp/this computer, your own user: /usr/bin/x.mjs";
     let identity =
         ProgramIdentity { uid: 1001, executable: "/usr/bin/node".into(), script: Some(script.into()) };
-    let program = Program { pid: 7, identity: identity.clone(), fleeting: None };
+    let program = Program { pid: 7, identity: identity.clone(), ephemeral: None };
     let peer = Peer::Process { uid: 1001, same_user: false, program: Some(program) };
     let dialog = shown(PairingRequest {
         subject: Subject::Program(identity),
@@ -160,9 +160,9 @@ fn full_control_is_offered_to_a_program_only_with_a_token_of_its_own() {
 }
 
 #[test]
-fn a_fleeting_program_can_be_let_in_only_once_and_the_dialog_says_why() {
-    let sentence = Fleeting::InlineCode.sentence();
-    let dialog = shown(PairingRequest { fleeting: Some(sentence), ..program_ask(1, &[Scope::Read]) });
+fn a_ephemeral_program_can_be_let_in_only_once_and_the_dialog_says_why() {
+    let sentence = Ephemeral::InlineCode.sentence();
+    let dialog = shown(PairingRequest { ephemeral: Some(sentence), ..program_ask(1, &[Scope::Read]) });
 
     assert_eq!(durations(&dialog), [GrantLifetime::Once]);
     assert!(dialog.cautions.contains(&sentence.to_owned()));
@@ -265,7 +265,7 @@ fn a_command_that_cannot_be_shown_whole_cannot_be_allowed() {
 
 fn file(path: &str, exists: bool, access: FileAccess) -> review::Review {
     let operation = Operation::File { path: path.to_owned(), exists, trigger: false, access };
-    review::of_command(&waiting(1, Command { operation, ..command_of("") }, at(0)))
+    review::of_command(&waiting(1, ApprovalRequest { operation, ..command_of("") }, at(0)))
 }
 
 #[test]

@@ -13,7 +13,7 @@ use tidegate_desktop_core::shell::{
 use tidegate_desktop_core::tray_menu::TrayMenu;
 use tidegate_protocol::refusal::PairingReason;
 use tidegate_protocol::{PublicKey, Scope, UnixMillis};
-use tidegate_trust::approval::{ApprovalQueue, Command, Operation, Requester, WaitingCommand};
+use tidegate_trust::approval::{ApprovalQueue, ApprovalRequest, Operation, PendingApproval, Requester};
 use tidegate_trust::pairing::{PairingAttempt, PairingRequest, PendingQueue, PendingRequest, Subject};
 use tidegate_trust::records::{Claims, ProgramIdentity};
 use tidegate_trust::settings::{ProposedSetting, SettingState, ShownSetting, WebOrigin};
@@ -53,7 +53,7 @@ pub(crate) fn device_ask(seed: u8, asked: &[Scope]) -> PairingRequest {
         user: String::new(),
         known_name: false,
         unidentified: false,
-        fleeting: None,
+        ephemeral: None,
     }
 }
 
@@ -91,8 +91,8 @@ pub(crate) fn device(number: u8, now: Timestamp) -> PendingRequest {
     request(u32::from(number), device_ask(number, &[Scope::Read]), now)
 }
 
-pub(crate) fn command_of(text: &str) -> Command {
-    Command {
+pub(crate) fn command_of(text: &str) -> ApprovalRequest {
+    ApprovalRequest {
         operation: Operation::Exec {
             command: text.to_owned(),
             command_argv: vec!["/bin/sh".to_owned(), "-c".to_owned(), text.to_owned()],
@@ -108,20 +108,25 @@ pub(crate) fn command_of(text: &str) -> Command {
 }
 
 /// A command of a run that waits for half an hour.
-pub(crate) fn waiting(number: u32, command: Command, now: Timestamp) -> WaitingCommand {
+pub(crate) fn waiting(number: u32, command: ApprovalRequest, now: Timestamp) -> PendingApproval {
     waiting_for(number, command, Requester::Run, now)
 }
 
-pub(crate) fn waiting_for(number: u32, command: Command, by: Requester, now: Timestamp) -> WaitingCommand {
+pub(crate) fn waiting_for(
+    number: u32,
+    command: ApprovalRequest,
+    by: Requester,
+    now: Timestamp,
+) -> PendingApproval {
     let mut queue = ApprovalQueue::default();
     queue.ask(format!("command-{number}"), command, by, Duration::from_mins(30), now).expect("there is room")
 }
 
-pub(crate) fn command(number: u32, now: Timestamp) -> WaitingCommand {
+pub(crate) fn command(number: u32, now: Timestamp) -> PendingApproval {
     waiting(number, command_of(&format!("make {number}")), now)
 }
 
-pub(crate) fn queue(requests: &[PendingRequest], commands: &[WaitingCommand]) -> Queue {
+pub(crate) fn queue(requests: &[PendingRequest], commands: &[PendingApproval]) -> Queue {
     Queue { requests: requests.to_vec(), commands: commands.to_vec(), settings: Vec::new() }
 }
 
@@ -185,7 +190,7 @@ impl Desktop {
         effects
     }
 
-    pub(crate) fn tell(&mut self, requests: &[PendingRequest], commands: &[WaitingCommand]) -> Vec<Effect> {
+    pub(crate) fn tell(&mut self, requests: &[PendingRequest], commands: &[PendingApproval]) -> Vec<Effect> {
         self.on(Input::Queue(queue(requests, commands)))
     }
 

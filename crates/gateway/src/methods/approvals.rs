@@ -13,7 +13,7 @@ use tidegate_protocol::payload::approvals::{
 };
 use tidegate_protocol::payload::system::Done;
 use tidegate_protocol::{ErrorCode, ErrorShape, rpc, text};
-use tidegate_trust::approval::{Command, Decision, Operation, Requester, ResolveError};
+use tidegate_trust::approval::{ApprovalRequest, Decision, Operation, Requester, ResolveError};
 
 use crate::approvals;
 use crate::dispatch::{Caller, Handler};
@@ -47,7 +47,7 @@ impl Handler for rpc::ExecApprovalRequest {
             return Err(invalid("/", &problem));
         }
         let timeout = params.timeout_ms.map_or(APPROVAL_TIMEOUT, Duration::from_millis).min(APPROVAL_TIMEOUT);
-        let mut asked = Command {
+        let mut asked = ApprovalRequest {
             operation: Operation::Exec {
                 command,
                 command_argv: argv,

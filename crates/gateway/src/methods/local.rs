@@ -177,7 +177,7 @@ pub(crate) fn request_payload(request: &PendingRequest) -> PendingDevice {
         version: Some(ask.claims.version.clone()),
         known_name: Some(ask.known_name),
         unidentified: Some(ask.unidentified),
-        caution: ask.fleeting.map(str::to_owned),
+        caution: ask.ephemeral.map(str::to_owned),
         later: Some(request.later),
         expires_at_ms: Some(request.expires_at()),
         fingerprint: ask.key.map(|key| key.device_id().fingerprint()),

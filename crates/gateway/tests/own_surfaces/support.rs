@@ -93,7 +93,7 @@ impl PeerLookup for Peers {
         self.look_up().unwrap_or(Peer::Process {
             uid: 1000,
             same_user: true,
-            program: Some(Program { pid: 4242, identity, fleeting: None }),
+            program: Some(Program { pid: 4242, identity, ephemeral: None }),
         })
     }
 }

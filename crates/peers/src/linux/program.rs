@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{self, BufRead as _, Read as _};
 use std::path::{Path, PathBuf};
 
-use tidegate_trust::program::{Fleeting, Invocation, PRELOAD_VARIABLES, Program, invocation};
+use tidegate_trust::program::{Ephemeral, Invocation, PRELOAD_VARIABLES, Program, invocation};
 use tidegate_trust::records::ProgramIdentity;
 
 use super::processes::{self, Environment};
@@ -40,16 +40,16 @@ fn read_program(pid: u32, uid: u32, agent_writable: &[PathBuf]) -> io::Result<Pr
     let preloads =
         || PRELOAD_VARIABLES.iter().any(|name| environment.get(name).is_some_and(|value| !value.is_empty()));
     let is_writable = |path: &Path| agent_writable.iter().any(|directory| path.starts_with(directory));
-    let fleeting = if is_replaced {
-        Some(Fleeting::Replaced)
+    let ephemeral = if is_replaced {
+        Some(Ephemeral::Replaced)
     } else if preloads() {
-        Some(Fleeting::Preload)
+        Some(Ephemeral::Preload)
     } else if doubt.is_some() {
         doubt
     } else {
-        is_writable(script.as_ref().unwrap_or(&executable)).then_some(Fleeting::WritableByAgent)
+        is_writable(script.as_ref().unwrap_or(&executable)).then_some(Ephemeral::WritableByAgent)
     };
-    Ok(Program { pid, identity: ProgramIdentity { uid, executable, script }, fleeting })
+    Ok(Program { pid, identity: ProgramIdentity { uid, executable, script }, ephemeral })
 }
 
 /// The path of an executable, and whether its file is gone.
@@ -66,20 +66,20 @@ fn script(
     command_line: &[String],
     environment: &Environment,
     directory: &Path,
-) -> (Option<PathBuf>, Option<Fleeting>) {
+) -> (Option<PathBuf>, Option<Ephemeral>) {
     let arguments: Vec<String> =
         command_line.iter().skip(1).filter(|word| !word.is_empty()).cloned().collect();
     let found = match invocation(executable, &arguments) {
         Invocation::Native => return (None, None),
         Invocation::Script(path) => resolved(&directory.join(path)),
-        Invocation::Fleeting(Fleeting::NoScript) if is_overwritten(executable, command_line) => {
+        Invocation::Ephemeral(Ephemeral::NoScript) if is_overwritten(executable, command_line) => {
             environment.get("_").and_then(|path| started_by_name(Path::new(path), executable))
         }
-        Invocation::Fleeting(fleeting) => return (None, Some(fleeting)),
+        Invocation::Ephemeral(ephemeral) => return (None, Some(ephemeral)),
     };
     match found {
         Some(path) => (Some(path), None),
-        None => (None, Some(Fleeting::NoScript)),
+        None => (None, Some(Ephemeral::NoScript)),
     }
 }
 

@@ -77,7 +77,7 @@ impl Authority {
             user: attempt.origin.user(),
             known_name,
             unidentified: attempt.may_be_a_command(),
-            fleeting: None,
+            ephemeral: None,
         };
         Err(self.ask_a_person(ask, attempt, approved, entropy, now, effects))
     }

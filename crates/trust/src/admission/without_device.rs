@@ -89,7 +89,7 @@ impl Authority {
             return Err(unauthorized(AuthReason::Blocked));
         }
         let generation = self.token_generation();
-        let programs = match program.fleeting {
+        let programs = match program.ephemeral {
             // What may be anything the next time can only use a grant of its own, for one time.
             Some(_) => &mut self.fleeting_programs,
             None => &mut self.programs,
@@ -107,7 +107,7 @@ impl Authority {
                 if matches!(held.lifetime, GrantExpiry::Once(_)) {
                     let rest = programs.remove(position).ended();
                     programs.extend(rest);
-                } else if program.fleeting.is_none() {
+                } else if program.ephemeral.is_none() {
                     self.touched.insert(Touched::Program(id.clone()));
                 }
                 Ok(admitted(Principal::Program(id), asked.under_grant(&grant.granted)))
@@ -132,7 +132,7 @@ impl Authority {
                     user: attempt.origin.user(),
                     known_name: false,
                     unidentified: false,
-                    fleeting: program.fleeting.map(crate::program::Fleeting::sentence),
+                    ephemeral: program.ephemeral.map(crate::program::Ephemeral::sentence),
                 };
                 Err(self.ask_a_person(ask, attempt, None, entropy, now, effects))
             }

@@ -98,7 +98,7 @@ pub(crate) enum Length {
 #[derive(Debug, Clone)]
 pub(crate) struct Row {
     pub(crate) subject: Subject,
-    pub(crate) fleeting: bool,
+    pub(crate) ephemeral: bool,
     pub(crate) length: Length,
     pub(crate) begun: Time,
     pub(crate) decided: Set,
@@ -119,7 +119,7 @@ pub(crate) enum Reason {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Shown {
     pub(crate) subject: Subject,
-    pub(crate) fleeting: bool,
+    pub(crate) ephemeral: bool,
     /// Whether a command could be behind it.
     pub(crate) unidentified: bool,
     pub(crate) reason: Reason,
@@ -187,7 +187,7 @@ pub(crate) struct PairingAttempt {
     pub(crate) device: Option<usize>,
     /// The program at the other end; `None` from afar.
     pub(crate) program: Option<usize>,
-    pub(crate) fleeting: bool,
+    pub(crate) ephemeral: bool,
     /// Whether it is local and nobody can tell who it is.
     pub(crate) unidentified: bool,
     /// Whether a command runs that is not contained.
@@ -261,13 +261,13 @@ pub(crate) struct Model {
 }
 
 impl Model {
-    pub(crate) fn rows_of(&self, subject: Subject, fleeting: bool) -> impl Iterator<Item = &Row> {
-        self.rows.iter().filter(move |row| row.subject == subject && row.fleeting == fleeting)
+    pub(crate) fn rows_of(&self, subject: Subject, ephemeral: bool) -> impl Iterator<Item = &Row> {
+        self.rows.iter().filter(move |row| row.subject == subject && row.ephemeral == ephemeral)
     }
 
     /// The decision that counts now: the shortest.
-    pub(crate) fn row(&self, subject: Subject, fleeting: bool) -> Option<&Row> {
-        self.rows_of(subject, fleeting).min_by_key(|row| row.length)
+    pub(crate) fn row(&self, subject: Subject, ephemeral: bool) -> Option<&Row> {
+        self.rows_of(subject, ephemeral).min_by_key(|row| row.length)
     }
 
     pub(crate) fn lasting(&self, device: usize) -> Option<&Row> {
@@ -345,8 +345,8 @@ impl Model {
             return Outcome::Unauthorized;
         }
         let is_device = attempt.device.is_some();
-        let fleeting = !is_device && attempt.fleeting;
-        let row = self.row(subject, fleeting).cloned();
+        let ephemeral = !is_device && attempt.ephemeral;
+        let row = self.row(subject, ephemeral).cloned();
         let has = row.as_ref().map(|row| row.granted.clone()).unwrap_or_default();
         let reason = match &row {
             None => Reason::New,
@@ -381,7 +381,7 @@ impl Model {
         };
         let (asked, platform, version) = (attempt.asked.clone(), attempt.platform, attempt.version);
         let unidentified = is_device && attempt.may_be_a_command();
-        let shown = Shown { subject, fleeting, unidentified, reason, asked, has, platform, version };
+        let shown = Shown { subject, ephemeral, unidentified, reason, asked, has, platform, version };
         self.ask(shown, &attempt.source)
     }
 
@@ -396,7 +396,7 @@ impl Model {
     ) -> Outcome {
         if row.length == Length::Once {
             self.rows.retain(|other| {
-                (other.subject, other.fleeting, other.length) != (subject, row.fleeting, Length::Once)
+                (other.subject, other.ephemeral, other.length) != (subject, row.ephemeral, Length::Once)
             });
             self.forget_tokens();
         }
@@ -463,9 +463,9 @@ impl Model {
 
     /// What an approval would grant, and what is wrong with it.
     fn grant(&self, request: &Request, verdict: &Verdict) -> (Set, Set, Option<Problem>) {
-        let Shown { subject, fleeting, asked, .. } = &request.shown;
+        let Shown { subject, ephemeral, asked, .. } = &request.shown;
         let length = verdict.length();
-        let before = self.rows_of(*subject, *fleeting).filter(|row| row.length >= length);
+        let before = self.rows_of(*subject, *ephemeral).filter(|row| row.length >= length);
         let before = before.min_by_key(|row| row.length);
         let (decided, granted) =
             before.map(|row| (row.decided.clone(), row.granted.clone())).unwrap_or_default();
@@ -522,15 +522,15 @@ impl Model {
             return problems;
         }
         problems.extend(by_surface.then_some(Problem::DesktopDecides));
-        let Shown { subject, fleeting, .. } = request.shown;
+        let Shown { subject, ephemeral, .. } = request.shown;
         let length = verdict.length();
-        problems.extend((fleeting && length != Length::Once).then_some(Problem::OnlyOnce));
+        problems.extend((ephemeral && length != Length::Once).then_some(Problem::OnlyOnce));
         let (_, granted, problem) = self.grant(request, verdict);
         problems.extend(problem);
         if let Some(client) = decider {
             // Who says that it is the device answers for all that the device has.
             let counts = |row: &&Row| row.length >= length && !request.shown.unidentified;
-            let before = self.rows_of(subject, fleeting).filter(counts);
+            let before = self.rows_of(subject, ephemeral).filter(counts);
             let before =
                 before.min_by_key(|row| row.length).map(|row| row.granted.clone()).unwrap_or_default();
             let new = granted.iter().filter(|scope| !holds(&before, scope));
@@ -551,7 +551,7 @@ impl Model {
         }
         let (decided, granted, _) = self.grant(&self.requests[position], verdict);
         let request = self.requests.remove(position);
-        let Shown { subject, fleeting, unidentified, platform, .. } = request.shown;
+        let Shown { subject, ephemeral, unidentified, platform, .. } = request.shown;
         match verdict {
             Verdict::Reject => {
                 if let Subject::Device(device) = subject {
@@ -577,9 +577,10 @@ impl Model {
                     self.vouched.insert(device, (self.now, left));
                 }
                 let length = verdict.length();
-                let id = self.row(subject, fleeting).map_or(fresh_id, |row| row.id.clone());
-                self.rows
-                    .retain(|row| (row.subject, row.fleeting) != (subject, fleeting) || row.length > length);
+                let id = self.row(subject, ephemeral).map_or(fresh_id, |row| row.id.clone());
+                self.rows.retain(|row| {
+                    (row.subject, row.ephemeral) != (subject, ephemeral) || row.length > length
+                });
                 let begun = self.now;
                 let closes = match verdict {
                     Verdict::Level(..) if length != Length::Once => {
@@ -590,7 +591,7 @@ impl Model {
                     }
                     _ => BTreeSet::new(),
                 };
-                self.rows.push(Row { subject, fleeting, length, begun, decided, granted, platform, id });
+                self.rows.push(Row { subject, ephemeral, length, begun, decided, granted, platform, id });
                 closes
             }
         }

@@ -109,9 +109,9 @@ fn length(lifetime: GrantExpiry) -> Length {
     }
 }
 
-fn program_of(program: usize, fleeting: bool) -> tidegate_trust::program::Program {
-    let fleeting = fleeting.then_some(tidegate_trust::program::Fleeting::Preload);
-    support::program("/usr/bin/node", Some(&format!("/opt/{program}.mjs")), fleeting)
+fn program_of(program: usize, ephemeral: bool) -> tidegate_trust::program::Program {
+    let ephemeral = ephemeral.then_some(tidegate_trust::program::Ephemeral::Preload);
+    support::program("/usr/bin/node", Some(&format!("/opt/{program}.mjs")), ephemeral)
 }
 
 fn names(connections: &[ConnectionId]) -> BTreeSet<String> {

@@ -21,7 +21,7 @@ use tidegate_trust::authority::{Effect, Entropy};
 use tidegate_trust::decision::{Choice, Decider, DecisionError, Desktop, GrantLifetime, Verdict};
 use tidegate_trust::origin::{CommandsAlive, DesktopKey, InProcessKey, Origin, Peer};
 use tidegate_trust::principal::{command_line_session, window_session};
-use tidegate_trust::program::{Fleeting, Program};
+use tidegate_trust::program::{Ephemeral, Program};
 use tidegate_trust::records::{Claims, DeviceRecord, Grant, ProgramIdentity, SharedToken};
 use tidegate_trust::token::Token;
 use tidegate_trust::{Authority, Change, ScopeSet, Session, Timestamp, TrustRecords};
@@ -163,13 +163,13 @@ pub(crate) fn info(id: ClientId, mode: ClientMode) -> ClientInfo {
     }
 }
 
-pub(crate) fn program(executable: &str, script: Option<&str>, fleeting: Option<Fleeting>) -> Program {
+pub(crate) fn program(executable: &str, script: Option<&str>, ephemeral: Option<Ephemeral>) -> Program {
     let identity = ProgramIdentity {
         uid: 1000,
         executable: PathBuf::from(executable),
         script: script.map(PathBuf::from),
     };
-    Program { pid: 4242, identity, fleeting }
+    Program { pid: 4242, identity, ephemeral }
 }
 
 /// Loopback, our own user, this program.

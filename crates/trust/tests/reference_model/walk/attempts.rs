@@ -39,7 +39,7 @@ impl Walk {
         PairingAttempt {
             device,
             program,
-            fleeting: self.one_in(4),
+            ephemeral: self.one_in(4),
             unidentified,
             beside_a_command: !self.one_in(3),
             source,
@@ -68,7 +68,7 @@ impl Walk {
             false => CommandsAlive::None,
         };
         let origin = match attempt.program {
-            Some(program) => support::local(program_of(program, attempt.fleeting)),
+            Some(program) => support::local(program_of(program, attempt.ephemeral)),
             None if attempt.unidentified => Origin::Loopback(Peer::Unknown { uid: None }),
             None => Origin::Remote { address: attempt.source.parse().expect("an address") },
         };
@@ -98,8 +98,8 @@ impl Walk {
             (None, Some(program)) => Subject::Program(program),
             (None, None) => return false,
         };
-        let fleeting = attempt.device.is_none() && attempt.fleeting;
-        self.model.row(subject, fleeting).is_some_and(|row| row.length == Length::Once)
+        let ephemeral = attempt.device.is_none() && attempt.ephemeral;
+        self.model.row(subject, ephemeral).is_some_and(|row| row.length == Length::Once)
     }
 
     /// Makes a attempt the return of someone who was let in.
@@ -121,7 +121,7 @@ impl Walk {
             Subject::Program(program) => {
                 attempt.device = None;
                 attempt.program = Some(program);
-                attempt.fleeting = row.fleeting;
+                attempt.ephemeral = row.ephemeral;
                 attempt.unidentified = false;
                 attempt.source = support::local(program_of(program, false)).source();
             }
@@ -146,7 +146,7 @@ impl Walk {
             Subject::Program(program) => {
                 attempt.device = None;
                 attempt.program = Some(program);
-                attempt.fleeting = request.shown.fleeting;
+                attempt.ephemeral = request.shown.ephemeral;
                 attempt.unidentified = false;
                 attempt.source = support::local(program_of(program, false)).source();
             }

@@ -15,7 +15,7 @@ impl Walk {
                     self.expect_same("stored grant", &Some(stored), &granted);
                 }
                 Change::PutProgram(record) => {
-                    let row = self.model.rows.iter().find(|row| row.id == record.id && !row.fleeting);
+                    let row = self.model.rows.iter().find(|row| row.id == record.id && !row.ephemeral);
                     let lasting = row.is_some_and(|row| row.length == Length::Always);
                     self.expect("only a lasting grant of a program is stored", lasting);
                 }
@@ -92,8 +92,8 @@ impl Walk {
             .collect();
         let mut models = BTreeMap::new();
         for program in 0..PROGRAMS {
-            for fleeting in [false, true] {
-                if let Some(row) = self.model.row(Subject::Program(program), fleeting) {
+            for ephemeral in [false, true] {
+                if let Some(row) = self.model.row(Subject::Program(program), ephemeral) {
                     models.insert(row.id.clone(), (row.granted.clone(), row.length));
                 }
             }
