@@ -92,7 +92,6 @@ impl Host {
     }
 }
 
-/// Pending requests.
 pub(crate) fn queue(desktop: &DesktopAuthority) -> Queue {
     Queue { requests: desktop.requests(), commands: desktop.commands(), settings: desktop.settings() }
 }

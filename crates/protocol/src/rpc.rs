@@ -282,12 +282,8 @@ rpc! { $
     TidegateDevicesWaiting = "tidegate.devices.waiting", OwnSurfaces, Look, InOrder, params::Empty => surfaces::WaitingResult;
     /// How OpenClaw's clients are aimed at this gateway.
     TidegateConnect = "tidegate.connect", OwnSurfaces, Look, InOrder, params::Empty => surfaces::ConnectLinesResult;
-    /// Open the dialog of a waiting request or command.
-    TidegateReview = "tidegate.review", OwnSurfaces, OpenDialog, InOrder, surface_params::Review => surfaces::Opened;
-    /// Open the dialog for a new program token.
-    TidegateTokenWish = "tidegate.token.wish", OwnSurfaces, OpenDialog, InOrder, surface_params::TokenWish => surfaces::Opened;
-    /// Open the dialog for a model server's key.
-    TidegateModelsWish = "tidegate.models.wish", OwnSurfaces, OpenDialog, InOrder, surface_params::ModelsWish => surfaces::Opened;
+    /// Open the dialog of a pending request, for a new program token or for a model server's key.
+    TidegateDialogOpen = "tidegate.dialog.open", OwnSurfaces, OpenDialog, InOrder, surface_params::DialogOpen => surfaces::DialogOpenResult;
     /// What the configuration file would open, and what became of it.
     TidegateConfigList = "tidegate.config.list", OwnSurfaces, Look, InOrder, params::Empty => surfaces::ConfigListResult;
     /// Let a value of the configuration file count that opens something.

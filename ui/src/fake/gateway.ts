@@ -174,11 +174,8 @@ export class FakeGateway {
 
   #working(): Handlers {
     const { world } = this;
-    const opened = () => ({ opened: true });
     return {
-      'tidegate.review': opened,
-      'tidegate.token.wish': opened,
-      'tidegate.models.wish': opened,
+      'tidegate.dialog.open': () => ({ opened: true }),
       'tidegate.models.use': ({ model }) => {
         const chosen = model ?? '';
         world.status.models = { default: chosen, offline: chosen.startsWith('offline/') };

@@ -75,7 +75,7 @@ export type DeviceId = string;
 /**
  * How long a grant lasts.
  */
-export type DurationName = 'always' | 'until-quit' | 'once';
+export type GrantLifetime = 'always' | 'until-quit' | 'once';
 /**
  * An ed25519 public key: 32 bytes. Whether they are a point of the curve is decided when a
  * signature is verified.
@@ -156,6 +156,43 @@ export type VerdictName = 'approve' | 'reject' | 'later' | 'block';
  * `tidegate.devices.show`: a waiting request, a device, a program, or a block.
  */
 export type ShownEntry = PendingDevice | PairedDevice | ProgramEntry | BlockedEntry;
+/**
+ * `tidegate.dialog.open`: the dialog that a surface requests, and what it begins with.
+ */
+export type DialogOpen =
+  | {
+      /**
+       * Its id, or at least the first 8 characters of it; the oldest without one.
+       */
+      id?: string | null;
+      kind: 'review';
+    }
+  | {
+      kind: 'newToken';
+      /**
+       * The level to begin with: `read` without one.
+       */
+      level?: Level | null;
+      /**
+       * The name to begin with.
+       */
+      name?: string;
+      /**
+       * Whether it may manage pairing.
+       */
+      pairing?: boolean;
+    }
+  | {
+      /**
+       * The base URL to begin with.
+       */
+      baseUrl?: string;
+      /**
+       * The server's id to begin with.
+       */
+      id?: string;
+      kind: 'modelKey';
+    };
 /**
  * How a check went.
  */
@@ -469,6 +506,10 @@ export interface Methods {
     params: Empty;
     result: WaitingResult;
   };
+  'tidegate.dialog.open': {
+    params: DialogOpen;
+    result: DialogOpenResult;
+  };
   'tidegate.doctor': {
     params: Empty;
     result: DoctorResult;
@@ -505,10 +546,6 @@ export interface Methods {
     params: ModelChoice;
     result: ModelsUseResult;
   };
-  'tidegate.models.wish': {
-    params: ModelsWish;
-    result: Opened;
-  };
   'tidegate.pause': {
     params: Empty;
     result: PausedResult;
@@ -516,10 +553,6 @@ export interface Methods {
   'tidegate.resume': {
     params: Empty;
     result: PausedResult;
-  };
-  'tidegate.review': {
-    params: Review;
-    result: Opened;
   };
   'tidegate.status': {
     params: Empty;
@@ -536,10 +569,6 @@ export interface Methods {
   'tidegate.token.revoke': {
     params: ById;
     result: RevokedResult;
-  };
-  'tidegate.token.wish': {
-    params: TokenWish;
-    result: Opened;
   };
   'tools.catalog': {
     params: ToolsCatalog;
@@ -1572,7 +1601,7 @@ export interface PairedDevice {
   /**
    * How long the grant lasts.
    */
-  lasts?: DurationName | null;
+  lasts?: GrantLifetime | null;
   /**
    * The name that a person gave it.
    */
@@ -2969,6 +2998,12 @@ export interface WaitingResult {
   settings: SettingEntry[];
 }
 /**
+ * `tidegate.dialog.open`.
+ */
+export interface DialogOpenResult {
+  opened: boolean;
+}
+/**
  * `tidegate.doctor`.
  */
 export interface DoctorResult {
@@ -3165,29 +3200,10 @@ export interface ModelsTestResult {
   totalMs?: number | null;
 }
 /**
- * `tidegate.models.wish`.
- */
-export interface ModelsWish {
-  baseUrl?: string;
-  id?: string;
-}
-/**
- * `tidegate.review`, `tidegate.token.wish`, `tidegate.models.wish`.
- */
-export interface Opened {
-  opened: boolean;
-}
-/**
  * `tidegate.pause` and `tidegate.resume`.
  */
 export interface PausedResult {
   paused: boolean;
-}
-/**
- * `tidegate.review`: what waits under this id, or the oldest.
- */
-export interface Review {
-  id?: string | null;
 }
 /**
  * `tidegate.status`.
@@ -3374,14 +3390,6 @@ export interface TokenNewResult {
   pairing: boolean;
   scopes: Scope[];
   token: string;
-}
-/**
- * `tidegate.token.wish`.
- */
-export interface TokenWish {
-  level?: Level | null;
-  name?: string;
-  pairing?: boolean;
 }
 /**
  * `tools.catalog`.

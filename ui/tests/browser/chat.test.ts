@@ -283,10 +283,11 @@ describe('chat', () => {
       await page.getByRole('button', { name: 'Review…' }).click();
       await page.waitForFunction(() =>
         (window as unknown as { __fake: FakeShell }).__fake.requests.some(
-          (one) => one.method === 'tidegate.review',
+          (one) => one.method === 'tidegate.dialog.open',
         ),
       );
-      expect((await requestsOf(page, 'tidegate.review'))[0]?.params).toEqual({
+      expect((await requestsOf(page, 'tidegate.dialog.open'))[0]?.params).toEqual({
+        kind: 'review',
         id: '493bb3df-fd38-4b55-a870-4dd1802a2a34',
       });
     }));

@@ -70,8 +70,8 @@ describe('requests', () => {
       expect(await page.getByRole('button', { name: /approve|allow|grant/i }).count()).toBe(0);
       await page.getByRole('button', { name: 'Review…' }).first().click();
       await page.getByText('You decide there.').waitFor();
-      expect((await requestsOf(page, 'tidegate.review')).map((one) => one.params)).toEqual([
-        { id: '5f1c29aa-6f0e-4a57-9f3a-2a3c4be0d7e1' },
+      expect((await requestsOf(page, 'tidegate.dialog.open')).map((one) => one.params)).toEqual([
+        { kind: 'review', id: '5f1c29aa-6f0e-4a57-9f3a-2a3c4be0d7e1' },
       ]);
     }));
 
@@ -193,7 +193,9 @@ describe('devices', () => {
     inWindow({ page: 'devices' }, async ({ page }) => {
       await page.getByRole('button', { name: 'New token…' }).click();
       await page.getByText('shows the token once').waitFor();
-      expect(await requestsOf(page, 'tidegate.token.wish')).toHaveLength(1);
+      expect((await requestsOf(page, 'tidegate.dialog.open')).map((one) => one.params)).toEqual([
+        { kind: 'newToken' },
+      ]);
       expect(await requestsOf(page, 'tidegate.token.new')).toEqual([]);
     }));
 
@@ -307,7 +309,9 @@ describe('overview', () => {
       expect(await primary.allTextContents()).toEqual([expect.stringContaining('Connect a model…')]);
       await primary.click();
       await settled(page);
-      expect(await requestsOf(page, 'tidegate.models.wish')).toHaveLength(1);
+      expect((await requestsOf(page, 'tidegate.dialog.open')).map((one) => one.params)).toEqual([
+        { kind: 'modelKey' },
+      ]);
     }));
 
   test('the address and the lines are copied', () =>

@@ -4,8 +4,10 @@
 use serde_json::json;
 use tidegate_protocol::frame::RequestFrame;
 use tidegate_protocol::params::Empty;
-use tidegate_protocol::payload::surface_params::{ModelsWish, Review, TakeServer, TokenNew, TokenWish};
-use tidegate_protocol::payload::surfaces::{ConnectLinesResult, ModelsUseResult, Opened, WaitingResult};
+use tidegate_protocol::payload::surface_params::{DialogOpen, TakeServer, TokenNew};
+use tidegate_protocol::payload::surfaces::{
+    ConnectLinesResult, DialogOpenResult, ModelsUseResult, WaitingResult,
+};
 use tidegate_protocol::{ErrorCode, ErrorShape, Method, rpc, text};
 use tidegate_trust::Level;
 use tidegate_trust::audit::{AuditEvent, AuditKind};
@@ -36,39 +38,31 @@ impl Handler for rpc::TidegateDevicesWaiting {
     }
 }
 
-/// Asks for the dialog of a waiting request or command.
-impl Handler for rpc::TidegateReview {
-    async fn handle(caller: &Caller, params: Review) -> Result<Opened, ErrorShape> {
+/// A surface requests a dialog, which decides.
+impl Handler for rpc::TidegateDialogOpen {
+    async fn handle(caller: &Caller, params: DialogOpen) -> Result<DialogOpenResult, ErrorShape> {
         let inner = caller.gateway.inner();
-        let id = match params.id {
-            Some(id) => Some(waiting_id(inner, &id).ok_or_else(|| {
-                ErrorShape::invalid(format!(
-                    "nothing waits under this id (give at least its first {MIN_PREFIX} characters)"
-                ))
-            })?),
-            None if next_waits(inner) => None,
-            None => return Err(ErrorShape::invalid("nothing waits")),
+        let request = match params {
+            DialogOpen::Review { id } => DialogRequest::Review(pending(inner, id)?),
+            DialogOpen::NewToken { name, level, pairing } => {
+                DialogRequest::NewToken { name, level: level.unwrap_or(Level::Read), pairing }
+            }
+            DialogOpen::ModelKey { id, base_url } => DialogRequest::ModelKey { id, base_url },
         };
-        opened(inner, DialogRequest::Review(id))
+        inner.dialog_requests.make(request).map(|()| DialogOpenResult { opened: true })
     }
 }
 
-/// Asks for the dialog that makes a program token.
-impl Handler for rpc::TidegateTokenWish {
-    async fn handle(caller: &Caller, params: TokenWish) -> Result<Opened, ErrorShape> {
-        let TokenWish { name, level, pairing } = params;
-        opened(
-            caller.gateway.inner(),
-            DialogRequest::NewToken { name, level: level.unwrap_or(Level::Read), pairing },
-        )
-    }
-}
-
-/// Asks for the dialog that takes a model server's key.
-impl Handler for rpc::TidegateModelsWish {
-    async fn handle(caller: &Caller, params: ModelsWish) -> Result<Opened, ErrorShape> {
-        let ModelsWish { id, base_url } = params;
-        opened(caller.gateway.inner(), DialogRequest::ModelKey { id, base_url })
+/// The whole id of what is to be reviewed, or `None` for the oldest.
+fn pending(inner: &Inner, id: Option<String>) -> Result<Option<String>, ErrorShape> {
+    match id {
+        Some(id) => waiting_id(inner, &id).map(Some).ok_or_else(|| {
+            ErrorShape::invalid(format!(
+                "nothing waits under this id (give at least its first {MIN_PREFIX} characters)"
+            ))
+        }),
+        None if next_waits(inner) => Ok(None),
+        None => Err(ErrorShape::invalid("nothing waits")),
     }
 }
 
@@ -92,10 +86,6 @@ pub(crate) async fn take_server(
     inner.trust.audit(AuditEvent::new(now::wall(), AuditKind::ModelServerTaken, model, line));
     inner.trust.changed();
     Ok(answer)
-}
-
-fn opened(inner: &Inner, request: DialogRequest) -> Result<Opened, ErrorShape> {
-    inner.dialog_requests.make(request).map(|()| Opened { opened: true })
 }
 
 /// The answer to a method that only the dialog can do: it is refused, and the dialog is requested.

@@ -82,7 +82,7 @@ async fn there_is_no_desk_without_a_desktop() {
     let mut command_line = world.command_line().await;
 
     assert_eq!(command_line.welcome["payload"]["desktop"], false);
-    let refused = command_line.call("tidegate.token.wish", json!({})).await.unwrap_err();
+    let refused = command_line.call("tidegate.dialog.open", json!({ "kind": "newToken" })).await.unwrap_err();
     assert!(refused["message"].as_str().unwrap().contains("no desktop"), "{refused}");
     let made = command_line.call("tidegate.token.new", json!({ "name": "ci", "level": "read" })).await;
     assert!(made.unwrap()["token"].as_str().is_some(), "the command line is the person's place");

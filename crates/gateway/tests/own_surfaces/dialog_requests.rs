@@ -19,17 +19,18 @@ async fn windows_request_dialogs_with_clean_and_bounded_text() {
     assert!(world.desktop().dialog_requests().is_none(), "one listens");
     let mut window = world.window().await;
 
-    let nothing = window.call("tidegate.review", json!({})).await.unwrap_err();
+    let nothing = window.call("tidegate.dialog.open", json!({ "kind": "review" })).await.unwrap_err();
     let request = world.request_pairing(&world.device(1, READ)).await;
-    let unknown = window.call("tidegate.review", json!({ "id": "00000000" })).await.unwrap_err();
+    let unknown =
+        window.call("tidegate.dialog.open", json!({ "kind": "review", "id": "00000000" })).await.unwrap_err();
     let opened = json!({ "opened": true });
-    assert_eq!(window.call("tidegate.review", json!({})).await.unwrap(), opened);
-    let by_code = json!({ "id": &request.id[..8] });
-    assert_eq!(window.call("tidegate.review", by_code).await.unwrap(), opened);
-    let token = json!({ "name": "a\nb", "level": "write", "pairing": true });
-    assert_eq!(window.call("tidegate.token.wish", token).await.unwrap(), opened);
-    let key = json!({ "id": "openai", "baseUrl": "https://x" });
-    assert_eq!(window.call("tidegate.models.wish", key).await.unwrap(), opened);
+    assert_eq!(window.call("tidegate.dialog.open", json!({ "kind": "review" })).await.unwrap(), opened);
+    let by_code = json!({ "kind": "review", "id": &request.id[..8] });
+    assert_eq!(window.call("tidegate.dialog.open", by_code).await.unwrap(), opened);
+    let token = json!({ "kind": "newToken", "name": "a\nb", "level": "write", "pairing": true });
+    assert_eq!(window.call("tidegate.dialog.open", token).await.unwrap(), opened);
+    let key = json!({ "kind": "modelKey", "id": "openai", "baseUrl": "https://x" });
+    assert_eq!(window.call("tidegate.dialog.open", key).await.unwrap(), opened);
 
     assert_eq!(nothing["message"], "nothing waits");
     assert!(unknown["message"].as_str().unwrap().starts_with("nothing waits under this id"), "{unknown}");
@@ -52,7 +53,7 @@ async fn a_page_that_requests_without_end_is_told_that_the_dialog_is_busy() {
 
     let mut refused = Vec::new();
     for _ in 0..100 {
-        refused.extend(window.call("tidegate.token.wish", json!({})).await.err());
+        refused.extend(window.call("tidegate.dialog.open", json!({ "kind": "newToken" })).await.err());
     }
 
     assert_eq!(refused.len(), 84);

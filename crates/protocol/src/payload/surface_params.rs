@@ -28,6 +28,37 @@ pub enum VerdictName {
     Block,
 }
 
+/// `tidegate.dialog.open`: the dialog that a surface requests, and what it begins with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
+pub enum DialogOpen {
+    /// The review of a pending request, command or value of the configuration.
+    Review {
+        /// Its id, or at least the first 8 characters of it; the oldest without one.
+        id: Option<String>,
+    },
+    /// A new program token.
+    NewToken {
+        /// The name to begin with.
+        #[serde(default)]
+        name: String,
+        /// The level to begin with: `read` without one.
+        level: Option<Level>,
+        /// Whether it may manage pairing.
+        #[serde(default)]
+        pairing: bool,
+    },
+    /// The key of a model server.
+    ModelKey {
+        /// The server's id to begin with.
+        #[serde(default)]
+        id: String,
+        /// The base URL to begin with.
+        #[serde(default)]
+        base_url: String,
+    },
+}
+
 /// How long a grant lasts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -86,26 +117,11 @@ objects! {
         #[serde(default)] pairing: bool,
         #[serde(default)] duration: GrantLifetime,
     }
-    /// `tidegate.review`: what waits under this id, or the oldest.
-    Review {
-        id: Option<String>,
-    }
     /// `tidegate.token.new`.
     TokenNew {
         name: String,
         level: Level,
         #[serde(default)] pairing: bool,
-    }
-    /// `tidegate.token.wish`.
-    TokenWish {
-        #[serde(default)] name: String,
-        level: Option<Level>,
-        #[serde(default)] pairing: bool,
-    }
-    /// `tidegate.models.wish`.
-    ModelsWish {
-        #[serde(default)] id: String,
-        #[serde(default)] base_url: String,
     }
     /// `tidegate.models.add`.
     AddProvider {

@@ -204,8 +204,8 @@ objects! {
         state: String,
         note: Option<String>,
     }
-    /// `tidegate.review`, `tidegate.token.wish`, `tidegate.models.wish`.
-    Opened {
+    /// `tidegate.dialog.open`.
+    DialogOpenResult {
         opened: bool,
     }
     /// `tidegate.connect`: lines for a shell.
