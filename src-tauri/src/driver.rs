@@ -43,7 +43,7 @@ impl Served {
     fn of(generation: u64, desktop: DesktopAuthority) -> Self {
         let (changes, dialog_requests, mut decisions) =
             (desktop.changes(), desktop.dialog_requests(), desktop.client_decisions());
-        // What was decided before anybody listened is told too.
+        // What was decided before anybody listened is sent as well.
         decisions.mark_changed();
         Self { generation, desktop, changes, dialog_requests, decisions }
     }
@@ -97,14 +97,14 @@ impl Driver {
         let mut states = self.host.supervised().states();
         let mut served = None;
         let mut published = PublishedStatus::default();
-        // The first state is told like a change.
+        // The first state is sent like a change.
         states.mark_changed();
         self.act(first, &mut served);
         loop {
             let event = self.next(&mut states, served.as_mut()).await;
             match event {
                 Event::Host => {
-                    // Those of a gateway that is gone are told as well.
+                    // Those of a gateway that is gone are sent as well.
                     self.tell_decisions(&mut served);
                     let state = states.borrow_and_update().clone();
                     served = self.follow(&state, served);

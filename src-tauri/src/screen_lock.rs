@@ -1,4 +1,4 @@
-//! Whether the screen is locked: what happens meanwhile is told to the person afterwards.
+//! Whether the screen is locked: the person hears afterwards what happened meanwhile.
 
 use std::rc::Rc;
 

@@ -10,7 +10,7 @@ use tidegate_desktop_core::shell::Input;
 use crate::inputs::Inputs;
 
 /// The first launch with this state directory listens; a later one tells it, and ends with 0. With
-/// another state directory it is another Tidegate. Without a session bus nobody is told, and the lock
+/// another state directory it is another Tidegate. Without a session bus nobody is notified, and the lock
 /// of the state directory keeps the second from running.
 pub(crate) fn plugin(state_dir: Option<&Path>, inputs: Inputs) -> TauriPlugin<tauri::Wry> {
     tauri_plugin_single_instance::Builder::new()

@@ -30,7 +30,7 @@ pub(crate) struct Surfaces {
     open_dialogs: BTreeSet<DialogId>,
 }
 
-/// Makes the surfaces. What becomes of them is told to the controller. Once, on the main thread.
+/// Makes the surfaces. What becomes of them is reported to the controller. Once, on the main thread.
 pub(crate) fn prepare(app: &AppHandle, inputs: &Inputs, outcomes: Outcomes, starts_at_login: bool) {
     let tray = match Tray::build(app, TrayMenu::of(&quiet(HostState::Starting, starts_at_login))) {
         Ok(tray) => {

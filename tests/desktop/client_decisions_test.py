@@ -9,7 +9,7 @@ from words import ADMIN, APPROVALS, PAIRING, READ
 class Doorkeepers(DesktopCase):
     """A device that manages pairing."""
 
-    def test_the_person_is_told_of_what_it_decides_in_words_of_ours_and_without_buttons(self):
+    def test_the_person_hears_what_it_decides_in_our_words_without_buttons(self):
         self.start_until_ready()
         doorkeeper = self.device(displayName="Doorkeeper")
         self.approve(doorkeeper, READ, PAIRING)

@@ -297,7 +297,7 @@ class Arming(DialogTest):
         wait_until(lambda: not self.has("Approve", "sensitive"), "the end of its time")
         self.assertIn("Its time is up", self.window.texts())
 
-    def test_a_refresh_after_its_end_arms_it_anew(self):
+    def test_a_refresh_after_its_end_arms_it_again(self):
         self.show("expired")
         self.dialogs.tell("refresh 1 590 nobody waits")
         is_live = self.has("Approve", "sensitive")
@@ -481,12 +481,12 @@ class Outcomes(DialogTest):
         self.assertNotIn("Approvals", line)
         self.assertIn("duration: Once", line)
 
-    def test_a_level_takes_the_place_of_the_ticks_and_may_let_others_in(self):
+    def test_a_level_takes_the_place_of_the_ticks_and_may_manage_pairing(self):
         self.show("device")
         pairing = self.window.get("It may manage pairing")
         self.assertFalse(pairing.has("sensitive"))
         self.window.get("Read only: see everything, change nothing.").press()
-        wait_until(lambda: pairing.has("sensitive"), "letting others in can be chosen")
+        wait_until(lambda: pairing.has("sensitive"), "managing pairing can be chosen")
         tick = self.window.get("Reaches far. New: Manage pairing: approve devices and programs, with at most its own permissions.")
         self.assertFalse(tick.has("sensitive"))
         pairing.press()

@@ -53,7 +53,7 @@ class NoNotificationService(DesktopCase):
 
         self.assertEqual(late.wait_for_notification().title, "Tidegate: 1 decision waits")
 
-    def test_one_that_is_started_anew_shows_it_again_and_an_old_answer_does_nothing(self):
+    def test_one_that_is_started_again_shows_it_again_and_an_old_answer_does_nothing(self):
         self.start_until_ready()
         before = NotificationService().start()
         self.device().request_pairing(READ)
@@ -439,7 +439,7 @@ class Windows(DesktopCase):
         self.assertIsNone(self.shell.process.poll())
         item.wait_for_label("Ready on port")
 
-    def test_a_page_whose_process_is_killed_is_drawn_anew(self):
+    def test_a_page_whose_process_is_killed_is_drawn_again(self):
         item = self.start_until_ready()
         before = self.connections()
         item.click("Open Tidegate")

@@ -396,14 +396,14 @@ class Time(DesktopCase):
         second = phone.request_pairing(READ)
         self.assertNotEqual(second.request_id, first.request_id)
 
-    def test_what_expired_while_the_screen_saver_was_on_is_told_and_was_not_decided(self):
+    def test_what_expired_while_the_screen_saver_was_on_is_reported_and_was_not_decided(self):
         saver = ScreenSaver().start()
         self.addCleanup(saver.stop)
         item = self.start_until_ready(**self.faked)
 
         self.expires_behind(saver, item)
 
-    def test_what_expired_while_logind_said_locked_is_told_and_was_not_decided(self):
+    def test_what_expired_while_logind_said_locked_is_reported_and_was_not_decided(self):
         logind = Logind().start()
         self.addCleanup(logind.stop)
         item = self.start_until_ready(**self.faked, DBUS_SYSTEM_BUS_ADDRESS=os.environ["DBUS_SESSION_BUS_ADDRESS"])

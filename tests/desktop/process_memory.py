@@ -19,7 +19,7 @@ PATIENCE_WITH_OTHERS = 60
 
 def pss(pid, part="Pss"):
     """The memory of one process in bytes, shared pages counted in proportion; nothing when it has ended.
-    `Pss_Anon` is what no file backs: its own memory, whoever else runs."""
+    `Pss_Anon` is what no file backs: its own memory, whatever else runs."""
     path = Path("/proc") / str(pid) / "smaps_rollup"
     try:
         lines = path.read_text().splitlines()

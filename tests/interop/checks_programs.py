@@ -40,7 +40,7 @@ def openclaw_with_the_shared_token(report: Report, client: OpenClaw) -> None:
         gateway.nothing_waits()
 
     report.check("it is held, and prints the id of the request that waits", held)
-    report.check("it gets no lasting grant, and the person is told why", no_lasting_grant)
+    report.check("it gets no lasting grant, and the person hears why", no_lasting_grant)
     report.check("let in once, it works once and then asks again", once)
     report.check("its probe gets no scopes and asks nobody", probe_without_scopes)
 

@@ -13,7 +13,7 @@ REFUSAL = "programs that the agent started cannot connect to the gateway"
 
 
 def decides_nothing(report: Report, person: OpenClaw, directory: Path) -> None:
-    """`person` is a client with full control and the right to let others in. The script has its token."""
+    """`person` is a client with full control and the right to manage pairing. The script has its token."""
     gateway = person.gateway
     stranger = OpenClaw(RELEASE_4_1, directory / "stranger", gateway)
     workspace = gateway.state.parent / f"{gateway.state.name}-workspace"

@@ -108,7 +108,7 @@ def release_9_6(bench: Bench) -> None:
 
 
 def scripts(bench: Bench) -> None:
-    """With a gateway of its own: whoever was rejected is silenced for ten minutes, and all programs
+    """With a gateway of its own: a rejected client is silenced for ten minutes, and all programs
     of one interpreter that have no script to rely on are one to the gateway."""
     with bench.report.group("a script without a device, shared token"):
         programs.bound_to_executable_and_script(bench.report, bench.gateway, bench.directory / "programs")

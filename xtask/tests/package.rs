@@ -1,5 +1,5 @@
 //! The Debian package as `./dev bundle` makes it, with a stand-in for Tauri's bundler that packs what it is
-//! told. `tests/bundle/run` tries a real one in a fresh system.
+//! given. `tests/bundle/run` tries a real one in a fresh system.
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a failure in a test's own helper fails the test")]

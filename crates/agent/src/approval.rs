@@ -1,4 +1,4 @@
-//! The port to whoever may allow a tool call: a person.
+//! The port to the person who may allow a tool call.
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 /// How deep arguments are nested at most. They are shown within events and transcripts, and who reads JSON gives up
-/// at some depth: a call must not end the connection of whoever hears of it.
+/// at some depth: a call must not end the connections that it is sent to.
 const MAX_DEPTH: usize = 64;
 
 /// What is wrong with the arguments of a tool call.

@@ -1,4 +1,4 @@
-//! What the runtime tells whoever listens: the gateway turns these into protocol events.
+//! What the runtime publishes: the gateway turns these into protocol events.
 
 use serde_json::Value;
 use tidegate_protocol::{RunId, SessionId, SessionKey, UnixMillis};

@@ -20,7 +20,7 @@ pub(crate) struct PromptFacts<'a> {
     pub(crate) is_subagent: bool,
     /// The name that a subagent was given.
     pub(crate) label: Option<&'a str>,
-    /// What whoever started the run adds.
+    /// What the starter of the run adds.
     pub(crate) extra: Option<&'a str>,
 }
 
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_starts_a_run_can_add_instructions() {
+    fn the_starter_of_a_run_can_add_instructions() {
         let prompt = system_prompt(&facts());
         assert!(prompt.contains("sessions_spawn"));
         assert!(prompt.ends_with("Speak French."));

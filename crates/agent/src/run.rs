@@ -187,7 +187,7 @@ impl RunHandle {
         }
     }
 
-    /// Tells whoever listens. Number and order of a run's events agree, whoever sends them.
+    /// Publishes an event. Number and order of a run's events agree, also when several tasks send them.
     pub(crate) fn emit(&self, at: UnixMillis, kind: RunEventKind) {
         let mut seq = lock(&self.seq);
         *seq += 1;

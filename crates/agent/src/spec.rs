@@ -44,7 +44,7 @@ pub(crate) struct RunSpec {
     /// How long it may run, in milliseconds.
     #[serde(default)]
     pub(crate) timeout_ms: Option<u64>,
-    /// Instructions that whoever started it adds.
+    /// Instructions that its starter adds.
     #[serde(default)]
     pub(crate) extra_system_prompt: Option<String>,
     /// What happens to its session afterwards.

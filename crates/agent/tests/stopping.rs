@@ -49,7 +49,7 @@ async fn only_the_named_run_is_aborted_and_only_in_its_session() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn tools_are_told_to_stop_and_calls_that_did_not_run_say_so() {
+async fn tools_are_reported_to_stop_and_calls_that_did_not_run_say_so() {
     let world =
         world(|_| vec![call("a", "probe", &json!({"do": "wait for stop"})), call("b", "probe", &json!({}))]);
     world.runtime.start_turn(world.turn("r1", "go")).await.expect("accepted");

@@ -369,7 +369,7 @@ async fn a_subagent_that_nobody_waits_for_wakes_nobody() {
     assert!(world.runtime.active().is_empty());
     assert_eq!(world.asks(), 3);
     let inbox = world.store.inbox(main_session()).await.expect("store");
-    assert_eq!(inbox.len(), 1, "the result is there for whoever looks next");
+    assert_eq!(inbox.len(), 1, "the result is there for the next reader");
 }
 
 #[tokio::test(start_paused = true)]

@@ -24,16 +24,16 @@ pub trait Wire: Send {
     /// Sends one message.
     ///
     /// # Errors
-    /// When the gateway is gone.
+    /// When the connection has ended.
     fn send(&mut self, text: String) -> impl Future<Output = Result<(), Gone>> + Send;
 
-    /// The next message; `None` when the gateway is gone. Cancel-safe.
+    /// The next message; `None` when the connection has ended. Cancel-safe.
     fn receive(&mut self) -> impl Future<Output = Option<String>> + Send;
 }
 
-/// The gateway is gone.
+/// Disconnected from the gateway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the gateway is gone")]
+#[error("disconnected from the gateway")]
 pub struct Gone;
 
 /// What the gateway sends.
@@ -134,7 +134,7 @@ impl<W: Wire> Client<W> {
     /// Sends a request and returns its id; what comes of it is among what [`Self::next`] returns.
     ///
     /// # Errors
-    /// When the gateway is gone.
+    /// When the connection has ended.
     pub async fn request<R: Rpc>(&mut self, params: &R::Params) -> Result<String, Failure> {
         self.last_id += 1;
         let id = self.last_id.to_string();
@@ -146,7 +146,7 @@ impl<W: Wire> Client<W> {
     /// The next answer or event; messages of other kinds are skipped. Cancel-safe.
     ///
     /// # Errors
-    /// When the gateway is gone.
+    /// When the connection has ended.
     pub async fn next(&mut self) -> Result<Incoming, Failure> {
         loop {
             let message = self.wire.receive().await.ok_or(Failure::ConnectionClosed)?;
@@ -159,7 +159,7 @@ impl<W: Wire> Client<W> {
     /// Waits, taking in and dropping what comes meanwhile.
     ///
     /// # Errors
-    /// When the gateway is gone.
+    /// When the connection has ended.
     pub async fn pause(&mut self, duration: Duration) -> Result<(), Failure> {
         let until = tokio::time::Instant::now() + duration;
         loop {
@@ -172,7 +172,7 @@ impl<W: Wire> Client<W> {
         }
     }
 
-    /// Runs a blocking question while events are taken in and dropped: a gateway closes whoever
+    /// Runs a blocking question while events are taken in and dropped: a gateway closes a client that
     /// does not read, and people take their time.
     ///
     /// # Errors

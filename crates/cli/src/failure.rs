@@ -96,7 +96,7 @@ impl Failure {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            // Whoever reads has seen enough: `tidegate logs | head`.
+            // The reader has seen enough: `tidegate logs | head`.
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => 0,
             Self::Usage(_) => 2,
             Self::NotRunning { .. } => 3,

@@ -17,7 +17,7 @@ pub(crate) async fn connect(state_dir: Option<PathBuf>) -> Result<LocalWire, Fai
         Err(ConnectError::Socket(LocalSocketError::NotRunning { .. })) => {
             Err(Failure::NotRunning { with_state_dir })
         }
-        // Another user's directory, or one that others can enter: whoever made the socket may not be
+        // Another user's directory, or one that others can enter: the maker of the socket may not be
         // who it seems.
         Err(
             error @ (ConnectError::Socket(

@@ -19,7 +19,7 @@ fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(problem) => {
-            // Help goes to whoever reads it; when nobody does any more, there is nobody to tell.
+            // Nothing is left to do when nobody reads the help any more.
             let _ = problem.print();
             return ExitCode::from(u8::try_from(problem.exit_code()).unwrap_or(2));
         }

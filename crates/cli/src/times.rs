@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spans_are_told_in_their_largest_unit() {
+    fn spans_are_reported_in_their_largest_unit() {
         let spans = [0, 59, 60, 3599, 3600, 86_399, 86_400, 200_000].map(|s| span(Duration::from_secs(s)));
         assert_eq!(spans, ["0 s", "59 s", "1 min", "59 min", "1 h", "23 h", "1 day", "2 days"]);
     }

@@ -239,7 +239,7 @@ impl Controller {
     }
 
     fn queue_changed(&mut self, queue: crate::shell::Queue, now: Timestamp) {
-        // What is told of a gateway that has ended is not about the next one.
+        // What is reported of a gateway that has ended is not about the next one.
         if !self.is_ready() {
             return;
         }

@@ -60,7 +60,7 @@ pub enum Attention {
 /// What a dialog is about, with everything that it shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Dialog {
-    /// Someone asks to be let in, an agent asks to run a command, or a value of the configuration would
+    /// A device or program wants to pair, an agent asks to run a command, or a value of the configuration would
     /// open something.
     Review(Box<ReviewDialog>),
     /// Asks for a new program token.
@@ -132,7 +132,7 @@ pub enum FieldStyle {
 pub struct GrantOptions {
     /// The rights to choose from, the preselected first. `None` of them is preselected when empty.
     pub extents: Vec<ExtentOption>,
-    /// Whether "may let others in" is asked for and so can be granted with a level.
+    /// Whether "may manage pairing" is asked for and so can be granted with a level.
     pub can_pair: bool,
     /// How long it can last, the preselected first.
     pub durations: Vec<DurationOption>,
@@ -181,7 +181,7 @@ pub struct Selection {
     pub extent: Extent,
     /// For [`Extent::Asked`]: the scopes that stayed ticked; `None` when all of them did.
     pub scopes: Option<ScopeSet>,
-    /// For a level: whether it may let others in.
+    /// For a level: whether it may manage pairing.
     pub pairing: bool,
     /// For how long.
     pub duration: GrantLifetime,
@@ -210,7 +210,7 @@ pub struct NewTokenDialog {
     pub name: String,
     /// The preselected level.
     pub level: Level,
-    /// Whether "may let others in" is ticked at first.
+    /// Whether "may manage pairing" is ticked at first.
     pub pairing: bool,
 }
 
@@ -260,7 +260,7 @@ pub enum DialogOutcome {
         /// The name as typed.
         name: String,
         level: Level,
-        /// Whether it may let others in.
+        /// Whether it may manage pairing.
         pairing: bool,
     },
     /// A [`ModelKeyDialog`]'s: try and keep it.

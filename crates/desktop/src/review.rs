@@ -33,7 +33,7 @@ pub struct Review {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Rule {
-    /// Someone asks to be let in.
+    /// A device or program wants to pair.
     Request(Box<selection::RequestRule>),
     /// A command, which runs as it is shown or not at all.
     Command {

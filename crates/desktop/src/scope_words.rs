@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn full_control_comes_first_and_letting_others_in_second() {
+    fn full_control_comes_first_and_managing_pairing_second() {
         let lines = scope_lines(&everything(), &ScopeSet::none());
 
         let order: Vec<_> = lines.iter().map(|line| line.scope.clone()).collect();
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_added_is_told_from_what_is_there() {
+    fn what_is_added_is_distinguished_from_what_is_there() {
         let asked = ScopeSet::from([Scope::Read, Scope::Admin]);
 
         let lines = scope_lines(&asked, &ScopeSet::from([Scope::Admin]));
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn a_summary_leaves_out_what_is_covered_but_never_letting_others_in() {
+    fn a_summary_leaves_out_what_is_covered_but_never_managing_pairing() {
         assert_eq!(summary(&ScopeSet::from(Level::Full)), "full control");
         let with_pairing = ScopeSet::from(Level::Full).union(&ScopeSet::from([Scope::Pairing]));
         assert_eq!(summary(&with_pairing), "full control, manage pairing");

@@ -1,4 +1,4 @@
-//! The narrow port between the controller and a shell: what a shell tells, and what it is told to do.
+//! The narrow port between the controller and a shell: what a shell tells, and what it has to do.
 //! A shell obeys; it decides nothing.
 
 use std::time::Duration;
@@ -66,7 +66,7 @@ pub enum Input {
     },
     /// Whether Tidegate starts at login.
     Autostart(bool),
-    /// Clients to which the person gave the right to let others in have decided so often since this
+    /// Clients to which the person gave the right to manage pairing have decided so often since this
     /// was told last.
     DecidedByClients {
         /// How many they let in.
@@ -86,7 +86,7 @@ pub enum Input {
     Wake,
 }
 
-/// What a shell is told to do, in this order.
+/// What a shell has to do, in this order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
     /// Draw the tray like this.
@@ -142,7 +142,7 @@ pub enum Effect {
         /// The token's name.
         name: String,
         level: Level,
-        /// Whether it may let others in.
+        /// Whether it may manage pairing.
         pairing: bool,
     },
     /// Allow or deny a command.
@@ -177,7 +177,7 @@ pub enum Effect {
         task: TaskId,
         name: String,
         level: Level,
-        /// Whether it may let others in.
+        /// Whether it may manage pairing.
         pairing: bool,
     },
     /// Try a model server's key and keep it.
@@ -190,7 +190,7 @@ pub enum Effect {
         base_url: String,
         key: Secret,
     },
-    /// Tell [`Input::Queue`] anew, soon: the gateway serves again, or the time of something in it
+    /// Tell [`Input::Queue`] again, soon: the gateway serves again, or the time of something in it
     /// was up.
     ReadQueue,
     /// Record in the audit log that a program pressed an approving button. Comes before the effect
@@ -203,7 +203,7 @@ pub enum Effect {
         /// Whether the press was allowed; if not, nothing was approved.
         is_allowed: bool,
     },
-    /// Take a block away: the person was asked. Whoever it was has to ask like anyone else then.
+    /// Unblock: the person was asked. The device or program has to ask like any other then.
     Unblock {
         /// Answered by [`Input::Done`].
         task: TaskId,
@@ -295,7 +295,7 @@ pub enum HostState {
 /// What waits for the person, oldest first.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Queue {
-    /// Devices and programs that ask to be let in.
+    /// Devices and programs that want to pair.
     pub requests: Vec<PendingRequest>,
     /// Commands that agents want to run.
     pub commands: Vec<PendingApproval>,
@@ -325,7 +325,7 @@ pub enum Surface {
     Missing(String),
 }
 
-/// Names one notification that was shown; an answer to an older one is told apart by it.
+/// Names one notification that was shown; an answer to an older one is recognised by it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct NotificationId(pub u64);
 
@@ -368,7 +368,7 @@ pub enum DialogRequest {
         name: String,
         /// The level to begin with.
         level: Level,
-        /// Whether it would let others in.
+        /// Whether it would manage pairing.
         pairing: bool,
     },
     /// The dialog for a model server's key.

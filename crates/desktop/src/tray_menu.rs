@@ -32,7 +32,7 @@ pub struct TrayState {
 /// What waits for the person to decide.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Waiting {
-    /// Devices and programs that ask to be let in.
+    /// Devices and programs that want to pair.
     pub requests: usize,
     /// Commands that agents want to run.
     pub commands: usize,

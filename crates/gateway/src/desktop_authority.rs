@@ -264,7 +264,7 @@ impl DesktopAuthority {
         Ok(token)
     }
 
-    /// Takes a block away, by the short id that [`DialogRequest::Unblock`] names. Whoever it was has to ask
+    /// Unblocks, by the short id that [`DialogRequest::Unblock`] names. It has to ask
     /// like anyone else afterwards. Whether that also survives a restart.
     ///
     /// # Errors

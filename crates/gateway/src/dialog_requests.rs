@@ -31,7 +31,7 @@ pub enum DialogRequest {
         name: String,
         /// The level to begin with.
         level: Level,
-        /// Whether it would let others in.
+        /// Whether it would manage pairing.
         pairing: bool,
     },
     /// The dialog for a model server's key.

@@ -48,7 +48,7 @@ pub struct GatewayParts {
     pub version: &'static str,
     /// Names this start of the process.
     pub boot: String,
-    /// Where the state is; told to sessions with `operator.admin` only.
+    /// Where the state is; shown to sessions with `operator.admin` only.
     pub state_dir: PathBuf,
     /// Where the configuration is; likewise.
     pub config_path: PathBuf,
@@ -224,7 +224,7 @@ impl Gateway {
     pub async fn stop(&self, reason: &str) {
         self.0.ready.store(false, Ordering::Release);
         self.0.stop.cancel();
-        // How runs ended is told before the connections close.
+        // The ends of runs are sent before the connections close.
         let forwarder = self.0.forwarder.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(forwarder) = forwarder {
             // Events that take longer are in the transcripts, where clients read them again.
@@ -333,7 +333,7 @@ async fn tick(gateway: Gateway) {
     }
 }
 
-/// Tells windows to look again. Many changes at once are told once.
+/// Tells windows to look again. Many changes at once are sent once.
 async fn tell_windows(gateway: Gateway) {
     const TOGETHER: Duration = Duration::from_millis(50);
     let inner = gateway.inner();

@@ -308,7 +308,7 @@ fn user_agent_text(value: &HeaderValue) -> String {
 }
 
 /// Whom a socket is counted under. Everyone on this computer has the same address, so users are
-/// told apart there.
+/// distinguished there.
 fn source(stream: &TcpStream, remote: SocketAddr) -> Source {
     let user = local_socket(stream, remote).as_ref().and_then(KernelPeers::user);
     user.map_or_else(|| Source::of(remote.ip()), Source::User)

@@ -151,7 +151,7 @@ async fn remove_stale(path: &Path) -> Result<(), LocalSocketError> {
     }
 }
 
-/// Accepts connections until `stop`. Only this user's are served: whoever else gets as far as
+/// Accepts connections until `stop`. Only this user's are served: another user who gets as far as
 /// connecting is closed unheard.
 pub async fn serve(listener: LocalListener, connections: impl Connections, stop: CancellationToken) {
     let slots = AdmissionSlots::new(SlotRules::default());

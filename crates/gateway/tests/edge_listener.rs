@@ -417,7 +417,7 @@ async fn stopping_ends_strangers_at_once_and_frees_the_port() {
 }
 
 #[tokio::test]
-async fn whoever_does_not_end_in_time_is_cut_off() {
+async fn a_connection_that_does_not_end_in_time_is_cut_off() {
     let listener = TestListener::start(hasty());
     let open = Arc::clone(&listener.open);
     let mut inside = listener.open().await;
@@ -429,7 +429,7 @@ async fn whoever_does_not_end_in_time_is_cut_off() {
 }
 
 #[tokio::test]
-async fn a_port_that_is_taken_is_told_and_not_shared() {
+async fn a_port_that_is_taken_is_reported_and_not_shared() {
     let first = bind_loopback(0).expect("a free port");
     let port = first.local_addr().expect("an address").port();
     let error = bind_loopback(port).expect_err("it is taken");

@@ -155,7 +155,7 @@ async fn a_successors_socket_is_not_removed() {
 }
 
 #[tokio::test]
-async fn a_path_that_is_too_long_is_told_with_what_to_do() {
+async fn a_path_that_is_too_long_is_reported_with_what_to_do() {
     let (place, _) = private_place();
     let path = place.path().join("x".repeat(120));
     let length = path.as_os_str().len();
@@ -171,7 +171,7 @@ async fn a_path_that_is_too_long_is_told_with_what_to_do() {
 }
 
 #[tokio::test]
-async fn nothing_running_is_told_as_such() {
+async fn nothing_running_is_reported_as_such() {
     let (_place, path) = private_place();
     let error = connect(&path).await.expect_err("nobody there");
     assert!(matches!(error, LocalSocketError::NotRunning { .. }), "{error:?}");

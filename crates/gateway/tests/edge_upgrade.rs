@@ -226,7 +226,7 @@ fn paths_that_are_no_health_paths_are_not_found_and_other_methods_not_allowed() 
 }
 
 #[test]
-fn readiness_is_told() {
+fn readiness_is_reported() {
     let target = Uri::from_static("/readyz");
     let fields = headers(&[("host", "localhost:18789")]);
     let head =

@@ -89,7 +89,7 @@ pub(crate) fn load_last_good(path: &Path, problem: String) -> Loaded {
 }
 
 /// Reads the configuration. A broken file changes nothing: the last good copy is used, and the
-/// problems are told. Blocks: call it off the async workers.
+/// problems are reported. Blocks: call it off the async workers.
 #[must_use]
 pub fn load(path: &Path) -> Loaded {
     let text = match read_text(path, MAX_BYTES) {

@@ -15,7 +15,7 @@ pub enum Bind {
     Loopback,
 }
 
-/// Is told what a person should see.
+/// Receives what a person should see.
 pub type Announce = Box<dyn FnMut(&Announcement) + Send>;
 
 /// How to serve.
@@ -62,7 +62,7 @@ impl Default for ServeOptions {
 /// What a person should see of a start.
 #[derive(Debug, Clone)]
 pub enum Announcement {
-    /// A shared token was made. It is told this once.
+    /// A shared token was made. It is shown this once.
     SharedToken { token: Token },
     /// Runs of the process before were interrupted.
     Interrupted {

@@ -22,7 +22,7 @@ pub fn prepare() -> Prepared {
             tidegate_gateway::descriptors::raise_limit(),
             "the limit of open files could not be raised, so fewer connections are accepted",
         ),
-        (contain_tools(), "commands of agents may read this process, or outlive it"),
+        (contain_tools(), "process hardening failed: agent commands may inspect or outlive this process"),
     ];
     Prepared(steps.into_iter().filter_map(|(step, effect)| Some((step.err()?, effect))).collect())
 }

@@ -111,7 +111,7 @@ impl RunningHost {
     }
 
     /// Stops in order, within three seconds: no new work, runs end and are settled, connections are
-    /// told and closed, everything is saved. The port and the state directory are free afterwards.
+    /// notified and closed, everything is saved. The port and the state directory are free afterwards.
     pub async fn stop(&self) {
         self.shut_down("shutdown").await;
         let context = &self.services.context;
@@ -122,7 +122,7 @@ impl RunningHost {
     }
 
     /// As [`Self::stop`], but the port and the state directory stay ours. `reason` is what
-    /// connections are told.
+    /// connections hear of it.
     pub(crate) async fn shut_down(&self, reason: &str) {
         let deadline = Instant::now() + DRAIN;
         self.accept.cancel();

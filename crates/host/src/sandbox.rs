@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_missing_bubblewrap_is_told_with_what_to_do() {
+    async fn a_missing_bubblewrap_is_reported_with_what_to_do() {
         let place = tempfile::tempdir().expect("a directory");
         let user = User { uid: 1000, gid: 1000, name: "a".to_owned(), home: place.path().join("home") };
         let options = SandboxOptions { bubblewrap: Some("/nonexistent".into()), ..SandboxOptions::default() };
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn each_layer_is_told_with_what_was_seen() {
+    fn each_layer_is_reported_with_what_was_seen() {
         let missing = LayerState::Missing { reason: "the kernel has no Landlock".to_owned() };
         let report = Report {
             layers: vec![(Layer::Filter, LayerState::Holds), (Layer::FileRules, missing)],

@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn own_and_system_programs_are_told_from_others() {
+    fn own_and_system_programs_are_reported_from_others() {
         for (user, is_own_user, kin, expected) in [
             (1000, true, Kin::None, Standing::OwnUser),
             (1000, true, Kin::Tool, Standing::Tool),

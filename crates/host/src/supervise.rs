@@ -251,7 +251,7 @@ impl Supervisor {
     }
 
     fn failure(&self, error: &BootError) -> Ended {
-        // The port to offer is told beside the reason: each place offers it in its own way.
+        // The port to offer stands beside the reason: each place offers it in its own way.
         let (reason, free) = match error {
             BootError::Bind { source, free } => (source.to_string(), *free),
             _ => (error.to_string(), None),

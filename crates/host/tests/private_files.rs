@@ -72,16 +72,16 @@ async fn the_command_line_says_nothing_to_another_program_that_took_the_sockets_
     impostor.wait().unwrap();
 
     let sentence = refused.err().map(|error| error.to_string());
-    let is_told = sentence.as_deref().is_some_and(|sentence| {
+    let is_known = sentence.as_deref().is_some_and(|sentence| {
         sentence.contains(&format!("process {} answers", impostor.id()))
             && sentence.contains("nothing was sent")
     });
-    assert!(is_told || !locks_are_told(&state), "{sentence:?}");
+    assert!(is_known || !locks_are_reported(&state), "{sentence:?}");
     host.stop().await;
 }
 
 /// Whether the kernel tells who holds the lock of a state directory: on some file systems it does not.
-fn locks_are_told(state: &Path) -> bool {
+fn locks_are_reported(state: &Path) -> bool {
     use std::os::unix::fs::MetadataExt as _;
     let inode = fs::metadata(state.join("lock")).unwrap().ino();
     let device = fs::metadata(state.join("lock")).unwrap().dev();

@@ -259,7 +259,7 @@ pub(crate) fn started(pid: u32) -> Option<u64> {
     processes::stat(pid).ok().map(|stat| stat.started)
 }
 
-/// Whether this process has a socket open. Nobody can make us open one, so whoever else has it got it
+/// Whether this process has a socket open. Nobody can make us open one, so another process that has it got it
 /// from us.
 fn is_ours(socket: TcpSocket) -> bool {
     processes::holds_socket(processes::own_pid(), socket.inode) == Holding::Yes

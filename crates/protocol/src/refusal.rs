@@ -94,7 +94,7 @@ impl PairingReason {
     }
 }
 
-/// What a client is told when a person has to decide first.
+/// What a client receives when a person has to decide first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PairingRequired {
     pub reason: PairingReason,

@@ -191,7 +191,7 @@ async fn the_request_carries_the_key_the_model_and_the_tools() {
 }
 
 #[tokio::test]
-async fn each_kind_of_error_is_told_apart() {
+async fn each_kind_of_error_has_its_own_kind() {
     let echo = format!("your key {KEY} is wrong");
     for status in [401, 403] {
         assert!(matches!(failed(Answer::error(status, &echo)).await, ModelError::Unauthorized { .. }));

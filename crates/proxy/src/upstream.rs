@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_are_told_apart() {
+    fn answers_are_reported_apart() {
         let open = b"HTTP/1.1 200 Connection established\r\nA: b\r\n\r\n";
         assert_eq!(read_answer(open), Answer::Open(open.len()));
         assert_eq!(read_answer(&[&open[..], b"bytes"].concat()), Answer::Open(open.len()));

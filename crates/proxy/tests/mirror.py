@@ -89,5 +89,5 @@ if sys.argv[1:]:
     context.load_cert_chain(sys.argv[1], sys.argv[2])
     ports.append(serve(context))
 print(*ports, flush=True)
-# Until whoever started it closes the other end, or ends.
+# Until its parent closes the other end, or ends.
 sys.stdin.read()

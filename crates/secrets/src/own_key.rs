@@ -119,7 +119,7 @@ fn load_or_store(
         Err(BackendError::NotText(bytes)) => Some(SecretText::new(URL_SAFE_NO_PAD.encode(&*bytes.0))),
         Err(error) => return Err(error),
     };
-    // Whoever asked was told that nothing is stored; that stays true.
+    // The caller heard that nothing is stored; that stays true.
     if abandoned() {
         return Ok(Loaded::Nothing);
     }

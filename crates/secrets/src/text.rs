@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 
 /// A secret as text. Its memory is overwritten when it is dropped, `Debug` shows `[secret]`, and
 /// it has neither `Display` nor `Serialize`, so that it cannot slip into a log, an answer or a
-/// file: whoever needs the text calls [`SecretText::expose`], which is easy to search for.
+/// file: a caller that needs the text uses [`SecretText::expose`], which is easy to search for.
 #[derive(Clone)]
 pub struct SecretText(Zeroizing<String>);
 

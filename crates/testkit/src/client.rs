@@ -1,4 +1,4 @@
-//! A client of the gateway's protocol for tests: it sends what it is told to, right or wrong, and
+//! A client of the gateway's protocol for tests: it sends what it is given, right or wrong, and
 //! keeps what it was not asked for yet.
 
 use std::collections::VecDeque;

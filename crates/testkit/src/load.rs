@@ -196,7 +196,7 @@ impl LoadConnection {
 
     /// Closes in order.
     pub async fn close(mut self) {
-        // Whoever does not answer is dropped.
+        // A client that does not answer is dropped.
         let _ = timeout(PATIENCE, self.stream.close()).await;
     }
 

@@ -164,7 +164,7 @@ fn kill_outside(run_tool: i32, from_above: bool) {
 }
 
 #[tokio::test]
-async fn nothing_is_left_whoever_is_killed_outside_and_when() {
+async fn nothing_is_left_when_a_process_outside_is_killed() {
     let fixture = Fixture::new();
     // The first command of all waits for the trial of the sandbox, which is no process to kill.
     fixture.call("exec", json!({"command": "true"})).await;

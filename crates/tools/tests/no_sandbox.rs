@@ -30,7 +30,7 @@ fn program(fixture: &Fixture, script: &str, mode: u32) -> PathBuf {
     path
 }
 
-/// What a person is told names the problem and the remedy. Commands make no sockets, and write in the
+/// What a person reads names the problem and the remedy. Commands make no sockets, and write in the
 /// workspace alone; what needs a sandbox is refused without a question.
 async fn assert_confined_in_part(fixture: &Fixture, problem: &str, remedy: &str) {
     let report = fixture.sandboxes.report(&Launcher::new(tool_host())).await;

@@ -55,7 +55,7 @@ fn plan(path: PathBuf, exists: bool, access: FileAccess) -> FilePlan {
 }
 
 #[tokio::test]
-async fn a_file_outside_is_read_when_a_person_allows_it_and_each_time_anew() {
+async fn a_file_outside_is_read_when_a_person_allows_it_and_each_time_again() {
     let fixture = Fixture::new();
     let secret = fixture.root.join("outside/secret");
     symlink("../outside", fixture.workspace().join("link")).expect("linked");
@@ -278,7 +278,7 @@ async fn what_nobody_could_read_whole_is_refused_without_a_question() {
 }
 
 #[tokio::test]
-async fn what_does_not_exist_outside_is_told_once_a_person_allowed_it() {
+async fn what_does_not_exist_outside_is_reported_once_a_person_allowed_it() {
     let fixture = Fixture::new();
     let absent = fixture.root.join("outside/absent");
     let deep = fixture.root.join("absent/absent");

@@ -1,4 +1,4 @@
-//! What a command leaves behind: nothing, whoever ends first.
+//! What a command leaves behind: nothing, whichever process ends first.
 #![cfg(target_os = "linux")]
 // Tests fail by panicking.
 #![allow(clippy::expect_used, clippy::panic, clippy::print_stdout)]

@@ -37,7 +37,7 @@ const PLANT: &str = "printf '#!/bin/sh\\ntouch ran\\n' > evil; chmod +x evil; mk
     git -C sub config core.fsmonitor \"$PWD/evil\"";
 
 #[tokio::test]
-async fn a_planted_setting_is_set_aside_and_the_model_is_told() {
+async fn a_planted_setting_is_set_aside_and_the_model_is_reported() {
     let fixture = Fixture::new();
     let output = fixture.call("exec", json!({"command": PLANT})).await;
     assert!(output.text.contains("core.fsmonitor") && output.text.contains("set aside"), "{}", output.text);

@@ -36,7 +36,7 @@ fn a_link_that_is_replaced_removed_or_turned_is_put_back() {
 
             let place = fixture.place();
             assert_eq!(target(&place, name), Path::new("/home/person/settings"), "{attack}: {report:?}");
-            let finding = report.findings.first().expect("it is told");
+            let finding = report.findings.first().expect("it is reported");
             assert!(matches!(finding.action, Action::Restored | Action::PutBack), "{attack}: {finding:?}");
         }
     }

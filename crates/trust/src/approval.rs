@@ -86,9 +86,9 @@ pub enum FileAccess {
     },
     /// One text in it is replaced.
     Edit {
-        /// The text that goes.
+        /// The old text.
         old_text: String,
-        /// The text that comes.
+        /// The new text.
         new_text: String,
     },
 }
@@ -192,8 +192,8 @@ pub enum ResolveError {
     /// Our own client and runs never decide.
     #[error("Tidegate's own subagent client cannot allow commands; a person has to")]
     SubagentClient,
-    /// Whoever asks cannot allow.
-    #[error("whoever asks for a command cannot allow it")]
+    /// The client that asked cannot allow it.
+    #[error("the client that asked for a command cannot allow it")]
     Own,
     /// A desktop is running, so its dialog decides.
     #[error("a person decides this in Tidegate's dialog")]
@@ -229,7 +229,7 @@ impl ApprovalQueue {
         now: Timestamp,
     ) -> Option<PendingApproval> {
         let is_alike = |waiting: &PendingApproval| waiting.id.starts_with(&id) || id.starts_with(&waiting.id);
-        let is_told =
+        let is_known =
             |resolved: &ResolvedApproval| resolved.waiting.id == id && !resolved.linger.has_passed(now);
         let of_client = match &requester {
             Requester::Run => 0,
@@ -241,7 +241,7 @@ impl ApprovalQueue {
         if self.waiting.len() >= MAX_WAITING
             || of_client >= MAX_WAITING_OF_CLIENT
             || self.waiting.iter().any(is_alike)
-            || self.resolved.iter().any(is_told)
+            || self.resolved.iter().any(is_known)
         {
             return None;
         }
@@ -305,7 +305,7 @@ impl ApprovalQueue {
         self.waiting.iter().map(|waiting| waiting.deadline.remaining(now)).min()
     }
 
-    /// Withdraws a command: whoever asked is gone.
+    /// Withdraws a command: its requester is gone.
     pub fn withdraw(&mut self, id: &str, now: Timestamp) -> Option<ResolvedApproval> {
         let position = self.waiting.iter().position(|waiting| waiting.id == id)?;
         Some(self.finish(position, None, None, now))

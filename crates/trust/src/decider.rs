@@ -39,7 +39,7 @@ pub enum NotADecider {
     /// Our own subagent client never decides, whatever its scopes: the agent is not the user.
     #[error("Tidegate's own subagent client cannot let anyone in; a person has to")]
     SubagentClient,
-    /// A person did not give the client the right to let others in.
+    /// A person did not give the client the right to manage pairing.
     #[error("missing scope: operator.pairing")]
     NotGiven,
 }
@@ -59,7 +59,7 @@ impl Decider {
                 Ok(Self { who: Who::Surface(principal.clone()) })
             }
             Principal::CommandLine => Ok(Self { who: Who::Person }),
-            // Being covered by admin is not enough: the right to let others in is given by name.
+            // Being covered by admin is not enough: the right to manage pairing is given by name.
             principal if session.scopes().names(&Scope::Pairing) => Ok(Self {
                 who: Who::Client { principal: principal.clone(), scopes: session.scopes().clone() },
             }),
@@ -67,13 +67,13 @@ impl Decider {
         }
     }
 
-    /// The person at a desktop: whoever holds the key shows the native dialog, or the tray.
+    /// The person at a desktop: the holder of the key shows the native dialog, or the tray.
     #[must_use]
     pub fn person_at_desktop(_key: &DesktopKey) -> Self {
         Self { who: Who::Person }
     }
 
-    /// Whether it is a client to which the person gave the right to let others in: the person hears of
+    /// Whether it is a client to which the person gave the right to manage pairing: the person hears of
     /// each of its decisions.
     #[must_use]
     pub fn is_client(&self) -> bool {

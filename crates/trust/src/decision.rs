@@ -24,10 +24,10 @@ pub enum Choice {
     All,
     /// Some of what is asked.
     Scopes(ScopeSet),
-    /// A level, and whether it may let others in when it asked for that.
+    /// A level, and whether it may manage pairing when it asked for that.
     Level {
         level: Level,
-        /// Whether it may let others in.
+        /// Whether it may manage pairing.
         pairing: bool,
     },
 }
@@ -498,7 +498,7 @@ fn given(choice: &Choice, asked: &ScopeSet) -> ScopeSet {
     }
 }
 
-/// A client gives at most what it has, and the right to let others in only when it was given it
+/// A client gives at most what it has, and the right to manage pairing only when it was given it
 /// by name. What counts is what the other has now, not what it had when it asked.
 fn check_ceiling(decider: &Decider, before: Option<&Grant>, grant: &Grant) -> Result<(), DecisionError> {
     let Who::Client { scopes, .. } = decider.who() else { return Ok(()) };

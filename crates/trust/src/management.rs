@@ -276,7 +276,7 @@ impl Authority {
     ) -> Result<Changed<()>, ManagementError> {
         let position = self.blocks.iter().position(|block| &block.subject == subject);
         let block = self.blocks.remove(position.ok_or(ManagementError::UnknownDevice)?);
-        // Whoever unblocks wants to be asked again.
+        // A person who unblocks wants to be asked again.
         self.pending.unsilence(&match block.subject {
             BlockedSubject::Device(device) => Subject::Device(device),
             BlockedSubject::Program(program) => Subject::Program(program),
@@ -456,7 +456,7 @@ impl Authority {
     }
 
     /// A person may manage every device. A client may manage itself, and others only when it was
-    /// given the right to let others in by name, uses it, and has everything that they have. What
+    /// given the right to manage pairing by name, uses it, and has everything that they have. What
     /// it was granted counts as what it has: clients ask for `operator.pairing` alone when they
     /// manage devices.
     fn may_manage(

@@ -188,7 +188,7 @@ impl Session {
     pub fn is_owner(&self) -> bool {
         match self.principal {
             Principal::SubagentClient => false,
-            // Whoever types there is the owner; that lets nobody in and allows no command.
+            // The person who types there is the owner; that lets nobody in and allows no command.
             Principal::Window => true,
             _ => self.scopes.covers(&Scope::Admin),
         }
@@ -199,7 +199,7 @@ impl Session {
 /// looked up: our own user, and no tool.
 ///
 /// # Errors
-/// A sentence for whoever connected.
+/// A sentence for the client.
 pub fn command_line_session(
     connection: ConnectionId,
     origin: &Origin,

@@ -100,7 +100,7 @@ const INTERPRETERS: [Interpreter; 9] = [
             "--experimental-default-config-file",
             "--openssl-config",
             "--snapshot-blob",
-            // Whoever attaches brings code.
+            // A debugger that attaches brings code.
             "--inspect",
             "--inspect-brk",
             "--inspect-wait",

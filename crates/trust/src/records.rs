@@ -143,7 +143,7 @@ pub struct ProgramToken {
     pub name: String,
     /// The level that the person chose.
     pub level: Level,
-    /// Whether it may let others in.
+    /// Whether it may manage pairing.
     #[serde(default)]
     pub pairing: bool,
     pub hash: TokenHash,

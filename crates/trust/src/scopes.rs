@@ -49,7 +49,7 @@ impl ScopeSet {
         self.0.contains(needed) || self.0.iter().any(|held| covers(held, needed))
     }
 
-    /// Whether it holds the scope where letting others in is concerned: `operator.pairing` is held
+    /// Whether it holds the scope where managing pairing is concerned: `operator.pairing` is held
     /// only by name, everything else also when another scope covers it.
     #[must_use]
     pub fn holds(&self, scope: &Scope) -> bool {
@@ -96,7 +96,7 @@ impl ScopeSet {
     }
 
     /// What a session that asked for `self` may do under a grant: the meet, without the right to
-    /// let others in unless that was granted by name. `operator.admin` alone never carries it.
+    /// manage pairing unless that was granted by name. `operator.admin` alone never carries it.
     #[must_use]
     pub fn under_grant(&self, granted: &Self) -> Self {
         self.meet(granted).0.into_iter().filter(|scope| granted.holds(scope)).collect()
@@ -175,7 +175,7 @@ impl ScopeSet {
     }
 }
 
-/// Whether a decision about `decided` was also one about `asked`. Letting others in has its own
+/// Whether a decision about `decided` was also one about `asked`. Managing pairing has its own
 /// line on every surface, so nothing else decides it.
 #[must_use]
 pub fn was_decided(decided: &ScopeSet, asked: &Scope) -> bool {

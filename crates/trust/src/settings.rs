@@ -343,7 +343,7 @@ impl Authority {
         Ok(Changed { value: (), durable, effects: vec![Effect::Audit(line)] })
     }
 
-    /// Lets a rejected value wait again, until Tidegate starts anew: someone requests that the person
+    /// Lets a rejected value wait again, until Tidegate starts again: someone requests that the person
     /// looks at it again. It does not count by that. Its id, when it waits.
     pub fn ask_again(&mut self, setting: Setting) -> Option<String> {
         let shown = self.settings.shown(setting)?;

@@ -460,7 +460,7 @@ fn the_peer_is_looked_up_only_as_far_as_it_decides() {
     }
     assert_eq!(world.look_up(&no_tool, &stranger), LookUp::Program);
     assert_eq!(world.look_up(&no_tool, &Client::without_device().asks(&[Scope::Read])), LookUp::Program);
-    // Nothing is looked up for whoever has no credential.
+    // Nothing is looked up for a client without a credential.
     assert_eq!(world.unauthorized(&no_tool, &stranger.token("wrong")), AuthReason::TokenMismatch);
     assert!(world.authority.waiting().is_empty());
 }

@@ -1,4 +1,4 @@
-//! Commands that wait for a person: no decision is a refusal, and whoever asks cannot allow.
+//! Commands that wait for a person: no decision is a refusal, and the client that asks cannot allow.
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
@@ -94,7 +94,7 @@ fn no_decision_is_a_refusal_by_either_clock_and_before_the_next_tick() {
 }
 
 #[test]
-fn whoever_asks_cannot_allow_but_can_deny() {
+fn the_client_that_asks_cannot_allow_but_can_deny() {
     let both = scopes([Scope::Approvals]);
     let (mut world, asking, other) = clients(&both, &both);
     let now = world.now;

@@ -95,7 +95,7 @@ fn nobody_but_the_person_confirms() {
         assert_eq!(confirm(&mut world, &decider), Err(refused));
         assert!(!world.authority.allows_origin(UI));
     }
-    let device = Decider::of(&device, Desktop::Absent).expect("it may let others in");
+    let device = Decider::of(&device, Desktop::Absent).expect("it may manage pairing");
     let rejected = world.authority.reject_setting(&device, ORIGINS, None, world.now);
     assert_eq!(rejected.map(|_| ()), Err(DecisionError::PersonOnly), "nor does it refuse");
     assert_eq!(shown(&world).state, SettingState::Waiting);
@@ -105,7 +105,7 @@ fn nobody_but_the_person_confirms() {
 fn a_confirmation_is_for_exactly_what_was_shown() {
     let mut world = proposing(&[UI]);
     let digest = shown(&world).proposed.digest();
-    // The file changed and the gateway started anew while the dialog was open.
+    // The file changed and the gateway started again while the dialog was open.
     world.authority.propose(vec![proposal(&[UI, OTHER])], world.now);
 
     let late = world.authority.confirm_setting(&person(), ORIGINS, &digest, world.now);

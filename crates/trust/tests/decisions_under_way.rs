@@ -1,4 +1,4 @@
-//! What happens while a decision is being saved: whoever takes something away then has the later
+//! What happens while a decision is being saved: a revocation then is the later
 //! word, and the decision lets in nobody.
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
@@ -52,7 +52,7 @@ fn resolved(effects: &[Effect]) -> Vec<bool> {
     effects.iter().filter_map(resolution).collect()
 }
 
-/// The decision did not count, and the store is told what stands instead.
+/// The decision did not count, and the store hears what stands instead.
 fn assert_overtaken(completed: &Changed<bool>, right: &[Change]) {
     assert!(!completed.value);
     assert_eq!(completed.durable, right);
@@ -178,7 +178,7 @@ fn a_request_is_not_replaced_while_it_is_decided() {
     let decided = decide(&mut world, &request);
 
     let more = world.asks_a_person(&tui(), &asks(&[Scope::Read, Scope::Admin]));
-    assert_eq!((more.request_id, more.expect_decision), (None, true), "it is told to come again");
+    assert_eq!((more.request_id, more.expect_decision), (None, true), "it is asked to come again");
     let completed = world.authority.complete(decided, world.now);
 
     assert!(completed.value && completed.durable.is_empty());

@@ -110,7 +110,7 @@ fn a_scope_that_was_not_asked_for_cannot_be_granted() {
 }
 
 #[test]
-fn asking_for_admin_does_not_show_the_right_to_let_others_in() {
+fn asking_for_admin_does_not_show_the_right_to_manage_pairing() {
     let mut world = World::new(records());
     let request = world.request(&local_named("tui"), &Client::new(&key(3)).asks(&[Scope::Admin]));
     let pairing = approve(Choice::Scopes(scopes([Scope::Admin, Scope::Pairing])), GrantLifetime::Always);
@@ -126,7 +126,7 @@ fn asking_for_admin_does_not_show_the_right_to_let_others_in() {
 }
 
 #[test]
-fn full_without_its_own_line_does_not_let_others_in() {
+fn full_without_its_own_line_does_not_manage_pairing() {
     // OpenClaw's command line asks for pairing together with admin, so the lattice's meet of what
     // it asks and "full" must not name what the person left out.
     for choice in [level(Level::Full, false), Choice::Scopes(scopes([Scope::Admin]))] {
@@ -399,7 +399,7 @@ fn the_subagent_client_decides_nothing_whatever_its_scopes() {
 }
 
 #[test]
-fn being_admin_is_not_the_right_to_let_others_in() {
+fn being_admin_is_not_the_right_to_manage_pairing() {
     let (_, admin) = client_with(&[Scope::Admin]);
     assert!(admin.scopes().covers(&Scope::Pairing), "for reading the list");
     assert_eq!(Decider::of(&admin, Desktop::Absent), Err(NotADecider::NotGiven));
@@ -408,7 +408,7 @@ fn being_admin_is_not_the_right_to_let_others_in() {
 }
 
 #[test]
-fn a_client_lets_others_in_only_up_to_its_own_scopes() {
+fn a_client_approves_only_up_to_its_own_scopes() {
     // CVE-2026-35639, CVE-2026-33579: approvers granted more than they had.
     let (mut world, session) = client_with(&[Scope::Pairing, Scope::Read]);
     let decider = Decider::of(&session, Desktop::Running).expect("it was given pairing");

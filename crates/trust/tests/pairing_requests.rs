@@ -74,7 +74,7 @@ fn a_narrower_call_in_between_leaves_the_wider_request_as_it_is() {
         let (refusal, effects) = world.refused(&remote(1), &client(&narrower));
         let Refusal::PairingRequired(required) = refusal else { panic!("{refusal:?}") };
         assert_eq!(required.request_id.as_deref(), Some(wide.as_str()), "{narrower:?}");
-        assert!(effects.is_empty(), "nobody is told of it: {effects:?}");
+        assert!(effects.is_empty(), "nobody is notified of it: {effects:?}");
         assert_eq!(world.authority.waiting()[0].details.digest(), drawn);
     }
     world.pass(Duration::from_mins(4));

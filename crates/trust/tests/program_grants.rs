@@ -320,7 +320,7 @@ fn what_a_program_says_of_itself_changes_nothing() {
 }
 
 #[test]
-fn whoever_came_in_with_a_program_token_is_closed_when_it_is_revoked() {
+fn connections_of_a_revoked_program_token_are_closed() {
     let devices = vec![support::record(&support::key(3), &scopes([Scope::Read]))];
     let mut world = World::new(TrustRecords { devices, ..records() });
     let entropy = world.entropy();

@@ -98,7 +98,7 @@ proptest! {
     }
 
     #[test]
-    fn only_pairing_by_name_decides_about_letting_others_in(decided in set(), scope in scope()) {
+    fn only_pairing_by_name_decides_about_managing_pairing(decided in set(), scope in scope()) {
         let expected = match scope {
             Scope::Pairing => decided.iter().any(|decided| decided == &Scope::Pairing),
             _ => decided.covers(&scope),
@@ -145,7 +145,7 @@ fn two_scopes_that_do_not_cover_each_other_meet_in_what_both_cover() {
 }
 
 #[test]
-fn letting_others_in_is_part_of_no_level() {
+fn managing_pairing_is_part_of_no_level() {
     for level in [Level::Read, Level::Write, Level::Full] {
         assert!(!ScopeSet::from(level).names(&Scope::Pairing));
         assert!(!was_decided(&ScopeSet::of_all_levels(), &Scope::Pairing));

@@ -43,7 +43,7 @@ fn main() -> ExitCode {
     std::thread::spawn(move || {
         for line in std::io::stdin().lock().lines().map_while(Result::ok) {
             match obey(&*dialogs, &line) {
-                // On the thread of the dialogs, which is told things in order: it has obeyed by then,
+                // On the thread of the dialogs, which receives things in order: it has obeyed by then,
                 // and every outcome from before is printed.
                 Ok(()) => {
                     glib::idle_add_once(move || println!("done {line}"));

@@ -56,18 +56,20 @@ trait Notifier: 'static {
 #[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "other systems tell less"))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 enum NotifyError {
-    #[error("there is no session bus, and so no notifications; the tray and the window show what waits")]
+    #[error(
+        "there is no session bus, and so no notifications; the tray and the window show pending requests"
+    )]
     NoBus,
     #[error(
         "no program shows notifications on this desktop (Debian: apt-get install dunst); the tray and the window show \
          what waits"
     )]
     NoService,
-    #[error("the notification service does not answer; the tray and the window show what waits")]
+    #[error("the notification service does not answer; the tray and the window show pending requests")]
     NoAnswer,
-    #[error("the notification service shows nothing; the tray and the window show what waits")]
+    #[error("the notification service shows nothing; the tray and the window show pending requests")]
     Refused,
-    #[error("notifications failed, which is a defect; the tray and the window show what waits")]
+    #[error("notifications failed, which is a defect; the tray and the window show pending requests")]
     Failed,
 }
 

@@ -27,7 +27,7 @@ pub(crate) fn open(app: &AppHandle, inputs: &Inputs, page: Option<Page>) -> taur
         if let Some(page) = page {
             let mut url = window.url()?;
             url.set_fragment(Some(fragment(page)));
-            // The same document with another fragment: the page hears `hashchange` and is not loaded anew.
+            // The same document with another fragment: the page hears `hashchange` and is not loaded again.
             window.navigate(url)?;
         }
         window.unminimize()?;

@@ -1,9 +1,9 @@
 //! The processes that draw a page. One can end by itself: it crashed, or used up its memory. The window
-//! is drawn anew then, and Tidegate lives on. And none of them outlives Tidegate.
+//! is loaded again then, and Tidegate lives on. And none of them outlives Tidegate.
 
 use tauri::WebviewWindow;
 
-/// Draws the page anew when its process has ended; a page that does not last is closed.
+/// Draws the page again when its process has ended; a page that does not last is closed.
 #[cfg(target_os = "linux")]
 pub(crate) fn watch(window: &WebviewWindow) -> tauri::Result<()> {
     use std::cell::RefCell;
@@ -74,7 +74,7 @@ pub(crate) fn end_what_is_left() {
 }
 
 /// Our children that belong to the browser engine. Their names are the kernel's, for the program that
-/// was started; children of other kinds are ended by whoever started them.
+/// was started; children of other kinds are ended by their parents.
 #[cfg(target_os = "linux")]
 fn children() -> impl Iterator<Item = rustix::process::Pid> {
     let threads = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();

@@ -364,7 +364,7 @@ impl World {
         }
     }
 
-    /// Whoever was cut off is cut off everywhere.
+    /// A client that was cut off is cut off everywhere.
     fn ended(&mut self, principal: &Principal) {
         let authority = &self.authority;
         self.sessions.retain(|session| {

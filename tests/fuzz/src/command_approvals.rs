@@ -1,4 +1,4 @@
-//! Commands that wait for a person: nothing is allowed by whoever asked, by our own client, or
+//! Commands that wait for a person: nothing is allowed by the client that asked, by our own client, or
 //! after its time.
 
 use std::collections::BTreeMap;
@@ -113,11 +113,11 @@ impl World {
             _ => false,
         };
         let is_greedy = self.asked.values().filter(is_its).count() >= MAX_WAITING_OF_CLIENT;
-        let is_told = self.queue.resolved(&id).is_some();
+        let is_known = self.queue.resolved(&id).is_some();
         let waiting = self.queue.ask(id.clone(), command, requester.clone(), timeout, self.now);
         let is_refused = is_taken || is_full || is_greedy;
         assert!(waiting.is_none() || !is_refused);
-        assert!(waiting.is_some() || is_refused || is_told);
+        assert!(waiting.is_some() || is_refused || is_known);
         if waiting.is_some() {
             assert!(self.queue.resolved(&id).is_none(), "an earlier command's outcome is not this one's");
             self.asked.insert(id, Asked { requester, created: self.now, timeout });

@@ -54,7 +54,7 @@ pub fn built(name: &str) -> String {
     std::env::var(&variable).unwrap_or_else(|_| panic!("{variable} is not set"))
 }
 
-/// A command of the program `binary` for a place, in an environment that reaches nothing of whoever runs the
+/// A command of the program `binary` for a place, in an environment that reaches nothing of the user who runs the
 /// tests: no keyring, no home directory, no model server.
 ///
 /// # Panics

@@ -12,7 +12,7 @@ use std::fs;
 
 use tidegate_integration_tests::serving::Serving;
 
-/// What the demo model says when it is told to do something, and what the person was shown before they
+/// What the demo model says when it has to do something, and what the person was shown before they
 /// decided.
 async fn decided(serving: &Serving, message: String, decision: &[&str]) -> (String, String) {
     let decide = async {

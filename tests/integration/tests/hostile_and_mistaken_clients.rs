@@ -120,7 +120,7 @@ async fn a_message_over_the_limit_closes_with_1009_and_one_at_the_limit_is_answe
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_read_only_grant_reads_and_is_told_which_scope_is_missing() {
+async fn a_read_only_grant_reads_and_hears_which_scope_is_missing() {
     let place = Place::new();
     let (served, mut owner) = serve(&place).await;
     let newcomer = DeviceIdentity::numbered(1);

@@ -1,5 +1,5 @@
 //! `kill -9` at random moments with work in flight: nothing that was acknowledged is lost, nothing
-//! is delivered twice, and what was interrupted is told.
+//! is delivered twice, and what was interrupted is reported.
 //!
 //! `TIDEGATE_KILL_CYCLES` is the number of cycles, `TIDEGATE_SEED` repeats the choices.
 

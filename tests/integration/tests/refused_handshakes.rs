@@ -49,7 +49,7 @@ async fn assert_refused(served: &Served, what: &str, options: &ConnectOptions, e
     let (error, close) = refusal(served, options).await;
     assert_eq!(error, expected, "{what}");
     assert_eq!(close, closed(1008, expected["message"].as_str().unwrap()), "{what}");
-    // The gateway lives, and whoever is known is let in without delay; that ends this one's.
+    // The gateway lives, and a known client is admitted without delay; that ends this one's.
     served.connect(&known(), &["operator.read"]).await.unwrap_or_else(|error| panic!("{what}: {error}"));
 }
 
@@ -454,7 +454,7 @@ async fn a_person_has_to_decide() {
             assert_as_recorded("pend-9.6", &error, &close);
         }
 
-        // Version 3 is told the same request in its own words.
+        // Version 3 receives the same request in its own words.
         let (error, close) = refusal(&served, &options.clone().protocol(3, 3)).await;
         let details = json!({ "code": "PAIRING_REQUIRED", "reason": reason, "requestId": id });
         let expected = json!({ "code": "NOT_PAIRED", "message": "pairing required", "details": details });
@@ -464,7 +464,7 @@ async fn a_person_has_to_decide() {
         }
         person.call("device.pair.reject", json!({ "requestId": id })).await.unwrap();
 
-        // Refused, it is not heard for a while, and is told so.
+        // Refused, it is not heard for a while, and hears so.
         let (error, close) = refusal(&served, &options).await;
         assert_eq!(close, closed(1008, &message), "{reason}");
         assert_eq!(
@@ -505,7 +505,7 @@ async fn too_many_wait() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whoever_says_nothing_is_closed_without_a_word() {
+async fn a_silent_client_is_closed_without_a_word() {
     let place = Place::new();
     let served = Served::with_devices(&place, &[]).await;
     let mut silent = GatewayClient::open(&served.url()).await.unwrap();

@@ -53,7 +53,7 @@ async fn until_all_is_read(handles: &Handles, client: &mut GatewayClient) -> Vec
         children.iter().map(|child| child.id.to_string()).chain([newest.to_string()]).collect();
     let begun = Instant::now();
     let mut frames = Vec::new();
-    // The store knows of an end before it is told. An answer comes after what was sent before it.
+    // The store knows of an end before it is sent. An answer comes after what was sent before it.
     while !runs.iter().all(|run| frames.iter().any(|frame| is_last_chat(frame, run))) {
         assert!(begun.elapsed() < PATIENCE, "not every end was told: {frames:#?}");
         client.request("health", json!({})).await.unwrap();

@@ -194,7 +194,7 @@ async fn stopping_tells_clients_ends_runs_and_takes_at_most_three_seconds() {
 
     assert!(
         frames.iter().any(|frame| frame["id"] == waiting.as_str()),
-        "whoever waited was answered: {frames:#?}"
+        "every waiting client was answered: {frames:#?}"
     );
 
     let host = host::start(&place.state_dir(), SecretStore::memory()).await.unwrap();

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use tidegate_workspace_tests::Workspace;
 
 /// Our packages, and which of ours each may use. A package that is not here fails the test:
-/// whoever adds one decides where it stands.
+/// the author of a new one decides where it stands.
 fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
     const PROTOCOL: &str = "tidegate-protocol";
     const TRUST: &str = "tidegate-trust";

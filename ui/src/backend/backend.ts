@@ -8,7 +8,7 @@ export type ConnectionState =
   /** The gateway is being reached; nothing was heard yet. */
   | { kind: 'starting' }
   | { kind: 'connected'; version: string }
-  /** The gateway is gone; `retryAt` says when it is tried again, in milliseconds since 1970. */
+  /** Disconnected from the gateway; `retryAt` says when it is tried again, in milliseconds since 1970. */
   | { kind: 'lost'; reason: string; retryAt: number | null };
 
 export interface RequestOptions<Method extends keyof Methods> {

@@ -1,4 +1,4 @@
-/* Generated from schemas/protocol.json; `npm run types` writes it anew. */
+/* Generated from schemas/protocol.json; `npm run types` writes it. */
 
 /**
  * An agent's id: lower-case letters, digits, `_` and `-`.
@@ -1630,7 +1630,7 @@ export interface ApprovedProgram {
   deviceId: string;
 }
 /**
- * `device.pair.list`; blocks are told to the person's own surfaces only.
+ * `device.pair.list`; blocks are sent to the person's own surfaces only.
  */
 export interface DevicePairListResult {
   blocked?: BlockedEntry[] | null;
@@ -2940,7 +2940,7 @@ export interface Decide {
   duration?: 'always' | 'until-quit' | 'once';
   level?: Level | null;
   /**
-   * With a level: it may also let others in.
+   * With a level: it may also manage pairing.
    */
   pairing?: boolean;
   /**
@@ -3379,7 +3379,7 @@ export interface TokenNew {
   pairing?: boolean;
 }
 /**
- * `tidegate.token.new`: the token is told once.
+ * `tidegate.token.new`: the token is shown once.
  */
 export interface TokenNewResult {
   createdAtMs: UnixMillis;

@@ -224,7 +224,7 @@ export class ChatState {
       limit: PAGE,
       ...(offset === undefined ? {} : { offset }),
     });
-    // Only who gives a cursor is told to begin anew.
+    // Only who gives a cursor is reported to start again.
     if ('kind' in answer) throw new Error('The gateway did not send the messages.');
     return answer;
   }

@@ -31,7 +31,7 @@ export class GatewayState {
   isRestarting = $state(false);
   /** The time, for ages and time left; moves once a second. */
   now = $state(Date.now());
-  /** What a screen reader is told; set by `announce`. */
+  /** What a screen reader reads; set by `announce`. */
   announcement = $state('');
   sessionsTotal = $state(0);
   #sessions = $state.raw<ReadonlyMap<string, SessionEntry>>(new Map());
@@ -161,7 +161,7 @@ export class GatewayState {
     this.#timers.set(resource, timer);
   }
 
-  /** Tells a screen reader. The same sentence twice is told twice. */
+  /** Tells a screen reader. The same sentence twice is read twice. */
   announce(sentence: string): void {
     this.announcement = this.announcement === sentence ? `${sentence}\u00a0` : sentence;
   }
@@ -181,7 +181,7 @@ export class GatewayState {
       this.models,
       this.connectLines,
     ];
-    // What a page showed before the gateway went away is shown anew.
+    // What a page showed before the gateway went away is read again.
     for (const resource of asked) if (resource.value !== null || resource.error) void resource.refresh();
   }
 }

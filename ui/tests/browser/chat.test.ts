@@ -96,7 +96,7 @@ describe('chat', () => {
       expect(await page.locator('.column').getByText('The model server answered 500.').count()).toBe(1);
     }));
 
-  test('a failure that the transcript does not have is told, too', () =>
+  test('a failure that the transcript does not have is reported as well', () =>
     inWindow({ page: 'chat/agent%3Amain%3Achat-7b1d' }, async (opened) => {
       const { page } = opened;
       await input(opened).fill('[fail] [lost] please');
@@ -105,7 +105,7 @@ describe('chat', () => {
       await page.getByRole('alert').getByRole('button', { name: 'Try again' }).waitFor();
     }));
 
-  test('what is paused is told beside the field, as one sentence', () =>
+  test('what is paused is shown beside the field, as one sentence', () =>
     inWindow({ page: 'chat', scenario: 'long', viewport: { width: 1280, height: 760 } }, async ({ page }) => {
       await page.getByText('Answer 4000.').waitFor();
       await page.evaluate(() => {
@@ -430,7 +430,7 @@ describe('chat', () => {
       expect(shown.at(-1)).toBe(4150);
     }));
 
-  test('a conversation that was reset meanwhile is read anew', () =>
+  test('a conversation that was reset meanwhile is read again', () =>
     inWindow({ page: 'chat', scenario: 'long' }, async ({ page }) => {
       await page.getByText('Answer 4000.').waitFor();
       const earlier = page.getByRole('button', { name: 'Show earlier messages' });
@@ -442,10 +442,10 @@ describe('chat', () => {
           for (const session of world.sessions) session.sessionId = 'after the reset';
           world.transcripts.set('agent:main:main', messages);
         },
-        [said(1, 'user', 'Begin anew.', 0)],
+        [said(1, 'user', 'Start again.', 0)],
       );
       await earlier.click();
-      await page.locator('ol.items').getByText('Begin anew.').waitFor();
+      await page.locator('ol.items').getByText('Start again.').waitFor();
       expect(await page.locator('ol.items > li').count()).toBe(1);
     }));
 

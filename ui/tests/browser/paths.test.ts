@@ -325,7 +325,7 @@ describe('overview', () => {
       );
     }));
 
-  test('what is missing on this computer is told with what to do', () =>
+  test('what is missing on this computer is reported with what to do', () =>
     inWindow({ page: 'overview', scenario: 'fresh' }, async ({ page }) => {
       for (const words of ['no tray icons', 'No notification service', 'gnome-keyring', 'Ollama']) {
         await page.getByText(words).first().waitFor();

@@ -196,7 +196,7 @@ describe('requests', () => {
     await expect(status).rejects.toThrow('refused this without saying why');
   });
 
-  test('what waits when the gateway goes away is told so', async () => {
+  test('what waits when the gateway goes away is reported as such', async () => {
     const status = connection.request('tidegate.status', {});
     transport.handlers?.closed('gone');
     await expect(status).rejects.toMatchObject({ kind: 'lost' });

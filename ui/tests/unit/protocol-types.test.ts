@@ -1,6 +1,6 @@
 /**
  * `src/generated/protocol.ts` is made from `schemas/protocol.json`, which is made from the types of
- * `crates/protocol`. `npm run types` writes it anew; this test fails when it is old.
+ * `crates/protocol`. `npm run types` writes it; this test fails when it is old.
  */
 
 import { readFile, writeFile } from 'node:fs/promises';
@@ -56,7 +56,7 @@ async function typesOf(document: Document): Promise<string> {
   });
   const text = await compile({ ...root, $defs: definitions }, 'Protocol', {
     additionalProperties: false,
-    bannerComment: '/* Generated from schemas/protocol.json; `npm run types` writes it anew. */',
+    bannerComment: '/* Generated from schemas/protocol.json; `npm run types` writes it. */',
     ignoreMinAndMaxItems: true,
     style: { printWidth: 110, singleQuote: true },
   });
@@ -72,7 +72,5 @@ test('the types of the protocol are current', async () => {
 
   const committed = await readFile(TYPES, 'utf8').catch(() => '');
 
-  expect(committed === current, 'src/generated/protocol.ts is old: `npm run types` writes it anew').toBe(
-    true,
-  );
+  expect(committed === current, 'src/generated/protocol.ts is old: `npm run types` writes it').toBe(true);
 });

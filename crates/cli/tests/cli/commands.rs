@@ -346,7 +346,7 @@ async fn running_commands_are_listed_with_what_interrupts_them() {
 }
 
 #[tokio::test]
-async fn stopping_is_done_also_when_the_gateway_is_gone_before_it_answers() {
+async fn stopping_is_done_also_when_the_connection_ends_before_its_answer() {
     let outcome = Stage::scripted(|_, _, _| Reply::HangUp).run(&["stop"]).await;
 
     assert_eq!((outcome.code, outcome.out.as_str()), (0, "Tidegate stops.\n"));

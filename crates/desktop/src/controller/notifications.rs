@@ -65,7 +65,7 @@ struct Shown {
 }
 
 impl Notifications {
-    /// The notification left the screen, and not by the person: what clients decided is told again.
+    /// The notification left the screen, and not by the person: what clients decided is reported again.
     fn take_unseen(&mut self) -> Option<Shown> {
         let shown = self.shown.take()?;
         self.decided = self.decided.and(shown.decided);
@@ -81,7 +81,7 @@ impl Controller {
         sum.commands = sum.commands.saturating_add(ended.commands);
     }
 
-    /// Clients that may let others in did, or refused them.
+    /// Clients that may manage pairing approved or refused.
     pub(super) fn decided_by_clients(&mut self, let_in: u64, refused: u64) {
         let sum = &mut self.notifications.decided;
         *sum = sum.and(DecidedByClients { let_in, refused, ..DecidedByClients::default() });

@@ -1,4 +1,4 @@
-//! Someone who asks to be let in.
+//! A device or program that wants to pair.
 
 use std::path::Path;
 
@@ -184,7 +184,7 @@ fn options(ask: &PairingRequest) -> GrantOptions {
     }
 }
 
-/// Whether a level can carry "may let others in": only what was shown can be granted.
+/// Whether a level can carry "may manage pairing": only what was shown can be granted.
 fn can_pair(asked: &ScopeSet, has: &ScopeSet) -> bool {
     asked.names(&Scope::Pairing) || has.names(&Scope::Pairing)
 }

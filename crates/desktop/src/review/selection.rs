@@ -22,7 +22,7 @@ pub enum Grant {
         /// The token's name.
         name: String,
         level: Level,
-        /// Whether it may let others in.
+        /// Whether it may manage pairing.
         pairing: bool,
     },
 }

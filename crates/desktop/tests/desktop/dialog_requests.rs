@@ -142,7 +142,7 @@ fn a_request_while_the_screen_is_locked_is_carried_out_afterwards() {
 }
 
 #[test]
-fn a_key_is_tried_as_typed_and_the_result_is_told() {
+fn a_key_is_tried_as_typed_and_the_result_is_reported() {
     let mut desktop = Desktop::ready();
     let (dialog, shown) = opened_one(&desktop.on(model_key()));
     assert!(matches!(shown, Dialog::ModelKey(shown) if shown.id == "lab" && shown.problem.is_empty()));

@@ -49,7 +49,7 @@ fn a_further_request_replaces_the_notification_once_a_few_seconds_have_passed() 
     assert_eq!((at_once, too_soon), (None, None));
     assert_ne!(later.id, first.id);
     assert_eq!(later.body, "2 devices or programs want to pair.");
-    assert_eq!(notified(&desktop.wait(60_000)), None, "nobody is told twice");
+    assert_eq!(notified(&desktop.wait(60_000)), None, "nobody is notified twice");
 }
 
 #[test]
@@ -169,7 +169,7 @@ fn what_the_person_put_aside_needs_no_notification_any_more() {
 }
 
 #[test]
-fn without_a_notification_service_the_dialog_comes_and_a_service_that_appears_is_told() {
+fn without_a_notification_service_the_dialog_comes_and_a_service_that_appears_is_reported() {
     let mut desktop = Desktop::ready();
     desktop.on(Input::NotificationService(missing()));
 
@@ -195,7 +195,7 @@ fn a_service_that_was_restarted_has_the_same_notification() {
 }
 
 #[test]
-fn what_ended_while_the_screen_was_locked_is_told_in_one_notification_and_was_not_decided() {
+fn what_ended_while_the_screen_was_locked_is_reported_in_one_notification_and_was_not_decided() {
     let mut desktop = Desktop::ready();
     let mut effects = desktop.on(Input::Screen { is_locked: true });
     effects.extend(desktop.tell(&[device(1, at(0)), device(2, at(0))], &[command(1, at(0))]));
@@ -204,7 +204,7 @@ fn what_ended_while_the_screen_was_locked_is_told_in_one_notification_and_was_no
     effects.extend(desktop.tell(&[], &[]));
     assert_eq!((notified(&effects), decisions(&effects), opened(&effects)), (None, vec![], vec![]));
 
-    let told = notified(&desktop.on(Input::Screen { is_locked: false })).expect("it is told");
+    let told = notified(&desktop.on(Input::Screen { is_locked: false })).expect("it is reported");
 
     let expected = Notification {
         id: told.id,
@@ -217,13 +217,13 @@ fn what_ended_while_the_screen_was_locked_is_told_in_one_notification_and_was_no
 }
 
 #[test]
-fn what_ended_and_what_waits_are_told_together_after_the_screen_is_unlocked() {
+fn what_ended_and_what_waits_are_reported_together_after_the_screen_is_unlocked() {
     let mut desktop = Desktop::ready();
     desktop.on(Input::Screen { is_locked: true });
     desktop.tell(&[device(1, at(0)), device(2, at(0))], &[]);
     desktop.tell(&[device(2, at(0))], &[]);
 
-    let told = notified(&desktop.on(Input::Screen { is_locked: false })).expect("it is told");
+    let told = notified(&desktop.on(Input::Screen { is_locked: false })).expect("it is reported");
 
     assert_eq!(told.title, "Tidegate: 1 decision waits");
     assert_eq!(told.body, "1 device or program wants to pair. 1 request ended while the screen was locked.");
@@ -236,7 +236,7 @@ fn a_request_that_was_replaced_while_the_screen_was_locked_did_not_end() {
     desktop.tell(&[device(1, at(0))], &[]);
     desktop.tell(&[request(2, device_ask(1, &[Scope::Admin]), at(1))], &[]);
 
-    let told = notified(&desktop.on(Input::Screen { is_locked: false })).expect("it is told");
+    let told = notified(&desktop.on(Input::Screen { is_locked: false })).expect("it is reported");
 
     assert_eq!(told.body, "1 device or program wants to pair.");
 }
@@ -257,7 +257,7 @@ fn let_in(desktop: &mut Desktop, count: u64) -> Vec<Effect> {
 }
 
 #[test]
-fn what_a_client_decided_is_told_without_buttons_and_without_words_from_outside() {
+fn what_a_client_decided_is_reported_without_buttons_and_without_words_from_outside() {
     let mut desktop = Desktop::ready();
 
     let told = notified(&let_in(&mut desktop, 1)).expect("it was shown");
@@ -270,7 +270,7 @@ fn what_a_client_decided_is_told_without_buttons_and_without_words_from_outside(
         has_actions: false,
     };
     assert_eq!(told, expected);
-    assert_eq!(notified(&desktop.wait(60_000)), None, "nobody is told twice");
+    assert_eq!(notified(&desktop.wait(60_000)), None, "nobody is notified twice");
     assert_eq!(desktop.answer(told.id, NotificationAnswer::Deny), [Effect::CloseNotification]);
 }
 
@@ -296,7 +296,7 @@ fn what_clients_decided_in_a_few_seconds_is_summed_into_one_notification() {
 }
 
 #[test]
-fn a_client_that_only_refused_is_told_too() {
+fn a_client_that_only_refused_is_reported_too() {
     let mut desktop = Desktop::ready();
 
     let told =
@@ -325,7 +325,7 @@ fn what_a_client_decided_stays_told_in_the_notification_that_takes_the_place_of_
 }
 
 #[test]
-fn what_a_client_decided_is_told_again_when_its_notification_goes_because_nothing_waits_any_more() {
+fn what_a_client_decided_is_reported_again_when_its_notification_goes_because_nothing_waits_any_more() {
     let mut desktop = Desktop::ready();
     let_in(&mut desktop, 1);
     desktop.tell(&[device(1, at(0))], &[]);
@@ -347,7 +347,7 @@ fn what_a_client_decided_is_kept_while_the_screen_is_locked_and_while_the_servic
         desktop.on(away.clone());
 
         let silent = [let_in(&mut desktop, 1), let_in(&mut desktop, 1), desktop.wait(60_000)].concat();
-        let told = notified(&desktop.on(back)).expect("it is told");
+        let told = notified(&desktop.on(back)).expect("it is reported");
 
         assert_eq!(notified(&silent), None, "{away:?}");
         assert!(told.body.contains("has approved 2 devices or programs."), "{told:?}");
@@ -361,7 +361,7 @@ fn what_a_client_decided_outlives_the_gateway() {
     desktop.wait(FIVE_SECONDS);
 
     let failed = desktop.on(Input::Host(HostState::Failed("out of file descriptors".to_owned())));
-    let after = notified(&failed).expect("it is told");
+    let after = notified(&failed).expect("it is reported");
 
     assert!(failed.contains(&Effect::CloseNotification));
     assert!(after.body.contains("has approved 1 device or program."), "{after:?}");

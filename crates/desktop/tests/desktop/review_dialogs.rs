@@ -185,7 +185,7 @@ fn another_user_of_this_computer_and_the_internet_are_cautions() {
 }
 
 #[test]
-fn letting_others_in_can_be_granted_with_a_level_only_when_it_was_shown() {
+fn managing_pairing_can_be_granted_with_a_level_only_when_it_was_shown() {
     let can_pair = |ask: PairingRequest| shown(ask).options.is_some_and(|options| options.can_pair);
 
     assert!(!can_pair(device_ask(1, &[Scope::Admin])));

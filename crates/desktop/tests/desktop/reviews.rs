@@ -294,7 +294,7 @@ fn the_count_and_the_time_left_change_without_disarming() {
 }
 
 #[test]
-fn a_request_whose_time_is_up_is_looked_at_anew_and_closed() {
+fn a_request_whose_time_is_up_is_looked_at_again_and_closed() {
     let mut desktop = Desktop::ready();
     let waits = device(1, at(0));
     let (dialog, ..) = opened_review(&desktop.tell(std::slice::from_ref(&waits), &[]));
@@ -307,7 +307,7 @@ fn a_request_whose_time_is_up_is_looked_at_anew_and_closed() {
 }
 
 #[test]
-fn a_client_that_asks_again_keeps_its_dialog_alive_and_the_button_begins_anew() {
+fn a_client_that_asks_again_keeps_its_dialog_alive_and_the_button_is_disarmed_again() {
     let mut desktop = Desktop::ready();
     let mut waiting = PendingQueue::default();
     let ask = device_ask(1, &[Scope::Read]);
@@ -381,7 +381,7 @@ fn an_approval_that_fails_comes_back_with_the_reason() {
 }
 
 #[test]
-fn an_approval_of_something_that_ended_meanwhile_is_told() {
+fn an_approval_of_something_that_ended_meanwhile_is_reported() {
     let mut desktop = Desktop::ready();
     let (dialog, ..) = opened_review(&desktop.tell(&[device(1, at(0))], &[]));
     let effects = desktop.approve(dialog, Selection::default());
@@ -465,7 +465,7 @@ fn a_gateway_that_fails_for_good_closes_the_dialogs_of_its_requests() {
     assert_eq!(
         opened(&desktop.tell(&[device(1, at(0))], &[])),
         [],
-        "what is told late is of the old gateway"
+        "what is reported late is of the old gateway"
     );
     assert_eq!(desktop.on(Input::Host(ready()))[0], Effect::ReadQueue);
 }

@@ -56,7 +56,7 @@ fn it_comes_up_by_itself_and_confirming_is_bound_to_what_was_shown() {
     let shown = setting(&[UI], &[], desktop.now());
     let effects = desktop.tell_setting(&shown);
     let (id, _, _) = opened_review(&effects);
-    let menu = tray(&effects).expect("it is drawn anew");
+    let menu = tray(&effects).expect("it is drawn again");
     let MenuEntry::Command { label, command, .. } = &menu.entries[0] else { panic!("{menu:?}") };
     assert_eq!(
         (label.as_str(), *command),

@@ -1,4 +1,4 @@
-//! A shell that only notes what it is told, and things that wait.
+//! A shell that only notes what it hears, and things that wait.
 
 use std::time::Duration;
 

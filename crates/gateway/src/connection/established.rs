@@ -66,7 +66,7 @@ impl<T: Transport> Established<T> {
                             biased;
                             close = outbox.closed() => break Err(close),
                             sent = &mut sending => break Ok(sent),
-                            // Whoever reads slowly does not hold up what they asked for.
+                            // A slow reader does not hold up its own request.
                             () = finished(&mut answering) => answering = None,
                         }
                     };

@@ -85,11 +85,11 @@ async fn absent_not_served_and_not_allowed_are_three_answers() {
 }
 
 #[tokio::test]
-async fn a_device_that_may_let_others_in_gives_nothing_that_it_has_not() {
+async fn a_device_that_may_manage_pairing_gives_nothing_that_it_has_not() {
     let scene = Scene::new().await;
-    let mut gatekeeper = scene.world.let_in(5, &["operator.pairing", "operator.read"]).await;
+    let mut approver = scene.world.let_in(5, &["operator.pairing", "operator.read"]).await;
 
-    let answered = scene.attack(&mut gatekeeper).await;
+    let answered = scene.attack(&mut approver).await;
 
     // What asks for admin it could not approve; refusing it was its right, and nobody was told a token.
     for (method, payload) in &answered {
@@ -102,13 +102,13 @@ async fn a_device_that_may_let_others_in_gives_nothing_that_it_has_not() {
 }
 
 #[tokio::test]
-async fn a_device_of_full_control_that_may_not_let_others_in_lets_nobody_in() {
+async fn a_device_of_full_control_that_may_not_manage_pairing_lets_nobody_in() {
     let scene = Scene::new().await;
     let mut admin = scene.world.let_in(5, &["operator.admin"]).await;
     let before = scene.granted().await;
 
     for &method in Method::ALL.iter().filter(|&&method| {
-        // Whoever has admin may allow commands, and takes away what is its own.
+        // A client with admin may allow commands, and takes away what is its own.
         !matches!(method.access(), Access::Scope(Scope::Approvals)) && method != Method::DevicePairRemove
     }) {
         for params in scene.attempts() {
@@ -211,7 +211,7 @@ async fn one_connection_has_sixty_four_unanswered_requests_and_no_more() {
 }
 
 #[tokio::test]
-async fn a_session_without_scopes_may_send_small_messages_only_and_is_told() {
+async fn a_session_without_scopes_may_send_small_messages_only_and_hears_so() {
     let world = World::with_desktop().await;
     world.let_in(1, &["operator.read"]).await;
     for options in [ConnectOptions::default().token(&world.token), world.device(1, &[])] {
@@ -295,7 +295,7 @@ async fn what_a_client_writes_is_text_and_decides_nothing() {
 }
 
 #[tokio::test]
-async fn whoever_asks_about_a_command_cannot_allow_it_and_no_decision_counts_twice() {
+async fn a_client_cannot_allow_its_own_command_nor_decide_twice() {
     let world = World::with_desktop().await;
     let mut asking = world.let_in(1, &["operator.approvals"]).await;
     let mut other = world.let_in(2, &["operator.approvals"]).await;

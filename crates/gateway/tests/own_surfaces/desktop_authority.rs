@@ -35,7 +35,7 @@ async fn a_stranger_waits_at_the_desk_and_comes_in_when_the_person_approves_what
 
     let request = world.request_pairing(&options).await;
 
-    assert!(*world.desktop().changes().borrow() > before, "the shell is told");
+    assert!(*world.desktop().changes().borrow() > before, "the shell hears of it");
     assert_eq!(request.details.claims.display_name.as_deref(), Some("Anna's phone"));
     let digest = request.details.digest();
     let other = world.desktop().decide(&request.id, "another digest", &ALL).await;
@@ -179,7 +179,7 @@ async fn runs_and_the_pause_are_changes_until_nothing_runs() {
 }
 
 #[tokio::test]
-async fn a_window_is_greeted_reads_and_is_told_to_look_again() {
+async fn a_window_is_greeted_reads_and_is_reported_to_look_again() {
     let world = World::with_desktop().await;
     let works = DesktopSurface { state: SurfaceState::Ok, sentence: String::new() };
     let told = DesktopStatus { tray: works.clone(), notifications: works, autostart: true };

@@ -46,7 +46,7 @@ async fn windows_request_dialogs_with_clean_and_bounded_text() {
 }
 
 #[tokio::test]
-async fn a_page_that_requests_without_end_is_told_that_the_dialog_is_busy() {
+async fn a_page_that_requests_without_end_is_reported_that_the_dialog_is_busy() {
     let world = World::with_desktop().await;
     let _listener = world.desktop().dialog_requests().unwrap();
     let mut window = world.window().await;

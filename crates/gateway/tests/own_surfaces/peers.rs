@@ -63,7 +63,7 @@ async fn a_known_device_asks_while_a_command_could_be_behind_it() {
 }
 
 #[tokio::test]
-async fn the_surfaces_are_told_that_a_command_could_be_behind_a_request() {
+async fn the_surfaces_are_reported_that_a_command_could_be_behind_a_request() {
     let world = unidentified(CommandsAlive::Beyond).await;
     let request = world.request_pairing(&world.device(1, &SCOPES)).await;
     *world.peers.found.lock().unwrap() = None;

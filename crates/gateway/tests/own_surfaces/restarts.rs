@@ -32,7 +32,7 @@ async fn the_own_client_hears_that_no_gateway_serves_until_one_does() {
 }
 
 #[tokio::test]
-async fn a_client_that_comes_when_the_gateway_stops_is_told_to_try_again() {
+async fn a_client_that_comes_when_the_gateway_stops_is_reported_to_try_again() {
     let world = World::with_desktop().await;
     world.gateway.stop("restart").await;
     let options = ConnectOptions::default().device(&DeviceIdentity::numbered(1)).token(&world.token);

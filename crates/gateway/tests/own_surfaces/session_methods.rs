@@ -261,7 +261,7 @@ async fn sessions_abort_leaves_what_waits_unless_it_is_asked() {
 }
 
 #[tokio::test]
-async fn the_policy_for_commands_is_told_as_it_is() {
+async fn the_policy_for_commands_is_reported_as_it_is() {
     let world = World::with_desktop().await;
     let mut client = world.let_in(1, &["operator.admin", "operator.approvals"]).await;
 

@@ -375,7 +375,7 @@ impl World {
     }
 }
 
-/// Whoever tries the methods one after the other.
+/// A caller that tries the methods one after the other.
 pub(crate) trait Attacker {
     /// Calls a method that may wait for ever; `None` when it does.
     async fn try_call(&mut self, method: &str, params: Value) -> Option<Result<Value, Value>>;

@@ -280,7 +280,7 @@ async fn a_second_one_on_the_same_directory_fails_at_once_and_serves_once_the_fi
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_missing_is_told_in_sentences() {
+async fn what_is_missing_is_reported_in_sentences() {
     let place = Place::new();
     let options = ServeOptions {
         tool_runner: place.root.path().join("no-such-program"),
@@ -323,7 +323,7 @@ impl Backend for Lockable {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_keyring_that_locks_itself_is_told_while_it_serves() {
+async fn a_keyring_that_locks_itself_is_reported_while_it_serves() {
     let is_locked = Arc::new(AtomicBool::new(false));
     let secrets = SecretStore::with_backend(Lockable(is_locked.clone()));
     let place = Place::new();
@@ -341,7 +341,7 @@ async fn a_keyring_that_locks_itself_is_told_while_it_serves() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_gateway_or_a_store_that_ends_by_itself_is_built_anew() {
+async fn a_gateway_or_a_store_that_ends_by_itself_is_built_again() {
     let place = Place::new();
     let supervised = supervise(place.options());
     ready(&supervised, 1).await;

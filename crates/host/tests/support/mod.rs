@@ -46,7 +46,7 @@ impl Tokens {
         Ok(client)
     }
 
-    /// It asks to be let in, on an open connection.
+    /// It asks to pair, on an open connection.
     pub(crate) async fn request_pairing(
         &self,
         client: &mut GatewayClient,

@@ -106,7 +106,7 @@ objects! {
         #[serialize_always] script: Option<String>,
         since: UnixMillis,
     }
-    /// `device.pair.list`; blocks are told to the person's own surfaces only.
+    /// `device.pair.list`; blocks are sent to the person's own surfaces only.
     DevicePairListResult {
         pending: Vec<PendingDevice>,
         paired: Vec<PairedDevice>,

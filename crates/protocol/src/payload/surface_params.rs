@@ -113,7 +113,7 @@ objects! {
         digest: Option<String>,
         level: Option<Level>,
         scopes: Option<Vec<Scope>>,
-        /// With a level: it may also let others in.
+        /// With a level: it may also manage pairing.
         #[serde(default)] pairing: bool,
         #[serde(default)] duration: GrantLifetime,
     }

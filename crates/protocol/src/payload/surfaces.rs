@@ -1,4 +1,4 @@
-//! What the person's own surfaces are told: command line and windows. Not part of OpenClaw's
+//! What the person's own surfaces receive: command line and windows. Not part of OpenClaw's
 //! protocol.
 
 use schemars::JsonSchema;
@@ -368,7 +368,7 @@ objects! {
         unblocked: String,
         note: Option<String>,
     }
-    /// `tidegate.token.new`: the token is told once.
+    /// `tidegate.token.new`: the token is shown once.
     TokenNewResult {
         id: String,
         name: String,

@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn incomplete_and_unknown_commands_are_told_apart() {
+    fn incomplete_and_unknown_commands_are_reported_apart() {
         for text in ["/run", "/needs git", "/read ", "/glob", "/grep ", "/write a.txt", "/spawn", "/history"]
         {
             assert!(matches!(one(text), Line::Wrong { form: Some(_), .. }), "{text}");

@@ -192,7 +192,7 @@ async fn the_audit_log_keeps_the_newest_events_and_reads_oldest_first() {
 }
 
 #[tokio::test]
-async fn a_damaged_audit_entry_is_told_and_hides_no_other() {
+async fn a_damaged_audit_entry_is_reported_and_hides_no_other() {
     let directory = tempfile::tempdir().expect("directory");
     let (store, report) = Store::open(directory.path(), options()).expect("opened");
     store.commit_trust(vec![Change::Audit(Box::new(event(1)))]).await.expect("committed");

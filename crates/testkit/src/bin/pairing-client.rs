@@ -103,7 +103,7 @@ async fn carry_out(command: Command, connection: &mut Option<GatewayClient>) -> 
     done.unwrap_or_else(|error| failed(&error))
 }
 
-/// Says who it is. A refusal is told together with how the connection ended after it.
+/// Says who it is. A refusal is printed together with how the connection ended after it.
 async fn connect(client: &mut GatewayClient, options: &ConnectOptions) -> Value {
     match client.connect(options).await {
         Ok(hello) => json!({ "hello": hello }),

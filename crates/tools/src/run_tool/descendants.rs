@@ -117,7 +117,7 @@ fn send(id: i32, entry: &Entry, signal: Signal) {
     let Some(pid) = Pid::from_raw(id) else { return };
     match pidfd_open(pid, PidfdFlags::empty()) {
         Ok(handle) => {
-            // The handle is for whoever has the number now: it must still be the one that was seen.
+            // The handle is for the process that has the number now: it must still be the one that was seen.
             if read_entry(id).is_some_and(|now| now.started == entry.started) {
                 let _ = pidfd_send_signal(handle, signal);
             }

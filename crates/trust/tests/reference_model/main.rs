@@ -10,7 +10,7 @@
 //!   visibly;
 //! - I7 a grant for once admits once;
 //! - I8 what lasts for a while is never to be stored;
-//! - I9 a revocation closes exactly the connections of whoever was revoked.
+//! - I9 a revocation closes exactly the connections of the revoked client.
 //!
 //! `TIDEGATE_TRUST_STEPS` sets the number of steps, `TIDEGATE_TRUST_SEED` repeats a walk.
 

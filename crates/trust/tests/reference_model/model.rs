@@ -27,7 +27,7 @@ fn covers(held: &str, needed: &str) -> bool {
         || held == "operator.write" && ["operator.read", "operator.talk"].contains(&needed)
 }
 
-/// Letting others in is held only by name.
+/// Managing pairing is held only by name.
 pub(crate) fn holds(set: &Set, scope: &str) -> bool {
     if scope == PAIRING { set.contains(scope) } else { set.iter().any(|held| covers(held, scope)) }
 }

@@ -14,7 +14,7 @@ pub(super) fn content(dialog: &MessageDialog) -> Content {
         choices.push(Choice::ending(other, Place::Plain, DialogOutcome::Other));
     }
     if let Some(proceed) = dialog.proceed.clone() {
-        // What goes on may take a block away or end work: no stray key or click does that.
+        // What goes on may unblock a device or end work: no stray key or click does that.
         choices.push(Choice::ending(proceed, Place::Armed, DialogOutcome::Proceed));
     }
     Content {

@@ -133,7 +133,7 @@ impl DialogWindow {
     }
 
     /// Changes how many wait behind, and when the time is up. The approving button stays as it is,
-    /// unless the time was up already: then everything begins anew.
+    /// unless the time was up already: then everything begins again.
     pub(super) fn refresh(self: &Rc<Self>, behind: String, expires_at: UnixMillis) {
         let ended = self.with_review(|review, status| {
             status.set_behind(&behind);

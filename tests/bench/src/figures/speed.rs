@@ -128,7 +128,7 @@ pub(super) async fn handshake_beside_commands(setting: &Setting) -> anyhow::Resu
 /// As many as run at once: four of sessions that a person talks to, and four of subagents.
 const COMMANDS: usize = 8;
 
-/// Commands of agents that sleep until they are told to end.
+/// Commands of agents that sleep until they are reported to end.
 struct SleepingCommands {
     client: GatewayClient,
     go_on: PathBuf,

@@ -126,7 +126,7 @@ pub(crate) fn no_devices() -> DevicePairListResult {
     DevicePairListResult { pending: vec![], paired: vec![], blocked: Some(vec![]) }
 }
 
-/// A waiting request, as the person's own surfaces are told of it.
+/// A waiting request, as the person's own surfaces receive it.
 pub(crate) fn pending() -> PendingDevice {
     PendingDevice {
         request_id: ID.to_owned(),

@@ -26,7 +26,7 @@ impl Walk {
         }
     }
 
-    /// A client that may act: preferably one that was given the right to let others in.
+    /// A client that may act: preferably one that was given the right to manage pairing.
     pub(super) fn client(&mut self) -> Option<Connection> {
         let pairing = !self.one_in(4);
         let clients: Vec<_> = self

@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_age_is_told_in_the_greatest_whole_unit() {
+    fn an_age_is_reported_in_the_greatest_whole_unit() {
         let told = [0, 4, 5, 59, 60, 119, 3599, 3600, 90_000].map(|s| asked(Duration::from_secs(s)));
 
         assert_eq!(
