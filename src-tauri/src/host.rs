@@ -8,12 +8,12 @@ use tidegate_desktop_core::dialog::Secret;
 use tidegate_desktop_core::shell::{
     DialogRequest, FileContent, FileToKeep, FolderToUnshare, HostState, Queue, Work,
 };
-use tidegate_gateway::transport::{ChannelClient, ClientReceived};
 use tidegate_gateway::{DesktopAuthority, DialogRequest as GatewayRequest};
 use tidegate_host::{Supervised, SupervisedState};
 use tidegate_protocol::Method;
 use tidegate_protocol::payload::files::{SetAsideFile, SetAsideFileDetails, SharedFolder};
 use tidegate_protocol::payload::surfaces::FoundServer;
+use tidegate_transport::{ChannelClient, ClientReceived};
 
 /// The gateway that is kept running. A cheap handle.
 #[derive(Debug, Clone)]

@@ -1,12 +1,11 @@
 //! Connections that a listener accepted, served by the gateway.
 
 use tidegate_peers::LocalSocket;
+use tidegate_transport::receive_budget::ReceiveBudget;
+use tidegate_transport::{Accepted, Connections, Transport};
 
 use crate::connection::{Arrival, serve, serve_local};
 use crate::gateway::Gateway;
-use crate::listener::{Accepted, Connections};
-use crate::receive_budget::ReceiveBudget;
-use crate::transport::Transport;
 
 impl Connections for Gateway {
     fn is_ready(&self) -> bool {

@@ -11,15 +11,15 @@ use bytes::Bytes;
 use serde::Serialize;
 use tidegate_peers::LocalSocket;
 use tidegate_protocol::limits;
+use tidegate_transport::Transport;
+use tidegate_transport::admission_slots::UnauthenticatedSlot;
 use tidegate_trust::Session;
 use tidegate_trust::origin::Origin;
 use tokio::time::Instant;
 
 pub(crate) use own_surfaces::{serve_local, serve_window};
 
-use crate::admission_slots::UnauthenticatedSlot;
 use crate::gateway::Gateway;
-use crate::transport::Transport;
 
 use handshake::Challenged;
 

@@ -6,9 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tidegate_protocol::limits;
 use tidegate_protocol::refusal::TooManyConnections;
+use tidegate_transport::admission_slots::Source;
 use tidegate_trust::{Principal, Session};
-
-use crate::admission_slots::Source;
 
 /// How many connections there may be. Windows and our own client, which need no descriptors, are not
 /// counted and never refused.

@@ -12,6 +12,8 @@ use tidegate_protocol::payload::files::SharedFolder;
 use tidegate_protocol::payload::surface_params::{KeepFile, TakeServer};
 use tidegate_protocol::payload::surfaces::DesktopStatus;
 use tidegate_protocol::{limits, text};
+use tidegate_transport::channel::channel;
+use tidegate_transport::{ChannelClient, Transport as _};
 use tidegate_trust::Level;
 use tidegate_trust::approval::{Decision, PendingApproval, ResolveError};
 use tidegate_trust::audit::{AuditEvent, AuditKind};
@@ -26,7 +28,6 @@ use tokio::sync::{mpsc, watch};
 use crate::dialog_requests::DialogRequest;
 use crate::gateway::Gateway;
 use crate::now;
-use crate::transport::{ChannelClient, channel};
 
 /// The most characters of what a press was about.
 const MAX_PRESS: usize = 120;
@@ -347,7 +348,7 @@ impl DesktopAuthority {
     #[must_use]
     pub fn open_window(&self) -> ChannelClient {
         let (mut server, client) = channel();
-        crate::transport::Transport::set_limit(&mut server, limits::MAX_PAYLOAD);
+        server.set_limit(limits::MAX_PAYLOAD);
         let (gateway, origin) = (self.gateway.clone(), self.window.clone());
         self.gateway.inner().tasks.spawn(crate::connection::serve_window(gateway, server, origin));
         client

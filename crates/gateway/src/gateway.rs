@@ -13,6 +13,9 @@ use tidegate_protocol::payload::events::{ChangedEvent, TickEvent};
 use tidegate_protocol::payload::surfaces::{DesktopStatus, GatewayStatus, OwnClient};
 use tidegate_protocol::{ErrorShape, RunId, event, limits};
 use tidegate_store::Store;
+use tidegate_transport::channel::channel;
+use tidegate_transport::receive_budget::ReceiveBudget;
+use tidegate_transport::{ChannelClient, descriptors};
 use tidegate_trust::origin::{CommandsAlive, InProcessKey, Origin, Peer};
 use tidegate_trust::settings::{Setting, ShownSetting};
 use tokio::sync::Semaphore;
@@ -22,15 +25,12 @@ use tokio_util::task::TaskTracker;
 
 use crate::attached::{AttachedConnections, ClientRuns};
 use crate::connection_places::{ConnectionCaps, ConnectionPlaces};
-use crate::descriptors;
 use crate::dialog_requests::DialogRequests;
 use crate::host::Host;
 use crate::hub::{Audience, Hub};
 use crate::methods::store_error;
 use crate::now;
-use crate::receive_budget::ReceiveBudget;
 use crate::runtime_events::{Forwarder, RunEnds};
-use crate::transport::{ChannelClient, channel};
 
 /// What the gateway is made of.
 pub struct GatewayParts {

@@ -13,12 +13,12 @@ use tidegate_protocol::client::{ClientId, ClientInfo, ClientMode};
 use tidegate_protocol::connect::ConnectParams;
 use tidegate_protocol::device::{DeviceClaim, PayloadVersion, SignedFields};
 use tidegate_protocol::{Dialect, PublicKey, SignatureBytes};
+use tidegate_transport::{ChannelClient, ClientReceived};
 use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot};
 use zeroize::Zeroizing;
 
 use crate::current::CurrentGateway;
 use crate::host::BoxFuture;
-use crate::transport::{ChannelClient, ClientReceived};
 
 /// The client. A cheap handle; clones share one connection.
 #[derive(Clone)]

@@ -3,9 +3,9 @@
 
 use std::path::{Path, PathBuf};
 
-pub use tidegate_gateway::lines::{LineReceived, LinesClient};
-pub use tidegate_gateway::local_socket::LocalSocketError;
-use tidegate_gateway::local_socket::connect_stream;
+pub use tidegate_transport::lines::{LineReceived, LinesClient};
+pub use tidegate_transport::local_socket::LocalSocketError;
+use tidegate_transport::local_socket::connect_stream;
 pub use tokio::net::UnixStream;
 
 use crate::state_dir::{LOCK, NoSocketPlace, control_socket};

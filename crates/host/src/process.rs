@@ -19,7 +19,7 @@ impl Prepared {
 pub fn prepare() -> Prepared {
     let steps = [
         (
-            tidegate_gateway::descriptors::raise_limit(),
+            tidegate_transport::descriptors::raise_limit(),
             "the limit of open files could not be raised, so fewer connections are accepted",
         ),
         (contain_tools(), "process hardening failed: agent commands may inspect or outlive this process"),

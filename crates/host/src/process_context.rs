@@ -6,11 +6,11 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tidegate_access::TrustService;
-use tidegate_gateway::listener::{self, BindError};
 use tidegate_peers::commands::RunningCommands;
 use tidegate_providers::local::LocalAddress;
 use tidegate_secrets::{SecretStore, ServiceName};
 use tidegate_store::Store;
+use tidegate_transport::listener::{self, BindError};
 use tidegate_trust::origin::{DesktopKey, InProcessKey};
 use tidegate_trust::{Authority, TrustRecords};
 use tokio::net::TcpListener;

@@ -16,8 +16,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tidegate_gateway::transport::ClientReceived;
 use tidegate_host::RunningHost;
+use tidegate_transport::ClientReceived;
 use tidegate_trust::settings::{Setting, ShownSetting};
 
 use support::Tokens;

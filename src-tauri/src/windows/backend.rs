@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::Serialize;
 use tauri::ipc::Channel;
 use tauri::{State, WebviewWindow};
-use tidegate_gateway::transport::{ChannelClient, ClientReceived};
+use tidegate_transport::{ChannelClient, ClientReceived};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 

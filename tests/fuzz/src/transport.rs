@@ -5,11 +5,11 @@ use std::cell::RefCell;
 use bytes::Bytes;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue, ORIGIN};
 use hyper::{Method, Uri, Version};
-use tidegate_gateway::lines::{LineReceived, LinesClient, LinesTransport};
-use tidegate_gateway::transport::{Received, Transport};
-use tidegate_gateway::upgrade::{Decision, RequestHead, UpgradeRules, decide};
-use tidegate_gateway::websocket::{WebSocketTimes, WebSocketTransport};
 use tidegate_protocol::limits::MAX_PAYLOAD_BEFORE_AUTH;
+use tidegate_transport::lines::{LineReceived, LinesClient, LinesTransport};
+use tidegate_transport::upgrade::{Decision, RequestHead, UpgradeRules, decide};
+use tidegate_transport::websocket::{WebSocketTimes, WebSocketTransport};
+use tidegate_transport::{Received, Transport};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex, split};
 use tokio::runtime::{Builder, Runtime};
 

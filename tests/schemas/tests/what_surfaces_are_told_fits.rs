@@ -9,8 +9,6 @@
 )]
 
 use serde_json::{Value, json};
-use tidegate_gateway::lines::{LineReceived, LinesClient};
-use tidegate_gateway::transport::{ChannelClient, ClientReceived};
 use tidegate_host::local_socket;
 use tidegate_integration_tests::host::Served;
 use tidegate_integration_tests::place::Place;
@@ -18,6 +16,8 @@ use tidegate_protocol::payload::surfaces::{DesktopStatus, DesktopSurface, Surfac
 use tidegate_protocol::{Method, Scope};
 use tidegate_schema_tests::Schemas;
 use tidegate_testkit::identity::DeviceIdentity;
+use tidegate_transport::lines::{LineReceived, LinesClient};
+use tidegate_transport::{ChannelClient, ClientReceived};
 use tidegate_trust::Level;
 use tidegate_trust::decision::Desktop;
 use tokio::net::UnixStream;

@@ -20,6 +20,7 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
     const TRIGGERS: &str = "tidegate-triggers";
     const ACCESS: &str = "tidegate-access";
     const CLOCK: &str = "tidegate-clock";
+    const TRANSPORT: &str = "tidegate-transport";
     const GATEWAY: &str = "tidegate-gateway";
     const PROXY: &str = "tidegate-proxy";
     const HOST: &str = "tidegate-host";
@@ -41,22 +42,26 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         (TOOLS, vec![PROTOCOL, TRUST, AGENT, PEERS, PROXY, SANDBOX, TRIGGERS]),
         (CLOCK, vec![PROTOCOL, TRUST]),
         (ACCESS, vec![PROTOCOL, TRUST, STORE, CLOCK]),
-        (GATEWAY, vec![PROTOCOL, TRUST, STORE, CLOCK, ACCESS, AGENT, PEERS]),
+        (TRANSPORT, vec![PROTOCOL, PEERS]),
+        (GATEWAY, vec![PROTOCOL, TRUST, STORE, CLOCK, ACCESS, AGENT, PEERS, TRANSPORT]),
         (PROXY, vec![PROTOCOL]),
         (
             HOST,
-            vec![PROTOCOL, TRUST, STORE, SECRETS, ACCESS, AGENT, PROVIDERS, PEERS, SANDBOX, TOOLS, GATEWAY],
+            vec![
+                PROTOCOL, TRUST, STORE, SECRETS, ACCESS, AGENT, PROVIDERS, PEERS, SANDBOX, TOOLS, TRANSPORT,
+                GATEWAY,
+            ],
         ),
         ("tidegate-cli", vec![PROTOCOL, TRUST, TOOLS, HOST, DESKTOP]),
         (DESKTOP, vec![PROTOCOL, TRUST]),
-        ("tidegate-desktop", vec![PROTOCOL, TRUST, GATEWAY, HOST, DESKTOP]),
+        ("tidegate-desktop", vec![PROTOCOL, TRUST, TRANSPORT, GATEWAY, HOST, DESKTOP]),
         ("tidegate-testkit", vec![PROTOCOL, TRUST, STORE, SECRETS, AGENT, PROVIDERS, TOOLS, GATEWAY, HOST]),
         (
             "tidegate-bench",
             vec![PROTOCOL, TRUST, STORE, SECRETS, AGENT, TOOLS, SANDBOX, TRIGGERS, HOST, "tidegate-testkit"],
         ),
         ("tidegate-escape-tests", vec![PROTOCOL, AGENT, SANDBOX, TOOLS]),
-        ("tidegate-fuzz", vec![PROTOCOL, TRUST, AGENT, PROVIDERS, GATEWAY, HOST, PROXY, TRIGGERS]),
+        ("tidegate-fuzz", vec![PROTOCOL, TRUST, AGENT, PROVIDERS, TRANSPORT, HOST, PROXY, TRIGGERS]),
         (
             "tidegate-integration-tests",
             vec![
@@ -99,9 +104,9 @@ const OWNED: &[(&str, &[&str])] = &[
     // The benchmarks compare the store to a bare transaction.
     ("rusqlite", &["tidegate-bench", "tidegate-integration-tests", "tidegate-store"]),
     ("rusqlite_migration", &["tidegate-store"]),
-    ("hyper", &["tidegate-fuzz", "tidegate-gateway", "tidegate-proxy", "tidegate-testkit"]),
-    ("hyper-util", &["tidegate-gateway", "tidegate-proxy", "tidegate-testkit"]),
-    ("tokio-websockets", &["tidegate-gateway", "tidegate-testkit"]),
+    ("hyper", &["tidegate-fuzz", "tidegate-proxy", "tidegate-testkit", "tidegate-transport"]),
+    ("hyper-util", &["tidegate-proxy", "tidegate-testkit", "tidegate-transport"]),
+    ("tokio-websockets", &["tidegate-testkit", "tidegate-transport"]),
     ("reqwest", &["tidegate-providers"]),
     ("seccompiler", &["tidegate-sandbox"]),
     ("procfs", &["tidegate-peers"]),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tidegate_protocol::frame::{RequestFrame, id_of_broken_frame};
 use tidegate_protocol::method::{Concurrency, Power};
 use tidegate_protocol::{CloseCode, CloseFrame, ErrorShape, Method, RequestId, limits};
+use tidegate_transport::{Gone, Received, Transport};
 use tidegate_trust::Session;
 use tidegate_trust::principal::{Denied, unknown_method};
 use tokio::sync::{Semaphore, mpsc};
@@ -16,7 +17,6 @@ use crate::dispatch::{self, Caller, Reply};
 use crate::gateway::Gateway;
 use crate::methods::desktop::instead_of;
 use crate::outbox::{Outbox, Outgoing};
-use crate::transport::{Gone, Received, Transport};
 
 /// A connection that was let in.
 pub(super) struct Established<T> {

@@ -12,6 +12,8 @@ use tidegate_protocol::refusal::TooManyConnections;
 use tidegate_protocol::{
     CloseCode, CloseFrame, ConnectParams, ConnectionId, Dialect, Refusal, RequestId, Scope, event, limits,
 };
+use tidegate_transport::admission_slots::{Eviction, Stage, UnauthenticatedSlot};
+use tidegate_transport::{Received, Transport};
 use tidegate_trust::admission::{Admitted, LookUp};
 use tidegate_trust::origin::{CommandsAlive, Origin, Peer};
 use tidegate_trust::{Admission, Attempt, Principal, Session};
@@ -19,11 +21,9 @@ use tokio::time::{Instant, timeout_at};
 
 use super::established::{Established, Peered};
 use super::{Arrival, frame, max_payload};
-use crate::admission_slots::{Eviction, Stage, UnauthenticatedSlot};
 use crate::gateway::Gateway;
 use crate::now;
 use crate::outbox::Outbox;
-use crate::transport::{Received, Transport};
 
 /// A connection that was sent its challenge.
 pub(super) struct Challenged<T> {

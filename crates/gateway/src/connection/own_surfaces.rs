@@ -10,6 +10,8 @@ use tidegate_protocol::payload::events::{RefusedEvent, WelcomeEvent};
 use tidegate_protocol::{
     ClientId, ClientInfo, ClientMode, CloseCode, CloseFrame, ConnectionId, Refusal, event,
 };
+use tidegate_transport::Transport;
+use tidegate_transport::admission_slots::UnauthenticatedSlot;
 use tidegate_trust::Session;
 use tidegate_trust::admission::LookUp;
 use tidegate_trust::audit::{AuditEvent, AuditKind};
@@ -21,12 +23,10 @@ use tokio::time::{Instant, timeout_at};
 use super::established::{Established, Peered};
 use super::frame;
 use super::handshake::{look_up, unidentified};
-use crate::admission_slots::UnauthenticatedSlot;
 use crate::connection_places::ConnectionPlace;
 use crate::gateway::Gateway;
 use crate::now;
 use crate::outbox::Outbox;
-use crate::transport::Transport;
 
 /// Serves a connection of the local socket: the person's command line. There is no challenge: the
 /// kernel tells whose process it is, and a tool is turned away before anything is answered.

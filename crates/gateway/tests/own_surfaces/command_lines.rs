@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use serde_json::json;
-use tidegate_gateway::lines::LineReceived;
-use tidegate_gateway::listener::Connections as _;
 use tidegate_protocol::limits;
 use tidegate_testkit::raw_socket::{RawSocket, TEXT_START, frame};
+use tidegate_transport::Connections as _;
+use tidegate_transport::lines::LineReceived;
 use tidegate_trust::decision::Desktop;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::timeout;

@@ -6,8 +6,8 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
 
 use serde_json::json;
-use tidegate_gateway::lines::LineReceived;
 use tidegate_protocol::refusal::PairingReason;
+use tidegate_transport::lines::LineReceived;
 use tidegate_trust::decision::{Choice, Desktop, GrantLifetime, Verdict};
 use tidegate_trust::origin::{CommandsAlive, Peer};
 

@@ -5,11 +5,12 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tidegate_gateway::admission_slots::{AdmissionSlots, SlotRules, Source, UnauthenticatedSlot};
 use tidegate_gateway::connection::{Arrival, serve};
-use tidegate_gateway::transport::{ChannelClient, ClientReceived, channel};
 use tidegate_peers::LocalSocket;
 use tidegate_testkit::client::ConnectOptions;
+use tidegate_transport::admission_slots::{AdmissionSlots, SlotRules, Source, UnauthenticatedSlot};
+use tidegate_transport::channel::channel;
+use tidegate_transport::{ChannelClient, ClientReceived};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 

@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use tidegate_gateway::Gateway;
-use tidegate_gateway::listener::{self, Connections};
-use tidegate_gateway::local_socket::{self, LocalListener};
-use tidegate_gateway::upgrade::UpgradeRules;
+use tidegate_transport::local_socket::{self, LocalListener};
+use tidegate_transport::upgrade::UpgradeRules;
+use tidegate_transport::{Connections, listener};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -94,11 +94,10 @@ async fn bind(path: &Path) -> Result<LocalListener, String> {
 mod tests {
     use std::time::Duration;
 
-    use tidegate_gateway::listener::Accepted;
-    use tidegate_gateway::receive_budget::ReceiveBudget;
-    use tidegate_gateway::transport::Transport;
     use tidegate_peers::commands::RunningCommands;
     use tidegate_peers::orphans::{Orphan, Orphans};
+    use tidegate_transport::receive_budget::ReceiveBudget;
+    use tidegate_transport::{Accepted, Transport};
 
     use super::*;
     use crate::survivors::Survivors;

@@ -1,43 +1,12 @@
-//! What carries messages: a WebSocket, the in-memory channel, or lines on the local socket. The
-//! connection above is the same for all.
+//! The in-memory transport, for connections within this process.
 
 use bytes::Bytes;
-use tidegate_protocol::CloseFrame;
+use tidegate_protocol::{CloseCode, CloseFrame, limits};
 use tokio::sync::mpsc;
 
-/// What came in.
-#[derive(Debug)]
-pub enum Received {
-    /// One text message, valid UTF-8.
-    Text(String),
-    /// A message was larger than the limit, or a binary one, or not valid: the connection must be
-    /// closed with this frame.
-    Refused(CloseFrame),
-    /// The other end is gone.
-    Closed,
-}
+use crate::transport::{Gone, Received, Transport};
 
-/// The other end is gone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the connection is closed")]
-pub struct Gone;
-
-/// One connection that carries whole text messages.
-pub trait Transport: Send + 'static {
-    /// The next message. Cancel-safe: a dropped call loses nothing.
-    fn receive(&mut self) -> impl Future<Output = Received> + Send;
-
-    /// Sends one text message (valid UTF-8) and flushes it.
-    fn send(&mut self, text: Bytes) -> impl Future<Output = Result<(), Gone>> + Send;
-
-    /// Closes in order, waiting a bounded time for the other end.
-    fn close(self, frame: CloseFrame) -> impl Future<Output = ()> + Send;
-
-    /// Sets the most bytes that one incoming message may have.
-    fn set_limit(&mut self, bytes: usize);
-}
-
-/// One end of the in-memory transport.
+/// The gateway's end of the in-memory transport.
 #[derive(Debug)]
 pub struct ChannelTransport {
     incoming: mpsc::Receiver<ChannelMessage>,
@@ -78,7 +47,7 @@ pub fn channel() -> (ChannelTransport, ChannelClient) {
     let server = ChannelTransport {
         incoming: from_client,
         outgoing: to_client,
-        limit: tidegate_protocol::limits::MAX_PAYLOAD_BEFORE_AUTH,
+        limit: limits::MAX_PAYLOAD_BEFORE_AUTH,
     };
     (server, ChannelClient { incoming: from_server, outgoing: to_server })
 }
@@ -87,7 +56,7 @@ impl Transport for ChannelTransport {
     async fn receive(&mut self) -> Received {
         match self.incoming.recv().await {
             Some(ChannelMessage::Text(text)) if text.len() > self.limit => {
-                Received::Refused(CloseFrame::new(tidegate_protocol::CloseCode::TooBig, "message too large"))
+                Received::Refused(CloseFrame::new(CloseCode::TooBig, "message too large"))
             }
             Some(ChannelMessage::Text(text)) => match String::from_utf8(text.into()) {
                 Ok(text) => Received::Text(text),

@@ -12,13 +12,13 @@ use std::time::Duration;
 use tidegate_peers::{LocalSocket, UnixPeer};
 use tidegate_protocol::limits::HANDSHAKE_TIMEOUT;
 use tokio::net::{UnixListener, UnixStream};
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::accept::{Accepted, Connections, accept_until};
 use crate::admission_slots::{AdmissionSlots, SlotRules, Source, Stage};
 use crate::connection_tasks::ConnectionTasks;
 use crate::lines::{LinesClient, LinesTransport};
-use crate::listener::{AcceptPause, Accepted, Connections};
 use crate::receive_budget::ReceiveBudget;
 
 /// The most bytes of the socket's path, as `sockaddr_un` has 108 with the end mark.
@@ -157,26 +157,8 @@ pub async fn serve(listener: LocalListener, connections: impl Connections, stop:
     let slots = AdmissionSlots::new(SlotRules::default());
     let budget = connections.receive_budget();
     let tasks = ConnectionTasks::default();
-    let mut pause = AcceptPause::default();
-    loop {
-        tokio::select! {
-            biased;
-            () = stop.cancelled() => break,
-            accepted = listener.listener.accept() => match accepted {
-                Ok((stream, _)) => {
-                    pause = AcceptPause::default();
-                    start(stream, &connections, &slots, &budget, &tasks);
-                }
-                Err(error) => if let Some(pause) = pause.after(&error) {
-                    tracing::warn!(%error, ?pause, "cannot accept on the local socket; trying again");
-                    tokio::select! {
-                        () = stop.cancelled() => break,
-                        () = sleep(pause) => {}
-                    }
-                },
-            },
-        }
-    }
+    let start = |(stream, _)| start(stream, &connections, &slots, &budget, &tasks);
+    accept_until(&stop, |cx| listener.listener.poll_accept(cx), start).await;
     drop(listener);
     slots.evict_all();
     tasks.end_within(DRAIN).await;

@@ -10,14 +10,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tempfile::TempDir;
-use tidegate_gateway::lines::{LineReceived, LinesClient, LinesTransport};
-use tidegate_gateway::listener::{Accepted, Connections};
-use tidegate_gateway::local_socket::{LocalListener, LocalSocketError, MAX_PATH_BYTES, connect, serve};
-use tidegate_gateway::receive_budget::ReceiveBudget;
-use tidegate_gateway::transport::{Received, Transport};
 use tidegate_peers::LocalSocket;
 use tidegate_protocol::limits::{MAX_PAYLOAD, MAX_UNFINISHED_BYTES};
 use tidegate_protocol::{CloseCode, CloseFrame};
+use tidegate_transport::lines::{LineReceived, LinesClient, LinesTransport};
+use tidegate_transport::local_socket::{LocalListener, LocalSocketError, MAX_PATH_BYTES, connect, serve};
+use tidegate_transport::receive_budget::ReceiveBudget;
+use tidegate_transport::{Accepted, Connections, Received, Transport};
 use tokio::io::AsyncWriteExt as _;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;

@@ -5,7 +5,7 @@
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, Uri, Version};
 use proptest::prelude::*;
-use tidegate_gateway::upgrade::{Decision, RequestHead, UpgradeRules, decide};
+use tidegate_transport::upgrade::{Decision, RequestHead, UpgradeRules, decide};
 
 const UPGRADE: [(&str, &str); 5] = [
     ("host", "127.0.0.1:18789"),

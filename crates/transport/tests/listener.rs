@@ -7,18 +7,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use tidegate_gateway::admission_slots::SlotRules;
-use tidegate_gateway::listener::{
-    Accepted, BindError, Connections, ListenerLimits, bind_loopback, serve_with,
-};
-use tidegate_gateway::receive_budget::ReceiveBudget;
-use tidegate_gateway::transport::{Received, Transport};
-use tidegate_gateway::upgrade::UpgradeRules;
 use tidegate_peers::LocalSocket;
 use tidegate_protocol::limits::MAX_UNFINISHED_BYTES;
 use tidegate_protocol::{CloseCode, CloseFrame};
 use tidegate_testkit::client::{ClientError, GatewayClient};
 use tidegate_testkit::raw_socket::{RawSocket, TEXT, frame, header, upgrade_request};
+use tidegate_transport::admission_slots::SlotRules;
+use tidegate_transport::listener::{BindError, ListenerLimits, bind_loopback, serve_with};
+use tidegate_transport::receive_budget::ReceiveBudget;
+use tidegate_transport::upgrade::UpgradeRules;
+use tidegate_transport::{Accepted, Connections, Received, Transport};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;

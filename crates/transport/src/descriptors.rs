@@ -32,7 +32,8 @@ pub fn raise_limit() -> std::io::Result<()> {
 }
 
 /// The limit as it is now.
-pub(crate) fn limit() -> usize {
+#[must_use]
+pub fn limit() -> usize {
     #[cfg(unix)]
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
     #[cfg(not(unix))]

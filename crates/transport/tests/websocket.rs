@@ -5,14 +5,14 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use tidegate_gateway::receive_budget::ReceiveBudget;
-use tidegate_gateway::transport::{Gone, Received, Transport as _};
-use tidegate_gateway::websocket::{WebSocketTimes, WebSocketTransport};
 use tidegate_protocol::limits::{MAX_PAYLOAD, MAX_PAYLOAD_BEFORE_AUTH};
 use tidegate_protocol::{CloseCode, CloseFrame};
 use tidegate_testkit::raw_socket::{
     BINARY, CLOSE, CONTINUATION, LAST, PING, PONG, RawSocket, TEXT, TEXT_START, frame, header,
 };
+use tidegate_transport::receive_budget::ReceiveBudget;
+use tidegate_transport::websocket::{WebSocketTimes, WebSocketTransport};
+use tidegate_transport::{Gone, Received, Transport as _};
 use tokio::io::DuplexStream;
 use tokio::time::Instant;
 

@@ -1,4 +1,4 @@
-//! The accept loop on TCP: room for strangers, one HTTP request each under a deadline, and the
+//! The listener on TCP: room for strangers, one HTTP request each under a deadline, and the
 //! hand-over after the upgrade.
 
 use std::borrow::Cow;
@@ -24,48 +24,15 @@ use tidegate_protocol::text;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
-use tokio::task::yield_now;
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
+use crate::accept::{Accepted, Connections, accept_until};
 use crate::admission_slots::{AdmissionSlots, SlotRules, Source, Stage, UnauthenticatedSlot};
 use crate::connection_tasks::ConnectionTasks;
 use crate::receive_budget::ReceiveBudget;
-use crate::transport::Transport;
 use crate::upgrade::{Answer, COMMON_HEADERS, Decision, RequestHead, UpgradeRules, decide};
 use crate::websocket::{WebSocketTimes, WebSocketTransport};
-
-/// A connection that is ready for the gateway's protocol.
-#[derive(Debug)]
-pub struct Accepted {
-    /// How the kernel knows it, when both ends are on this computer.
-    pub socket: Option<LocalSocket>,
-    /// The other end's address. For the Unix socket, which has none, loopback with port 0.
-    pub remote: SocketAddr,
-    /// The `User-Agent`, cleaned and bounded.
-    pub user_agent: Option<String>,
-    /// When the handshake must be done, counted from the accept.
-    pub deadline: Instant,
-    /// Its place among the unauthenticated. To be dropped once it is let in.
-    pub slot: UnauthenticatedSlot,
-}
-
-/// What takes connections over.
-pub trait Connections: Clone + Send + Sync + 'static {
-    /// Whether the readiness path answers yes.
-    fn is_ready(&self) -> bool;
-
-    /// Whether web pages of an origin may open a connection, beside those that the rules name.
-    fn allows_origin(&self, _origin: &str) -> bool {
-        false
-    }
-
-    /// The memory for unfinished messages, which the connections of all listeners share.
-    fn receive_budget(&self) -> ReceiveBudget;
-
-    /// Serves a connection until it ends.
-    fn serve<T: Transport>(&self, transport: T, accepted: Accepted) -> impl Future<Output = ()> + Send;
-}
 
 /// The limits of the listener.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,9 +68,6 @@ impl Default for ListenerLimits {
 const MAX_HEAD_BYTES: usize = 8 * 1024;
 /// Header fields of a request.
 const MAX_HEADERS: usize = 32;
-/// Connections that are accepted before others have a turn. What waits in the kernel's queue costs
-/// those who are in nothing; what is accepted at once runs before their next message.
-const ACCEPTED_IN_A_ROW: usize = 4;
 /// Characters of a `User-Agent` that are kept.
 const MAX_USER_AGENT: usize = 128;
 
@@ -136,58 +100,15 @@ pub async fn serve_with(
         lingering: Arc::new(Semaphore::new(MAX_LINGERING)),
     };
     let tasks = ConnectionTasks::default();
-    let mut pause = AcceptPause::default();
-    let mut in_a_row = 0;
-    loop {
-        if in_a_row == ACCEPTED_IN_A_ROW {
-            in_a_row = 0;
-            yield_now().await;
-        }
-        tokio::select! {
-            biased;
-            () = stop.cancelled() => break,
-            accepted = listener.accept() => match accepted {
-                Ok((stream, remote)) => {
-                    pause = AcceptPause::default();
-                    in_a_row += 1;
-                    acceptor.start(stream, remote, &tasks);
-                }
-                Err(error) => if let Some(pause) = pause.after(&error) {
-                    tracing::warn!(%error, ?pause, "cannot accept connections; trying again");
-                    tokio::select! {
-                        () = stop.cancelled() => break,
-                        () = sleep(pause) => {}
-                    }
-                },
-            },
-        }
-    }
+    accept_until(
+        &stop,
+        |cx| listener.poll_accept(cx),
+        |(stream, remote)| acceptor.start(stream, remote, &tasks),
+    )
+    .await;
     drop(listener);
     acceptor.slots.evict_all();
     tasks.end_within(limits.drain).await;
-}
-
-/// How long to wait after a failed `accept`.
-#[derive(Debug, Default)]
-pub(crate) struct AcceptPause {
-    last: Option<Duration>,
-}
-
-impl AcceptPause {
-    const FIRST: Duration = Duration::from_millis(20);
-    const LONGEST: Duration = Duration::from_secs(1);
-
-    /// `None` when only that one connection failed; otherwise descriptors or memory ran out, and
-    /// trying again at once would only burn the processor.
-    pub(crate) fn after(&mut self, error: &io::Error) -> Option<Duration> {
-        use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
-        if matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted) {
-            return None;
-        }
-        let pause = self.last.map_or(Self::FIRST, |last| (last * 2).min(Self::LONGEST));
-        self.last = Some(pause);
-        Some(pause)
-    }
 }
 
 #[derive(Debug, Clone)]
