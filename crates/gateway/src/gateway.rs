@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tidegate_access::TrustService;
 use tidegate_agent::model::ModelDirectory;
 use tidegate_agent::{Runtime, WaitOutcome};
-use tidegate_peers::{LocalSocket, PeerLookup};
+use tidegate_peers::{LocalSocket, PeerLookup, PeerResolver};
 use tidegate_protocol::payload::events::{ChangedEvent, TickEvent};
 use tidegate_protocol::payload::surfaces::{DesktopStatus, GatewayStatus, OwnClient};
 use tidegate_protocol::{ErrorShape, RunId, event, limits};
@@ -18,7 +18,6 @@ use tidegate_transport::receive_budget::ReceiveBudget;
 use tidegate_transport::{ChannelClient, descriptors};
 use tidegate_trust::origin::{CommandsAlive, InProcessKey, Origin, Peer};
 use tidegate_trust::settings::{Setting, ShownSetting};
-use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -54,10 +53,6 @@ pub struct GatewayParts {
     pub config_path: PathBuf,
 }
 
-/// How many peers on TCP are looked up at once.
-const LOOK_UPS: usize = 4;
-/// The same on the local socket, where nobody on TCP shall keep the person waiting.
-const LOCAL_LOOK_UPS: usize = 2;
 /// How long stopping waits for the last events to reach the connections.
 const LAST_EVENTS: Duration = Duration::from_millis(300);
 
@@ -69,9 +64,7 @@ pub(crate) struct Inner {
     pub(crate) trust: TrustService,
     pub(crate) store: Store,
     pub(crate) hub: Arc<Hub>,
-    pub(crate) peers: Arc<dyn PeerLookup>,
-    pub(crate) look_ups: Arc<Semaphore>,
-    pub(crate) local_look_ups: Arc<Semaphore>,
+    pub(crate) peers: PeerResolver,
     pub(crate) places: ConnectionPlaces,
     pub(crate) receive_budget: ReceiveBudget,
     pub(crate) host: Arc<dyn Host>,
@@ -111,9 +104,7 @@ impl Gateway {
             trust: parts.trust,
             store: parts.store,
             hub,
-            peers: parts.peers,
-            look_ups: Arc::new(Semaphore::new(LOOK_UPS)),
-            local_look_ups: Arc::new(Semaphore::new(LOCAL_LOOK_UPS)),
+            peers: PeerResolver::new(parts.peers),
             places: ConnectionPlaces::new(ConnectionCaps::within(descriptors::limit())),
             receive_budget: ReceiveBudget::new(limits::MAX_UNFINISHED_BYTES),
             host: parts.host,
@@ -198,7 +189,7 @@ impl Gateway {
     /// of our own children.
     #[must_use]
     pub fn commands_alive(&self) -> CommandsAlive {
-        self.0.peers.commands()
+        self.0.peers.commands_blocking()
     }
 
     /// Opens a connection inside this process. What it may do is decided like for any other: only

@@ -9,9 +9,11 @@ mod linux;
 mod lookup;
 pub mod orphans;
 pub mod port_owner;
+mod resolver;
 
 #[cfg(not(target_os = "linux"))]
 pub use elsewhere::{KernelPeers, UnixPeer};
 #[cfg(target_os = "linux")]
 pub use linux::{KernelPeers, UnixPeer};
 pub use lookup::{LocalSocket, PeerLookup};
+pub use resolver::PeerResolver;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidegate_peers::{KernelPeers, LocalSocket};
+use tidegate_peers::PeerResolver;
 use tidegate_protocol::device::Nonce;
 use tidegate_protocol::frame::{RequestFrame, ResponseFrame, opening};
 use tidegate_protocol::hello::{Auth, Features, HelloOk, Policy, Server, SessionDefaults, Snapshot};
@@ -14,10 +14,9 @@ use tidegate_protocol::{
 };
 use tidegate_transport::admission_slots::{Eviction, Stage, UnauthenticatedSlot};
 use tidegate_transport::{Received, Transport};
-use tidegate_trust::admission::{Admitted, LookUp};
-use tidegate_trust::origin::{CommandsAlive, Origin, Peer};
+use tidegate_trust::admission::Admitted;
+use tidegate_trust::origin::{Origin, Peer};
 use tidegate_trust::{Admission, Attempt, Principal, Session};
-use tokio::time::{Instant, timeout_at};
 
 use super::established::{Established, Peered};
 use super::{Arrival, frame, max_payload};
@@ -97,7 +96,7 @@ impl<T: Transport> Challenged<T> {
         let mut attempt = Attempt::new(self.id.clone(), origin, params, &self.nonce, now::wall());
         if let Some(socket) = &self.arrival.socket {
             // Once is enough: a command that starts later did not send what has been received already.
-            attempt = attempt.during(commands_alive(&self.gateway).await);
+            attempt = attempt.during(inner.peers.commands().await);
             // Admission asks for it while a command runs; where it is known without a look, it gets it at once.
             if let (Origin::Loopback(Peer::NotLookedUp), Some(peer)) =
                 (&self.arrival.origin, inner.peers.ancestry_at_once(socket))
@@ -135,9 +134,9 @@ impl<T: Transport> Challenged<T> {
                     inner.trust.apply(effects, None);
                     // A look-up that answers nothing new must not be asked for again.
                     let peer = if looked == Some(depth) {
-                        unidentified(self.arrival.socket.as_ref())
+                        PeerResolver::unidentified(self.arrival.socket.as_ref())
                     } else {
-                        look_up(&self.gateway, self.arrival.socket.as_ref(), depth).await
+                        inner.peers.look_up(self.arrival.socket.as_ref(), depth).await
                     };
                     looked = Some(depth);
                     self.arrival.origin = match &self.arrival.origin {
@@ -301,53 +300,6 @@ async fn hello(
         },
         policy: Policy::with_max_payload(max_payload(session)),
     }
-}
-
-/// Which commands of agents may be alive. What has to be read is read off the async workers; where that
-/// fails, any may be.
-async fn commands_alive(gateway: &Gateway) -> CommandsAlive {
-    let peers = gateway.inner().peers.clone();
-    if let Some(known) = peers.commands_at_once() {
-        return known;
-    }
-    tokio::task::spawn_blocking(move || peers.commands()).await.unwrap_or(CommandsAlive::Beyond)
-}
-
-/// How long a look-up may take, from when it is asked for.
-const LOOK_UP_TIME: Duration = Duration::from_secs(3);
-
-/// Looks a peer up, off the async workers and a few at a time. A peer that is not known in time is
-/// unknown, but for the user.
-pub(super) async fn look_up(gateway: &Gateway, socket: Option<&LocalSocket>, depth: LookUp) -> Peer {
-    let inner = gateway.inner();
-    let unidentified = unidentified(socket);
-    let Some(socket) = socket.cloned() else { return unidentified };
-    let deadline = Instant::now() + LOOK_UP_TIME;
-    let permits = match socket {
-        LocalSocket::Tcp { .. } => &inner.look_ups,
-        LocalSocket::Unix(_) => &inner.local_look_ups,
-    };
-    let Ok(Ok(permit)) = timeout_at(deadline, permits.clone().acquire_owned()).await else {
-        return unidentified;
-    };
-    let peers = inner.peers.clone();
-    let found = tokio::task::spawn_blocking(move || {
-        // Held until it is done, also when nobody waits for it any more.
-        let _permit = permit;
-        match depth {
-            LookUp::Ancestry => peers.ancestry(&socket, deadline.into_std()),
-            LookUp::Program => peers.program(&socket, deadline.into_std()),
-        }
-    });
-    match timeout_at(deadline, found).await {
-        Ok(Ok(Peer::Unknown { .. }) | Err(_)) | Err(_) => unidentified,
-        Ok(Ok(known)) => known,
-    }
-}
-
-/// Somebody of whom no more is known than what the kernel tells at once.
-pub(super) fn unidentified(socket: Option<&LocalSocket>) -> Peer {
-    Peer::Unknown { uid: socket.and_then(KernelPeers::user) }
 }
 
 struct Refused {

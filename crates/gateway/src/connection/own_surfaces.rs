@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tidegate_peers::LocalSocket;
+use tidegate_peers::{LocalSocket, PeerResolver};
 use tidegate_protocol::frame::opening;
 use tidegate_protocol::payload::events::{RefusedEvent, WelcomeEvent};
 use tidegate_protocol::{
@@ -22,7 +22,6 @@ use tokio::time::{Instant, timeout_at};
 
 use super::established::{Established, Peered};
 use super::frame;
-use super::handshake::{look_up, unidentified};
 use crate::connection_places::ConnectionPlace;
 use crate::gateway::Gateway;
 use crate::now;
@@ -64,11 +63,11 @@ async fn greet<T: Transport>(
     socket: LocalSocket,
     deadline: Instant,
 ) -> Option<Greeted<T>> {
-    let looked_up = timeout_at(deadline, look_up(gateway, Some(&socket), LookUp::Program)).await;
-    let peer = looked_up.unwrap_or_else(|_| unidentified(Some(&socket)));
+    let inner = gateway.inner();
+    let looked_up = timeout_at(deadline, inner.peers.look_up(Some(&socket), LookUp::Program)).await;
+    let peer = looked_up.unwrap_or_else(|_| PeerResolver::unidentified(Some(&socket)));
     let origin = Origin::LocalSocket(peer);
     let id = ConnectionId::parse(now::nonce().ok()?.as_str()).ok()?;
-    let inner = gateway.inner();
     let session = match command_line_session(id, &origin, command_line_client(inner.version)) {
         Ok(session) => Arc::new(session),
         Err(reason) => {
