@@ -5,7 +5,7 @@ use tidegate_transport::receive_budget::ReceiveBudget;
 use tidegate_transport::{Accepted, Connections, Transport};
 
 use crate::connection::{Arrival, serve, serve_local};
-use crate::gateway::Gateway;
+use crate::state::Gateway;
 
 impl Connections for Gateway {
     fn is_ready(&self) -> bool {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use crate::gateway::Gateway;
+use crate::state::Gateway;
 
 /// Which gateway serves, if one does. A cheap handle.
 #[derive(Debug, Clone)]

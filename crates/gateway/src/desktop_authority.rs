@@ -26,8 +26,8 @@ use tidegate_trust::token::Token;
 use tokio::sync::{mpsc, watch};
 
 use crate::dialog_requests::DialogRequest;
-use crate::gateway::Gateway;
 use crate::now;
+use crate::state::Gateway;
 
 /// The most characters of what a press was about.
 const MAX_PRESS: usize = 120;

@@ -3,9 +3,10 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use serde_json::json;
 use tidegate_protocol::payload::files::{SetAsideFileDetails, SharedFolder};
 use tidegate_protocol::payload::surfaces::FoundServer;
-use tidegate_protocol::{ErrorShape, text};
+use tidegate_protocol::{ErrorCode, ErrorShape, text};
 use tidegate_trust::Level;
 use tidegate_trust::decision::Desktop;
 use tidegate_trust::records::MAX_NAME;
@@ -117,6 +118,15 @@ impl DialogRequests {
             ),
             TrySendError::Closed(_) => ErrorShape::unavailable("the desktop is closing"),
         })
+    }
+
+    /// The answer to a request that only the dialog can carry out: it is refused, and the dialog is asked for.
+    pub(crate) fn refuse_and_make(&self, request: DialogRequest) -> ErrorShape {
+        match self.make(request) {
+            Ok(()) => ErrorShape::new(ErrorCode::Forbidden, "Tidegate's dialog was opened; decide there")
+                .with_details(json!({ "reason": "DESKTOP_DECIDES", "opened": true })),
+            Err(error) => error,
+        }
     }
 }
 

@@ -8,10 +8,11 @@ use tidegate_protocol::frame::{RequestFrame, ResponseFrame};
 use tidegate_protocol::rpc::{self, Rpc};
 use tidegate_protocol::{ErrorShape, Method, RequestId, for_each_method};
 use tidegate_trust::Session;
+use tidegate_trust::principal::desktop_decides;
 
-use crate::connection::frame;
-use crate::gateway::Gateway;
-use crate::outbox::Outbox;
+use crate::dialog_requests::DialogRequest;
+use crate::outbox::{Outbox, frame};
+use crate::state::Gateway;
 
 /// The session that called a method, and where its answer goes.
 #[derive(Clone)]
@@ -68,6 +69,15 @@ pub(crate) trait Handler: Rpc {
         params: Self::Params,
     ) -> impl Future<Output = Result<Self::Result, ErrorShape>> + Send;
 
+    /// The dialog at the desktop that does the same, where there is one: for sessions that may not do it
+    /// themselves.
+    fn dialog(
+        _caller: &Caller,
+        _request: &RequestFrame,
+    ) -> impl Future<Output = Result<Option<DialogRequest>, ErrorShape>> + Send {
+        async { Ok(None) }
+    }
+
     /// Answers a request: for methods that do not answer exactly once, with exactly the result.
     fn answer(caller: &Caller, request: &RequestFrame) -> impl Future<Output = Reply> + Send {
         async move {
@@ -83,7 +93,17 @@ pub(crate) trait Handler: Rpc {
     }
 }
 
-macro_rules! call {
+/// Refuses a request that only the desktop may carry out, and asks for the dialog that does.
+pub(crate) async fn refer_to_desktop(caller: &Caller, method: Method, request: &RequestFrame) -> Reply {
+    let error = match dialog(caller, method, request).await {
+        Ok(Some(request)) => caller.gateway.inner().dialog_requests.refuse_and_make(request),
+        Ok(None) => desktop_decides(),
+        Err(error) => error,
+    };
+    caller.error(&error)
+}
+
+macro_rules! by_method {
     ($($method:ident)*) => {
         /// Calls a method. All but the most frequent one are waited for in a box, because the task of a
         /// connection has room for the largest thing that it ever waits for.
@@ -95,10 +115,21 @@ macro_rules! call {
                 $(Method::$method => Box::pin(rpc::$method::answer(caller, request)).await,)*
             }
         }
+
+        /// The dialog that does what a method does.
+        async fn dialog(
+            caller: &Caller,
+            method: Method,
+            request: &RequestFrame,
+        ) -> Result<Option<DialogRequest>, ErrorShape> {
+            match method {
+                $(Method::$method => Box::pin(rpc::$method::dialog(caller, request)).await,)*
+            }
+        }
     };
 }
 
-for_each_method!(call);
+for_each_method!(by_method);
 
 /// The parameters of a request.
 pub(crate) fn parse<R: Rpc + ?Sized>(request: &RequestFrame) -> Result<R::Params, ErrorShape> {

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
+use serde::Serialize;
 use tidegate_protocol::frame::{EventNumber, EventNumbers, EventText};
 use tidegate_protocol::{CloseCode, CloseFrame, limits};
 use tokio::sync::{Notify, mpsc};
@@ -176,6 +177,17 @@ impl Outbox {
     /// Does something only for the connection; `None` when that lost the right to act, or ended, meanwhile.
     pub(crate) async fn until_revoked<T>(&self, action: impl Future<Output = T>) -> Option<T> {
         self.revoked.run_until_cancelled(action).await
+    }
+}
+
+/// A frame's text. `None` only for values that JSON cannot hold, which no frame has.
+pub(crate) fn frame(value: &impl Serialize) -> Option<Bytes> {
+    match serde_json::to_vec(value) {
+        Ok(text) => Some(text.into()),
+        Err(error) => {
+            tracing::error!(%error, "a frame could not be written");
+            None
+        }
     }
 }
 

@@ -16,7 +16,6 @@ const FEWEST_WORDS: usize = 3;
 const LATER: &[&str] = &[
     "crates/agent",
     "crates/gateway/src/desktop_authority.rs",
-    "crates/gateway/src/gateway.rs",
     "crates/host/src/boot",
     "crates/host/src/boot.rs",
     "crates/host/src/process_context.rs",

@@ -11,12 +11,10 @@ use tidegate_trust::Session;
 use tidegate_trust::principal::{Denied, unknown_method};
 use tokio::sync::{Semaphore, mpsc};
 
-use super::max_payload;
 use crate::connection_places::ConnectionPlace;
 use crate::dispatch::{self, Caller, Reply};
-use crate::gateway::Gateway;
-use crate::methods::desktop::instead_of;
 use crate::outbox::{Outbox, Outgoing};
+use crate::state::Gateway;
 
 /// A connection that was let in.
 pub(super) struct Established<T> {
@@ -137,7 +135,7 @@ impl Peered {
         if !self.outbox.takes_requests() {
             return None;
         }
-        let (method, opens_dialog) = match self.authorize(&request) {
+        let (method, is_for_desktop) = match self.authorize(&request) {
             Ok(authorized) => authorized,
             Err(error) => return self.refuse(request.id.as_str(), &error),
         };
@@ -156,8 +154,8 @@ impl Peered {
             outbox: self.outbox.clone(),
             id: request.id.clone(),
         };
-        let call = async move |caller: &Caller| match opens_dialog {
-            true => caller.error(&instead_of(&caller.gateway, method, &request).await),
+        let call = async move |caller: &Caller| match is_for_desktop {
+            true => dispatch::refer_to_desktop(caller, method, &request).await,
             false => dispatch::call(caller, method, &request).await,
         };
         let power = method.power();
@@ -185,8 +183,7 @@ impl Peered {
         Some(Answering { answer, power })
     }
 
-    /// The method of a request, if the session may call it, and whether it only opens the dialog that does
-    /// it.
+    /// The method of a request, if the session may call it, and whether only the desktop may carry it out.
     fn authorize(&self, request: &RequestFrame) -> Result<(Method, bool), ErrorShape> {
         let (session, name) = (&self.session, request.method.as_str());
         if name == "connect" {
@@ -205,5 +202,13 @@ impl Peered {
     fn refuse(&self, id: &str, error: &ErrorShape) -> Option<Answering> {
         Reply::error(id, error).send(&self.outbox);
         None
+    }
+}
+
+/// The most bytes of one message of a session.
+pub(super) fn max_payload(session: &Session) -> usize {
+    match session.scopes().is_empty() {
+        true => limits::MAX_PAYLOAD_WITHOUT_SCOPES,
+        false => limits::MAX_PAYLOAD,
     }
 }

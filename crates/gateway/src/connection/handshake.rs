@@ -18,11 +18,11 @@ use tidegate_trust::admission::Admitted;
 use tidegate_trust::origin::{Origin, Peer};
 use tidegate_trust::{Admission, Attempt, Principal, Session};
 
-use super::established::{Established, Peered};
-use super::{Arrival, frame, max_payload};
-use crate::gateway::Gateway;
+use super::arrival::Arrival;
+use super::established::{Established, Peered, max_payload};
 use crate::now;
-use crate::outbox::Outbox;
+use crate::outbox::{Outbox, frame};
+use crate::state::Gateway;
 
 /// A connection that was sent its challenge.
 pub(super) struct Challenged<T> {

@@ -21,11 +21,10 @@ use tidegate_trust::principal::{command_line_session, window_session};
 use tokio::time::{Instant, timeout_at};
 
 use super::established::{Established, Peered};
-use super::frame;
 use crate::connection_places::ConnectionPlace;
-use crate::gateway::Gateway;
 use crate::now;
-use crate::outbox::Outbox;
+use crate::outbox::{Outbox, frame};
+use crate::state::Gateway;
 
 /// Serves a connection of the local socket: the person's command line. There is no challenge: the
 /// kernel tells whose process it is, and a tool is turned away before anything is answered.

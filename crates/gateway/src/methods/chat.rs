@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use tidegate_agent::authority::{Owner, RunAuthority};
-use tidegate_agent::model::ModelName;
-use tidegate_agent::{HandoffId, PreparedStart, StartError, Turn, WaitOutcome};
+use tidegate_agent::{HandoffId, PreparedStart, Turn, WaitOutcome};
 use tidegate_protocol::chat_command::ChatCommand;
 use tidegate_protocol::field::Change;
 use tidegate_protocol::frame::RequestFrame;
@@ -15,13 +13,17 @@ use tidegate_protocol::payload::chat::{
     AgentAccepted, AgentMeta, AgentModelMeta, AgentOutput, AgentPayload, AgentResult, AgentUsage,
     AgentWaitResult, ChatAbortResult, ChatSendResult,
 };
-use tidegate_protocol::{AgentId, ErrorCode, ErrorShape, RunId, SessionKey, rpc, text};
-use tidegate_store::{Outcome, RunRow, RunState, SessionRow};
+use tidegate_protocol::{AgentId, ErrorCode, ErrorShape, SessionKey, rpc, text};
+use tidegate_store::{Outcome, RunRow, RunState};
 use tidegate_trust::Principal;
 
 use super::chat_commands::{self, Next};
 use super::session_patch::expect_session;
 use super::store_error;
+use super::turns::{
+    Said, authority, clean_message, forbidden, invalid, known_model, session_row, start_error, start_turn,
+    stop_if_revoked, wait_for_run,
+};
 use crate::dispatch::{Caller, Handler, Reply, parse};
 
 /// How long `agent.wait` waits when it is not told.
@@ -47,50 +49,6 @@ impl Handler for rpc::ChatSend {
             Some(true) => start_turn(caller, said).await,
             _ => chat_commands::run_or_start(caller, said).await,
         }
-    }
-}
-
-/// A message of a client's person to a session.
-pub(crate) struct Said {
-    pub(crate) run: RunId,
-    pub(crate) session: SessionKey,
-    /// The message, cleaned and bounded.
-    pub(crate) message: String,
-    pub(crate) timeout: Option<Duration>,
-}
-
-/// Starts the turn that answers a message.
-pub(crate) async fn start_turn(caller: &Caller, said: Said) -> Result<ChatSendResult, ErrorShape> {
-    let turn = Turn {
-        run: said.run,
-        session: said.session,
-        message: said.message,
-        authority: authority(caller)?,
-        model: None,
-        label: None,
-        timeout: said.timeout,
-        extra_system_prompt: None,
-    };
-    let accepted = caller.gateway.runtime()?.start_turn(turn).await.map_err(|error| start_error(&error))?;
-    stop_if_revoked(caller, &accepted.run).await?;
-    Ok(send_status(caller, accepted.run, accepted.duplicate))
-}
-
-/// The acknowledgement of a message.
-pub(crate) fn send_status(caller: &Caller, run: RunRow, duplicate: bool) -> ChatSendResult {
-    let status = match (duplicate, run.state) {
-        (false, _) => "started",
-        (true, RunState::Terminal(Outcome::Ok)) => "ok",
-        (true, RunState::Terminal(_)) => "error",
-        (true, _) => caller.session.dialect().repeated_send_status(),
-    };
-    ChatSendResult {
-        run_id: Some(run.id),
-        status: Some(status.to_owned()),
-        summary: run.error.filter(|_| status == "error"),
-        ok: None,
-        aborted: None,
-        run_ids: None,
     }
 }
 
@@ -125,11 +83,6 @@ async fn expect_transcript(caller: &Caller, params: &ChatSend) -> Result<(), Err
         .with_details(json!({ "reason": "active-leaf-changed" })))
 }
 
-async fn session_row(caller: &Caller, key: &SessionKey) -> Result<Option<SessionRow>, ErrorShape> {
-    let store = &caller.gateway.inner().store;
-    store.session(key.clone()).await.map_err(|error| store_error(&error))
-}
-
 /// A run, with two answers.
 impl Handler for rpc::Agent {
     async fn handle(caller: &Caller, params: Agent) -> Result<AgentResult, ErrorShape> {
@@ -143,7 +96,7 @@ impl Handler for rpc::Agent {
         }));
         loop {
             // The run goes on without the connection; nobody else gets its answer.
-            let wait = caller.gateway.wait_for_run(run.id.clone(), LONGEST_WAIT);
+            let wait = wait_for_run(&caller.gateway, run.id.clone(), LONGEST_WAIT);
             let Some(outcome) = caller.outbox.until_revoked(wait).await else {
                 return Err(ErrorShape::unavailable("the connection was closed"));
             };
@@ -287,49 +240,11 @@ async fn start_agent(caller: &Caller, params: Agent) -> Result<RunRow, ErrorShap
     Ok(run)
 }
 
-/// A client from which everything was taken while its run was accepted gets no run: what it had in
-/// line was dropped before this one came.
-async fn stop_if_revoked(caller: &Caller, run: &RunRow) -> Result<(), ErrorShape> {
-    if caller.outbox.was_taken_away() {
-        caller.gateway.runtime()?.abort(&run.session, Some(&run.id)).await;
-    }
-    Ok(())
-}
-
-/// A model by its name, `provider/model`.
-pub(crate) async fn known_model(caller: &Caller, name: &str) -> Result<ModelName, ErrorShape> {
-    let models = caller
-        .gateway
-        .inner()
-        .models
-        .get()
-        .ok_or_else(|| ErrorShape::unavailable("the gateway is starting"))?;
-    let shown = text::one_line(name, 128);
-    let parsed = ModelName::parse(name).ok_or_else(|| {
-        ErrorShape::invalid(format!("\"{shown}\" is not a model name; write provider/model"))
-    })?;
-    match models.model(&parsed).await {
-        Some(_) => Ok(parsed),
-        None => Err(ErrorShape::invalid(format!(
-            "there is no model \"{shown}\"; `tidegate models list` shows them"
-        ))),
-    }
-}
-
-/// What a run of this caller may do.
-pub(crate) fn authority(caller: &Caller) -> Result<RunAuthority, ErrorShape> {
-    let runtime = caller.gateway.runtime()?;
-    let name = caller.session.principal().name();
-    let owner = if caller.session.is_owner() { Owner::Owner { name } } else { Owner::Guest { name } };
-    let tools = runtime.catalog().iter().map(|tool| tool.name.to_owned()).collect();
-    Ok(RunAuthority::root(owner, runtime.workspace(), tools))
-}
-
 /// Looks on; never stops anything.
 impl Handler for rpc::AgentWait {
     async fn handle(caller: &Caller, params: AgentWait) -> Result<AgentWaitResult, ErrorShape> {
         let timeout = params.timeout_ms.map_or(DEFAULT_WAIT, Duration::from_millis).min(LONGEST_WAIT);
-        let outcome = caller.gateway.wait_for_run(params.run_id.clone(), timeout).await?;
+        let outcome = wait_for_run(&caller.gateway, params.run_id.clone(), timeout).await?;
         let WaitOutcome::Ended(run) = outcome else {
             return Ok(AgentWaitResult {
                 run_id: params.run_id,
@@ -368,35 +283,4 @@ impl Handler for rpc::ChatAbort {
         let aborted = runtime.abort(&params.session_key, params.run_id.as_ref()).await;
         Ok(ChatAbortResult { ok: true, aborted: !aborted.runs.is_empty(), run_ids: aborted.runs })
     }
-}
-
-/// A message without control characters that only a terminal would obey.
-pub(crate) fn clean_message(method: &str, message: &str) -> Result<String, ErrorShape> {
-    if message.contains('\0') {
-        return Err(ErrorShape::invalid("message must not contain null bytes"));
-    }
-    let clean: String =
-        message.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t' | '\r')).collect();
-    if clean.trim().is_empty() {
-        return Err(invalid(method, "/message", "must not be empty"));
-    }
-    Ok(clean)
-}
-
-pub(crate) fn start_error(error: &StartError) -> ErrorShape {
-    match error {
-        StartError::Store(error) => store_error(error),
-        StartError::Stopping | StartError::QueueFull { .. } | StartError::Internal => {
-            ErrorShape::unavailable(error.to_string())
-        }
-        _ => ErrorShape::invalid(error.to_string()),
-    }
-}
-
-fn forbidden(message: &str) -> ErrorShape {
-    ErrorShape::new(ErrorCode::Forbidden, message)
-}
-
-fn invalid(method: &str, place: &str, problem: &str) -> ErrorShape {
-    ErrorShape::invalid(format!("invalid {method} params: at {place}: {problem}"))
 }

@@ -12,7 +12,7 @@ use tidegate_protocol::{ErrorCode, ErrorShape, SessionKey, text};
 use tidegate_store::{SessionPatch, SessionRow};
 use tidegate_trust::principal::Denied;
 
-use super::chat::{Said, authority, known_model, send_status, start_error, start_turn};
+use super::turns::{Said, authority, known_model, send_status, session_row, start_error, start_turn};
 use super::{require_scope, session_patch, sessions, store_error};
 use crate::dispatch::Caller;
 
@@ -147,11 +147,6 @@ async fn stop(caller: &Caller, session: &SessionKey) -> Result<ChatSendResult, E
     })
 }
 
-async fn row(caller: &Caller, session: &SessionKey) -> Result<Option<SessionRow>, ErrorShape> {
-    let store = &caller.gateway.inner().store;
-    store.session(session.clone()).await.map_err(|error| store_error(&error))
-}
-
 /// The model that the session's next turn uses, as `provider/model`.
 async fn model_of(caller: &Caller, row: Option<&SessionRow>) -> Result<String, ErrorShape> {
     if let Some(chosen) = row.and_then(|row| row.settings.get("model")).and_then(Value::as_str) {
@@ -169,7 +164,7 @@ fn shown(name: &str) -> String {
 
 async fn status(caller: &Caller, session: &SessionKey) -> Result<String, ErrorShape> {
     let runtime = caller.gateway.runtime()?;
-    let row = row(caller, session).await?;
+    let row = session_row(caller, session).await?;
     let model = model_of(caller, row.as_ref()).await?;
     let usage = row.as_ref().map(|row| row.usage).unwrap_or_default();
     let active = runtime.active();
@@ -197,7 +192,7 @@ async fn status(caller: &Caller, session: &SessionKey) -> Result<String, ErrorSh
 }
 
 async fn models(caller: &Caller, session: &SessionKey) -> Result<String, ErrorShape> {
-    let row = row(caller, session).await?;
+    let row = session_row(caller, session).await?;
     let mut answer = format!("This session uses `{}`.", model_of(caller, row.as_ref()).await?);
     let listed = caller.gateway.inner().host.models().await?.models;
     let usable: Vec<_> = listed.iter().filter(|model| model.available).collect();
@@ -227,7 +222,7 @@ async fn help(caller: &Caller, session: &SessionKey) -> Result<String, ErrorShap
         let _ = write!(answer, "\n- `/{}{argument}`: {}", described.name, described.description);
     }
     answer.push_str("\n\nAny other message goes to the model.");
-    let model = model_of(caller, row(caller, session).await?.as_ref()).await?;
+    let model = model_of(caller, session_row(caller, session).await?.as_ref()).await?;
     if model.split('/').next() == Some(DEMO_PROVIDER) {
         answer.push_str(" The built-in demo has commands of its own: `/demo` lists them.");
     }

@@ -1,24 +1,23 @@
 //! What the person's surfaces ask about the desktop: what waits for its dialog, and requests that it
 //! is opened. Nothing here decides.
 
-use serde_json::json;
 use tidegate_protocol::frame::RequestFrame;
 use tidegate_protocol::params::Empty;
-use tidegate_protocol::payload::surface_params::{DialogOpen, TakeServer, TokenNew};
+use tidegate_protocol::payload::surface_params::{DialogOpen, TakeServer};
 use tidegate_protocol::payload::surfaces::{
     ConnectLinesResult, DialogOpenResult, ModelsUseResult, WaitingResult,
 };
-use tidegate_protocol::{ErrorCode, ErrorShape, Method, rpc, text};
+use tidegate_protocol::{ErrorShape, rpc, text};
 use tidegate_trust::Level;
 use tidegate_trust::audit::{AuditEvent, AuditKind};
 use tidegate_trust::principal::desktop_decides;
-use tidegate_trust::settings::{Setting, ShownSetting};
+use tidegate_trust::settings::ShownSetting;
 
-use super::local::request_payload;
+use super::device_entries::request_payload;
 use crate::dialog_requests::DialogRequest;
 use crate::dispatch::{Caller, Handler, parse};
-use crate::gateway::{Gateway, Inner};
 use crate::now;
+use crate::state::{Gateway, Inner};
 
 /// The fewest characters of an id that name something that waits.
 const MIN_PREFIX: usize = 8;
@@ -71,6 +70,11 @@ impl Handler for rpc::TidegateModelsTake {
     async fn handle(caller: &Caller, params: TakeServer) -> Result<ModelsUseResult, ErrorShape> {
         take_server(&caller.gateway, params).await
     }
+
+    async fn dialog(caller: &Caller, request: &RequestFrame) -> Result<Option<DialogRequest>, ErrorShape> {
+        let params = parse::<Self>(request)?;
+        Ok(Some(DialogRequest::TakeServer(caller.gateway.inner().host.found_server(&params.model).await?)))
+    }
 }
 
 /// The host checks that the server is still run by whom the person was shown.
@@ -88,85 +92,12 @@ pub(crate) async fn take_server(
     Ok(answer)
 }
 
-/// The answer to a method that only the dialog can do: it is refused, and the dialog is requested.
-pub(crate) async fn instead_of(gateway: &Gateway, method: Method, request: &RequestFrame) -> ErrorShape {
-    let inner = gateway.inner();
-    match dialog_for(inner, method, request).await {
-        Ok(Some(request)) => dialog_instead(inner, request),
-        Ok(None) => desktop_decides(),
-        Err(error) => error,
-    }
-}
-
-async fn dialog_for(
-    inner: &Inner,
-    method: Method,
-    request: &RequestFrame,
-) -> Result<Option<DialogRequest>, ErrorShape> {
-    Ok(match method {
-        Method::DevicePairApprove => {
-            let params = parse::<rpc::DevicePairApprove>(request)?;
-            waiting_id(inner, &params.request_id).map(Some).map(DialogRequest::Review)
-        }
-        Method::TidegateTokenNew => {
-            let TokenNew { name, level, pairing } = parse::<rpc::TidegateTokenNew>(request)?;
-            Some(DialogRequest::NewToken { name, level, pairing })
-        }
-        Method::TidegateDevicesUnblock => {
-            let params = parse::<rpc::TidegateDevicesUnblock>(request)?;
-            let authority = inner.trust.authority();
-            authority
-                .block(&params.id)
-                .map(|block| DialogRequest::Unblock { id: block.id(), name: block.name.clone() })
-        }
-        Method::TidegateConfigConfirm => {
-            let params = parse::<rpc::TidegateConfigConfirm>(request)?;
-            let setting = Setting::parse(&params.key);
-            let id = setting.and_then(|setting| inner.trust.authority().ask_again(setting));
-            if id.is_some() {
-                // A rejected value waits again.
-                inner.trust.changed();
-            }
-            id.map(Some).map(DialogRequest::Review)
-        }
-        Method::TidegateModelsTake => {
-            let params = parse::<rpc::TidegateModelsTake>(request)?;
-            Some(DialogRequest::TakeServer(inner.host.found_server(&params.model).await?))
-        }
-        Method::TidegateFilesKeep => {
-            let params = parse::<rpc::TidegateFilesKeep>(request)?;
-            let file = inner.host.set_aside_file(&params.id).await?;
-            if !file.file.can_keep {
-                return Err(ErrorShape::invalid("only files and links can be kept"));
-            }
-            Some(DialogRequest::KeepFile(Box::new(file)))
-        }
-        Method::TidegateFilesUnshare => {
-            let params = parse::<rpc::TidegateFilesUnshare>(request)?;
-            let shared = inner.host.shared_folder(&params.folder).await?;
-            if shared.files == 0 {
-                return Err(ErrorShape::invalid("no file in that folder is shared with other folders"));
-            }
-            Some(DialogRequest::Unshare(shared))
-        }
-        _ => None,
-    })
-}
-
 /// The answer to someone who wanted to decide about something that waits, where the dialog does.
 pub(crate) fn review_instead(gateway: &Gateway, id: &str) -> ErrorShape {
     let inner = gateway.inner();
     match waiting_id(inner, id) {
-        Some(id) => dialog_instead(inner, DialogRequest::Review(Some(id))),
+        Some(id) => inner.dialog_requests.refuse_and_make(DialogRequest::Review(Some(id))),
         None => desktop_decides(),
-    }
-}
-
-fn dialog_instead(inner: &Inner, request: DialogRequest) -> ErrorShape {
-    match inner.dialog_requests.make(request) {
-        Ok(()) => ErrorShape::new(ErrorCode::Forbidden, "Tidegate's dialog was opened; decide there")
-            .with_details(json!({ "reason": "DESKTOP_DECIDES", "opened": true })),
-        Err(error) => error,
     }
 }
 
@@ -178,7 +109,7 @@ fn next_waits(inner: &Inner) -> bool {
 }
 
 /// The whole id of the one request, command or value that waits and begins like that.
-fn waiting_id(inner: &Inner, prefix: &str) -> Option<String> {
+pub(crate) fn waiting_id(inner: &Inner, prefix: &str) -> Option<String> {
     inner.trust.tick();
     let mut ids: Vec<String> =
         inner.trust.authority().waiting().iter().map(|request| request.id.clone()).collect();

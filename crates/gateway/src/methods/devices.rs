@@ -1,26 +1,26 @@
 //! Waiting and paired devices, as OpenClaw's clients manage them.
 
 use tidegate_access::DecideError;
+use tidegate_protocol::frame::RequestFrame;
 use tidegate_protocol::params::{Device, DeviceRename, Empty, RequestId, TokenRevoke, TokenRotate};
 use tidegate_protocol::payload::devices::{
     ApprovedProgram, ApprovedSubject, DevicePairApproveResult, DevicePairListResult, DevicePairRejectResult,
-    DevicePairRemoveResult, DevicePairRenameResult, DeviceTokenEntry, DeviceTokenRevokeResult,
-    DeviceTokenRotateResult, PairedDevice,
+    DevicePairRemoveResult, DevicePairRenameResult, DeviceTokenRevokeResult, DeviceTokenRotateResult,
+    PairedDevice,
 };
-use tidegate_protocol::{ErrorCode, ErrorShape, PublicKey, Scope, UnixMillis, rpc};
+use tidegate_protocol::{ErrorCode, ErrorShape, Scope, rpc};
 use tidegate_trust::Principal;
-use tidegate_trust::authority::{GrantExpiry, OWN_CLIENT_NAME};
 use tidegate_trust::decision::{Choice, Decider, DecisionError, GrantLifetime, NotADecider, Verdict};
 use tidegate_trust::management::{Changed, ManagementError};
 use tidegate_trust::records::DeviceRecord;
 
-use super::local::block_payload;
+use super::desktop::waiting_id;
+use super::device_entries::{block_payload, device_payload, own_client_payload};
+use super::unsaved_note;
 use crate::attached::{pending_payload, subject_id};
-use crate::dispatch::{Caller, Handler};
+use crate::dialog_requests::DialogRequest;
+use crate::dispatch::{Caller, Handler, parse};
 use crate::now;
-
-/// The one role that devices have here.
-const OPERATOR: &str = "operator";
 
 /// A device that was not granted `operator.pairing` sees itself only.
 impl Handler for rpc::DevicePairList {
@@ -45,69 +45,6 @@ impl Handler for rpc::DevicePairList {
     }
 }
 
-/// A known device as `device.pair.list` shows it.
-pub(crate) fn device_payload(record: &DeviceRecord, lifetime: GrantExpiry, connected: bool) -> PairedDevice {
-    let scopes: Vec<Scope> = record.grant.granted.to_vec();
-    let token = record.token.as_ref().map(|token| DeviceTokenEntry {
-        role: OPERATOR.to_owned(),
-        scopes: scopes.clone(),
-        created_at_ms: token.created_at,
-        rotated_at_ms: token.rotated_at,
-        revoked_at_ms: token.revoked_at,
-    });
-    PairedDevice {
-        device_id: record.id,
-        public_key: record.key,
-        display_name: record.label.clone().or_else(|| record.claims.display_name.clone()),
-        operator_label: record.label.clone(),
-        built_in: None,
-        platform: record.claims.platform.clone(),
-        device_family: record.claims.device_family.clone(),
-        client_id: record.claims.client_id.clone(),
-        client_mode: record.claims.client_mode.clone(),
-        role: OPERATOR.to_owned(),
-        roles: vec![OPERATOR.to_owned()],
-        scopes,
-        approved_via: Some("owner".to_owned()),
-        lasts: Some(match lifetime {
-            GrantExpiry::Always => GrantLifetime::Always,
-            GrantExpiry::UntilQuit => GrantLifetime::UntilQuit,
-            GrantExpiry::Once(_) => GrantLifetime::Once,
-        }),
-        created_at_ms: Some(record.created_at),
-        approved_at_ms: Some(record.approved_at),
-        last_seen_at_ms: record.last_seen_at,
-        last_seen_from: record.last_seen_from.clone(),
-        connected,
-        tokens: token.map(|token| vec![token]),
-    }
-}
-
-fn own_client_payload((key, seen): (PublicKey, Option<UnixMillis>)) -> PairedDevice {
-    PairedDevice {
-        device_id: key.device_id(),
-        public_key: key,
-        display_name: Some(OWN_CLIENT_NAME.to_owned()),
-        operator_label: None,
-        built_in: Some(true),
-        platform: std::env::consts::OS.to_owned(),
-        device_family: None,
-        client_id: "gateway-client".to_owned(),
-        client_mode: "backend".to_owned(),
-        role: OPERATOR.to_owned(),
-        roles: vec![OPERATOR.to_owned()],
-        scopes: vec![Scope::Admin],
-        approved_via: None,
-        lasts: None,
-        created_at_ms: seen,
-        approved_at_ms: seen,
-        last_seen_at_ms: seen,
-        last_seen_from: None,
-        connected: seen.is_some(),
-        tokens: None,
-    }
-}
-
 /// Everything that is asked, always.
 impl Handler for rpc::DevicePairApprove {
     async fn handle(caller: &Caller, params: RequestId) -> Result<DevicePairApproveResult, ErrorShape> {
@@ -123,6 +60,11 @@ impl Handler for rpc::DevicePairApprove {
                 ApprovedSubject::Device(Box::new(device))
             });
         Ok(DevicePairApproveResult { request_id: params.request_id, device })
+    }
+
+    async fn dialog(caller: &Caller, request: &RequestFrame) -> Result<Option<DialogRequest>, ErrorShape> {
+        let params = parse::<Self>(request)?;
+        Ok(waiting_id(caller.gateway.inner(), &params.request_id).map(Some).map(DialogRequest::Review))
     }
 }
 
@@ -258,10 +200,4 @@ fn management_error(caller: &Caller, error: &ManagementError) -> ErrorShape {
         ManagementError::BeyondCaller(scope) => caller.session.dialect().missing_scope(scope),
         _ => ErrorShape::invalid(error.to_string()),
     }
-}
-
-/// Says so when a change holds only until restart, because it could not be saved yet.
-pub(crate) fn unsaved_note(saved: bool) -> Option<String> {
-    let note = "This holds until restart: it could not be saved yet, and saving is tried again.";
-    (!saved).then(|| note.to_owned())
 }

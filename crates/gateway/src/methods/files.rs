@@ -1,14 +1,16 @@
 //! Files that were set aside: a person's decisions about them, and what the audit log says.
 
+use tidegate_protocol::frame::RequestFrame;
 use tidegate_protocol::payload::files::{FileDecidedResult, SetAsideFile, SharedFolder};
 use tidegate_protocol::payload::surface_params::{ById, KeepFile, UnshareFolder};
 use tidegate_protocol::{ErrorShape, rpc, text};
 use tidegate_trust::audit::{AuditEvent, AuditKind};
 
 use super::settings::decider;
-use crate::dispatch::{Caller, Handler};
-use crate::gateway::{Gateway, Inner};
+use crate::dialog_requests::DialogRequest;
+use crate::dispatch::{Caller, Handler, parse};
 use crate::now;
+use crate::state::{Gateway, Inner};
 
 /// The most characters of a path in the audit log.
 const MAX_PATH: usize = 200;
@@ -18,6 +20,15 @@ impl Handler for rpc::TidegateFilesKeep {
     async fn handle(caller: &Caller, params: KeepFile) -> Result<FileDecidedResult, ErrorShape> {
         decider(caller)?;
         keep(caller.gateway.inner(), params, &caller.session.principal().name()).await
+    }
+
+    async fn dialog(caller: &Caller, request: &RequestFrame) -> Result<Option<DialogRequest>, ErrorShape> {
+        let params = parse::<Self>(request)?;
+        let file = caller.gateway.inner().host.set_aside_file(&params.id).await?;
+        if !file.file.can_keep {
+            return Err(ErrorShape::invalid("only files and links can be kept"));
+        }
+        Ok(Some(DialogRequest::KeepFile(Box::new(file))))
     }
 }
 
@@ -38,6 +49,15 @@ impl Handler for rpc::TidegateFilesUnshare {
             true => unshare(inner, &params.folder, &caller.session.principal().name()).await,
             false => inner.host.shared_folder(&params.folder).await,
         }
+    }
+
+    async fn dialog(caller: &Caller, request: &RequestFrame) -> Result<Option<DialogRequest>, ErrorShape> {
+        let params = parse::<Self>(request)?;
+        let shared = caller.gateway.inner().host.shared_folder(&params.folder).await?;
+        if shared.files == 0 {
+            return Err(ErrorShape::invalid("no file in that folder is shared with other folders"));
+        }
+        Ok(Some(DialogRequest::Unshare(shared)))
     }
 }
 

@@ -16,9 +16,10 @@ use tidegate_protocol::{AgentId, ErrorShape, RunId, rpc};
 use tidegate_store::{TranscriptEntry, TranscriptPage};
 
 use super::session_lookup::resolve;
-use super::transcript::entry_payload;
 use super::{chat_commands, sessions, store_error};
 use crate::dispatch::{Caller, Handler};
+use crate::session_rows::row_payload;
+use crate::transcript::entry_payload;
 
 /// How many messages a page has when the client does not say.
 const DEFAULT_LIMIT: u32 = 200;
@@ -190,7 +191,7 @@ async fn page(caller: &Caller, params: ChatHistory) -> Result<Option<ChatHistory
         None => (None, None),
     };
     Ok(Some(ChatHistoryPage {
-        session_info: Some(sessions::row_payload(&row)),
+        session_info: Some(row_payload(&row)),
         session_key: row.key,
         session_id: Some(row.session_id),
         messages: fitted.messages,

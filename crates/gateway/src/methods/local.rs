@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use tidegate_access::TokenError;
+use tidegate_protocol::frame::RequestFrame;
 use tidegate_protocol::params::Empty;
-use tidegate_protocol::payload::devices::{BlockedEntry, PendingDevice};
 use tidegate_protocol::payload::surface_params::{Audit, ById, Decide, TokenNew, VerdictName};
 use tidegate_protocol::payload::surfaces::{
     AuditEntry, AuditResult, BlockedResult, DecidedResult, PausedResult, ProgramEntry, ProgramTokenEntry,
@@ -16,14 +16,15 @@ use tidegate_trust::audit::AuditEvent;
 use tidegate_trust::authority::GrantExpiry;
 use tidegate_trust::decision::{Choice, Verdict};
 use tidegate_trust::pairing::PendingRequest;
-use tidegate_trust::records::{Block, BlockedSubject, ProgramGrant, ProgramToken};
+use tidegate_trust::records::{ProgramGrant, ProgramToken};
 
-use super::devices::{self, device_payload, settle, unsaved_note};
-use super::store_error;
-use crate::attached::{pending_payload, subject_id};
-use crate::dispatch::{Caller, Handler};
-use crate::gateway::Gateway;
+use super::device_entries::{block_payload, device_payload, request_payload};
+use super::devices::{self, settle};
+use super::{store_error, unsaved_note};
+use crate::dialog_requests::DialogRequest;
+use crate::dispatch::{Caller, Handler, parse};
 use crate::now;
+use crate::state::Gateway;
 
 /// A new shared token, shown once.
 impl Handler for rpc::TidegateTokenRotate {
@@ -50,6 +51,11 @@ impl Handler for rpc::TidegateTokenNew {
             token_payload(&record);
         let token = token.reveal().to_owned();
         Ok(TokenNewResult { id, name, level, pairing, scopes, created_at_ms, last_used_at_ms, token })
+    }
+
+    async fn dialog(_: &Caller, request: &RequestFrame) -> Result<Option<DialogRequest>, ErrorShape> {
+        let TokenNew { name, level, pairing } = parse::<Self>(request)?;
+        Ok(Some(DialogRequest::NewToken { name, level, pairing }))
     }
 }
 
@@ -144,47 +150,6 @@ impl Handler for rpc::TidegateDevicesShow {
     }
 }
 
-/// A block as the person sees it.
-pub(crate) fn block_payload(block: &Block) -> BlockedEntry {
-    let (device, program) = match &block.subject {
-        BlockedSubject::Device(device) => (Some(device), None),
-        BlockedSubject::Program(program) => (None, Some(program)),
-    };
-    let path = |path: &Path| path.display().to_string();
-    BlockedEntry {
-        id: block.id(),
-        blocked: true,
-        name: block.name.clone(),
-        device_id: device.copied(),
-        executable: program.map(|program| path(&program.executable)),
-        script: program.and_then(|program| program.script.as_deref()).map(path),
-        since: block.at,
-    }
-}
-
-/// A waiting request with everything that a person should see.
-pub(crate) fn request_payload(request: &PendingRequest) -> PendingDevice {
-    let ask = &request.details;
-    let scopes = |scopes: &ScopeSet| Some(scopes.to_vec());
-    PendingDevice {
-        code: request.id.get(..8).map(str::to_owned),
-        digest: Some(ask.digest()),
-        reason: Some(ask.reason),
-        has: scopes(&ask.has),
-        adds: scopes(&ask.added),
-        from: Some(ask.from.clone()),
-        subject: Some(subject_id(&ask.subject)),
-        version: Some(ask.claims.version.clone()),
-        known_name: Some(ask.known_name),
-        unidentified: Some(ask.unidentified),
-        caution: ask.ephemeral.map(str::to_owned),
-        later: Some(request.later),
-        expires_at_ms: Some(request.expires_at()),
-        fingerprint: ask.key.map(|key| key.device_id().fingerprint()),
-        ..pending_payload(request)
-    }
-}
-
 /// The request is named by its id, or by the beginning of it; there is no "the latest".
 impl Handler for rpc::TidegateDevicesDecide {
     async fn handle(caller: &Caller, params: Decide) -> Result<DecidedResult, ErrorShape> {
@@ -268,6 +233,13 @@ impl Handler for rpc::TidegateDevicesUnblock {
         };
         let ((), saved) = settle(caller, changed).await?;
         Ok(UnblockedResult { unblocked: params.id, note: unsaved_note(saved) })
+    }
+
+    async fn dialog(caller: &Caller, request: &RequestFrame) -> Result<Option<DialogRequest>, ErrorShape> {
+        let params = parse::<Self>(request)?;
+        let authority = caller.gateway.inner().trust.authority();
+        let block = authority.block(&params.id);
+        Ok(block.map(|block| DialogRequest::Unblock { id: block.id(), name: block.name.clone() }))
     }
 }
 

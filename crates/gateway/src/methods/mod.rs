@@ -6,6 +6,7 @@ pub(crate) mod chat;
 pub(crate) mod chat_commands;
 pub(crate) mod commands;
 pub(crate) mod desktop;
+pub(crate) mod device_entries;
 pub(crate) mod devices;
 pub(crate) mod files;
 pub(crate) mod history;
@@ -17,7 +18,7 @@ pub(crate) mod session_patch;
 pub(crate) mod sessions;
 pub(crate) mod settings;
 pub(crate) mod system;
-pub(crate) mod transcript;
+pub(crate) mod turns;
 
 use tidegate_protocol::{ErrorShape, Scope};
 use tidegate_store::StoreError;
@@ -35,4 +36,10 @@ pub(crate) fn require_scope(caller: &Caller, scope: &Scope) -> Result<(), ErrorS
 /// A failure of the store as an answer: it may pass.
 pub(crate) fn store_error(error: &StoreError) -> ErrorShape {
     ErrorShape::unavailable(error.to_string())
+}
+
+/// Says so when a change holds only until restart, because it could not be saved yet.
+pub(crate) fn unsaved_note(saved: bool) -> Option<String> {
+    let note = "This holds until restart: it could not be saved yet, and saving is tried again.";
+    (!saved).then(|| note.to_owned())
 }

@@ -17,11 +17,13 @@ use tidegate_protocol::{ErrorCode, ErrorShape, RunId, SessionId, SessionKey, rpc
 use tidegate_store::{SessionFilter, SessionPatch, SessionRow};
 use tidegate_trust::Principal;
 
-use super::chat::{self, Said, clean_message};
-use super::session_patch::Settings;
+use super::session_patch::{Settings, new_session_id, unknown_session};
+use super::turns::{Said, clean_message, known_model};
 use super::{chat_commands, sessions, store_error};
 use crate::dispatch::{Caller, Handler};
 use crate::now;
+use crate::runtime_events::session_changed;
+use crate::session_rows::row_payload;
 
 /// The most sessions that several fitting ones are named of.
 const MAX_CANDIDATES: usize = 10;
@@ -45,9 +47,9 @@ impl Handler for rpc::SessionsCreate {
         if let Some(parent) = &params.parent_session_key
             && store.session(parent.clone()).await.map_err(|error| store_error(&error))?.is_none()
         {
-            return Err(sessions::unknown_session(parent));
+            return Err(unknown_session(parent));
         }
-        let id = sessions::new_session_id()?;
+        let id = new_session_id()?;
         let ensured = store.ensure_session(key.clone(), id.clone(), now::wall()).await;
         let mut row = ensured.map_err(|error| store_error(&error))?;
         // A session that was there is changed by `sessions.patch` alone, which needs more.
@@ -56,7 +58,7 @@ impl Handler for rpc::SessionsCreate {
                 let patched = store.patch_session(key.clone(), patch, now::wall()).await;
                 row = patched.map_err(|error| store_error(&error))?.unwrap_or(row);
             }
-            sessions::changed(caller, &row, "create");
+            session_changed(caller.gateway.inner(), &row, "create");
         }
         let started = match first {
             Some(message) => Some(first_turn(caller, &key, message, &params).await),
@@ -67,7 +69,7 @@ impl Handler for rpc::SessionsCreate {
             Some(Ok(run)) => (Some(run), None),
             Some(Err(error)) => (None, Some(error)),
         };
-        let entry = sessions::row_payload(&row);
+        let entry = row_payload(&row);
         let run_id = run.as_ref().and_then(|run| run.run_id.clone());
         Ok(SessionsCreateResult {
             ok: true,
@@ -126,7 +128,7 @@ async fn patch(caller: &Caller, params: &SessionsCreate) -> Result<SessionPatch,
             let message = "provider/model overrides are not authorized for this caller.";
             return Err(ErrorShape::new(ErrorCode::Forbidden, message));
         }
-        settings.text("model", Change::Set(chat::known_model(caller, model).await?.to_string()))?;
+        settings.text("model", Change::Set(known_model(caller, model).await?.to_string()))?;
     }
     Ok(settings.into_patch())
 }

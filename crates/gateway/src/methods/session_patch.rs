@@ -4,21 +4,20 @@ use serde_json::{Value, json};
 use tidegate_protocol::field::Change;
 use tidegate_protocol::params::{FastMode, SessionsPatch};
 use tidegate_protocol::payload::sessions::SessionsPatchResult;
-use tidegate_protocol::{ErrorShape, SessionKey, rpc, text};
+use tidegate_protocol::{ErrorShape, SessionId, SessionKey, rpc, text};
 use tidegate_store::{SessionPatch, SessionRow};
 
-use super::sessions::{self, new_session_id, row_payload, unknown_session};
-use super::{chat, require_scope, store_error};
+use super::turns::known_model;
+use super::{require_scope, store_error};
 use crate::dispatch::{Caller, Handler};
 use crate::now;
+use crate::runtime_events::session_changed;
+use crate::session_rows::{ARCHIVED_AT, FILE, row_payload};
 
 /// The most characters of a label or category.
 const MAX_NAME: usize = 512;
 /// The most bytes of another setting.
 const MAX_SETTING: usize = 256;
-/// The setting beside `archived` that says since when; OpenClaw's command line looks at nothing else.
-pub(crate) const ARCHIVED_AT: &str = "archivedAt";
-
 /// Lineage is a fact of the runtime: naming it here is an error.
 impl Handler for rpc::SessionsPatch {
     async fn handle(caller: &Caller, params: SessionsPatch) -> Result<SessionsPatchResult, ErrorShape> {
@@ -29,7 +28,7 @@ impl Handler for rpc::SessionsPatch {
         }
         let expected = params.expected_session_id.clone();
         if let Change::Set(model) = &params.model {
-            chat::known_model(caller, model).await?;
+            known_model(caller, model).await?;
         }
         let changes = changes(params)?;
         if expected.is_some() {
@@ -39,7 +38,7 @@ impl Handler for rpc::SessionsPatch {
         }
         let row = patch(caller, &key, changes).await?;
         let entry = row_payload(&row);
-        Ok(SessionsPatchResult { ok: true, path: sessions::FILE.to_owned(), key: row.key, entry })
+        Ok(SessionsPatchResult { ok: true, path: FILE.to_owned(), key: row.key, entry })
     }
 }
 
@@ -151,6 +150,17 @@ fn is_name(text: &str) -> bool {
     text.chars().count() <= MAX_NAME
 }
 
+/// A fresh id for a transcript.
+pub(crate) fn new_session_id() -> Result<SessionId, ErrorShape> {
+    let id = now::entropy().map_err(|error| ErrorShape::unavailable(error.to_string()))?.uuid();
+    SessionId::parse(id).map_err(|error| ErrorShape::unavailable(error.to_string()))
+}
+
+/// The answer where a session is missing.
+pub(crate) fn unknown_session(key: &SessionKey) -> ErrorShape {
+    ErrorShape::invalid(format!("session not found: {key}"))
+}
+
 /// Holds a session to what a client saw of it.
 pub(crate) fn expect_session(
     key: &SessionKey,
@@ -181,6 +191,6 @@ pub(crate) async fn patch(
     ensured.map_err(|error| store_error(&error))?;
     let row = store.patch_session(key.clone(), patch, now::wall()).await;
     let row = row.map_err(|error| store_error(&error))?.ok_or_else(|| unknown_session(key))?;
-    sessions::changed(caller, &row, "patch");
+    session_changed(caller.gateway.inner(), &row, "patch");
     Ok(row)
 }

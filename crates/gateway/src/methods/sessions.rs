@@ -2,27 +2,25 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
 use tidegate_protocol::params::{
     ArchivedFilter, Empty, SessionsDelete, SessionsDescribe, SessionsList, SessionsMessagesSubscribe,
     SessionsMessagesUnsubscribe, SessionsPreview, SessionsReset,
 };
 use tidegate_protocol::payload::sessions::{
-    PreviewItem, SessionEntry, SessionModelDefaults, SessionPreview, SessionStatus, SessionsDeleteResult,
+    PreviewItem, SessionEntry, SessionModelDefaults, SessionPreview, SessionsDeleteResult,
     SessionsDescribeResult, SessionsListResult, SessionsPreviewResult, SessionsResetResult, Subscribed,
 };
-use tidegate_protocol::payload::system::StatusSession;
-use tidegate_protocol::{ErrorShape, Scope, SessionId, SessionKey, UnixMillis, rpc, text};
-use tidegate_store::{Outcome, RunState, SessionFilter, SessionRow};
+use tidegate_protocol::{ErrorShape, Scope, SessionKey, UnixMillis, rpc, text};
+use tidegate_store::{SessionFilter, SessionRow};
 
-use super::session_patch::{ARCHIVED_AT, expect_session, overtaken};
-use super::transcript::entry_payload;
+use super::session_patch::{expect_session, new_session_id, overtaken, unknown_session};
 use super::{require_scope, store_error};
 use crate::dispatch::{Caller, Handler};
 use crate::now;
+use crate::runtime_events::session_changed;
+use crate::session_rows::{FILE, is_set, row_payload};
+use crate::transcript::entry_payload;
 
-/// The file that holds them, for clients that show one.
-pub(crate) const FILE: &str = "tidegate.sqlite";
 /// The most sessions in one answer.
 const MAX_LISTED: u32 = 500;
 
@@ -189,7 +187,7 @@ impl Handler for rpc::SessionsDelete {
         if !deleted {
             return Err(overtaken(&params.key, "it has a new transcript since"));
         }
-        changed(caller, &row, "delete");
+        session_changed(caller.gateway.inner(), &row, "delete");
         Ok(SessionsDeleteResult { ok: true, key: params.key, deleted, archived: Vec::new() })
     }
 }
@@ -219,16 +217,6 @@ fn expect_unchanged(params: &SessionsDelete, row: &SessionRow) -> Result<(), Err
     Ok(())
 }
 
-fn is_set(row: &SessionRow, setting: &str) -> bool {
-    row.settings.get(setting) == Some(&Value::Bool(true))
-}
-
-/// When a session was archived, if it is; what was archived before this was kept, at its last change.
-fn archived_at(row: &SessionRow) -> Option<UnixMillis> {
-    let kept = row.settings.get(ARCHIVED_AT).and_then(Value::as_u64).map(UnixMillis);
-    is_set(row, "archived").then(|| kept.unwrap_or(row.updated_at))
-}
-
 /// Ends a session's runs and gives it an empty transcript; `None` when there is no such session.
 pub(crate) async fn reset(
     caller: &Caller,
@@ -240,7 +228,7 @@ pub(crate) async fn reset(
     let row = store.reset_session(key.clone(), new_session_id()?, now::wall()).await;
     let row = row.map_err(|error| store_error(&error))?;
     if let Some(row) = &row {
-        changed(caller, row, reason);
+        session_changed(caller.gateway.inner(), row, reason);
     }
     Ok(row)
 }
@@ -282,94 +270,4 @@ impl Handler for rpc::SessionsMessagesUnsubscribe {
 fn watch(caller: &Caller, key: SessionKey, on: bool) -> Subscribed {
     caller.gateway.inner().hub.watch(caller.session.connection(), &key, on);
     Subscribed { subscribed: on, key: Some(key) }
-}
-
-pub(crate) fn changed(caller: &Caller, row: &SessionRow, reason: &str) {
-    crate::runtime_events::session_changed(caller.gateway.inner(), row, reason);
-}
-
-/// A fresh id for a transcript.
-pub(crate) fn new_session_id() -> Result<SessionId, ErrorShape> {
-    let id = now::entropy().map_err(|error| ErrorShape::unavailable(error.to_string()))?.uuid();
-    SessionId::parse(id).map_err(|error| ErrorShape::unavailable(error.to_string()))
-}
-
-pub(crate) fn unknown_session(key: &SessionKey) -> ErrorShape {
-    ErrorShape::invalid(format!("session not found: {key}"))
-}
-
-/// The state of a session's newest run, as clients know it.
-fn status(row: &SessionRow) -> Option<SessionStatus> {
-    row.last_state.map(|state| match state {
-        RunState::Queued | RunState::Running => SessionStatus::Running,
-        RunState::Terminal(Outcome::Ok) => SessionStatus::Done,
-        RunState::Terminal(Outcome::Error | Outcome::Interrupted) => SessionStatus::Failed,
-        RunState::Terminal(Outcome::TimedOut) => SessionStatus::Timeout,
-        RunState::Terminal(Outcome::Cancelled) => SessionStatus::Killed,
-    })
-}
-
-/// A session as `sessions.list` and `sessions.changed` show it.
-pub(crate) fn row_payload(row: &SessionRow) -> SessionEntry {
-    let (provider, model) = row.model.as_deref().and_then(|model| model.split_once('/')).unzip();
-    let setting = |name: &str| row.settings.get(name).filter(|value| !value.is_null()).cloned();
-    SessionEntry {
-        key: row.key.clone(),
-        session_id: row.session_id.clone(),
-        agent_id: row.agent.clone(),
-        kind: "direct".to_owned(),
-        label: row.label.clone(),
-        display_name: row.label.clone(),
-        spawned_by: row.parent.clone(),
-        parent_session_key: row.parent.clone(),
-        spawn_depth: Some(row.depth),
-        created_at: Some(row.created_at),
-        updated_at: row.updated_at,
-        started_at: row.started_at,
-        ended_at: row.ended_at,
-        runtime_ms: row.started_at.zip(row.ended_at).map(|(start, end)| end.0.saturating_sub(start.0)),
-        status: status(row),
-        last_run_id: row.last_run.clone(),
-        aborted_last_run: matches!(row.last_state, Some(RunState::Terminal(Outcome::Cancelled))),
-        input_tokens: row.usage.input,
-        output_tokens: row.usage.output,
-        total_tokens: row.usage.input + row.usage.output,
-        total_tokens_fresh: true,
-        model_provider: provider.map(str::to_owned),
-        model: model.map(str::to_owned),
-        last_message_preview: None,
-        archived: is_set(row, "archived").then_some(true),
-        archived_at: archived_at(row),
-        pinned: is_set(row, "pinned").then_some(true),
-        category: setting("category"),
-        icon: setting("icon"),
-        color: setting("color"),
-        thinking_level: setting("thinkingLevel"),
-        fast_mode: setting("fastMode"),
-        verbose_level: setting("verboseLevel"),
-        reasoning_level: setting("reasoningLevel"),
-        response_usage: setting("responseUsage"),
-        elevated_level: setting("elevatedLevel"),
-        send_policy: setting("sendPolicy"),
-        group_activation: setting("groupActivation"),
-        queue_mode: setting("queueMode"),
-    }
-}
-
-/// A session as `status` shows it.
-pub(crate) fn status_row(row: &SessionRow) -> StatusSession {
-    StatusSession {
-        agent_id: row.agent.to_string(),
-        key: row.key.clone(),
-        kind: "direct".to_owned(),
-        session_id: row.session_id.to_string(),
-        updated_at: row.updated_at,
-        age: now::wall().0.saturating_sub(row.updated_at.0),
-        input_tokens: row.usage.input,
-        output_tokens: row.usage.output,
-        total_tokens: row.usage.input + row.usage.output,
-        total_tokens_fresh: true,
-        model: row.model.clone(),
-        flags: Vec::new(),
-    }
 }

@@ -3,15 +3,17 @@
 
 use std::collections::BTreeSet;
 
+use tidegate_access::DecideError;
+use tidegate_protocol::frame::RequestFrame;
 use tidegate_protocol::payload::surface_params::{ConfirmSetting, RejectSetting};
 use tidegate_protocol::payload::surfaces::{SettingDecidedResult, SettingEntry};
 use tidegate_protocol::{ErrorCode, ErrorShape, rpc, text};
 use tidegate_trust::decision::{Decider, DecisionError};
 use tidegate_trust::settings::{Setting, ShownSetting, ValuePart};
 
-use super::devices::unsaved_note;
-use crate::dispatch::{Caller, Handler};
-use tidegate_access::DecideError;
+use super::unsaved_note;
+use crate::dialog_requests::DialogRequest;
+use crate::dispatch::{Caller, Handler, parse};
 
 /// A value as the person's surfaces show it.
 pub(crate) fn payload(shown: &ShownSetting) -> SettingEntry {
@@ -41,6 +43,17 @@ impl Handler for rpc::TidegateConfigConfirm {
         confirmed.map_err(|error| answer(&error))?;
         inner.host.settings_changed().await;
         Ok(SettingDecidedResult { key: setting.path().to_owned(), state: "confirmed".to_owned(), note: None })
+    }
+
+    async fn dialog(caller: &Caller, request: &RequestFrame) -> Result<Option<DialogRequest>, ErrorShape> {
+        let params = parse::<Self>(request)?;
+        let trust = &caller.gateway.inner().trust;
+        let id = Setting::parse(&params.key).and_then(|setting| trust.authority().ask_again(setting));
+        if id.is_some() {
+            // A rejected value waits again.
+            trust.changed();
+        }
+        Ok(id.map(Some).map(DialogRequest::Review))
     }
 }
 

@@ -1,8 +1,8 @@
 //! `health`, `status`, `system-event`.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Instant;
 
 use serde_json::value::RawValue;
 use tidegate_agent::ActiveRun;
@@ -19,41 +19,24 @@ use tidegate_protocol::{ErrorShape, Scope, event, rpc, text};
 use tidegate_store::SessionFilter;
 use tidegate_trust::Session;
 
-use super::{sessions, store_error};
+use super::store_error;
 use crate::dispatch::{Caller, Handler, Reply};
-use crate::gateway::Gateway;
 use crate::hub::Audience;
 use crate::now;
-
-/// How old a snapshot may be; OpenClaw's gateways refresh theirs as often.
-const HEALTH_AGE: Duration = Duration::from_mins(1);
-
-/// The last health snapshots, as JSON text: clients ask for them more than for anything else.
-#[derive(Debug, Default)]
-pub(crate) struct HealthCache {
-    /// Without sessions, and with them.
-    snapshots: Mutex<[Option<Snapshot>; 2]>,
-}
-
-type Snapshot = (Instant, Arc<RawValue>);
+use crate::session_rows::{FILE, status_row};
+use crate::state::Gateway;
 
 /// A health snapshot. Someone without `operator.read` sees no sessions.
 pub(crate) async fn health(gateway: &Gateway, session: &Session) -> Arc<RawValue> {
     let may_read = session.scopes().covers(&Scope::Read);
     let cache = &gateway.inner().health;
     let is_ready = gateway.is_ready();
-    let cached =
-        cache.snapshots.lock().unwrap_or_else(PoisonError::into_inner)[usize::from(may_read)].clone();
-    if let Some((at, snapshot)) = cached
-        && is_ready
-        && at.elapsed() < HEALTH_AGE
-    {
+    if is_ready && let Some(snapshot) = cache.fresh(may_read) {
         return snapshot;
     }
     let snapshot = snapshot(gateway, may_read).await;
     let snapshot: Arc<RawValue> = serde_json::value::to_raw_value(&snapshot).unwrap_or_default().into();
-    cache.snapshots.lock().unwrap_or_else(PoisonError::into_inner)[usize::from(may_read)] =
-        Some((Instant::now(), snapshot.clone()));
+    cache.keep(may_read, snapshot.clone());
     snapshot
 }
 
@@ -61,7 +44,7 @@ async fn snapshot(gateway: &Gateway, may_read: bool) -> HealthResult {
     let began = Instant::now();
     let inner = gateway.inner();
     let count = if may_read { inner.store.count_sessions().await.unwrap_or(0) } else { 0 };
-    let own_sessions = HealthSessions { path: sessions::FILE.to_owned(), count, recent: Vec::new() };
+    let own_sessions = HealthSessions { path: FILE.to_owned(), count, recent: Vec::new() };
     HealthResult {
         ok: gateway.is_ready(),
         ts: now::wall(),
@@ -114,9 +97,9 @@ impl Handler for rpc::Status {
         let filter = SessionFilter { limit: 10, ..SessionFilter::default() };
         let recent = store.sessions(filter).await.map_err(|error| store_error(&error))?;
         let count = store.count_sessions().await.map_err(|error| store_error(&error))?;
-        let recent: Vec<_> = recent.iter().map(sessions::status_row).collect();
+        let recent: Vec<_> = recent.iter().map(status_row).collect();
         let path = match caller.session.scopes().covers(&Scope::Admin) {
-            true => inner.state_dir.join(sessions::FILE).display().to_string(),
+            true => inner.state_dir.join(FILE).display().to_string(),
             false => String::new(),
         };
         let agent_id = DEFAULT_AGENT.to_owned();

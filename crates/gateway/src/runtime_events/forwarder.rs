@@ -5,19 +5,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidegate_agent::event::{RunEventKind, RuntimeEvent};
+use tidegate_protocol::RunId;
 use tidegate_protocol::payload::events::AgentData;
-use tidegate_protocol::{RunId, UnixMillis};
 use tidegate_store::RunRow;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::time::Instant;
 
-use super::run_ends::{RunEnds, Wait, Waits};
-use super::{
-    Changed, agent, appended, delta_event, ended, phase, phase_changed, session_event, tool, tool_phase,
-    tool_result, tool_update,
+use super::published::{
+    Changed, Shown, agent, appended, delta_event, ended, phase, phase_changed, session_event, tool,
+    tool_phase, tool_result, tool_update,
 };
-use crate::gateway::Gateway;
+use crate::run_ends::{RunEnds, Wait, Waits};
+use crate::state::Gateway;
 
 /// A `chat` delta carries the whole text so far, so not every piece needs one.
 const DELTA_INTERVAL: Duration = Duration::from_millis(150);
@@ -25,16 +25,6 @@ const DELTA_INTERVAL: Duration = Duration::from_millis(150);
 /// shows a run as waiting for ever when its end comes together with the acknowledgement of the
 /// message, as it does from a model that answers at once.
 const EARLIEST_END: Duration = Duration::from_millis(200);
-
-/// The text of a run as clients have it.
-#[derive(Default)]
-pub(super) struct Shown {
-    /// Which answer of the run it is, from 1.
-    pub(super) answer: u64,
-    pub(super) text: Arc<str>,
-    pub(super) sent: usize,
-    pub(super) at: UnixMillis,
-}
 
 /// The events of the runtime on their way to the connections, and the answers that wait for them.
 pub(crate) struct Forwarder {

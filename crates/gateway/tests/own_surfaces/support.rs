@@ -19,9 +19,10 @@ use tidegate_agent::model::{
     StopReason, StreamEvent,
 };
 use tidegate_agent::{Limits, Runtime, RuntimeParts, SystemClock};
+use tidegate_clock as now;
 use tidegate_gateway::desktop_authority::DesktopAuthority;
 use tidegate_gateway::subagent_client::public_key;
-use tidegate_gateway::{Gateway, GatewayParts, PersonGate, SubagentClient, TrustService, now};
+use tidegate_gateway::{Gateway, GatewayParts, PersonGate, SubagentClient, TrustService};
 use tidegate_peers::{LocalSocket, PeerLookup};
 use tidegate_protocol::confinement::{CommandClass, Confinement};
 use tidegate_protocol::payload::files::{SetAsideFileDetails, SharedFolder};

@@ -11,13 +11,13 @@ pub(crate) struct RunEnds(mpsc::UnboundedSender<Wait>);
 
 /// Someone waits until the last events of a run were sent.
 #[derive(Debug)]
-pub(super) struct Wait {
-    pub(super) run: RunId,
-    pub(super) sent: oneshot::Sender<()>,
+pub(crate) struct Wait {
+    pub(crate) run: RunId,
+    pub(crate) sent: oneshot::Sender<()>,
 }
 
 impl RunEnds {
-    pub(super) fn new() -> (Self, mpsc::UnboundedReceiver<Wait>) {
+    pub(crate) fn new() -> (Self, mpsc::UnboundedReceiver<Wait>) {
         let (sender, waits) = mpsc::unbounded_channel();
         (Self(sender), waits)
     }
@@ -36,7 +36,7 @@ impl RunEnds {
 /// Who waits for which run's last events. A wait begins after the run has ended, so the end is among the
 /// events that were sent to the forwarder by then, or it is held back already.
 #[derive(Debug)]
-pub(super) struct Waits<W> {
+pub(crate) struct Waits<W> {
     /// How many events were received, or missed.
     received: u64,
     /// Up to which event each wait must get first; in order, because that only grows.
@@ -53,28 +53,28 @@ impl<W> Default for Waits<W> {
 
 impl<W> Waits<W> {
     /// Someone waits for a run, while so many events are not received yet.
-    pub(super) fn begin(&mut self, run: RunId, unreceived: usize, waiter: W) {
+    pub(crate) fn begin(&mut self, run: RunId, unreceived: usize, waiter: W) {
         let unreceived = u64::try_from(unreceived).unwrap_or(u64::MAX);
         self.behind.push_back((self.received.saturating_add(unreceived), run, waiter));
     }
 
     /// So many further events were received or missed, and what they lead to was sent or is held back.
-    pub(super) fn received(&mut self, events: u64) {
+    pub(crate) fn received(&mut self, events: u64) {
         self.received = self.received.saturating_add(events);
     }
 
     /// The end of a run is held back.
-    pub(super) fn hold(&mut self, run: RunId) {
+    pub(crate) fn hold(&mut self, run: RunId) {
         self.held.entry(run).or_default();
     }
 
     /// The end that was held back is sent; gives who waited for it.
-    pub(super) fn release(&mut self, run: &RunId) -> Vec<W> {
+    pub(crate) fn release(&mut self, run: &RunId) -> Vec<W> {
         self.held.remove(run).unwrap_or_default()
     }
 
     /// Takes out those who wait for nothing more.
-    pub(super) fn take_due(&mut self) -> Vec<W> {
+    pub(crate) fn take_due(&mut self) -> Vec<W> {
         let mut due = Vec::new();
         while self.behind.front().is_some_and(|(until, ..)| *until <= self.received)
             && let Some((_, run, waiter)) = self.behind.pop_front()
