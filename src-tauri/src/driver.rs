@@ -4,9 +4,10 @@
 use std::future::pending;
 
 use tauri::AppHandle;
+use tidegate_clock as now;
 use tidegate_desktop_core::controller::Controller;
 use tidegate_desktop_core::shell::{Effect, Input, Surface};
-use tidegate_gateway::{ClientDecisions, DesktopAuthority, DialogRequest, now};
+use tidegate_gateway::{ClientDecisions, DesktopAuthority, DialogRequest};
 use tidegate_host::SupervisedState;
 use tidegate_protocol::payload::surfaces::{DesktopStatus, DesktopSurface, SurfaceState};
 use tidegate_protocol::text::sentence;

@@ -35,10 +35,11 @@ use std::path::Path;
 use anyhow::Context;
 use clap::Parser;
 use tauri::{AppHandle, Manager, RunEvent};
+use tidegate_clock as now;
 use tidegate_desktop_core::controller::{Controller, Launch};
 use tidegate_desktop_core::shell::Input;
 use tidegate_desktop_core::tray_menu::TrayCommand;
-use tidegate_gateway::{ClientDecisions, now};
+use tidegate_gateway::ClientDecisions;
 use tokio::sync::mpsc;
 
 use crate::actions::Actions;

@@ -5,13 +5,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tidegate_clock::Backoff;
 use tidegate_store::{Store, StoreError};
 use tidegate_trust::{Change, TrustRecords};
 use tokio::sync::watch;
 
 /// How long until saving is tried again, at first and at most.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_mins(5);
+const RETRY: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_mins(5));
 
 /// Where changes are saved, and how long that holds.
 #[derive(Debug, Clone)]
@@ -192,14 +192,14 @@ impl TrustWriter {
         let mut targets = self.0.target.subscribe();
         let writer = Arc::downgrade(&self.0);
         tokio::spawn(async move {
-            let mut pause = FIRST_PAUSE;
+            let mut failures = 0_u32;
             loop {
                 let is_another = tokio::select! {
                     changed = targets.changed() => changed.is_ok(),
-                    () = tokio::time::sleep(pause) => false,
+                    () = tokio::time::sleep(RETRY.pause(failures)) => false,
                 };
                 let Some(writer) = writer.upgrade().map(Self) else { return };
-                pause = if is_another { FIRST_PAUSE } else { (pause * 2).min(LONGEST_PAUSE) };
+                failures = if is_another { 0 } else { failures.saturating_add(1) };
                 if !writer.is_in_memory() && writer.unsaved() > 0 {
                     // An error was said when the change was made; the next try follows.
                     let _ = writer.save_all(Vec::new()).await;

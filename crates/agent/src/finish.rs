@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use tidegate_clock::Backoff;
 use tidegate_protocol::{RunId, SessionKey, TranscriptMessage};
 use tidegate_store::{Outcome, RunRow, RunState, Settled, Settlement, Usage};
 use uuid::Uuid;
@@ -18,7 +19,7 @@ use crate::start::Candidate;
 
 /// How often a settlement is tried while the store refuses, with a doubling pause between.
 const SETTLE_ATTEMPTS: u32 = 8;
-const SETTLE_PAUSE: Duration = Duration::from_millis(100);
+const SETTLE_BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(15));
 
 /// What a run leaves behind.
 #[derive(Debug)]
@@ -113,7 +114,7 @@ impl Inner {
                 Err(error) => {
                     tracing::error!(run = %handle.id(), attempt, %error, "a run's end could not be saved");
                     unsaved.error = Some(error.to_string());
-                    tokio::time::sleep(SETTLE_PAUSE * 2_u32.saturating_pow(attempt)).await;
+                    tokio::time::sleep(SETTLE_BACKOFF.pause(attempt)).await;
                 }
             }
         }

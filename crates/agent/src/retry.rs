@@ -2,17 +2,21 @@
 
 use std::time::Duration;
 
+use tidegate_clock::Backoff;
+
 use crate::model::ModelError;
 
 /// The most times that one question is asked again.
 const RETRIES: u32 = 2;
 /// The longest that a server may ask to wait before the run fails instead.
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
+/// Where the server does not ask for a pause.
+const BACKOFF: Backoff = Backoff::new(Duration::from_secs(1), LONGEST_PAUSE);
 
 /// How long to wait before asking again, after `attempt` failures (from 1) of which none began an
 /// answer; `None` when asking again would not help.
 pub(crate) fn pause_before_retry(error: &ModelError, attempt: u32) -> Option<Duration> {
-    let usual = Duration::from_secs(1) * 2_u32.pow(attempt.min(8).saturating_sub(1));
+    let usual = BACKOFF.pause(attempt.saturating_sub(1));
     let pause = match error {
         ModelError::RateLimited { retry_after_ms } => retry_after_ms.map_or(usual, Duration::from_millis),
         ModelError::Server { status: 500..=599, .. } | ModelError::Unreachable { .. } => usual,

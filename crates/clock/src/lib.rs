@@ -1,4 +1,6 @@
-//! Time and randomness for the drivers of the pure core, read in one place.
+//! Time and randomness for the drivers of the pure core, read in one place, and the pauses between attempts.
+
+mod backoff;
 
 use std::sync::OnceLock;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -7,6 +9,8 @@ use tidegate_protocol::UnixMillis;
 use tidegate_protocol::device::Nonce;
 use tidegate_trust::Timestamp;
 use tidegate_trust::authority::Entropy;
+
+pub use backoff::Backoff;
 
 /// This moment, by both clocks.
 #[must_use]

@@ -23,6 +23,8 @@ mod state;
 pub mod subagent_client;
 mod transcript;
 
+use tidegate_clock as now;
+
 pub use approvals::PersonGate;
 pub use current::CurrentGateway;
 pub use desktop_authority::{ClientDecisions, DesktopAuthority, DesktopError};
@@ -31,4 +33,3 @@ pub use host::Host;
 pub use state::{Gateway, GatewayParts};
 pub use subagent_client::SubagentClient;
 pub use tidegate_access::TrustService;
-pub use tidegate_clock as now;

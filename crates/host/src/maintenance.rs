@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tidegate_access::TrustService;
 use tidegate_agent::Runtime;
-use tidegate_gateway::now;
+use tidegate_clock as now;
 use tidegate_protocol::UnixMillis;
 use tidegate_store::{Store, StoreError};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};

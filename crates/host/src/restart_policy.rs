@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use tidegate_clock::Backoff;
+
 /// What to do after a part ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
@@ -12,8 +14,7 @@ pub enum Next {
     GiveUp,
 }
 
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(10));
 /// So many restarts within [`WINDOW`] are tried.
 const MAX_RESTARTS: usize = 5;
 const WINDOW: Duration = Duration::from_mins(1);
@@ -42,7 +43,7 @@ impl RestartPolicy {
             return Next::GiveUp;
         }
         self.failures.push_back(now);
-        let pause = FIRST_PAUSE.saturating_mul(1 << self.consecutive.min(10)).min(LONGEST_PAUSE);
+        let pause = BACKOFF.pause(self.consecutive);
         self.consecutive += 1;
         Next::RestartAfter(pause.mul_f64(0.8 + 0.4 * jitter.clamp(0.0, 1.0)))
     }
@@ -87,6 +88,6 @@ mod tests {
             policy.failed(seconds(1), seconds(1), 0.5);
         }
         let next = policy.failed(seconds(1), seconds(62), 0.5);
-        assert_eq!(next, Next::RestartAfter(FIRST_PAUSE));
+        assert_eq!(next, Next::RestartAfter(BACKOFF.pause(0)));
     }
 }

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidegate_gateway::now;
+use tidegate_clock as now;
+use tidegate_clock::Backoff;
 use tidegate_peers::commands::{Reach, RunningCommand, RunningCommands};
 use tidegate_peers::orphans::{self, Orphan, Orphans};
 use tidegate_protocol::text;
@@ -25,8 +26,7 @@ use crate::process_context::{Place, ProcessContext};
 const PATIENCE: Duration = Duration::from_secs(3);
 /// How long is waited before what is left is looked for again, at first and at most. What is stuck in
 /// the kernel may stay for long, and each look reads the whole process table.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+const RETRY: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(30));
 /// Characters of a list of them.
 const MAX_NAMES: usize = 400;
 
@@ -183,14 +183,14 @@ fn are_left(found: Option<&Orphans>) -> bool {
 /// Passes again and again, ever more rarely, until nothing is left.
 async fn until_gone(pass: impl Fn() -> io::Result<Orphans> + Send + Sync + 'static) {
     let pass = Arc::new(pass);
-    let mut pause = FIRST_PAUSE;
+    let mut passes = 0_u32;
     loop {
-        tokio::time::sleep(pause).await;
+        tokio::time::sleep(RETRY.pause(passes)).await;
         let pass = Arc::clone(&pass);
         if !are_left(known(tokio::task::spawn_blocking(move || pass()).await).as_ref()) {
             return;
         }
-        pause = (pause * 2).min(LONGEST_PAUSE);
+        passes = passes.saturating_add(1);
     }
 }
 

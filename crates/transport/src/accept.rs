@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use tidegate_clock::Backoff;
 use tidegate_peers::LocalSocket;
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep};
@@ -50,6 +51,8 @@ pub trait Connections: Clone + Send + Sync + 'static {
 /// Connections that are accepted before others have a turn. What waits in the kernel's queue costs
 /// those who are in nothing; what is accepted at once runs before their next message.
 const ACCEPTED_IN_A_ROW: usize = 4;
+/// After a failed `accept`.
+const RETRY: Backoff = Backoff::new(Duration::from_millis(20), Duration::from_secs(1));
 
 /// Accepts connections until `stop`, and hands each to `start`, which must not block. `accept` polls the
 /// listener.
@@ -58,7 +61,7 @@ pub(crate) async fn accept_until<T>(
     mut accept: impl FnMut(&mut Context<'_>) -> Poll<io::Result<T>>,
     mut start: impl FnMut(T),
 ) {
-    let mut pause = AcceptPause::default();
+    let mut failures = 0;
     let mut in_a_row = 0;
     loop {
         if in_a_row == ACCEPTED_IN_A_ROW {
@@ -70,41 +73,73 @@ pub(crate) async fn accept_until<T>(
             () = stop.cancelled() => break,
             accepted = poll_fn(&mut accept) => match accepted {
                 Ok(connection) => {
-                    pause = AcceptPause::default();
+                    failures = 0;
                     in_a_row += 1;
                     start(connection);
                 }
-                Err(error) => if let Some(pause) = pause.after(&error) {
+                Err(error) if is_of_one_connection(&error) => {}
+                Err(error) => {
+                    let pause = RETRY.pause(failures);
+                    failures = failures.saturating_add(1);
                     tracing::warn!(%error, ?pause, "failed to accept a connection; retrying");
                     tokio::select! {
                         () = stop.cancelled() => break,
                         () = sleep(pause) => {}
                     }
-                },
+                }
             },
         }
     }
 }
 
-/// How long to wait after a failed `accept`.
-#[derive(Debug, Default)]
-struct AcceptPause {
-    last: Option<Duration>,
+/// Whether only that one connection failed. Otherwise descriptors or memory ran out, and trying again at
+/// once would only burn the processor.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted)
 }
 
-impl AcceptPause {
-    const FIRST: Duration = Duration::from_millis(20);
-    const LONGEST: Duration = Duration::from_secs(1);
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
 
-    /// `None` when only that one connection failed; otherwise descriptors or memory ran out, and
-    /// trying again at once would only burn the processor.
-    fn after(&mut self, error: &io::Error) -> Option<Duration> {
-        use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
-        if matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted) {
-            return None;
-        }
-        let pause = self.last.map_or(Self::FIRST, |last| (last * 2).min(Self::LONGEST));
-        self.last = Some(pause);
-        Some(pause)
+    use super::*;
+
+    const TOO_MANY_OPEN_FILES: i32 = 24;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_failed_accept_is_retried_with_growing_pauses() {
+        let (stop, started) = (CancellationToken::new(), Instant::now());
+        let attempts = RefCell::new(Vec::new());
+        let accept = |_: &mut Context<'_>| {
+            attempts.borrow_mut().push(started.elapsed().as_millis());
+            if attempts.borrow().len() == 4 {
+                stop.cancel();
+            }
+            Poll::Ready(Err::<(), _>(io::Error::from_raw_os_error(TOO_MANY_OPEN_FILES)))
+        };
+
+        accept_until(&stop, accept, |()| panic!("nothing was accepted")).await;
+
+        assert_eq!(*attempts.borrow(), [0, 20, 60, 140]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_ended_at_once_delays_no_other() {
+        let (stop, started) = (CancellationToken::new(), Instant::now());
+        let results = RefCell::new(vec![Ok(2), Err(io::ErrorKind::ConnectionAborted.into()), Ok(1)]);
+        let accept = |_: &mut Context<'_>| results.borrow_mut().pop().map_or(Poll::Pending, Poll::Ready);
+        let accepted = RefCell::new(Vec::new());
+
+        accept_until(&stop, accept, |connection| {
+            accepted.borrow_mut().push(connection);
+            if connection == 2 {
+                stop.cancel();
+            }
+        })
+        .await;
+
+        assert_eq!(*accepted.borrow(), [1, 2]);
+        assert_eq!(started.elapsed(), Duration::ZERO);
     }
 }

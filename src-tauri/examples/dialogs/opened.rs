@@ -1,5 +1,6 @@
 //! Dialogs that the desktop's logic opens, made by it: their words are the application's.
 
+use tidegate_clock as now;
 use tidegate_desktop_core::controller::{Controller, Launch};
 use tidegate_desktop_core::dialog::{Dialog, DialogId, DialogOutcome, Secret};
 use tidegate_desktop_core::press::Press;
@@ -7,7 +8,6 @@ use tidegate_desktop_core::shell::{
     DialogRequest, Effect, FileContent, FileToKeep, FolderToUnshare, HostState, Input, TaskId, Work,
 };
 use tidegate_desktop_core::tray_menu::TrayCommand;
-use tidegate_gateway::now;
 use tidegate_trust::Level;
 
 const PROVIDER: &str = "openrouter";

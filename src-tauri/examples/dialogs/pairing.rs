@@ -1,8 +1,8 @@
 //! Pairing requests, as the queue and the review make them.
 
+use tidegate_clock as now;
 use tidegate_desktop_core::dialog::ReviewDialog;
 use tidegate_desktop_core::review;
-use tidegate_gateway::now;
 use tidegate_protocol::refusal::PairingReason;
 use tidegate_protocol::{PublicKey, Scope};
 use tidegate_trust::ScopeSet;

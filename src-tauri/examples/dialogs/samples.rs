@@ -2,10 +2,10 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use tidegate_clock as now;
 use tidegate_desktop_core::dialog::{Dialog, Field, FieldStyle, MessageDialog, ReviewDialog};
 use tidegate_desktop_core::review;
 use tidegate_desktop_core::scope_words::scope_lines;
-use tidegate_gateway::now;
 use tidegate_protocol::confinement::{CommandClass, Confinement, Need, SharedFiles};
 use tidegate_protocol::{Scope, UnixMillis};
 use tidegate_trust::ScopeSet;

@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use tidegate_gateway::now;
+use tidegate_clock as now;
 use tidegate_secrets::{OwnKey, OwnKeyOrigin, SecretStore, load_or_create_own_key};
 use zeroize::Zeroizing;
 
