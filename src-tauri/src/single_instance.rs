@@ -24,8 +24,7 @@ fn bus_name(state_dir: Option<&Path>) -> String {
     let path = state_dir.map(real_path).unwrap_or_default();
     let digest = Sha256::digest(path.as_os_str().as_encoded_bytes());
     // An element of a bus name does not begin with a digit.
-    let element: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    format!("dev.tidegate.desktop.s{element}")
+    format!("dev.tidegate.desktop.s{}", hex::encode(&digest[..8]))
 }
 
 /// The path without links. At the very first launch the directory is not there yet, and what is above

@@ -16,7 +16,7 @@ pub fn frame(source: &str, text: &str) -> String {
     let body = defuse(text);
     let source = one_line(source, 120).replace(['"', '<', '>'], "'");
     let digest = Sha256::digest(body.as_bytes());
-    let id: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let id = hex::encode(&digest[..8]);
     format!("<{TAG} id=\"{id}\" from=\"{source}\">\n{body}\n</{TAG} id=\"{id}\">")
 }
 

@@ -103,7 +103,7 @@ fn request(asked: &ApprovalRequest) -> ApprovalCommand {
 /// The digest of a command that a client describes.
 pub(crate) fn digest(command: &ApprovalRequest) -> String {
     let text = serde_json::to_vec(command).unwrap_or_default();
-    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(Sha256::digest(text))
 }
 
 /// The runtime's way to a person.

@@ -33,7 +33,7 @@ impl DeviceIdentity {
     /// The device id: SHA-256 of the public key in lower-case hexadecimal digits.
     #[must_use]
     pub fn device_id(&self) -> String {
-        Sha256::digest(self.key.verifying_key().as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+        hex::encode(Sha256::digest(self.key.verifying_key().as_bytes()))
     }
 
     /// The public key as base64url.

@@ -62,7 +62,7 @@ impl Engine {
         let root_inode = crate::handle::identity(&rustix::fs::fstat(&root)?).inode;
         let mut bytes = [0; 6];
         getrandom::fill(&mut bytes).map_err(io::Error::other)?;
-        let prefix = bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
+        let prefix = hex::encode(bytes);
         Ok(Self {
             root,
             root_inode,

@@ -97,7 +97,7 @@ fn is_older(status: &Stat, than: ChangeTime) -> bool {
 }
 
 fn is_loose(objects: &OwnedFd, name: &[u8; 20], than: ChangeTime) -> io::Result<bool> {
-    let name: String = name.iter().map(|byte| format!("{byte:02x}")).collect();
+    let name = hex::encode(name);
     let (fan_out, rest) = name.split_at(2);
     let folder = open_folder_in(objects, fan_out)?;
     Ok(is_older(&statat(&folder, rest, AtFlags::SYMLINK_NOFOLLOW)?, than))
@@ -176,7 +176,7 @@ mod tests {
 
     #[test]
     fn content_has_the_name_that_git_gives() {
-        let hex: String = name_of(b"hello\n").iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex = hex::encode(name_of(b"hello\n"));
         assert_eq!(hex, "ce013625030ba8dba906f756967f9e9ca394464a");
     }
 

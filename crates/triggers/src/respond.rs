@@ -231,9 +231,9 @@ fn put_in_place(
     Ok(is_left)
 }
 
-/// The SHA-256 of bytes, in hexadecimal digits.
+/// The SHA-256 of bytes, in digits.
 pub(crate) fn sha256(content: &[u8]) -> String {
-    hexadecimal(&Sha256::digest(content))
+    hex::encode(Sha256::digest(content))
 }
 
 /// Makes an object in `folder` under a name that nothing has; gives the name.
@@ -273,7 +273,7 @@ pub(crate) fn set_mode(file: BorrowedFd<'_>, mode: u32) -> io::Result<()> {
 fn temporary_name() -> io::Result<String> {
     let mut bytes = [0; 12];
     getrandom::fill(&mut bytes).map_err(io::Error::other)?;
-    Ok(format!(".tidegate-{}", hexadecimal(&bytes)))
+    Ok(format!(".tidegate-{}", hex::encode(bytes)))
 }
 
 fn move_by_copy(
@@ -316,7 +316,7 @@ fn copy(from: BorrowedFd<'_>, to: Option<BorrowedFd<'_>>) -> io::Result<(String,
             read => read?,
         };
         if read == 0 {
-            return Ok((hexadecimal(&digest.finalize()), length));
+            return Ok((hex::encode(digest.finalize()), length));
         }
         length += read as u64;
         if length > MAX_COPY {
@@ -360,8 +360,4 @@ pub(crate) fn write_all(file: BorrowedFd<'_>, mut content: &[u8]) -> io::Result<
 fn as_name(bytes: &[u8]) -> &OsStr {
     use std::os::unix::ffi::OsStrExt as _;
     OsStr::from_bytes(bytes)
-}
-
-pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }

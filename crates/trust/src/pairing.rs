@@ -63,7 +63,7 @@ impl PairingRequest {
     #[must_use]
     pub fn digest(&self) -> String {
         let shown = serde_json::to_vec(self).unwrap_or_default();
-        Sha256::digest(shown).iter().map(|byte| format!("{byte:02x}")).collect()
+        hex::encode(Sha256::digest(shown))
     }
 
     /// Whether a new attempt asks for nothing that this waiting request does not ask for already: a

@@ -187,7 +187,7 @@ impl Block {
     #[must_use]
     pub fn id(&self) -> String {
         let hash = Sha256::digest(self.subject.key());
-        hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+        hex::encode(&hash[..8])
     }
 
     /// The id of the blocked device, when it is one.

@@ -122,7 +122,7 @@ impl ProposedSetting {
             hash.update([0]);
             hash.update(part.as_str());
         }
-        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        hex::encode(hash.finalize())
     }
 }
 

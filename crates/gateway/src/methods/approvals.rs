@@ -138,7 +138,7 @@ impl Handler for rpc::ExecApprovalsGet {
         Ok(ExecApprovalsGetResult {
             path: "(part of Tidegate)".to_owned(),
             exists: false,
-            hash: Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect(),
+            hash: hex::encode(Sha256::digest(text)),
             file,
             resolved_defaults: policy,
         })

@@ -206,8 +206,7 @@ impl Sandboxes {
     /// Makes the private home directory.
     pub(super) fn spec(&self, workspace: PathBuf, git: bool) -> std::io::Result<Spec> {
         let name = Sha256::digest(workspace.as_os_str().as_encoded_bytes());
-        let name: String = name.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-        let private_home = self.directory.join("homes").join(name);
+        let private_home = self.directory.join("homes").join(hex::encode(&name[..16]));
         make_private(&private_home)?;
         let number = self.count.fetch_add(1, Ordering::Relaxed);
         let temporary = self.directory.join("tmp").join(format!("{}{number}", own_prefix()));

@@ -16,7 +16,7 @@ use super::{Record, RecordError};
 use crate::finding::{AsideKind, Place};
 use crate::handle::{list, look as look_at, open_file, read_up_to};
 use crate::object::Object;
-use crate::respond::{MAX_COPY, hexadecimal, write_all};
+use crate::respond::{MAX_COPY, write_all};
 
 /// Bytes of a file that are shown.
 pub const MAX_SHOWN: usize = 64 * 1024;
@@ -77,7 +77,7 @@ pub(super) fn look(folder: &OwnedFd, stored: &OsStr) -> Result<(AsideKind, Conte
         let room = MAX_SHOWN - bytes.len();
         bytes.extend_from_slice(&block[..read.min(room)]);
     }
-    let sha256 = hexadecimal(&digest.finalize());
+    let sha256 = hex::encode(digest.finalize());
     let is_cut = size > bytes.len() as u64;
     Ok((AsideKind::File { size, mode: mode(&status), sha256 }, Content::Start { bytes, is_cut }))
 }
