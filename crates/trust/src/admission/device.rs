@@ -52,9 +52,7 @@ impl Authority {
         let reason = match may {
             Ok(may) => {
                 let scopes = asked.under_grant(&may);
-                return Ok(
-                    self.admit_known_device(attempt, dialect, device, credential, scopes, entropy, now)
-                );
+                return self.admit_known_device(attempt, dialect, device, credential, scopes, entropy, now);
             }
             Err(reason) => reason,
         };
@@ -92,7 +90,7 @@ impl Authority {
         scopes: ScopeSet,
         entropy: &Entropy,
         now: Timestamp,
-    ) -> Box<Admitted> {
+    ) -> Result<Box<Admitted>, Stop> {
         let mut admitted = Admitted {
             session: session(attempt, Principal::Device(device.id()), dialect, scopes),
             method: credential.method(),
@@ -103,7 +101,8 @@ impl Authority {
             effects: Vec::new(),
         };
         let Some(held) = self.devices.get_mut(&device.id()) else {
-            return Box::new(admitted);
+            // Nothing says what it may do.
+            return Err(unauthorized(AuthReason::DeviceTokenMismatch));
         };
         let claims = Claims::of(&attempt.params.client);
         if held.record.claims != claims {
@@ -150,7 +149,7 @@ impl Authority {
                 }
             }
         }
-        Box::new(admitted)
+        Ok(Box::new(admitted))
     }
 }
 
@@ -164,4 +163,75 @@ fn platform_changed(record: &DeviceRecord, claims: &Claims) -> bool {
     let claimed_family = family(claims.device_family.as_deref());
     (!pinned.is_empty() && pinned != platform_family(&claims.platform))
         || (!pinned_family.is_empty() && pinned_family != claimed_family)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+    use std::time::Duration;
+
+    use ed25519_dalek::{Signer as _, SigningKey};
+    use serde_json::json;
+    use tidegate_protocol::device::{DeviceClaim, Nonce, PayloadVersion, SignedFields};
+    use tidegate_protocol::{ConnectParams, ConnectionId, PublicKey, Scope, SignatureBytes, UnixMillis};
+
+    use super::*;
+    use crate::TrustRecords;
+    use crate::origin::Origin;
+
+    /// What a device with a key of its own sends.
+    fn connect(nonce: &Nonce, now: UnixMillis) -> ConnectParams {
+        let mut params: ConnectParams = serde_json::from_value(json!({
+            "minProtocol": 3, "maxProtocol": 4, "role": "operator", "scopes": ["operator.read"],
+            "client": {"id": "cli", "version": "1", "platform": "linux", "mode": "cli"},
+        }))
+        .unwrap();
+        let key = SigningKey::from_bytes(&[7; 32]);
+        let public = PublicKey::from_bytes(key.verifying_key().to_bytes());
+        let fields = SignedFields {
+            device: public.device_id(),
+            client: &params.client,
+            role: params.role(),
+            scopes: &params.scopes,
+            signed_at: now.0,
+            token: params.signed_token(),
+            nonce: nonce.as_str(),
+        };
+        let signature = key.sign(fields.payload(PayloadVersion::V3).as_bytes());
+        params.device = Some(DeviceClaim {
+            id: public.device_id().to_string(),
+            public_key: public.to_string(),
+            signature: SignatureBytes(signature.to_bytes()).encode(),
+            signed_at: now.0,
+            nonce: nonce.as_str().to_owned(),
+        });
+        params
+    }
+
+    #[test]
+    fn a_device_whose_record_is_gone_is_refused() {
+        let (mut authority, _) = Authority::new(TrustRecords::default());
+        let nonce = Nonce::from_entropy([1; 16]);
+        let now = Timestamp { wall: UnixMillis(1_795_000_000_000), monotonic: Duration::ZERO };
+        let params = connect(&nonce, now.wall);
+        let origin = Origin::Remote { address: [192, 0, 2, 1].into() };
+        let connection = ConnectionId::parse("connection").unwrap();
+        let attempt = Attempt::new(connection, origin, &params, &nonce, now.wall);
+        let device = attempt.device.unwrap().unwrap();
+        let entropy = Entropy { id: [2; 16], token: [3; 32] };
+        let scopes = ScopeSet::from([Scope::Read]);
+
+        let admitted = authority.admit_known_device(
+            &attempt,
+            Dialect::NEWEST,
+            device,
+            &Credential::Shared,
+            scopes,
+            &entropy,
+            now,
+        );
+
+        assert!(admitted.is_err(), "nothing says what it may do");
+    }
 }
