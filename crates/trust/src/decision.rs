@@ -202,6 +202,8 @@ impl Authority {
         let Decided { request, mut outcome, line, .. } = decided;
         let mut durable = Vec::new();
         if let Some(undone) = self.overtaken(&request, &outcome) {
+            // Where it still waits, a person may decide about it again.
+            self.pending.set_deciding(&request.id, false);
             let line = format!("device pairing overtaken device={}", subject_name(&request.details.subject));
             let subject = subject_name(&request.details.subject);
             let event = AuditEvent::new(now.wall, AuditKind::PairingOvertaken, subject, line);

@@ -137,6 +137,22 @@ fn a_program_grant_hangs_on_the_token_that_it_was_decided_with() {
 }
 
 #[test]
+fn a_request_waits_on_when_a_new_shared_token_overtakes_it() {
+    let mut world = World::new(records());
+    let reader = Client::without_device().asks(&[Scope::Read]);
+    let request = world.request(&script(), &reader);
+    let decided = decide(&mut world, &request);
+    let entropy = world.entropy();
+    let rotated = world.authority.rotate_shared_token(&entropy, world.now);
+
+    world.authority.complete(decided, world.now);
+
+    world.approve(&request, Choice::All, GrantLifetime::Always);
+    let reader = reader.token(rotated.value.reveal());
+    assert_eq!(world.admitted(&script(), &reader).session.scopes(), &scopes([Scope::Read]));
+}
+
+#[test]
 fn a_token_that_was_revoked_or_rotated_does_not_come_back() {
     for rotate in [false, true] {
         let mut known = record(&key(3), &scopes([Scope::Read]));
