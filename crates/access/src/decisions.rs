@@ -4,13 +4,15 @@ use tidegate_clock as now;
 use tidegate_store::StoreError;
 use tidegate_trust::Level;
 use tidegate_trust::decision::{Decider, DecisionError, Verdict};
-use tidegate_trust::management::{Changed, ManagementError};
+use tidegate_trust::management::ManagementError;
 use tidegate_trust::pairing::Subject;
 use tidegate_trust::records::ProgramToken;
 use tidegate_trust::settings::Setting;
 use tidegate_trust::token::Token;
+use tidegate_trust::transaction::{Prepared, Transaction};
 
 use crate::service::TrustService;
+use crate::writer::in_a_task;
 
 /// Why a decision did not count.
 #[derive(Debug, thiserror::Error)]
@@ -62,7 +64,7 @@ impl TrustService {
         verdict: &Verdict,
     ) -> Result<(), DecideError> {
         let entropy = now::entropy()?;
-        let mut decided = {
+        let transaction = {
             let mut authority = self.authority();
             let expired = authority.tick(now::timestamp());
             let decided = authority.decide(decider, request, digest, verdict, &entropy, now::timestamp());
@@ -71,31 +73,14 @@ impl TrustService {
             decided?
         };
         let (service, by_client) = (self.clone(), decider.is_client().then(|| verdict.clone()));
-        to_its_end(async move {
-            let durable = std::mem::take(&mut decided.durable);
-            if let Err(error) = service.0.writer.commit(durable).await {
-                service.authority().withdraw(&decided);
-                return Err(error.into());
-            }
-            let completed = service.authority().complete(decided, now::timestamp());
-            let counts = match completed.durable.is_empty() {
-                true => {
-                    service.apply(completed.effects, None);
-                    completed.value
-                }
-                false => service.settle(completed, None).await.0,
-            };
-            if !counts {
-                return Err(DecideError::Overtaken);
-            }
-            if let Some(verdict) = by_client {
+        let decided = in_a_task(async move {
+            let decided = service.carry_out(transaction).await?;
+            if let (Some(()), Some(verdict)) = (decided, by_client) {
                 service.count_client_decision(|decisions| decisions.count(&verdict));
             }
-            // Putting something aside has no other effect.
-            service.changed();
-            Ok(())
-        })
-        .await
+            Ok(decided)
+        });
+        decided.await?.ok_or(DecideError::Overtaken)
     }
 
     /// Confirms a value of the configuration file.
@@ -108,20 +93,8 @@ impl TrustService {
         setting: Setting,
         digest: &str,
     ) -> Result<(), DecideError> {
-        let mut confirmed = self.authority().confirm_setting(decider, setting, digest, now::timestamp())?;
-        let service = self.clone();
-        to_its_end(async move {
-            let durable = std::mem::take(&mut confirmed.durable);
-            if let Err(error) = service.0.writer.commit(durable).await {
-                service.authority().withdraw_setting();
-                return Err(error.into());
-            }
-            let effects = service.authority().complete_setting(confirmed);
-            service.apply(effects, None);
-            service.changed();
-            Ok(())
-        })
-        .await
+        let transaction = self.authority().confirm_setting(decider, setting, digest, now::timestamp())?;
+        self.commit(transaction).await?.ok_or(DecideError::Overtaken)
     }
 
     /// Rejects a value of the configuration file, or takes one back: it counts at once. Whether that
@@ -153,8 +126,7 @@ impl TrustService {
     ) -> Result<(Token, ProgramToken), TokenError> {
         let entropy = now::entropy()?;
         let made = self.authority().new_program_token(name, level, pairing, &entropy, now::timestamp())?;
-        let service = self.clone();
-        to_its_end(async move { service.keep_token(made).await }).await
+        self.commit(made).await?.ok_or(TokenError::Decision(DecisionError::Unknown))
     }
 
     /// Gives a program that waits a token of its own instead of a grant, and ends its request as
@@ -173,7 +145,7 @@ impl TrustService {
     ) -> Result<Token, TokenError> {
         let entropy = now::entropy()?;
         self.tick();
-        let (rejected, made) = {
+        let transaction = {
             let mut authority = self.authority();
             let is_device = authority.waiting().iter().any(|waiting| {
                 waiting.id == request && matches!(waiting.details.subject, Subject::Device(_))
@@ -184,51 +156,35 @@ impl TrustService {
             let (reject, now) = (Verdict::Reject, now::timestamp());
             let rejected = authority.decide(person, request, Some(digest), &reject, &entropy, now)?;
             match authority.new_program_token(name, level, pairing, &entropy, now) {
-                Ok(made) => (rejected, made),
+                Ok(made) => made.and(rejected),
                 Err(error) => {
-                    authority.withdraw(&rejected);
+                    authority.roll_back(rejected);
                     return Err(error.into());
                 }
             }
         };
-        let service = self.clone();
-        to_its_end(async move {
-            match service.keep_token(made).await {
-                Ok((token, _)) => {
-                    let rejected = service.authority().complete(rejected, now::timestamp());
-                    service.apply(rejected.effects, None);
-                    Ok(token)
-                }
-                Err(error) => {
-                    service.authority().withdraw(&rejected);
-                    Err(error)
-                }
-            }
-        })
-        .await
+        let given = self.commit(transaction).await?;
+        given.map(|((token, _), ())| token).ok_or(TokenError::Decision(DecisionError::Unknown))
     }
 
-    async fn keep_token(
+    /// Commits a prepared change and puts it in effect, or rolls it back where it cannot be saved. `None`
+    /// when it was overtaken. It comes to its end also when the caller is gone, with the gateway that it came
+    /// through: a decision that is neither applied nor rolled back could never be taken again.
+    async fn commit<T: Send + 'static>(
         &self,
-        made: Changed<(Token, ProgramToken)>,
-    ) -> Result<(Token, ProgramToken), TokenError> {
-        let Changed { value: (token, record), durable, effects } = made;
-        if let Err(error) = self.0.writer.commit(durable).await {
-            // It was just made, so it is there.
-            let _ = self.authority().revoke_program_token(&record.id, now::timestamp());
-            return Err(error.into());
-        }
-        self.apply(effects, None);
-        self.changed();
-        Ok((token, record))
+        transaction: Transaction<T, Prepared>,
+    ) -> Result<Option<T>, StoreError> {
+        let service = self.clone();
+        // A panic in it struck while the authority was held, so that starts over.
+        in_a_task(async move { service.carry_out(transaction).await }).await
     }
-}
 
-/// Does it in a task of its own: the caller may be gone before it ends, with the gateway that
-/// it came through, and a decision that is never completed nor withdrawn could never be taken again. A
-/// panic in it struck while the authority was held, so that starts over.
-async fn to_its_end<T: Send + 'static, E: From<StoreError> + Send + 'static>(
-    work: impl Future<Output = Result<T, E>> + Send + 'static,
-) -> Result<T, E> {
-    tokio::spawn(work).await.unwrap_or_else(|error| Err(StoreError::Internal(error.to_string()).into()))
+    async fn carry_out<T>(&self, mut transaction: Transaction<T, Prepared>) -> Result<Option<T>, StoreError> {
+        if let Err(error) = self.0.writer.commit(std::mem::take(&mut transaction.durable)).await {
+            self.authority().roll_back(transaction);
+            return Err(error);
+        }
+        let applied = self.authority().apply(transaction, now::timestamp());
+        Ok(self.settle(applied, None).await.0)
+    }
 }

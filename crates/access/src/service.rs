@@ -10,8 +10,8 @@ use tidegate_trust::approval::{ApprovalQueue, Decision};
 use tidegate_trust::audit::AuditEvent;
 use tidegate_trust::authority::Effect;
 use tidegate_trust::decision::Desktop;
-use tidegate_trust::management::Changed;
-use tidegate_trust::{Authority, Change, Principal, Session, TrustRecords};
+use tidegate_trust::transaction::{Prepared, Transaction};
+use tidegate_trust::{Authority, Change, Session, TrustRecords};
 use tokio::sync::watch;
 
 use crate::audit::AuditLog;
@@ -213,31 +213,42 @@ impl TrustService {
         }
     }
 
-    /// Commits what an admission made. It counts once it is saved.
+    /// Commits the token that an admission made. It is for the device only once it is saved.
     ///
     /// # Errors
-    /// When it could not be saved.
-    pub async fn commit_admission(&self, changes: Vec<Change>) -> Result<(), StoreError> {
-        if changes.is_empty() {
-            return Ok(());
+    /// When it could not be saved: it is rolled back then.
+    pub async fn commit_admission<T>(
+        &self,
+        mut transaction: Transaction<T, Prepared>,
+    ) -> Result<Option<T>, StoreError> {
+        if let Err(error) = self.save_still_granted(std::mem::take(&mut transaction.durable)).await {
+            self.authority().roll_back(transaction);
+            return Err(error);
         }
-        self.0.writer.save_current(|| self.authority().still_granted(changes)).await
+        let Transaction { value, effects, .. } = self.authority().apply(transaction, now::timestamp());
+        self.apply(effects, None);
+        Ok(value)
+    }
+
+    /// Saves what an admission made, as it is by now.
+    async fn save_still_granted(&self, made: Vec<Change>) -> Result<(), StoreError> {
+        self.0.writer.save_current(|| self.authority().still_granted(made)).await
     }
 
     /// Takes back what an admission left in memory: there is no room for the connection. A device
-    /// token that was minted for it is forgotten, because nobody would ever hear it.
-    pub fn forget_admission(&self, session: &Session, has_new_token: bool) {
+    /// token that was made for it is rolled back, because nobody would ever hear it.
+    pub fn forget_admission<T>(&self, session: &Session, device_token: Option<Transaction<T, Prepared>>) {
         let mut authority = self.authority();
         authority.disconnected(session.connection());
-        if let (Principal::Device(device), true) = (session.principal(), has_new_token) {
-            authority.forget_unsaved_token(*device);
+        if let Some(transaction) = device_token {
+            authority.roll_back(transaction);
         }
     }
 
-    /// Commits a change that already counts. The answer says whether it also survives a restart;
+    /// Commits a change that is in effect already. The answer says whether it also survives a restart;
     /// where it does not yet, saving is tried again.
-    pub async fn settle<T>(&self, changed: Changed<T>, asked_by: Option<&ConnectionId>) -> (T, bool) {
-        let Changed { value, durable, effects } = changed;
+    pub async fn settle<T>(&self, applied: Transaction<T>, asked_by: Option<&ConnectionId>) -> (T, bool) {
+        let Transaction { value, durable, effects, .. } = applied;
         self.apply(effects, asked_by);
         self.changed();
         (value, self.0.writer.settle(durable).await)

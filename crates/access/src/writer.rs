@@ -220,7 +220,7 @@ impl TrustWriter {
 
 /// Does it in a task of its own, so that it completes even when the caller is gone, and a panic is an
 /// error like any other.
-async fn in_a_task<T: Send + 'static>(
+pub(crate) async fn in_a_task<T: Send + 'static>(
     saving: impl Future<Output = Result<T, StoreError>> + Send + 'static,
 ) -> Result<T, StoreError> {
     tokio::spawn(saving).await.unwrap_or_else(|error| Err(StoreError::Internal(error.to_string())))

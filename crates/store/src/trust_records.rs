@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tidegate_protocol::text::one_line;
 use tidegate_trust::audit::{AuditEvent, AuditKind};
-use tidegate_trust::records::{BlockedSubject, Change, TrustRecords};
+use tidegate_trust::records::{Change, Subject, TrustRecords};
 
 use crate::rows::{self, Columns, integer, millis};
 use crate::{Store, StoreError, sql};
@@ -159,7 +159,7 @@ fn audit(connection: &Connection, event: &AuditEvent) -> Result<usize, StoreErro
     rows::execute(connection, sql::AUDIT_TRIM, [integer(number - AUDIT_ROWS)])
 }
 
-fn subject(subject: &BlockedSubject) -> Result<String, StoreError> {
+fn subject(subject: &Subject) -> Result<String, StoreError> {
     encode(subject)
 }
 

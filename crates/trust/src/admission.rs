@@ -1,4 +1,26 @@
-//! Whether a connection is let in, and as what.
+//! Whether a connection is let in, and as what. The first line that fits decides.
+//!
+//! | attempt | decision |
+//! |---|---|
+//! | speaks no version of ours | refused |
+//! | on the in-memory transport of our own client: the role `operator`, our own key, a valid signature | admitted as [`Principal::SubagentClient`] with what it asks; audited |
+//! | on that transport otherwise, or on a window's | refused |
+//! | proves our own key from elsewhere | refused; an alarm |
+//! | local, not looked up yet, and a command of an agent runs or there is no device | looked up for ancestry |
+//! | a tool of an agent | refused; audited |
+//! | on the local socket, and cannot be identified | refused |
+//! | asks for another role than `operator` | refused |
+//! | **with a device**: proves it wrongly, or has no valid credential | refused; delayed where what it sent is wrong |
+//! | blocked | refused; delayed |
+//! | no record; another platform or family; a scope never decided; or unidentified while a command runs that is not contained, and no person vouched | looked up for its program, then a person is asked |
+//! | every scope asked was decided | admitted with what is asked and granted (and vouched); a grant for once is used up |
+//! | **without a device**: no valid credential | refused; delayed where what it sent is wrong |
+//! | a probe, or asks for no scope | admitted as [`Principal::Visitor`], with none |
+//! | a program's own token | admitted within the token's level, read-only where unidentified while a command runs that is not contained; looked up for its program before it may manage pairing |
+//! | the shared token, and once looked up it is no program of our own user | refused |
+//! | that program is blocked | refused; delayed |
+//! | every scope asked was decided for it | admitted with what is asked and granted; a grant for once is used up |
+//! | otherwise | a person is asked |
 
 mod asking;
 mod credential;
@@ -13,16 +35,19 @@ use tidegate_protocol::{ConnectParams, ConnectionId, Dialect, UnixMillis};
 
 pub(crate) use asking::subject_name;
 
+use self::credential::Credential;
 use crate::approval::program_of;
-use crate::audit::{AuditEvent, AuditKind};
-use crate::authority::{Authority, Effect, Entropy, Live, Touched};
+use crate::audit::AuditKind;
+use crate::authority::{Authority, Effect, Entropy};
 use crate::identity::{self, VerifiedDevice};
 use crate::origin::{CommandsAlive, Origin, Peer};
 use crate::principal::{Principal, Session};
-use crate::records::Change;
+use crate::records::Claims;
 use crate::scopes::ScopeSet;
+use crate::stores::Live;
 use crate::timestamp::Timestamp;
 use crate::token::Token;
+use crate::transaction::{Prepared, Transaction};
 
 /// A `connect` that waits for a decision. What its device proves is known from the beginning: when
 /// the peer has to be looked up, only that is new when [`Authority::admit`] is asked again.
@@ -120,207 +145,241 @@ pub struct Admitted {
     pub uses_shared_token: bool,
     /// The program token that it was authenticated with, by id.
     pub program_token: Option<String>,
-    /// A new device token, to be put into `hello-ok` once `durable` is committed. When that
-    /// fails the client is let in without it.
-    pub device_token: Option<(Token, UnixMillis)>,
-    /// What has to be committed for the device token.
-    pub durable: Vec<Change>,
-    /// What to do besides.
+    /// A new device token and when it was made, to be put into `hello-ok` once it is committed. Where that
+    /// fails, it is [rolled back](Authority::roll_back), and the client is let in without it.
+    pub device_token: Option<Transaction<(Token, UnixMillis), Prepared>>,
+    /// What to do besides, at once.
     pub effects: Vec<Effect>,
+}
+
+/// What an admission is decided by.
+#[derive(Clone, Copy)]
+struct AdmissionContext<'a> {
+    attempt: &'a Attempt<'a>,
+    dialect: Dialect,
+    entropy: &'a Entropy,
+    now: Timestamp,
+}
+
+impl AdmissionContext<'_> {
+    fn params(&self) -> &ConnectParams {
+        self.attempt.params
+    }
+
+    fn peer(&self) -> Option<&Peer> {
+        self.attempt.origin.peer()
+    }
+
+    /// The scopes asked for.
+    fn asked(&self) -> ScopeSet {
+        self.params().requested_scopes().into_iter().collect()
+    }
+
+    fn claims(&self) -> Claims {
+        Claims::of(&self.params().client)
+    }
+
+    fn audit(&self, kind: AuditKind, subject: impl Into<String>, line: &str) -> Effect {
+        Effect::audit(self.now, kind, subject, format!("{line} conn={}", self.attempt.connection))
+    }
+
+    /// The only way to a session but for the surfaces of the person.
+    fn admitted(&self, principal: Principal, scopes: ScopeSet, credential: Option<&Credential>) -> Admitted {
+        let Attempt { connection, params, .. } = self.attempt;
+        Admitted {
+            session: Session::new(connection.clone(), principal, self.dialect, scopes, params.client.clone()),
+            method: credential.map_or("none", Credential::method),
+            uses_shared_token: matches!(credential, Some(Credential::Shared)),
+            program_token: credential.and_then(Credential::program_token),
+            device_token: None,
+            effects: Vec::new(),
+        }
+    }
 }
 
 impl Authority {
     /// Decides about an attempt.
     pub fn admit(&mut self, attempt: &Attempt<'_>, entropy: &Entropy, now: Timestamp) -> Admission {
         let mut effects = self.tick(now);
-        let params = attempt.params;
-        let Some(dialect) = Dialect::negotiate(params.min_protocol, params.max_protocol) else {
-            let refusal = Refusal::ProtocolMismatch {
-                client_min: params.min_protocol,
-                client_max: params.max_protocol,
-            };
+        let (client_min, client_max) = (attempt.params.min_protocol, attempt.params.max_protocol);
+        let Some(dialect) = Dialect::negotiate(client_min, client_max) else {
+            let refusal = Refusal::ProtocolMismatch { client_min, client_max };
             return Admission::Refused { refusal, dialect: Dialect::NEWEST, delay: Duration::ZERO, effects };
         };
-        match self.decide_admission(attempt, dialect, entropy, now, &mut effects) {
+        let context = AdmissionContext { attempt, dialect, entropy, now };
+        match self.decide_admission(&context) {
             Ok(mut admitted) => {
-                if let Some(id) = &admitted.program_token {
-                    self.token_was_used(id, now);
-                }
-                self.live.insert(
-                    attempt.connection.clone(),
-                    Live {
-                        principal: admitted.session.principal().clone(),
-                        scopes: admitted.session.scopes().clone(),
-                        program: match attempt.origin.peer() {
-                            Some(Peer::Process { program: Some(program), .. }) => {
-                                Some(program.identity.clone())
-                            }
-                            _ => None,
-                        },
-                        token_generation: admitted.uses_shared_token.then(|| self.token_generation()),
-                        program_token: admitted.program_token.clone(),
-                    },
-                );
+                self.connected(&context, &admitted);
                 effects.append(&mut admitted.effects);
-                admitted.effects = effects;
-                Admission::Admitted(admitted)
+                Admission::Admitted(Box::new(Admitted { effects, ..admitted }))
             }
-            Err(Stop::LookUpPeer(depth)) => Admission::LookUpPeer { depth, effects },
-            Err(Stop::Refuse(refusal)) => {
-                let failed = matches!(
-                    refusal,
-                    Refusal::DeviceProof(_)
-                        | Refusal::Unauthorized {
-                            reason: AuthReason::TokenMismatch
-                                | AuthReason::DeviceTokenMismatch
-                                | AuthReason::Blocked
-                                | AuthReason::OwnKeyElsewhere,
-                            ..
-                        }
-                );
-                let delay = match failed {
-                    true => self.throttle.failed(&attempt.origin.source(), now),
-                    false => Duration::ZERO,
-                };
-                Admission::Refused { refusal, dialect, delay, effects }
+            Err(Stop { why, effects: more }) => {
+                effects.extend(more);
+                match why {
+                    Why::LookUpPeer(depth) => Admission::LookUpPeer { depth, effects },
+                    Why::Refused(refusal) => {
+                        let delay = match is_failed_credential(&refusal) {
+                            true => self.throttle.failed(&attempt.origin.source(), now),
+                            false => Duration::ZERO,
+                        };
+                        Admission::Refused { refusal, dialect, delay, effects }
+                    }
+                }
             }
         }
     }
 
-    fn token_was_used(&mut self, id: &str, now: Timestamp) {
-        if let Some(token) = self.tokens.iter_mut().find(|token| token.id == id) {
-            token.last_used_at = Some(now.wall);
-            self.touched.insert(Touched::Token(id.to_owned()));
+    /// From now on the connection may act.
+    fn connected(&mut self, context: &AdmissionContext<'_>, admitted: &Admitted) {
+        if let Some(id) = &admitted.program_token {
+            self.tokens.used(id, context.now);
         }
+        let program = match context.peer() {
+            Some(Peer::Process { program: Some(program), .. }) => Some(program.identity.clone()),
+            _ => None,
+        };
+        let live = Live {
+            principal: admitted.session.principal().clone(),
+            scopes: admitted.session.scopes().clone(),
+            program,
+            token_generation: admitted.uses_shared_token.then(|| self.tokens.generation()),
+            program_token: admitted.program_token.clone(),
+        };
+        self.sessions.insert(context.attempt.connection.clone(), live);
     }
 
-    fn decide_admission(
-        &mut self,
-        attempt: &Attempt<'_>,
-        dialect: Dialect,
-        entropy: &Entropy,
-        now: Timestamp,
-        effects: &mut Vec<Effect>,
-    ) -> Result<Box<Admitted>, Stop> {
-        let params = attempt.params;
-        let device = attempt.device;
-        let role_is_served = params.role() == "operator";
-        if let Origin::InProcess(_) = &attempt.origin {
-            if !role_is_served {
-                return Err(Refusal::InvalidRole.into());
+    fn decide_admission(&mut self, context: &AdmissionContext<'_>) -> Result<Admitted, Stop> {
+        let AdmissionContext { attempt, .. } = context;
+        let role = match context.params().role() {
+            "operator" => Ok(()),
+            _ => Err(Stop::from(Refusal::InvalidRole)),
+        };
+        match &attempt.origin {
+            Origin::InProcess(_) => {
+                role?;
+                return self.admit_own_client(context);
             }
-            return self.admit_own_client(attempt, dialect, device, now);
-        }
-        if let Origin::Window(_) = &attempt.origin {
             // A window's session is made with its connection. It has nothing to claim.
-            return Err(unauthorized(AuthReason::TokenMismatch));
+            Origin::Window(_) => return Err(unauthorized(AuthReason::TokenMismatch)),
+            Origin::LocalSocket(_) | Origin::Loopback(_) | Origin::Remote { .. } => {}
         }
-        if let Ok(Some(device)) = &device
-            && self.is_own(device.id())
-        {
-            let line = format!(
-                "security audit: the gateway's own key was used from elsewhere device={} from={} conn={}",
-                device.id(),
-                attempt.origin.describe(),
-                attempt.connection
-            );
-            let event = AuditEvent::new(now.wall, AuditKind::OwnKeyElsewhere, device.id().to_string(), line);
-            effects.push(Effect::Audit(event));
-            return Err(unauthorized(AuthReason::OwnKeyElsewhere));
-        }
-        self.refuse_tools(attempt, now, effects)?;
-        if !role_is_served {
-            return Err(Refusal::InvalidRole.into());
-        }
-        let credential = self.credential(params, device.as_ref().ok().and_then(Option::as_ref));
-        match params.device {
-            None => self.admit_without_device(attempt, dialect, credential, entropy, now, effects),
-            Some(_) => {
-                let device = device.map_err(Refusal::DeviceProof)?.ok_or(Refusal::DeviceIdentityRequired)?;
-                let credential = credential?;
-                self.throttle.succeeded(&attempt.origin.source());
-                self.admit_device(attempt, dialect, device, &credential, entropy, now, effects)
-            }
-        }
+        self.refuse_own_key(context)?;
+        refuse_tools(context)?;
+        role?;
+        let proven = attempt.device.as_ref().ok().and_then(Option::as_ref);
+        let credential = self.credential(context.params(), proven);
+        let Some(device) = attempt.device.transpose() else {
+            return self.admit_without_device(context, credential);
+        };
+        let (device, credential) = (device.map_err(Refusal::DeviceProof)?, credential?);
+        self.throttle.succeeded(&attempt.origin.source());
+        self.admit_device(context, device, &credential)
     }
 
     /// Our own client: the in-memory transport, the key of this start, and a valid signature over
     /// this connection's nonce. No record, block, token or write plays a part.
-    fn admit_own_client(
-        &mut self,
-        attempt: &Attempt<'_>,
-        dialect: Dialect,
-        device: Result<Option<VerifiedDevice>, DeviceProofError>,
-        now: Timestamp,
-    ) -> Result<Box<Admitted>, Stop> {
-        let device = device.map_err(Refusal::DeviceProof)?.ok_or(Refusal::DeviceIdentityRequired)?;
+    fn admit_own_client(&mut self, context: &AdmissionContext<'_>) -> Result<Admitted, Stop> {
+        let device = context.attempt.device.map_err(Refusal::DeviceProof)?;
+        let device = device.ok_or(Refusal::DeviceIdentityRequired)?;
         if !self.is_own(device.id()) {
             return Err(unauthorized(AuthReason::TokenMismatch));
         }
-        self.own_client_seen = Some(now.wall);
-        let scopes = attempt.params.requested_scopes().into_iter().collect::<ScopeSet>();
+        self.own_client_was_seen(context.now);
+        let scopes = context.asked();
         let line = format!(
-            "device pairing auto-approved device={} role=operator scopes={} built-in conn={}",
+            "device pairing auto-approved device={} role=operator scopes={} built-in",
             device.id(),
-            scopes.to_csv(),
-            attempt.connection
+            scopes.to_csv()
         );
-        let event = AuditEvent::new(now.wall, AuditKind::OwnClientAdmitted, device.id().to_string(), line);
-        Ok(Box::new(Admitted {
-            session: session(attempt, Principal::SubagentClient, dialect, scopes),
-            method: "none",
-            uses_shared_token: false,
-            program_token: None,
-            device_token: None,
-            durable: Vec::new(),
-            effects: vec![Effect::Audit(event)],
-        }))
+        let audit = context.audit(AuditKind::OwnClientAdmitted, device.id().to_string(), &line);
+        let admitted = context.admitted(Principal::SubagentClient, scopes, None);
+        Ok(Admitted { effects: vec![audit], ..admitted })
     }
 
-    /// A tool is refused, whatever it knows. A peer that could not be identified is a stranger, who
-    /// has nothing to do on the local socket. Known keys are looked up only while there may be tools.
-    fn refuse_tools(
-        &self,
-        attempt: &Attempt<'_>,
-        now: Timestamp,
-        effects: &mut Vec<Effect>,
-    ) -> Result<(), Stop> {
-        let command = match (&attempt.origin, attempt.origin.peer()) {
-            (_, Some(Peer::NotLookedUp))
-                if attempt.commands != CommandsAlive::None || attempt.params.device.is_none() =>
-            {
-                return Err(Stop::LookUpPeer(LookUp::Ancestry));
-            }
-            (_, Some(Peer::Tool { command })) => program_of(command),
-            (Origin::LocalSocket(_), Some(Peer::Unknown { .. } | Peer::NotLookedUp)) => {
-                return Err(unauthorized(AuthReason::PeerUnknown));
-            }
-            _ => return Ok(()),
-        };
+    /// Our own key comes over one way only. From anywhere else it was stolen.
+    fn refuse_own_key(&self, context: &AdmissionContext<'_>) -> Result<(), Stop> {
+        let Ok(Some(device)) = &context.attempt.device else { return Ok(()) };
+        if !self.is_own(device.id()) {
+            return Ok(());
+        }
         let line = format!(
-            "security audit: a program started by the agent tried to connect command={command} conn={}",
-            attempt.connection
+            "security audit: the gateway's own key was used from elsewhere device={} from={}",
+            device.id(),
+            context.attempt.origin.describe()
         );
-        effects.push(Effect::Audit(AuditEvent::new(now.wall, AuditKind::ToolRefused, command, line)));
-        Err(unauthorized(AuthReason::Tool))
+        let audit = context.audit(AuditKind::OwnKeyElsewhere, device.id().to_string(), &line);
+        Err(unauthorized(AuthReason::OwnKeyElsewhere).with(audit))
     }
 }
 
-fn session(attempt: &Attempt<'_>, principal: Principal, dialect: Dialect, scopes: ScopeSet) -> Session {
-    Session::new(attempt.connection.clone(), principal, dialect, scopes, attempt.params.client.clone())
+/// A tool is refused, whatever it knows. A peer that could not be identified is a stranger, who
+/// has nothing to do on the local socket. Known keys are looked up only while there may be tools.
+fn refuse_tools(context: &AdmissionContext<'_>) -> Result<(), Stop> {
+    let AdmissionContext { attempt, .. } = context;
+    match (&attempt.origin, context.peer()) {
+        (_, Some(Peer::NotLookedUp))
+            if attempt.commands != CommandsAlive::None || context.params().device.is_none() =>
+        {
+            Err(Why::LookUpPeer(LookUp::Ancestry).into())
+        }
+        (_, Some(Peer::Tool { command })) => {
+            let command = program_of(command);
+            let line =
+                format!("security audit: a program started by the agent tried to connect command={command}");
+            Err(unauthorized(AuthReason::Tool).with(context.audit(AuditKind::ToolRefused, command, &line)))
+        }
+        (Origin::LocalSocket(_), Some(Peer::Unknown { .. } | Peer::NotLookedUp)) => {
+            Err(unauthorized(AuthReason::PeerUnknown))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether whoever guesses has to wait.
+fn is_failed_credential(refusal: &Refusal) -> bool {
+    matches!(
+        refusal,
+        Refusal::DeviceProof(_)
+            | Refusal::Unauthorized {
+                reason: AuthReason::TokenMismatch
+                    | AuthReason::DeviceTokenMismatch
+                    | AuthReason::Blocked
+                    | AuthReason::OwnKeyElsewhere,
+                ..
+            }
+    )
 }
 
 fn unauthorized(reason: AuthReason) -> Stop {
     Refusal::Unauthorized { reason, can_retry_with_device_token: false }.into()
 }
 
-enum Stop {
-    Refuse(Refusal),
+/// Why an attempt is not admitted, or not yet, and what to do besides.
+struct Stop {
+    why: Why,
+    effects: Vec<Effect>,
+}
+
+enum Why {
+    Refused(Refusal),
     LookUpPeer(LookUp),
+}
+
+impl Stop {
+    fn with(mut self, effect: Effect) -> Self {
+        self.effects.push(effect);
+        self
+    }
+}
+
+impl From<Why> for Stop {
+    fn from(why: Why) -> Self {
+        Self { why, effects: Vec::new() }
+    }
 }
 
 impl From<Refusal> for Stop {
     fn from(refusal: Refusal) -> Self {
-        Self::Refuse(refusal)
+        Why::Refused(refusal).into()
     }
 }

@@ -18,9 +18,11 @@ pub mod program;
 pub mod records;
 pub mod scopes;
 pub mod settings;
+mod stores;
 pub mod throttle;
 pub mod timestamp;
 pub mod token;
+pub mod transaction;
 pub mod workspace;
 
 pub use admission::{Admission, Attempt};
@@ -30,3 +32,4 @@ pub use principal::{Principal, Session};
 pub use records::{Change, TrustRecords};
 pub use scopes::{Level, ScopeSet};
 pub use timestamp::Timestamp;
+pub use transaction::Transaction;

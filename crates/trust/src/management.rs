@@ -1,18 +1,19 @@
 //! Taking away and renaming. Revoking acts in memory and on sockets first, then on disk.
 
+mod blocks;
+mod tokens;
+
 use tidegate_protocol::{DeviceId, Scope, UnixMillis, text};
 
-use crate::audit::{AuditEvent, AuditKind};
-use crate::authority::{Authority, Effect, Entropy, Held};
+use crate::audit::AuditKind;
+use crate::authority::{Authority, Effect, Entropy};
 use crate::pairing::Subject;
 use crate::principal::{Principal, Session};
-use crate::records::{
-    Block, BlockedSubject, Change, DeviceRecord, DeviceToken, MAX_NAME, ProgramGrant, ProgramToken,
-    SharedToken,
-};
-use crate::scopes::{Level, ScopeSet};
+use crate::records::{Change, DeviceRecord, DeviceToken, MAX_NAME, ProgramToken};
+use crate::scopes::ScopeSet;
 use crate::timestamp::Timestamp;
 use crate::token::Token;
+use crate::transaction::Transaction;
 
 /// Why something was not changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -41,17 +42,6 @@ pub enum ManagementError {
     /// Another token has the name.
     #[error("there is a token with this name already; choose another name, or revoke that token first")]
     NameTaken,
-}
-
-/// A change that already counts, and has to be committed.
-#[derive(Debug)]
-pub struct Changed<T> {
-    /// What came of it.
-    pub value: T,
-    /// What has to be committed. If that fails the answer says "until restart" and it is retried.
-    pub durable: Vec<Change>,
-    /// What to do besides, first.
-    pub effects: Vec<Effect>,
 }
 
 /// A rotated token.
@@ -83,16 +73,14 @@ impl Authority {
         session: &Session,
         device: DeviceId,
         now: Timestamp,
-    ) -> Result<Changed<()>, ManagementError> {
+    ) -> Result<Transaction<()>, ManagementError> {
         self.may_manage(session, device, Manage::TakeAway, "device pairing removal")?;
-        self.devices.remove(&device);
-        self.vouched.remove(&device);
-        let mut effects: Vec<Effect> = self.end_sessions(&Principal::Device(device)).into_iter().collect();
-        effects.push(Effect::Revoked { principal: Principal::Device(device) });
+        self.devices.remove(device);
+        let mut effects = self.revoke(Principal::Device(device));
         effects.extend(self.overtake(&Subject::Device(device)));
         let line = format!("device pairing removed device={device} by={}", session.principal().name());
-        effects.push(audit(now, AuditKind::DeviceRemoved, device.to_string(), line));
-        Ok(Changed { value: (), durable: vec![Change::RemoveDevice(device)], effects })
+        effects.push(Effect::audit(now, AuditKind::DeviceRemoved, device.to_string(), line));
+        Ok(Transaction::applied((), vec![Change::RemoveDevice(device)], effects))
     }
 
     /// Names a device.
@@ -105,18 +93,16 @@ impl Authority {
         device: DeviceId,
         label: &str,
         now: Timestamp,
-    ) -> Result<Changed<String>, ManagementError> {
+    ) -> Result<Transaction<String>, ManagementError> {
         self.may_manage(session, device, Manage::Change, "device rename")?;
         let label = label.trim();
         if label.is_empty() || label.chars().count() > MAX_NAME || text::one_line(label, MAX_NAME) != label {
             return Err(ManagementError::Name);
         }
-        let held = self.devices.get_mut(&device).ok_or(ManagementError::UnknownDevice)?;
-        held.change(&mut |record| record.label = Some(label.to_owned()));
-        let durable = stored(held);
+        self.change_device(device, |record| record.label = Some(label.to_owned()))?;
         let line = format!("device renamed device={device} by={}", session.principal().name());
-        let effects = vec![audit(now, AuditKind::DeviceRenamed, device.to_string(), line)];
-        Ok(Changed { value: label.to_owned(), durable, effects })
+        let effects = vec![Effect::audit(now, AuditKind::DeviceRenamed, device.to_string(), line)];
+        Ok(Transaction::applied(label.to_owned(), self.stored_device(device), effects))
     }
 
     /// Gives a device a new token; the old one and its connections end.
@@ -130,32 +116,28 @@ impl Authority {
         role: &str,
         entropy: &Entropy,
         now: Timestamp,
-    ) -> Result<Changed<Rotated>, ManagementError> {
+    ) -> Result<Transaction<Rotated>, ManagementError> {
         self.may_manage(session, device, Manage::Change, "device token rotation")?;
         if role != "operator" {
             return Err(ManagementError::Denied("device token rotation"));
         }
         let own = session.principal() == &Principal::Device(device)
             || session.principal() == &Principal::CommandLine;
-        let held = self.devices.get_mut(&device).ok_or(ManagementError::UnknownDevice)?;
         let token = Token::from_entropy(entropy.token);
-        let created_at = held.record.token.as_ref().map_or(now.wall, |old| old.created_at);
         // Withheld from others, nobody would have it: the device gets one when it connects next.
         let hash = own.then(|| token.hash());
-        held.change(&mut |record| {
+        let record = self.change_device(device, |record| {
+            let created_at = record.token.as_ref().map_or(now.wall, |old| old.created_at);
             record.token =
                 Some(DeviceToken { hash, created_at, rotated_at: Some(now.wall), revoked_at: None });
-        });
-        let scopes = held.record.grant.granted.to_vec();
-        let durable = stored(held);
-        let line = format!(
-            "device token rotated device={device} role={role} scopes={}",
-            held.record.grant.granted.to_csv()
-        );
-        let mut effects: Vec<Effect> = self.end_sessions(&Principal::Device(device)).into_iter().collect();
-        effects.push(audit(now, AuditKind::TokenRotated, device.to_string(), line));
-        let value = Rotated { token: own.then_some(token), at: now.wall, scopes };
-        Ok(Changed { value, durable, effects })
+        })?;
+        let granted = &record.grant.granted;
+        let line = format!("device token rotated device={device} role={role} scopes={}", granted.to_csv());
+        let value = Rotated { token: own.then_some(token), at: now.wall, scopes: granted.to_vec() };
+        let closed = self.sessions.end(|live| live.principal == Principal::Device(device));
+        let audit = Effect::audit(now, AuditKind::TokenRotated, device.to_string(), line);
+        let effects = closed.into_iter().chain([audit]).collect();
+        Ok(Transaction::applied(value, self.stored_device(device), effects))
     }
 
     /// Takes a device's token away; its connections end.
@@ -168,51 +150,41 @@ impl Authority {
         device: DeviceId,
         role: &str,
         now: Timestamp,
-    ) -> Result<Changed<UnixMillis>, ManagementError> {
+    ) -> Result<Transaction<UnixMillis>, ManagementError> {
         self.may_manage(session, device, Manage::TakeAway, "device token revocation")?;
-        let held = self.devices.get_mut(&device).ok_or(ManagementError::UnknownDevice)?;
-        if held.record.token.is_none() || role != "operator" {
+        let record = self.devices.get(device).ok_or(ManagementError::UnknownDevice)?;
+        if record.token.is_none() || role != "operator" {
             return Err(ManagementError::UnknownRole);
         }
-        held.change(&mut |record| {
+        self.change_device(device, |record| {
             if let Some(token) = record.token.as_mut() {
                 token.revoked_at = Some(now.wall);
             }
-        });
-        let durable = stored(held);
-        self.vouched.remove(&device);
-        let mut effects: Vec<Effect> = self.end_sessions(&Principal::Device(device)).into_iter().collect();
-        effects.push(Effect::Revoked { principal: Principal::Device(device) });
+        })?;
+        self.devices.take_vouched(device);
+        let mut effects = self.revoke(Principal::Device(device));
         let line = format!("device token revoked device={device} role={role}");
-        effects.push(audit(now, AuditKind::TokenRevoked, device.to_string(), line));
-        Ok(Changed { value: now.wall, durable, effects })
+        effects.push(Effect::audit(now, AuditKind::TokenRevoked, device.to_string(), line));
+        Ok(Transaction::applied(now.wall, self.stored_device(device), effects))
     }
 
     /// Takes a program's grant away, by id.
     ///
     /// # Errors
     /// When there is none.
-    pub fn remove_program(&mut self, id: &str, now: Timestamp) -> Result<Changed<()>, ManagementError> {
+    pub fn remove_program(&mut self, id: &str, now: Timestamp) -> Result<Transaction<()>, ManagementError> {
         let principal = Principal::Program(id.to_owned());
+        let subject = self.programs.get(id).map(|record| Subject::Program(record.program.clone()));
         // One that was let in once has no grant any more, but may still be connected.
-        let connected = self.live.values().any(|live| live.principal == principal);
-        if !connected && !self.programs().any(|(record, _)| record.id == id) {
+        if subject.is_none() && !self.sessions.iter().any(|live| live.principal == principal) {
             return Err(ManagementError::UnknownDevice);
         }
-        let program = self.programs().find(|(record, _)| record.id == id);
-        let subject = program.map(|(record, _)| Subject::Program(record.program.clone()));
-        self.programs.retain(|held| held.record.id != id);
-        self.fleeting_programs.retain(|held| held.record.id != id);
-        let mut effects: Vec<Effect> = self.end_sessions(&principal).into_iter().collect();
-        effects.push(Effect::Revoked { principal });
+        self.programs.remove(|record| record.id == id);
+        let mut effects = self.revoke(principal);
         effects.extend(subject.and_then(|subject| self.overtake(&subject)));
-        effects.push(audit(
-            now,
-            AuditKind::ProgramRemoved,
-            id,
-            format!("program grant removed program={id}"),
-        ));
-        Ok(Changed { value: (), durable: vec![Change::RemoveProgram(id.to_owned())], effects })
+        let line = format!("program grant removed program={id}");
+        effects.push(Effect::audit(now, AuditKind::ProgramRemoved, id, line));
+        Ok(Transaction::applied((), vec![Change::RemoveProgram(id.to_owned())], effects))
     }
 
     /// A decision about a subject that is being saved does not count: the person took away what it
@@ -222,209 +194,25 @@ impl Authority {
         Some(Effect::Resolved { request: Box::new(request), approved: false })
     }
 
-    /// Blocks a device for good, and forgets it.
-    ///
-    /// # Errors
-    /// When it is built in.
-    pub fn block_device(&mut self, device: DeviceId, now: Timestamp) -> Result<Changed<()>, ManagementError> {
-        if self.is_own(device) {
-            return Err(ManagementError::BuiltIn);
-        }
-        let name = self.devices.get(&device).map(|held| held.record.claims.display_name.clone());
-        let block = Block {
-            subject: BlockedSubject::Device(device),
-            name: name.flatten().unwrap_or_default(),
-            at: now.wall,
-        };
-        let durable = self.blocking(&block);
-        let mut effects = self.put_block(block);
-        effects.push(audit(
-            now,
-            AuditKind::DeviceBlocked,
-            device.to_string(),
-            format!("device blocked device={device}"),
-        ));
-        Ok(Changed { value: (), durable, effects })
-    }
-
-    /// Blocks a program for good, by the id of its grant, and takes its grants away.
-    ///
-    /// # Errors
-    /// When there is no such grant.
-    pub fn block_program(&mut self, id: &str, now: Timestamp) -> Result<Changed<()>, ManagementError> {
-        let grant = self.programs().map(|(record, _)| record).find(|record| record.id == id);
-        let grant = grant.ok_or(ManagementError::UnknownDevice)?;
-        let block = Block {
-            subject: BlockedSubject::Program(grant.program.clone()),
-            name: grant.claims.display_name.clone().unwrap_or_default(),
-            at: now.wall,
-        };
-        let durable = self.blocking(&block);
-        let mut effects = self.put_block(block);
-        effects.push(audit(now, AuditKind::ProgramBlocked, id, format!("program blocked program={id}")));
-        Ok(Changed { value: (), durable, effects })
-    }
-
-    /// Unblocks something. It has to ask like anyone else afterwards.
-    ///
-    /// # Errors
-    /// When it is not blocked.
-    pub fn unblock(
+    fn change_device(
         &mut self,
-        subject: &BlockedSubject,
-        now: Timestamp,
-    ) -> Result<Changed<()>, ManagementError> {
-        let position = self.blocks.iter().position(|block| &block.subject == subject);
-        let block = self.blocks.remove(position.ok_or(ManagementError::UnknownDevice)?);
-        // A person who unblocks wants to be asked again.
-        self.pending.unsilence(&match block.subject {
-            BlockedSubject::Device(device) => Subject::Device(device),
-            BlockedSubject::Program(program) => Subject::Program(program),
-        });
-        let effects =
-            vec![audit(now, AuditKind::Unblocked, subject.key(), format!("unblocked {}", subject.key()))];
-        Ok(Changed { value: (), durable: vec![Change::RemoveBlock(subject.clone())], effects })
+        device: DeviceId,
+        change: impl FnMut(&mut DeviceRecord),
+    ) -> Result<&DeviceRecord, ManagementError> {
+        self.devices.change(device, change).ok_or(ManagementError::UnknownDevice)
     }
 
-    pub(crate) fn put_block(&mut self, block: Block) -> Vec<Effect> {
-        let mut effects = Vec::new();
-        let subject = match &block.subject {
-            BlockedSubject::Device(device) => {
-                self.devices.remove(device);
-                self.vouched.remove(device);
-                effects.extend(self.end_sessions(&Principal::Device(*device)));
-                effects.push(Effect::Revoked { principal: Principal::Device(*device) });
-                Subject::Device(*device)
-            }
-            BlockedSubject::Program(program) => {
-                let revoked: Vec<Effect> = self
-                    .programs()
-                    .filter(|(record, _)| &record.program == program)
-                    .map(|(record, _)| revoked_program(record))
-                    .collect();
-                self.programs.retain(|held| &held.record.program != program);
-                self.fleeting_programs.retain(|held| &held.record.program != program);
-                effects.extend(self.end_sessions_where(|live| {
-                    matches!(live.principal, Principal::Program(_)) && live.program.as_ref() == Some(program)
-                }));
-                effects.extend(revoked);
-                Subject::Program(program.clone())
-            }
-        };
-        if let Some(request) = self.pending.take_subject(&subject) {
-            effects.push(Effect::Resolved { request: Box::new(request), approved: false });
-        }
-        self.blocks.retain(|known| known.subject != block.subject);
-        self.blocks.push(block);
-        effects
-    }
-
-    /// Replaces the shared token. Grants of programs end with it, and so does every connection
-    /// that was opened with the old one.
-    pub fn rotate_shared_token(&mut self, entropy: &Entropy, now: Timestamp) -> Changed<Token> {
-        let token = Token::from_entropy(entropy.token);
-        let before = self.shared_token.as_ref().map_or(0, |old| old.generation);
-        let generation = before.max(self.spent_generation) + 1;
-        let old = self.token_generation();
-        let record = SharedToken { hash: token.hash(), generation, created_at: now.wall };
-        self.shared_token = Some(record.clone());
-        let mut durable = vec![Change::PutSharedToken(record)];
-        let mut effects = Vec::new();
-        if self.override_token.is_none() {
-            let revoked: Vec<Effect> = self.programs().map(|(record, _)| revoked_program(record)).collect();
-            let stale = std::mem::take(&mut self.programs);
-            self.fleeting_programs.clear();
-            durable.extend(stale.into_iter().map(|held| Change::RemoveProgram(held.record.id)));
-            let opened_with_old = |generation: Option<u64>| generation == Some(old);
-            let connections: Vec<_> = self
-                .live
-                .iter()
-                .filter(|(_, live)| opened_with_old(live.token_generation))
-                .map(|(connection, _)| connection.clone())
-                .collect();
-            self.live.retain(|_, live| !opened_with_old(live.token_generation));
-            if !connections.is_empty() {
-                effects.push(Effect::Close { connections });
-            }
-            effects.extend(revoked);
-        }
-        effects.push(audit(
-            now,
-            AuditKind::SharedTokenRotated,
-            "shared token",
-            "shared token rotated".to_owned(),
-        ));
-        Changed { value: token, durable, effects }
-    }
-
-    /// Makes a token for one program.
-    ///
-    /// # Errors
-    /// When the name is empty, too long, or taken.
-    pub fn new_program_token(
-        &mut self,
-        name: &str,
-        level: Level,
-        pairing: bool,
-        entropy: &Entropy,
-        now: Timestamp,
-    ) -> Result<Changed<(Token, ProgramToken)>, ManagementError> {
-        let name = name.trim();
-        if self.tokens.iter().any(|token| token.name == name) {
-            return Err(ManagementError::NameTaken);
-        }
-        if name.is_empty() || text::one_line(name, MAX_NAME) != name {
-            return Err(ManagementError::Name);
-        }
-        let token = Token::from_entropy(entropy.token);
-        let record = ProgramToken {
-            id: entropy.uuid(),
-            name: name.to_owned(),
-            level,
-            pairing,
-            hash: token.hash(),
-            created_at: now.wall,
-            last_used_at: None,
-        };
-        self.tokens.push(record.clone());
-        let effects =
-            vec![audit(now, AuditKind::ProgramTokenMade, name, format!("program token made name={name}"))];
-        let durable = vec![Change::PutToken(Box::new(record.clone()))];
-        Ok(Changed { value: (token, record), durable, effects })
-    }
-
-    /// Takes a program's token away, by id or name. Every connection that came in with it ends, also
-    /// a device's or a visitor's.
-    ///
-    /// # Errors
-    /// When there is none.
-    pub fn revoke_program_token(
-        &mut self,
-        id_or_name: &str,
-        now: Timestamp,
-    ) -> Result<Changed<()>, ManagementError> {
-        let position =
-            self.tokens.iter().position(|token| token.id == id_or_name || token.name == id_or_name);
-        let token = self.tokens.remove(position.ok_or(ManagementError::UnknownToken)?);
-        let ended = self.end_sessions_where(|live| live.program_token.as_ref() == Some(&token.id));
-        let mut effects: Vec<Effect> = ended.into_iter().collect();
-        effects.push(Effect::Revoked { principal: Principal::ProgramToken(token.id.clone()) });
-        effects.push(audit(
-            now,
-            AuditKind::ProgramTokenRevoked,
-            &token.name,
-            format!("program token revoked name={}", token.name),
-        ));
-        Ok(Changed { value: (), durable: vec![Change::RemoveToken(token.id)], effects })
+    fn stored_device(&self, device: DeviceId) -> Vec<Change> {
+        self.devices.stored(device).into_iter().collect()
     }
 
     /// What a device has: by its record, or, when it was let in once and has none any more, on its
     /// connections.
     fn granted_to(&self, device: DeviceId) -> Option<ScopeSet> {
-        if let Some(held) = self.devices.get(&device) {
-            return Some(held.record.grant.granted.clone());
+        if let Some(record) = self.devices.get(device) {
+            return Some(record.grant.granted.clone());
         }
-        let connections = self.live.values().filter(|live| live.principal == Principal::Device(device));
+        let connections = self.sessions.iter().filter(|live| live.principal == Principal::Device(device));
         connections.map(|live| live.scopes.clone()).reduce(|all, scopes| all.union(&scopes))
     }
 
@@ -438,16 +226,9 @@ impl Authority {
     /// What a principal was granted, whatever it asked for on a connection.
     fn granted_by_record(&self, principal: &Principal) -> ScopeSet {
         let granted = match principal {
-            Principal::Device(device) => {
-                self.devices.get(device).map(|held| held.record.grant.granted.clone())
-            }
-            Principal::Program(id) => self
-                .programs()
-                .find(|(record, _)| &record.id == id)
-                .map(|(record, _)| record.grant.granted.clone()),
-            Principal::ProgramToken(id) => {
-                self.tokens.iter().find(|token| &token.id == id).map(ProgramToken::granted)
-            }
+            Principal::Device(device) => self.devices.get(*device).map(|record| record.grant.granted.clone()),
+            Principal::Program(id) => self.programs.get(id).map(|record| record.grant.granted.clone()),
+            Principal::ProgramToken(id) => self.tokens.get(id).map(ProgramToken::granted),
             Principal::SubagentClient | Principal::CommandLine | Principal::Window | Principal::Visitor => {
                 None
             }
@@ -483,17 +264,4 @@ impl Authority {
             }
         }
     }
-}
-
-/// The record as it has to be stored; nothing when the grant is only for a while.
-fn stored(held: &Held<DeviceRecord>) -> Vec<Change> {
-    held.stored().map(|record| Change::PutDevice(Box::new(record.clone()))).into_iter().collect()
-}
-
-fn revoked_program(record: &ProgramGrant) -> Effect {
-    Effect::Revoked { principal: Principal::Program(record.id.clone()) }
-}
-
-fn audit(now: Timestamp, kind: AuditKind, subject: impl Into<String>, line: String) -> Effect {
-    Effect::Audit(AuditEvent::new(now.wall, kind, subject, line))
 }

@@ -6,21 +6,12 @@ use std::time::Duration;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use tidegate_protocol::refusal::PairingReason;
-use tidegate_protocol::{DeviceId, PublicKey, UnixMillis, limits};
+use tidegate_protocol::{PublicKey, UnixMillis, limits};
 
-use crate::records::{Claims, ProgramIdentity};
+use crate::records::Claims;
+pub use crate::records::Subject;
 use crate::scopes::ScopeSet;
 use crate::timestamp::{Deadline, Timestamp};
-
-/// What a pairing request is about.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Subject {
-    /// A device with its own key.
-    Device(DeviceId),
-    /// A program that uses the shared token.
-    Program(ProgramIdentity),
-}
 
 /// What is asked, and everything that a person sees of it. It never changes under its id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -263,6 +254,11 @@ impl PendingQueue {
         let is_it = |request: &PendingRequest| request.deciding && &request.details.subject == subject;
         let position = self.requests.iter().position(is_it)?;
         Some(self.requests.remove(position))
+    }
+
+    /// Whether a decision about a subject is being saved.
+    pub(crate) fn is_deciding(&self, subject: &Subject) -> bool {
+        self.requests.iter().any(|request| request.deciding && &request.details.subject == subject)
     }
 
     pub(crate) fn set_deciding(&mut self, id: &str, deciding: bool) {

@@ -175,7 +175,7 @@ pub struct SharedToken {
 /// Something that is refused for good.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Block {
-    pub subject: BlockedSubject,
+    pub subject: Subject,
     /// The name it had, for people.
     pub name: String,
     pub at: UnixMillis,
@@ -194,23 +194,23 @@ impl Block {
     #[must_use]
     pub fn device(&self) -> Option<String> {
         match &self.subject {
-            BlockedSubject::Device(device) => Some(device.to_string()),
-            BlockedSubject::Program(_) => None,
+            Subject::Device(device) => Some(device.to_string()),
+            Subject::Program(_) => None,
         }
     }
 }
 
-/// What can be blocked.
+/// Someone who can ask for access, and be blocked.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub enum BlockedSubject {
-    /// A device's key.
+pub enum Subject {
+    /// A device with its own key.
     Device(DeviceId),
     /// A program that uses the shared token.
     Program(ProgramIdentity),
 }
 
-impl BlockedSubject {
+impl Subject {
     /// A text that is unique for the subject.
     #[must_use]
     pub fn key(&self) -> String {
@@ -314,11 +314,29 @@ pub enum Change {
     /// Replace the shared token.
     PutSharedToken(SharedToken),
     PutBlock(Box<Block>),
-    RemoveBlock(BlockedSubject),
+    RemoveBlock(Subject),
     /// Keep what was decided about a value of the configuration file.
     PutSetting(Box<SettingRecord>),
     /// Add to the audit log.
     Audit(Box<AuditEvent>),
+}
+
+impl From<&DeviceRecord> for Change {
+    fn from(record: &DeviceRecord) -> Self {
+        Self::PutDevice(Box::new(record.clone()))
+    }
+}
+
+impl From<&ProgramGrant> for Change {
+    fn from(record: &ProgramGrant) -> Self {
+        Self::PutProgram(Box::new(record.clone()))
+    }
+}
+
+impl From<&ProgramToken> for Change {
+    fn from(record: &ProgramToken) -> Self {
+        Self::PutToken(Box::new(record.clone()))
+    }
 }
 
 impl Change {

@@ -12,13 +12,13 @@ use sha2::{Digest, Sha256};
 use tidegate_protocol::UnixMillis;
 
 pub use self::value::{NotAnOrigin, NotShowable, ValuePart, WebOrigin};
-use crate::audit::{AuditEvent, AuditKind};
+use crate::audit::AuditKind;
 use crate::authority::{Authority, Effect};
 use crate::decider::{Decider, Who};
 use crate::decision::DecisionError;
-use crate::management::Changed;
 use crate::records::{Change, SettingRecord};
 use crate::timestamp::Timestamp;
+use crate::transaction::{Prepared, Step, Transaction};
 
 /// The most origins that a file may list.
 pub const MAX_ORIGINS: usize = 32;
@@ -170,73 +170,11 @@ impl ShownSetting {
     }
 }
 
-/// What files proposed and a person decided about it.
-#[derive(Debug, Default)]
-pub(crate) struct Settings {
-    proposed: Vec<(ProposedSetting, UnixMillis)>,
-    records: Vec<SettingRecord>,
-    /// The setting that a person has confirmed, while that is being saved.
-    confirming: Option<Setting>,
-}
-
-impl Settings {
-    pub(crate) fn of(records: Vec<SettingRecord>) -> Self {
-        Self { records, ..Self::default() }
-    }
-
-    pub(crate) fn is_deciding(&self) -> bool {
-        self.confirming.is_some()
-    }
-
-    fn record(&self, setting: Setting) -> Option<&SettingRecord> {
-        self.records.iter().find(|record| record.setting == setting)
-    }
-
-    fn put(&mut self, record: SettingRecord) {
-        self.records.retain(|known| known.setting != record.setting);
-        self.records.push(record);
-    }
-
-    fn shown(&self, setting: Setting) -> Option<ShownSetting> {
-        let (proposed, since) = self.proposed.iter().find(|(proposed, _)| proposed.setting == setting)?;
-        let record = self.record(setting);
-        let confirmed = record.map(|record| record.confirmed.clone()).unwrap_or_default();
-        let is_rejected = record.is_some_and(|record| record.rejected == Some(proposed.digest()));
-        let state = match proposed.value.is_subset(&confirmed) {
-            true => SettingState::Confirmed,
-            false if is_rejected => SettingState::Rejected,
-            false => SettingState::Waiting,
-        };
-        let present = proposed.value.intersection(&confirmed).cloned().collect();
-        Some(ShownSetting { proposed: proposed.clone(), present, state, since: *since })
-    }
-}
-
-/// A confirmation that has to be committed before it counts.
-#[derive(Debug)]
-pub struct ConfirmedSetting {
-    /// What has to be committed first.
-    pub durable: Vec<Change>,
-    record: SettingRecord,
-    line: AuditEvent,
-}
-
 impl Authority {
     /// Takes what the configuration file proposes, in place of what it proposed before. Nothing of it
     /// counts by that.
     pub fn propose(&mut self, proposed: Vec<ProposedSetting>, now: Timestamp) {
-        let before = std::mem::take(&mut self.settings.proposed);
-        let since = |new: &ProposedSetting| {
-            before.iter().find(|(old, _)| old == new).map_or(now.wall, |(_, since)| *since)
-        };
-        self.settings.proposed = proposed
-            .into_iter()
-            .filter(|proposed| !proposed.value.is_empty())
-            .map(|proposed| {
-                let since = since(&proposed);
-                (proposed, since)
-            })
-            .collect();
+        self.settings.propose(proposed, now);
     }
 
     /// What the file proposes, and what became of it.
@@ -267,8 +205,8 @@ impl Authority {
         present.into_iter().next().map(String::from)
     }
 
-    /// A person confirms exactly the value that was shown. Commit `durable`, then call
-    /// [`Self::complete_setting`]; if that fails, [`Self::withdraw_setting`].
+    /// Prepares that a person confirms exactly the value that was shown: commit it, then
+    /// [apply](Self::apply) it, or [roll it back](Self::roll_back).
     ///
     /// # Errors
     /// Why it is not confirmed; nothing changed then.
@@ -278,39 +216,28 @@ impl Authority {
         setting: Setting,
         digest: &str,
         now: Timestamp,
-    ) -> Result<ConfirmedSetting, DecisionError> {
+    ) -> Result<Transaction<(), Prepared>, DecisionError> {
         match decider.who() {
             Who::Person => {}
             Who::Surface(_) => return Err(DecisionError::DesktopDecides),
             Who::Client { .. } => return Err(DecisionError::PersonOnly),
         }
-        let shown = self.settings.shown(setting).ok_or(DecisionError::Unknown)?;
-        if self.settings.is_deciding() || shown.state == SettingState::Confirmed {
+        let shown = self.decidable_setting(setting)?;
+        if shown.state == SettingState::Confirmed {
             return Err(DecisionError::Unknown);
         }
         if shown.proposed.digest() != digest {
             return Err(DecisionError::Changed);
         }
         let confirmed = shown.proposed.value;
-        let line = audit(now, AuditKind::SettingConfirmed, setting, &confirmed, decider);
+        let audit = audit(now, AuditKind::SettingConfirmed, setting, &confirmed, decider);
         let record = SettingRecord { setting, confirmed, rejected: None, decided_at: now.wall };
-        self.settings.confirming = Some(setting);
-        Ok(ConfirmedSetting { durable: vec![Change::PutSetting(Box::new(record.clone()))], record, line })
+        self.settings.set_confirming(true);
+        let durable = vec![Change::PutSetting(Box::new(record.clone()))];
+        Ok(Transaction::prepared((), durable, vec![audit], Step::Setting(record)))
     }
 
-    /// Makes a committed confirmation count.
-    pub fn complete_setting(&mut self, confirmed: ConfirmedSetting) -> Vec<Effect> {
-        self.settings.confirming = None;
-        self.settings.put(confirmed.record);
-        vec![Effect::Audit(confirmed.line)]
-    }
-
-    /// Takes a confirmation back that could not be committed.
-    pub fn withdraw_setting(&mut self) {
-        self.settings.confirming = None;
-    }
-
-    /// Rejects a value that waits, or takes back one that was confirmed. It counts at once.
+    /// Rejects a value that waits, or takes back one that was confirmed. It is in effect at once.
     ///
     /// # Errors
     /// Why it is not rejected.
@@ -320,14 +247,11 @@ impl Authority {
         setting: Setting,
         digest: Option<&str>,
         now: Timestamp,
-    ) -> Result<Changed<()>, DecisionError> {
+    ) -> Result<Transaction<()>, DecisionError> {
         if let Who::Client { .. } = decider.who() {
             return Err(DecisionError::PersonOnly);
         }
-        let shown = self.settings.shown(setting).ok_or(DecisionError::Unknown)?;
-        if self.settings.is_deciding() {
-            return Err(DecisionError::Unknown);
-        }
+        let shown = self.decidable_setting(setting)?;
         let known = shown.proposed.digest();
         if digest.is_some_and(|digest| digest != known) {
             return Err(DecisionError::Changed);
@@ -336,11 +260,16 @@ impl Authority {
             SettingState::Confirmed => BTreeSet::new(),
             SettingState::Waiting | SettingState::Rejected => shown.present,
         };
-        let line = audit(now, AuditKind::SettingRejected, setting, &shown.proposed.value, decider);
+        let audit = audit(now, AuditKind::SettingRejected, setting, &shown.proposed.value, decider);
         let record = SettingRecord { setting, confirmed, rejected: Some(known), decided_at: now.wall };
         self.settings.put(record.clone());
-        let durable = vec![Change::PutSetting(Box::new(record))];
-        Ok(Changed { value: (), durable, effects: vec![Effect::Audit(line)] })
+        Ok(Transaction::applied((), vec![Change::PutSetting(Box::new(record))], vec![audit]))
+    }
+
+    /// What is proposed, while nothing else is decided.
+    fn decidable_setting(&self, setting: Setting) -> Result<ShownSetting, DecisionError> {
+        let shown = self.settings.shown(setting).filter(|_| !self.settings.is_confirming());
+        shown.ok_or(DecisionError::Unknown)
     }
 
     /// Lets a rejected value wait again, until Tidegate starts again: someone requests that the person
@@ -348,9 +277,7 @@ impl Authority {
     pub fn ask_again(&mut self, setting: Setting) -> Option<String> {
         let shown = self.settings.shown(setting)?;
         if shown.state == SettingState::Rejected {
-            for record in self.settings.records.iter_mut().filter(|record| record.setting == setting) {
-                record.rejected = None;
-            }
+            self.settings.forget_rejection(setting);
         }
         (shown.state != SettingState::Confirmed).then(|| shown.id())
     }
@@ -362,9 +289,9 @@ fn audit(
     setting: Setting,
     value: &BTreeSet<ValuePart>,
     decider: &Decider,
-) -> AuditEvent {
+) -> Effect {
     let value: Vec<&str> = value.iter().map(ValuePart::as_str).collect();
     let what = kind.name().replace('.', " ");
     let line = format!("{what} key={} value={} by={}", setting.path(), value.join(","), decider.name());
-    AuditEvent::new(now.wall, kind, setting.path(), line)
+    Effect::audit(now, kind, setting.path(), line)
 }

@@ -17,7 +17,7 @@ use tidegate_trust::authority::Effect;
 use tidegate_trust::decision::Desktop;
 use tidegate_trust::origin::{CommandsAlive, Origin, Peer};
 use tidegate_trust::principal::Denied;
-use tidegate_trust::records::{Block, BlockedSubject, DeviceToken, Grant};
+use tidegate_trust::records::{Block, DeviceToken, Grant, Subject};
 use tidegate_trust::token::Token;
 use tidegate_trust::{Change, Principal, ScopeSet, TrustRecords};
 
@@ -257,8 +257,9 @@ fn a_device_token_is_minted_once_and_lets_its_own_device_in() {
     let mut world = World::new(records());
     world.pair(&local_named("tui"), &reader());
     let admitted = world.admitted(&local_named("tui"), &reader());
-    let (token, _) = admitted.device_token.expect("newly minted");
-    assert!(matches!(&admitted.durable[..], [Change::PutDevice(record)] if record.token.is_some()));
+    let made = admitted.device_token.expect("newly minted");
+    assert!(matches!(&made.durable[..], [Change::PutDevice(record)] if record.token.is_some()));
+    let (token, _) = made.value;
     let again = world.admitted(&local_named("tui"), &reader());
     assert!(again.device_token.is_none(), "only when newly minted");
 
@@ -394,8 +395,7 @@ fn versions_that_do_not_meet_are_refused_before_anything_else() {
 
 #[test]
 fn a_blocked_key_is_refused_whatever_else_it_has() {
-    let block =
-        Block { subject: BlockedSubject::Device(id(&key(3))), name: String::new(), at: UnixMillis(1) };
+    let block = Block { subject: Subject::Device(id(&key(3))), name: String::new(), at: UnixMillis(1) };
     let known = record(&key(3), &scopes([Scope::Admin]));
     let mut world = World::new(TrustRecords { devices: vec![known], blocks: vec![block], ..records() });
     match world.connect(&local_named("tui"), &reader()) {

@@ -39,7 +39,7 @@ fn confirm(world: &mut World, decider: &Decider) -> Result<Vec<Change>, Decision
     let digest = shown(world).proposed.digest();
     let mut confirmed = world.authority.confirm_setting(decider, ORIGINS, &digest, world.now)?;
     let durable = std::mem::take(&mut confirmed.durable);
-    let effects = world.authority.complete_setting(confirmed);
+    let effects = world.authority.apply(confirmed, world.now).effects;
     assert!(matches!(&effects[..], [Effect::Audit(_)]), "{effects:?}");
     Ok(durable)
 }
@@ -163,10 +163,9 @@ fn a_confirmation_that_could_not_be_saved_does_not_count() {
     let mut world = proposing(&[UI]);
     let digest = shown(&world).proposed.digest();
     let confirmed = world.authority.confirm_setting(&person(), ORIGINS, &digest, world.now).expect("taken");
-    drop(confirmed);
     let other = world.authority.reject_setting(&person(), ORIGINS, None, world.now);
     assert_eq!(other.map(|_| ()), Err(DecisionError::Unknown), "one decision at a time");
-    world.authority.withdraw_setting();
+    world.authority.roll_back(confirmed);
     assert!(!world.authority.allows_origin(UI));
     assert_eq!(shown(&world).state, SettingState::Waiting);
     let desktop = person_at_desktop(&mut world);

@@ -9,10 +9,10 @@ use support::{Client, World, closed, command_line, id, key, local, program, reco
 use tidegate_protocol::Scope;
 use tidegate_protocol::refusal::{AuthReason, PairingReason};
 use tidegate_trust::authority::Effect;
-use tidegate_trust::decision::{Choice, Decided, GrantLifetime, Verdict};
-use tidegate_trust::management::Changed;
+use tidegate_trust::decision::{Choice, GrantLifetime, Verdict};
 use tidegate_trust::origin::Origin;
 use tidegate_trust::token::Token;
+use tidegate_trust::transaction::{Prepared, Transaction};
 use tidegate_trust::{Change, TrustRecords};
 
 const APPROVE: Verdict = Verdict::Approve { choice: Choice::All, duration: GrantLifetime::Always };
@@ -30,7 +30,7 @@ fn asks(scopes: &[Scope]) -> Client {
 }
 
 /// A device that reads and asks for more; the person has approved, and that is being saved.
-fn an_upgrade_under_way() -> (World, Decided) {
+fn an_upgrade_under_way() -> (World, Transaction<(), Prepared>) {
     let devices = vec![record(&key(3), &scopes([Scope::Read]))];
     let mut world = World::new(TrustRecords { devices, ..records() });
     let request = world.request(&tui(), &asks(&[Scope::Read, Scope::Admin]));
@@ -38,7 +38,7 @@ fn an_upgrade_under_way() -> (World, Decided) {
     (world, decided)
 }
 
-fn decide(world: &mut World, request: &str) -> Decided {
+fn decide(world: &mut World, request: &str) -> Transaction<(), Prepared> {
     let entropy = world.entropy();
     let person = support::person();
     world.authority.decide(&person, request, None, &APPROVE, &entropy, world.now).expect("it waits")
@@ -53,8 +53,8 @@ fn resolved(effects: &[Effect]) -> Vec<bool> {
 }
 
 /// The decision did not count, and the store hears what stands instead.
-fn assert_overtaken(completed: &Changed<bool>, right: &[Change]) {
-    assert!(!completed.value);
+fn assert_overtaken(completed: &Transaction<Option<()>>, right: &[Change]) {
+    assert!(completed.value.is_none());
     assert_eq!(completed.durable, right);
     assert!(resolved(&completed.effects).is_empty(), "that was told when it was taken away");
     assert_eq!(support::audits(&completed.effects)[0].kind.name(), "pairing.overtaken");
@@ -67,7 +67,7 @@ fn a_device_that_is_removed_stays_removed() {
     let connected = world.admitted(&tui(), &client).session;
 
     let removed = world.authority.remove_device(&command_line(), id(&key(3)), world.now).expect("known");
-    let completed = world.authority.complete(decided, world.now);
+    let completed = world.authority.apply(decided, world.now);
 
     assert_eq!(resolved(&removed.effects), [false], "its request ends");
     assert_eq!(closed(&removed.effects), [connected.connection().clone()]);
@@ -80,7 +80,7 @@ fn a_device_that_is_blocked_has_nothing_when_the_block_ends() {
     let (mut world, decided) = an_upgrade_under_way();
 
     world.authority.block_device(id(&key(3)), world.now).expect("not built in");
-    let completed = world.authority.complete(decided, world.now);
+    let completed = world.authority.apply(decided, world.now);
 
     assert_overtaken(&completed, &[Change::RemoveDevice(id(&key(3)))]);
     let client = asks(&[Scope::Read]);
@@ -97,7 +97,7 @@ fn a_new_device_that_is_blocked_has_nothing_either() {
     let decided = decide(&mut world, &request);
 
     world.authority.block_device(id(&key(3)), world.now).expect("not built in");
-    let completed = world.authority.complete(decided, world.now);
+    let completed = world.authority.apply(decided, world.now);
 
     assert_overtaken(&completed, &[Change::RemoveDevice(id(&key(3)))]);
     assert_eq!(world.authority.devices().count(), 0);
@@ -114,7 +114,7 @@ fn a_program_that_is_removed_stays_removed() {
     let decided = decide(&mut world, &request);
 
     world.authority.remove_program(&grant, world.now).expect("known");
-    let completed = world.authority.complete(decided, world.now);
+    let completed = world.authority.apply(decided, world.now);
 
     assert_overtaken(&completed, &[Change::RemoveProgram(grant)]);
     assert_eq!(world.asks_a_person(&script(), &reader).reason, PairingReason::NotPaired);
@@ -129,9 +129,9 @@ fn a_program_grant_hangs_on_the_token_that_it_was_decided_with() {
 
     let entropy = world.entropy();
     world.authority.rotate_shared_token(&entropy, world.now);
-    let completed = world.authority.complete(decided, world.now);
+    let completed = world.authority.apply(decided, world.now);
 
-    assert!(!completed.value);
+    assert!(completed.value.is_none());
     assert!(matches!(completed.durable.as_slice(), [Change::RemoveProgram(_)]), "{:?}", completed.durable);
     assert_eq!(world.authority.programs().count(), 0);
 }
@@ -145,7 +145,7 @@ fn a_request_waits_on_when_a_new_shared_token_overtakes_it() {
     let entropy = world.entropy();
     let rotated = world.authority.rotate_shared_token(&entropy, world.now);
 
-    world.authority.complete(decided, world.now);
+    world.authority.apply(decided, world.now);
 
     world.approve(&request, Choice::All, GrantLifetime::Always);
     let reader = reader.token(rotated.value.reveal());
@@ -174,9 +174,9 @@ fn a_token_that_was_revoked_or_rotated_does_not_come_back() {
             world.authority.revoke_token(&cli, device, "operator", now).expect("known");
         }
         world.authority.rename_device(&cli, device, "Anna's phone", now).expect("known");
-        let completed = world.authority.complete(decided, now);
+        let completed = world.authority.apply(decided, now);
 
-        assert!(completed.value, "what was decided counts");
+        assert!(completed.value.is_some(), "what was decided counts");
         let [Change::PutDevice(stored)] = completed.durable.as_slice() else {
             panic!("the store has the token from before: {:?}", completed.durable)
         };
@@ -195,9 +195,9 @@ fn a_request_is_not_replaced_while_it_is_decided() {
 
     let more = world.asks_a_person(&tui(), &asks(&[Scope::Read, Scope::Admin]));
     assert_eq!((more.request_id, more.expect_decision), (None, true), "it is asked to come again");
-    let completed = world.authority.complete(decided, world.now);
+    let completed = world.authority.apply(decided, world.now);
 
-    assert!(completed.value && completed.durable.is_empty());
+    assert!(completed.value.is_some() && completed.durable.is_empty());
     assert_eq!(resolved(&completed.effects), [true]);
     assert_eq!(world.admitted(&tui(), &asks(&[Scope::Read])).session.scopes(), &scopes([Scope::Read]));
     let again = world.asks_a_person(&tui(), &asks(&[Scope::Read, Scope::Admin]));

@@ -209,7 +209,7 @@ fn sends(client: &Client, token: &str) -> bool {
 fn check_admitted(identity: Identity, origin: &Origin, client: &Client, admitted: &Admitted) {
     let session = &admitted.session;
     assert_eq!(identity, Identity::None, "no key that nobody approved is let in: {session:?}");
-    assert!(admitted.durable.is_empty() && admitted.device_token.is_none());
+    assert!(admitted.device_token.is_none());
     assert!(!matches!(origin.peer(), Some(Peer::NotLookedUp | Peer::Tool { .. })));
     assert!(!matches!(origin, Origin::LocalSocket(Peer::Unknown { .. })));
     match session.principal() {

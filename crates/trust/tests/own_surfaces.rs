@@ -160,7 +160,7 @@ fn the_person_at_the_desktop_approves_what_was_drawn() {
     let other = world.authority.decide(&person, &request, Some("other"), &APPROVE, &entropy, world.now);
     assert_eq!(other.err(), Some(DecisionError::Changed));
     let decided = world.authority.decide(&person, &request, Some(&drawn), &APPROVE, &entropy, world.now);
-    let effects = world.authority.complete(decided.expect("the person"), world.now).effects;
+    let effects = world.authority.apply(decided.expect("the person"), world.now).effects;
 
     assert!(support::audits(&effects)[0].line.ends_with("by=person"));
     assert_eq!(world.admitted(&local_named("tui"), &client).session.scopes(), &scopes([Scope::Read]));

@@ -18,7 +18,7 @@ use tidegate_trust::decision::{
     Choice, Decider, DecisionError, Desktop, GrantLifetime, NotADecider, Verdict,
 };
 use tidegate_trust::principal::command_line_session;
-use tidegate_trust::records::BlockedSubject;
+use tidegate_trust::records::Subject;
 use tidegate_trust::scopes::Level;
 use tidegate_trust::{Change, ScopeSet, Session, TrustRecords};
 
@@ -166,7 +166,7 @@ fn a_grant_until_quit_is_never_stored() {
     assert!(world.approve(&request, Choice::All, GrantLifetime::UntilQuit).is_empty());
     for _ in 0..3 {
         let admitted = world.admitted(&local_named("tui"), &client);
-        assert!(admitted.durable.is_empty() && admitted.device_token.is_none());
+        assert!(admitted.device_token.is_none());
     }
     assert!(world.authority.take_touched().is_empty());
     let person = command_line();
@@ -219,7 +219,7 @@ fn once_lets_in_once() {
     let request = world.request(&local_named("tui"), &client);
     assert!(world.approve(&request, Choice::All, GrantLifetime::Once).is_empty());
     let admitted = world.admitted(&local_named("tui"), &client);
-    assert!(admitted.durable.is_empty() && admitted.device_token.is_none());
+    assert!(admitted.device_token.is_none());
     world.asks_a_person(&local_named("tui"), &client);
 }
 
@@ -323,7 +323,7 @@ fn a_blocked_key_is_refused_without_a_question_and_forgotten_for_good() {
     assert_eq!(reason, tidegate_protocol::refusal::AuthReason::Blocked);
     assert!(world.authority.waiting().is_empty());
     // Unblocked, it has to ask like anyone else, and is heard at once.
-    world.authority.unblock(&BlockedSubject::Device(id(&key(3))), world.now).expect("blocked");
+    world.authority.unblock(&Subject::Device(id(&key(3))), world.now).expect("blocked");
     world.request(&local_named("tui"), &Client::new(&key(3)).asks(&[Scope::Read]));
 }
 
@@ -342,7 +342,7 @@ fn a_decision_is_about_what_was_drawn_and_about_one_request() {
         .expect("as it was drawn");
     let twice = world.authority.decide(&person(), &request, Some(&digest), &verdict, &entropy, world.now);
     assert_eq!(twice.err(), Some(DecisionError::Unknown), "one approval consumes one request");
-    world.authority.complete(decided, world.now);
+    world.authority.apply(decided, world.now);
     let again = world.authority.decide(&person(), &request, None, &verdict, &entropy, world.now);
     assert_eq!(again.err(), Some(DecisionError::Unknown));
 }
@@ -370,7 +370,7 @@ fn a_decision_that_could_not_be_saved_changes_nothing_and_can_be_taken_again() {
     let decided =
         world.authority.decide(&person(), &request, None, &verdict, &entropy, world.now).expect("decided");
     world.asks_a_person(&local_named("tui"), &client);
-    world.authority.withdraw(&decided);
+    world.authority.roll_back(decided);
     assert_eq!(world.request(&local_named("tui"), &client), request);
     world.approve(&request, Choice::All, GrantLifetime::Always);
     world.admitted(&local_named("tui"), &client);

@@ -355,7 +355,7 @@ fn when_a_token_was_last_used_is_saved_at_leisure_once_for_many_uses() {
     assert!(world.authority.take_touched().is_empty(), "making it is no use of it");
     for _ in 0..3 {
         world.pass(std::time::Duration::from_secs(1));
-        assert!(world.admitted(&remote(1), &client).durable.is_empty(), "nothing waits for it");
+        assert!(world.admitted(&remote(1), &client).device_token.is_none(), "nothing waits for it");
     }
 
     let touched = world.authority.take_touched();
@@ -389,7 +389,7 @@ fn when_a_program_was_last_seen_is_saved_only_for_a_lasting_grant_and_never_besi
     let decided =
         world.authority.decide(&person(), &more, None, &verdict, &entropy, world.now).expect("decided");
     assert!(world.authority.take_touched().is_empty(), "the new grant may be saved already");
-    world.authority.complete(decided, world.now);
+    world.authority.apply(decided, world.now);
     let touched = world.authority.take_touched();
     let [Change::PutProgram(stored)] = &touched[..] else { panic!("{touched:?}") };
     assert!(stored.grant.granted.covers(&Scope::Write));

@@ -167,7 +167,7 @@ fn a_decision_that_is_being_saved_counts_after_a_restart() {
 
     let again = world.decide(&person(), &request, &ALL);
     assert_eq!(again.map(|_| ()), Err(DecisionError::Unknown), "it is decided about already");
-    assert!(world.authority.complete(decided.expect("it waits"), world.now).value);
+    assert!(world.authority.apply(decided.expect("it waits"), world.now).value.is_some());
     world.admitted(&remote(1), &asks(3, &Scope::Read));
 }
 

@@ -123,7 +123,7 @@ fn a_rotated_token_ends_the_old_one_at_once() {
     let (mut world, _) = two(&[Scope::Read], &[]);
     let reader = Client::new(&key(3)).asks(&[Scope::Read]);
     let admitted = world.admitted(&local_named("tui"), &reader);
-    let old = admitted.device_token.expect("minted").0;
+    let old = admitted.device_token.expect("minted").value.0;
     let by_token = world.admitted(&local_named("tui"), &reader.clone().device_token(old.reveal())).session;
     let entropy = world.entropy();
     let rotated = world
@@ -264,7 +264,7 @@ fn a_new_shared_token_closes_what_came_with_the_old_one_and_nothing_else() {
     let (mut world, by_shared) = two(&[Scope::Read], &[Scope::Read]);
     let reader = Client::new(&key(3)).asks(&[Scope::Read]);
     let minted = world.admitted(&local_named("tui"), &reader);
-    let token = minted.device_token.expect("minted").0;
+    let token = minted.device_token.expect("minted").value.0;
     let by_device = world.admitted(&local_named("tui"), &reader.clone().device_token(token.reveal())).session;
     let own = world.own_session(&key(1));
     let visitor = world.admitted(&remote(1), &Client::without_device()).session;

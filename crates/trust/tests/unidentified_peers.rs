@@ -17,7 +17,7 @@ use tidegate_trust::admission::LookUp;
 use tidegate_trust::audit::Severity;
 use tidegate_trust::decision::{Choice, Decider, DecisionError, Desktop, GrantLifetime, Verdict};
 use tidegate_trust::origin::{CommandsAlive, Origin, Peer};
-use tidegate_trust::records::{BlockedSubject, TrustRecords};
+use tidegate_trust::records::{Subject, TrustRecords};
 use tidegate_trust::scopes::Level;
 
 const ALIVE: [CommandsAlive; 3] = [CommandsAlive::None, CommandsAlive::Contained, CommandsAlive::Beyond];
@@ -318,7 +318,7 @@ fn a_token_revoked_while_an_approval_is_saved_lets_nobody_unidentified_in() {
     let decided = decided.expect("a person may decide");
     let session = support::command_line();
     world.authority.revoke_token(&session, id(&key(3)), "operator", world.now).expect("a person may");
-    world.authority.complete(decided, world.now);
+    world.authority.apply(decided, world.now);
 
     let found = outcome(&mut world, &unidentified(), &admin());
 
@@ -345,7 +345,7 @@ fn approval_of_an_unidentified_device_ends_with_its_access() {
         };
         ended.expect("a person may");
         if end == "block" {
-            let blocked = BlockedSubject::Device(device);
+            let blocked = Subject::Device(device);
             world.authority.unblock(&blocked, world.now).expect("it is blocked");
         }
         if end != "revoke its token" {

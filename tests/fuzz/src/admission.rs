@@ -19,10 +19,9 @@ use tidegate_trust::admission::{Admission, Admitted, Attempt};
 use tidegate_trust::authority::{Effect, Entropy};
 use tidegate_trust::decision::{Choice, Decider, Desktop, GrantLifetime, NotADecider, Verdict};
 use tidegate_trust::origin::{InProcessKey, Origin, Peer};
-use tidegate_trust::pairing::Subject;
 use tidegate_trust::principal::command_line_session;
 use tidegate_trust::program::{Ephemeral, Program};
-use tidegate_trust::records::{BlockedSubject, ProgramIdentity, SharedToken};
+use tidegate_trust::records::{ProgramIdentity, SharedToken, Subject};
 use tidegate_trust::scopes::Level;
 use tidegate_trust::token::Token;
 use tidegate_trust::{Authority, Principal, ScopeSet, Session, Timestamp, TrustRecords};
@@ -233,7 +232,8 @@ impl World {
                 let granted = granted.unwrap_or_else(|| panic!("{id} was never let in"));
                 assert!(granted.covers_all(scopes), "{scopes:?} of {granted:?}");
                 assert!(!scopes.names(&Scope::Pairing) || granted.names(&Scope::Pairing));
-                if let Some((token, _)) = admitted.device_token {
+                if let Some(made) = admitted.device_token {
+                    let (token, _) = made.value;
                     self.device_tokens.insert(*id, token.reveal().to_owned());
                 }
             }
@@ -316,10 +316,10 @@ impl World {
         let lets_in = matches!(verdict, Verdict::Approve { .. });
         assert!(!(lets_in && beside_a_dialog), "where there is a dialog only it lets anyone in");
         if input.ratio(1_u8, 8_u8)? {
-            self.authority.withdraw(&decided);
+            self.authority.roll_back(decided);
             return Ok(());
         }
-        self.authority.complete(decided, self.now);
+        self.authority.apply(decided, self.now);
         match verdict {
             Verdict::Approve { .. } => {
                 let granted = match choice {
@@ -398,7 +398,7 @@ impl World {
                 }
             }
             (2, _) => {
-                if self.authority.unblock(&BlockedSubject::Device(id), self.now).is_ok() {
+                if self.authority.unblock(&Subject::Device(id), self.now).is_ok() {
                     self.allowed.blocked.remove(&id.to_string());
                 }
             }
@@ -467,7 +467,7 @@ pub(crate) fn sessions() -> Vec<Session> {
         let verdict = Verdict::Approve { choice: Choice::All, duration: GrantLifetime::Always };
         let (decider, entropy) = (World::command_line(Desktop::Absent), world.entropy());
         let decided = world.authority.decide(&decider, &request, None, &verdict, &entropy, world.now);
-        world.authority.complete(decided.expect("the person decides"), world.now);
+        world.authority.apply(decided.expect("the person decides"), world.now);
         keep(world.admit(&remote, &client));
         keep(world.admit(&remote, &client));
     }

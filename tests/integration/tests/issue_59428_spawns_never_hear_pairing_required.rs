@@ -33,7 +33,7 @@ use tidegate_secrets::SecretStore;
 use tidegate_store::{Outcome, RunState, StoreError};
 use tidegate_testkit::identity::DeviceIdentity;
 use tidegate_trust::Change;
-use tidegate_trust::records::{Block, BlockedSubject};
+use tidegate_trust::records::{Block, Subject};
 
 /// The name that our own client connects with.
 const OWN_NAME: &str = "Tidegate subagents";
@@ -279,7 +279,7 @@ async fn assert_own_key_is_used(place: &Place, keyring: &Keyring) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_our_own_key_in_the_block_list() {
     let (place, keyring) = (Place::new(), Keyring::with_own_key());
-    let subject = BlockedSubject::Device(own_public_key().device_id());
+    let subject = Subject::Device(own_public_key().device_id());
     let block = Block { subject, name: OWN_NAME.to_owned(), at: UnixMillis(1) };
     device::commit(&place.state_dir(), vec![Change::PutBlock(Box::new(block))]).await;
     assert_own_key_is_used(&place, &keyring).await;

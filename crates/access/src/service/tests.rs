@@ -3,11 +3,11 @@ use std::task::Poll;
 
 use tidegate_protocol::{DeviceId, PublicKey, Scope, UnixMillis};
 use tidegate_store::OpenOptions;
-use tidegate_trust::ScopeSet;
 use tidegate_trust::approval::{ApprovalRequest, Operation, Requester};
 use tidegate_trust::decision::Decider;
-use tidegate_trust::records::{Block, BlockedSubject, Claims, DeviceRecord, Grant};
+use tidegate_trust::records::{Block, Claims, DeviceRecord, Grant, Subject};
 use tidegate_trust::settings::{ProposedSetting, Setting, WebOrigin};
+use tidegate_trust::{Principal, ScopeSet};
 
 use super::*;
 
@@ -56,8 +56,7 @@ async fn stored(store: &Store) -> TrustRecords {
 /// first is blocked, the second gets a name, and an earlier block of a fourth one ends.
 async fn nothing_could_be_saved(directory: &Path) -> TrustService {
     let store = store_in(directory);
-    let earlier =
-        Block { subject: BlockedSubject::Device(device(4).id), name: String::new(), at: UnixMillis(1) };
+    let earlier = Block { subject: Subject::Device(device(4).id), name: String::new(), at: UnixMillis(1) };
     let mut changes: Vec<Change> =
         (1..=3).map(|number| Change::PutDevice(Box::new(device(number)))).collect();
     changes.push(Change::PutBlock(Box::new(earlier)));
@@ -71,13 +70,10 @@ async fn nothing_could_be_saved(directory: &Path) -> TrustService {
     let label = |record: &DeviceRecord| {
         Change::PutDevice(Box::new(DeviceRecord { label: Some("desk".into()), ..record.clone() }))
     };
-    let renamed =
-        Changed { value: (), durable: vec![label(&device(2)), label(&device(5))], effects: Vec::new() };
+    let renamed = Transaction::applied((), vec![label(&device(2)), label(&device(5))], Vec::new());
     assert!(!service.settle(renamed, None).await.1);
-    let unblock = service
-        .authority()
-        .unblock(&BlockedSubject::Device(device(4).id), now::timestamp())
-        .expect("it is blocked");
+    let unblock =
+        service.authority().unblock(&Subject::Device(device(4).id), now::timestamp()).expect("it is blocked");
     assert!(!service.settle(unblock, None).await.1);
     service
 }
@@ -88,7 +84,7 @@ fn ids(records: &TrustRecords) -> Vec<DeviceId> {
     ids
 }
 
-fn blocked(records: &TrustRecords) -> Vec<&BlockedSubject> {
+fn blocked(records: &TrustRecords) -> Vec<&Subject> {
     records.blocks.iter().map(|block| &block.subject).collect()
 }
 
@@ -128,7 +124,7 @@ async fn unsaved_changes_count_over_what_is_read_and_are_saved() {
     };
     let (ids_known, labels, blocks) = known(&service);
     assert_eq!((ids_known, labels), (sorted([2, 3]), 1));
-    assert_eq!(blocks[0].subject, BlockedSubject::Device(device(1).id));
+    assert_eq!(blocks[0].subject, Subject::Device(device(1).id));
     service.save_unsaved().await;
     assert_eq!(service.unsaved(), 0);
     let kept = stored(&store).await;
@@ -144,7 +140,7 @@ async fn unsaved_changes_are_saved_in_the_next_store_unasked() {
     service.open(store.clone(), StoreKind::OnDisk, true).await;
 
     all_saved(&service).await;
-    assert_eq!(blocked(&stored(&store).await), [&BlockedSubject::Device(device(1).id)]);
+    assert_eq!(blocked(&stored(&store).await), [&Subject::Device(device(1).id)]);
 }
 
 #[tokio::test]
@@ -221,7 +217,7 @@ async fn a_revocation_while_the_store_is_read_counts() {
     assert_eq!(service.authority().devices().count(), 0);
     assert_eq!(service.authority().blocks().len(), 1);
     all_saved(&service).await;
-    assert_eq!(blocked(&stored(&store).await), [&BlockedSubject::Device(device(1).id)]);
+    assert_eq!(blocked(&stored(&store).await), [&Subject::Device(device(1).id)]);
 }
 
 /// A panic while a change is half made: nobody is let in by what it left, and what is stored counts again
@@ -292,7 +288,7 @@ async fn what_an_admission_made_does_not_bring_a_revoked_device_back() {
 
     let block = service.authority().block_device(device(1).id, now::timestamp()).expect("it is there");
     assert!(service.settle(block, None).await.1);
-    service.commit_admission(admitted).await.expect("saved");
+    service.save_still_granted(admitted).await.expect("saved");
 
     assert!(stored(&store).await.devices.is_empty(), "it would be let in after the next start");
 }

@@ -16,7 +16,7 @@ use tidegate_transport::admission_slots::{Eviction, Stage, UnauthenticatedSlot};
 use tidegate_transport::{Received, Transport};
 use tidegate_trust::admission::Admitted;
 use tidegate_trust::origin::{Origin, Peer};
-use tidegate_trust::{Admission, Attempt, Principal, Session};
+use tidegate_trust::{Admission, Attempt, Session};
 
 use super::arrival::Arrival;
 use super::established::{Established, Peered, max_payload};
@@ -153,7 +153,7 @@ impl<T: Transport> Challenged<T> {
         mut self,
         id: &RequestId,
         params: &ConnectParams,
-        mut admitted: Box<Admitted>,
+        admitted: Box<Admitted>,
     ) -> Option<Established<T>> {
         let inner = self.gateway.inner();
         let session = Arc::new(admitted.session);
@@ -161,18 +161,18 @@ impl<T: Transport> Challenged<T> {
         let place = match inner.places.take(&session, source) {
             Ok(place) => place,
             Err(which) => {
-                inner.trust.forget_admission(&session, admitted.device_token.is_some());
+                inner.trust.forget_admission(&session, admitted.device_token);
                 let refusal = Refusal::TooManyConnections(which);
                 return self.refuse(id, &refusal, session.dialect(), Duration::ZERO).await;
             }
         };
-        if let Err(error) = inner.trust.commit_admission(std::mem::take(&mut admitted.durable)).await {
-            tracing::warn!(%error, "a device token could not be saved, so none is given out");
-            admitted.device_token = None;
-            if let Principal::Device(device) = session.principal() {
-                inner.trust.authority().forget_unsaved_token(*device);
-            }
-        }
+        let token = match admitted.device_token {
+            Some(made) => inner.trust.commit_admission(made).await.unwrap_or_else(|error| {
+                tracing::warn!(%error, "a device token could not be saved, so none is given out");
+                None
+            }),
+            None => None,
+        };
         let (outbox, queue) = Outbox::new();
         inner.hub.join(&session, &outbox, params.has_cap("tool-events"));
         // What happened while it was let in: the hub did not know it yet, so nobody closed it.
@@ -189,7 +189,7 @@ impl<T: Transport> Challenged<T> {
             self.transport.close(end).await;
             return None;
         }
-        let hello = hello(&peer.gateway, &peer.session, admitted.method, admitted.device_token.take()).await;
+        let hello = hello(&peer.gateway, &peer.session, admitted.method, token).await;
         let hello = frame(&ResponseFrame::ok(id.as_str(), hello))?;
         if self.transport.send(hello).await.is_err() {
             return None;

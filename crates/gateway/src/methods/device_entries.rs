@@ -8,7 +8,7 @@ use tidegate_protocol::{PublicKey, Scope, UnixMillis};
 use tidegate_trust::ScopeSet;
 use tidegate_trust::authority::{GrantExpiry, OWN_CLIENT_NAME};
 use tidegate_trust::pairing::PendingRequest;
-use tidegate_trust::records::{Block, BlockedSubject, DeviceRecord};
+use tidegate_trust::records::{Block, DeviceRecord, Subject};
 
 use crate::attached::{pending_payload, subject_id};
 
@@ -82,8 +82,8 @@ pub(crate) fn own_client_payload((key, seen): (PublicKey, Option<UnixMillis>)) -
 /// A block as the person sees it.
 pub(crate) fn block_payload(block: &Block) -> BlockedEntry {
     let (device, program) = match &block.subject {
-        BlockedSubject::Device(device) => (Some(device), None),
-        BlockedSubject::Program(program) => (None, Some(program)),
+        Subject::Device(device) => (Some(device), None),
+        Subject::Program(program) => (None, Some(program)),
     };
     let path = |path: &Path| path.display().to_string();
     BlockedEntry {

@@ -9,10 +9,10 @@ use tidegate_protocol::payload::devices::{
     PairedDevice,
 };
 use tidegate_protocol::{ErrorCode, ErrorShape, Scope, rpc};
-use tidegate_trust::Principal;
 use tidegate_trust::decision::{Choice, Decider, DecisionError, GrantLifetime, NotADecider, Verdict};
-use tidegate_trust::management::{Changed, ManagementError};
+use tidegate_trust::management::ManagementError;
 use tidegate_trust::records::DeviceRecord;
+use tidegate_trust::{Principal, Transaction};
 
 use super::desktop::waiting_id;
 use super::device_entries::{block_payload, device_payload, own_client_payload};
@@ -186,10 +186,10 @@ impl Handler for rpc::DeviceTokenRevoke {
     }
 }
 
-/// Commits a change that already counts.
+/// Commits a change that is in effect already.
 pub(crate) async fn settle<T>(
     caller: &Caller,
-    changed: Result<Changed<T>, ManagementError>,
+    changed: Result<Transaction<T>, ManagementError>,
 ) -> Result<(T, bool), ErrorShape> {
     let changed = changed.map_err(|error| management_error(caller, &error))?;
     Ok(caller.gateway.inner().trust.settle(changed, Some(caller.session.connection())).await)

@@ -4,8 +4,8 @@ use tidegate_protocol::{PublicKey, Scope};
 use tidegate_store::{LoadedTrust, Store, StoreError};
 use tidegate_trust::audit::{AuditEvent, AuditKind};
 use tidegate_trust::records::{
-    Block, BlockedSubject, Change, Claims, DeviceRecord, Grant, ProgramGrant, ProgramIdentity, ProgramToken,
-    SharedToken, TrustRecords,
+    Block, Change, Claims, DeviceRecord, Grant, ProgramGrant, ProgramIdentity, ProgramToken, SharedToken,
+    Subject, TrustRecords,
 };
 use tidegate_trust::scopes::Level;
 use tidegate_trust::token::TokenHash;
@@ -62,7 +62,7 @@ fn shared(generation: u64) -> SharedToken {
     SharedToken { hash: TokenHash::of("shared"), generation, created_at: at(5) }
 }
 
-fn block(subject: BlockedSubject) -> Block {
+fn block(subject: Subject) -> Block {
     Block { subject, name: "Phone".to_owned(), at: at(6) }
 }
 
@@ -87,10 +87,8 @@ async fn a_new_store_knows_nobody() {
 async fn every_record_survives_a_restart() {
     let directory = tempfile::tempdir().expect("directory");
     let (store, _) = Store::open(directory.path(), options()).expect("opened");
-    let blocked = [
-        block(BlockedSubject::Device(device(9).id)),
-        block(BlockedSubject::Program(identity("/usr/bin/bad".into()))),
-    ];
+    let blocked =
+        [block(Subject::Device(device(9).id)), block(Subject::Program(identity("/usr/bin/bad".into())))];
     let changes = vec![
         Change::PutDevice(Box::new(device(1))),
         Change::PutProgram(Box::new(program("p"))),
@@ -115,7 +113,7 @@ async fn every_record_survives_a_restart() {
 #[tokio::test]
 async fn records_are_replaced_and_removed_by_their_key() {
     let store = Store::in_memory().expect("store");
-    let blocked = BlockedSubject::Device(device(9).id);
+    let blocked = Subject::Device(device(9).id);
     let changes = vec![
         Change::PutDevice(Box::new(device(1))),
         Change::PutDevice(Box::new(DeviceRecord { label: Some("Mine".to_owned()), ..device(1) })),

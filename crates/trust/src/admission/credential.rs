@@ -5,25 +5,29 @@ use tidegate_protocol::refusal::{AuthReason, Refusal};
 
 use crate::authority::Authority;
 use crate::identity::VerifiedDevice;
+use crate::records::ProgramToken;
 use crate::token::TokenHash;
 
+/// One of our credentials.
 pub(super) enum Credential {
     Shared,
-    ProgramToken { index: usize, id: String },
+    /// A program's own.
+    ProgramToken(ProgramToken),
     DeviceToken,
 }
 
 impl Credential {
     pub(super) fn method(&self) -> &'static str {
         match self {
-            Self::Shared | Self::ProgramToken { .. } => "token",
+            Self::Shared | Self::ProgramToken(_) => "token",
             Self::DeviceToken => "device-token",
         }
     }
 
+    /// The program's token, by id.
     pub(super) fn program_token(&self) -> Option<String> {
         match self {
-            Self::ProgramToken { id, .. } => Some(id.clone()),
+            Self::ProgramToken(token) => Some(token.id.clone()),
             Self::Shared | Self::DeviceToken => None,
         }
     }
@@ -45,16 +49,16 @@ impl Authority {
         let password = text(auth.and_then(|auth| auth.password.as_ref()));
         let device_token = text(auth.and_then(|auth| auth.device_token.as_ref()));
         for hash in [token, password].into_iter().flatten() {
-            if self.is_shared_token(&hash) {
+            if self.tokens.is_shared(&hash) {
                 return Ok(Credential::Shared);
             }
-            if let Some(index) = self.tokens.iter().position(|token| token.hash.matches(&hash)) {
-                return Ok(Credential::ProgramToken { index, id: self.tokens[index].id.clone() });
+            if let Some(token) = self.tokens.find(&hash) {
+                return Ok(Credential::ProgramToken(token.clone()));
             }
         }
         let stored = device
-            .and_then(|device| self.devices.get(&device.id()))
-            .and_then(|held| held.record.token.as_ref())
+            .and_then(|device| self.devices.get(device.id()))
+            .and_then(|record| record.token.as_ref())
             .filter(|stored| stored.revoked_at.is_none());
         if let Some(stored) = stored
             && device_token
@@ -75,13 +79,5 @@ impl Authority {
                 && params.device.is_some()
                 && device_token.is_none(),
         })
-    }
-
-    fn is_shared_token(&self, hash: &TokenHash) -> bool {
-        match (&self.override_token, &self.shared_token) {
-            (Some(expected), _) => expected.matches(hash),
-            (None, Some(shared)) => shared.hash.matches(hash),
-            (None, None) => false,
-        }
     }
 }

@@ -1,155 +1,112 @@
 //! Devices: known ones are let in, others ask a person.
 
-use tidegate_protocol::Dialect;
+use tidegate_protocol::DeviceId;
 use tidegate_protocol::client::platform_family;
 use tidegate_protocol::refusal::{AuthReason, PairingReason};
 
 use super::asking::all_decided;
 use super::credential::Credential;
-use super::{Admitted, Attempt, LookUp, Stop, session, unauthorized};
-use crate::audit::{AuditEvent, AuditKind};
-use crate::authority::{Authority, Effect, Entropy, GrantExpiry, Held, Touched};
+use super::{AdmissionContext, Admitted, LookUp, Stop, Why, unauthorized};
+use crate::audit::AuditKind;
+use crate::authority::{Authority, Effect};
 use crate::identity::VerifiedDevice;
 use crate::origin::Peer;
 use crate::pairing::{PairingRequest, Subject};
 use crate::principal::Principal;
-use crate::records::{Change, Claims, DeviceRecord, DeviceToken};
+use crate::records::{Claims, DeviceRecord};
 use crate::scopes::ScopeSet;
-use crate::timestamp::Timestamp;
 use crate::token::Token;
+use crate::transaction::{Step, Transaction};
 
 impl Authority {
-    #[expect(clippy::too_many_arguments, reason = "the whole attempt decides")]
     pub(super) fn admit_device(
         &mut self,
-        attempt: &Attempt<'_>,
-        dialect: Dialect,
+        context: &AdmissionContext<'_>,
         device: VerifiedDevice,
         credential: &Credential,
-        entropy: &Entropy,
-        now: Timestamp,
-        effects: &mut Vec<Effect>,
-    ) -> Result<Box<Admitted>, Stop> {
-        let subject = Subject::Device(device.id());
-        if self.is_blocked(&subject) {
+    ) -> Result<Admitted, Stop> {
+        let (attempt, subject) = (context.attempt, Subject::Device(device.id()));
+        if self.blocks.contains(&subject) {
             return Err(unauthorized(AuthReason::Blocked));
         }
-        let params = attempt.params;
-        let asked: ScopeSet = params.requested_scopes().into_iter().collect();
-        let claims = Claims::of(&params.client);
-        let record = self.devices.get(&device.id()).map(|held| &held.record);
-        let may = match record {
-            None => Err(PairingReason::NotPaired),
-            Some(record) if platform_changed(record, &claims) => Err(PairingReason::MetadataUpgrade),
-            Some(record) if !all_decided(&record.grant, &asked) => Err(PairingReason::ScopeUpgrade),
-            Some(record) => match (self.vouched.remove(&device.id()), attempt.may_be_a_command()) {
-                (Some(vouched), true) => Ok(record.grant.granted.within(&vouched.scopes)),
-                (None, true) => Err(PairingReason::Unidentified),
-                (_, false) => Ok(record.grant.granted.clone()),
-            },
-        };
-        let has = record.map(|record| record.grant.granted.clone()).unwrap_or_default();
-        let reason = match may {
-            Ok(may) => {
-                let scopes = asked.under_grant(&may);
-                return self.admit_known_device(attempt, dialect, device, credential, scopes, entropy, now);
-            }
+        let granted = self.granted_to_device(context, device.id());
+        let admitted =
+            granted.and_then(|granted| self.admit_known_device(context, device.id(), credential, &granted));
+        let reason = match admitted {
+            Ok(admitted) => return Ok(admitted),
             Err(reason) => reason,
         };
-        if let Some(Peer::NotLookedUp | Peer::NotATool) = attempt.origin.peer() {
-            return Err(Stop::LookUpPeer(LookUp::Program));
+        if let Some(Peer::NotLookedUp | Peer::NotATool) = context.peer() {
+            return Err(Why::LookUpPeer(LookUp::Program).into());
         }
-        let approved = record.map(|record| record.grant.granted.to_vec());
-        let known_name = self.is_name_of_another(&claims, device);
+        let has =
+            self.devices.get(device.id()).map(|record| record.grant.granted.clone()).unwrap_or_default();
+        let ask = context.ask(subject, reason, has);
+        let known_name = self.is_name_of_another(&ask.claims, device);
         let ask = PairingRequest {
-            subject,
             key: Some(device.key()),
-            reason,
-            claims,
-            role: params.role().to_owned(),
-            added: asked.not_held_by(&has),
-            asked,
-            has,
-            from: attempt.origin.describe(),
-            source: attempt.origin.source(),
-            user: attempt.origin.user(),
             known_name,
             unidentified: attempt.may_be_a_command(),
-            ephemeral: None,
+            ..ask
         };
-        Err(self.ask_a_person(ask, attempt, approved, entropy, now, effects))
+        Err(self.ask_a_person(context, ask))
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the whole attempt decides")]
+    /// What a device may at most, or why a person has to be asked. What a person vouched for is used up.
+    fn granted_to_device(
+        &mut self,
+        context: &AdmissionContext<'_>,
+        id: DeviceId,
+    ) -> Result<ScopeSet, PairingReason> {
+        let record = self.devices.get(id).ok_or(PairingReason::NotPaired)?;
+        if platform_changed(record, &context.claims()) {
+            return Err(PairingReason::MetadataUpgrade);
+        }
+        if !all_decided(&record.grant, &context.asked()) {
+            return Err(PairingReason::ScopeUpgrade);
+        }
+        let granted = record.grant.granted.clone();
+        match (self.devices.take_vouched(id), context.attempt.may_be_a_command()) {
+            (Some(vouched), true) => Ok(granted.within(&vouched)),
+            (None, true) => Err(PairingReason::Unidentified),
+            (_, false) => Ok(granted),
+        }
+    }
+
     fn admit_known_device(
         &mut self,
-        attempt: &Attempt<'_>,
-        dialect: Dialect,
-        device: VerifiedDevice,
+        context: &AdmissionContext<'_>,
+        id: DeviceId,
         credential: &Credential,
-        scopes: ScopeSet,
-        entropy: &Entropy,
-        now: Timestamp,
-    ) -> Result<Box<Admitted>, Stop> {
-        let mut admitted = Admitted {
-            session: session(attempt, Principal::Device(device.id()), dialect, scopes),
-            method: credential.method(),
-            uses_shared_token: matches!(credential, Credential::Shared),
-            program_token: credential.program_token(),
-            device_token: None,
-            durable: Vec::new(),
-            effects: Vec::new(),
-        };
-        let Some(held) = self.devices.get_mut(&device.id()) else {
-            // Nothing says what it may do.
-            return Err(unauthorized(AuthReason::DeviceTokenMismatch));
-        };
-        let claims = Claims::of(&attempt.params.client);
-        if held.record.claims != claims {
-            let line =
-                format!("device metadata refreshed device={} client={}", device.id(), claims.client_id);
-            let event = AuditEvent::new(now.wall, AuditKind::DeviceRefreshed, device.id().to_string(), line);
-            admitted.effects.push(Effect::Audit(event));
-        }
-        let from = attempt.origin.describe();
-        held.change(&mut |record| {
+        granted: &ScopeSet,
+    ) -> Result<Admitted, PairingReason> {
+        let (claims, from) = (context.claims(), context.attempt.origin.describe());
+        let record = self.devices.get(id).ok_or(PairingReason::NotPaired)?;
+        let is_refreshed = record.claims != claims;
+        self.devices.change(id, |record| {
             // A platform that was let in for a while is not pinned for longer.
             if !platform_changed(record, &claims) {
                 record.claims = claims.clone();
             }
-            record.last_seen_at = Some(now.wall);
+            record.last_seen_at = Some(context.now.wall);
             record.last_seen_from = Some(from.clone());
         });
-        match held.lifetime {
-            GrantExpiry::Once(_) => {
-                // The grant was for one admission, and this is it.
-                let rest = self.devices.remove(&device.id()).and_then(Held::ended);
-                self.devices.extend(rest.map(|rest| (device.id(), rest)));
-                self.touched.insert(Touched::Device(device.id()));
-            }
-            GrantExpiry::UntilQuit => {
-                self.touched.insert(Touched::Device(device.id()));
-            }
-            GrantExpiry::Always => {
-                let record = &mut held.record;
-                let has_none = record.token.as_ref().is_none_or(DeviceToken::is_withheld);
-                if has_none && !record.grant.granted.is_empty() {
-                    let token = Token::from_entropy(entropy.token);
-                    let withheld = record.token.take();
-                    record.token = Some(DeviceToken {
-                        hash: Some(token.hash()),
-                        created_at: withheld.as_ref().map_or(now.wall, |token| token.created_at),
-                        rotated_at: withheld.and_then(|token| token.rotated_at),
-                        revoked_at: None,
-                    });
-                    admitted.durable.push(Change::PutDevice(Box::new(record.clone())));
-                    admitted.device_token = Some((token, now.wall));
-                } else {
-                    self.touched.insert(Touched::Device(device.id()));
-                }
-            }
+        let scopes = context.asked().under_grant(granted);
+        let mut admitted = context.admitted(Principal::Device(id), scopes, Some(credential));
+        if is_refreshed {
+            let line = format!("device metadata refreshed device={id} client={}", claims.client_id);
+            let audit = Effect::audit(context.now, AuditKind::DeviceRefreshed, id.to_string(), line);
+            admitted.effects.push(audit);
         }
-        Ok(Box::new(admitted))
+        if self.devices.lacks_token(id) {
+            let (token, at) = (Token::from_entropy(context.entropy.token), context.now.wall);
+            let durable = self.devices.give_token(id, token.hash(), at).into_iter().collect();
+            let step = Step::DeviceToken(id, token.hash());
+            admitted.device_token = Some(Transaction::prepared((token, at), durable, Vec::new(), step));
+        } else {
+            self.devices.used(id);
+        }
+        Ok(admitted)
     }
 }
 
@@ -174,11 +131,16 @@ mod tests {
     use ed25519_dalek::{Signer as _, SigningKey};
     use serde_json::json;
     use tidegate_protocol::device::{DeviceClaim, Nonce, PayloadVersion, SignedFields};
-    use tidegate_protocol::{ConnectParams, ConnectionId, PublicKey, Scope, SignatureBytes, UnixMillis};
+    use tidegate_protocol::{
+        ConnectParams, ConnectionId, Dialect, PublicKey, Scope, SignatureBytes, UnixMillis,
+    };
 
     use super::*;
-    use crate::TrustRecords;
+    use crate::admission::Attempt;
+    use crate::authority::Entropy;
     use crate::origin::Origin;
+    use crate::records::TrustRecords;
+    use crate::timestamp::Timestamp;
 
     /// What a device with a key of its own sends.
     fn connect(nonce: &Nonce, now: UnixMillis) -> ConnectParams {
@@ -218,20 +180,14 @@ mod tests {
         let origin = Origin::Remote { address: [192, 0, 2, 1].into() };
         let connection = ConnectionId::parse("connection").unwrap();
         let attempt = Attempt::new(connection, origin, &params, &nonce, now.wall);
-        let device = attempt.device.unwrap().unwrap();
         let entropy = Entropy { id: [2; 16], token: [3; 32] };
-        let scopes = ScopeSet::from([Scope::Read]);
+        let context =
+            AdmissionContext { attempt: &attempt, dialect: Dialect::NEWEST, entropy: &entropy, now };
+        let id = attempt.device.unwrap().unwrap().id();
+        let granted = ScopeSet::from([Scope::Read]);
 
-        let admitted = authority.admit_known_device(
-            &attempt,
-            Dialect::NEWEST,
-            device,
-            &Credential::Shared,
-            scopes,
-            &entropy,
-            now,
-        );
+        let admitted = authority.admit_known_device(&context, id, &Credential::Shared, &granted);
 
-        assert!(admitted.is_err(), "nothing says what it may do");
+        assert_eq!(admitted.err(), Some(PairingReason::NotPaired), "nothing says what it may do");
     }
 }

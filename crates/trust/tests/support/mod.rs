@@ -316,7 +316,7 @@ impl World {
         let entropy = self.entropy();
         let mut decided = self.authority.decide(decider, request, None, verdict, &entropy, self.now)?;
         let durable = std::mem::take(&mut decided.durable);
-        Ok((durable, self.authority.complete(decided, self.now).effects))
+        Ok((durable, self.authority.apply(decided, self.now).effects))
     }
 
     /// A person approves.

@@ -275,13 +275,13 @@ impl Walk {
         self.expect_same("by the shared token", &admitted.uses_shared_token, &connection.by_shared_token);
         self.expect_same("by a program token", &admitted.program_token, &connection.by_own_token);
         self.expect_same("mints a token", &admitted.device_token.is_some(), &mints);
-        self.expect_same("durable only with a token", &!admitted.durable.is_empty(), &mints);
         let actor = connection.actor.clone();
-        if let (Some((token, _)), Actor::Device(device)) = (admitted.device_token, &actor) {
-            let text = token.reveal().to_owned();
+        if let (Some(made), Actor::Device(device)) = (admitted.device_token, &actor) {
+            self.expect("a token is stored", !made.durable.is_empty());
+            self.stored(&made.durable);
+            let text = made.value.0.reveal().to_owned();
             self.model.device_tokens.insert(*device, DeviceToken { text: Some(text), revoked: false });
         }
-        self.stored(&admitted.durable);
         self.sessions.insert(connection.name.clone(), session);
         self.model.connections.push(connection);
         match actor {

@@ -92,7 +92,7 @@ impl Walk {
         };
         self.expect(&format!("decided in spite of {problems:?}"), problems.is_empty());
         if self.one_in(10) {
-            self.world.authority.withdraw(&decided);
+            self.world.authority.roll_back(decided);
             return "decision withdrawn";
         }
         self.commit(decided, &request, &verdict, &entropy, before, client.is_some(), by_surface)
@@ -101,7 +101,7 @@ impl Walk {
     #[expect(clippy::too_many_arguments, reason = "everything about the decision is compared")]
     pub(super) fn commit(
         &mut self,
-        decided: decision::Decided,
+        decided: Transaction<(), Prepared>,
         request: &str,
         verdict: &Verdict,
         entropy: &Entropy,
@@ -110,8 +110,8 @@ impl Walk {
         by_surface: bool,
     ) -> &'static str {
         let durable = decided.durable.clone();
-        let completed = self.world.authority.complete(decided, self.world.now);
-        self.expect("nothing came in between", completed.value && completed.durable.is_empty());
+        let completed = self.world.authority.apply(decided, self.world.now);
+        self.expect("nothing came in between", completed.value.is_some() && completed.durable.is_empty());
         let effects = completed.effects;
         let closes = self.model.decide(request, verdict, entropy.uuid());
         self.expect_same("closed by a decision", &names(&support::closed(&effects)), &closes);

@@ -88,8 +88,8 @@ impl Walk {
             let subject = blocked[self.index(blocked.len())];
             self.trace.push(format!("unblock {subject:?}"));
             let theirs = match subject {
-                Subject::Device(device) => BlockedSubject::Device(device_id(device)),
-                Subject::Program(program) => BlockedSubject::Program(program_of(program, false).identity),
+                Subject::Device(device) => pairing::Subject::Device(device_id(device)),
+                Subject::Program(program) => pairing::Subject::Program(program_of(program, false).identity),
             };
             self.world.authority.unblock(&theirs, self.world.now).expect("blocked");
             self.model.blocked.remove(&subject);
