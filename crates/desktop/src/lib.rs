@@ -5,6 +5,7 @@
 
 pub mod controller;
 pub mod dialog;
+mod host_state;
 pub mod press;
 pub mod review;
 pub mod scope_words;

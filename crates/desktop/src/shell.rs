@@ -1,8 +1,6 @@
 //! The narrow port between the controller and a shell: what a shell tells, and what it has to do.
 //! A shell obeys; it decides nothing.
 
-use std::time::Duration;
-
 use tidegate_protocol::UnixMillis;
 use tidegate_trust::Level;
 use tidegate_trust::approval::{Decision, PendingApproval};
@@ -11,6 +9,7 @@ use tidegate_trust::pairing::PendingRequest;
 use tidegate_trust::settings::{Setting, ShownSetting};
 
 use crate::dialog::{Attention, Dialog, DialogId, DialogOutcome, Secret};
+pub use crate::host_state::HostState;
 use crate::press::{Press, Synthetic};
 use crate::tray_menu::{TrayCommand, TrayMenu};
 
@@ -259,37 +258,6 @@ pub enum Effect {
     CopyLogPath,
     /// Stop in order and end the process.
     Quit,
-}
-
-/// The state of the host in this process.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum HostState {
-    /// It is being built; nothing is served yet.
-    Starting,
-    Ready {
-        /// Its port on this computer.
-        port: u16,
-        /// What is missing, each a sentence with what to do. May hold text from outside.
-        degraded: Vec<String>,
-    },
-    /// It failed and starts again by itself.
-    BackingOff {
-        /// After so long.
-        pause: Duration,
-        reason: String,
-    },
-    /// It did not start, or it failed too often. The sentence says why and what to do; it may hold
-    /// text from outside.
-    Failed(String),
-    /// It did not start, because another program has its port.
-    PortTaken {
-        /// As in [`Self::Failed`].
-        reason: String,
-        /// A port that it could have instead.
-        free: u16,
-    },
-    /// It ends what runs and saves; the process exits then.
-    Stopping,
 }
 
 /// What waits for the person, oldest first.

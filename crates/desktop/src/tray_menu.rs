@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tidegate_protocol::text;
 
-use crate::shell::HostState;
+use crate::host_state::HostState;
 
 /// The most characters of one line of the menu. Menus do not wrap; longer ones leave the screen.
 pub const MAX_LINE: usize = 60;
