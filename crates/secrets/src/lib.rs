@@ -15,14 +15,16 @@ mod name;
 mod os_keyring;
 pub mod own_key;
 mod reference;
+mod seed;
 mod state;
 mod store;
 mod text;
 
 pub use backend::{Backend, BackendError, RawSecret};
 pub use name::{InvalidName, SecretName, ServiceName};
-pub use own_key::{OwnKey, OwnKeyOrigin, ThisRunReason, load_or_create_own_key};
+pub use own_key::load_or_create_own_key;
 pub use reference::{InvalidReference, MAX_FILE_BYTES, ResolveError, SecretReference};
+pub use seed::{OwnKey, OwnKeyOrigin, ThisRunReason};
 pub use state::SecretState;
 pub use store::{CALL_LIMIT, Kept, MAX_VALUE_UNITS, SecretError, SecretStore};
 pub use text::SecretText;

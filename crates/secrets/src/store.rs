@@ -7,7 +7,7 @@ use tokio::sync::{OnceCell, mpsc, oneshot, watch};
 
 use crate::backend::{Backend, BackendError};
 use crate::os_keyring::OsKeyring;
-use crate::own_key::OwnKey;
+use crate::seed::OwnKey;
 use crate::state::{Health, Outcome};
 use crate::{SecretName, SecretState, SecretText, ServiceName};
 
