@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use futures_util::future::BoxFuture;
 use sha2::{Digest, Sha256};
 use tidegate_access::TrustService;
 use tidegate_agent::approval::{
@@ -14,7 +15,6 @@ use tidegate_trust::approval::{
     ApprovalRequest, Decision, FileAccess, Operation, PendingApproval, Requester,
 };
 
-use crate::host::BoxFuture;
 use crate::now;
 
 /// The policy in OpenClaw's words: nothing runs that was not allowed.

@@ -1,5 +1,6 @@
 //! What the gateway needs of the process around it.
 
+use futures_util::future::BoxFuture;
 use tidegate_protocol::ErrorShape;
 use tidegate_protocol::params::LogsTail;
 use tidegate_protocol::payload::agents::ModelsListResult;
@@ -13,9 +14,6 @@ use tidegate_protocol::payload::surfaces::{
 };
 use tidegate_protocol::payload::system::{ConfigGetResult, LogsTailResult};
 use tidegate_trust::token::Token;
-
-/// A future that a port returns.
-pub type BoxFuture<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// An answer of the host.
 pub type HostAnswer<'a, T> = BoxFuture<'a, Result<T, ErrorShape>>;

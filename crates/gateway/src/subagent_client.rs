@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use ed25519_dalek::{Signer, SigningKey};
+use futures_util::future::BoxFuture;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tidegate_agent::subagent::{CallError, SubagentGateway};
@@ -18,7 +19,6 @@ use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot};
 use zeroize::Zeroizing;
 
 use crate::current::CurrentGateway;
-use crate::host::BoxFuture;
 
 /// The client. A cheap handle; clones share one connection.
 #[derive(Clone)]

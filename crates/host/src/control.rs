@@ -4,11 +4,12 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
+use futures_util::future::BoxFuture;
 use serde_json::json;
 use tidegate_access::TrustService;
 use tidegate_agent::Runtime;
 use tidegate_agent::model::{ModelDirectory as _, ModelName};
-use tidegate_gateway::host::{BoxFuture, HostAnswer};
+use tidegate_gateway::host::HostAnswer;
 use tidegate_gateway::{CurrentGateway, Host};
 use tidegate_peers::orphans::Orphan;
 use tidegate_protocol::params::LogsTail;

@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use futures_util::future::BoxFuture;
 use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
-use tidegate_agent::model::{BoxFuture, ModelName};
+use tidegate_agent::model::ModelName;
 use tidegate_protocol::payload::surface_params::AddProvider;
 use tidegate_protocol::payload::surfaces::FoundServer;
 use tidegate_protocol::text;

@@ -4,10 +4,10 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
 use tidegate_agent::message::Message;
 use tidegate_agent::model::{
-    BoxFuture, Model, ModelDirectory, ModelEntry, ModelError, ModelName, ModelRequest, ModelStream,
-    StreamEvent,
+    Model, ModelDirectory, ModelEntry, ModelError, ModelName, ModelRequest, ModelStream, StreamEvent,
 };
 use tidegate_protocol::text::one_line;
 use tokio::sync::Mutex;

@@ -4,8 +4,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use futures_util::future::BoxFuture;
 use reqwest::header::HeaderValue;
-use tidegate_agent::model::BoxFuture;
 use zeroize::Zeroizing;
 
 use crate::base_url::BaseUrl;

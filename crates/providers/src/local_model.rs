@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use tidegate_agent::model::{BoxFuture, Model, ModelError, ModelName, ModelRequest, ModelStream};
+use futures_util::future::BoxFuture;
+use tidegate_agent::model::{Model, ModelError, ModelName, ModelRequest, ModelStream};
 
 use crate::local::{LocalServer, LocalServerKind, Owner, ServerOwner, ServerOwners, owner_of};
 use crate::openai::OpenAiModel;

@@ -7,8 +7,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 
 use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
 use tidegate_agent::message::Message;
-use tidegate_agent::model::{BoxFuture, Model, ModelDirectory, ModelError, ModelName, ModelRequest};
+use tidegate_agent::model::{Model, ModelDirectory, ModelError, ModelName, ModelRequest};
 use tidegate_providers::base_url::BaseUrl;
 use tidegate_providers::directory::{
     Config, DETECTION_AGE, DETECTION_WAIT, Directory, ModelConfig, ProviderConfig,

@@ -12,11 +12,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
 use tidegate_agent::SystemClock;
 use tidegate_agent::approval::{ApprovalAnswer, ApprovalGate, ApprovalQuestion};
 use tidegate_agent::authority::{Owner, RunAuthority};
 use tidegate_agent::command::ActiveCommands;
-use tidegate_agent::model::BoxFuture;
 use tidegate_agent::tool::{ToolContext, ToolOutput, ToolUpdates};
 use tidegate_protocol::{AgentId, RunId, SessionKey};
 use tidegate_proxy::ports::{ConnectError, Connector, LookupName, Resolver};

@@ -3,9 +3,10 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock};
 
+use futures_util::future::BoxFuture;
 use serde_json::json;
 use tidegate_gateway::Host;
-use tidegate_gateway::host::{BoxFuture, HostAnswer};
+use tidegate_gateway::host::HostAnswer;
 use tidegate_protocol::params::LogsTail;
 use tidegate_protocol::payload::agents::ModelsListResult;
 use tidegate_protocol::payload::files::{

@@ -9,14 +9,15 @@ use std::sync::{Arc, Mutex};
 use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
+use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tidegate_access::StoreKind;
 use tidegate_agent::approval::{ApprovalAnswer, ApprovalGate as _, ApprovalPlan, ApprovalQuestion, ExecPlan};
 use tidegate_agent::message::Message;
 use tidegate_agent::model::{
-    BoxFuture, Model, ModelDirectory, ModelEntry, ModelError, ModelName, ModelRequest, ModelStream,
-    StopReason, StreamEvent,
+    Model, ModelDirectory, ModelEntry, ModelError, ModelName, ModelRequest, ModelStream, StopReason,
+    StreamEvent,
 };
 use tidegate_agent::{Limits, Runtime, RuntimeParts, SystemClock};
 use tidegate_clock as now;

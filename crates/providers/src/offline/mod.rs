@@ -22,10 +22,11 @@
 mod grammar;
 mod results;
 
+use futures_util::future::BoxFuture;
 use futures_util::stream;
 use tidegate_agent::message::{Message, ToolCall};
 use tidegate_agent::model::{
-    BoxFuture, Model, ModelError, ModelName, ModelRequest, ModelStream, StopReason, StreamEvent,
+    Model, ModelError, ModelName, ModelRequest, ModelStream, StopReason, StreamEvent,
 };
 use tidegate_protocol::text::one_line;
 use tidegate_store::Usage;

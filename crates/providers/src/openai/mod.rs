@@ -11,9 +11,10 @@ mod wire;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use futures_util::stream;
 use reqwest::{Response, StatusCode};
-use tidegate_agent::model::{BoxFuture, Model, ModelError, ModelName, ModelRequest, ModelStream};
+use tidegate_agent::model::{Model, ModelError, ModelName, ModelRequest, ModelStream};
 use tokio::time::timeout;
 
 pub use answer::Chunks;

@@ -12,10 +12,10 @@ mod write;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
 use serde_json::Value;
 use tidegate_agent::approval::ApprovalPlan;
 use tidegate_agent::authority::RunAuthority;
-use tidegate_agent::model::BoxFuture;
 use tidegate_agent::tool::{Tool, ToolContext, ToolDescription, ToolOutput};
 use tidegate_trust::approval::FileAccess;
 

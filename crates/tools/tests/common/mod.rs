@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use futures_util::future::BoxFuture;
 use rustix::fs::CWD;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -19,7 +20,6 @@ use tidegate_agent::approval::{
 };
 use tidegate_agent::authority::{Owner, RunAuthority};
 use tidegate_agent::command::ActiveCommands;
-use tidegate_agent::model::BoxFuture;
 use tidegate_agent::tool::{Tool, ToolContext, ToolOutput, ToolUpdates};
 use tidegate_protocol::{AgentId, RunId, SessionKey};
 use tidegate_tools::{Launcher, Protected, Sandboxes, ToolEnvironment, ToolsConfig, standard_tools};
