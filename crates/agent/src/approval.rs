@@ -3,13 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tidegate_protocol::confinement::{Confinement, SharedFiles};
 use tidegate_protocol::{RunId, SessionKey};
 use tidegate_trust::approval::FileAccess;
-
-use crate::model::BoxFuture;
 
 /// How long an approval is waited for. No decision is a refusal.
 pub const APPROVAL_TIMEOUT: Duration = Duration::from_mins(30);
@@ -49,18 +48,16 @@ pub struct FilePlan {
 /// What a person is asked to allow.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ApprovalPlan {
-    /// A command.
     Exec(ExecPlan),
     /// A file outside the workspace.
     File(FilePlan),
 }
 
-/// One question.
+/// What a person is asked for a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApprovalQuestion {
     /// The run that asks.
     pub run: RunId,
-    /// Its session.
     pub session: SessionKey,
     /// The runs above it, nearest first.
     pub ancestors: Vec<String>,
@@ -68,12 +65,12 @@ pub struct ApprovalQuestion {
     pub plan: ApprovalPlan,
 }
 
-/// The answer.
+/// What a person decided.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ApprovalAnswer {
     /// A person allowed exactly this plan, once. The digest is of the plan that was shown.
     Allowed {
-        /// [`ApprovalPlan::digest`].
+        /// What [`ApprovalPlan::digest`] gave for the shown plan.
         digest: String,
     },
     /// A person, or the lack of one, refused.
@@ -102,7 +99,7 @@ impl ApprovalPlan {
 
 impl ExecPlan {
     /// SHA-256 of the plan, lower-case hex: what a decision is bound to. Every part is counted with
-    /// its length, so that no two plans have the same bytes, whatever their texts and paths hold.
+    /// its length, so that no two plans have the same bytes.
     #[must_use]
     pub fn digest(&self) -> String {
         let mut parts = Parts(Sha256::new());

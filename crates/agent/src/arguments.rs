@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value};
 
-/// How deep arguments are nested at most. They are shown within events and transcripts, and who reads JSON gives up
-/// at some depth: a call must not end the connections that it is sent to.
+/// How deep arguments are nested at most. They are part of events and transcripts, and readers of JSON give up at
+/// some depth: a call must not end the connection of a client that listens.
 const MAX_DEPTH: usize = 64;
 
 /// What is wrong with the arguments of a tool call.
@@ -27,7 +27,6 @@ pub enum ArgumentError {
     /// A field that the tool does not have.
     #[error("unknown field {field:?}; allowed are {allowed}")]
     Unknown {
-        /// The field.
         field: String,
         /// The fields that there are.
         allowed: String,
@@ -35,7 +34,6 @@ pub enum ArgumentError {
     /// A field that must be given.
     #[error("the field {field:?} is missing; it must be {expected}")]
     Missing {
-        /// The field.
         field: &'static str,
         /// What it must be.
         expected: &'static str,
@@ -43,7 +41,6 @@ pub enum ArgumentError {
     /// A value of the wrong kind.
     #[error("the field {field:?} must be {expected}")]
     Wrong {
-        /// The field.
         field: &'static str,
         /// What it must be.
         expected: &'static str,

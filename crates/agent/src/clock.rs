@@ -6,7 +6,7 @@ use tidegate_protocol::UnixMillis;
 
 /// Tells the time of day.
 pub trait Clock: Send + Sync {
-    /// Now.
+    /// The wall clock's time, which may jump.
     fn now(&self) -> UnixMillis;
 }
 

@@ -8,7 +8,7 @@ use tidegate_protocol::{RunId, SessionKey, UnixMillis};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::clock::Clock;
-use crate::run::lock;
+use crate::sync::lock;
 
 /// Interrupts of one command that may be on their way at once.
 const MAX_UNDELIVERED: usize = 16;
@@ -16,9 +16,7 @@ const MAX_UNDELIVERED: usize = 16;
 /// A command that a tool starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommandStart {
-    /// The run.
     pub run: RunId,
-    /// Its session.
     pub session: SessionKey,
     /// The tool call. Models choose these ids: two runs can have the same.
     pub call_id: String,
@@ -33,9 +31,7 @@ pub struct CommandStart {
 /// A command that runs now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ActiveCommand {
-    /// What was started.
     pub start: CommandStart,
-    /// When.
     pub since: UnixMillis,
     /// How often a person has interrupted it.
     pub interrupts: u32,
@@ -43,7 +39,6 @@ pub struct ActiveCommand {
 
 /// Why a command was not interrupted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[allow(missing_docs, reason = "the sentences say what they mean")]
 pub enum InterruptError {
     #[error("no command runs for this tool call: it has not started, or it has ended")]
     NotRunning,
@@ -76,7 +71,7 @@ struct Entry {
 }
 
 impl ActiveCommands {
-    /// No command.
+    /// An empty list, which dates its commands by `clock`.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         Self(Arc::new(Shared { clock, list: Mutex::default() }))

@@ -1,4 +1,4 @@
-//! What the runtime publishes: the gateway turns these into protocol events.
+//! Events of the runtime, which the gateway turns into events of the protocol.
 
 use serde_json::Value;
 use tidegate_protocol::{RunId, SessionId, SessionKey, UnixMillis};
@@ -7,23 +7,19 @@ use tidegate_store::{Outcome, RunRow, TranscriptEntry};
 /// One thing that happened in a run or session. Sent after the commit that made it true.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RuntimeEvent {
-    /// The run.
     pub run: RunId,
-    /// Its session.
     pub session: SessionKey,
     /// The transcript that it writes to.
     pub session_id: SessionId,
     /// The session that spawned it.
     pub spawned_by: Option<SessionKey>,
-    /// When.
     pub at: UnixMillis,
     /// Position in its run, from 1.
     pub seq: u64,
-    /// What.
     pub kind: RunEventKind,
 }
 
-/// What happened.
+/// What happened in a run or its session.
 #[derive(Debug, Clone, PartialEq)]
 pub enum RunEventKind {
     /// The run was accepted and is durable.
@@ -43,30 +39,18 @@ pub enum RunEventKind {
         delta: String,
     },
     /// A tool call began.
-    ToolStarted {
-        /// The call.
-        call_id: String,
-        /// The tool.
-        name: String,
-        /// The arguments.
-        arguments: Value,
-    },
+    ToolStarted { call_id: String, name: String, arguments: Value },
     /// A tool call works; what there is of its answer. It may be lost, and the next one replaces it.
     ToolUpdated {
-        /// The call.
         call_id: String,
-        /// The tool.
         name: String,
         /// Its answer so far, or the end of it.
         text: String,
     },
     /// A tool call ended.
     ToolEnded {
-        /// The call.
         call_id: String,
-        /// The tool.
         name: String,
-        /// Its answer.
         text: String,
         /// Whether it failed.
         is_error: bool,
@@ -75,7 +59,6 @@ pub enum RunEventKind {
     Appended(TranscriptEntry),
     /// The run ended.
     Ended {
-        /// How.
         outcome: Outcome,
         /// The run as stored.
         run: Box<RunRow>,

@@ -1,26 +1,19 @@
 //! Tidegate's agent runtime: sessions, runs, the turn loop, subagents and their limits.
 //!
-//! Models, tools, approvals and the gateway are ports; what is durable goes through the store.
+//! Models, tools, approvals and the gateway are ports; what is durable goes through the store. A run is
+//! accepted and put in line by `queue`, brought to its end by `executor`, and settled by `completion`;
+//! `spawn` starts its subagents, for `session_tools`. [`Runtime`] puts these together.
 
-mod answer;
 mod arguments;
-mod ask;
-mod deadline;
-mod drive;
-mod finish;
-mod handoff;
-mod history;
-mod inbox;
-mod invoke;
-mod lanes;
-mod own_tools;
-mod prompt;
-mod retry;
+mod completion;
+mod executor;
+mod queue;
 mod run;
 mod runtime;
-mod spec;
-mod start;
-mod turn;
+mod session_tools;
+mod sessions;
+mod spawn;
+mod sync;
 
 pub mod approval;
 pub mod authority;
@@ -32,16 +25,13 @@ pub mod message;
 pub mod model;
 pub mod subagent;
 pub mod tool;
-pub mod transcript;
 pub mod untrusted;
 
-pub use answer::CommandTurn;
 pub use arguments::{ArgumentError, Arguments};
 pub use clock::{Clock, SystemClock};
-pub use handoff::{HandoffId, PreparedStart};
-pub use inbox::inbox_message;
+pub use completion::inbox_message;
 pub use limits::Limits;
+pub use queue::{AbortOutcome, Accepted, CancelReport, CommandTurn, StartError, Turn};
 pub use run::{ActiveRun, Activity};
-pub use runtime::{AbortOutcome, CancelReport, RecoveryReport, Runtime, RuntimeParts, WaitOutcome};
-pub use start::{Accepted, StartError, Turn};
-pub use transcript::conversation;
+pub use runtime::{RecoveryReport, Runtime, RuntimeParts, WaitOutcome};
+pub use spawn::{HandoffId, PreparedStart};

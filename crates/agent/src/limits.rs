@@ -36,7 +36,7 @@ pub struct Limits {
     pub subagent_timeout: Duration,
     /// The longest time that a parent may give a subagent.
     pub subagent_timeout_max: Duration,
-    /// The most runs that a session may start by itself to answer its subagents, until a person
+    /// The most runs that a session may start on its own to answer its subagents, until a person
     /// writes again.
     pub autonomous_wakes: u32,
     /// How long a wake waits for further subagents to end, so that one answer covers them.

@@ -24,7 +24,6 @@ pub enum Message {
     Runtime(String),
     /// What the model said and asked for.
     Assistant {
-        /// Its text.
         text: String,
         /// Its tool calls.
         calls: Vec<ToolCall>,
@@ -35,7 +34,6 @@ pub enum Message {
         call_id: String,
         /// The tool's name.
         name: String,
-        /// The answer.
         text: String,
         /// Whether the tool failed.
         is_error: bool,

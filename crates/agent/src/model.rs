@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use futures_util::Stream;
+use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use tidegate_store::Usage;
 
@@ -21,7 +22,7 @@ pub struct ModelName {
 }
 
 impl ModelName {
-    /// Parses `provider/model`.
+    /// Reads `provider/model`; `None` when a part is missing.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (provider, model) = text.split_once('/')?;
@@ -39,7 +40,6 @@ impl fmt::Display for ModelName {
 /// One question to a model.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ModelRequest {
-    /// The conversation.
     pub messages: Vec<Message>,
     /// The tools it may call.
     pub tools: Vec<ToolDescription>,
@@ -62,7 +62,6 @@ pub enum StopReason {
 /// [`StreamEvent::Stop`] was cut off.
 #[derive(Debug, Clone, PartialEq)]
 pub enum StreamEvent {
-    /// More text.
     Text(String),
     /// More reasoning, which is not part of the answer.
     Thinking(String),
@@ -70,7 +69,6 @@ pub enum StreamEvent {
     ToolCall(ToolCall),
     /// Tokens, when the provider tells.
     Usage(Usage),
-    /// The end.
     Stop(StopReason),
 }
 
@@ -146,9 +144,6 @@ pub enum ModelError {
 /// A stream of an answer.
 pub type ModelStream = Pin<Box<dyn Stream<Item = Result<StreamEvent, ModelError>> + Send>>;
 
-/// A future that a port returns.
-pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
-
 /// One model that can be asked. Dropping the stream ends the request.
 pub trait Model: Send + Sync {
     /// The model's name, as results report it.
@@ -164,7 +159,10 @@ pub trait Model: Send + Sync {
         false
     }
 
-    /// Asks it.
+    /// Asks the model. It waits for the start of the answer; the rest comes with the stream.
+    ///
+    /// # Errors
+    /// When the model does not begin to answer; see [`ModelError`].
     fn stream(&self, request: ModelRequest) -> BoxFuture<'_, Result<ModelStream, ModelError>>;
 }
 
@@ -172,7 +170,6 @@ pub trait Model: Send + Sync {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ModelEntry {
-    /// Its name.
     pub name: ModelName,
     /// Tokens it can read.
     pub context_window: Option<u32>,

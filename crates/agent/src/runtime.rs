@@ -1,26 +1,33 @@
-//! The runtime: what the rest of the program calls.
+//! The runtime: what the rest of the program calls. It is put together of intake, executor and completion here.
 
-use std::collections::{HashMap, HashSet};
+use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tidegate_protocol::{RunId, SessionKey, UnixMillis};
-use tidegate_store::{Outcome, RunRow, RunState, Store, StoreError};
-use tokio::sync::{Semaphore, broadcast, watch};
+use futures_util::FutureExt as _;
+use tidegate_protocol::{RunId, SessionKey};
+use tidegate_store::{RunRow, RunState, Store, StoreError};
+use tokio::sync::broadcast;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
 
 use crate::approval::ApprovalGate;
 use crate::clock::Clock;
 use crate::command::ActiveCommands;
+use crate::completion::{Completion, Ending, SessionCleanup, WakeError};
 use crate::event::RuntimeEvent;
-use crate::handoff::Handoffs;
-use crate::lanes::Lanes;
+use crate::executor::{Executor, ToolCalls, Toolbox};
 use crate::limits::Limits;
 use crate::model::ModelDirectory;
-use crate::own_tools::OwnTool;
-use crate::run::{ActiveRun, RunHandle, StopCause, lock};
+use crate::queue::{
+    AbortOutcome, Accepted, CancelReport, Candidate, CommandTurn, Intake, Places, Schedule, StartError, Turn,
+};
+use crate::run::{ActiveRun, RunHandle};
+use crate::session_tools;
+use crate::spawn::{HandoffId, Handoffs, PreparedStart, SessionTree, Spawner};
 use crate::subagent::SubagentGateway;
+use crate::sync::lock;
 use crate::tool::{Tool, ToolDescription};
 
 /// Events that a slow listener may be behind before it misses some.
@@ -40,11 +47,9 @@ pub struct RuntimeParts {
     pub models: Arc<dyn ModelDirectory>,
     /// The tools besides the runtime's own.
     pub tools: Vec<Arc<dyn Tool>>,
-    /// Asks a person.
     pub approvals: Arc<dyn ApprovalGate>,
     /// Our own gateway, for subagents.
     pub subagents: Arc<dyn SubagentGateway>,
-    /// Tells the time.
     pub clock: Arc<dyn Clock>,
     /// What runs may use.
     pub limits: Limits,
@@ -73,97 +78,102 @@ pub enum WaitOutcome {
     Ended(RunRow),
     /// It has not, and the time is over. Waiting changes nothing about the run.
     StillRunning,
-    /// There is no such run.
     Unknown,
-}
-
-/// What was told to stop.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct AbortOutcome {
-    /// Runs of the session itself, waiting ones first.
-    pub runs: Vec<RunId>,
-    /// Runs below them.
-    pub descendants: Vec<RunId>,
-}
-
-/// What became of a tree that was told to stop.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct CancelReport {
-    /// Runs that have ended since.
-    pub cancelled: Vec<RunId>,
-    /// Runs that had not ended when the patience was over.
-    pub unfinished: Vec<RunId>,
 }
 
 /// The agent runtime. A cheap handle; clones share one runtime.
 #[derive(Clone)]
 pub struct Runtime(Arc<Inner>);
 
-pub(crate) struct Inner {
-    pub(crate) store: Store,
-    pub(crate) models: Arc<dyn ModelDirectory>,
-    pub(crate) tools: Vec<Arc<dyn Tool>>,
-    pub(crate) approvals: Arc<dyn ApprovalGate>,
-    pub(crate) subagents: Arc<dyn SubagentGateway>,
-    pub(crate) limits: Limits,
-    pub(crate) boot: String,
-    pub(crate) events: broadcast::Sender<Arc<RuntimeEvent>>,
-    pub(crate) handoffs: Handoffs,
-    pub(crate) tasks: TaskTracker,
-    pub(crate) main_places: Arc<Semaphore>,
-    pub(crate) subagent_places: Arc<Semaphore>,
-    pub(crate) paused: watch::Sender<bool>,
-    pub(crate) commands: ActiveCommands,
-    workspace: Mutex<PathBuf>,
+struct Inner {
+    store: Store,
     clock: Arc<dyn Clock>,
-    schedule: Mutex<Schedule>,
-}
-
-/// What changes together: who runs, who waits, who is known. Never held over an await.
-pub(crate) struct Schedule {
-    pub(crate) lanes: Lanes,
-    pub(crate) active: HashMap<RunId, Arc<RunHandle>>,
-    pub(crate) accepting: bool,
-    /// Clients whose access was revoked and that were not admitted since.
-    pub(crate) revoked: HashSet<String>,
+    boot: String,
+    /// How long a wake waits for further results.
+    wake_coalesce: Duration,
+    workspace: Mutex<PathBuf>,
+    events: broadcast::Sender<Arc<RuntimeEvent>>,
+    commands: ActiveCommands,
+    handoffs: Arc<Handoffs>,
+    schedule: Arc<Schedule>,
+    places: Arc<Places>,
+    intake: Intake,
+    executor: Executor,
+    completion: Completion,
+    tasks: TaskTracker,
 }
 
 impl Runtime {
     /// Builds a runtime. Call [`Runtime::recover`] before anything is started.
     #[must_use]
     pub fn new(parts: RuntimeParts) -> Self {
+        let RuntimeParts { store, models, tools, approvals, subagents, clock, limits, workspace, boot } =
+            parts;
+        let events = broadcast::Sender::new(EVENT_BUFFER);
+        let commands = ActiveCommands::new(Arc::clone(&clock));
+        let handoffs = Arc::new(Handoffs::default());
+        let schedule = Arc::new(Schedule::new(limits.clone()));
+        let places = Arc::new(Places::new(&limits));
+        let tree = SessionTree {
+            store: store.clone(),
+            clock: Arc::clone(&clock),
+            limits: limits.clone(),
+            schedule: Arc::clone(&schedule),
+            places: Arc::clone(&places),
+            subagents: Arc::clone(&subagents),
+            spawner: Spawner {
+                models: Arc::clone(&models),
+                subagents: Arc::clone(&subagents),
+                limits: limits.clone(),
+                handoffs: Arc::clone(&handoffs),
+            },
+        };
+        let own_tools = session_tools::all(&Arc::new(tree));
+        let tool_calls = ToolCalls {
+            tools: Toolbox::new(tools, own_tools),
+            approvals,
+            clock: Arc::clone(&clock),
+            limits: limits.clone(),
+            places: Arc::clone(&places),
+            commands: commands.clone(),
+        };
         Self(Arc::new(Inner {
-            store: parts.store,
-            models: parts.models,
-            tools: parts.tools,
-            approvals: parts.approvals,
-            subagents: parts.subagents,
-            main_places: Arc::new(Semaphore::new(
-                parts.limits.concurrent_main.clamp(1, Semaphore::MAX_PERMITS),
-            )),
-            subagent_places: Arc::new(Semaphore::new(
-                parts.limits.concurrent_subagents.clamp(1, Semaphore::MAX_PERMITS),
-            )),
-            limits: parts.limits,
-            boot: parts.boot,
-            events: broadcast::Sender::new(EVENT_BUFFER),
-            handoffs: Handoffs::default(),
+            intake: Intake {
+                store: store.clone(),
+                models: Arc::clone(&models),
+                clock: Arc::clone(&clock),
+                limits: limits.clone(),
+                boot: boot.clone(),
+                events: events.clone(),
+                schedule: Arc::clone(&schedule),
+            },
+            wake_coalesce: limits.wake_coalesce,
+            executor: Executor {
+                store: store.clone(),
+                models,
+                clock: Arc::clone(&clock),
+                limits,
+                schedule: Arc::clone(&schedule),
+                places: Arc::clone(&places),
+                tool_calls,
+                cleanup: SessionCleanup { store: store.clone(), subagents },
+            },
+            completion: Completion {
+                store: store.clone(),
+                clock: Arc::clone(&clock),
+                schedule: Arc::clone(&schedule),
+            },
+            store,
+            clock,
+            boot,
+            workspace: Mutex::new(workspace),
+            events,
+            commands,
+            handoffs,
+            schedule,
+            places,
             tasks: TaskTracker::new(),
-            paused: watch::Sender::new(false),
-            workspace: Mutex::new(parts.workspace),
-            commands: ActiveCommands::new(Arc::clone(&parts.clock)),
-            clock: parts.clock,
-            schedule: Mutex::new(Schedule {
-                lanes: Lanes::default(),
-                active: HashMap::new(),
-                accepting: true,
-                revoked: HashSet::new(),
-            }),
         }))
-    }
-
-    pub(crate) fn inner(&self) -> &Arc<Inner> {
-        &self.0
     }
 
     /// Settles what the previous process left, and takes over its pause. Calls no model.
@@ -171,10 +181,58 @@ impl Runtime {
     /// # Errors
     /// When the store fails.
     pub async fn recover(&self) -> Result<RecoveryReport, StoreError> {
-        let recovery = self.0.store.recover(self.0.boot.clone(), self.0.now()).await?;
+        let recovery = self.0.store.recover(self.0.boot.clone(), self.0.clock.now()).await?;
         let paused = self.0.store.flag(PAUSED_FLAG).await?.is_some_and(|value| value == "true");
-        self.0.paused.send_replace(paused);
+        self.0.places.set_paused(paused);
         Ok(RecoveryReport { interrupted: recovery.interrupted, waiting: recovery.waiting_inboxes, paused })
+    }
+
+    /// Whether a turn can begin with this message.
+    ///
+    /// # Errors
+    /// When it is empty or too long.
+    pub fn check_message(&self, message: &str) -> Result<(), StartError> {
+        self.0.intake.check_message(message)
+    }
+
+    /// Accepts a message. The run is durable when this returns and starts when its session and a
+    /// place are free. The same id in the same session again returns the first run.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub async fn start_turn(&self, turn: Turn) -> Result<Accepted, StartError> {
+        let candidate = self.0.intake.check_turn(turn).await?;
+        self.0.accept(candidate).await
+    }
+
+    /// Starts a subagent that one of our runs prepared. Only our own client may bring a handoff
+    /// back: the caller checks that. The handoff is used up, also by a start that fails.
+    ///
+    /// # Errors
+    /// When the handoff is unknown, used, or belongs to another run, session or message; when the
+    /// parent has ended; when a limit of the tree is reached; when the store refuses.
+    pub async fn start_prepared(
+        &self,
+        handoff: HandoffId,
+        params: &PreparedStart,
+    ) -> Result<Accepted, StartError> {
+        let prepared = self.0.handoffs.take(handoff, params)?;
+        let started = match self.0.schedule.handle(&prepared.parent) {
+            None => Err(StartError::ParentEnded),
+            Some(parent) => self.0.accept(prepared.candidate(parent)).await,
+        };
+        let outcome = started.as_ref().map(|accepted| accepted.run.clone()).map_err(Clone::clone);
+        let _ = prepared.outcome.set(outcome);
+        started
+    }
+
+    /// Records a chat command with its answer: clients see both like a turn, and no model ever reads
+    /// them. Nothing waits for it, and it waits for nothing. The same id again records nothing.
+    ///
+    /// # Errors
+    /// When the id belongs to another session, or the store refuses.
+    pub async fn record_command(&self, turn: CommandTurn) -> Result<Accepted, StartError> {
+        self.0.intake.record_command(turn).await
     }
 
     /// Waits until a run has ended, at most for `timeout`. Only watches.
@@ -189,20 +247,7 @@ impl Runtime {
     /// Stops what runs and waits in a session, or one run of it, and everything below. Returns at
     /// once; the runs settle as cancelled and keep what they have said so far.
     pub async fn abort(&self, session: &SessionKey, run: Option<&RunId>) -> AbortOutcome {
-        let chosen =
-            |handle: &RunHandle| handle.session() == session && run.is_none_or(|run| run == handle.id());
-        let (mut own, mut below) = (Vec::new(), Vec::new());
-        for handle in self.0.schedule().active.values() {
-            if chosen(handle) {
-                own.push(Arc::clone(handle));
-            } else if handle.above().any(chosen) {
-                below.push(Arc::clone(handle));
-            }
-        }
-        stop_queued_first(&mut own, StopCause::Cancelled);
-        stop_queued_first(&mut below, StopCause::Cancelled);
-        let ids = |handles: Vec<Arc<RunHandle>>| handles.iter().map(|handle| handle.id().clone()).collect();
-        AbortOutcome { runs: ids(own), descendants: ids(below) }
+        self.0.schedule.abort(session, run)
     }
 
     /// Stops what runs and waits for a client, subagents included: its access was revoked. Questions of
@@ -210,24 +255,18 @@ impl Runtime {
     /// for it, and what it still has under way starts nothing. The runs settle as cancelled, so that
     /// nobody waits for them in vain, and keep what they have said so far.
     pub fn stop_client(&self, client: &str) {
-        let mut chosen: Vec<_> = {
-            let mut schedule = self.0.schedule();
-            schedule.revoked.insert(client.to_owned());
-            let is_its = |handle: &&Arc<RunHandle>| handle.spec.authority.owner().name() == client;
-            schedule.active.values().filter(is_its).cloned().collect()
-        };
-        stop_queued_first(&mut chosen, StopCause::Revoked);
+        self.0.schedule.revoke(client);
     }
 
     /// A client is admitted: what was revoked before does not hold against it any more.
     pub fn admit_client(&self, client: &str) {
-        self.0.schedule().revoked.remove(client);
+        self.0.schedule.admit(client);
     }
 
     /// Stops a run and everything below it, whether the run itself has ended or not, and waits a
     /// moment until they have settled.
     pub async fn cancel_tree(&self, run: &RunId) -> CancelReport {
-        self.0.cancel_tree(run).await
+        self.0.schedule.cancel_tree(run).await
     }
 
     /// From now on no model is asked and no tool begins; what is under way finishes. Survives a
@@ -236,7 +275,7 @@ impl Runtime {
     /// # Errors
     /// When the store fails: the pause then holds until the process ends.
     pub async fn pause(&self) -> Result<(), StoreError> {
-        self.0.paused.send_replace(true);
+        self.0.places.set_paused(true);
         self.0.store.set_flag(PAUSED_FLAG, Some("true".to_owned())).await
     }
 
@@ -245,14 +284,14 @@ impl Runtime {
     /// # Errors
     /// When the store fails: runs go on, but a restart would find the pause again.
     pub async fn resume(&self) -> Result<(), StoreError> {
-        self.0.paused.send_replace(false);
+        self.0.places.set_paused(false);
         self.0.store.set_flag(PAUSED_FLAG, None).await
     }
 
     /// Whether runs are paused.
     #[must_use]
     pub fn is_paused(&self) -> bool {
-        *self.0.paused.borrow()
+        self.0.places.is_paused()
     }
 
     /// Everything that happens from now on. A listener that falls too far behind learns how much
@@ -265,7 +304,7 @@ impl Runtime {
     /// All tools: the given ones, then the runtime's own.
     #[must_use]
     pub fn catalog(&self) -> Vec<ToolDescription> {
-        self.0.catalog()
+        self.0.executor.catalog()
     }
 
     /// The directory that runs work in when nobody says otherwise.
@@ -289,58 +328,28 @@ impl Runtime {
     /// What waits or runs, oldest first.
     #[must_use]
     pub fn active(&self) -> Vec<ActiveRun> {
-        let mut runs: Vec<_> = self.0.schedule().active.values().map(|handle| handle.view()).collect();
-        runs.sort_by(|a, b| (a.since, &a.run).cmp(&(b.since, &b.run)));
-        runs
+        self.0.schedule.views()
     }
 
     /// Ends everything, within `limit`: nothing new is accepted, runs are stopped, and what has
     /// not settled by then is settled as interrupted.
     pub async fn drain(&self, limit: Duration) {
-        let handles: Vec<_> = {
-            let mut schedule = self.0.schedule();
-            schedule.accepting = false;
-            schedule.active.values().cloned().collect()
-        };
-        for handle in handles {
-            handle.stop(StopCause::Shutdown);
-        }
+        self.0.schedule.close();
         self.0.tasks.close();
         if tokio::time::timeout(limit, self.0.tasks.wait()).await.is_ok() {
             return;
         }
-        let left: Vec<_> = self.0.schedule().active.values().cloned().collect();
-        for handle in left {
-            self.0.settle_interrupted(&handle).await;
+        for handle in self.0.schedule.chosen(|_| true) {
+            self.0.completion.settle_interrupted(&handle).await;
         }
     }
 }
 
 impl Inner {
-    pub(crate) fn now(&self) -> UnixMillis {
-        self.clock.now()
-    }
-
-    pub(crate) fn schedule(&self) -> MutexGuard<'_, Schedule> {
-        lock(&self.schedule)
-    }
-
-    pub(crate) fn handle(&self, run: &RunId) -> Option<Arc<RunHandle>> {
-        self.schedule().active.get(run).cloned()
-    }
-
-    pub(crate) fn catalog(&self) -> Vec<ToolDescription> {
-        let given = self.tools.iter().map(|tool| tool.description());
-        given
-            .filter(|tool| OwnTool::named(tool.name).is_none())
-            .chain(OwnTool::ALL.map(OwnTool::description))
-            .collect()
-    }
-
     /// Waits until a run has ended; [`WaitOutcome::Unknown`] at once when there is none.
     async fn ended(&self, run: &RunId) -> Result<WaitOutcome, StoreError> {
         loop {
-            if let Some(handle) = self.handle(run) {
+            if let Some(handle) = self.schedule.handle(run) {
                 let mut done = handle.done.subscribe();
                 if let Ok(row) = done.wait_for(Option::is_some).await
                     && let Some(row) = row.as_deref()
@@ -358,46 +367,48 @@ impl Inner {
         }
     }
 
-    pub(crate) async fn cancel_tree(&self, run: &RunId) -> CancelReport {
-        let in_tree =
-            |handle: &RunHandle| handle.id() == run || handle.above().any(|above| above.id() == run);
-        let mut handles: Vec<_> =
-            self.schedule().active.values().filter(|handle| in_tree(handle)).cloned().collect();
-        stop_queued_first(&mut handles, StopCause::Cancelled);
-        let patience = tokio::time::Instant::now() + self.limits.stop_grace * 2;
-        let mut report = CancelReport::default();
-        for handle in handles {
-            let mut done = handle.done.subscribe();
-            let ended = tokio::time::timeout_at(patience, done.wait_for(Option::is_some)).await;
-            let list =
-                if matches!(ended, Ok(Ok(_))) { &mut report.cancelled } else { &mut report.unfinished };
-            list.push(handle.id().clone());
+    /// Accepts a run and lets it work. It goes on when the caller goes away, so that a committed run is
+    /// never left without a task.
+    async fn accept(self: &Arc<Self>, candidate: Candidate) -> Result<Accepted, StartError> {
+        let inner = Arc::clone(self);
+        let task = tokio::spawn(async move {
+            let (accepted, new) = inner.intake.accept(candidate).await?;
+            if let Some(handle) = new {
+                // Runs outlive what started them, so their spans have no parent.
+                let (run, session) = (handle.id(), handle.session());
+                let span = tracing::info_span!(parent: None, "run", %run, %session);
+                inner.tasks.spawn(Arc::clone(&inner).work(handle).instrument(span));
+            }
+            Ok(accepted)
+        });
+        task.await.unwrap_or(Err(StartError::Internal))
+    }
+
+    /// The task of one run, from being in line to its end.
+    async fn work(self: Arc<Self>, handle: Arc<RunHandle>) {
+        let driven = AssertUnwindSafe(self.executor.drive(&handle)).catch_unwind().await;
+        let ending = driven.unwrap_or_else(|_| Ending::crashed());
+        drop(lock(&handle.place).take());
+        for session in self.completion.finish(&handle, ending).await {
+            self.schedule_wake(session);
         }
-        report
     }
 
-    /// Runs below a session that have not ended, as (spawning session, handle).
-    pub(crate) fn unfinished_children(&self, session: &SessionKey) -> Vec<Arc<RunHandle>> {
-        let schedule = self.schedule();
-        let mut children: Vec<_> = schedule
-            .active
-            .values()
-            .filter(|handle| handle.parent_session() == Some(session))
-            .cloned()
-            .collect();
-        children.sort_by(|a, b| (a.row.created_at, a.id()).cmp(&(b.row.created_at, b.id())));
-        children
+    /// Starts the run that answers for a session, after a moment in which further results may come.
+    fn schedule_wake(self: &Arc<Self>, session: SessionKey) {
+        let inner = Arc::clone(self);
+        tokio::spawn(async move {
+            tokio::time::sleep(inner.wake_coalesce).await;
+            if let Err(error) = inner.wake(&session).await {
+                tracing::warn!(%session, %error, "failed to wake a session that has results to read");
+            }
+        });
     }
-}
 
-fn stop_queued_first(handles: &mut [Arc<RunHandle>], cause: StopCause) {
-    handles.sort_by_key(|handle| handle.activity() != crate::run::Activity::Queued);
-    for handle in handles {
-        handle.stop_tree(cause);
+    async fn wake(self: &Arc<Self>, session: &SessionKey) -> Result<(), WakeError> {
+        if let Some(candidate) = self.completion.wake(session).await? {
+            self.accept(candidate).await?;
+        }
+        Ok(())
     }
-}
-
-/// Whether a run that ended so leaves its session something to say by itself.
-pub(crate) fn asks_for_answer(outcome: Outcome) -> bool {
-    matches!(outcome, Outcome::Ok | Outcome::Error | Outcome::TimedOut)
 }

@@ -3,9 +3,8 @@
 //! The adapter is the subagent client: it does the whole handshake on the in-process channel with
 //! its own key and asks for `operator.admin` from the first call.
 
+use futures_util::future::BoxFuture;
 use serde_json::Value;
-
-use crate::model::BoxFuture;
 
 /// Why a call did not succeed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -18,7 +17,6 @@ pub enum CallError {
     Refused {
         /// The close code.
         code: u16,
-        /// The reason.
         message: String,
     },
     /// The method answered an error.
@@ -26,7 +24,6 @@ pub enum CallError {
     Method {
         /// The protocol's error code.
         code: String,
-        /// The message.
         message: String,
     },
 }

@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
 use serde::Serialize;
 use serde_json::Value;
+use tidegate_protocol::transcript::ResultAuthor;
 use tidegate_protocol::{RunId, SessionKey};
 use tokio_util::sync::CancellationToken;
 
 use crate::approval::ApprovalGate;
 use crate::authority::RunAuthority;
 use crate::command::ActiveCommands;
-use crate::model::BoxFuture;
 
 /// A tool as the model sees it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -30,19 +31,16 @@ pub struct ToolDescription {
 /// The run in which a tool is called.
 #[derive(Clone)]
 pub struct ToolContext {
-    /// The run.
     pub run: RunId,
-    /// Its session.
     pub session: SessionKey,
     /// Labels or keys of the runs above it, nearest first, for a person to read.
     pub ancestors: Vec<String>,
-    /// What it may do.
     pub authority: RunAuthority,
     /// Asks a person.
     pub approvals: Arc<dyn ApprovalGate>,
     /// Cancelled when the run must stop: processes end then.
     pub cancelled: CancellationToken,
-    /// The id of this call.
+    /// The id that the model gave this call.
     pub call_id: String,
     /// Takes what there is of the answer while the tool works.
     pub updates: ToolUpdates,
@@ -62,7 +60,7 @@ impl ToolUpdates {
         Self(Arc::new(take))
     }
 
-    /// Nobody listens.
+    /// For calls whose updates nobody reads.
     #[must_use]
     pub fn ignored() -> Self {
         Self::new(drop)
@@ -81,19 +79,35 @@ pub struct ToolOutput {
     pub text: String,
     /// Whether the tool failed; the text then says why and what to do.
     pub is_error: bool,
+    /// Only the runtime itself can say that every word is its own, so that models read it without a frame.
+    pub(crate) author: ResultAuthor,
 }
 
 impl ToolOutput {
-    /// A success.
+    /// The answer of a tool that did what it was asked.
     #[must_use]
     pub fn ok(text: impl Into<String>) -> Self {
-        Self { text: text.into(), is_error: false }
+        Self { text: text.into(), is_error: false, author: ResultAuthor::Tool }
     }
 
     /// A failure that the model can read.
     #[must_use]
     pub fn error(text: impl Into<String>) -> Self {
-        Self { text: text.into(), is_error: true }
+        Self { text: text.into(), is_error: true, author: ResultAuthor::Tool }
+    }
+
+    pub(crate) fn by_runtime(self) -> Self {
+        Self { author: ResultAuthor::Runtime, ..self }
+    }
+
+    /// Of a call that did not begin.
+    pub(crate) fn skipped(reason: &str) -> Self {
+        Self::error(format!("This call was not run: {reason}.")).by_runtime()
+    }
+
+    /// Of a call during which the run was stopped.
+    pub(crate) fn stopped() -> Self {
+        Self::error("The run was stopped while this tool worked. Its outcome is unknown.").by_runtime()
     }
 }
 
@@ -106,6 +120,12 @@ pub trait Tool: Send + Sync {
     /// under one of them is a call of this tool, for the run's authority too.
     fn aliases(&self) -> &'static [&'static str] {
         &[]
+    }
+
+    /// Whether neighbouring calls in one answer are made at the same time: each is durable and none depends
+    /// on another.
+    fn goes_together(&self) -> bool {
+        false
     }
 
     /// Calls it. `arguments` is a JSON object; the tool refuses unknown and missing fields by name.

@@ -2,7 +2,7 @@
 //! it from instructions.
 //!
 //! The frame's id is a digest of the framed text: nobody can write a text that contains the id of
-//! its own frame. Besides, whatever looks like a frame's tag inside the text is made harmless.
+//! its own frame. Besides, text that looks like a frame's tag is made harmless.
 
 use sha2::{Digest, Sha256};
 use tidegate_protocol::text::{is_control_in_text, is_invisible, one_line, truncate_bytes};

@@ -3,10 +3,9 @@
 
 mod common;
 
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use common::{Step, call, main_session, model_name, raw_call, run, shown, text, world, world_with};
+use common::{Log, Step, call, main_session, model_name, raw_call, run, shown, text, world, world_with};
 use serde_json::json;
 use tidegate_agent::event::RunEventKind;
 use tidegate_agent::message::Message;
@@ -247,29 +246,6 @@ async fn a_failing_model_ends_the_run_with_its_sentence_and_keeps_the_text() {
     assert_eq!((half.text().as_str(), half.stop_reason.as_deref()), ("half", Some("error")));
 }
 
-/// What was logged, as lines.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    /// The lines about model calls that failed.
-    fn failures(&self) -> Vec<String> {
-        let bytes = self.0.lock().expect("lock").clone();
-        let text = String::from_utf8(bytes).expect("text");
-        text.lines().filter(|line| line.contains("model call failed")).map(str::to_owned).collect()
-    }
-}
-
-impl std::io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().expect("lock").write(bytes)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_model_call_that_fails_is_logged_with_each_attempt() {
     let log = Log::default();
@@ -281,7 +257,7 @@ async fn a_model_call_that_fails_is_logged_with_each_attempt() {
 
     world.runtime.start_turn(world.turn("r1", "go")).await.expect("accepted");
     for (failures, pause) in [(1, 1), (2, 2)] {
-        while log.failures().len() < failures
+        while log.lines("model call failed").len() < failures
             || world.runtime.active()[0].activity != tidegate_agent::Activity::Waiting
         {
             tokio::task::yield_now().await;
@@ -290,7 +266,7 @@ async fn a_model_call_that_fails_is_logged_with_each_attempt() {
     }
     world.ended(&run("r1")).await;
 
-    let lines = log.failures();
+    let lines = log.lines("model call failed");
     assert_eq!(lines.len(), 3, "the call and two more attempts: {lines:?}");
     for (line, attempt) in lines.iter().zip(1..) {
         for part in ["WARN", "run=r1", &format!("attempt={attempt}"), "answered 500: out of\\u{a}memory"] {

@@ -9,14 +9,15 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 use tidegate_agent::approval::{ApprovalAnswer, ApprovalGate, ApprovalPlan, ApprovalQuestion, ExecPlan};
 use tidegate_agent::authority::{Owner, RunAuthority};
 use tidegate_agent::event::{RunEventKind, RuntimeEvent};
 use tidegate_agent::message::{Message, ToolCall};
 use tidegate_agent::model::{
-    BoxFuture, Model, ModelDirectory, ModelEntry, ModelError, ModelName, ModelRequest, ModelStream,
-    StopReason, StreamEvent,
+    Model, ModelDirectory, ModelEntry, ModelError, ModelName, ModelRequest, ModelStream, StopReason,
+    StreamEvent,
 };
 use tidegate_agent::subagent::{CallError, SubagentGateway};
 use tidegate_agent::tool::{Tool, ToolContext, ToolDescription, ToolOutput};
@@ -275,6 +276,10 @@ impl Tool for Probe {
                         updates.send("too late".to_owned());
                     });
                     ToolOutput::ok("whole")
+                }
+                "log" => {
+                    tracing::info!("the tool works");
+                    ToolOutput::ok("done")
                 }
                 "say" => ToolOutput::ok(arguments["text"].as_str().unwrap_or_default()),
                 _ => ToolOutput::ok("done"),
@@ -620,5 +625,28 @@ impl World {
 
     pub fn asks(&self) -> usize {
         *self.asks.lock().expect("lock")
+    }
+}
+
+/// What was logged, as lines.
+#[derive(Clone, Default)]
+pub struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    /// The lines with this message.
+    pub fn lines(&self, message: &str) -> Vec<String> {
+        let bytes = self.0.lock().expect("lock").clone();
+        let text = String::from_utf8(bytes).expect("text");
+        text.lines().filter(|line| line.contains(message)).map(str::to_owned).collect()
+    }
+}
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().expect("lock").write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }

@@ -23,8 +23,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
-use tidegate_agent::model::BoxFuture;
 use tidegate_agent::tool::{Tool, ToolContext, ToolDescription, ToolOutput};
 use tidegate_protocol::confinement::{CommandClass, Need};
 use tidegate_sandbox::Enforcement;
@@ -386,7 +386,7 @@ fn describe(outcome: &Outcome) -> ToolOutput {
     let planted = outcome.triggers.as_ref().map(describe_triggers).unwrap_or_default();
     let interrupted = describe_interrupts(finished.interrupts);
     let text = format!("{output}{gap}{refused}{read_only}{planted}[{interrupted}{end}{left}{confined}]");
-    ToolOutput { text, is_error: !matches!(finished.end, End::Exited(0)) }
+    if finished.end == End::Exited(0) { ToolOutput::ok(text) } else { ToolOutput::error(text) }
 }
 
 /// That a person interrupted the command: how it ended may come of that.

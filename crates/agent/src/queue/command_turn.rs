@@ -3,15 +3,14 @@
 use std::sync::Arc;
 
 use tidegate_protocol::transcript::{AnsweredCommand, AssistantAuthor, AssistantContent};
-use tidegate_protocol::{RunId, SessionId, SessionKey, TranscriptMessage, UnixMillis};
+use tidegate_protocol::{RunId, SessionKey, TranscriptMessage, UnixMillis};
 use tidegate_store::{Answered, NewAnswer, NewRun, Outcome};
-use uuid::Uuid;
 
+use super::intake::{Intake, new_session_id};
+use super::start::{Accepted, StartError};
 use crate::authority::RunAuthority;
 use crate::event::{RunEventKind, RuntimeEvent};
-use crate::runtime::Runtime;
-use crate::spec::{Cleanup, RunSpec, RunTrigger};
-use crate::start::{Accepted, StartError};
+use crate::run::RunSpec;
 
 /// A chat command and what it answered.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,52 +19,36 @@ pub struct CommandTurn {
     pub run: RunId,
     /// The session, which is made when it is missing.
     pub session: SessionKey,
-    /// What was said.
     pub message: String,
     /// The command's name.
     pub command: &'static str,
-    /// What it answered.
     pub answer: String,
     /// Who said it.
     pub authority: RunAuthority,
 }
 
-impl Runtime {
-    /// Records a chat command with its answer: clients see both like a turn, and no model ever reads
-    /// them. Nothing waits for it, and it waits for nothing. The same id again records nothing.
-    ///
-    /// # Errors
-    /// When the id belongs to another session, or the store refuses.
-    pub async fn record_command(&self, turn: CommandTurn) -> Result<Accepted, StartError> {
-        let inner = self.inner();
-        inner.check_message(&turn.message)?;
-        let at = inner.now();
-        let spec = RunSpec {
-            trigger: RunTrigger::Turn,
-            authority: turn.authority,
-            model: None,
-            timeout_ms: None,
-            extra_system_prompt: None,
-            cleanup: Cleanup::Keep,
-            expects_completion: false,
-        };
+impl Intake {
+    /// Does what [`crate::Runtime::record_command`] says.
+    pub(crate) async fn record_command(&self, turn: CommandTurn) -> Result<Accepted, StartError> {
+        self.check_message(&turn.message)?;
+        let at = self.clock.now();
+        let spec = RunSpec::turn(turn.authority);
         let new = NewAnswer {
             run: NewRun {
                 id: turn.run,
                 session: turn.session,
-                new_session_id: SessionId::parse(Uuid::new_v4().to_string())
-                    .map_err(|_| StartError::Internal)?,
+                new_session_id: new_session_id()?,
                 parent: None,
                 label: None,
                 input: None,
                 spec: serde_json::to_value(&spec).map_err(|_| StartError::Internal)?,
-                boot: inner.boot.clone(),
+                boot: self.boot.clone(),
                 at,
             },
             entries: command_messages(turn.command, turn.message, turn.answer.clone(), at),
             result: turn.answer,
         };
-        let (run, appended) = match inner.store.record_answer(new).await? {
+        let (run, appended) = match self.store.record_answer(new).await? {
             Answered::New { run, appended } => (run, appended),
             Answered::Existing(run) => return Ok(Accepted { run, duplicate: true }),
             Answered::TakenElsewhere => return Err(StartError::RunIdTaken),
@@ -86,7 +69,7 @@ impl Runtime {
                 kind,
             };
             // Nobody may listen.
-            let _ = inner.events.send(Arc::new(event));
+            let _ = self.events.send(Arc::new(event));
         }
         Ok(Accepted { run, duplicate: false })
     }

@@ -20,12 +20,11 @@ pub(crate) struct PromptFacts<'a> {
     pub(crate) is_subagent: bool,
     /// The name that a subagent was given.
     pub(crate) label: Option<&'a str>,
-    /// What the starter of the run adds.
+    /// What the client that started the run adds.
     pub(crate) extra: Option<&'a str>,
 }
 
-/// The instructions.
-#[must_use]
+/// The instructions that a run's model reads first.
 pub(crate) fn system_prompt(facts: &PromptFacts<'_>) -> String {
     let mut parts = Vec::new();
     if facts.is_subagent {

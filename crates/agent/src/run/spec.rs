@@ -23,10 +23,8 @@ pub(crate) enum RunTrigger {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum Cleanup {
-    /// It stays.
     #[default]
     Keep,
-    /// It is deleted.
     Delete,
 }
 
@@ -44,7 +42,7 @@ pub(crate) struct RunSpec {
     /// How long it may run, in milliseconds.
     #[serde(default)]
     pub(crate) timeout_ms: Option<u64>,
-    /// Instructions that its starter adds.
+    /// Instructions after those of the runtime.
     #[serde(default)]
     pub(crate) extra_system_prompt: Option<String>,
     /// What happens to its session afterwards.
@@ -56,22 +54,31 @@ pub(crate) struct RunSpec {
 }
 
 impl RunSpec {
-    /// How long the run may take.
-    #[must_use]
+    /// The spec of a run that a message starts, with nothing else asked for.
+    pub(crate) fn turn(authority: RunAuthority) -> Self {
+        Self {
+            trigger: RunTrigger::Turn,
+            authority,
+            model: None,
+            timeout_ms: None,
+            extra_system_prompt: None,
+            cleanup: Cleanup::Keep,
+            expects_completion: false,
+        }
+    }
+
     pub(crate) fn timeout(&self) -> Option<Duration> {
         self.timeout_ms.map(Duration::from_millis)
     }
 
     /// The spec of the run that lets a session answer what its subagents delivered: as the run
     /// that spawned them, without its deadline.
-    #[must_use]
-    pub(crate) fn wake(&self) -> Self {
+    pub(crate) fn wake(self) -> Self {
         Self {
             trigger: RunTrigger::InboxWake,
-            timeout_ms: None,
-            cleanup: Cleanup::Keep,
-            expects_completion: false,
-            ..self.clone()
+            model: self.model,
+            extra_system_prompt: self.extra_system_prompt,
+            ..Self::turn(self.authority)
         }
     }
 }

@@ -9,11 +9,12 @@ use futures_util::StreamExt;
 use tidegate_store::Usage;
 use tokio::time::Instant;
 
+use crate::clock::Clock;
 use crate::event::RunEventKind;
+use crate::limits::Limits;
 use crate::message::ToolCall;
 use crate::model::{Model, ModelError, ModelRequest, StopReason, StreamEvent};
 use crate::run::RunHandle;
-use crate::runtime::Inner;
 
 /// The least time between two text events of one answer. Each carries the whole text so far, so
 /// sending one per token would copy the text as often as it has tokens.
@@ -49,8 +50,10 @@ pub(crate) struct Fragment {
     pub(crate) began: bool,
 }
 
+/// An answer that is being read.
 struct Reading<'a> {
-    inner: &'a Inner,
+    clock: &'a dyn Clock,
+    limits: &'a Limits,
     handle: &'a RunHandle,
     text: String,
     /// How much of the text listeners know.
@@ -61,35 +64,32 @@ struct Reading<'a> {
     began: bool,
 }
 
-impl Inner {
-    pub(crate) async fn ask(
-        &self,
-        handle: &RunHandle,
-        model: &dyn Model,
-        request: ModelRequest,
-    ) -> Result<Answer, Fragment> {
-        let idle = if model.is_local() { self.limits.local_model_idle } else { self.limits.model_idle };
-        let mut reading = Reading {
-            inner: self,
-            handle,
-            text: String::new(),
-            told: 0,
-            told_at: None,
-            calls: Vec::new(),
-            usage: Usage::default(),
-            began: false,
-        };
-        let outcome = reading.read(model, request, idle).await;
-        reading.tell();
-        match outcome {
-            Ok(stop) => Ok(Answer {
-                text: reading.text,
-                calls: unique_ids(reading.calls),
-                usage: reading.usage,
-                stop,
-            }),
-            Err(why) => Err(Fragment { text: reading.text, usage: reading.usage, why, began: reading.began }),
-        }
+/// Asks a model for a run. What came of an answer that broke off comes with the reason.
+pub(super) async fn ask(
+    model: &dyn Model,
+    request: ModelRequest,
+    handle: &RunHandle,
+    clock: &dyn Clock,
+    limits: &Limits,
+) -> Result<Answer, Fragment> {
+    let idle = if model.is_local() { limits.local_model_idle } else { limits.model_idle };
+    let mut reading = Reading {
+        clock,
+        limits,
+        handle,
+        text: String::new(),
+        told: 0,
+        told_at: None,
+        calls: Vec::new(),
+        usage: Usage::default(),
+        began: false,
+    };
+    let outcome = reading.read(model, request, idle).await;
+    reading.tell();
+    let Reading { text, calls, usage, began, .. } = reading;
+    match outcome {
+        Ok(stop) => Ok(Answer { text, calls: unique_ids(calls), usage, stop }),
+        Err(why) => Err(Fragment { text, usage, why, began }),
     }
 }
 
@@ -148,14 +148,14 @@ impl Reading<'_> {
             StreamEvent::Stop(stop) => return Ok(Some(stop)),
         }
         let size = self.text.len() + self.calls.iter().map(|call| call.arguments.len()).sum::<usize>();
-        if size > self.inner.limits.answer_bytes { Err(Interruption::TooLong) } else { Ok(None) }
+        if size > self.limits.answer_bytes { Err(Interruption::TooLong) } else { Ok(None) }
     }
 
     fn tell(&mut self) {
         if self.told < self.text.len() {
             let delta = self.text[self.told..].to_owned();
             self.handle
-                .emit(self.inner.now(), RunEventKind::Text { text: Arc::from(self.text.as_str()), delta });
+                .emit(self.clock.now(), RunEventKind::Text { text: Arc::from(self.text.as_str()), delta });
             self.told = self.text.len();
             self.told_at = Some(Instant::now());
         }

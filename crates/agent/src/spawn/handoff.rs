@@ -6,14 +6,15 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use tidegate_protocol::{RunId, SessionKey};
 use tidegate_store::RunRow;
 use uuid::Uuid;
 
-use crate::spec::RunSpec;
-use crate::start::StartError;
+use crate::queue::{Candidate, StartError};
+use crate::run::{RunHandle, RunSpec};
+use crate::sync::lock;
 
 /// Names one prepared start: 128 random bits, as a UUID.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -48,9 +49,7 @@ impl fmt::Debug for HandoffId {
 pub struct PreparedStart {
     /// The run to start: the call's idempotency key.
     pub run: RunId,
-    /// Its session.
     pub session: SessionKey,
-    /// Its task.
     pub message: String,
 }
 
@@ -63,6 +62,15 @@ pub(crate) struct Prepared {
     pub(crate) spec: RunSpec,
     /// What came of it, for the tool that waits: the answer on the way back may be lost.
     pub(crate) outcome: OnceLock<Result<RunRow, StartError>>,
+}
+
+impl Prepared {
+    /// The run to start, below its parent.
+    pub(crate) fn candidate(&self, parent: Arc<RunHandle>) -> Candidate {
+        let PreparedStart { run, session, message } = self.start.clone();
+        let (label, spec) = (self.label.clone(), self.spec.clone());
+        Candidate { run, session, message: Some(message), label, spec, parent: Some(parent) }
+    }
 }
 
 /// All prepared starts.
@@ -79,23 +87,19 @@ pub(crate) struct Offer<'a> {
 impl Handoffs {
     pub(crate) fn offer(&self, prepared: Prepared) -> Offer<'_> {
         let (id, prepared) = (HandoffId::random(), Arc::new(prepared));
-        self.lock().insert(id, Arc::clone(&prepared));
+        lock(&self.0).insert(id, Arc::clone(&prepared));
         Offer { handoffs: self, id, prepared }
     }
 
     /// Takes a prepared start, which is gone after that whether it matches or not.
     pub(crate) fn take(&self, id: HandoffId, start: &PreparedStart) -> Result<Arc<Prepared>, StartError> {
-        let prepared = self.lock().remove(&id).ok_or(StartError::UnknownHandoff)?;
+        let prepared = lock(&self.0).remove(&id).ok_or(StartError::UnknownHandoff)?;
         if prepared.start == *start { Ok(prepared) } else { Err(StartError::HandoffMismatch) }
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<HandoffId, Arc<Prepared>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Offer<'_> {
     fn drop(&mut self) {
-        self.handoffs.lock().remove(&self.id);
+        lock(&self.handoffs.0).remove(&self.id);
     }
 }

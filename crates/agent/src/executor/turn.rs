@@ -12,20 +12,15 @@ use tidegate_protocol::transcript::{
 use tidegate_protocol::{SessionId, TranscriptMessage};
 use tidegate_store::{Outcome, StoreError, TranscriptEntry, Usage};
 
-use crate::ask::{Answer, Fragment, Interruption};
+use super::model_call::{self, Answer, Fragment, Interruption};
+use super::transcript::conversation;
+use super::{Executor, history, retry};
+use crate::completion::{Ending, source_run};
 use crate::event::RunEventKind;
-use crate::finish::Ending;
-use crate::history;
-use crate::inbox::source_run;
-use crate::invoke::Invocation;
 use crate::message::{Message, ToolCall};
 use crate::model::{Model, ModelError, ModelName, ModelRequest, StopReason};
-use crate::own_tools::OwnTool;
-use crate::retry;
 use crate::run::RunHandle;
-use crate::runtime::Inner;
-use crate::tool::ToolDescription;
-use crate::transcript::conversation;
+use crate::tool::{ToolDescription, ToolOutput};
 
 /// The most characters of a model's name or error in the log.
 const MAX_LOGGED: usize = 400;
@@ -34,7 +29,7 @@ const MAX_LOGGED: usize = 400;
 pub(crate) enum Halt {
     /// The run was stopped; what is still to be committed.
     Stopped { text: Option<String>, entries: Vec<TranscriptMessage> },
-    /// It failed.
+    /// It cannot go on.
     Failed { error: String, text: Option<String>, entries: Vec<TranscriptMessage> },
 }
 
@@ -55,7 +50,7 @@ impl From<StoreError> for Halt {
 }
 
 pub(crate) struct TurnLoop<'a> {
-    pub(crate) inner: &'a Arc<Inner>,
+    pub(crate) executor: &'a Executor,
     pub(crate) handle: &'a Arc<RunHandle>,
     /// The transcript that the run writes to.
     pub(crate) transcript: SessionId,
@@ -76,19 +71,18 @@ pub(crate) struct Final {
 impl TurnLoop<'_> {
     pub(crate) async fn run(&mut self) -> Result<Final, Halt> {
         let model = self.choose_model().await?;
-        let mut budget = history::budget(model.context_window(), self.inner.limits.history_bytes);
+        let mut budget = history::budget(model.context_window(), self.executor.limits.history_bytes);
         let before = self.entries.first().map(|entry| entry.seq);
-        let mut earlier = history::before(&self.inner.store, &self.transcript, before, budget).await?;
+        let mut earlier = history::before(&self.executor.store, &self.transcript, before, budget).await?;
         earlier.append(&mut self.entries);
         self.entries = earlier;
-        for _ in 0..self.inner.limits.rounds {
+        for _ in 0..self.executor.limits.rounds {
             self.read_inbox().await?;
-            if !self.inner.while_not_paused(self.handle).await {
+            if !self.executor.places.while_not_paused(self.handle).await {
                 return Err(Halt::stopped());
             }
             let answer = self.ask(&*model, &mut budget).await?;
-            self.usage.input = self.usage.input.saturating_add(answer.usage.input);
-            self.usage.output = self.usage.output.saturating_add(answer.usage.output);
+            self.add(answer.usage);
             if !answer.text.is_empty() {
                 self.last_text = Some(answer.text.clone());
             }
@@ -107,51 +101,50 @@ impl TurnLoop<'_> {
                 self.use_tools(&answer).await?;
             }
         }
-        let rounds = self.inner.limits.rounds;
+        let rounds = self.executor.limits.rounds;
         Err(Halt::failed(format!(
             "the run asked the model {rounds} times, which is the limit, without coming to an answer"
         )))
     }
 
     async fn choose_model(&self) -> Result<Arc<dyn Model>, Halt> {
-        let models = &self.inner.models;
-        let set = || async {
-            let session = self.inner.store.session(self.handle.session().clone()).await?;
-            let name =
-                session.and_then(|row| row.settings.get("model").and_then(Value::as_str).map(str::to_owned));
-            Ok::<_, StoreError>(name)
-        };
+        let models = &self.executor.models;
         let name = match &self.handle.spec.model {
             Some(name) => Some(name.to_string()),
-            None => set().await?,
+            None => {
+                let session = self.executor.store.session(self.handle.session().clone()).await?;
+                session.and_then(|row| row.settings.get("model").and_then(Value::as_str).map(str::to_owned))
+            }
         };
         let model = match name {
             None => models.default_model().await,
             Some(name) => {
-                let model = match ModelName::parse(&name) {
+                let found = match ModelName::parse(&name) {
                     Some(parsed) => models.model(&parsed).await,
                     None => None,
                 };
-                let model = match model {
-                    None => {
-                        Some(models.default_model().await).filter(|model| model.name().to_string() == name)
-                    }
-                    found => found,
-                };
-                model.ok_or_else(|| {
-                    Halt::failed(format!("there is no model {name:?}; choose another for this session"))
-                })?
+                match found {
+                    Some(model) => model,
+                    None => Some(models.default_model().await)
+                        .filter(|model| model.name().to_string() == name)
+                        .ok_or_else(|| {
+                            Halt::failed(format!(
+                                "there is no model {name:?}; choose another for this session"
+                            ))
+                        })?,
+                }
             }
         };
         let _ = self.handle.model.set(model.name());
-        self.handle.emit(self.inner.now(), RunEventKind::ModelChosen { model: model.name().to_string() });
+        self.handle
+            .emit(self.executor.clock.now(), RunEventKind::ModelChosen { model: model.name().to_string() });
         Ok(model)
     }
 
     async fn ask(&mut self, model: &dyn Model, budget: &mut usize) -> Result<Answer, Halt> {
         let mut attempt = 0;
         loop {
-            let fragment = match self.inner.ask(self.handle, model, self.request(*budget)).await {
+            let fragment = match self.call_model(model, self.request(*budget)).await {
                 Ok(answer) => return Ok(answer),
                 Err(fragment) => fragment,
             };
@@ -176,15 +169,19 @@ impl TurnLoop<'_> {
         }
     }
 
+    async fn call_model(&self, model: &dyn Model, request: ModelRequest) -> Result<Answer, Fragment> {
+        let Executor { clock, limits, .. } = self.executor;
+        model_call::ask(model, request, self.handle, &**clock, limits).await
+    }
+
     fn log_failure(&self, model: &dyn Model, attempt: u32, error: &ModelError) {
         let line = |text: String| tidegate_protocol::text::one_line(&text, MAX_LOGGED);
         let (model, error) = (line(model.name().to_string()), line(error.to_string()));
-        let (run, session) = (self.handle.id(), self.handle.session());
-        tracing::warn!(%run, %session, %model, attempt, %error, "model call failed");
+        tracing::warn!(%model, attempt, %error, "model call failed");
     }
 
     async fn pause(&self, pause: Duration) -> bool {
-        let wait = self.inner.without_place(self.handle, async {
+        let wait = self.executor.places.without_place(self.handle, async {
             tokio::select! {
                 () = self.handle.token().cancelled() => {}
                 () = tokio::time::sleep(pause) => {}
@@ -205,7 +202,7 @@ impl TurnLoop<'_> {
 
     /// What a model that has just read a result must know: which ones are still to come.
     fn still_working(&self) -> Option<Message> {
-        let children = self.inner.unfinished_children(self.handle.session());
+        let children = self.executor.schedule.children(self.handle.session());
         let names: Vec<String> = children
             .iter()
             .map(|child| {
@@ -222,16 +219,20 @@ impl TurnLoop<'_> {
         (!names.is_empty()).then_some(Message::Runtime(text))
     }
 
+    fn add(&mut self, usage: Usage) {
+        self.usage.input = self.usage.input.saturating_add(usage.input);
+        self.usage.output = self.usage.output.saturating_add(usage.output);
+    }
+
     /// Keeps what came of an answer that broke off.
     fn broken_off(&mut self, fragment: Fragment) -> Halt {
         let Fragment { text, usage, why, .. } = fragment;
-        self.usage.input = self.usage.input.saturating_add(usage.input);
-        self.usage.output = self.usage.output.saturating_add(usage.output);
+        self.add(usage);
         let (stop, error) = match why {
             Interruption::Stopped => (AnswerEnd::Aborted, None),
             Interruption::Failed(error) => (AnswerEnd::Error, Some(error.to_string())),
             Interruption::TooLong => {
-                let limit = self.inner.limits.answer_bytes;
+                let limit = self.executor.limits.answer_bytes;
                 (
                     AnswerEnd::Error,
                     Some(format!("the model's answer is longer than {limit} bytes, which is the limit")),
@@ -268,7 +269,7 @@ impl TurnLoop<'_> {
         let Usage { input, output } = usage;
         TranscriptMessage::Assistant {
             content: AssistantContent { text, calls },
-            timestamp: self.inner.now(),
+            timestamp: self.executor.clock.now(),
             author: AssistantAuthor::Model(ModelAnswer {
                 api: "openai-completions".to_owned(),
                 provider,
@@ -287,20 +288,18 @@ impl TurnLoop<'_> {
         self.commit(vec![self.message(answer)]).await?;
         let mut rest = &answer.calls[..];
         while let [first, ..] = rest {
-            let is_spawn = |call: &ToolCall| call.name == OwnTool::Spawn.name();
-            let spawns = rest.iter().take_while(|call| is_spawn(call)).count();
-            let (group, later) = rest.split_at(if is_spawn(first) { spawns } else { 1 });
+            let goes_with_first =
+                |call: &&ToolCall| call.name == first.name && self.executor.tool_calls.go_together(call);
+            let together = rest.iter().take_while(goes_with_first).count();
+            let (group, later) = rest.split_at(together.max(1));
             let before = answer.calls.len() - rest.len();
             let calls =
                 group.iter().enumerate().map(|(index, call)| self.call_or_skip(answer, before + index, call));
-            let invocations = join_all(calls).await;
-            let mut results: Vec<TranscriptMessage> = group
-                .iter()
-                .zip(&invocations)
-                .map(|(call, invocation)| self.result(call, invocation))
-                .collect();
+            let outputs = join_all(calls).await;
+            let mut results: Vec<TranscriptMessage> =
+                group.iter().zip(&outputs).map(|(call, output)| self.result(call, output)).collect();
             if self.handle.token().is_cancelled() {
-                let skipped = Invocation::skipped(self.handle.stopped_outcome().1);
+                let skipped = ToolOutput::skipped(self.handle.stopped_outcome().1);
                 results.extend(later.iter().map(|call| self.result(call, &skipped)));
                 return Err(Halt::Stopped { text: None, entries: results });
             }
@@ -310,26 +309,26 @@ impl TurnLoop<'_> {
         Ok(())
     }
 
-    async fn call_or_skip(&self, answer: &Answer, index: usize, call: &ToolCall) -> Invocation {
+    async fn call_or_skip(&self, answer: &Answer, index: usize, call: &ToolCall) -> ToolOutput {
         if answer.stop == StopReason::Length {
-            return Invocation::skipped(
+            return ToolOutput::skipped(
                 "your answer reached its length limit, so the call may be incomplete; make it shorter",
             );
         }
-        if index >= self.inner.limits.calls_per_answer {
-            return Invocation::skipped("too many calls in one answer; make the rest in the next one");
+        if index >= self.executor.limits.calls_per_answer {
+            return ToolOutput::skipped("too many calls in one answer; make the rest in the next one");
         }
-        self.inner.invoke(self.handle, call).await
+        self.executor.tool_calls.invoke(self.handle, call).await
     }
 
-    fn result(&self, call: &ToolCall, invocation: &Invocation) -> TranscriptMessage {
+    fn result(&self, call: &ToolCall, output: &ToolOutput) -> TranscriptMessage {
         TranscriptMessage::ToolResult {
             tool_call_id: call.id.clone(),
             tool_name: call.name.clone(),
-            text: invocation.output.text.clone(),
-            is_error: invocation.output.is_error,
-            timestamp: self.inner.now(),
-            author: invocation.author,
+            text: output.text.clone(),
+            is_error: output.is_error,
+            timestamp: self.executor.clock.now(),
+            author: output.author,
         }
     }
 
@@ -337,19 +336,21 @@ impl TurnLoop<'_> {
         if messages.is_empty() {
             return Ok(());
         }
-        let appended = self.inner.store.append(self.handle.id().clone(), messages, self.inner.now()).await?;
-        self.inner.tell_appended(self.handle, &appended);
+        let appended =
+            self.executor.store.append(self.handle.id().clone(), messages, self.executor.clock.now()).await?;
+        self.executor.appended(self.handle, &appended);
         self.entries.extend(appended);
         Ok(())
     }
 
     /// Takes over what subagents have delivered; true when there was something.
     async fn read_inbox(&mut self) -> Result<bool, Halt> {
-        if !self.inner.schedule().lanes.read_inbox(self.handle.session()) {
+        if !self.executor.schedule.read_inbox(self.handle.session()) {
             return Ok(false);
         }
-        let read = self.inner.store.consume_inbox(self.handle.id().clone(), self.inner.now()).await?;
-        self.inner.tell_appended(self.handle, &read);
+        let read =
+            self.executor.store.consume_inbox(self.handle.id().clone(), self.executor.clock.now()).await?;
+        self.executor.appended(self.handle, &read);
         let any = !read.is_empty();
         self.entries.extend(read);
         Ok(any)
@@ -358,14 +359,12 @@ impl TurnLoop<'_> {
     /// Whether a subagent's run must not end yet. The run of a session that a person opened may:
     /// the session wakes when results come.
     fn has_open_subagents(&self) -> bool {
-        self.handle.is_subagent()
-            && (self.inner.has_expected_children(self.handle)
-                || self.inner.schedule().lanes.has_unread(self.handle.session()))
+        self.handle.is_subagent() && self.executor.schedule.has_open_subagents(self.handle)
     }
 
     async fn wait_for_subagents(&self) -> Result<(), Halt> {
-        let wait = self.inner.without_place(self.handle, async {
-            while self.inner.has_expected_children(self.handle) {
+        let wait = self.executor.places.without_place(self.handle, async {
+            while self.executor.schedule.has_expected_children(self.handle) {
                 tokio::select! {
                     () = self.handle.token().cancelled() => return,
                     () = self.handle.news.notified() => {}
@@ -396,16 +395,6 @@ impl TurnLoop<'_> {
                 Ending { outcome: Outcome::Error, error: Some(error), result: text.or(last), usage, entries }
             }
         }
-    }
-}
-
-impl Inner {
-    /// Whether subagents whose end a run waits for have not ended.
-    fn has_expected_children(&self, handle: &RunHandle) -> bool {
-        let expected = |child: &RunHandle| {
-            child.row.parent.as_ref() == Some(handle.id()) && child.spec.expects_completion
-        };
-        self.schedule().active.values().any(|child| expected(child))
     }
 }
 

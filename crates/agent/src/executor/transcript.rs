@@ -43,7 +43,7 @@ const NO_ANSWER: &str = "(No answer was given to this message.)";
 /// messages that are not known. A message that has no answer is followed by one that says so, or left out
 /// when the next one says the same: the person tried again.
 #[must_use]
-pub fn conversation(entries: &[TranscriptEntry]) -> Vec<Message> {
+pub(super) fn conversation(entries: &[TranscriptEntry]) -> Vec<Message> {
     let entries: Vec<&TranscriptMessage> =
         entries.iter().map(|entry| &entry.message).filter(|message| !message.is_of_command()).collect();
     let mut messages = Vec::with_capacity(entries.len());

@@ -1,10 +1,12 @@
 //! A run's deadline, which stands still while a person decides.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
+
+use crate::sync::lock;
 
 /// Time that a run may take. It begins to count with [`Deadline::start`].
 #[derive(Debug)]
@@ -31,13 +33,13 @@ impl Deadline {
     }
 
     pub(crate) fn start(&self) {
-        self.lock().since = Some(Instant::now());
+        lock(&self.state).since = Some(Instant::now());
         self.changed.notify_one();
     }
 
     /// Stands still until the answer is dropped. Holds do not nest: a run asks one question at a time.
     pub(crate) fn hold(&self) -> Hold<'_> {
-        let mut state = self.lock();
+        let mut state = lock(&self.state);
         if let (Some(left), Some(since)) = (state.left, state.since.take()) {
             state.left = Some(left.saturating_sub(since.elapsed()));
         }
@@ -49,7 +51,7 @@ impl Deadline {
     pub(crate) async fn passed(&self) {
         loop {
             let ends = {
-                let state = self.lock();
+                let state = lock(&self.state);
                 state.left.zip(state.since).map(|(left, since)| since + left)
             };
             match ends {
@@ -60,10 +62,6 @@ impl Deadline {
                 },
             }
         }
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,6 +1,9 @@
 //! A run while it is queued or works: what others may do to it and see of it.
 
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+mod deadline;
+mod spec;
+
+use std::sync::{Arc, Mutex, OnceLock};
 
 pub use tidegate_protocol::payload::surfaces::RunActivity as Activity;
 use tidegate_protocol::{RunId, SessionKey, UnixMillis};
@@ -8,10 +11,11 @@ use tidegate_store::{Outcome, RunRow};
 use tokio::sync::{Notify, OwnedSemaphorePermit, broadcast, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::deadline::Deadline;
+pub(crate) use self::deadline::Deadline;
+pub(crate) use self::spec::{Cleanup, RunSpec, RunTrigger};
 use crate::event::{RunEventKind, RuntimeEvent};
 use crate::model::ModelName;
-use crate::spec::RunSpec;
+use crate::sync::lock;
 
 /// Why a run was told to stop. The first reason counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,17 +33,13 @@ pub(crate) enum StopCause {
 /// A run that has not ended, for a person to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ActiveRun {
-    /// The run.
     pub run: RunId,
-    /// Its session.
     pub session: SessionKey,
     /// The run that spawned it.
     pub parent: Option<RunId>,
-    /// Its name.
     pub label: Option<String>,
     /// Number of spawns above it.
     pub depth: u32,
-    /// What it is doing.
     pub activity: Activity,
     /// The tool that it calls now. While that asks a person, the activity is [`Activity::Waiting`].
     pub tool: Option<String>,
@@ -133,6 +133,11 @@ impl RunHandle {
         self.above().map(|run| run.row.label.clone().unwrap_or_else(|| run.session().to_string())).collect()
     }
 
+    /// Whether its parent waits for its end.
+    pub(crate) fn is_expected_by(&self, parent: &RunId) -> bool {
+        self.spec.expects_completion && self.row.parent.as_ref() == Some(parent)
+    }
+
     /// Stops this run; its subagents go on.
     pub(crate) fn stop(&self, cause: StopCause) {
         let _ = self.cause.set(cause);
@@ -187,7 +192,7 @@ impl RunHandle {
         }
     }
 
-    /// Publishes an event. Number and order of a run's events agree, also when several tasks send them.
+    /// Sends an event. Number and order of a run's events agree, from any task.
     pub(crate) fn emit(&self, at: UnixMillis, kind: RunEventKind) {
         let mut seq = lock(&self.seq);
         *seq += 1;
@@ -203,9 +208,4 @@ impl RunHandle {
         // Nobody listening is no failure: the store has it.
         let _ = self.events.send(Arc::new(event));
     }
-}
-
-/// A lock that outlives a panic elsewhere: what it guards is replaced whole, never half changed.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
