@@ -28,7 +28,9 @@ pub(crate) fn start(state_dir: &Path, quiet: bool) {
     let filter = environment::lookup("TIDEGATE_LOG").unwrap_or_else(|| "info".to_owned());
     let filter = EnvFilter::try_new(&filter).unwrap_or_else(|_| EnvFilter::new("info"));
     let to_file = LogFile::open(file(state_dir), MAX_BYTES).ok().map(|file| {
-        tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(Mutex::new(file))
+        let layer = tracing_subscriber::fmt::layer().json().flatten_event(true);
+        // The list of spans ends with it.
+        layer.with_current_span(false).with_writer(Mutex::new(file))
     });
     let to_terminal = (!quiet).then(|| {
         let layer = tracing_subscriber::fmt::layer().with_target(false).with_writer(io::stderr);

@@ -5,7 +5,7 @@ use std::fs::OpenOptions;
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tidegate_protocol::ErrorShape;
 use tidegate_protocol::params::LogsTail;
 use tidegate_protocol::payload::system::LogsTailResult;
@@ -49,6 +49,10 @@ const HARMLESS: [&str; 33] = [
     "uid",
     "who",
 ];
+
+/// The fields of Tidegate's spans that hold ids and names of Tidegate's own. Spans have no target: one could be
+/// another crate's.
+const OF_SPANS: [&str; 5] = ["name", "conn", "run", "session", "tool"];
 
 /// `logs.tail`: a slice of the log from a byte cursor on.
 pub(crate) fn tail(path: &Path, params: &LogsTail) -> Result<LogsTailResult, ErrorShape> {
@@ -94,15 +98,26 @@ fn harmless(line: &str) -> String {
         // Only when, how grave, and who.
         false => matches!(name, "timestamp" | "level" | "target"),
     };
-    if fields.keys().all(|name| is_shown(name)) {
-        return line.to_owned();
-    }
-    for (name, value) in &mut fields {
-        if !is_shown(name) {
-            *value = json!(REDACTED);
+    let mut is_masked = false;
+    let mut has_spans = false;
+    if let Some(Value::Array(spans)) = fields.get_mut("spans") {
+        has_spans = true;
+        for span in spans.iter_mut().filter_map(Value::as_object_mut) {
+            is_masked |= mask(span, |name| OF_SPANS.contains(&name));
         }
     }
-    Value::Object(fields).to_string()
+    is_masked |= mask(&mut fields, |name| is_shown(name) || has_spans && name == "spans");
+    if is_masked { Value::Object(fields).to_string() } else { line.to_owned() }
+}
+
+/// Masks fields that are not shown. True when there were any.
+fn mask(fields: &mut Map<String, Value>, is_shown: impl Fn(&str) -> bool) -> bool {
+    let mut is_masked = false;
+    for (_, value) in fields.iter_mut().filter(|(name, _)| !is_shown(name)) {
+        *value = json!(REDACTED);
+        is_masked = true;
+    }
+    is_masked
 }
 
 #[cfg(test)]
@@ -110,6 +125,17 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn spans_of_a_line_show_ids_and_mask_other_fields() {
+        let line = r#"{"level":"INFO","target":"tidegate_agent","message":"a","spans":[{"name":"run","run":"r","path":"x"}]}"#;
+        let shown: Value = serde_json::from_str(&harmless(line)).expect("JSON");
+        assert_eq!(shown["spans"], json!([{"name": "run", "run": "r", "path": REDACTED}]));
+        assert_eq!(shown["message"], "a");
+
+        let plain = line.replace(r#","path":"x""#, "");
+        assert_eq!(harmless(&plain), plain);
+    }
 
     proptest! {
         #[test]

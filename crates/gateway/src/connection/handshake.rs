@@ -41,6 +41,7 @@ impl<T: Transport> Challenged<T> {
             return None;
         };
         let id = ConnectionId::parse(id.as_str()).ok()?;
+        tracing::Span::current().record("conn", id.as_str());
         transport.set_limit(limits::MAX_PAYLOAD_BEFORE_AUTH);
         // No version is negotiated yet, so this is the same for all.
         let challenge = ConnectChallengeEvent { nonce: nonce.as_str().to_owned(), ts: now::wall().0 };
@@ -56,7 +57,7 @@ impl<T: Transport> Challenged<T> {
             Ok(Received::Refused(close)) => return self.end(close).await,
             Ok(Received::Closed) => return None,
             Err(_) => {
-                tracing::info!(conn = %self.id, "handshake timeout");
+                tracing::info!("handshake timeout");
                 return self.end(CloseFrame::new(CloseCode::Normal, "")).await;
             }
         };
@@ -197,7 +198,6 @@ impl<T: Transport> Challenged<T> {
         let established = Established { transport: self.transport, queue, peer };
         self.arrival.slot = None;
         tracing::debug!(
-            conn = %established.peer.session.connection(),
             who = %established.peer.session.principal().name(),
             agent = %tidegate_protocol::text::one_line(self.arrival.user_agent.as_deref().unwrap_or(""), 128),
             "connected"
@@ -214,7 +214,6 @@ impl<T: Transport> Challenged<T> {
     ) -> Option<X> {
         let (error, close) = refusal.answer(dialect);
         tracing::info!(
-            conn = %self.id,
             from = %self.arrival.origin.describe(),
             agent = %tidegate_protocol::text::one_line(self.arrival.user_agent.as_deref().unwrap_or(""), 128),
             reason = %close.reason,
