@@ -125,7 +125,6 @@ pub enum OpenError {
     Failed {
         /// The store file.
         path: PathBuf,
-        /// What failed.
         reason: String,
     },
 }

@@ -81,7 +81,7 @@ pub fn default_inbox_message(row: &InboxRow, at: UnixMillis) -> TranscriptMessag
 pub enum StoreState {
     /// Nothing: the store is new.
     Fresh,
-    /// A store.
+    /// A store that could be read.
     Existing,
     /// A file that could not be read. It was kept, and a new store was begun.
     QuarantinedCorrupt {

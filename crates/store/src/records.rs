@@ -12,7 +12,6 @@ pub enum RunState {
     Queued,
     /// A turn loop works on it.
     Running,
-    /// It ended.
     Terminal(Outcome),
 }
 
@@ -65,11 +64,10 @@ pub struct Usage {
 pub struct TranscriptEntry {
     /// Position in its session, from 1 without gaps.
     pub seq: u64,
-    /// A UUID.
+    /// A UUID, by which clients name the message.
     pub id: String,
     /// The run that wrote it.
     pub run: Option<RunId>,
-    /// The message.
     pub message: TranscriptMessage,
     /// When it was written.
     pub at: UnixMillis,
@@ -78,7 +76,6 @@ pub struct TranscriptEntry {
 /// What became of the message that started a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InputReceipt {
-    /// The run.
     pub run: RunId,
     /// The transcript entry that holds the message; `None` while the run is queued.
     pub entry: Option<String>,
@@ -98,7 +95,6 @@ pub struct TranscriptPage {
 pub struct RunRow {
     /// Its id; the client's idempotency key where there was one.
     pub id: RunId,
-    /// Its session.
     pub session: SessionKey,
     /// The transcript it writes to.
     pub session_id: SessionId,
@@ -146,15 +142,14 @@ pub struct NewRun {
     pub new_session_id: SessionId,
     /// The parent, for a subagent.
     pub parent: Option<ParentEdge>,
-    /// A name.
     pub label: Option<String>,
     /// The first message.
     pub input: Option<TranscriptMessage>,
-    /// See [`RunRow::spec`].
+    /// Kept as [`RunRow::spec`].
     pub spec: serde_json::Value,
     /// The process start that owns it.
     pub boot: String,
-    /// Now.
+    /// The time of the transaction.
     pub at: UnixMillis,
 }
 
@@ -228,7 +223,7 @@ pub enum BegunRun {
 /// A result that waits for a session, or did.
 #[derive(Debug, Clone, PartialEq)]
 pub struct InboxRow {
-    /// Its number.
+    /// Counts up over all sessions, in the order of delivery.
     pub id: u64,
     /// The session that it is for.
     pub session: SessionKey,
@@ -260,7 +255,6 @@ pub struct StartedRun {
 /// How a run ends.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settlement {
-    /// The run.
     pub run: RunId,
     /// How it ended.
     pub outcome: Outcome,
@@ -270,11 +264,10 @@ pub struct Settlement {
     pub result: Option<String>,
     /// The model that answered.
     pub model: Option<String>,
-    /// Tokens used.
     pub usage: Usage,
     /// Messages to append in the same transaction (the final answer, synthetic tool results).
     pub entries: Vec<TranscriptMessage>,
-    /// Now.
+    /// The time of the transaction.
     pub at: UnixMillis,
 }
 
@@ -339,7 +332,6 @@ pub struct SessionFilter {
 /// Runs that may be forgotten, of a part of all runs.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct OldRuns {
-    /// The runs.
     pub runs: Vec<RunId>,
     /// Where to go on looking; `None` when no older ones follow.
     pub next: Option<u64>,

@@ -26,11 +26,10 @@ pub struct LoadedTrust {
 /// A record that could not be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnreadableRecord {
-    /// Its table.
     pub table: &'static str,
-    /// Its key.
+    /// The key of its row.
     pub key: String,
-    /// Why.
+    /// Why it could not be read.
     pub reason: String,
 }
 
