@@ -311,3 +311,33 @@ fn what_was_granted_is_not_the_use_of_it() {
         assert!(matches!(error, Some(ManagementError::Denied(_))), "{what}: {error:?}");
     }
 }
+
+#[test]
+fn a_device_token_that_was_not_saved_is_replaced_by_the_next() {
+    let devices = vec![support::record(&key(3), &support::scopes([Scope::Read]))];
+    let mut world = World::new(TrustRecords { devices, ..support::records() });
+    let reader = Client::new(&key(3)).asks(&[Scope::Read]);
+    let made = world.admitted(&local_named("tui"), &reader).device_token.expect("made");
+    let lost = made.value.0.clone();
+
+    world.authority.roll_back(made);
+
+    let with_lost = reader.clone().device_token(lost.reveal());
+    assert_eq!(world.unauthorized(&local_named("tui"), &with_lost), AuthReason::DeviceTokenMismatch);
+    assert!(world.admitted(&local_named("tui"), &reader).device_token.is_some());
+}
+
+#[test]
+fn a_program_token_that_was_not_saved_is_gone() {
+    let mut world = World::new(support::records());
+    let entropy = world.entropy();
+    let made =
+        world.authority.new_program_token("ci", Level::Read, false, &entropy, world.now).expect("made");
+    let lost = made.value.0.clone();
+
+    world.authority.roll_back(made);
+
+    let with_lost = Client::without_device().token(lost.reveal()).asks(&[Scope::Read]);
+    assert_eq!(world.unauthorized(&local_named("ci"), &with_lost), AuthReason::TokenMismatch);
+    assert!(world.authority.tokens().is_empty());
+}
