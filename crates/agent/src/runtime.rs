@@ -375,8 +375,9 @@ impl Inner {
             let (accepted, new) = inner.intake.accept(candidate).await?;
             if let Some(handle) = new {
                 // Runs outlive what started them, so their spans have no parent.
-                let (run, session) = (handle.id(), handle.session());
-                let span = tracing::info_span!(parent: None, "run", %run, %session);
+                // Text of clients: as values, they are quoted.
+                let (run, session) = (handle.id().as_str(), handle.session().as_str());
+                let span = tracing::error_span!(parent: None, "run", run, session);
                 inner.tasks.spawn(Arc::clone(&inner).work(handle).instrument(span));
             }
             Ok(accepted)

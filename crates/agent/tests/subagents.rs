@@ -638,3 +638,24 @@ async fn a_person_who_writes_into_a_subagents_session_does_not_make_it_deeper() 
     world.runtime.start_turn(turn).await.expect("accepted");
     assert_eq!(world.ended(&run("r2")).await.result.as_deref(), Some("forbidden"));
 }
+
+/// Models write names in a case of their own; what a run may use does not depend on it.
+#[tokio::test(start_paused = true)]
+async fn an_own_tool_is_meant_in_another_letter_case() {
+    let limits = Limits { depth: 1, ..Limits::default() };
+    let mut world = world_with(limits, |ask| {
+        if ask.last_is_result() {
+            return vec![text(&ask.results()[0].0)];
+        }
+        vec![call("1", "Sessions_Spawn", &json!({"task": "t"}))]
+    });
+
+    world.runtime.start_turn(world.turn("r1", "go")).await.expect("accepted");
+
+    let is_child = |event: &RuntimeEvent| event.spawned_by == Some(main_session());
+    let ended =
+        world.until(|event| is_child(event) && matches!(event.kind, RunEventKind::Ended { .. })).await;
+    let RunEventKind::Ended { run, .. } = &ended.kind else { panic!("{ended:?}") };
+    let answer = run.result.as_deref().unwrap_or_default();
+    assert!(answer.contains("may not use a tool \"sessions_spawn\""), "a leaf was refused: {answer}");
+}

@@ -269,7 +269,8 @@ async fn a_model_call_that_fails_is_logged_with_each_attempt() {
     let lines = log.lines("model call failed");
     assert_eq!(lines.len(), 3, "the call and two more attempts: {lines:?}");
     for (line, attempt) in lines.iter().zip(1..) {
-        for part in ["WARN", "run=r1", &format!("attempt={attempt}"), "answered 500: out of\\u{a}memory"] {
+        for part in ["WARN", "run=\"r1\"", &format!("attempt={attempt}"), "answered 500: out of\\u{a}memory"]
+        {
             assert!(line.contains(part), "{part:?} in {line}");
         }
     }

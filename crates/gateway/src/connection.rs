@@ -16,8 +16,13 @@ use crate::state::Gateway;
 use handshake::Challenged;
 
 /// Serves a connection until it ends.
-pub async fn serve<T: Transport>(gateway: Gateway, transport: T, arrival: Arrival) {
-    let life = async {
+// No `async fn`: that would keep its arguments beside the future which they are moved into.
+pub fn serve<T: Transport>(
+    gateway: Gateway,
+    transport: T,
+    arrival: Arrival,
+) -> impl Future<Output = ()> + Send {
+    let life = async move {
         // Boxed, so that a connection does not carry the handshake's memory through its life.
         let handshake =
             Box::pin(async { Challenged::new(gateway, transport, arrival).await?.handshake().await });
@@ -25,5 +30,6 @@ pub async fn serve<T: Transport>(gateway: Gateway, transport: T, arrival: Arriva
             established.serve().await;
         }
     };
-    life.instrument(tracing::info_span!("connection", conn = tracing::field::Empty)).await;
+    // A span of a lower level would be missing on the errors of a log that shows only these.
+    life.instrument(tracing::error_span!("connection", conn = tracing::field::Empty))
 }

@@ -40,7 +40,6 @@ pub struct GatewayParts {
     pub peers: Arc<dyn PeerLookup>,
     /// Serves what the gateway does not know.
     pub host: Arc<dyn Host>,
-    /// Tidegate's version.
     pub version: &'static str,
     /// Names this start of the process.
     pub boot: String,
@@ -141,18 +140,6 @@ impl Gateway {
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.0.ready.load(Ordering::Acquire) && !self.0.stop.is_cancelled()
-    }
-
-    /// Whether the gateway has its runtime, also while it stops.
-    #[must_use]
-    pub fn has_runtime(&self) -> bool {
-        self.0.ready.load(Ordering::Acquire)
-    }
-
-    /// How many connections are open.
-    #[must_use]
-    pub fn connections(&self) -> usize {
-        self.0.hub.len()
     }
 
     /// Which commands of agents may be alive, processes that outlived theirs among them. Reads the list

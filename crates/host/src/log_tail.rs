@@ -50,7 +50,7 @@ const HARMLESS: [&str; 33] = [
     "who",
 ];
 
-/// The fields of Tidegate's spans that hold ids and names of Tidegate's own. Spans have no target: one could be
+/// The fields of Tidegate's spans that hold ids and the names of tools. Spans have no target: one could be
 /// another crate's.
 const OF_SPANS: [&str; 5] = ["name", "conn", "run", "session", "tool"];
 
@@ -95,7 +95,7 @@ fn harmless(line: &str) -> String {
         target == "audit" || target.split("::").next().is_some_and(|name| name.starts_with("tidegate"));
     let is_shown = |name: &str| match is_ours {
         true => HARMLESS.contains(&name),
-        // Only when, how grave, and who.
+        // Only when, how grave, and who; spans show their ids.
         false => matches!(name, "timestamp" | "level" | "target"),
     };
     let mut is_masked = false;

@@ -55,8 +55,9 @@ const ACCEPTED_IN_A_ROW: usize = 4;
 const RETRY: Backoff = Backoff::new(Duration::from_millis(20), Duration::from_secs(1));
 
 /// Accepts connections until `stop`, and hands each to `start`, which must not block. `accept` polls the
-/// listener.
+/// listener, which the log calls `listener`.
 pub(crate) async fn accept_until<T>(
+    listener: &'static str,
     stop: &CancellationToken,
     mut accept: impl FnMut(&mut Context<'_>) -> Poll<io::Result<T>>,
     mut start: impl FnMut(T),
@@ -81,7 +82,7 @@ pub(crate) async fn accept_until<T>(
                 Err(error) => {
                     let pause = RETRY.pause(failures);
                     failures = failures.saturating_add(1);
-                    tracing::warn!(%error, ?pause, "failed to accept a connection; retrying");
+                    tracing::warn!(listener, %error, ?pause, "failed to accept a connection; retrying");
                     tokio::select! {
                         () = stop.cancelled() => break,
                         () = sleep(pause) => {}
@@ -119,7 +120,7 @@ mod tests {
             Poll::Ready(Err::<(), _>(io::Error::from_raw_os_error(TOO_MANY_OPEN_FILES)))
         };
 
-        accept_until(&stop, accept, |()| panic!("nothing was accepted")).await;
+        accept_until("test", &stop, accept, |()| panic!("nothing was accepted")).await;
 
         assert_eq!(*attempts.borrow(), [0, 20, 60, 140]);
     }
@@ -131,7 +132,7 @@ mod tests {
         let accept = |_: &mut Context<'_>| results.borrow_mut().pop().map_or(Poll::Pending, Poll::Ready);
         let accepted = RefCell::new(Vec::new());
 
-        accept_until(&stop, accept, |connection| {
+        accept_until("test", &stop, accept, |connection| {
             accepted.borrow_mut().push(connection);
             if connection == 2 {
                 stop.cancel();

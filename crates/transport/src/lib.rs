@@ -1,5 +1,5 @@
-//! Transport: the listener on TCP, the local socket and the in-process channel, with the checks and limits that apply
-//! before anybody is authenticated. Sessions, methods and decisions are for the gateway, which takes
+//! Transport: the listener on TCP, the local socket and the in-process channel, with the checks and limits of
+//! connections, frames and bytes, before and after authentication. Sessions, methods and decisions are for the gateway, which takes
 //! connections over through [`accept::Connections`].
 
 pub mod accept;

@@ -101,6 +101,7 @@ pub async fn serve_with(
     };
     let tasks = ConnectionTasks::default();
     accept_until(
+        "tcp",
         &stop,
         |cx| listener.poll_accept(cx),
         |(stream, remote)| acceptor.start(stream, remote, &tasks),

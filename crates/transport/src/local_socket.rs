@@ -158,7 +158,7 @@ pub async fn serve(listener: LocalListener, connections: impl Connections, stop:
     let budget = connections.receive_budget();
     let tasks = ConnectionTasks::default();
     let start = |(stream, _)| start(stream, &connections, &slots, &budget, &tasks);
-    accept_until(&stop, |cx| listener.listener.poll_accept(cx), start).await;
+    accept_until("local socket", &stop, |cx| listener.listener.poll_accept(cx), start).await;
     drop(listener);
     slots.evict_all();
     tasks.end_within(DRAIN).await;

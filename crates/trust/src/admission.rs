@@ -335,7 +335,7 @@ fn refuse_tools(context: &AdmissionContext<'_>) -> Result<(), Stop> {
     }
 }
 
-/// Whether whoever guesses has to wait.
+/// Whether a client that guesses has to wait.
 fn is_failed_credential(refusal: &Refusal) -> bool {
     matches!(
         refusal,

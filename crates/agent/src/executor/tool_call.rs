@@ -1,5 +1,6 @@
 //! Calls one tool for a run: checks, waits for a pause to end, runs it, and bounds its answer.
 
+use std::borrow::Cow;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex};
 
@@ -37,17 +38,22 @@ pub(crate) struct ToolCalls {
 }
 
 impl ToolCalls {
-    /// Whether neighbouring calls of this tool in one answer are made at the same time.
-    pub(super) fn go_together(&self, call: &ToolCall) -> bool {
-        self.tools.named(&call.name).is_some_and(|named| named.tool.goes_together())
+    /// Whether neighbouring calls in one answer are made at the same time: those of one tool that allows it.
+    pub(super) fn go_together(&self, first: &ToolCall, next: &ToolCall) -> bool {
+        let meant = |call: &ToolCall| self.tools.meant(&call.name);
+        meant(first)
+            .zip(meant(next))
+            .is_some_and(|(first, next)| first.name == next.name && first.tool.goes_together())
     }
 
     /// Calls a tool. Refusals and failures are answers too.
     pub(super) async fn invoke(&self, handle: &Arc<RunHandle>, call: &ToolCall) -> ToolOutput {
         let meant = self.tools.meant(&call.name);
-        let call = &match meant {
-            Some(named) => ToolCall { name: named.name.to_owned(), ..call.clone() },
-            None => call.clone(),
+        let call = &*match meant {
+            Some(named) if named.name != call.name => {
+                Cow::Owned(ToolCall { name: named.name.to_owned(), ..call.clone() })
+            }
+            _ => Cow::Borrowed(call),
         };
         let arguments = match admit(handle, call) {
             Ok(arguments) => arguments,
@@ -63,7 +69,7 @@ impl ToolCalls {
         let mut output = match meant {
             Some(named) => {
                 let id = one_line(&call.id, MAX_LOGGED_ID);
-                let span = tracing::info_span!("tool_call", tool = named.name, call = id);
+                let span = tracing::error_span!("tool_call", tool = named.name, call = id);
                 self.run_tool(&*named.tool, handle, call, arguments).instrument(span).await
             }
             None => ToolOutput::error(format!("There is no tool {} here.", call.name)).by_runtime(),

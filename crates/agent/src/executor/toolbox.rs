@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::tool::{Tool, ToolDescription};
 
-/// Tools with their names, each name once.
+/// Tools with their names. The first of a name is the one that is called.
 pub(crate) struct Toolbox(Vec<NamedTool>);
 
 /// A tool under the name that runs know it by.

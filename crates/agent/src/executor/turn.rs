@@ -282,14 +282,13 @@ impl TurnLoop<'_> {
     }
 
     /// Commits the calls, then runs them in order, committing each result. A crash in between
-    /// shows which call has an unknown outcome. Neighbouring spawns go together: each is durable by
+    /// shows which call has an unknown outcome. Neighbouring calls of a tool like spawn go together: each is durable by
     /// itself and none depends on another, so they can share the cost of becoming durable.
     async fn use_tools(&mut self, answer: &Answer) -> Result<(), Halt> {
         self.commit(vec![self.message(answer)]).await?;
         let mut rest = &answer.calls[..];
         while let [first, ..] = rest {
-            let goes_with_first =
-                |call: &&ToolCall| call.name == first.name && self.executor.tool_calls.go_together(call);
+            let goes_with_first = |call: &&ToolCall| self.executor.tool_calls.go_together(first, call);
             let together = rest.iter().take_while(goes_with_first).count();
             let (group, later) = rest.split_at(together.max(1));
             let before = answer.calls.len() - rest.len();

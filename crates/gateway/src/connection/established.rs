@@ -10,6 +10,7 @@ use tidegate_transport::{Gone, Received, Transport};
 use tidegate_trust::Session;
 use tidegate_trust::principal::{Denied, unknown_method};
 use tokio::sync::{Semaphore, mpsc};
+use tracing::Instrument as _;
 
 use crate::connection_places::ConnectionPlace;
 use crate::dispatch::{self, Caller, Reply};
@@ -160,7 +161,7 @@ impl Peered {
         };
         let power = method.power();
         if method.concurrency() == Concurrency::Beside {
-            self.gateway.inner().waiting.spawn(async move {
+            let answer = async move {
                 let reply = match power {
                     // Who only looks is gone with the connection, however long there was to wait.
                     Power::Look => caller.outbox.until_revoked(call(&caller)).await,
@@ -170,7 +171,8 @@ impl Peered {
                     caller.answer(reply);
                 }
                 drop(permit);
-            });
+            };
+            self.gateway.inner().waiting.spawn(answer.in_current_span());
             return None;
         }
         let answer = Box::pin(async move {

@@ -18,6 +18,7 @@ use crate::session_rows::{ARCHIVED_AT, FILE, row_payload};
 const MAX_NAME: usize = 512;
 /// The most bytes of another setting.
 const MAX_SETTING: usize = 256;
+
 /// Lineage is a fact of the runtime: naming it here is an error.
 impl Handler for rpc::SessionsPatch {
     async fn handle(caller: &Caller, params: SessionsPatch) -> Result<SessionsPatchResult, ErrorShape> {
