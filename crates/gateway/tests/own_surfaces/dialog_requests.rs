@@ -1,10 +1,11 @@
-//! DialogRequests, and what becomes of a decision that only the dialog takes.
+//! Dialog requests, and what becomes of a decision that only the dialog takes.
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use tidegate_gateway::DialogRequest;
 use tidegate_protocol::Method;
+use tidegate_protocol::method::Power;
 use tidegate_protocol::payload::surfaces::FoundServer;
 use tidegate_trust::Level;
 
@@ -105,6 +106,12 @@ async fn beside_a_desktop_what_the_command_line_may_not_decide_opens_the_dialog(
     let block = list["blocked"][0]["id"].as_str().unwrap().to_owned();
     let request = world.request_pairing(&world.device(2, READ)).await.id;
 
+    // The values of the configuration have a test of their own.
+    let mut untried: Vec<&str> = Method::ALL
+        .iter()
+        .filter(|method| method.power() == Power::Widen && **method != Method::TidegateConfigConfirm)
+        .map(|method| method.name())
+        .collect();
     let review = || DialogRequest::Review(Some(request.clone()));
     for (method, params, request) in [
         ("device.pair.approve", json!({ "requestId": request }), review()),
@@ -143,7 +150,9 @@ async fn beside_a_desktop_what_the_command_line_may_not_decide_opens_the_dialog(
     ] {
         is_the_dialogs(&command_line.call(method, params).await.unwrap_err());
         assert_eq!(dialog_requests.try_recv().unwrap(), request, "{method}");
+        untried.retain(|name| *name != method);
     }
+    assert!(untried.is_empty(), "the dialog of each has to be tried: {untried:?}");
     assert_eq!(world.desktop().requests().len(), 1);
     assert_eq!(world.desktop().commands().len(), 1);
 
