@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use serde::Serialize;
 use serde_json::Value;
-use tidegate_protocol::transcript::ResultAuthor;
+use tidegate_protocol::transcript::{CallOutcome, ResultAuthor, ResultDetails};
 use tidegate_protocol::{RunId, SessionKey};
 use tokio_util::sync::CancellationToken;
 
@@ -79,25 +79,35 @@ pub struct ToolOutput {
     pub text: String,
     /// Whether the tool failed; the text then says why and what to do.
     pub is_error: bool,
-    /// Only the runtime itself can say that every word is its own, so that models read it without a frame.
-    pub(crate) author: ResultAuthor,
+    /// Only the runtime itself can say that every word is its own, so that models read it without a frame, and why
+    /// a call failed that did not fail by itself.
+    pub(crate) details: ResultDetails,
 }
 
 impl ToolOutput {
     /// The answer of a tool that did what it was asked.
     #[must_use]
     pub fn ok(text: impl Into<String>) -> Self {
-        Self { text: text.into(), is_error: false, author: ResultAuthor::Tool }
+        Self { text: text.into(), is_error: false, details: ResultDetails::default() }
     }
 
     /// A failure that the model can read.
     #[must_use]
     pub fn error(text: impl Into<String>) -> Self {
-        Self { text: text.into(), is_error: true, author: ResultAuthor::Tool }
+        Self { text: text.into(), is_error: true, details: ResultDetails::default() }
     }
 
     pub(crate) fn by_runtime(self) -> Self {
-        Self { author: ResultAuthor::Runtime, ..self }
+        let details = ResultDetails { author: ResultAuthor::Runtime, ..self.details };
+        Self { details, ..self }
+    }
+
+    /// Of a failed call, why it failed. The first reason stays.
+    pub(crate) fn because(mut self, outcome: CallOutcome) -> Self {
+        if self.is_error {
+            self.details.outcome.get_or_insert(outcome);
+        }
+        self
     }
 
     /// Of a call that did not begin.

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use common::{Step, call, main_session, run, shown, text, world, world_on, world_with};
 use serde_json::json;
+use tidegate_agent::approval::APPROVAL_TIMEOUT;
 use tidegate_agent::event::RunEventKind;
 use tidegate_agent::{Activity, Limits, StartError, WaitOutcome, inbox_message};
 use tidegate_protocol::TranscriptMessage;
-use tidegate_protocol::payload::chat::MessageRole;
+use tidegate_protocol::payload::chat::{ChatMessage, MessageRole};
 use tidegate_store::{Outcome, RunState, Store, TranscriptEntry};
 use tokio::sync::Notify;
 
@@ -367,4 +368,44 @@ async fn while_paused_messages_are_accepted_and_no_model_is_asked() {
     assert_eq!((world.asks(), world.runtime.active().len()), (0, 1));
     world.runtime.resume().await.expect("store");
     assert_eq!(world.ended(&run("r1")).await.result.as_deref(), Some("done"));
+}
+
+/// Surfaces show a call that was not allowed, and one that was stopped, otherwise than one that failed.
+#[tokio::test(start_paused = true)]
+async fn a_result_says_why_its_call_did_not_do_its_work() {
+    let denied = world(|ask| match ask.has_result() {
+        true => vec![text("done")],
+        false => vec![call("a", "probe", &json!({"do": "ask"})), call("b", "probe", &json!({"do": "panic"}))],
+    });
+    denied.runtime.start_turn(denied.turn("r1", "go")).await.expect("accepted");
+    denied.person.asked.notified().await;
+    // Nobody decides, and that is a denial.
+    denied.advance(APPROVAL_TIMEOUT).await;
+    denied.ended(&run("r1")).await;
+    let stopped =
+        world(|_| vec![call("a", "probe", &json!({"do": "wait for stop"})), call("b", "probe", &json!({}))]);
+    stopped.runtime.start_turn(stopped.turn("r1", "go")).await.expect("accepted");
+    while stopped.tool_calls.lock().expect("lock").is_empty() {
+        tokio::task::yield_now().await;
+    }
+    stopped.runtime.abort(&main_session(), None).await;
+    stopped.ended(&run("r1")).await;
+
+    assert_eq!(outcomes(&denied).await, [("a", "denied"), ("b", "")].map(owned));
+    assert_eq!(outcomes(&stopped).await, [("a", "stopped"), ("b", "stopped")].map(owned));
+}
+
+fn owned((call, outcome): (&str, &str)) -> (String, String) {
+    (call.to_owned(), outcome.to_owned())
+}
+
+/// Each tool result with its outcome.
+async fn outcomes(world: &common::World) -> Vec<(String, String)> {
+    let entries = world.transcript(&main_session()).await;
+    let results = entries.iter().map(shown).filter(|message| message.role == MessageRole::ToolResult);
+    let outcome = |message: &ChatMessage| match &message.details {
+        Some(details) => details["outcome"].as_str().unwrap_or_default().to_owned(),
+        None => String::new(),
+    };
+    results.map(|message| (message.tool_call_id.clone().unwrap_or_default(), outcome(&message))).collect()
 }

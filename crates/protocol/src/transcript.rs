@@ -43,9 +43,8 @@ pub enum TranscriptMessage {
         /// Whether the tool failed.
         is_error: bool,
         timestamp: UnixMillis,
-        /// Who wrote the text.
-        #[serde(rename = "details", default, skip_serializing_if = "ResultAuthor::is_tool")]
-        author: ResultAuthor,
+        #[serde(default, skip_serializing_if = "ResultDetails::are_usual")]
+        details: ResultDetails,
     },
     /// What the runtime tells the model.
     Runtime {
@@ -148,9 +147,44 @@ impl AnswerEnd {
     }
 }
 
+/// What else is known of a tool result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ResultDetails {
+    /// Who wrote the text.
+    #[serde(default)]
+    pub author: ResultAuthor,
+    /// Why a call failed that did not fail by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<CallOutcome>,
+}
+
+impl ResultDetails {
+    /// Whether a tool wrote the text and nothing else is known.
+    #[must_use]
+    pub fn are_usual(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl From<ResultAuthor> for ResultDetails {
+    fn from(author: ResultAuthor) -> Self {
+        Self { author, outcome: None }
+    }
+}
+
+/// Why a tool call failed that did not fail by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum CallOutcome {
+    /// A person did not allow it.
+    Denied,
+    /// The run was stopped before it or while it worked.
+    Stopped,
+}
+
 /// Who wrote the text of a tool result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(tag = "author", rename_all = "camelCase")]
+#[serde(rename_all = "camelCase")]
 pub enum ResultAuthor {
     /// A tool: the text may contain anything.
     #[default]
@@ -243,12 +277,6 @@ impl TranscriptMessage {
             Self::User { command: Some(_), .. }
                 | Self::Assistant { author: AssistantAuthor::Gateway { .. }, .. }
         )
-    }
-}
-
-impl ResultAuthor {
-    fn is_tool(&self) -> bool {
-        *self == Self::Tool
     }
 }
 

@@ -6,8 +6,8 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use tidegate_protocol::payload::chat::{ChatMessage, MessageUsage};
 use tidegate_protocol::transcript::{
-    AnswerEnd, AnsweredCommand, AssistantAuthor, AssistantContent, ModelAnswer, Outcome, RecordedCall,
-    ResultAuthor, RuntimeSource,
+    AnswerEnd, AnsweredCommand, AssistantAuthor, AssistantContent, CallOutcome, ModelAnswer, Outcome,
+    RecordedCall, ResultAuthor, ResultDetails, RuntimeSource,
 };
 use tidegate_protocol::{RunId, SessionKey, TranscriptMessage, UnixMillis};
 
@@ -196,19 +196,25 @@ fn messages() -> impl Strategy<Value = TranscriptMessage> {
         (any::<String>(), calls, at.clone(), authors()).prop_map(|(text, calls, timestamp, author)| {
             TranscriptMessage::Assistant { content: AssistantContent { text, calls }, timestamp, author }
         }),
-        (any::<[String; 3]>(), any::<bool>(), any::<bool>(), at.clone()).prop_map(
-            |([tool_call_id, tool_name, text], is_error, is_ours, timestamp)| TranscriptMessage::ToolResult {
+        (any::<[String; 3]>(), any::<bool>(), details(), at.clone()).prop_map(
+            |([tool_call_id, tool_name, text], is_error, details, timestamp)| TranscriptMessage::ToolResult {
                 tool_call_id,
                 tool_name,
                 text,
                 is_error,
                 timestamp,
-                author: if is_ours { ResultAuthor::Runtime } else { ResultAuthor::Tool },
+                details,
             }
         ),
         (any::<String>(), at, prop::option::of(source))
             .prop_map(|(text, timestamp, source)| TranscriptMessage::Runtime { text, timestamp, source }),
     ]
+}
+
+fn details() -> impl Strategy<Value = ResultDetails> {
+    let author = prop_oneof![Just(ResultAuthor::Tool), Just(ResultAuthor::Runtime)];
+    let outcome = prop::option::of(prop_oneof![Just(CallOutcome::Denied), Just(CallOutcome::Stopped)]);
+    (author, outcome).prop_map(|(author, outcome)| ResultDetails { author, outcome })
 }
 
 proptest! {

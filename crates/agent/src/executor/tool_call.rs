@@ -2,12 +2,14 @@
 
 use std::borrow::Cow;
 use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use serde_json::Value;
 use tidegate_protocol::text::one_line;
+use tidegate_protocol::transcript::CallOutcome;
 use tracing::Instrument as _;
 
 use super::toolbox::Toolbox;
@@ -60,7 +62,7 @@ impl ToolCalls {
             Err(refusal) => return ToolOutput::error(refusal).by_runtime(),
         };
         if !self.places.while_not_paused(handle).await {
-            return ToolOutput::skipped(handle.stopped_outcome().1);
+            return ToolOutput::skipped(handle.stopped_outcome().1).because(CallOutcome::Stopped);
         }
         let (call_id, name) = (call.id.clone(), call.name.clone());
         let started = RunEventKind::ToolStarted { call_id, name: name.clone(), arguments: arguments.clone() };
@@ -91,6 +93,7 @@ impl ToolCalls {
         arguments: Value,
     ) -> ToolOutput {
         let updates = Updates::of(&self.clock, handle, call);
+        let is_denied = Arc::new(AtomicBool::new(false));
         let context = ToolContext {
             run: handle.id().clone(),
             session: handle.session().clone(),
@@ -100,6 +103,7 @@ impl ToolCalls {
                 approvals: Arc::clone(&self.approvals),
                 places: Arc::clone(&self.places),
                 handle: Arc::clone(handle),
+                is_denied: Arc::clone(&is_denied),
             }),
             cancelled: handle.token().clone(),
             call_id: call.id.clone(),
@@ -114,13 +118,18 @@ impl ToolCalls {
         };
         // A tool that was given up may go on for a moment.
         updates.end();
-        match answered {
+        let output = match answered {
             Some(Ok(output)) => output,
             Some(Err(_)) => {
                 let crashed = format!("The tool {} crashed. Its outcome is unknown.", call.name);
                 ToolOutput::error(crashed).by_runtime()
             }
             None => ToolOutput::stopped(),
+        };
+        match handle.token().is_cancelled() {
+            true => output.because(CallOutcome::Stopped),
+            false if is_denied.load(Ordering::Relaxed) => output.because(CallOutcome::Denied),
+            false => output,
         }
     }
 }
@@ -173,6 +182,8 @@ struct RunApprovals {
     approvals: Arc<dyn ApprovalGate>,
     places: Arc<Places>,
     handle: Arc<RunHandle>,
+    /// Set when something was not allowed.
+    is_denied: Arc<AtomicBool>,
 }
 
 impl ApprovalGate for RunApprovals {
@@ -196,6 +207,9 @@ impl ApprovalGate for RunApprovals {
             // It may have been stopped while it waited for a place again.
             if self.handle.token().is_cancelled() {
                 return ApprovalAnswer::Denied { reason: self.handle.stopped_outcome().1.to_owned() };
+            }
+            if matches!(answer, ApprovalAnswer::Denied { .. }) {
+                self.is_denied.store(true, Ordering::Relaxed);
             }
             answer
         })

@@ -95,8 +95,8 @@ fn answers_until_next_turn<'a>(messages: &[&'a TranscriptMessage]) -> HashMap<&'
     for message in messages {
         match message {
             TranscriptMessage::Assistant { .. } | TranscriptMessage::User { .. } => break,
-            TranscriptMessage::ToolResult { tool_call_id, text, is_error, author, .. } => {
-                let answer = ToolAnswer { text, is_error: *is_error, author: *author };
+            TranscriptMessage::ToolResult { tool_call_id, text, is_error, details, .. } => {
+                let answer = ToolAnswer { text, is_error: *is_error, author: details.author };
                 answers.entry(tool_call_id.as_str()).or_insert(answer);
             }
             TranscriptMessage::Runtime { .. } | TranscriptMessage::Unknown(_) => {}
@@ -180,7 +180,7 @@ mod tests {
             text: text.to_owned(),
             is_error: author == ResultAuthor::Runtime,
             timestamp: AT,
-            author,
+            details: author.into(),
         }
     }
 

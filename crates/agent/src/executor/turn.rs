@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use serde_json::Value;
 use tidegate_protocol::payload::chat::MessageUsage;
 use tidegate_protocol::transcript::{
-    AnswerEnd, AssistantAuthor, AssistantContent, ModelAnswer, RecordedCall,
+    AnswerEnd, AssistantAuthor, AssistantContent, CallOutcome, ModelAnswer, RecordedCall,
 };
 use tidegate_protocol::{SessionId, TranscriptMessage};
 use tidegate_store::{Outcome, StoreError, TranscriptEntry, Usage};
@@ -298,7 +298,8 @@ impl TurnLoop<'_> {
             let mut results: Vec<TranscriptMessage> =
                 group.iter().zip(&outputs).map(|(call, output)| self.result(call, output)).collect();
             if self.handle.token().is_cancelled() {
-                let skipped = ToolOutput::skipped(self.handle.stopped_outcome().1);
+                let skipped =
+                    ToolOutput::skipped(self.handle.stopped_outcome().1).because(CallOutcome::Stopped);
                 results.extend(later.iter().map(|call| self.result(call, &skipped)));
                 return Err(Halt::Stopped { text: None, entries: results });
             }
@@ -327,7 +328,7 @@ impl TurnLoop<'_> {
             text: output.text.clone(),
             is_error: output.is_error,
             timestamp: self.executor.clock.now(),
-            author: output.author,
+            details: output.details,
         }
     }
 

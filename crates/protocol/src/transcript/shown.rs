@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{AssistantAuthor, ModelAnswer, Outcome, ResultAuthor, RuntimeSource, TranscriptMessage};
+use super::{AssistantAuthor, ModelAnswer, Outcome, RuntimeSource, TranscriptMessage};
 use crate::payload::chat::{ChatMessage, MessageRole, MessageSource};
 use crate::text::one_line;
 
@@ -29,13 +29,13 @@ impl From<&TranscriptMessage> for ChatMessage {
                     }
                 }
             }
-            TranscriptMessage::ToolResult { tool_call_id, tool_name, text, is_error, timestamp, author } => {
+            TranscriptMessage::ToolResult { tool_call_id, tool_name, text, is_error, timestamp, details } => {
                 Self {
                     timestamp: Some(*timestamp),
                     tool_call_id: Some(tool_call_id.clone()),
                     tool_name: Some(tool_name.clone()),
                     is_error: Some(*is_error),
-                    details: (*author == ResultAuthor::Runtime).then(|| json!({ "author": "runtime" })),
+                    details: (!details.are_usual()).then(|| json!(details)),
                     ..Self::of_text(MessageRole::ToolResult, text)
                 }
             }

@@ -1,7 +1,7 @@
 //! What a start does about the process before it: nothing is run again, everything is said.
 
 use rusqlite::Connection;
-use tidegate_protocol::transcript::{RecordedCall, ResultAuthor};
+use tidegate_protocol::transcript::{RecordedCall, ResultDetails};
 use tidegate_protocol::{SessionKey, TranscriptMessage, UnixMillis};
 
 use super::{runs, settle};
@@ -84,7 +84,7 @@ fn unknown_outcomes(entries: &[TranscriptEntry], timestamp: UnixMillis) -> Vec<T
         text: UNKNOWN_OUTCOME.to_owned(),
         is_error: true,
         timestamp,
-        author: ResultAuthor::Tool,
+        details: ResultDetails::default(),
     };
     open.into_iter().map(unknown).collect()
 }

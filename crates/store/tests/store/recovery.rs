@@ -1,6 +1,6 @@
 use serde_json::json;
 use tidegate_protocol::TranscriptMessage;
-use tidegate_protocol::transcript::ResultAuthor;
+use tidegate_protocol::transcript::ResultDetails;
 use tidegate_store::{NewRun, Outcome, Recovery, RunState, Store};
 
 use crate::common::*;
@@ -17,7 +17,7 @@ fn tool_result(id: &str) -> TranscriptMessage {
         text: "done".to_owned(),
         is_error: false,
         timestamp: at(60),
-        author: ResultAuthor::Tool,
+        details: ResultDetails::default(),
     }
 }
 
