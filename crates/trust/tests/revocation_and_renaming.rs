@@ -328,6 +328,22 @@ fn a_device_token_that_was_not_saved_is_replaced_by_the_next() {
 }
 
 #[test]
+fn a_device_token_revoked_while_saved_stays_revoked() {
+    let devices = vec![support::record(&key(3), &support::scopes([Scope::Read]))];
+    let mut world = World::new(TrustRecords { devices, ..support::records() });
+    let reader = Client::new(&key(3)).asks(&[Scope::Read]);
+    let made = world.admitted(&local_named("tui"), &reader).device_token.expect("made");
+    world
+        .authority
+        .revoke_token(&support::command_line(), device(3), "operator", world.now)
+        .expect("it has one");
+
+    world.authority.roll_back(made);
+
+    assert!(world.admitted(&local_named("tui"), &reader).device_token.is_none(), "a person revoked it");
+}
+
+#[test]
 fn a_program_token_that_was_not_saved_is_gone() {
     let mut world = World::new(support::records());
     let entropy = world.entropy();

@@ -108,12 +108,14 @@ impl DeviceStore {
         self.stored(id)
     }
 
-    /// Takes a token back that nobody was given: the next admission makes another.
+    /// Takes a token back that nobody was given: the next admission makes another, unless it was revoked
+    /// since.
     pub(crate) fn take_token_back(&mut self, id: DeviceId, hash: TokenHash) {
         self.change(id, |record| {
             if let Some(token) = record.token.take_if(|token| token.hash == Some(hash)) {
                 let withheld = DeviceToken { hash: None, ..token };
-                record.token = withheld.rotated_at.is_some().then_some(withheld);
+                let is_kept = withheld.rotated_at.is_some() || withheld.revoked_at.is_some();
+                record.token = is_kept.then_some(withheld);
             }
         });
     }
