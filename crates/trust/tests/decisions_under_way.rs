@@ -103,6 +103,60 @@ fn a_new_device_that_is_blocked_has_nothing_either() {
     assert_eq!(world.authority.devices().count(), 0);
 }
 
+/// What a store holds after these changes of devices, saved in their order.
+fn stored(changes: Vec<Change>) -> TrustRecords {
+    let mut stored = records();
+    for change in changes {
+        let removed = match &change {
+            Change::PutDevice(record) => record.id,
+            Change::RemoveDevice(device) => *device,
+            other => {
+                stored.apply_unsaved(other);
+                continue;
+            }
+        };
+        stored.devices.retain(|known| known.id != removed);
+        if let Change::PutDevice(record) = change {
+            stored.devices.push(*record);
+        }
+    }
+    stored
+}
+
+#[test]
+fn a_device_changed_while_blocked_is_gone_after_unblocking() {
+    for rotate in [false, true] {
+        let known = record(&key(3), &scopes([Scope::Read]));
+        let mut changes = vec![Change::from(&known)];
+        let mut world = World::new(TrustRecords { devices: vec![known], ..records() });
+        let client = asks(&[Scope::Read]);
+        let session = world.admitted(&tui(), &client).session;
+        let request = world.request(&tui(), &asks(&[Scope::Read, Scope::Admin]));
+        let (entropy, now, device) = (world.entropy(), world.now, id(&key(3)));
+        let block = Verdict::Block;
+        let decided = world.authority.decide(&support::person(), &request, None, &block, &entropy, now);
+        let mut blocked = decided.expect("it waits");
+        changes.append(&mut blocked.durable);
+
+        changes.extend(if rotate {
+            world
+                .authority
+                .rotate_token(&session, device, "operator", &entropy, now)
+                .expect("its own")
+                .durable
+        } else {
+            world.authority.rename_device(&session, device, "Anna's phone", now).expect("its own").durable
+        });
+        changes.extend(world.authority.apply(blocked, now).durable);
+
+        world.authority.start_over(stored(changes));
+        assert_eq!(world.unauthorized(&tui(), &client), AuthReason::Blocked, "rotate: {rotate}");
+        let block = world.authority.blocks()[0].subject.clone();
+        world.authority.unblock(&block, now).expect("blocked");
+        assert_eq!(world.asks_a_person(&tui(), &client).reason, PairingReason::NotPaired, "rotate: {rotate}");
+    }
+}
+
 #[test]
 fn a_program_that_is_removed_stays_removed() {
     let mut world = World::new(records());

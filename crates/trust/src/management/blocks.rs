@@ -72,15 +72,19 @@ impl Authority {
     /// What has to be committed for a block: nothing that was granted comes back when it ends.
     pub(crate) fn changes_of_block(&self, block: &Block) -> Vec<Change> {
         let mut durable = vec![Change::PutBlock(Box::new(block.clone()))];
-        match &block.subject {
-            Subject::Device(device) => {
-                durable.extend(self.devices.get(*device).map(|record| Change::RemoveDevice(record.id)));
-            }
-            Subject::Program(program) => {
-                durable.extend(self.programs.removal(|record| &record.program == program));
-            }
-        }
+        durable.extend(self.removals_of(&block.subject));
         durable
+    }
+
+    /// What has to be committed so that nothing is stored of what a subject was granted.
+    pub(crate) fn removals_of(&self, subject: &Subject) -> Vec<Change> {
+        match subject {
+            Subject::Device(device) => {
+                let known = self.devices.get(*device);
+                known.map(|record| Change::RemoveDevice(record.id)).into_iter().collect()
+            }
+            Subject::Program(program) => self.programs.removal(|record| &record.program == program),
+        }
     }
 
     /// Puts a block in effect.
