@@ -10,7 +10,7 @@ use tidegate_trust::approval::{ApprovalQueue, Decision};
 use tidegate_trust::audit::AuditEvent;
 use tidegate_trust::authority::Effect;
 use tidegate_trust::decision::Desktop;
-use tidegate_trust::transaction::{Prepared, Transaction};
+use tidegate_trust::transaction::{PreparedTransaction, Transaction};
 use tidegate_trust::{Authority, Change, Session, TrustRecords};
 use tokio::sync::watch;
 
@@ -219,7 +219,7 @@ impl TrustService {
     /// When it could not be saved: it is rolled back then.
     pub async fn commit_admission<T>(
         &self,
-        mut transaction: Transaction<T, Prepared>,
+        mut transaction: PreparedTransaction<T>,
     ) -> Result<Option<T>, StoreError> {
         if let Err(error) = self.save_still_granted(std::mem::take(&mut transaction.durable)).await {
             self.authority().roll_back(transaction);
@@ -237,7 +237,7 @@ impl TrustService {
 
     /// Takes back what an admission left in memory: there is no room for the connection. A device
     /// token that was made for it is rolled back, because nobody would ever hear it.
-    pub fn forget_admission<T>(&self, session: &Session, device_token: Option<Transaction<T, Prepared>>) {
+    pub fn forget_admission<T>(&self, session: &Session, device_token: Option<PreparedTransaction<T>>) {
         let mut authority = self.authority();
         authority.disconnected(session.connection());
         if let Some(transaction) = device_token {

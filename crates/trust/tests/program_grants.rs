@@ -201,7 +201,7 @@ fn names_of_program_tokens_are_unique_visible_and_bounded() {
 fn a_name_of_another_token_is_refused_with_its_own_sentence() {
     let mut world = World::new(records());
     let entropy = world.entropy();
-    world.authority.new_program_token("ci", Level::Read, false, &entropy, world.now).expect("made");
+    let _ = world.authority.new_program_token("ci", Level::Read, false, &entropy, world.now).expect("made");
     let again = world.authority.new_program_token(" ci ", Level::Read, false, &entropy, world.now);
     let error = again.expect_err("taken");
     assert_eq!(error, ManagementError::NameTaken);
@@ -243,7 +243,7 @@ fn a_program_that_was_let_in_is_blocked_by_the_id_of_its_grant() {
         assert_eq!(world.unauthorized(&cli(), &reader()), AuthReason::Blocked);
         assert!(world.authority.block_program(&grant, world.now).is_err(), "it has no grant any more");
         let block = world.authority.blocks()[0].subject.clone();
-        world.authority.unblock(&block, world.now).expect("blocked");
+        let _ = world.authority.unblock(&block, world.now).expect("blocked");
         world.asks_a_person(&cli(), &reader());
     }
 }
@@ -364,7 +364,7 @@ fn when_a_token_was_last_used_is_saved_at_leisure_once_for_many_uses() {
     assert_eq!(stored.last_used_at, Some(world.now.wall));
     assert!(world.authority.take_touched().is_empty());
     world.admitted(&remote(1), &client);
-    world.authority.revoke_program_token("ci", world.now).expect("known");
+    let _ = world.authority.revoke_program_token("ci", world.now).expect("known");
     assert!(world.authority.take_touched().is_empty(), "a revoked one does not come back by it");
 }
 
@@ -389,7 +389,7 @@ fn when_a_program_was_last_seen_is_saved_only_for_a_lasting_grant_and_never_besi
     let decided =
         world.authority.decide(&person(), &more, None, &verdict, &entropy, world.now).expect("decided");
     assert!(world.authority.take_touched().is_empty(), "the new grant may be saved already");
-    world.authority.apply(decided, world.now);
+    let _ = world.authority.apply(decided, world.now);
     let touched = world.authority.take_touched();
     let [Change::PutProgram(stored)] = &touched[..] else { panic!("{touched:?}") };
     assert!(stored.grant.granted.covers(&Scope::Write));

@@ -112,7 +112,7 @@ fn a_device_may_rotate_and_revoke_its_own_token() {
     world.asks_a_person(&local_named("ui"), &client.clone().device_token(token.reveal()));
     let reader = Client::new(&key(4)).asks(&[Scope::Read]);
     let session = world.admitted(&local_named("ui"), &reader.clone().device_token(token.reveal())).session;
-    world.authority.revoke_token(&session, device(4), "operator", world.now).expect("its own");
+    let _ = world.authority.revoke_token(&session, device(4), "operator", world.now).expect("its own");
     assert!(!world.authority.is_live(session.connection()));
     let reason = world.unauthorized(&local_named("ui"), &reader.device_token(token.reveal()));
     assert_eq!(reason, AuthReason::DeviceTokenMismatch);
@@ -160,7 +160,8 @@ fn another_clients_new_token_is_withheld_and_the_device_gets_its_own() {
 fn a_withheld_token_that_is_revoked_is_not_delivered() {
     let (mut world, session) = two(&[Scope::Read], &[Scope::Pairing, Scope::Read]);
     let entropy = world.entropy();
-    world.authority.rotate_token(&session, device(3), "operator", &entropy, world.now).expect("allowed");
+    let _ =
+        world.authority.rotate_token(&session, device(3), "operator", &entropy, world.now).expect("allowed");
 
     let revoked = world.authority.revoke_token(&session, device(3), "operator", world.now);
 
@@ -206,7 +207,7 @@ fn a_blocked_device_is_out_at_once_and_unknown_ones_can_be_blocked_too() {
     assert!(world.authority.waiting().is_empty(), "{request} ended");
     assert!(world.authority.is_live(other.connection()));
     assert_eq!(world.unauthorized(&local_named("tui"), &reader), AuthReason::Blocked);
-    world.authority.block_device(device(9), world.now).expect("also who never came");
+    let _ = world.authority.block_device(device(9), world.now).expect("also who never came");
     assert_eq!(
         world.unauthorized(&remote(1), &Client::new(&key(9)).asks(&[Scope::Read])),
         AuthReason::Blocked
@@ -297,7 +298,7 @@ fn a_client_manages_with_what_it_was_granted_also_when_it_asks_for_pairing_alone
         assert!(!session.scopes().covers(&Scope::Admin));
         assert!(world.authority.rename_device(session, device(3), "a name", world.now).is_ok());
     }
-    world.authority.revoke_program_token("openclaw", world.now).expect("known");
+    let _ = world.authority.revoke_program_token("openclaw", world.now).expect("known");
     let gone = world.authority.remove_device(&by_token, device(3), world.now).err();
     assert_eq!(gone, Some(ManagementError::BeyondCaller(Scope::Admin)), "a revoked token grants nothing");
     assert!(world.authority.remove_device(&by_device, device(3), world.now).is_ok());
@@ -333,7 +334,7 @@ fn a_device_token_revoked_while_saved_stays_revoked() {
     let mut world = World::new(TrustRecords { devices, ..support::records() });
     let reader = Client::new(&key(3)).asks(&[Scope::Read]);
     let made = world.admitted(&local_named("tui"), &reader).device_token.expect("made");
-    world
+    let _ = world
         .authority
         .revoke_token(&support::command_line(), device(3), "operator", world.now)
         .expect("it has one");

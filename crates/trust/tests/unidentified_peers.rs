@@ -317,8 +317,8 @@ fn a_token_revoked_while_an_approval_is_saved_lets_nobody_unidentified_in() {
     let decided = world.authority.decide(&person, &request, None, &verdict, &entropy, world.now);
     let decided = decided.expect("a person may decide");
     let session = support::command_line();
-    world.authority.revoke_token(&session, id(&key(3)), "operator", world.now).expect("a person may");
-    world.authority.apply(decided, world.now);
+    let _ = world.authority.revoke_token(&session, id(&key(3)), "operator", world.now).expect("a person may");
+    let _ = world.authority.apply(decided, world.now);
 
     let found = outcome(&mut world, &unidentified(), &admin());
 
@@ -346,7 +346,7 @@ fn approval_of_an_unidentified_device_ends_with_its_access() {
         ended.expect("a person may");
         if end == "block" {
             let blocked = Subject::Device(device);
-            world.authority.unblock(&blocked, world.now).expect("it is blocked");
+            let _ = world.authority.unblock(&blocked, world.now).expect("it is blocked");
         }
         if end != "revoke its token" {
             // Known again, by its owner's doing.

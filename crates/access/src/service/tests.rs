@@ -177,7 +177,7 @@ async fn a_store_in_memory_saves_nothing_and_revocations_reach_the_disk() {
 async fn the_same_store_keeps_what_is_in_memory_and_another_does_not() {
     let directory = tempfile::tempdir().expect("a directory");
     let service = over(store_in(directory.path())).await;
-    service.authority().rotate_shared_token(&now::entropy().expect("random bytes"), now::timestamp());
+    let _ = service.authority().rotate_shared_token(&now::entropy().expect("random bytes"), now::timestamp());
     let memory = || Store::in_memory().expect("a store");
 
     service.open(memory(), StoreKind::OnDisk, true).await;
@@ -188,7 +188,8 @@ async fn the_same_store_keeps_what_is_in_memory_and_another_does_not() {
         (true, StoreKind::InMemory, false),
         (true, StoreKind::InMemory, true),
     ] {
-        service.authority().rotate_shared_token(&now::entropy().expect("random bytes"), now::timestamp());
+        let _ =
+            service.authority().rotate_shared_token(&now::entropy().expect("random bytes"), now::timestamp());
         if is_forgotten {
             service.forget_store();
         }
@@ -233,7 +234,7 @@ async fn a_panic_in_a_change_refuses_everyone_until_the_store_is_read() {
     let struck = service.clone();
     let panicked = std::thread::spawn(move || {
         let mut authority = struck.authority();
-        authority.rotate_shared_token(&now::entropy().expect("random bytes"), now::timestamp());
+        let _ = authority.rotate_shared_token(&now::entropy().expect("random bytes"), now::timestamp());
         panic!("the test was asked to panic");
     });
     assert!(panicked.join().is_err());

@@ -108,6 +108,12 @@ impl DeviceStore {
         self.stored(id)
     }
 
+    /// Whether a device may connect with this token.
+    pub(crate) fn accepts(&self, id: DeviceId, hash: &TokenHash) -> bool {
+        let token = self.get(id).and_then(|record| record.token.as_ref());
+        token.is_some_and(|token| token.revoked_at.is_none() && token.hash.as_ref() == Some(hash))
+    }
+
     /// Takes a token back that nobody was given: the next admission makes another, unless it was revoked
     /// since.
     pub(crate) fn take_token_back(&mut self, id: DeviceId, hash: TokenHash) {

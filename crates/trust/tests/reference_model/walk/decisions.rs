@@ -101,7 +101,7 @@ impl Walk {
     #[expect(clippy::too_many_arguments, reason = "everything about the decision is compared")]
     pub(super) fn commit(
         &mut self,
-        decided: Transaction<(), Prepared>,
+        decided: PreparedTransaction<()>,
         request: &str,
         verdict: &Verdict,
         entropy: &Entropy,

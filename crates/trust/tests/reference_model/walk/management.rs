@@ -91,7 +91,7 @@ impl Walk {
                 Subject::Device(device) => pairing::Subject::Device(device_id(device)),
                 Subject::Program(program) => pairing::Subject::Program(program_of(program, false).identity),
             };
-            self.world.authority.unblock(&theirs, self.world.now).expect("blocked");
+            let _ = self.world.authority.unblock(&theirs, self.world.now).expect("blocked");
             self.model.blocked.remove(&subject);
             self.model.silenced.remove(&subject);
             return "unblocked";
