@@ -35,10 +35,11 @@ pub struct Transaction<T> {
 #[derive(Debug)]
 #[must_use = "it has to be committed, and then applied or rolled back"]
 pub struct PreparedTransaction<T> {
-    pub value: T,
     /// What has to be committed, whole or not at all. May be empty.
     pub durable: Vec<Change>,
-    pub effects: Vec<Effect>,
+    /// Given out when it is applied, so that nobody gets a token that is not saved.
+    value: T,
+    effects: Vec<Effect>,
     step: Step,
 }
 
@@ -61,7 +62,7 @@ pub(crate) enum Step {
 
 impl<T> Transaction<T> {
     /// A change that is in effect already.
-    pub fn applied(value: T, durable: Vec<Change>, effects: Vec<Effect>) -> Self {
+    pub(crate) fn applied(value: T, durable: Vec<Change>, effects: Vec<Effect>) -> Self {
         Self { value, durable, effects }
     }
 }

@@ -148,7 +148,7 @@ fn a_token_of_its_own_grants_its_level_from_everywhere() {
         let entropy = world.entropy();
         let made = world.authority.new_program_token("ci", level, false, &entropy, world.now).expect("made");
         assert!(matches!(&made.durable[..], [Change::PutToken(_)]));
-        let (token, record) = made.value;
+        let (token, record) = world.commit(made);
         let all = [Scope::Admin, Scope::Read, Scope::Write, Scope::Approvals, Scope::Pairing];
         let client = Client::without_device().asks(&all).token(token.reveal());
         for origin in [cli(), remote(1), Origin::Loopback(Peer::NotATool)] {
@@ -166,8 +166,8 @@ fn a_token_of_its_own_grants_its_level_from_everywhere() {
 fn a_revoked_program_token_serves_nobody_any_more() {
     let mut world = World::new(records());
     let entropy = world.entropy();
-    let made =
-        world.authority.new_program_token("ci", Level::Full, true, &entropy, world.now).expect("made").value;
+    let made = world.authority.new_program_token("ci", Level::Full, true, &entropy, world.now).expect("made");
+    let made = world.commit(made);
     let client = Client::without_device().asks(&[Scope::Read]).token(made.0.reveal());
     let session = world.admitted(&remote(1), &client).session;
     let changed = world.authority.revoke_program_token("ci", world.now).expect("known");
@@ -293,7 +293,7 @@ fn a_program_with_a_token_of_its_own_does_not_decide_about_its_request_with_the_
     let mut world = World::new(records());
     let entropy = world.entropy();
     let made = world.authority.new_program_token("helper", Level::Read, true, &entropy, world.now);
-    let (token, _) = made.expect("a new name").value;
+    let (token, _) = world.commit(made.expect("a new name"));
     let with_token = Client::without_device().token(token.reveal()).asks(&[Scope::Read, Scope::Pairing]);
     let nobody_looked = Origin::Loopback(Peer::NotATool);
     assert_eq!(world.look_up(&nobody_looked, &with_token), LookUp::Program, "which program it is counts");
@@ -325,7 +325,7 @@ fn connections_of_a_revoked_program_token_are_closed() {
     let mut world = World::new(TrustRecords { devices, ..records() });
     let entropy = world.entropy();
     let made = world.authority.new_program_token("ci", Level::Read, false, &entropy, world.now);
-    let (token, _) = made.expect("a new name").value;
+    let (token, _) = world.commit(made.expect("a new name"));
     let token = token.reveal();
     let visitor = world.admitted(&cli(), &Client::without_device().token(token)).session;
     let device = Client::new(&support::key(3)).token(token).asks(&[Scope::Read]);
@@ -351,7 +351,7 @@ fn when_a_token_was_last_used_is_saved_at_leisure_once_for_many_uses() {
     let entropy = world.entropy();
     let made =
         world.authority.new_program_token("ci", Level::Read, false, &entropy, world.now).expect("made");
-    let client = reader().token(made.value.0.reveal());
+    let client = reader().token(world.commit(made).0.reveal());
     assert!(world.authority.take_touched().is_empty(), "making it is no use of it");
     for _ in 0..3 {
         world.pass(std::time::Duration::from_secs(1));

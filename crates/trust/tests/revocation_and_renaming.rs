@@ -12,6 +12,7 @@ use tidegate_protocol::{DeviceId, Scope};
 use tidegate_trust::management::ManagementError;
 use tidegate_trust::records::Claims;
 use tidegate_trust::scopes::Level;
+use tidegate_trust::token::Token;
 use tidegate_trust::{Change, ScopeSet, Session, TrustRecords};
 
 fn device(seed: u16) -> DeviceId {
@@ -123,7 +124,7 @@ fn a_rotated_token_ends_the_old_one_at_once() {
     let (mut world, _) = two(&[Scope::Read], &[]);
     let reader = Client::new(&key(3)).asks(&[Scope::Read]);
     let admitted = world.admitted(&local_named("tui"), &reader);
-    let old = admitted.device_token.expect("minted").value.0;
+    let (old, _) = world.commit(admitted.device_token.expect("minted"));
     let by_token = world.admitted(&local_named("tui"), &reader.clone().device_token(old.reveal())).session;
     let entropy = world.entropy();
     let rotated = world
@@ -265,7 +266,7 @@ fn a_new_shared_token_closes_what_came_with_the_old_one_and_nothing_else() {
     let (mut world, by_shared) = two(&[Scope::Read], &[Scope::Read]);
     let reader = Client::new(&key(3)).asks(&[Scope::Read]);
     let minted = world.admitted(&local_named("tui"), &reader);
-    let token = minted.device_token.expect("minted").value.0;
+    let (token, _) = world.commit(minted.device_token.expect("minted"));
     let by_device = world.admitted(&local_named("tui"), &reader.clone().device_token(token.reveal())).session;
     let own = world.own_session(&key(1));
     let visitor = world.admitted(&remote(1), &Client::without_device()).session;
@@ -291,7 +292,7 @@ fn a_client_manages_with_what_it_was_granted_also_when_it_asks_for_pairing_alone
     let by_device = world.admitted(&local_named("cli"), &by_device).session;
     let entropy = world.entropy();
     let made = world.authority.new_program_token("openclaw", Level::Full, true, &entropy, world.now);
-    let (token, _) = made.expect("a new name").value;
+    let (token, _) = world.commit(made.expect("a new name"));
     let by_token = Client::without_device().token(token.reveal()).asks(&[Scope::Pairing]);
     let by_token = world.admitted(&local_named("cli"), &by_token).session;
     for session in [&by_device, &by_token] {
@@ -318,8 +319,10 @@ fn a_device_token_that_was_not_saved_is_replaced_by_the_next() {
     let devices = vec![support::record(&key(3), &support::scopes([Scope::Read]))];
     let mut world = World::new(TrustRecords { devices, ..support::records() });
     let reader = Client::new(&key(3)).asks(&[Scope::Read]);
+    let lost = world.next_token();
     let made = world.admitted(&local_named("tui"), &reader).device_token.expect("made");
-    let lost = made.value.0.clone();
+    let [Change::PutDevice(record)] = made.durable.as_slice() else { panic!("{:?}", made.durable) };
+    assert_eq!(record.token.as_ref().and_then(|token| token.hash), Some(lost.hash()));
 
     world.authority.roll_back(made);
 
@@ -350,7 +353,7 @@ fn a_program_token_that_was_not_saved_is_gone() {
     let entropy = world.entropy();
     let made =
         world.authority.new_program_token("ci", Level::Read, false, &entropy, world.now).expect("made");
-    let lost = made.value.0.clone();
+    let lost = Token::from_entropy(entropy.token);
 
     world.authority.roll_back(made);
 

@@ -38,7 +38,8 @@ fn world(commands: CommandsAlive) -> (World, String) {
     let made =
         world.authority.new_program_token("ci", Level::Full, false, &entropy, world.now).expect("made");
     world.commands = commands;
-    (world, made.value.0.reveal().to_owned())
+    let (token, _) = world.commit(made);
+    (world, token.reveal().to_owned())
 }
 
 fn approve(choice: Choice, duration: GrantLifetime) -> Verdict {

@@ -1,10 +1,12 @@
 use std::path::Path;
 use std::task::Poll;
 
-use tidegate_protocol::{DeviceId, PublicKey, Scope, UnixMillis};
+use tidegate_protocol::{ClientInfo, DeviceId, PublicKey, Scope, UnixMillis};
 use tidegate_store::OpenOptions;
 use tidegate_trust::approval::{ApprovalRequest, Operation, Requester};
 use tidegate_trust::decision::Decider;
+use tidegate_trust::origin::{Origin, Peer};
+use tidegate_trust::principal::command_line_session;
 use tidegate_trust::records::{Block, Claims, DeviceRecord, Grant, Subject};
 use tidegate_trust::settings::{ProposedSetting, Setting, WebOrigin};
 use tidegate_trust::{Principal, ScopeSet};
@@ -18,6 +20,19 @@ fn service() -> TrustService {
 
 fn origin() -> WebOrigin {
     WebOrigin::parse("https://chat.example").expect("an origin")
+}
+
+/// The person at a terminal.
+fn command_line() -> Session {
+    let (connection, peer) = (
+        ConnectionId::parse("cli").expect("an id"),
+        Peer::Process { uid: 1000, same_user: true, program: None },
+    );
+    let client: ClientInfo = serde_json::from_value(serde_json::json!({
+        "id": "cli", "version": "1", "platform": "linux", "mode": "cli",
+    }))
+    .expect("a client");
+    command_line_session(connection, &Origin::LocalSocket(peer), client).expect("the person")
 }
 
 /// A service over what a store holds.
@@ -52,26 +67,27 @@ async fn stored(store: &Store) -> TrustRecords {
     store.load_trust().await.expect("read").records
 }
 
-/// Three devices are stored, and then nothing can be saved any more: what becomes of it when the
-/// first is blocked, the second gets a name, and an earlier block of a fourth one ends.
+/// Three devices are stored, and a fifth one was until now. Then nothing can be saved any more: what becomes of
+/// it when the first is blocked, the second and the fifth get a name, and an earlier block of a fourth one ends.
 async fn nothing_could_be_saved(directory: &Path) -> TrustService {
     let store = store_in(directory);
     let earlier = Block { subject: Subject::Device(device(4).id), name: String::new(), at: UnixMillis(1) };
     let mut changes: Vec<Change> =
-        (1..=3).map(|number| Change::PutDevice(Box::new(device(number)))).collect();
+        [1, 2, 3, 5].map(|number| Change::PutDevice(Box::new(device(number)))).to_vec();
     changes.push(Change::PutBlock(Box::new(earlier)));
     store.commit_trust(changes).await.expect("saved");
     let service = over(store.clone()).await;
+    store.commit_trust(vec![Change::RemoveDevice(device(5).id)]).await.expect("saved");
     store.close().await;
 
     let block = service.authority().block_device(device(1).id, now::timestamp()).expect("it is there");
     let ((), saved) = service.settle(block, None).await;
     assert!(!saved, "the answer says so");
-    let label = |record: &DeviceRecord| {
-        Change::PutDevice(Box::new(DeviceRecord { label: Some("desk".into()), ..record.clone() }))
-    };
-    let renamed = Transaction::applied((), vec![label(&device(2)), label(&device(5))], Vec::new());
-    assert!(!service.settle(renamed, None).await.1);
+    for number in [2, 5] {
+        let id = device(number).id;
+        let renamed = service.authority().rename_device(&command_line(), id, "desk", now::timestamp());
+        assert!(!service.settle(renamed.expect("it is there"), None).await.1);
+    }
     let unblock =
         service.authority().unblock(&Subject::Device(device(4).id), now::timestamp()).expect("it is blocked");
     assert!(!service.settle(unblock, None).await.1);

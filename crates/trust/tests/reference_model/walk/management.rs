@@ -132,7 +132,7 @@ impl Walk {
             .expect("a new name");
         let mut granted = level.scopes();
         granted.extend(pairing.then_some(crate::model::PAIRING));
-        let (token, record) = made.value;
+        let (token, record) = self.world.commit(made);
         let text = token.reveal().to_owned();
         self.model.own_tokens.push(OwnToken { id: record.id, text, granted });
         "new program token"
