@@ -1,10 +1,10 @@
 //! A change of who may do what, on its way: prepared, committed, applied.
 //!
-//! What is given (an approval, a confirmed setting, a token) is *prepared*: its changes are committed first, and then it
-//! is [applied](Authority::apply), or [rolled back](Authority::roll_back) where they could not be
-//! committed. So is an answer to a pairing request, also one that blocks. What is revoked or blocked otherwise
-//! is *applied* at once: its effects come first, its changes are committed afterwards, and that is tried
-//! again until it succeeds.
+//! What is given (an approval, a confirmed setting, a token) is *prepared*: its changes are committed first,
+//! and then it is [applied](Authority::apply), or [rolled back](Authority::roll_back) where they could not be
+//! committed. So is every answer to a pairing request, also one that blocks. What is revoked or blocked
+//! otherwise is *applied* at once: its effects come first, its changes are committed afterwards, and that is
+//! tried again until it succeeds.
 
 use crate::authority::{Authority, Effect};
 use crate::decision::PairingDecision;

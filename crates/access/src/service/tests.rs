@@ -9,9 +9,10 @@ use tidegate_trust::origin::{Origin, Peer};
 use tidegate_trust::principal::command_line_session;
 use tidegate_trust::records::{Block, Claims, DeviceRecord, Grant, Subject};
 use tidegate_trust::settings::{ProposedSetting, Setting, WebOrigin};
-use tidegate_trust::{Principal, ScopeSet};
+use tidegate_trust::{Level, Principal, ScopeSet};
 
 use super::*;
+use crate::TokenError;
 
 /// A service that knows nobody and has no store yet.
 fn service() -> TrustService {
@@ -291,6 +292,23 @@ async fn a_decision_comes_to_its_end_though_nobody_waits_for_it() {
         changes.changed().await.expect("the service lives");
     }
     assert_eq!(stored(&store).await.settings.len(), 1);
+}
+
+/// Its revocation may be saved before the token is.
+#[tokio::test]
+async fn a_program_token_revoked_while_saved_is_not_given_out() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let store = store_in(directory.path());
+    let service = over(store.clone()).await;
+    let mut making = std::pin::pin!(service.new_token("ci", Level::Read, false));
+    assert!(std::future::poll_fn(|context| Poll::Ready(making.as_mut().poll(context).is_pending())).await);
+
+    let revoked = service.authority().revoke_program_token("ci", now::timestamp()).expect("it is listed");
+    service.settle(revoked, None).await;
+    let made = making.await;
+
+    assert!(matches!(made, Err(TokenError::Overtaken)), "{made:?}");
+    assert!(stored(&store).await.tokens.is_empty(), "it would be valid after the next start");
 }
 
 /// A device comes in and gets a token while it is revoked: between the decision to let it in and the
