@@ -6,12 +6,13 @@
 mod support;
 
 use support::{Client, World, closed, command_line, id, key, local, program, record, records, scopes};
-use tidegate_protocol::Scope;
 use tidegate_protocol::refusal::{AuthReason, PairingReason};
+use tidegate_protocol::{Scope, UnixMillis};
 use tidegate_trust::authority::Effect;
 use tidegate_trust::decision::{Choice, GrantLifetime, Verdict};
 use tidegate_trust::management::NewProgramToken;
 use tidegate_trust::origin::Origin;
+use tidegate_trust::records::{Block, Subject};
 use tidegate_trust::scopes::Level;
 use tidegate_trust::token::Token;
 use tidegate_trust::transaction::{PreparedTransaction, Transaction};
@@ -157,6 +158,20 @@ fn a_device_changed_while_blocked_is_gone_after_unblocking() {
         let _ = world.authority.unblock(&block, now).expect("blocked");
         assert_eq!(world.asks_a_person(&tui(), &client).reason, PairingReason::NotPaired, "rotate: {rotate}");
     }
+}
+
+/// A process that ends at that moment leaves both in the store.
+#[test]
+fn a_device_stored_beside_its_block_is_gone_after_unblocking() {
+    let device = id(&key(3));
+    let block = Block { subject: Subject::Device(device), name: String::new(), at: UnixMillis(1) };
+    let devices = vec![record(&key(3), &scopes([Scope::Read]))];
+    let mut world = World::new(TrustRecords { devices, blocks: vec![block.clone()], ..records() });
+
+    let unblocked = world.authority.unblock(&block.subject, world.now).expect("blocked");
+
+    assert_eq!(unblocked.durable, [Change::RemoveDevice(device), Change::RemoveBlock(block.subject)]);
+    assert_eq!(world.asks_a_person(&tui(), &asks(&[Scope::Read])).reason, PairingReason::NotPaired);
 }
 
 #[test]

@@ -62,11 +62,15 @@ impl Authority {
     /// When it is not blocked.
     pub fn unblock(&mut self, subject: &Subject, now: Timestamp) -> Result<Transaction<()>, ManagementError> {
         let block = self.blocks.take(subject).ok_or(ManagementError::UnknownDevice)?;
+        // A process that ended while the block was saved may have left what was granted before.
+        let mut durable = self.removals_of(&block.subject);
+        self.remove_granted(&block.subject);
+        durable.push(Change::RemoveBlock(block.subject.clone()));
         // The person who unblocks wants to be asked again.
         self.pending.unsilence(&block.subject);
         let line = format!("unblocked {}", subject.key());
         let effects = vec![Effect::audit(now, AuditKind::Unblocked, subject.key(), line)];
-        Ok(Transaction::applied((), vec![Change::RemoveBlock(block.subject)], effects))
+        Ok(Transaction::applied((), durable, effects))
     }
 
     /// What has to be committed for a block: nothing that was granted comes back when it ends.
@@ -87,15 +91,26 @@ impl Authority {
         }
     }
 
+    /// Forgets what a subject was granted. The programs whose grants these were.
+    fn remove_granted(&mut self, subject: &Subject) -> Vec<Principal> {
+        match subject {
+            Subject::Device(device) => {
+                self.devices.remove(*device);
+                Vec::new()
+            }
+            Subject::Program(program) => self.programs.remove(|record| &record.program == program),
+        }
+    }
+
     /// Puts a block in effect.
     pub(crate) fn put_block(&mut self, block: Block) -> Vec<Effect> {
         let mut effects = match &block.subject {
             Subject::Device(device) => {
-                self.devices.remove(*device);
+                self.remove_granted(&block.subject);
                 self.revoke(Principal::Device(*device))
             }
             Subject::Program(program) => {
-                let revoked = self.programs.remove(|record| &record.program == program);
+                let revoked = self.remove_granted(&block.subject);
                 let closed = self.sessions.end(|live| {
                     matches!(live.principal, Principal::Program(_)) && live.program.as_ref() == Some(program)
                 });
