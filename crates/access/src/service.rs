@@ -147,9 +147,9 @@ impl TrustService {
     /// next caller finds an authority that knows nobody and holds no credential but our own client's
     /// key, and refuses them; the connections that there are are closed. [`Self::damaged`] then asks for a
     /// restart, which reads what is stored ([`Self::open`]). What was saved is in effect again then, and so
-    /// is a revocation, which the writer keeps until it is saved. Who decided about an approval or a token that
-    /// is being saved at that moment gets an error, and it may be undone: a device whose upgrade it was then
-    /// has to pair again.
+    /// is a revocation, which the writer keeps until it is saved. Who decided about an approval or a token
+    /// that is being saved at that moment gets an error, and it may be undone: a device whose upgrade it was
+    /// then has to pair again.
     pub fn authority(&self) -> MutexGuard<'_, Authority> {
         self.0.authority.lock().unwrap_or_else(|poisoned| {
             let mut authority = poisoned.into_inner();

@@ -68,8 +68,9 @@ async fn stored(store: &Store) -> TrustRecords {
     store.load_trust().await.expect("read").records
 }
 
-/// Three devices are stored, and a fifth one was until now. Then nothing can be saved any more: what becomes of
-/// it when the first is blocked, the second and the fifth get a name, and an earlier block of a fourth one ends.
+/// Three devices are stored, and a fifth one was until now. Then nothing can be saved any more: what becomes
+/// of it when the first is blocked, the second and the fifth get a name, and an earlier block of a fourth one
+/// ends.
 async fn nothing_could_be_saved(directory: &Path) -> TrustService {
     let store = store_in(directory);
     let earlier = Block { subject: Subject::Device(device(4).id), name: String::new(), at: UnixMillis(1) };
