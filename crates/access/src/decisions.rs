@@ -4,12 +4,11 @@ use tidegate_clock as now;
 use tidegate_store::StoreError;
 use tidegate_trust::Level;
 use tidegate_trust::decision::{Decider, DecisionError, Verdict};
-use tidegate_trust::management::ManagementError;
-use tidegate_trust::pairing::Subject;
+use tidegate_trust::management::{GiveTokenError, ManagementError, NewProgramToken};
 use tidegate_trust::records::ProgramToken;
 use tidegate_trust::settings::Setting;
 use tidegate_trust::token::Token;
-use tidegate_trust::transaction::{Prepared, Transaction};
+use tidegate_trust::transaction::PreparedTransaction;
 
 use crate::service::TrustService;
 use crate::writer::in_a_task;
@@ -46,9 +45,22 @@ pub enum TokenError {
     /// It could not be saved.
     #[error("the token could not be saved, so it was not made: {0}")]
     NotSaved(#[from] StoreError),
+    /// The later decision stands.
+    #[error("the token was revoked while it was saved, so it is not given out; make another one")]
+    Overtaken,
     /// There are no random bytes.
     #[error(transparent)]
     Entropy(#[from] now::NoEntropy),
+}
+
+impl From<GiveTokenError> for TokenError {
+    fn from(error: GiveTokenError) -> Self {
+        match error {
+            GiveTokenError::NotAProgram => Self::NotAProgram,
+            GiveTokenError::Decision(error) => error.into(),
+            GiveTokenError::Management(error) => error.into(),
+        }
+    }
 }
 
 impl TrustService {
@@ -126,7 +138,7 @@ impl TrustService {
     ) -> Result<(Token, ProgramToken), TokenError> {
         let entropy = now::entropy()?;
         let made = self.authority().new_program_token(name, level, pairing, &entropy, now::timestamp())?;
-        self.commit(made).await?.ok_or(TokenError::Decision(DecisionError::Unknown))
+        self.commit(made).await?.ok_or(TokenError::Overtaken)
     }
 
     /// Gives a program that waits a token of its own instead of a grant, and ends its request as
@@ -145,26 +157,10 @@ impl TrustService {
     ) -> Result<Token, TokenError> {
         let entropy = now::entropy()?;
         self.tick();
-        let transaction = {
-            let mut authority = self.authority();
-            let is_device = authority.waiting().iter().any(|waiting| {
-                waiting.id == request && matches!(waiting.details.subject, Subject::Device(_))
-            });
-            if is_device {
-                return Err(TokenError::NotAProgram);
-            }
-            let (reject, now) = (Verdict::Reject, now::timestamp());
-            let rejected = authority.decide(person, request, Some(digest), &reject, &entropy, now)?;
-            match authority.new_program_token(name, level, pairing, &entropy, now) {
-                Ok(made) => made.and(rejected),
-                Err(error) => {
-                    authority.roll_back(rejected);
-                    return Err(error.into());
-                }
-            }
-        };
-        let given = self.commit(transaction).await?;
-        given.map(|((token, _), ())| token).ok_or(TokenError::Decision(DecisionError::Unknown))
+        let (new, now) = (NewProgramToken { name, level, pairing }, now::timestamp());
+        let given = self.authority().give_program_token(person, request, digest, &new, &entropy, now)?;
+        let (token, _) = self.commit(given).await?.ok_or(TokenError::Overtaken)?;
+        Ok(token)
     }
 
     /// Commits a prepared change and puts it in effect, or rolls it back where it cannot be saved. `None`
@@ -172,14 +168,14 @@ impl TrustService {
     /// through: a decision that is neither applied nor rolled back could never be taken again.
     async fn commit<T: Send + 'static>(
         &self,
-        transaction: Transaction<T, Prepared>,
+        transaction: PreparedTransaction<T>,
     ) -> Result<Option<T>, StoreError> {
         let service = self.clone();
         // A panic in it struck while the authority was held, so that starts over.
         in_a_task(async move { service.carry_out(transaction).await }).await
     }
 
-    async fn carry_out<T>(&self, mut transaction: Transaction<T, Prepared>) -> Result<Option<T>, StoreError> {
+    async fn carry_out<T>(&self, mut transaction: PreparedTransaction<T>) -> Result<Option<T>, StoreError> {
         if let Err(error) = self.0.writer.commit(std::mem::take(&mut transaction.durable)).await {
             self.authority().roll_back(transaction);
             return Err(error);

@@ -4,23 +4,27 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use tidegate_clock as now;
-use tidegate_protocol::ConnectionId;
+use tidegate_protocol::{ConnectionId, UnixMillis};
 use tidegate_store::{Store, StoreError};
 use tidegate_trust::approval::{ApprovalQueue, Decision};
 use tidegate_trust::audit::AuditEvent;
 use tidegate_trust::authority::Effect;
 use tidegate_trust::decision::Desktop;
-use tidegate_trust::transaction::{Prepared, Transaction};
+use tidegate_trust::token::Token;
+use tidegate_trust::transaction::{PreparedTransaction, Transaction};
 use tidegate_trust::{Authority, Change, Session, TrustRecords};
 use tokio::sync::watch;
 
 use crate::audit::AuditLog;
 use crate::client_decisions::ClientDecisions;
 use crate::ports::{Connections, Runs};
-use crate::writer::{Target, TrustWriter};
+use crate::writer::{Target, TrustWriter, in_a_task};
 
 /// How long is waited after a panic.
 const PAUSE: Duration = Duration::from_secs(1);
+
+/// A token that a device gets with its admission, and when it was made.
+type DeviceToken = (Token, UnixMillis);
 
 /// Whether a store keeps what it takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -142,8 +146,10 @@ impl TrustService {
     /// A panic under this lock may leave a change half made, so what it left is never read. The
     /// next caller finds an authority that knows nobody and holds no credential but our own client's
     /// key, and refuses them; the connections that there are are closed. [`Self::damaged`] then asks for a
-    /// restart, which reads what is stored ([`Self::open`]). That loses no decision: one counts after its commit, and a
-    /// revocation, which counts before, is kept by the writer until it is saved.
+    /// restart, which reads what is stored ([`Self::open`]). What was saved is in effect again then, and so
+    /// is a revocation, which the writer keeps until it is saved. Who decided about an approval or a token
+    /// that is being saved at that moment gets an error, and it may be undone: a device whose upgrade it was
+    /// then has to pair again.
     pub fn authority(&self) -> MutexGuard<'_, Authority> {
         self.0.authority.lock().unwrap_or_else(|poisoned| {
             let mut authority = poisoned.into_inner();
@@ -213,20 +219,43 @@ impl TrustService {
         }
     }
 
-    /// Commits the token that an admission made. It is for the device only once it is saved.
+    /// Commits the token that an admission made. It is for the device only once it is saved, and `None` when
+    /// it was revoked or rotated meanwhile. Where the caller is gone by then, with the connection, it is
+    /// taken back: the next admission makes another.
     ///
     /// # Errors
     /// When it could not be saved: it is rolled back then.
-    pub async fn commit_admission<T>(
+    pub async fn commit_admission(
         &self,
-        mut transaction: Transaction<T, Prepared>,
-    ) -> Result<Option<T>, StoreError> {
-        if let Err(error) = self.save_still_granted(std::mem::take(&mut transaction.durable)).await {
+        transaction: PreparedTransaction<DeviceToken>,
+    ) -> Result<Option<DeviceToken>, StoreError> {
+        // Dropped with the caller.
+        let waits = Arc::new(());
+        let (service, caller) = (self.clone(), Arc::downgrade(&waits));
+        in_a_task(async move { service.carry_out_admission(transaction, &caller).await }).await
+    }
+
+    async fn carry_out_admission(
+        &self,
+        mut transaction: PreparedTransaction<DeviceToken>,
+        caller: &Weak<()>,
+    ) -> Result<Option<DeviceToken>, StoreError> {
+        let made = std::mem::take(&mut transaction.durable);
+        if let Err(error) = self.save_still_granted(made.clone()).await {
             self.authority().roll_back(transaction);
             return Err(error);
         }
-        let Transaction { value, effects, .. } = self.authority().apply(transaction, now::timestamp());
+        if caller.strong_count() == 0 {
+            self.authority().roll_back(transaction);
+            // It is in the store already, and after a restart the device would get no other.
+            if let Err(error) = self.save_still_granted(made).await {
+                tracing::warn!(%error, "failed to remove an undelivered device token; rotate it");
+            }
+            return Ok(None);
+        }
+        let Transaction { value, durable, effects } = self.authority().apply(transaction, now::timestamp());
         self.apply(effects, None);
+        self.0.writer.settle(durable).await;
         Ok(value)
     }
 
@@ -237,7 +266,7 @@ impl TrustService {
 
     /// Takes back what an admission left in memory: there is no room for the connection. A device
     /// token that was made for it is rolled back, because nobody would ever hear it.
-    pub fn forget_admission<T>(&self, session: &Session, device_token: Option<Transaction<T, Prepared>>) {
+    pub fn forget_admission<T>(&self, session: &Session, device_token: Option<PreparedTransaction<T>>) {
         let mut authority = self.authority();
         authority.disconnected(session.connection());
         if let Some(transaction) = device_token {

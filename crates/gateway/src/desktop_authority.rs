@@ -67,6 +67,9 @@ pub enum DesktopError {
     /// Another token has the name.
     #[error("There is a token with this name already. Choose another name, or revoke that token first.")]
     NameTaken,
+    /// The token was revoked while it was saved.
+    #[error("The token was revoked while it was saved, so it is not given out. Make another one.")]
+    TokenOvertaken,
     /// It is not blocked.
     #[error("This is not blocked any longer.")]
     NotBlocked,
@@ -107,6 +110,7 @@ impl From<TokenError> for DesktopError {
             TokenError::Decision(error) => error.into(),
             TokenError::Management(error) => error.into(),
             TokenError::NotSaved(error) => Self::NotSaved(error.to_string()),
+            TokenError::Overtaken => Self::TokenOvertaken,
             TokenError::Entropy(error) => Self::NotSaved(error.to_string()),
         }
     }

@@ -47,7 +47,7 @@ use crate::scopes::ScopeSet;
 use crate::stores::Live;
 use crate::timestamp::Timestamp;
 use crate::token::Token;
-use crate::transaction::{Prepared, Transaction};
+use crate::transaction::PreparedTransaction;
 
 /// A `connect` that waits for a decision. What its device proves is known from the beginning: when
 /// the peer has to be looked up, only that is new when [`Authority::admit`] is asked again.
@@ -147,7 +147,7 @@ pub struct Admitted {
     pub program_token: Option<String>,
     /// A new device token and when it was made, to be put into `hello-ok` once it is committed. Where that
     /// fails, it is [rolled back](Authority::roll_back), and the client is let in without it.
-    pub device_token: Option<Transaction<(Token, UnixMillis), Prepared>>,
+    pub device_token: Option<PreparedTransaction<(Token, UnixMillis)>>,
     /// What to do besides, at once.
     pub effects: Vec<Effect>,
 }

@@ -19,7 +19,7 @@ use crate::records::{Block, Change};
 use crate::scopes::{Level, ScopeSet};
 use crate::stores::Live;
 use crate::timestamp::Timestamp;
-use crate::transaction::{Prepared, Step, Transaction};
+use crate::transaction::{PreparedTransaction, Step};
 
 pub use crate::decider::{Decider, Desktop, NotADecider};
 
@@ -103,7 +103,23 @@ impl Authority {
         verdict: &Verdict,
         entropy: &Entropy,
         now: Timestamp,
-    ) -> Result<Transaction<(), Prepared>, DecisionError> {
+    ) -> Result<PreparedTransaction<()>, DecisionError> {
+        let (decision, audit, durable) =
+            self.prepare_decision(decider, request_id, digest, verdict, entropy, now)?;
+        Ok(PreparedTransaction::new((), durable, vec![audit], Step::Pairing(decision)))
+    }
+
+    /// A decision, its audit event, and what has to be committed for it. Until it is applied or rolled back,
+    /// nobody decides about the request.
+    pub(crate) fn prepare_decision(
+        &mut self,
+        decider: &Decider,
+        request_id: &str,
+        digest: Option<&str>,
+        verdict: &Verdict,
+        entropy: &Entropy,
+        now: Timestamp,
+    ) -> Result<(Box<PairingDecision>, Effect, Vec<Change>), DecisionError> {
         self.expire_grants(now);
         let request = self.pending.get(request_id).ok_or(DecisionError::Unknown)?.clone();
         if request.deciding || request.has_expired(now) {
@@ -116,8 +132,7 @@ impl Authority {
         let (outcome, durable) = self.outcome(decider, &request, verdict, entropy, now)?;
         self.pending.set_deciding(request_id, true);
         let line = audit_line(decider, &request, &outcome, now);
-        let decision = Box::new(PairingDecision::new(request, outcome));
-        Ok(Transaction::prepared((), durable, vec![Effect::Audit(line)], Step::Pairing(decision)))
+        Ok((Box::new(PairingDecision::new(request, outcome)), Effect::Audit(line), durable))
     }
 
     /// What a verdict leads to, and what has to be committed for it.

@@ -3,6 +3,7 @@
 mod blocks;
 mod tokens;
 
+pub use self::tokens::{GiveTokenError, NewProgramToken};
 use tidegate_protocol::{DeviceId, Scope, UnixMillis, text};
 
 use crate::audit::AuditKind;

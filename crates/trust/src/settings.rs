@@ -18,7 +18,7 @@ use crate::decider::{Decider, Who};
 use crate::decision::DecisionError;
 use crate::records::{Change, SettingRecord};
 use crate::timestamp::Timestamp;
-use crate::transaction::{Prepared, Step, Transaction};
+use crate::transaction::{PreparedTransaction, Step, Transaction};
 
 /// The most origins that a file may list.
 pub const MAX_ORIGINS: usize = 32;
@@ -216,7 +216,7 @@ impl Authority {
         setting: Setting,
         digest: &str,
         now: Timestamp,
-    ) -> Result<Transaction<(), Prepared>, DecisionError> {
+    ) -> Result<PreparedTransaction<()>, DecisionError> {
         match decider.who() {
             Who::Person => {}
             Who::Surface(_) => return Err(DecisionError::DesktopDecides),
@@ -234,7 +234,7 @@ impl Authority {
         let record = SettingRecord { setting, confirmed, rejected: None, decided_at: now.wall };
         self.settings.set_confirming(true);
         let durable = vec![Change::PutSetting(Box::new(record.clone()))];
-        Ok(Transaction::prepared((), durable, vec![audit], Step::Setting(record)))
+        Ok(PreparedTransaction::new((), durable, vec![audit], Step::Setting(record)))
     }
 
     /// Rejects a value that waits, or takes back one that was confirmed. It is in effect at once.

@@ -259,7 +259,7 @@ fn a_device_token_is_minted_once_and_lets_its_own_device_in() {
     let admitted = world.admitted(&local_named("tui"), &reader());
     let made = admitted.device_token.expect("newly minted");
     assert!(matches!(&made.durable[..], [Change::PutDevice(record)] if record.token.is_some()));
-    let (token, _) = made.value;
+    let (token, _) = world.commit(made);
     let again = world.admitted(&local_named("tui"), &reader());
     assert!(again.device_token.is_none(), "only when newly minted");
 
@@ -425,7 +425,7 @@ fn tools_are_refused_whatever_they_hold() {
             .authority
             .new_program_token("ci", tidegate_trust::scopes::Level::Full, true, &entropy, world.now)
             .expect("made");
-        let program_token = made.value.0.reveal().to_owned();
+        let program_token = world.commit(made).0.reveal().to_owned();
         for client in [
             reader(),
             Client { role: Some("node".to_owned()), ..reader() },

@@ -161,7 +161,6 @@ fn every_place_that_makes_a_principal_a_session_or_a_proof_is_known() {
         // At most one, taken by the composition root where there is a desktop.
         "DesktopKey {} in origin.rs DesktopKey::new",
         "DesktopKey::new in authority.rs Authority::new",
-        // Its caller gave up the authority that the key before belonged to.
         // The in-memory transport, called with the one key that a new authority comes with.
         "InProcess {} in origin.rs InProcessKey::origin",
         "InProcessKey {} in origin.rs InProcessKey::new",

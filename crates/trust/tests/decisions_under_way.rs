@@ -6,13 +6,16 @@
 mod support;
 
 use support::{Client, World, closed, command_line, id, key, local, program, record, records, scopes};
-use tidegate_protocol::Scope;
 use tidegate_protocol::refusal::{AuthReason, PairingReason};
+use tidegate_protocol::{Scope, UnixMillis};
 use tidegate_trust::authority::Effect;
 use tidegate_trust::decision::{Choice, GrantLifetime, Verdict};
+use tidegate_trust::management::NewProgramToken;
 use tidegate_trust::origin::Origin;
+use tidegate_trust::records::{Block, Subject};
+use tidegate_trust::scopes::Level;
 use tidegate_trust::token::Token;
-use tidegate_trust::transaction::{Prepared, Transaction};
+use tidegate_trust::transaction::{PreparedTransaction, Transaction};
 use tidegate_trust::{Change, TrustRecords};
 
 const APPROVE: Verdict = Verdict::Approve { choice: Choice::All, duration: GrantLifetime::Always };
@@ -30,7 +33,7 @@ fn asks(scopes: &[Scope]) -> Client {
 }
 
 /// A device that reads and asks for more; the person has approved, and that is being saved.
-fn an_upgrade_under_way() -> (World, Transaction<(), Prepared>) {
+fn an_upgrade_under_way() -> (World, PreparedTransaction<()>) {
     let devices = vec![record(&key(3), &scopes([Scope::Read]))];
     let mut world = World::new(TrustRecords { devices, ..records() });
     let request = world.request(&tui(), &asks(&[Scope::Read, Scope::Admin]));
@@ -38,7 +41,7 @@ fn an_upgrade_under_way() -> (World, Transaction<(), Prepared>) {
     (world, decided)
 }
 
-fn decide(world: &mut World, request: &str) -> Transaction<(), Prepared> {
+fn decide(world: &mut World, request: &str) -> PreparedTransaction<()> {
     let entropy = world.entropy();
     let person = support::person();
     world.authority.decide(&person, request, None, &APPROVE, &entropy, world.now).expect("it waits")
@@ -79,14 +82,14 @@ fn a_device_that_is_removed_stays_removed() {
 fn a_device_that_is_blocked_has_nothing_when_the_block_ends() {
     let (mut world, decided) = an_upgrade_under_way();
 
-    world.authority.block_device(id(&key(3)), world.now).expect("not built in");
+    let _ = world.authority.block_device(id(&key(3)), world.now).expect("not built in");
     let completed = world.authority.apply(decided, world.now);
 
     assert_overtaken(&completed, &[Change::RemoveDevice(id(&key(3)))]);
     let client = asks(&[Scope::Read]);
     assert_eq!(world.unauthorized(&tui(), &client), AuthReason::Blocked);
     let block = world.authority.blocks()[0].subject.clone();
-    world.authority.unblock(&block, world.now).expect("blocked");
+    let _ = world.authority.unblock(&block, world.now).expect("blocked");
     assert_eq!(world.asks_a_person(&tui(), &client).reason, PairingReason::NotPaired);
 }
 
@@ -96,11 +99,79 @@ fn a_new_device_that_is_blocked_has_nothing_either() {
     let request = world.request(&tui(), &asks(&[Scope::Admin]));
     let decided = decide(&mut world, &request);
 
-    world.authority.block_device(id(&key(3)), world.now).expect("not built in");
+    let _ = world.authority.block_device(id(&key(3)), world.now).expect("not built in");
     let completed = world.authority.apply(decided, world.now);
 
     assert_overtaken(&completed, &[Change::RemoveDevice(id(&key(3)))]);
     assert_eq!(world.authority.devices().count(), 0);
+}
+
+/// What a store holds after these changes of devices, saved in their order.
+fn stored(changes: Vec<Change>) -> TrustRecords {
+    let mut stored = records();
+    for change in changes {
+        let removed = match &change {
+            Change::PutDevice(record) => record.id,
+            Change::RemoveDevice(device) => *device,
+            other => {
+                stored.apply_unsaved(other);
+                continue;
+            }
+        };
+        stored.devices.retain(|known| known.id != removed);
+        if let Change::PutDevice(record) = change {
+            stored.devices.push(*record);
+        }
+    }
+    stored
+}
+
+#[test]
+fn a_device_changed_while_blocked_is_gone_after_unblocking() {
+    for rotate in [false, true] {
+        let known = record(&key(3), &scopes([Scope::Read]));
+        let mut changes = vec![Change::from(&known)];
+        let mut world = World::new(TrustRecords { devices: vec![known], ..records() });
+        let client = asks(&[Scope::Read]);
+        let session = world.admitted(&tui(), &client).session;
+        let request = world.request(&tui(), &asks(&[Scope::Read, Scope::Admin]));
+        let (entropy, now, device) = (world.entropy(), world.now, id(&key(3)));
+        let block = Verdict::Block;
+        let decided = world.authority.decide(&support::person(), &request, None, &block, &entropy, now);
+        let mut blocked = decided.expect("it waits");
+        changes.append(&mut blocked.durable);
+
+        changes.extend(if rotate {
+            world
+                .authority
+                .rotate_token(&session, device, "operator", &entropy, now)
+                .expect("its own")
+                .durable
+        } else {
+            world.authority.rename_device(&session, device, "Anna's phone", now).expect("its own").durable
+        });
+        changes.extend(world.authority.apply(blocked, now).durable);
+
+        world.authority.start_over(stored(changes));
+        assert_eq!(world.unauthorized(&tui(), &client), AuthReason::Blocked, "rotate: {rotate}");
+        let block = world.authority.blocks()[0].subject.clone();
+        let _ = world.authority.unblock(&block, now).expect("blocked");
+        assert_eq!(world.asks_a_person(&tui(), &client).reason, PairingReason::NotPaired, "rotate: {rotate}");
+    }
+}
+
+/// A process that ends at that moment leaves both in the store.
+#[test]
+fn a_device_stored_beside_its_block_is_gone_after_unblocking() {
+    let device = id(&key(3));
+    let block = Block { subject: Subject::Device(device), name: String::new(), at: UnixMillis(1) };
+    let devices = vec![record(&key(3), &scopes([Scope::Read]))];
+    let mut world = World::new(TrustRecords { devices, blocks: vec![block.clone()], ..records() });
+
+    let unblocked = world.authority.unblock(&block.subject, world.now).expect("blocked");
+
+    assert_eq!(unblocked.durable, [Change::RemoveDevice(device), Change::RemoveBlock(block.subject)]);
+    assert_eq!(world.asks_a_person(&tui(), &asks(&[Scope::Read])).reason, PairingReason::NotPaired);
 }
 
 #[test]
@@ -113,7 +184,7 @@ fn a_program_that_is_removed_stays_removed() {
     let request = world.request(&script(), &writer);
     let decided = decide(&mut world, &request);
 
-    world.authority.remove_program(&grant, world.now).expect("known");
+    let _ = world.authority.remove_program(&grant, world.now).expect("known");
     let completed = world.authority.apply(decided, world.now);
 
     assert_overtaken(&completed, &[Change::RemoveProgram(grant)]);
@@ -128,7 +199,7 @@ fn a_program_grant_hangs_on_the_token_that_it_was_decided_with() {
     let decided = decide(&mut world, &request);
 
     let entropy = world.entropy();
-    world.authority.rotate_shared_token(&entropy, world.now);
+    let _ = world.authority.rotate_shared_token(&entropy, world.now);
     let completed = world.authority.apply(decided, world.now);
 
     assert!(completed.value.is_none());
@@ -145,7 +216,7 @@ fn a_request_waits_on_when_a_new_shared_token_overtakes_it() {
     let entropy = world.entropy();
     let rotated = world.authority.rotate_shared_token(&entropy, world.now);
 
-    world.authority.apply(decided, world.now);
+    let _ = world.authority.apply(decided, world.now);
 
     world.approve(&request, Choice::All, GrantLifetime::Always);
     let reader = reader.token(rotated.value.reveal());
@@ -169,11 +240,11 @@ fn a_token_that_was_revoked_or_rotated_does_not_come_back() {
         let (cli, device, now) = (command_line(), id(&key(3)), world.now);
         let entropy = world.entropy();
         if rotate {
-            world.authority.rotate_token(&cli, device, "operator", &entropy, now).expect("known");
+            let _ = world.authority.rotate_token(&cli, device, "operator", &entropy, now).expect("known");
         } else {
-            world.authority.revoke_token(&cli, device, "operator", now).expect("known");
+            let _ = world.authority.revoke_token(&cli, device, "operator", now).expect("known");
         }
-        world.authority.rename_device(&cli, device, "Anna's phone", now).expect("known");
+        let _ = world.authority.rename_device(&cli, device, "Anna's phone", now).expect("known");
         let completed = world.authority.apply(decided, now);
 
         assert!(completed.value.is_some(), "what was decided counts");
@@ -185,6 +256,59 @@ fn a_token_that_was_revoked_or_rotated_does_not_come_back() {
         let old = asks(&[Scope::Read]).device_token("the old one");
         assert_eq!(world.unauthorized(&tui(), &old), AuthReason::DeviceTokenMismatch, "rotate: {rotate}");
     }
+}
+
+#[test]
+fn a_program_token_revoked_while_saved_stays_revoked() {
+    let mut world = World::new(records());
+    let entropy = world.entropy();
+    let made =
+        world.authority.new_program_token("ci", Level::Read, false, &entropy, world.now).expect("made");
+
+    let token = world.authority.tokens()[0].id.clone();
+    let _ = world.authority.revoke_program_token("ci", world.now).expect("known");
+    let completed = world.authority.apply(made, world.now);
+
+    assert!(completed.value.is_none(), "nobody gets its text");
+    assert_eq!(completed.durable, [Change::RemoveToken(token)], "it may be saved after its revocation");
+    assert!(completed.effects.is_empty());
+}
+
+#[test]
+fn a_device_token_revoked_or_rotated_while_saved_is_withheld() {
+    for rotate in [false, true] {
+        let devices = vec![record(&key(3), &scopes([Scope::Read]))];
+        let mut world = World::new(TrustRecords { devices, ..records() });
+        let made = world.admitted(&tui(), &asks(&[Scope::Read])).device_token.expect("it had none");
+
+        let (cli, device, entropy, now) = (command_line(), id(&key(3)), world.entropy(), world.now);
+        if rotate {
+            let _ = world.authority.rotate_token(&cli, device, "operator", &entropy, now).expect("known");
+        } else {
+            let _ = world.authority.revoke_token(&cli, device, "operator", now).expect("it has one");
+        }
+        let completed = world.authority.apply(made, now);
+
+        assert!(completed.value.is_none() && completed.durable.is_empty(), "rotate: {rotate}");
+    }
+}
+
+#[test]
+fn a_request_waits_on_when_its_token_is_revoked_while_saved() {
+    let mut world = World::new(records());
+    let request = world.request(&script(), &Client::without_device().asks(&[Scope::Read]));
+    let entropy = world.entropy();
+    let digest = world.authority.waiting()[0].details.digest();
+    let (person, new) =
+        (support::person(), NewProgramToken { name: "tool", level: Level::Read, pairing: false });
+    let given = world.authority.give_program_token(&person, &request, &digest, &new, &entropy, world.now);
+    let given = given.expect("it waits");
+
+    let _ = world.authority.revoke_program_token("tool", world.now).expect("known");
+    let completed = world.authority.apply(given, world.now);
+
+    assert!(completed.value.is_none() && resolved(&completed.effects).is_empty());
+    world.approve(&request, Choice::All, GrantLifetime::Always);
 }
 
 #[test]

@@ -323,7 +323,7 @@ fn a_blocked_key_is_refused_without_a_question_and_forgotten_for_good() {
     assert_eq!(reason, tidegate_protocol::refusal::AuthReason::Blocked);
     assert!(world.authority.waiting().is_empty());
     // Unblocked, it has to ask like anyone else, and is heard at once.
-    world.authority.unblock(&Subject::Device(id(&key(3))), world.now).expect("blocked");
+    let _ = world.authority.unblock(&Subject::Device(id(&key(3))), world.now).expect("blocked");
     world.request(&local_named("tui"), &Client::new(&key(3)).asks(&[Scope::Read]));
 }
 
@@ -342,7 +342,7 @@ fn a_decision_is_about_what_was_drawn_and_about_one_request() {
         .expect("as it was drawn");
     let twice = world.authority.decide(&person(), &request, Some(&digest), &verdict, &entropy, world.now);
     assert_eq!(twice.err(), Some(DecisionError::Unknown), "one approval consumes one request");
-    world.authority.apply(decided, world.now);
+    let _ = world.authority.apply(decided, world.now);
     let again = world.authority.decide(&person(), &request, None, &verdict, &entropy, world.now);
     assert_eq!(again.err(), Some(DecisionError::Unknown));
 }
@@ -455,7 +455,7 @@ fn what_someone_had_before_it_was_removed_counts_for_nothing() {
     let decider = Decider::of(&session, Desktop::Running).expect("given");
     world.pair(&remote(1), &Client::new(&key(3)).asks(&[Scope::Admin]));
     let request = world.request(&remote(1), &Client::new(&key(3)).asks(&[Scope::Admin, custom]));
-    world.authority.remove_device(&command_line(), id(&key(3)), world.now).expect("known");
+    let _ = world.authority.remove_device(&command_line(), id(&key(3)), world.now).expect("known");
     let result = world.decide(&decider, &request, &approve(Choice::All, GrantLifetime::Always));
     assert_eq!(result.err(), Some(DecisionError::BeyondDecider(Scope::Admin)));
 }

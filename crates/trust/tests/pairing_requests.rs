@@ -264,7 +264,7 @@ fn a_request_being_decided_does_not_expire_under_the_decision() {
         .expect("decided");
     world.pass(Duration::from_mins(20));
     assert!(world.authority.tick(world.now).is_empty());
-    world.authority.apply(decided, world.now);
+    let _ = world.authority.apply(decided, world.now);
     world.admitted(&local_named("tui"), &asks(3, &Scope::Read));
 }
 

@@ -148,7 +148,7 @@ fn a_token_of_its_own_grants_its_level_from_everywhere() {
         let entropy = world.entropy();
         let made = world.authority.new_program_token("ci", level, false, &entropy, world.now).expect("made");
         assert!(matches!(&made.durable[..], [Change::PutToken(_)]));
-        let (token, record) = made.value;
+        let (token, record) = world.commit(made);
         let all = [Scope::Admin, Scope::Read, Scope::Write, Scope::Approvals, Scope::Pairing];
         let client = Client::without_device().asks(&all).token(token.reveal());
         for origin in [cli(), remote(1), Origin::Loopback(Peer::NotATool)] {
@@ -166,8 +166,8 @@ fn a_token_of_its_own_grants_its_level_from_everywhere() {
 fn a_revoked_program_token_serves_nobody_any_more() {
     let mut world = World::new(records());
     let entropy = world.entropy();
-    let made =
-        world.authority.new_program_token("ci", Level::Full, true, &entropy, world.now).expect("made").value;
+    let made = world.authority.new_program_token("ci", Level::Full, true, &entropy, world.now).expect("made");
+    let made = world.commit(made);
     let client = Client::without_device().asks(&[Scope::Read]).token(made.0.reveal());
     let session = world.admitted(&remote(1), &client).session;
     let changed = world.authority.revoke_program_token("ci", world.now).expect("known");
@@ -201,7 +201,7 @@ fn names_of_program_tokens_are_unique_visible_and_bounded() {
 fn a_name_of_another_token_is_refused_with_its_own_sentence() {
     let mut world = World::new(records());
     let entropy = world.entropy();
-    world.authority.new_program_token("ci", Level::Read, false, &entropy, world.now).expect("made");
+    let _ = world.authority.new_program_token("ci", Level::Read, false, &entropy, world.now).expect("made");
     let again = world.authority.new_program_token(" ci ", Level::Read, false, &entropy, world.now);
     let error = again.expect_err("taken");
     assert_eq!(error, ManagementError::NameTaken);
@@ -243,7 +243,7 @@ fn a_program_that_was_let_in_is_blocked_by_the_id_of_its_grant() {
         assert_eq!(world.unauthorized(&cli(), &reader()), AuthReason::Blocked);
         assert!(world.authority.block_program(&grant, world.now).is_err(), "it has no grant any more");
         let block = world.authority.blocks()[0].subject.clone();
-        world.authority.unblock(&block, world.now).expect("blocked");
+        let _ = world.authority.unblock(&block, world.now).expect("blocked");
         world.asks_a_person(&cli(), &reader());
     }
 }
@@ -293,7 +293,7 @@ fn a_program_with_a_token_of_its_own_does_not_decide_about_its_request_with_the_
     let mut world = World::new(records());
     let entropy = world.entropy();
     let made = world.authority.new_program_token("helper", Level::Read, true, &entropy, world.now);
-    let (token, _) = made.expect("a new name").value;
+    let (token, _) = world.commit(made.expect("a new name"));
     let with_token = Client::without_device().token(token.reveal()).asks(&[Scope::Read, Scope::Pairing]);
     let nobody_looked = Origin::Loopback(Peer::NotATool);
     assert_eq!(world.look_up(&nobody_looked, &with_token), LookUp::Program, "which program it is counts");
@@ -325,7 +325,7 @@ fn connections_of_a_revoked_program_token_are_closed() {
     let mut world = World::new(TrustRecords { devices, ..records() });
     let entropy = world.entropy();
     let made = world.authority.new_program_token("ci", Level::Read, false, &entropy, world.now);
-    let (token, _) = made.expect("a new name").value;
+    let (token, _) = world.commit(made.expect("a new name"));
     let token = token.reveal();
     let visitor = world.admitted(&cli(), &Client::without_device().token(token)).session;
     let device = Client::new(&support::key(3)).token(token).asks(&[Scope::Read]);
@@ -351,7 +351,7 @@ fn when_a_token_was_last_used_is_saved_at_leisure_once_for_many_uses() {
     let entropy = world.entropy();
     let made =
         world.authority.new_program_token("ci", Level::Read, false, &entropy, world.now).expect("made");
-    let client = reader().token(made.value.0.reveal());
+    let client = reader().token(world.commit(made).0.reveal());
     assert!(world.authority.take_touched().is_empty(), "making it is no use of it");
     for _ in 0..3 {
         world.pass(std::time::Duration::from_secs(1));
@@ -364,7 +364,7 @@ fn when_a_token_was_last_used_is_saved_at_leisure_once_for_many_uses() {
     assert_eq!(stored.last_used_at, Some(world.now.wall));
     assert!(world.authority.take_touched().is_empty());
     world.admitted(&remote(1), &client);
-    world.authority.revoke_program_token("ci", world.now).expect("known");
+    let _ = world.authority.revoke_program_token("ci", world.now).expect("known");
     assert!(world.authority.take_touched().is_empty(), "a revoked one does not come back by it");
 }
 
@@ -389,7 +389,7 @@ fn when_a_program_was_last_seen_is_saved_only_for_a_lasting_grant_and_never_besi
     let decided =
         world.authority.decide(&person(), &more, None, &verdict, &entropy, world.now).expect("decided");
     assert!(world.authority.take_touched().is_empty(), "the new grant may be saved already");
-    world.authority.apply(decided, world.now);
+    let _ = world.authority.apply(decided, world.now);
     let touched = world.authority.take_touched();
     let [Change::PutProgram(stored)] = &touched[..] else { panic!("{touched:?}") };
     assert!(stored.grant.granted.covers(&Scope::Write));

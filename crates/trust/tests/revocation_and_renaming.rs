@@ -12,6 +12,7 @@ use tidegate_protocol::{DeviceId, Scope};
 use tidegate_trust::management::ManagementError;
 use tidegate_trust::records::Claims;
 use tidegate_trust::scopes::Level;
+use tidegate_trust::token::Token;
 use tidegate_trust::{Change, ScopeSet, Session, TrustRecords};
 
 fn device(seed: u16) -> DeviceId {
@@ -112,7 +113,7 @@ fn a_device_may_rotate_and_revoke_its_own_token() {
     world.asks_a_person(&local_named("ui"), &client.clone().device_token(token.reveal()));
     let reader = Client::new(&key(4)).asks(&[Scope::Read]);
     let session = world.admitted(&local_named("ui"), &reader.clone().device_token(token.reveal())).session;
-    world.authority.revoke_token(&session, device(4), "operator", world.now).expect("its own");
+    let _ = world.authority.revoke_token(&session, device(4), "operator", world.now).expect("its own");
     assert!(!world.authority.is_live(session.connection()));
     let reason = world.unauthorized(&local_named("ui"), &reader.device_token(token.reveal()));
     assert_eq!(reason, AuthReason::DeviceTokenMismatch);
@@ -123,7 +124,7 @@ fn a_rotated_token_ends_the_old_one_at_once() {
     let (mut world, _) = two(&[Scope::Read], &[]);
     let reader = Client::new(&key(3)).asks(&[Scope::Read]);
     let admitted = world.admitted(&local_named("tui"), &reader);
-    let old = admitted.device_token.expect("minted").value.0;
+    let (old, _) = world.commit(admitted.device_token.expect("minted"));
     let by_token = world.admitted(&local_named("tui"), &reader.clone().device_token(old.reveal())).session;
     let entropy = world.entropy();
     let rotated = world
@@ -160,7 +161,8 @@ fn another_clients_new_token_is_withheld_and_the_device_gets_its_own() {
 fn a_withheld_token_that_is_revoked_is_not_delivered() {
     let (mut world, session) = two(&[Scope::Read], &[Scope::Pairing, Scope::Read]);
     let entropy = world.entropy();
-    world.authority.rotate_token(&session, device(3), "operator", &entropy, world.now).expect("allowed");
+    let _ =
+        world.authority.rotate_token(&session, device(3), "operator", &entropy, world.now).expect("allowed");
 
     let revoked = world.authority.revoke_token(&session, device(3), "operator", world.now);
 
@@ -206,7 +208,7 @@ fn a_blocked_device_is_out_at_once_and_unknown_ones_can_be_blocked_too() {
     assert!(world.authority.waiting().is_empty(), "{request} ended");
     assert!(world.authority.is_live(other.connection()));
     assert_eq!(world.unauthorized(&local_named("tui"), &reader), AuthReason::Blocked);
-    world.authority.block_device(device(9), world.now).expect("also who never came");
+    let _ = world.authority.block_device(device(9), world.now).expect("also who never came");
     assert_eq!(
         world.unauthorized(&remote(1), &Client::new(&key(9)).asks(&[Scope::Read])),
         AuthReason::Blocked
@@ -264,7 +266,7 @@ fn a_new_shared_token_closes_what_came_with_the_old_one_and_nothing_else() {
     let (mut world, by_shared) = two(&[Scope::Read], &[Scope::Read]);
     let reader = Client::new(&key(3)).asks(&[Scope::Read]);
     let minted = world.admitted(&local_named("tui"), &reader);
-    let token = minted.device_token.expect("minted").value.0;
+    let (token, _) = world.commit(minted.device_token.expect("minted"));
     let by_device = world.admitted(&local_named("tui"), &reader.clone().device_token(token.reveal())).session;
     let own = world.own_session(&key(1));
     let visitor = world.admitted(&remote(1), &Client::without_device()).session;
@@ -290,14 +292,14 @@ fn a_client_manages_with_what_it_was_granted_also_when_it_asks_for_pairing_alone
     let by_device = world.admitted(&local_named("cli"), &by_device).session;
     let entropy = world.entropy();
     let made = world.authority.new_program_token("openclaw", Level::Full, true, &entropy, world.now);
-    let (token, _) = made.expect("a new name").value;
+    let (token, _) = world.commit(made.expect("a new name"));
     let by_token = Client::without_device().token(token.reveal()).asks(&[Scope::Pairing]);
     let by_token = world.admitted(&local_named("cli"), &by_token).session;
     for session in [&by_device, &by_token] {
         assert!(!session.scopes().covers(&Scope::Admin));
         assert!(world.authority.rename_device(session, device(3), "a name", world.now).is_ok());
     }
-    world.authority.revoke_program_token("openclaw", world.now).expect("known");
+    let _ = world.authority.revoke_program_token("openclaw", world.now).expect("known");
     let gone = world.authority.remove_device(&by_token, device(3), world.now).err();
     assert_eq!(gone, Some(ManagementError::BeyondCaller(Scope::Admin)), "a revoked token grants nothing");
     assert!(world.authority.remove_device(&by_device, device(3), world.now).is_ok());
@@ -317,8 +319,10 @@ fn a_device_token_that_was_not_saved_is_replaced_by_the_next() {
     let devices = vec![support::record(&key(3), &support::scopes([Scope::Read]))];
     let mut world = World::new(TrustRecords { devices, ..support::records() });
     let reader = Client::new(&key(3)).asks(&[Scope::Read]);
+    let lost = world.next_token();
     let made = world.admitted(&local_named("tui"), &reader).device_token.expect("made");
-    let lost = made.value.0.clone();
+    let [Change::PutDevice(record)] = made.durable.as_slice() else { panic!("{:?}", made.durable) };
+    assert_eq!(record.token.as_ref().and_then(|token| token.hash), Some(lost.hash()));
 
     world.authority.roll_back(made);
 
@@ -328,12 +332,28 @@ fn a_device_token_that_was_not_saved_is_replaced_by_the_next() {
 }
 
 #[test]
+fn a_device_token_revoked_while_saved_stays_revoked() {
+    let devices = vec![support::record(&key(3), &support::scopes([Scope::Read]))];
+    let mut world = World::new(TrustRecords { devices, ..support::records() });
+    let reader = Client::new(&key(3)).asks(&[Scope::Read]);
+    let made = world.admitted(&local_named("tui"), &reader).device_token.expect("made");
+    let _ = world
+        .authority
+        .revoke_token(&support::command_line(), device(3), "operator", world.now)
+        .expect("it has one");
+
+    world.authority.roll_back(made);
+
+    assert!(world.admitted(&local_named("tui"), &reader).device_token.is_none(), "a person revoked it");
+}
+
+#[test]
 fn a_program_token_that_was_not_saved_is_gone() {
     let mut world = World::new(support::records());
     let entropy = world.entropy();
     let made =
         world.authority.new_program_token("ci", Level::Read, false, &entropy, world.now).expect("made");
-    let lost = made.value.0.clone();
+    let lost = Token::from_entropy(entropy.token);
 
     world.authority.roll_back(made);
 

@@ -38,7 +38,8 @@ fn world(commands: CommandsAlive) -> (World, String) {
     let made =
         world.authority.new_program_token("ci", Level::Full, false, &entropy, world.now).expect("made");
     world.commands = commands;
-    (world, made.value.0.reveal().to_owned())
+    let (token, _) = world.commit(made);
+    (world, token.reveal().to_owned())
 }
 
 fn approve(choice: Choice, duration: GrantLifetime) -> Verdict {
@@ -317,8 +318,8 @@ fn a_token_revoked_while_an_approval_is_saved_lets_nobody_unidentified_in() {
     let decided = world.authority.decide(&person, &request, None, &verdict, &entropy, world.now);
     let decided = decided.expect("a person may decide");
     let session = support::command_line();
-    world.authority.revoke_token(&session, id(&key(3)), "operator", world.now).expect("a person may");
-    world.authority.apply(decided, world.now);
+    let _ = world.authority.revoke_token(&session, id(&key(3)), "operator", world.now).expect("a person may");
+    let _ = world.authority.apply(decided, world.now);
 
     let found = outcome(&mut world, &unidentified(), &admin());
 
@@ -346,7 +347,7 @@ fn approval_of_an_unidentified_device_ends_with_its_access() {
         ended.expect("a person may");
         if end == "block" {
             let blocked = Subject::Device(device);
-            world.authority.unblock(&blocked, world.now).expect("it is blocked");
+            let _ = world.authority.unblock(&blocked, world.now).expect("it is blocked");
         }
         if end != "revoke its token" {
             // Known again, by its owner's doing.

@@ -24,6 +24,7 @@ use tidegate_trust::program::{Ephemeral, Program};
 use tidegate_trust::records::{ProgramIdentity, SharedToken, Subject};
 use tidegate_trust::scopes::Level;
 use tidegate_trust::token::Token;
+use tidegate_trust::transaction::PreparedTransaction;
 use tidegate_trust::{Authority, Principal, ScopeSet, Session, Timestamp, TrustRecords};
 
 const OWN: u8 = 0;
@@ -233,7 +234,7 @@ impl World {
                 assert!(granted.covers_all(scopes), "{scopes:?} of {granted:?}");
                 assert!(!scopes.names(&Scope::Pairing) || granted.names(&Scope::Pairing));
                 if let Some(made) = admitted.device_token {
-                    let (token, _) = made.value;
+                    let (token, _) = self.commit(made);
                     self.device_tokens.insert(*id, token.reveal().to_owned());
                 }
             }
@@ -319,7 +320,7 @@ impl World {
             self.authority.roll_back(decided);
             return Ok(());
         }
-        self.authority.apply(decided, self.now);
+        self.commit(decided);
         match verdict {
             Verdict::Approve { .. } => {
                 let granted = match choice {
@@ -424,11 +425,16 @@ impl World {
         let pairing: bool = input.arbitrary()?;
         let name = format!("token {}", self.counter);
         if let Ok(made) = self.authority.new_program_token(&name, level, pairing, &entropy, self.now) {
-            let (token, record) = made.value;
+            let (token, record) = self.commit(made);
             self.tokens.push(token.reveal().to_owned());
             self.allowed.tokens.insert(record.id.clone(), record.granted());
         }
         Ok(())
+    }
+
+    /// Commits a change and puts it in effect. What it gives.
+    fn commit<T>(&mut self, prepared: PreparedTransaction<T>) -> T {
+        self.authority.apply(prepared, self.now).value.expect("nothing overtook it")
     }
 
     fn check_queue(&self) {
@@ -467,7 +473,7 @@ pub(crate) fn sessions() -> Vec<Session> {
         let verdict = Verdict::Approve { choice: Choice::All, duration: GrantLifetime::Always };
         let (decider, entropy) = (World::command_line(Desktop::Absent), world.entropy());
         let decided = world.authority.decide(&decider, &request, None, &verdict, &entropy, world.now);
-        world.authority.apply(decided.expect("the person decides"), world.now);
+        world.commit(decided.expect("the person decides"));
         keep(world.admit(&remote, &client));
         keep(world.admit(&remote, &client));
     }

@@ -1,15 +1,18 @@
 use std::path::Path;
 use std::task::Poll;
 
-use tidegate_protocol::{DeviceId, PublicKey, Scope, UnixMillis};
+use tidegate_protocol::{ClientInfo, DeviceId, PublicKey, Scope, UnixMillis};
 use tidegate_store::OpenOptions;
 use tidegate_trust::approval::{ApprovalRequest, Operation, Requester};
 use tidegate_trust::decision::Decider;
+use tidegate_trust::origin::{Origin, Peer};
+use tidegate_trust::principal::command_line_session;
 use tidegate_trust::records::{Block, Claims, DeviceRecord, Grant, Subject};
 use tidegate_trust::settings::{ProposedSetting, Setting, WebOrigin};
-use tidegate_trust::{Principal, ScopeSet};
+use tidegate_trust::{Level, Principal, ScopeSet};
 
 use super::*;
+use crate::TokenError;
 
 /// A service that knows nobody and has no store yet.
 fn service() -> TrustService {
@@ -18,6 +21,19 @@ fn service() -> TrustService {
 
 fn origin() -> WebOrigin {
     WebOrigin::parse("https://chat.example").expect("an origin")
+}
+
+/// The person at a terminal.
+fn command_line() -> Session {
+    let (connection, peer) = (
+        ConnectionId::parse("cli").expect("an id"),
+        Peer::Process { uid: 1000, same_user: true, program: None },
+    );
+    let client: ClientInfo = serde_json::from_value(serde_json::json!({
+        "id": "cli", "version": "1", "platform": "linux", "mode": "cli",
+    }))
+    .expect("a client");
+    command_line_session(connection, &Origin::LocalSocket(peer), client).expect("the person")
 }
 
 /// A service over what a store holds.
@@ -52,26 +68,28 @@ async fn stored(store: &Store) -> TrustRecords {
     store.load_trust().await.expect("read").records
 }
 
-/// Three devices are stored, and then nothing can be saved any more: what becomes of it when the
-/// first is blocked, the second gets a name, and an earlier block of a fourth one ends.
+/// Three devices are stored, and a fifth one was until now. Then nothing can be saved any more: what becomes
+/// of it when the first is blocked, the second and the fifth get a name, and an earlier block of a fourth one
+/// ends.
 async fn nothing_could_be_saved(directory: &Path) -> TrustService {
     let store = store_in(directory);
     let earlier = Block { subject: Subject::Device(device(4).id), name: String::new(), at: UnixMillis(1) };
     let mut changes: Vec<Change> =
-        (1..=3).map(|number| Change::PutDevice(Box::new(device(number)))).collect();
+        [1, 2, 3, 5].map(|number| Change::PutDevice(Box::new(device(number)))).to_vec();
     changes.push(Change::PutBlock(Box::new(earlier)));
     store.commit_trust(changes).await.expect("saved");
     let service = over(store.clone()).await;
+    store.commit_trust(vec![Change::RemoveDevice(device(5).id)]).await.expect("saved");
     store.close().await;
 
     let block = service.authority().block_device(device(1).id, now::timestamp()).expect("it is there");
     let ((), saved) = service.settle(block, None).await;
     assert!(!saved, "the answer says so");
-    let label = |record: &DeviceRecord| {
-        Change::PutDevice(Box::new(DeviceRecord { label: Some("desk".into()), ..record.clone() }))
-    };
-    let renamed = Transaction::applied((), vec![label(&device(2)), label(&device(5))], Vec::new());
-    assert!(!service.settle(renamed, None).await.1);
+    for number in [2, 5] {
+        let id = device(number).id;
+        let renamed = service.authority().rename_device(&command_line(), id, "desk", now::timestamp());
+        assert!(!service.settle(renamed.expect("it is there"), None).await.1);
+    }
     let unblock =
         service.authority().unblock(&Subject::Device(device(4).id), now::timestamp()).expect("it is blocked");
     assert!(!service.settle(unblock, None).await.1);
@@ -177,7 +195,7 @@ async fn a_store_in_memory_saves_nothing_and_revocations_reach_the_disk() {
 async fn the_same_store_keeps_what_is_in_memory_and_another_does_not() {
     let directory = tempfile::tempdir().expect("a directory");
     let service = over(store_in(directory.path())).await;
-    service.authority().rotate_shared_token(&now::entropy().expect("random bytes"), now::timestamp());
+    let _ = service.authority().rotate_shared_token(&now::entropy().expect("random bytes"), now::timestamp());
     let memory = || Store::in_memory().expect("a store");
 
     service.open(memory(), StoreKind::OnDisk, true).await;
@@ -188,7 +206,8 @@ async fn the_same_store_keeps_what_is_in_memory_and_another_does_not() {
         (true, StoreKind::InMemory, false),
         (true, StoreKind::InMemory, true),
     ] {
-        service.authority().rotate_shared_token(&now::entropy().expect("random bytes"), now::timestamp());
+        let _ =
+            service.authority().rotate_shared_token(&now::entropy().expect("random bytes"), now::timestamp());
         if is_forgotten {
             service.forget_store();
         }
@@ -233,7 +252,7 @@ async fn a_panic_in_a_change_refuses_everyone_until_the_store_is_read() {
     let struck = service.clone();
     let panicked = std::thread::spawn(move || {
         let mut authority = struck.authority();
-        authority.rotate_shared_token(&now::entropy().expect("random bytes"), now::timestamp());
+        let _ = authority.rotate_shared_token(&now::entropy().expect("random bytes"), now::timestamp());
         panic!("the test was asked to panic");
     });
     assert!(panicked.join().is_err());
@@ -274,6 +293,23 @@ async fn a_decision_comes_to_its_end_though_nobody_waits_for_it() {
         changes.changed().await.expect("the service lives");
     }
     assert_eq!(stored(&store).await.settings.len(), 1);
+}
+
+/// Its revocation may be saved before the token is.
+#[tokio::test]
+async fn a_program_token_revoked_while_saved_is_not_given_out() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let store = store_in(directory.path());
+    let service = over(store.clone()).await;
+    let mut making = std::pin::pin!(service.new_token("ci", Level::Read, false));
+    assert!(std::future::poll_fn(|context| Poll::Ready(making.as_mut().poll(context).is_pending())).await);
+
+    let revoked = service.authority().revoke_program_token("ci", now::timestamp()).expect("it is listed");
+    service.settle(revoked, None).await;
+    let made = making.await;
+
+    assert!(matches!(made, Err(TokenError::Overtaken)), "{made:?}");
+    assert!(stored(&store).await.tokens.is_empty(), "it would be valid after the next start");
 }
 
 /// A device comes in and gets a token while it is revoked: between the decision to let it in and the

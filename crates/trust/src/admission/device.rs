@@ -16,7 +16,7 @@ use crate::principal::Principal;
 use crate::records::{Claims, DeviceRecord};
 use crate::scopes::ScopeSet;
 use crate::token::Token;
-use crate::transaction::{Step, Transaction};
+use crate::transaction::{PreparedTransaction, Step};
 
 impl Authority {
     pub(super) fn admit_device(
@@ -102,7 +102,7 @@ impl Authority {
             let (token, at) = (Token::from_entropy(context.entropy.token), context.now.wall);
             let durable = self.devices.give_token(id, token.hash(), at).into_iter().collect();
             let step = Step::DeviceToken(id, token.hash());
-            admitted.device_token = Some(Transaction::prepared((token, at), durable, Vec::new(), step));
+            admitted.device_token = Some(PreparedTransaction::new((token, at), durable, Vec::new(), step));
         } else {
             self.devices.used(id);
         }

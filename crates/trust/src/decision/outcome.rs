@@ -90,20 +90,21 @@ impl Authority {
             let audit = Effect::audit(now, AuditKind::PairingOvertaken, subject, line);
             return Transaction::applied(false, if_lasting(approved.lifetime, undone), vec![audit]);
         }
-        if let Outcome::Later = outcome {
-            self.pending.set_deciding(&request.id, false);
-            self.pending.set_later(&request.id);
-            return Transaction::applied(true, Vec::new(), Vec::new());
-        }
-        self.pending.take(&request.id);
         let subject = request.details.subject.clone();
         let is_approved = matches!(outcome, Outcome::Approved(_));
         let (durable, mut effects) = match outcome {
+            Outcome::Later => {
+                self.pending.set_deciding(&request.id, false);
+                self.pending.set_later(&request.id);
+                return Transaction::applied(true, Vec::new(), Vec::new());
+            }
             Outcome::Approved(approved) => {
+                self.pending.take(&request.id);
                 self.pending.unsilence(&subject);
                 self.put_approved(&request, approved, now)
             }
-            Outcome::Rejected | Outcome::Later => {
+            Outcome::Rejected => {
+                self.pending.take(&request.id);
                 if let Subject::Device(device) = &subject {
                     // What a person said before of the same key does not hold against this.
                     self.devices.take_vouched(*device);
@@ -111,7 +112,12 @@ impl Authority {
                 self.pending.silence(subject, now);
                 (Vec::new(), Vec::new())
             }
-            Outcome::Blocked(block) => (Vec::new(), self.put_block(block)),
+            Outcome::Blocked(block) => {
+                self.pending.take(&request.id);
+                // What it changed of itself meanwhile may be saved after the block.
+                let durable = self.removals_of(&block.subject);
+                (durable, self.put_block(block))
+            }
         };
         effects.push(Effect::Resolved { request: Box::new(request), approved: is_approved });
         Transaction::applied(true, durable, effects)

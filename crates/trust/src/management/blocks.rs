@@ -62,36 +62,55 @@ impl Authority {
     /// When it is not blocked.
     pub fn unblock(&mut self, subject: &Subject, now: Timestamp) -> Result<Transaction<()>, ManagementError> {
         let block = self.blocks.take(subject).ok_or(ManagementError::UnknownDevice)?;
+        // A process that ended while the block was saved may have left what was granted before.
+        let mut durable = self.removals_of(&block.subject);
+        self.remove_granted(&block.subject);
+        durable.push(Change::RemoveBlock(block.subject.clone()));
         // The person who unblocks wants to be asked again.
         self.pending.unsilence(&block.subject);
         let line = format!("unblocked {}", subject.key());
         let effects = vec![Effect::audit(now, AuditKind::Unblocked, subject.key(), line)];
-        Ok(Transaction::applied((), vec![Change::RemoveBlock(block.subject)], effects))
+        Ok(Transaction::applied((), durable, effects))
     }
 
     /// What has to be committed for a block: nothing that was granted comes back when it ends.
     pub(crate) fn changes_of_block(&self, block: &Block) -> Vec<Change> {
         let mut durable = vec![Change::PutBlock(Box::new(block.clone()))];
-        match &block.subject {
-            Subject::Device(device) => {
-                durable.extend(self.devices.get(*device).map(|record| Change::RemoveDevice(record.id)));
-            }
-            Subject::Program(program) => {
-                durable.extend(self.programs.removal(|record| &record.program == program));
-            }
-        }
+        durable.extend(self.removals_of(&block.subject));
         durable
+    }
+
+    /// What has to be committed so that nothing is stored of what a subject was granted.
+    pub(crate) fn removals_of(&self, subject: &Subject) -> Vec<Change> {
+        match subject {
+            Subject::Device(device) => {
+                let known = self.devices.get(*device);
+                known.map(|record| Change::RemoveDevice(record.id)).into_iter().collect()
+            }
+            Subject::Program(program) => self.programs.removal(|record| &record.program == program),
+        }
+    }
+
+    /// Forgets what a subject was granted. The programs whose grants these were.
+    fn remove_granted(&mut self, subject: &Subject) -> Vec<Principal> {
+        match subject {
+            Subject::Device(device) => {
+                self.devices.remove(*device);
+                Vec::new()
+            }
+            Subject::Program(program) => self.programs.remove(|record| &record.program == program),
+        }
     }
 
     /// Puts a block in effect.
     pub(crate) fn put_block(&mut self, block: Block) -> Vec<Effect> {
         let mut effects = match &block.subject {
             Subject::Device(device) => {
-                self.devices.remove(*device);
+                self.remove_granted(&block.subject);
                 self.revoke(Principal::Device(*device))
             }
             Subject::Program(program) => {
-                let revoked = self.programs.remove(|record| &record.program == program);
+                let revoked = self.remove_granted(&block.subject);
                 let closed = self.sessions.end(|live| {
                     matches!(live.principal, Principal::Program(_)) && live.program.as_ref() == Some(program)
                 });

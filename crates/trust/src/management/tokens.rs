@@ -5,12 +5,38 @@ use tidegate_protocol::text;
 use super::ManagementError;
 use crate::audit::AuditKind;
 use crate::authority::{Authority, Effect, Entropy};
+use crate::decider::Decider;
+use crate::decision::{DecisionError, Verdict};
+use crate::pairing::Subject;
 use crate::principal::Principal;
 use crate::records::{Change, MAX_NAME, ProgramToken};
 use crate::scopes::Level;
 use crate::timestamp::Timestamp;
 use crate::token::Token;
-use crate::transaction::{Prepared, Step, Transaction};
+use crate::transaction::{PreparedTransaction, Step, Transaction};
+
+/// A token that is to be made for a program.
+#[derive(Debug, Clone, Copy)]
+pub struct NewProgramToken<'a> {
+    pub name: &'a str,
+    pub level: Level,
+    /// Whether the program may manage pairing.
+    pub pairing: bool,
+}
+
+/// Why a program that waits gets no token. Nothing changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum GiveTokenError {
+    /// A device asks, and only programs get tokens.
+    #[error("only a program can get a token of its own; a device keeps its own key")]
+    NotAProgram,
+    /// The request cannot be ended.
+    #[error(transparent)]
+    Decision(#[from] DecisionError),
+    /// The token cannot be made.
+    #[error(transparent)]
+    Management(#[from] ManagementError),
+}
 
 impl Authority {
     /// Replaces the shared token. Grants of programs end with it, and so does every connection
@@ -44,7 +70,7 @@ impl Authority {
         pairing: bool,
         entropy: &Entropy,
         now: Timestamp,
-    ) -> Result<Transaction<(Token, ProgramToken), Prepared>, ManagementError> {
+    ) -> Result<PreparedTransaction<(Token, ProgramToken)>, ManagementError> {
         let name = name.trim();
         if self.tokens.of_programs().iter().any(|token| token.name == name) {
             return Err(ManagementError::NameTaken);
@@ -65,8 +91,38 @@ impl Authority {
         self.tokens.add(record.clone());
         let line = format!("program token made name={name}");
         let effects = vec![Effect::audit(now, AuditKind::ProgramTokenMade, name, line)];
-        let step = Step::ProgramToken(record.id.clone());
-        Ok(Transaction::prepared((token, record.clone()), vec![Change::from(&record)], effects, step))
+        let step = Step::ProgramToken { id: record.id.clone(), rejection: None };
+        Ok(PreparedTransaction::new((token, record.clone()), vec![Change::from(&record)], effects, step))
+    }
+
+    /// Makes a token for a program that waits, in the place of a grant, and rejects its request: with the
+    /// token it need not ask. Both take effect together. Its text is for nobody before it is committed.
+    ///
+    /// # Errors
+    /// Why there is none; the request then waits on.
+    pub fn give_program_token(
+        &mut self,
+        decider: &Decider,
+        request: &str,
+        digest: &str,
+        new: &NewProgramToken<'_>,
+        entropy: &Entropy,
+        now: Timestamp,
+    ) -> Result<PreparedTransaction<(Token, ProgramToken)>, GiveTokenError> {
+        let is_device = |subject: &Subject| matches!(subject, Subject::Device(_));
+        if self.pending.get(request).is_some_and(|waiting| is_device(&waiting.details.subject)) {
+            return Err(GiveTokenError::NotAProgram);
+        }
+        let reject = Verdict::Reject;
+        let (rejection, audit, _) =
+            self.prepare_decision(decider, request, Some(digest), &reject, entropy, now)?;
+        match self.new_program_token(new.name, new.level, new.pairing, entropy, now) {
+            Ok(made) => Ok(made.with_rejection(rejection, audit)),
+            Err(error) => {
+                self.pending.set_deciding(request, false);
+                Err(error.into())
+            }
+        }
     }
 
     /// Takes a program's token away, by id or name. Every connection that came in with it ends, also

@@ -108,12 +108,20 @@ impl DeviceStore {
         self.stored(id)
     }
 
-    /// Takes a token back that nobody was given: the next admission makes another.
+    /// Whether a device may connect with this token.
+    pub(crate) fn accepts(&self, id: DeviceId, hash: &TokenHash) -> bool {
+        let token = self.get(id).and_then(|record| record.token.as_ref());
+        token.is_some_and(|token| token.revoked_at.is_none() && token.hash.as_ref() == Some(hash))
+    }
+
+    /// Takes a token back that nobody was given: the next admission makes another, unless it was revoked
+    /// since.
     pub(crate) fn take_token_back(&mut self, id: DeviceId, hash: TokenHash) {
         self.change(id, |record| {
             if let Some(token) = record.token.take_if(|token| token.hash == Some(hash)) {
                 let withheld = DeviceToken { hash: None, ..token };
-                record.token = withheld.rotated_at.is_some().then_some(withheld);
+                let is_kept = withheld.rotated_at.is_some() || withheld.revoked_at.is_some();
+                record.token = is_kept.then_some(withheld);
             }
         });
     }

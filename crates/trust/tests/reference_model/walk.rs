@@ -16,7 +16,7 @@ use tidegate_trust::authority::{Effect, Entropy, GrantExpiry};
 use tidegate_trust::decision::{self, Choice, Decider, DecisionError, Desktop};
 use tidegate_trust::origin::{CommandsAlive, Peer};
 use tidegate_trust::pairing::{self, Ended};
-use tidegate_trust::transaction::{Prepared, Transaction};
+use tidegate_trust::transaction::PreparedTransaction;
 use tidegate_trust::{Change, Origin, Principal, ScopeSet, Session, Timestamp};
 
 use crate::model::{

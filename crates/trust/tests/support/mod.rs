@@ -24,6 +24,7 @@ use tidegate_trust::principal::{command_line_session, window_session};
 use tidegate_trust::program::{Ephemeral, Program};
 use tidegate_trust::records::{Claims, DeviceRecord, Grant, ProgramIdentity, SharedToken};
 use tidegate_trust::token::Token;
+use tidegate_trust::transaction::PreparedTransaction;
 use tidegate_trust::{Authority, Change, ScopeSet, Session, Timestamp, TrustRecords};
 
 pub(crate) const SHARED: &str = "the-shared-token";
@@ -249,6 +250,17 @@ impl World {
 
     pub(crate) fn entropy(&mut self) -> Entropy {
         self.counter += 1;
+        self.last_entropy()
+    }
+
+    /// The token that the next admission makes, if it makes one.
+    pub(crate) fn next_token(&mut self) -> Token {
+        let next = self.entropy();
+        self.counter -= 1;
+        Token::from_entropy(next.token)
+    }
+
+    fn last_entropy(&self) -> Entropy {
         let mut id = [0x5a; 16];
         let mut token = [0xa5; 32];
         // In front, so that prefixes of ids differ too.
@@ -317,6 +329,11 @@ impl World {
         let mut decided = self.authority.decide(decider, request, None, verdict, &entropy, self.now)?;
         let durable = std::mem::take(&mut decided.durable);
         Ok((durable, self.authority.apply(decided, self.now).effects))
+    }
+
+    /// Commits a change and puts it in effect. What it gives.
+    pub(crate) fn commit<T>(&mut self, prepared: PreparedTransaction<T>) -> T {
+        self.authority.apply(prepared, self.now).value.expect("nothing overtook it")
     }
 
     /// A person approves.

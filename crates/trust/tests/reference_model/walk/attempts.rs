@@ -279,7 +279,7 @@ impl Walk {
         if let (Some(made), Actor::Device(device)) = (admitted.device_token, &actor) {
             self.expect("a token is stored", !made.durable.is_empty());
             self.stored(&made.durable);
-            let text = made.value.0.reveal().to_owned();
+            let text = self.world.commit(made).0.reveal().to_owned();
             self.model.device_tokens.insert(*device, DeviceToken { text: Some(text), revoked: false });
         }
         self.sessions.insert(connection.name.clone(), session);

@@ -101,7 +101,7 @@ impl Walk {
     #[expect(clippy::too_many_arguments, reason = "everything about the decision is compared")]
     pub(super) fn commit(
         &mut self,
-        decided: Transaction<(), Prepared>,
+        decided: PreparedTransaction<()>,
         request: &str,
         verdict: &Verdict,
         entropy: &Entropy,
@@ -111,7 +111,9 @@ impl Walk {
     ) -> &'static str {
         let durable = decided.durable.clone();
         let completed = self.world.authority.apply(decided, self.world.now);
-        self.expect("nothing came in between", completed.value.is_some() && completed.durable.is_empty());
+        self.expect("nothing came in between", completed.value.is_some());
+        let removes = *verdict == Verdict::Block && completed.durable.iter().all(Change::takes_away);
+        self.expect("all was stored", completed.durable.is_empty() || removes);
         let effects = completed.effects;
         let closes = self.model.decide(request, verdict, entropy.uuid());
         self.expect_same("closed by a decision", &names(&support::closed(&effects)), &closes);

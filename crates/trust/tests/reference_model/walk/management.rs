@@ -91,7 +91,7 @@ impl Walk {
                 Subject::Device(device) => pairing::Subject::Device(device_id(device)),
                 Subject::Program(program) => pairing::Subject::Program(program_of(program, false).identity),
             };
-            self.world.authority.unblock(&theirs, self.world.now).expect("blocked");
+            let _ = self.world.authority.unblock(&theirs, self.world.now).expect("blocked");
             self.model.blocked.remove(&subject);
             self.model.silenced.remove(&subject);
             return "unblocked";
@@ -132,7 +132,7 @@ impl Walk {
             .expect("a new name");
         let mut granted = level.scopes();
         granted.extend(pairing.then_some(crate::model::PAIRING));
-        let (token, record) = made.value;
+        let (token, record) = self.world.commit(made);
         let text = token.reveal().to_owned();
         self.model.own_tokens.push(OwnToken { id: record.id, text, granted });
         "new program token"
