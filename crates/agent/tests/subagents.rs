@@ -645,7 +645,7 @@ async fn an_own_tool_is_meant_in_another_letter_case() {
     let limits = Limits { depth: 1, ..Limits::default() };
     let mut world = world_with(limits, |ask| {
         if ask.last_is_result() {
-            return vec![text(&ask.results()[0].0)];
+            return vec![text(ask.results()[0].0)];
         }
         vec![call("1", "Sessions_Spawn", &json!({"task": "t"}))]
     });
