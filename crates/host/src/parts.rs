@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
-/// See the module's text.
+/// Supervised tasks. The first that ends is named, and the gateway is built again.
 #[derive(Debug)]
 pub(crate) struct Parts {
     tasks: TaskTracker,

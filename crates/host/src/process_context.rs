@@ -24,7 +24,7 @@ use crate::{config, log};
 /// How many ports above a taken one are tried for one to offer.
 const OFFERED_PORTS: u16 = 32;
 
-/// See the module's text.
+/// Made once, before the first start of the gateway; restarts use it again.
 pub(crate) struct ProcessContext {
     state_dir: Option<PathBuf>,
     config: Option<PathBuf>,

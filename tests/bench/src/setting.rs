@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-/// See the module's text.
+/// The programs of a measurement, and how thoroughly they are measured.
 pub(crate) struct Setting {
     /// The program that is measured.
     pub(crate) tidegate: PathBuf,

@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_device_whose_record_is_gone_is_refused() {
+    fn a_device_whose_record_is_gone_has_to_pair() {
         let (mut authority, _) = Authority::new(TrustRecords::default());
         let nonce = Nonce::from_entropy([1; 16]);
         let now = Timestamp { wall: UnixMillis(1_795_000_000_000), monotonic: Duration::ZERO };
