@@ -9,6 +9,7 @@ pub mod audit;
 pub mod authority;
 mod decider;
 pub mod decision;
+pub mod folder;
 pub mod identity;
 pub mod management;
 pub mod origin;
@@ -27,6 +28,7 @@ pub mod workspace;
 
 pub use admission::{Admission, Attempt};
 pub use authority::Authority;
+pub use folder::{FileIdentity, Folder};
 pub use origin::Origin;
 pub use principal::{Principal, Session};
 pub use records::{Change, TrustRecords};
