@@ -71,9 +71,13 @@ impl Actions {
                     given.map(secret).map_err(|error| error.to_string())
                 });
             }
-            Effect::Resolve { task, approval, digest, decision } => self.answer(task, |host| async move {
-                host.desktop()?.resolve(&approval, &digest, decision).map_err(|error| error.to_string())?;
-                Ok(None)
+            Effect::Resolve { task, approval, digest, verdict } => self.answer(task, |host| async move {
+                let decided = host.desktop()?.decide_approval(&approval, &digest, &verdict).await;
+                decided.map(|()| None).map_err(|error| error.to_string())
+            }),
+            Effect::UsePermissions { task } => self.answer(task, |host| async move {
+                let used = host.desktop()?.use_permissions().await;
+                used.map(|()| None).map_err(|error| error.to_string())
             }),
             Effect::ConfirmSetting { task, setting, digest } => self.answer(task, |host| async move {
                 let confirmed = host.desktop()?.confirm_setting(setting, &digest).await;

@@ -126,6 +126,7 @@ pub(crate) fn dialog_request(request: GatewayRequest) -> DialogRequest {
         GatewayRequest::TakeServer(FoundServer { model, owner, user, address }) => {
             DialogRequest::TakeServer { model, owner, user, address }
         }
+        GatewayRequest::UsePermissions => DialogRequest::UsePermissions,
         GatewayRequest::KeepFile(details) => DialogRequest::KeepFile(Box::new(file_to_keep(*details))),
         GatewayRequest::Unshare(SharedFolder { folder, files, bytes, places, .. }) => {
             DialogRequest::Unshare(FolderToUnshare { folder, files, bytes, places })

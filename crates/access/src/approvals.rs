@@ -3,21 +3,55 @@
 use std::time::Duration;
 
 use tidegate_clock as now;
+use tidegate_protocol::payload::permissions::PermissionOffer;
 use tidegate_protocol::{ConnectionId, text};
+use tidegate_store::StoreError;
 use tidegate_trust::approval::{
-    ApprovalRequest, Decision, Operation, PendingApproval, Requester, ResolveError, ResolvedApproval,
+    ApprovalRequest, Clearance, Decision, Operation, PendingApproval, Question, Requester, ResolveError,
+    ResolvedApproval,
 };
 use tidegate_trust::audit::{AuditEvent, AuditKind};
 use tidegate_trust::decision::Decider;
+use tidegate_trust::permissions::{PermissionError, Permitted};
 use tidegate_trust::{Principal, Session};
 
 use crate::service::TrustService;
+use crate::writer::in_a_task;
 
 /// Characters of a session's key in the audit log.
-const MAX_SESSION: usize = 200;
+pub(crate) const MAX_SESSION: usize = 200;
+
+/// What becomes of a run's request.
+#[derive(Debug)]
+pub enum RunRequest {
+    /// Nobody is asked.
+    Permitted(Permitted),
+    /// A person is asked.
+    Waits(Box<PendingApproval>),
+    /// A person denied exactly this in the same task, and is not asked again.
+    Denied,
+    /// Too much waits for a person.
+    TooMuch,
+}
+
+/// Why something was not allowed. The request waits on, where it waited.
+#[derive(Debug, thiserror::Error)]
+pub enum AllowError {
+    #[error(transparent)]
+    Resolve(#[from] ResolveError),
+    #[error(transparent)]
+    Permission(#[from] PermissionError),
+    #[error("what you allowed could not be saved, so nothing was allowed: {0}")]
+    NotSaved(#[from] StoreError),
+    /// A revocation came later.
+    #[error("it was revoked while it was saved, so nothing was allowed")]
+    Overtaken,
+    #[error(transparent)]
+    Entropy(#[from] now::NoEntropy),
+}
 
 impl TrustService {
-    /// Queues a question for those who may decide, and tells them. `None` when too many wait.
+    /// Queues a question of a client for those who may decide, and tells them. `None` when too many wait.
     pub fn ask(
         &self,
         id: String,
@@ -25,7 +59,39 @@ impl TrustService {
         requester: Requester,
         timeout: Duration,
     ) -> Option<PendingApproval> {
-        let waiting = self.approvals().ask(id, command, requester, timeout, now::timestamp())?;
+        self.queue(id, command, requester, Question::default(), timeout)
+    }
+
+    /// Decides about a run's request by what a person allowed, else queues a question.
+    pub fn ask_for_run(&self, id: String, request: ApprovalRequest, timeout: Duration) -> RunRequest {
+        if self.approvals().was_denied(&request) {
+            return RunRequest::Denied;
+        }
+        let (permitted, offers) = {
+            let mut authority = self.authority();
+            (authority.permitted(&request, now::timestamp()), authority.offers(&request))
+        };
+        let why_asked = match permitted {
+            Ok(permitted) => {
+                self.note_unasked(&request, &permitted);
+                return RunRequest::Permitted(permitted);
+            }
+            Err(why_asked) => why_asked,
+        };
+        let question = Question { offers, why_asked };
+        let waiting = self.queue(id, request, Requester::Run, question, timeout);
+        waiting.map_or(RunRequest::TooMuch, |waiting| RunRequest::Waits(Box::new(waiting)))
+    }
+
+    fn queue(
+        &self,
+        id: String,
+        command: ApprovalRequest,
+        requester: Requester,
+        question: Question,
+        timeout: Duration,
+    ) -> Option<PendingApproval> {
+        let waiting = self.approvals().ask(id, command, requester, question, timeout, now::timestamp())?;
         self.changed();
         self.connections(|gateway| gateway.command_waits(&waiting));
         Some(waiting)
@@ -34,13 +100,18 @@ impl TrustService {
     /// Waits for the decision about a command: `Some(None)` when its time was up, `None` when there is
     /// no such command.
     pub async fn decision(&self, id: &str) -> Option<Option<Decision>> {
+        self.resolution(id).await.map(|resolved| resolved.decision)
+    }
+
+    /// Waits until a command is decided, or its time is up. `None` when there is no such command.
+    pub async fn resolution(&self, id: &str) -> Option<ResolvedApproval> {
         let mut changed = self.0.approvals_changed.subscribe();
         loop {
             self.expire_commands();
             let until = {
                 let queue = self.approvals();
                 if let Some(resolved) = queue.resolved(id) {
-                    return Some(resolved.decision);
+                    return Some(resolved.clone());
                 }
                 let waiting = queue.waiting().iter().find(|waiting| waiting.id == id)?;
                 waiting.expires_at().since(now::wall())
@@ -52,36 +123,150 @@ impl TrustService {
         }
     }
 
-    /// Decides.
+    /// Denies, with words for the model.
     ///
     /// # Errors
-    /// Why it was not decided.
-    pub fn resolve(&self, session: &Session, id: &str, decision: Decision) -> Result<(), ResolveError> {
+    /// Why it was not denied.
+    pub fn deny(
+        &self,
+        session: &Session,
+        id: &str,
+        words: Option<&str>,
+        stop: bool,
+    ) -> Result<(), ResolveError> {
         self.expire_commands();
-        let resolved = self.approvals().resolve(session, self.desktop(), id, decision, now::timestamp())?;
-        // Whether a tool of that run lives is not asked: one that left its command behind would not be seen.
-        if session.principal().is_client() && resolved.waiting.requester == Requester::Run {
-            self.client_decided(decision);
+        let denied = self.approvals().deny(session, id, words, now::timestamp())?;
+        if is_told(session, &denied.waiting) {
+            self.client_decided(Decision::Deny);
         }
-        self.announce(&resolved);
+        self.denied(&denied, stop);
         Ok(())
     }
 
-    /// Decides, for the person in the dialog.
+    /// Denies, for the person in the dialog.
     ///
     /// # Errors
-    /// Why it was not decided.
-    pub fn resolve_shown(
+    /// Why it was not denied.
+    pub fn deny_shown(
         &self,
         person: &Decider,
         id: &str,
         digest: &str,
-        decision: Decision,
+        words: Option<&str>,
+        stop: bool,
     ) -> Result<(), ResolveError> {
         self.expire_commands();
-        let resolved = self.approvals().resolve_shown(person, id, digest, decision, now::timestamp())?;
-        self.announce(&resolved);
+        let denied = self.approvals().deny_shown(person, id, digest, words, now::timestamp())?;
+        self.denied(&denied, stop);
         Ok(())
+    }
+
+    fn denied(&self, denied: &ResolvedApproval, stop: bool) {
+        self.announce(denied);
+        if let Some(run) = denied.waiting.command.run_id.as_ref().filter(|_| stop) {
+            self.runs(|runs| runs.stop_run(run));
+        }
+    }
+
+    /// Allows, once or with a permission that the request offers. Answers with the sentence of what was given.
+    ///
+    /// # Errors
+    /// Why it was not allowed.
+    pub async fn allow(
+        &self,
+        session: &Session,
+        id: &str,
+        offer: Option<&PermissionOffer>,
+    ) -> Result<Option<String>, AllowError> {
+        self.expire_commands();
+        let cleared = self.approvals().clear(session, self.desktop(), id, now::timestamp())?;
+        let by_client = is_told(session, &cleared.1);
+        self.allow_cleared(cleared, offer, by_client).await
+    }
+
+    /// Allows, for the person in the dialog.
+    ///
+    /// # Errors
+    /// Why it was not allowed.
+    pub async fn allow_shown(
+        &self,
+        person: &Decider,
+        id: &str,
+        digest: &str,
+        offer: Option<&PermissionOffer>,
+    ) -> Result<Option<String>, AllowError> {
+        self.expire_commands();
+        let cleared = self.approvals().clear_shown(person, id, digest, now::timestamp())?;
+        self.allow_cleared(cleared, offer, false).await
+    }
+
+    /// Completes also when the caller is gone: what was cleared could never be decided again.
+    async fn allow_cleared(
+        &self,
+        (clearance, waiting): (Clearance, PendingApproval),
+        offer: Option<&PermissionOffer>,
+        by_client: bool,
+    ) -> Result<Option<String>, AllowError> {
+        let Some(offer) = offer.cloned() else {
+            self.allowed(clearance, None, by_client);
+            return Ok(None);
+        };
+        let service = self.clone();
+        in_a_task(async move {
+            match service.give(&clearance, &waiting, &offer).await {
+                Ok((id, sentence)) => {
+                    service.allowed(clearance, Some(id), by_client);
+                    service.permit_waiting();
+                    Ok(Some(sentence))
+                }
+                Err(error) => {
+                    service.approvals().give_back(&clearance);
+                    service.changed();
+                    Err(error)
+                }
+            }
+        })
+        .await
+    }
+
+    async fn give(
+        &self,
+        clearance: &Clearance,
+        waiting: &PendingApproval,
+        offer: &PermissionOffer,
+    ) -> Result<(String, String), AllowError> {
+        let entropy = now::entropy()?;
+        let prepared = {
+            let mut authority = self.authority();
+            authority.give_permission(clearance, &waiting.command, offer, &entropy, now::timestamp())?
+        };
+        let given = self.commit(prepared).await?.ok_or(AllowError::Overtaken)?;
+        Ok((given.id.clone(), given.sentence()))
+    }
+
+    fn allowed(&self, clearance: Clearance, permission: Option<String>, by_client: bool) {
+        if by_client {
+            self.client_decided(Decision::AllowOnce);
+        }
+        let resolved = self.approvals().allow(clearance, permission, now::timestamp());
+        if let Some(resolved) = resolved {
+            self.announce(&resolved);
+        }
+    }
+
+    /// Allows what waits of runs and is permitted by now.
+    pub(crate) fn permit_waiting(&self) {
+        let waiting = self.approvals().waiting().to_vec();
+        for request in waiting.into_iter().filter(|waiting| waiting.requester == Requester::Run) {
+            let permitted = self.authority().permitted(&request.command, now::timestamp());
+            let Ok(permitted) = permitted else { continue };
+            let ids = permitted.permissions.clone();
+            let resolved = self.approvals().permit(&request.id, ids, now::timestamp());
+            if let Some(resolved) = resolved {
+                self.note_unasked(&request.command, &permitted);
+                self.announce(&resolved);
+            }
+        }
     }
 
     /// Withdraws what a connection asked for.
@@ -119,10 +304,14 @@ impl TrustService {
     fn announce(&self, resolved: &ResolvedApproval) {
         let operation = &resolved.waiting.command.operation;
         let (kind, what) = match (operation, resolved.decision) {
-            (Operation::Exec { .. }, Some(Decision::AllowOnce)) => (AuditKind::CommandAllowed, "command"),
+            (Operation::Exec { .. }, Some(Decision::AllowOnce | Decision::AllowAlways)) => {
+                (AuditKind::CommandAllowed, "command")
+            }
             (Operation::Exec { .. }, Some(Decision::Deny)) => (AuditKind::CommandDenied, "command"),
             (Operation::Exec { .. }, None) => (AuditKind::CommandUndecided, "command"),
-            (Operation::File { .. }, Some(Decision::AllowOnce)) => (AuditKind::FileAllowed, "file"),
+            (Operation::File { .. }, Some(Decision::AllowOnce | Decision::AllowAlways)) => {
+                (AuditKind::FileAllowed, "file")
+            }
             (Operation::File { .. }, Some(Decision::Deny)) => (AuditKind::FileDenied, "file"),
             (Operation::File { .. }, None) => (AuditKind::FileUndecided, "file"),
         };
@@ -139,4 +328,10 @@ impl TrustService {
         self.0.approvals_changed.send_modify(|version| *version += 1);
         self.changed();
     }
+}
+
+/// Whether the person hears of a decision. Whether a tool of that run lives is not asked: one that left its
+/// command behind would not be seen.
+fn is_told(session: &Session, waiting: &PendingApproval) -> bool {
+    session.principal().is_client() && waiting.requester == Requester::Run
 }

@@ -40,7 +40,7 @@ impl ClientDecisions {
 
     pub(crate) fn count_agent_request(&mut self, decision: Decision) {
         match decision {
-            Decision::AllowOnce => self.approved = self.approved.saturating_add(1),
+            Decision::AllowOnce | Decision::AllowAlways => self.approved = self.approved.saturating_add(1),
             Decision::Deny => self.denied = self.denied.saturating_add(1),
         }
     }

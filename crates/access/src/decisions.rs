@@ -90,7 +90,7 @@ impl TrustService {
             if let (Some(()), Some(verdict)) = (decided, by_client) {
                 service.count_client_decision(|decisions| decisions.count(&verdict));
             }
-            Ok(decided)
+            Ok::<_, StoreError>(decided)
         });
         decided.await?.ok_or(DecideError::Overtaken)
     }
@@ -166,7 +166,7 @@ impl TrustService {
     /// Commits a prepared change and puts it in effect, or rolls it back where it cannot be saved. `None`
     /// when it was overtaken. It comes to its end also when the caller is gone, with the gateway that it came
     /// through: a decision that is neither applied nor rolled back could never be taken again.
-    async fn commit<T: Send + 'static>(
+    pub(crate) async fn commit<T: Send + 'static>(
         &self,
         transaction: PreparedTransaction<T>,
     ) -> Result<Option<T>, StoreError> {

@@ -6,11 +6,14 @@ mod approvals;
 mod audit;
 mod client_decisions;
 mod decisions;
+mod permissions;
 mod ports;
 mod service;
 mod writer;
 
+pub use approvals::{AllowError, RunRequest};
 pub use client_decisions::ClientDecisions;
 pub use decisions::{DecideError, TokenError};
+pub use permissions::{PermissionUse, Unasked};
 pub use ports::{Connections, Runs};
 pub use service::{StoreKind, TrustService};

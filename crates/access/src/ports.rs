@@ -33,4 +33,7 @@ pub trait Runs: Send + Sync + 'static {
 
     /// The access of a client was revoked: its runs end.
     fn stop_client(&self, client: &str);
+
+    /// A person denied what a run asked for, and stopped it with what it had started.
+    fn stop_run(&self, run: &str);
 }

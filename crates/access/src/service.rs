@@ -17,6 +17,7 @@ use tokio::sync::watch;
 
 use crate::audit::AuditLog;
 use crate::client_decisions::ClientDecisions;
+use crate::permissions::Used;
 use crate::ports::{Connections, Runs};
 use crate::writer::{Target, TrustWriter, in_a_task};
 
@@ -55,6 +56,7 @@ pub(crate) struct Inner {
     desktop: Desktop,
     changes: watch::Sender<u64>,
     client_decisions: watch::Sender<ClientDecisions>,
+    pub(crate) used: Used,
 }
 
 impl TrustService {
@@ -76,6 +78,7 @@ impl TrustService {
             desktop,
             changes: watch::Sender::new(0),
             client_decisions: watch::Sender::default(),
+            used: Used::default(),
         }));
         let inner = Arc::downgrade(&service.0);
         tokio::spawn(async move {
@@ -292,9 +295,7 @@ impl TrustService {
                     self.connections(|gateway| gateway.close_revoked(&connections, asked_by));
                 }
                 Effect::Revoked { principal } => {
-                    if let Some(runs) = &*lock(&self.0.runs) {
-                        runs.stop_client(&principal.name());
-                    }
+                    self.runs(|runs| runs.stop_client(&principal.name()));
                     self.withdraw_client(&principal);
                 }
                 Effect::Requested(request) => self.connections(|gateway| gateway.request_waits(&request)),
@@ -304,11 +305,19 @@ impl TrustService {
                 Effect::Resolved { request, approved } => {
                     self.connections(|gateway| gateway.request_ended(&request, approved));
                 }
+                Effect::PermissionRevoked { id } => self.0.used.revoke(&id),
                 Effect::Audit(event) => self.audit(event),
             }
         }
         if shows {
             self.changed();
+        }
+    }
+
+    /// Tells whose runs end with revocations and denials.
+    pub(crate) fn runs(&self, tell: impl FnOnce(&dyn Runs)) {
+        if let Some(runs) = &*lock(&self.0.runs) {
+            tell(&**runs);
         }
     }
 

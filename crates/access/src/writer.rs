@@ -220,8 +220,8 @@ impl TrustWriter {
 
 /// Does it in a task of its own, so that it completes even when the caller is gone, and a panic is an
 /// error like any other.
-pub(crate) async fn in_a_task<T: Send + 'static>(
-    saving: impl Future<Output = Result<T, StoreError>> + Send + 'static,
-) -> Result<T, StoreError> {
-    tokio::spawn(saving).await.unwrap_or_else(|error| Err(StoreError::Internal(error.to_string())))
+pub(crate) async fn in_a_task<T: Send + 'static, E: From<StoreError> + Send + 'static>(
+    saving: impl Future<Output = Result<T, E>> + Send + 'static,
+) -> Result<T, E> {
+    tokio::spawn(saving).await.unwrap_or_else(|error| Err(StoreError::Internal(error.to_string()).into()))
 }

@@ -1,14 +1,19 @@
 //! The port to the person who may allow a tool call.
 
+use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tidegate_protocol::confinement::{Confinement, SharedFiles};
+use tidegate_protocol::payload::permissions::PermissionName;
 use tidegate_protocol::{RunId, SessionKey};
 use tidegate_trust::approval::FileAccess;
+use tidegate_trust::permissions::RequestContext;
+use tokio_util::sync::CancellationToken;
 
 /// How long an approval is waited for. No decision is a refusal.
 pub const APPROVAL_TIMEOUT: Duration = Duration::from_mins(30);
@@ -61,6 +66,8 @@ pub struct ApprovalQuestion {
     pub session: SessionKey,
     /// The runs above it, nearest first.
     pub ancestors: Vec<String>,
+    /// What decides whether a person allowed it before. It never comes from the model.
+    pub context: RequestContext,
     /// What it wants.
     pub plan: ApprovalPlan,
 }
@@ -73,12 +80,42 @@ pub enum ApprovalAnswer {
         /// What [`ApprovalPlan::digest`] gave for the shown plan.
         digest: String,
     },
+    /// A person allowed this plan with a permission for more than one time, now or before.
+    Permitted {
+        /// What [`ApprovalPlan::digest`] gave for the plan.
+        digest: String,
+        permission: UsedPermission,
+    },
     /// A person, or the lack of one, refused.
     Denied {
         /// A sentence for the model.
         reason: String,
     },
 }
+
+/// A permission in use, for as long as it is kept.
+#[derive(Clone)]
+pub struct UsedPermission {
+    pub kind: PermissionName,
+    /// Cancelled when it is revoked: what it allowed has to end.
+    pub revoked: CancellationToken,
+    /// Whoever gave it counts the uses by this.
+    pub held: Arc<dyn std::any::Any + Send + Sync>,
+}
+
+impl fmt::Debug for UsedPermission {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("UsedPermission").field("kind", &self.kind).finish_non_exhaustive()
+    }
+}
+
+impl PartialEq for UsedPermission {
+    fn eq(&self, other: &Self) -> bool {
+        self.kind == other.kind && Arc::ptr_eq(&self.held, &other.held)
+    }
+}
+
+impl Eq for UsedPermission {}
 
 /// Asks a person. Dropping the future withdraws the question.
 pub trait ApprovalGate: Send + Sync {
@@ -113,12 +150,12 @@ impl ExecPlan {
             parts.add(name.as_bytes());
             parts.add(value.as_bytes());
         }
-        let Confinement { class, needs, reason, repository, shared, pty, timeout_seconds } =
+        let Confinement { class, needs, reason, repository, shared, after_network, pty, timeout_seconds } =
             &self.confinement;
         parts.add(format!("{class:?}").as_bytes());
         parts.add(&(needs.len() as u64).to_be_bytes());
         needs.iter().for_each(|need| parts.add(need.to_string().as_bytes()));
-        parts.add(&[u8::from(reason.is_some()), u8::from(*pty)]);
+        parts.add(&[u8::from(reason.is_some()), u8::from(*pty), u8::from(*after_network)]);
         parts.add(reason.as_deref().unwrap_or_default().as_bytes());
         parts.add(&timeout_seconds.to_be_bytes());
         parts.add(&[u8::from(repository.is_some()), u8::from(shared.is_some())]);
@@ -202,6 +239,7 @@ mod tests {
             with(Confinement { reason: Some(String::new()), ..plain.clone() }),
             with(Confinement { reason: Some("git".to_owned()), ..plain.clone() }),
             with(Confinement { pty: true, ..plain.clone() }),
+            with(Confinement { after_network: true, ..plain.clone() }),
             with(Confinement { repository: Some("/main/.git".to_owned()), ..plain.clone() }),
             with(Confinement { shared: Some(SharedFiles { files: 0, places: Vec::new() }), ..plain.clone() }),
             with(Confinement { shared: Some(SharedFiles { files: 1, places: Vec::new() }), ..plain.clone() }),

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use tidegate_trust::permissions::Attendance;
 
 /// Who a root run acts for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,13 +59,27 @@ pub struct RunAuthority {
     owner: Owner,
     workspace: PathBuf,
     tools: BTreeSet<String>,
+    #[serde(default)]
+    attendance: Attendance,
 }
 
 impl RunAuthority {
     /// The authority of a run that a client or a person starts.
     #[must_use]
     pub fn root(owner: Owner, workspace: PathBuf, tools: BTreeSet<String>) -> Self {
-        Self { owner, workspace, tools }
+        Self { owner, workspace, tools, attendance: Attendance::Attended }
+    }
+
+    /// The same for a run that nobody began with a message.
+    #[must_use]
+    pub fn unattended(self) -> Self {
+        Self { attendance: Attendance::Unattended, ..self }
+    }
+
+    /// Whether a person watches the run. Its children have it from it.
+    #[must_use]
+    pub fn attendance(&self) -> Attendance {
+        self.attendance
     }
 
     /// The authority of a child. Asking for nothing means as much as the parent has, less
@@ -96,7 +111,7 @@ impl RunAuthority {
         };
         let tools = tools.unwrap_or(&self.tools);
         let tools = tools.iter().filter(|tool| !withheld.contains(&tool.as_str())).cloned().collect();
-        Ok(Self { owner: self.owner.clone(), workspace, tools })
+        Ok(Self { owner: self.owner.clone(), workspace, tools, attendance: self.attendance })
     }
 
     /// Whether the run may use a tool.

@@ -258,6 +258,12 @@ impl Runtime {
         self.0.schedule.revoke(client);
     }
 
+    /// Stops a run and everything below it, for a person who denied what it asked for. Nothing waits until they
+    /// have ended.
+    pub fn stop_run(&self, run: &str) {
+        self.0.schedule.stop_run(run);
+    }
+
     /// A client is admitted: what was revoked before does not hold against it any more.
     pub fn admit_client(&self, client: &str) {
         self.0.schedule.admit(client);

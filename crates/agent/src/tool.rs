@@ -1,10 +1,12 @@
 //! The port to tools.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::future::BoxFuture;
 use serde::Serialize;
 use serde_json::Value;
+use tidegate_protocol::payload::permissions::PermissionName;
 use tidegate_protocol::transcript::{CallOutcome, ResultAuthor, ResultDetails};
 use tidegate_protocol::{RunId, SessionKey};
 use tokio_util::sync::CancellationToken;
@@ -36,6 +38,10 @@ pub struct ToolContext {
     /// Labels or keys of the runs above it, nearest first, for a person to read.
     pub ancestors: Vec<String>,
     pub authority: RunAuthority,
+    /// The first run of its task.
+    pub task: RunId,
+    /// Whether a command with network ran in this turn.
+    pub network: NetworkUse,
     /// Asks a person.
     pub approvals: Arc<dyn ApprovalGate>,
     /// Cancelled when the run must stop: processes end then.
@@ -46,6 +52,23 @@ pub struct ToolContext {
     pub updates: ToolUpdates,
     /// Where it lists the command that it runs.
     pub commands: ActiveCommands,
+}
+
+/// Whether a command that reaches the network, or is not confined, ran in the turn of a run or below it. What it
+/// read may be why the run asks for more.
+#[derive(Clone, Debug, Default)]
+pub struct NetworkUse(Arc<AtomicBool>);
+
+impl NetworkUse {
+    /// One begins.
+    pub fn note(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    #[must_use]
+    pub fn was_noted(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 /// Takes the text of a call's answer as far as it is known. Each update replaces the one before; it
@@ -95,6 +118,12 @@ impl ToolOutput {
     #[must_use]
     pub fn error(text: impl Into<String>) -> Self {
         Self { text: text.into(), is_error: true, details: ResultDetails::default() }
+    }
+
+    /// By which permission it was not asked.
+    pub(crate) fn by_permission(mut self, permission: Option<PermissionName>) -> Self {
+        self.details.permission = permission;
+        self
     }
 
     pub(crate) fn by_runtime(self) -> Self {

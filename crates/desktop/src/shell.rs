@@ -2,8 +2,9 @@
 //! A shell obeys; it decides nothing.
 
 use tidegate_protocol::UnixMillis;
+use tidegate_protocol::payload::permissions::ApprovalVerdict;
 use tidegate_trust::Level;
-use tidegate_trust::approval::{Decision, PendingApproval};
+use tidegate_trust::approval::PendingApproval;
 use tidegate_trust::decision::Verdict;
 use tidegate_trust::pairing::PendingRequest;
 use tidegate_trust::settings::{Setting, ShownSetting};
@@ -152,7 +153,7 @@ pub enum Effect {
         approval: String,
         /// The digest of what was drawn.
         digest: String,
-        decision: Decision,
+        verdict: ApprovalVerdict,
     },
     /// Let a value of the configuration file count.
     ConfirmSetting {
@@ -231,6 +232,11 @@ pub enum Effect {
         /// Answered by [`Input::Done`].
         task: TaskId,
         folder: String,
+    },
+    /// Use permissions again: the person was asked.
+    UsePermissions {
+        /// Answered by [`Input::Done`].
+        task: TaskId,
     },
     /// Open the window at a page, or show that page in it and bring it to the front.
     OpenWindow(Page),
@@ -368,6 +374,8 @@ pub enum DialogRequest {
     KeepFile(Box<FileToKeep>),
     /// The question whether to give a folder copies of its own of files that others hold as well.
     Unshare(FolderToUnshare),
+    /// The question whether permissions are used again.
+    UsePermissions,
     /// A page of the window.
     Window(Page),
 }

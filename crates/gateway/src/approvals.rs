@@ -4,16 +4,15 @@ use std::collections::BTreeMap;
 
 use futures_util::future::BoxFuture;
 use sha2::{Digest, Sha256};
-use tidegate_access::TrustService;
+use tidegate_access::{RunRequest, TrustService};
 use tidegate_agent::approval::{
-    APPROVAL_TIMEOUT, ApprovalAnswer, ApprovalGate, ApprovalPlan, ApprovalQuestion,
+    APPROVAL_TIMEOUT, ApprovalAnswer, ApprovalGate, ApprovalPlan, ApprovalQuestion, UsedPermission,
 };
 use tidegate_protocol::confinement::Confinement;
 use tidegate_protocol::ids::DEFAULT_AGENT;
 use tidegate_protocol::payload::approvals::{ApprovalCommand, ApprovalFile, FileAction, WaitingApproval};
-use tidegate_trust::approval::{
-    ApprovalRequest, Decision, FileAccess, Operation, PendingApproval, Requester,
-};
+use tidegate_protocol::payload::permissions::OfferedPermission;
+use tidegate_trust::approval::{ApprovalRequest, Decision, FileAccess, Operation, PendingApproval};
 
 use crate::now;
 
@@ -28,6 +27,15 @@ pub(crate) fn payload(waiting: &PendingApproval) -> WaitingApproval {
     WaitingApproval {
         id: waiting.id.clone(),
         request: request(&waiting.command),
+        offers: waiting
+            .offers
+            .iter()
+            .map(|offered| OfferedPermission {
+                offer: offered.offer.clone(),
+                sentence: offered.sentence.clone(),
+            })
+            .collect(),
+        why_asked: waiting.why_asked.as_ref().map(ToString::to_string),
         created_at_ms: waiting.created_at,
         expires_at_ms: waiting.expires_at(),
     }
@@ -119,8 +127,6 @@ impl PersonGate {
     }
 
     async fn ask_person(&self, question: ApprovalQuestion) -> ApprovalAnswer {
-        let denied = |reason: &str| ApprovalAnswer::Denied { reason: reason.to_owned() };
-        let Ok(entropy) = now::entropy() else { return denied("the operating system gives no random bytes") };
         let digest = question.plan.digest();
         let operation = match question.plan {
             ApprovalPlan::Exec(plan) => Operation::Exec {
@@ -145,23 +151,59 @@ impl PersonGate {
             }
             Operation::File { .. } => ("a person refused it", "nobody allowed it in time"),
         };
-        let command = ApprovalRequest {
+        let request = ApprovalRequest {
             operation,
             session_key: question.session.to_string(),
             run_id: Some(question.run.to_string()),
             ancestors: question.ancestors,
-            digest: digest.clone(),
+            digest,
+            context: Some(question.context),
         };
-        let Some(waiting) = self.0.ask(entropy.uuid(), command, Requester::Run, APPROVAL_TIMEOUT) else {
-            return denied("too much waits for a person; ask again later");
-        };
-        // A run that is cancelled drops this future, and nobody is asked any longer.
-        let question = Withdraw { trust: &self.0, id: waiting.id };
-        match self.0.decision(&question.id).await.flatten() {
-            Some(Decision::AllowOnce) => ApprovalAnswer::Allowed { digest },
-            Some(Decision::Deny) => denied(refused),
-            None => denied(undecided),
+        self.decided(&request, refused, undecided).await
+    }
+
+    async fn decided(&self, request: &ApprovalRequest, refused: &str, undecided: &str) -> ApprovalAnswer {
+        let denied = |reason: &str| ApprovalAnswer::Denied { reason: reason.to_owned() };
+        let digest = request.digest.clone();
+        // Once more where what allowed it was revoked at this moment.
+        loop {
+            let Ok(entropy) = now::entropy() else {
+                return denied("the operating system gives no random bytes");
+            };
+            let waiting = match self.0.ask_for_run(entropy.uuid(), request.clone(), APPROVAL_TIMEOUT) {
+                RunRequest::Permitted(permitted) => match self.used(&permitted.permissions) {
+                    Some(permission) => return ApprovalAnswer::Permitted { digest, permission },
+                    None => continue,
+                },
+                RunRequest::Waits(waiting) => waiting,
+                RunRequest::Denied => {
+                    return denied(
+                        "a person refused exactly this before, and is not asked again in this task",
+                    );
+                }
+                RunRequest::TooMuch => return denied("too much waits for a person; ask again later"),
+            };
+            // A run that is cancelled drops this future, and nobody is asked any longer.
+            let question = Withdraw { trust: &self.0, id: waiting.id };
+            let Some(resolved) = self.0.resolution(&question.id).await else { return denied(undecided) };
+            return match resolved.decision {
+                Some(Decision::AllowOnce) => ApprovalAnswer::Allowed { digest },
+                Some(Decision::AllowAlways) => match self.used(&resolved.permissions) {
+                    Some(permission) => ApprovalAnswer::Permitted { digest, permission },
+                    None => continue,
+                },
+                Some(Decision::Deny) => match resolved.words {
+                    Some(words) => denied(&format!("{refused}, and says: {words}")),
+                    None => denied(refused),
+                },
+                None => denied(undecided),
+            };
         }
+    }
+
+    fn used(&self, permissions: &[String]) -> Option<UsedPermission> {
+        let (held, kind) = self.0.use_permissions(permissions)?;
+        Some(UsedPermission { kind, revoked: held.revoked().clone(), held })
     }
 }
 

@@ -73,6 +73,10 @@ impl Runs for ClientRuns {
     fn stop_client(&self, client: &str) {
         self.0.stop_client(client);
     }
+
+    fn stop_run(&self, run: &str) {
+        self.0.stop_run(run);
+    }
 }
 
 /// A waiting request as `device.pair.list` and `device.pair.requested` show it.

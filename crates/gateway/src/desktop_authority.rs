@@ -7,15 +7,16 @@
 use std::sync::PoisonError;
 
 pub use tidegate_access::ClientDecisions;
-use tidegate_access::{DecideError, TokenError, TrustService};
+use tidegate_access::{AllowError, DecideError, TokenError, TrustService};
 use tidegate_protocol::payload::files::SharedFolder;
+use tidegate_protocol::payload::permissions::ApprovalVerdict;
 use tidegate_protocol::payload::surface_params::{KeepFile, TakeServer};
 use tidegate_protocol::payload::surfaces::DesktopStatus;
 use tidegate_protocol::{limits, text};
 use tidegate_transport::channel::channel;
 use tidegate_transport::{ChannelClient, Transport as _};
 use tidegate_trust::Level;
-use tidegate_trust::approval::{Decision, PendingApproval, ResolveError};
+use tidegate_trust::approval::{PendingApproval, ResolveError};
 use tidegate_trust::audit::{AuditEvent, AuditKind};
 use tidegate_trust::decision::{Decider, DecisionError, Verdict};
 use tidegate_trust::management::ManagementError;
@@ -99,6 +100,17 @@ impl From<DecideError> for DesktopError {
             DecideError::Decision(error) => error.into(),
             DecideError::NotSaved(_) | DecideError::Entropy(_) => Self::NotSaved(error.to_string()),
             DecideError::Overtaken => Self::Gone,
+        }
+    }
+}
+
+impl From<AllowError> for DesktopError {
+    fn from(error: AllowError) -> Self {
+        match error {
+            AllowError::Resolve(error) => error.into(),
+            AllowError::Permission(error) => Self::Refused(error.to_string()),
+            AllowError::NotSaved(_) | AllowError::Entropy(_) => Self::NotSaved(error.to_string()),
+            AllowError::Overtaken => Self::Gone,
         }
     }
 }
@@ -316,12 +328,42 @@ impl DesktopAuthority {
         done.map_err(|error| DesktopError::NotUnshared(error.message))
     }
 
-    /// Allows or denies a command, bound to what was drawn.
+    /// Decides about a command or a file, bound to what was drawn.
     ///
     /// # Errors
     /// A sentence for the person. Nothing was decided then.
-    pub fn resolve(&self, approval_id: &str, digest: &str, decision: Decision) -> Result<(), DesktopError> {
-        Ok(self.trust()?.resolve_shown(&self.person, approval_id, digest, decision)?)
+    pub async fn decide_approval(
+        &self,
+        approval_id: &str,
+        digest: &str,
+        verdict: &ApprovalVerdict,
+    ) -> Result<(), DesktopError> {
+        let (trust, person) = (self.trust()?, &self.person);
+        let offer = match verdict {
+            ApprovalVerdict::Deny { words, stop } => {
+                return Ok(trust.deny_shown(person, approval_id, digest, words.as_deref(), *stop)?);
+            }
+            ApprovalVerdict::AllowOnce => None,
+            ApprovalVerdict::Permit { offer } => Some(offer),
+        };
+        trust.allow_shown(person, approval_id, digest, offer).await?;
+        Ok(())
+    }
+
+    /// Uses permissions again, after the person was to be asked about everything.
+    ///
+    /// # Errors
+    /// A sentence for the person. Nothing changed then.
+    pub async fn use_permissions(&self) -> Result<(), DesktopError> {
+        Ok(self.trust()?.use_permissions_again(&self.person).await?)
+    }
+
+    /// The person is asked about everything from now on. Whether that also survives a restart.
+    ///
+    /// # Errors
+    /// A sentence for the person.
+    pub async fn ask_everything(&self) -> Result<bool, DesktopError> {
+        Ok(self.trust()?.ask_everything_as(&self.person).await)
     }
 
     /// Records that a program pressed an approving button in a dialog (`by`: how), whether or not

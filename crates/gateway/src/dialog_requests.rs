@@ -57,6 +57,8 @@ pub enum DialogRequest {
     /// A question whether to give a folder copies of its own of files that others hold as well, for
     /// [`crate::DesktopAuthority::unshare`].
     Unshare(SharedFolder),
+    /// A question whether permissions are used again, for [`crate::DesktopAuthority::use_permissions`].
+    UsePermissions,
 }
 
 impl DialogRequest {
@@ -64,6 +66,7 @@ impl DialogRequest {
         let name = |name: String| text::one_line(name.trim(), MAX_NAME);
         match self {
             Self::Review(id) => Self::Review(id),
+            Self::UsePermissions => Self::UsePermissions,
             Self::NewToken { name: asked, level, pairing } => {
                 Self::NewToken { name: name(asked), level, pairing }
             }

@@ -191,6 +191,8 @@ impl Gateway {
             blocked: count(authority.blocks().len()),
             waiting_requests: count(authority.waiting().len()),
             waiting_commands,
+            unasked: self.0.trust.unasked_count(),
+            ask_everything: authority.asks_everything(),
             waiting_settings: count(authority.waiting_settings().len()),
             own_client: own_client
                 .map(|(key, seen)| OwnClient { device_id: key.device_id(), admitted_at_ms: seen }),

@@ -80,6 +80,9 @@ pub struct Confinement {
     pub repository: Option<String>,
     /// Files in its folders that other folders hold as well: it can only read them.
     pub shared: Option<SharedFiles>,
+    /// Whether a command with network ran before in this turn: what asks may be text from elsewhere.
+    #[serde(default)]
+    pub after_network: bool,
     /// Whether it has a terminal.
     pub pty: bool,
     /// When it is ended, in seconds after its start.
@@ -202,6 +205,7 @@ impl Confinement {
             reason: None,
             repository: None,
             shared: None,
+            after_network: false,
             pty: false,
             timeout_seconds,
         }

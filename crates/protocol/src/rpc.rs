@@ -14,7 +14,7 @@ use crate::method::Concurrency::{self, Beside, InOrder};
 use crate::method::Power::{self, Administer, Decide, Look, Narrow, OpenDialog, Widen, Work};
 use crate::params;
 use crate::payload::{
-    agents, approvals, chat, devices, files, lists, sessions, surface_params, surfaces, system,
+    agents, approvals, chat, devices, files, lists, permissions, sessions, surface_params, surfaces, system,
 };
 use crate::scope::Scope;
 
@@ -215,7 +215,7 @@ rpc! { $
     /// Commands that wait for a decision.
     ExecApprovalList = "exec.approval.list", approvals(), Look, InOrder, params::Empty => Vec<approvals::WaitingApproval>;
     /// Decide about a waiting approval.
-    ExecApprovalResolve = "exec.approval.resolve", approvals(), Decide, InOrder, params::ExecApprovalResolve => system::Done;
+    ExecApprovalResolve = "exec.approval.resolve", approvals(), Decide, InOrder, params::ExecApprovalResolve => approvals::ExecApprovalResolveResult;
     /// Wait for one to be decided.
     ExecApprovalWaitDecision = "exec.approval.waitDecision", approvals(), Look, Beside, params::ExecApprovalWait => approvals::ExecApprovalWaitResult;
     /// How commands are decided; it cannot be changed.
@@ -304,6 +304,16 @@ rpc! { $
     TidegateFilesDiscard = "tidegate.files.discard", OwnSurfaces, Narrow, InOrder, surface_params::ById => files::FileDecidedResult;
     /// Give a folder copies of its own of files that other folders hold as well.
     TidegateFilesUnshare = "tidegate.files.unshare", OwnSurfaces, Widen, Beside, surface_params::UnshareFolder => files::SharedFolder;
+    /// Decide about a waiting command or file.
+    TidegateApprovalsDecide = "tidegate.approvals.decide", OwnSurfaces, Decide, InOrder, surface_params::DecideApproval => approvals::ExecApprovalResolveResult;
+    /// What a person allowed for more than one time, and what ran by that.
+    TidegatePermissionsList = "tidegate.permissions.list", OwnSurfaces, Look, InOrder, params::Empty => permissions::PermissionsListResult;
+    /// Take a permission back; commands that it allowed end.
+    TidegatePermissionsRevoke = "tidegate.permissions.revoke", OwnSurfaces, Narrow, InOrder, surface_params::ById => permissions::PermissionRevokedResult;
+    /// Ask a person about everything, whatever is allowed.
+    TidegatePermissionsAskEverything = "tidegate.permissions.askEverything", OwnSurfaces, Narrow, InOrder, params::Empty => permissions::AskEverythingResult;
+    /// Use permissions again.
+    TidegatePermissionsUse = "tidegate.permissions.use", OwnSurfaces, Widen, InOrder, params::Empty => permissions::AskEverythingResult;
     /// The audit log.
     TidegateAudit = "tidegate.audit", OwnSurfaces, Look, InOrder, surface_params::Audit => surfaces::AuditResult;
     /// Add a model provider.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 use crate::payload::chat::{ContentBlock, MessageUsage};
+use crate::payload::permissions::PermissionName;
 use crate::{RunId, SessionKey, UnixMillis};
 
 /// One message of a transcript. What clients see of it is a
@@ -156,6 +157,9 @@ pub struct ResultDetails {
     /// Why a call failed that did not fail by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<CallOutcome>,
+    /// By which permission nobody was asked about the call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub permission: Option<PermissionName>,
 }
 
 impl ResultDetails {
@@ -168,7 +172,7 @@ impl ResultDetails {
 
 impl From<ResultAuthor> for ResultDetails {
     fn from(author: ResultAuthor) -> Self {
-        Self { author, outcome: None }
+        Self { author, ..Self::default() }
     }
 }
 

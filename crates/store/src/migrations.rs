@@ -7,8 +7,11 @@ use rusqlite_migration::{M, Migrations};
 /// Marks the file as Tidegate's store ("TidT" in ASCII).
 pub(crate) const APPLICATION_ID: i64 = 0x5469_6454;
 
-const STEPS: &[M<'static>] =
-    &[M::up(include_str!("schema/0001.sql")), M::up(include_str!("schema/0002.sql"))];
+const STEPS: &[M<'static>] = &[
+    M::up(include_str!("schema/0001.sql")),
+    M::up(include_str!("schema/0002.sql")),
+    M::up(include_str!("schema/0003.sql")),
+];
 
 /// Every migration, oldest first.
 pub(crate) const MIGRATIONS: Migrations<'static> = Migrations::from_slice(STEPS);

@@ -217,6 +217,14 @@ statements! {
     SETTING_PUT = "INSERT INTO settings (path, body) VALUES (?1, ?2) \
         ON CONFLICT (path) DO UPDATE SET body = excluded.body";
 
+    PERMISSIONS = "SELECT id, body FROM permissions ORDER BY id";
+    PERMISSION_PUT = "INSERT INTO permissions (id, body) VALUES (?1, ?2) \
+        ON CONFLICT (id) DO UPDATE SET body = excluded.body";
+    PERMISSION_REMOVE = "DELETE FROM permissions WHERE id = ?1";
+    RESTRICTION_HOLDS = "SELECT count(*) FROM restrictions WHERE name = ?1";
+    RESTRICTION_PUT = "INSERT OR IGNORE INTO restrictions (name) VALUES (?1)";
+    RESTRICTION_REMOVE = "DELETE FROM restrictions WHERE name = ?1";
+
     AUDIT_ADD = "INSERT INTO audit (at, kind, subject, body) VALUES (?1, ?2, ?3, ?4) RETURNING number";
     AUDIT_TRIM = "DELETE FROM audit WHERE number <= ?1";
     AUDIT_TAIL = "SELECT number, at, kind, body FROM audit ORDER BY number DESC LIMIT ?1";
@@ -241,6 +249,7 @@ mod tests {
         ("PROGRAM_TOKENS", "SCAN program_tokens", "loaded whole, once at start"),
         ("BLOCKS", "SCAN blocks", "loaded whole, once at start"),
         ("SETTINGS", "SCAN settings", "loaded whole, once at start"),
+        ("PERMISSIONS", "SCAN permissions", "loaded whole, once at start"),
         ("AUDIT_TAIL", "SCAN audit", "newest first, stops at its limit"),
     ];
 

@@ -12,6 +12,8 @@ use crate::{Store, StoreError, sql};
 
 /// How many rows of the audit log are kept. The schema's triggers hold the same number.
 const AUDIT_ROWS: u64 = 20_000;
+/// The restriction that a person is asked about everything, whatever is allowed.
+const ASK_EVERYTHING: &str = "ask-everything";
 
 /// What was stored about others.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -90,6 +92,8 @@ fn load(connection: &Connection) -> Result<LoadedTrust, StoreError> {
         shared_token: table(connection, "shared_token", sql::SHARED_TOKEN, &mut unreadable)?.pop(),
         blocks: table(connection, "blocks", sql::BLOCKS, &mut unreadable)?,
         settings: table(connection, "settings", sql::SETTINGS, &mut unreadable)?,
+        permissions: table(connection, "permissions", sql::PERMISSIONS, &mut unreadable)?,
+        ask_everything: rows::one(connection, sql::RESTRICTION_HOLDS, [ASK_EVERYTHING], rows::count)? > 0,
     };
     for record in &unreadable {
         tracing::warn!(table = record.table, reason = %record.reason, "a trust record is unreadable and grants nothing");
@@ -131,6 +135,12 @@ fn apply(connection: &Connection, change: &Change) -> Result<(), StoreError> {
         Change::PutBlock(record) => put(connection, sql::BLOCK_PUT, &subject(&record.subject)?, record)?,
         Change::RemoveBlock(blocked) => rows::execute(connection, sql::BLOCK_REMOVE, [subject(blocked)?])?,
         Change::PutSetting(record) => put(connection, sql::SETTING_PUT, record.setting.path(), record)?,
+        Change::PutPermission(record) => put(connection, sql::PERMISSION_PUT, &record.id, record)?,
+        Change::RemovePermission(id) => rows::execute(connection, sql::PERMISSION_REMOVE, [id])?,
+        Change::AskEverything(asks) => {
+            let statement = if *asks { sql::RESTRICTION_PUT } else { sql::RESTRICTION_REMOVE };
+            rows::execute(connection, statement, [ASK_EVERYTHING])?
+        }
         Change::Audit(event) => audit(connection, event)?,
     };
     Ok(())

@@ -17,7 +17,7 @@ use tidegate_agent::SystemClock;
 use tidegate_agent::approval::{ApprovalAnswer, ApprovalGate, ApprovalQuestion};
 use tidegate_agent::authority::{Owner, RunAuthority};
 use tidegate_agent::command::ActiveCommands;
-use tidegate_agent::tool::{ToolContext, ToolOutput, ToolUpdates};
+use tidegate_agent::tool::{NetworkUse, ToolContext, ToolOutput, ToolUpdates};
 use tidegate_protocol::{AgentId, RunId, SessionKey};
 use tidegate_proxy::ports::{ConnectError, Connector, LookupName, Resolver};
 use tidegate_sandbox::spec::User;
@@ -75,6 +75,8 @@ async fn call(root: &Path, tool: &str, arguments: &str) -> Result<ToolOutput, Bo
             root.join("workspace"),
             BTreeSet::from([tool.description().name.to_owned()]),
         ),
+        task: RunId::parse("run-1")?,
+        network: NetworkUse::default(),
         approvals: Arc::new(AllowAll),
         cancelled: CancellationToken::new(),
         call_id: "call-1".to_owned(),

@@ -5,6 +5,13 @@ use std::path::Path;
 use cap_fs_ext::MetadataExt as _;
 use cap_std::fs::Metadata;
 use serde::{Deserialize, Serialize};
+use tidegate_trust::FileIdentity;
+
+impl From<Identity> for FileIdentity {
+    fn from(Identity { device, inode }: Identity) -> Self {
+        Self { device, inode }
+    }
+}
 
 /// Device and inode: equal for two names of one file, different for two files with one name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

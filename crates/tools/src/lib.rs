@@ -12,6 +12,7 @@ mod arguments;
 #[cfg(unix)]
 mod exec;
 mod files;
+mod folders;
 mod identity;
 mod looking;
 mod protected;

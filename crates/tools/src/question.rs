@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
-use tidegate_agent::approval::{APPROVAL_TIMEOUT, ApprovalAnswer, ApprovalPlan, ApprovalQuestion};
+use tidegate_agent::approval::{
+    APPROVAL_TIMEOUT, ApprovalAnswer, ApprovalPlan, ApprovalQuestion, UsedPermission,
+};
 use tidegate_agent::tool::ToolContext;
+use tidegate_trust::Folder;
+use tidegate_trust::permissions::RequestContext;
 
 /// Why something was not allowed. The sentence goes to the model.
 #[derive(Debug, thiserror::Error)]
@@ -18,14 +22,26 @@ pub(crate) enum NotAllowed {
     OtherPlan,
 }
 
-/// Asks a person about a plan, and returns when exactly that plan was allowed. Whatever the plan was
-/// made from may have changed meanwhile: who asks looks again.
-pub(crate) async fn ask(context: &ToolContext, plan: ApprovalPlan) -> Result<(), NotAllowed> {
+/// Asks a person about a plan, unless they allowed it before, and returns when exactly that plan is allowed.
+/// Whatever the plan was made from may have changed meanwhile: who asks looks again. `folders` is what
+/// [`RequestContext::folders`] says. The answer is a permission that was used, to be kept while what it allows
+/// goes on.
+pub(crate) async fn ask(
+    context: &ToolContext,
+    plan: ApprovalPlan,
+    folders: Vec<Folder>,
+) -> Result<Option<UsedPermission>, NotAllowed> {
     let digest = plan.digest();
+    let request = RequestContext {
+        task: context.task.to_string(),
+        attendance: context.authority.attendance(),
+        folders,
+    };
     let question = ApprovalQuestion {
         run: context.run.clone(),
         session: context.session.clone(),
         ancestors: context.ancestors.clone(),
+        context: request,
         plan,
     };
     let answer = tokio::select! {
@@ -37,7 +53,10 @@ pub(crate) async fn ask(context: &ToolContext, plan: ApprovalPlan) -> Result<(),
     };
     match answer {
         ApprovalAnswer::Denied { reason } => Err(NotAllowed::Denied { reason }),
-        ApprovalAnswer::Allowed { digest: allowed } if allowed == digest => Ok(()),
-        ApprovalAnswer::Allowed { .. } => Err(NotAllowed::OtherPlan),
+        ApprovalAnswer::Allowed { digest: allowed } if allowed == digest => Ok(None),
+        ApprovalAnswer::Permitted { digest: allowed, permission } if allowed == digest => {
+            Ok(Some(permission))
+        }
+        ApprovalAnswer::Allowed { .. } | ApprovalAnswer::Permitted { .. } => Err(NotAllowed::OtherPlan),
     }
 }

@@ -1,18 +1,18 @@
 //! What an agent may do only when a person allows it: commands, and files outside the workspace.
 //! One queue. No decision is a refusal.
 
-use std::collections::VecDeque;
-use std::time::Duration;
+mod queue;
 
 use serde::Serialize;
 use tidegate_protocol::confinement::Confinement;
 pub use tidegate_protocol::payload::approvals::ApprovalDecision as Decision;
 use tidegate_protocol::text::one_line;
-use tidegate_protocol::{ConnectionId, Scope, UnixMillis};
+use tidegate_protocol::{ConnectionId, UnixMillis};
 
-use crate::decision::{Decider, Desktop};
-use crate::principal::{Principal, Session};
-use crate::timestamp::{Deadline, Timestamp};
+pub use self::queue::ApprovalQueue;
+use crate::permissions::{Offered, RequestContext, WhyAsked};
+use crate::principal::Principal;
+use crate::timestamp::Deadline;
 
 /// How many commands may wait at once.
 pub const MAX_WAITING: usize = 64;
@@ -23,8 +23,8 @@ pub const MAX_WAITING_OF_CLIENT: usize = 8;
 const MAX_LOGGED: usize = 200;
 /// The most bytes of a command's first word in a log.
 const MAX_FIRST_WORD: usize = 64;
-/// How long a decision can be asked for again after it was taken.
-const LINGER: Duration = Duration::from_secs(15);
+/// The most characters of what a person says to the model with a denial.
+pub const MAX_WORDS: usize = 500;
 
 /// A command as it would run, or a file as it would be used, and who wants it. It never changes under
 /// its id.
@@ -41,6 +41,9 @@ pub struct ApprovalRequest {
     pub ancestors: Vec<String>,
     /// Digest of the plan: what is allowed is exactly this.
     pub digest: String,
+    /// Of a run's request, what decides whether a permission is for it.
+    #[serde(skip)]
+    pub context: Option<RequestContext>,
 }
 
 /// What would be done.
@@ -158,7 +161,46 @@ pub struct PendingApproval {
     pub requester: Requester,
     /// When it was asked.
     pub created_at: UnixMillis,
+    /// What can be given with it, beyond the one time.
+    pub offers: Vec<Offered>,
+    /// Why a person is asked although something is allowed.
+    pub why_asked: Option<WhyAsked>,
     deadline: Deadline,
+    /// Whether what is given with it is being saved: nobody else decides meanwhile.
+    deciding: bool,
+}
+
+/// What a question says beside the request itself.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Question {
+    /// What can be given with it.
+    pub offers: Vec<Offered>,
+    /// Why a person is asked although something is allowed.
+    pub why_asked: Option<WhyAsked>,
+}
+
+/// The right of someone to allow one request, which nobody else decides about until it is used or given
+/// back. The queue alone makes one.
+#[derive(Debug)]
+#[must_use = "the request waits until it is allowed or given back"]
+pub struct Clearance {
+    id: String,
+    by: String,
+    is_person: bool,
+}
+
+impl Clearance {
+    /// Who allows it.
+    #[must_use]
+    pub fn by(&self) -> &str {
+        &self.by
+    }
+
+    /// Whether it is the person, at the dialog or where the command line is their place.
+    #[must_use]
+    pub fn is_person(&self) -> bool {
+        self.is_person
+    }
 }
 
 impl PendingApproval {
@@ -177,6 +219,10 @@ pub struct ResolvedApproval {
     pub decision: Option<Decision>,
     /// Who decided; `None` where nobody did.
     pub by: Option<String>,
+    /// What who decided says to the model.
+    pub words: Option<String>,
+    /// The ids of the permissions by which it is allowed.
+    pub permissions: Vec<String>,
     linger: Deadline,
 }
 
@@ -198,6 +244,9 @@ pub enum ResolveError {
     /// A desktop is running, so its dialog decides.
     #[error("a person decides this in Tidegate's dialog")]
     DesktopDecides,
+    /// What is given with it is being saved.
+    #[error("it is being decided at this moment")]
+    Deciding,
     /// It is not what was shown.
     #[error("the command is not the one that was shown; look at it again")]
     Changed,
@@ -207,210 +256,4 @@ pub enum ResolveError {
     /// The session lacks the scope.
     #[error("missing scope: operator.approvals")]
     MissingScope,
-}
-
-/// The commands that wait, and those that were just decided.
-#[derive(Debug, Default)]
-pub struct ApprovalQueue {
-    waiting: Vec<PendingApproval>,
-    resolved: VecDeque<ResolvedApproval>,
-}
-
-impl ApprovalQueue {
-    /// A command is asked for. `None` when too many wait, in all or of this client, or when the id
-    /// could be taken for another command's: it is the beginning of one that waits or begins like it,
-    /// or the outcome of one is still told under it. That is a refusal.
-    pub fn ask(
-        &mut self,
-        id: String,
-        command: ApprovalRequest,
-        requester: Requester,
-        timeout: Duration,
-        now: Timestamp,
-    ) -> Option<PendingApproval> {
-        let is_alike = |waiting: &PendingApproval| waiting.id.starts_with(&id) || id.starts_with(&waiting.id);
-        let is_known =
-            |resolved: &ResolvedApproval| resolved.waiting.id == id && !resolved.linger.has_passed(now);
-        let of_client = match &requester {
-            Requester::Run => 0,
-            Requester::Client { principal: asking, .. } => {
-                let is_its = |waiting: &&PendingApproval| matches!(&waiting.requester, Requester::Client { principal, .. } if principal == asking);
-                self.waiting.iter().filter(is_its).count()
-            }
-        };
-        if self.waiting.len() >= MAX_WAITING
-            || of_client >= MAX_WAITING_OF_CLIENT
-            || self.waiting.iter().any(is_alike)
-            || self.resolved.iter().any(is_known)
-        {
-            return None;
-        }
-        // What is left of its time is over; only the next tick has not come yet.
-        self.resolved.retain(|resolved| resolved.waiting.id != id);
-        let waiting =
-            PendingApproval { id, command, requester, created_at: now.wall, deadline: now.deadline(timeout) };
-        self.waiting.push(waiting.clone());
-        Some(waiting)
-    }
-
-    /// Decides. Denying is open to everyone who may see the command, the requester included.
-    ///
-    /// # Errors
-    /// Why it was not decided.
-    pub fn resolve(
-        &mut self,
-        session: &Session,
-        desktop: Desktop,
-        id: &str,
-        decision: Decision,
-        now: Timestamp,
-    ) -> Result<ResolvedApproval, ResolveError> {
-        let position = self.find(id, now)?;
-        if decision == Decision::AllowOnce {
-            let requester = self.waiting.get(position).map(|waiting| &waiting.requester);
-            may_allow(session, desktop, requester)?;
-        } else if session.principal() == &Principal::SubagentClient {
-            return Err(ResolveError::SubagentClient);
-        }
-        Ok(self.finish(position, Some(decision), Some(session.principal().name()), now))
-    }
-
-    /// The person decides, about exactly the command that was shown: its whole id, and the digest
-    /// that stood beside it.
-    ///
-    /// # Errors
-    /// Why it was not decided.
-    pub fn resolve_shown(
-        &mut self,
-        person: &Decider,
-        id: &str,
-        digest: &str,
-        decision: Decision,
-        now: Timestamp,
-    ) -> Result<ResolvedApproval, ResolveError> {
-        if !person.is_person() {
-            return Err(ResolveError::NotThePerson);
-        }
-        let waits = |waiting: &PendingApproval| waiting.id == id && !waiting.deadline.has_passed(now);
-        let position = self.waiting.iter().position(waits).ok_or(ResolveError::Unknown)?;
-        if self.waiting.get(position).is_none_or(|waiting| waiting.command.digest != digest) {
-            return Err(ResolveError::Changed);
-        }
-        Ok(self.finish(position, Some(decision), Some(person.name()), now))
-    }
-
-    /// How long until the first of them expires.
-    #[must_use]
-    pub fn next_expiry(&self, now: Timestamp) -> Option<Duration> {
-        self.waiting.iter().map(|waiting| waiting.deadline.remaining(now)).min()
-    }
-
-    /// Withdraws a command: its requester is gone.
-    pub fn withdraw(&mut self, id: &str, now: Timestamp) -> Option<ResolvedApproval> {
-        let position = self.waiting.iter().position(|waiting| waiting.id == id)?;
-        Some(self.finish(position, None, None, now))
-    }
-
-    /// Withdraws everything that a connection asked for.
-    pub fn withdraw_connection(
-        &mut self,
-        connection: &ConnectionId,
-        now: Timestamp,
-    ) -> Vec<ResolvedApproval> {
-        self.withdraw_where(|asking, _| asking == connection, now)
-    }
-
-    /// Withdraws everything that a client asked for, on whichever connection.
-    pub fn withdraw_client(&mut self, client: &Principal, now: Timestamp) -> Vec<ResolvedApproval> {
-        self.withdraw_where(|_, asking| asking == client, now)
-    }
-
-    fn withdraw_where(
-        &mut self,
-        is_its: impl Fn(&ConnectionId, &Principal) -> bool,
-        now: Timestamp,
-    ) -> Vec<ResolvedApproval> {
-        let asked = |waiting: &&PendingApproval| match &waiting.requester {
-            Requester::Run => false,
-            Requester::Client { connection, principal } => is_its(connection, principal),
-        };
-        let ids: Vec<String> = self.waiting.iter().filter(asked).map(|waiting| waiting.id.clone()).collect();
-        ids.iter().filter_map(|id| self.withdraw(id, now)).collect()
-    }
-
-    /// Lets time pass.
-    pub fn tick(&mut self, now: Timestamp) -> Vec<ResolvedApproval> {
-        self.resolved.retain(|resolved| !resolved.linger.has_passed(now));
-        let expired = |waiting: &PendingApproval| waiting.deadline.has_passed(now);
-        let mut ended = Vec::new();
-        while let Some(position) = self.waiting.iter().position(expired) {
-            ended.push(self.finish(position, None, None, now));
-        }
-        ended
-    }
-
-    /// The waiting commands, oldest first.
-    #[must_use]
-    pub fn waiting(&self) -> &[PendingApproval] {
-        &self.waiting
-    }
-
-    /// A command that was decided a moment ago.
-    #[must_use]
-    pub fn resolved(&self, id: &str) -> Option<&ResolvedApproval> {
-        self.resolved.iter().find(|resolved| resolved.waiting.id == id)
-    }
-
-    fn find(&self, id: &str, now: Timestamp) -> Result<usize, ResolveError> {
-        // What has expired is refused already, also before the next tick says so.
-        let waits = |waiting: &PendingApproval| !waiting.deadline.has_passed(now);
-        if let Some(position) = self.waiting.iter().position(|waiting| waiting.id == id && waits(waiting)) {
-            return Ok(position);
-        }
-        let starts =
-            |waiting: &PendingApproval| id.len() >= 4 && waiting.id.starts_with(id) && waits(waiting);
-        let mut positions = (0..self.waiting.len()).filter(|&position| starts(&self.waiting[position]));
-        match (positions.next(), positions.next()) {
-            (Some(position), None) => Ok(position),
-            (Some(_), Some(_)) => Err(ResolveError::Ambiguous),
-            (None, _) => Err(ResolveError::Unknown),
-        }
-    }
-
-    fn finish(
-        &mut self,
-        position: usize,
-        decision: Option<Decision>,
-        by: Option<String>,
-        now: Timestamp,
-    ) -> ResolvedApproval {
-        let waiting = self.waiting.remove(position);
-        let resolved = ResolvedApproval { waiting, decision, by, linger: now.deadline(LINGER) };
-        self.resolved.push_back(resolved.clone());
-        if self.resolved.len() > MAX_WAITING {
-            self.resolved.pop_front();
-        }
-        resolved
-    }
-}
-
-fn may_allow(session: &Session, desktop: Desktop, requester: Option<&Requester>) -> Result<(), ResolveError> {
-    match session.principal() {
-        Principal::SubagentClient => return Err(ResolveError::SubagentClient),
-        Principal::Window => return Err(ResolveError::DesktopDecides),
-        Principal::CommandLine if desktop == Desktop::Running => return Err(ResolveError::DesktopDecides),
-        Principal::CommandLine => return Ok(()),
-        _ => {}
-    }
-    if !session.scopes().covers(&Scope::Approvals) {
-        return Err(ResolveError::MissingScope);
-    }
-    match requester {
-        Some(Requester::Client { connection, principal })
-            if connection == session.connection() || principal == session.principal() =>
-        {
-            Err(ResolveError::Own)
-        }
-        _ => Ok(()),
-    }
 }

@@ -10,7 +10,9 @@ use crate::pairing::{Ended, PendingQueue, PendingRequest, Subject};
 use crate::principal::Principal;
 use crate::records::{Block, Change, DeviceRecord, ProgramGrant, ProgramToken, TrustRecords};
 pub use crate::stores::GrantExpiry;
-use crate::stores::{BlockStore, DeviceStore, ProgramStore, SessionStore, SettingStore, TokenStore};
+use crate::stores::{
+    BlockStore, DeviceStore, PermissionStore, ProgramStore, SessionStore, SettingStore, TokenStore,
+};
 use crate::throttle::Throttle;
 use crate::timestamp::Timestamp;
 use crate::token::TokenHash;
@@ -68,6 +70,8 @@ pub enum Effect {
         /// Whether something was granted.
         approved: bool,
     },
+    /// A permission was revoked: the commands that it allowed are ended.
+    PermissionRevoked { id: String },
     /// Write to the audit log; nothing waits for it.
     Audit(AuditEvent),
 }
@@ -89,6 +93,7 @@ pub struct Authority {
     pub(crate) pending: PendingQueue,
     pub(crate) sessions: SessionStore,
     pub(crate) settings: SettingStore,
+    pub(crate) permissions: PermissionStore,
     pub(crate) throttle: Throttle,
     own_key: Option<PublicKey>,
     own_client_seen: Option<UnixMillis>,
@@ -107,6 +112,7 @@ impl Authority {
             pending: PendingQueue::default(),
             sessions: SessionStore::default(),
             settings: SettingStore::of(records.settings),
+            permissions: PermissionStore::of(records.permissions, records.ask_everything),
             throttle: Throttle::default(),
             own_key: None,
             own_client_seen: None,
@@ -250,11 +256,12 @@ impl Authority {
     /// leisure and before any change that follows. What is being decided about is left for later:
     /// the decision may be saved already, and is not in effect yet.
     pub fn take_touched(&mut self) -> Vec<Change> {
-        let Self { devices, programs, tokens, pending, .. } = self;
+        let Self { devices, programs, tokens, pending, permissions, .. } = self;
         let mut touched = devices.take_touched(|id| pending.is_deciding(&Subject::Device(id)));
         touched
             .extend(programs.take_touched(|program| pending.is_deciding(&Subject::Program(program.clone()))));
         touched.extend(tokens.take_touched());
+        touched.extend(permissions.take_touched().into_iter().map(Box::new).map(Change::PutPermission));
         touched
     }
 

@@ -14,6 +14,7 @@ pub mod identity;
 pub mod management;
 pub mod origin;
 pub mod pairing;
+pub mod permissions;
 pub mod principal;
 pub mod program;
 pub mod records;

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use tidegate_protocol::{ClientInfo, DeviceId, PublicKey, UnixMillis, text};
 
 use crate::audit::AuditEvent;
+use crate::permissions::Permission;
 use crate::scopes::{Level, ScopeSet};
 use crate::settings::{Setting, ValuePart};
 use crate::token::TokenHash;
@@ -241,6 +242,9 @@ pub struct TrustRecords {
     pub shared_token: Option<SharedToken>,
     pub blocks: Vec<Block>,
     pub settings: Vec<SettingRecord>,
+    pub permissions: Vec<Permission>,
+    /// Whether a person is asked about everything, whatever is allowed.
+    pub ask_everything: bool,
 }
 
 impl TrustRecords {
@@ -276,6 +280,14 @@ impl TrustRecords {
                     *known = SettingRecord { confirmed, ..(**record).clone() };
                     true
                 })
+            }
+            Change::PutPermission(record) => {
+                replace(&mut self.permissions, record, |known| known.id == record.id)
+            }
+            Change::RemovePermission(id) => remove(&mut self.permissions, |known| known.id == *id),
+            Change::AskEverything(asks) => {
+                self.ask_everything |= asks;
+                *asks
             }
             Change::Audit(_) => false,
         }
@@ -317,6 +329,12 @@ pub enum Change {
     RemoveBlock(Subject),
     /// Keep what was decided about a value of the configuration file.
     PutSetting(Box<SettingRecord>),
+    /// Add or replace what a person allowed.
+    PutPermission(Box<Permission>),
+    /// Forget what a person allowed, by id.
+    RemovePermission(String),
+    /// Whether a person is asked about everything.
+    AskEverything(bool),
     /// Add to the audit log.
     Audit(Box<AuditEvent>),
 }
@@ -345,7 +363,12 @@ impl Change {
     pub fn takes_away(&self) -> bool {
         matches!(
             self,
-            Self::RemoveDevice(_) | Self::RemoveProgram(_) | Self::RemoveToken(_) | Self::PutBlock(_)
+            Self::RemoveDevice(_)
+                | Self::RemoveProgram(_)
+                | Self::RemoveToken(_)
+                | Self::PutBlock(_)
+                | Self::RemovePermission(_)
+                | Self::AskEverything(true)
         )
     }
 
@@ -364,6 +387,9 @@ impl Change {
             Self::PutBlock(block) => Some((4, block.subject.key())),
             Self::RemoveBlock(subject) => Some((4, subject.key())),
             Self::PutSetting(record) => Some((5, record.setting.path().to_owned())),
+            Self::PutPermission(record) => Some((6, record.id.clone())),
+            Self::RemovePermission(id) => Some((6, id.clone())),
+            Self::AskEverything(_) => Some((7, String::new())),
             Self::Audit(_) => None,
         };
         subject(self).is_some_and(|about| subject(other) == Some(about))

@@ -4,6 +4,7 @@
 mod blocks;
 mod devices;
 mod held;
+mod permissions;
 mod programs;
 mod sessions;
 mod settings;
@@ -12,6 +13,7 @@ mod tokens;
 pub(crate) use blocks::BlockStore;
 pub(crate) use devices::DeviceStore;
 pub use held::GrantExpiry;
+pub(crate) use permissions::PermissionStore;
 pub(crate) use programs::{ProgramKey, ProgramStore};
 pub(crate) use sessions::{Live, SessionStore};
 pub(crate) use settings::SettingStore;

@@ -8,6 +8,7 @@
 
 use crate::authority::{Authority, Effect};
 use crate::decision::PairingDecision;
+use crate::permissions::Permission;
 use crate::records::{Change, ProgramToken, SettingRecord};
 use crate::timestamp::Timestamp;
 use crate::token::{Token, TokenHash};
@@ -56,6 +57,13 @@ pub(crate) enum Step {
         /// The rejection of the request in whose place it is given. Both take effect, or neither.
         rejection: Option<Box<PairingDecision>>,
     },
+    /// Takes effect when it was committed, in the place of others.
+    Permission { given: Box<Permission>, gone: Vec<String> },
+    /// Takes effect when it was committed.
+    UsePermissions {
+        /// How often they were not to be used when this was prepared.
+        narrowed: u64,
+    },
     /// The token of a device. It is valid before it is committed, but nobody has its text.
     DeviceToken(DeviceId, TokenHash),
 }
@@ -103,6 +111,17 @@ impl Authority {
                 Transaction::nothing_more(true)
             }
             Step::ProgramToken { id, rejection } => self.apply_program_token(id, rejection, now),
+            Step::Permission { given, gone } => {
+                let id = given.id.clone();
+                let in_effect = self.permissions.replace(&gone, *given);
+                let undone = (!in_effect).then_some(Change::RemovePermission(id));
+                Transaction::applied(in_effect, undone.into_iter().collect(), Vec::new())
+            }
+            Step::UsePermissions { narrowed } => {
+                let in_effect = self.permissions.use_again(narrowed);
+                let undone = (!in_effect).then_some(Change::AskEverything(true));
+                Transaction::applied(in_effect, undone.into_iter().collect(), Vec::new())
+            }
             // Revoking or rotating it saves the record after this.
             Step::DeviceToken(device, hash) => Transaction::nothing_more(self.devices.accepts(device, &hash)),
         };
@@ -119,6 +138,7 @@ impl Authority {
         match prepared.step {
             Step::Pairing(decision) => self.pending.set_deciding(decision.request_id(), false),
             Step::Setting(_) => self.settings.set_confirming(false),
+            Step::Permission { .. } | Step::UsePermissions { .. } => {}
             Step::ProgramToken { id, rejection } => {
                 self.tokens.take(&id);
                 self.let_wait(rejection);

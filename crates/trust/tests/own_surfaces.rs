@@ -198,14 +198,13 @@ fn command(digest: &str) -> ApprovalRequest {
         run_id: None,
         ancestors: Vec::new(),
         digest: digest.to_owned(),
-    }
-}
+    }, context: None }
 
 fn waiting(world: &World) -> ApprovalQueue {
     let mut queue = ApprovalQueue::default();
     for (id, digest) in [("command-1", "d1"), ("command-2", "d2")] {
         let timeout = Duration::from_mins(30);
-        queue.ask(id.to_owned(), command(digest), Requester::Run, timeout, world.now).expect("room");
+        queue.ask(id.to_owned(), command(digest), Requester::Run, Question::default(), timeout, world.now).expect("room");
     }
     queue
 }

@@ -8,8 +8,8 @@ use std::time::Duration;
 use arbitrary::Unstructured;
 use tidegate_protocol::{Scope, UnixMillis};
 use tidegate_trust::approval::{
-    ApprovalQueue, ApprovalRequest, Decision, MAX_WAITING, MAX_WAITING_OF_CLIENT, Operation, Requester,
-    ResolvedApproval,
+    ApprovalQueue, ApprovalRequest, Decision, MAX_WAITING, MAX_WAITING_OF_CLIENT, Operation, Question,
+    Requester, ResolvedApproval,
 };
 use tidegate_trust::decision::Desktop;
 use tidegate_trust::{Principal, Session, Timestamp};
@@ -102,6 +102,7 @@ impl World {
             run_id: None,
             ancestors: Vec::new(),
             digest: "d".to_owned(),
+            context: None,
         };
         let timeout = Duration::from_secs(*input.choose(&[1, 60, 1800])?);
         let is_taken = self.queue.waiting().iter().any(|waiting| waiting.id == id);
@@ -114,7 +115,8 @@ impl World {
         };
         let is_greedy = self.asked.values().filter(is_its).count() >= MAX_WAITING_OF_CLIENT;
         let is_known = self.queue.resolved(&id).is_some();
-        let waiting = self.queue.ask(id.clone(), command, requester.clone(), timeout, self.now);
+        let waiting =
+            self.queue.ask(id.clone(), command, requester.clone(), Question::default(), timeout, self.now);
         let is_refused = is_taken || is_full || is_greedy;
         assert!(waiting.is_none() || !is_refused);
         assert!(waiting.is_some() || is_refused || is_known);
@@ -132,9 +134,13 @@ impl World {
         let number = input.int_in_range(0..=self.counter)?;
         let id = format!("{:04}-{number}", number / 2);
         let id = if input.ratio(1_u8, 4_u8)? { &id[..4] } else { &id };
-        let Ok(resolved) = self.queue.resolve(session, desktop, id, decision, self.now) else {
-            return Ok(());
+        let resolved = match decision {
+            Decision::Deny => self.queue.deny(session, id, None, self.now).ok(),
+            _ => self.queue.clear(session, desktop, id, self.now).ok().map(|(clearance, _)| {
+                self.queue.allow(clearance, None, self.now).expect("it was cleared at this moment")
+            }),
         };
+        let Some(resolved) = resolved else { return Ok(()) };
         assert_eq!(resolved.decision, Some(decision));
         assert!(resolved.waiting.id.starts_with(id));
         assert_ne!(session.principal(), &Principal::SubagentClient, "our own client never decides");

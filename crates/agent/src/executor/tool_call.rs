@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use serde_json::Value;
+use tidegate_protocol::payload::permissions::PermissionName;
 use tidegate_protocol::text::one_line;
 use tidegate_protocol::transcript::CallOutcome;
 use tracing::Instrument as _;
@@ -94,16 +95,20 @@ impl ToolCalls {
     ) -> ToolOutput {
         let updates = Updates::of(&self.clock, handle, call);
         let is_denied = Arc::new(AtomicBool::new(false));
+        let permission = Arc::new(Mutex::new(None));
         let context = ToolContext {
             run: handle.id().clone(),
             session: handle.session().clone(),
             ancestors: handle.ancestor_names(),
             authority: handle.spec.authority.clone(),
+            task: handle.task().clone(),
+            network: handle.network.clone(),
             approvals: Arc::new(RunApprovals {
                 approvals: Arc::clone(&self.approvals),
                 places: Arc::clone(&self.places),
                 handle: Arc::clone(handle),
                 is_denied: Arc::clone(&is_denied),
+                permission: Arc::clone(&permission),
             }),
             cancelled: handle.token().clone(),
             call_id: call.id.clone(),
@@ -126,6 +131,7 @@ impl ToolCalls {
             }
             None => ToolOutput::stopped(),
         };
+        let output = output.by_permission(*lock(&permission));
         match handle.token().is_cancelled() {
             true => output.because(CallOutcome::Stopped),
             false if is_denied.load(Ordering::Relaxed) => output.because(CallOutcome::Denied),
@@ -184,6 +190,8 @@ struct RunApprovals {
     handle: Arc<RunHandle>,
     /// Set when something was not allowed.
     is_denied: Arc<AtomicBool>,
+    /// The permission by which nobody was asked.
+    permission: Arc<Mutex<Option<PermissionName>>>,
 }
 
 impl ApprovalGate for RunApprovals {
@@ -208,8 +216,12 @@ impl ApprovalGate for RunApprovals {
             if self.handle.token().is_cancelled() {
                 return ApprovalAnswer::Denied { reason: self.handle.stopped_outcome().1.to_owned() };
             }
-            if matches!(answer, ApprovalAnswer::Denied { .. }) {
-                self.is_denied.store(true, Ordering::Relaxed);
+            match &answer {
+                ApprovalAnswer::Denied { .. } => self.is_denied.store(true, Ordering::Relaxed),
+                ApprovalAnswer::Permitted { permission, .. } => {
+                    *lock(&self.permission) = Some(permission.kind);
+                }
+                ApprovalAnswer::Allowed { .. } => {}
             }
             answer
         })

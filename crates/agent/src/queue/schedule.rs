@@ -179,13 +179,18 @@ impl Schedule {
         AbortOutcome { runs: ids(own), descendants: ids(below) }
     }
 
+    /// Stops a run and everything below it, whether the run itself has ended or not.
+    pub(crate) fn stop_run(&self, run: &str) -> Vec<Arc<RunHandle>> {
+        let is_it = |handle: &RunHandle| handle.id().as_str() == run;
+        let mut handles = self.chosen(|handle| is_it(handle) || handle.above().any(is_it));
+        stop_queued_first(&mut handles, StopCause::Cancelled);
+        handles
+    }
+
     /// Stops a run and everything below it, whether the run itself has ended or not, and waits at most twice
     /// the time that tools have to stop.
     pub(crate) async fn cancel_tree(&self, run: &RunId) -> CancelReport {
-        let in_tree =
-            |handle: &RunHandle| handle.id() == run || handle.above().any(|above| above.id() == run);
-        let mut handles = self.chosen(in_tree);
-        stop_queued_first(&mut handles, StopCause::Cancelled);
+        let handles = self.stop_run(run.as_str());
         let patience = tokio::time::Instant::now() + self.limits.stop_grace * 2;
         let mut report = CancelReport::default();
         for handle in handles {

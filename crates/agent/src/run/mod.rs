@@ -16,6 +16,7 @@ pub(crate) use self::spec::{Cleanup, RunSpec, RunTrigger};
 use crate::event::{RunEventKind, RuntimeEvent};
 use crate::model::ModelName;
 use crate::sync::lock;
+use crate::tool::NetworkUse;
 
 /// Why a run was told to stop. The first reason counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +67,8 @@ pub(crate) struct RunHandle {
     /// The model that it uses.
     pub(crate) model: OnceLock<ModelName>,
     pub(crate) done: watch::Sender<Option<Arc<RunRow>>>,
+    /// Shared by a whole task: what one run read can come to all others.
+    pub(crate) network: NetworkUse,
     activity: Mutex<Activity>,
     tool: Mutex<Option<String>>,
     cause: OnceLock<StopCause>,
@@ -86,7 +89,9 @@ impl RunHandle {
         events: broadcast::Sender<Arc<RuntimeEvent>>,
     ) -> Self {
         let tree = parent.as_ref().map_or_else(CancellationToken::new, |parent| parent.tree.child_token());
+        let network = parent.as_ref().map(|parent| parent.network.clone()).unwrap_or_default();
         Self {
+            network,
             depth: row.depth.max(session_depth),
             deadline: Deadline::new(spec.timeout()),
             stop: tree.child_token(),
@@ -126,6 +131,11 @@ impl RunHandle {
 
     pub(crate) fn is_subagent(&self) -> bool {
         self.parent.is_some()
+    }
+
+    /// The first run of its task: itself, or the run that began what it is part of.
+    pub(crate) fn task(&self) -> &RunId {
+        self.above().last().unwrap_or(self).id()
     }
 
     /// Names of the runs above it, for a person.

@@ -78,7 +78,7 @@ impl RunSpec {
             trigger: RunTrigger::InboxWake,
             model: self.model,
             extra_system_prompt: self.extra_system_prompt,
-            ..Self::turn(self.authority)
+            ..Self::turn(self.authority.unattended())
         }
     }
 }

@@ -2,8 +2,9 @@
 //! workspace.
 
 use tidegate_protocol::params::{Empty, ExecApprovalResolve};
-use tidegate_protocol::payload::approvals::{ApprovalCommand, ApprovalFile, FileAction, WaitingApproval};
-use tidegate_protocol::payload::system::Done;
+use tidegate_protocol::payload::approvals::{
+    ApprovalCommand, ApprovalFile, ExecApprovalResolveResult, FileAction, WaitingApproval,
+};
 use tidegate_protocol::text::one_line;
 use tidegate_protocol::{UnixMillis, rpc};
 
@@ -69,7 +70,11 @@ async fn allow<W: Wire>(context: &mut Context<'_, W>, id: &str, yes: bool) -> Re
     context.done(&answer, "Allowed, once.", None)
 }
 
-async fn resolve<W: Wire>(context: &mut Context<'_, W>, id: String, decision: &str) -> Result<Done, Failure> {
+async fn resolve<W: Wire>(
+    context: &mut Context<'_, W>,
+    id: String,
+    decision: &str,
+) -> Result<ExecApprovalResolveResult, Failure> {
     let params = ExecApprovalResolve::new(id, decision.to_owned());
     context.client.ask::<rpc::ExecApprovalResolve>(&params).await
 }

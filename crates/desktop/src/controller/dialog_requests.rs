@@ -88,6 +88,7 @@ impl Controller {
             }
             DialogRequest::KeepFile(file) => self.asked_to_keep_file(*file, effects),
             DialogRequest::Unshare(shared) => self.asked_to_unshare(shared, effects),
+            DialogRequest::UsePermissions => self.asked_to_use_permissions(effects),
             DialogRequest::Window(page) => effects.push(Effect::OpenWindow(page)),
         }
     }
@@ -215,7 +216,7 @@ impl Controller {
 }
 
 /// How many kinds of requests there are.
-const KINDS: usize = 8;
+const KINDS: usize = 9;
 
 /// The kind of a request, as the place of its gate.
 fn kind(request: &DialogRequest) -> usize {
@@ -228,5 +229,6 @@ fn kind(request: &DialogRequest) -> usize {
         DialogRequest::TakeServer { .. } => 5,
         DialogRequest::KeepFile(_) => 6,
         DialogRequest::Unshare(_) => 7,
+        DialogRequest::UsePermissions => 8,
     }
 }

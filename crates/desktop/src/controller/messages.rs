@@ -61,6 +61,8 @@ enum Approval {
     KeepFile { id: String, digest: String, path: String },
     /// A folder gets copies of its own.
     Unshare { folder: String },
+    /// Permissions are used again.
+    UsePermissions,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -107,6 +109,7 @@ impl Messages {
             Approval::Unshare { folder } => {
                 format!("unshare the files of {}", text::one_line(folder, MAX_TITLE))
             }
+            Approval::UsePermissions => "use permissions again".to_owned(),
         })
     }
 }
@@ -151,6 +154,19 @@ impl Controller {
     pub(super) fn asked_to_unshare(&mut self, shared: FolderToUnshare, effects: &mut Vec<Effect>) {
         let question = unshare::question(&shared);
         self.ask_once(Approval::Unshare { folder: shared.folder }, question, effects);
+    }
+
+    pub(super) fn asked_to_use_permissions(&mut self, effects: &mut Vec<Effect>) {
+        let question = MessageDialog {
+            heading: "Use your permissions again?".to_owned(),
+            text: "Agents then do what you allowed before without asking: contained commands in your folders, and the \
+                   rest that Tidegate lists under Permissions."
+                .to_owned(),
+            proceed: Some("Use permissions".into()),
+            other: None,
+            dismiss: "Keep asking",
+        };
+        self.ask_once(Approval::UsePermissions, question, effects);
     }
 
     pub(super) fn say_problem(&mut self, sentence: &str, effects: &mut Vec<Effect>) {
@@ -210,6 +226,7 @@ impl Controller {
                 Effect::KeepFile { task: self.begin(Task::KeepFile), id, digest }
             }
             Approval::Unshare { folder } => Effect::Unshare { task: self.begin(Task::Unshare), folder },
+            Approval::UsePermissions => Effect::UsePermissions { task: self.begin(Task::UsePermissions) },
         });
     }
 

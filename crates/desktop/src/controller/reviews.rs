@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use tidegate_protocol::payload::permissions::ApprovalVerdict;
 use tidegate_trust::Timestamp;
-use tidegate_trust::approval::Decision;
 use tidegate_trust::decision::Verdict;
 use tidegate_trust::pairing::Subject;
 use tidegate_trust::timestamp::Deadline;
@@ -216,10 +216,10 @@ impl Controller {
                 self.mark_decided(&open.key);
             }
             (Key::Command(approval), Approval::AllowOnce) => {
-                let decision = Decision::AllowOnce;
+                let verdict = ApprovalVerdict::AllowOnce;
                 let task = self.begin(Task::Decide { key: open.key.clone(), decided: Decided::Approved });
                 let (approval, digest) = (approval.clone(), open.digest.clone());
-                effects.push(Effect::Resolve { task, approval, digest, decision });
+                effects.push(Effect::Resolve { task, approval, digest, verdict });
                 self.mark_decided(&open.key);
             }
             (Key::Setting(setting, _), Approval::Confirm) => {
@@ -239,7 +239,8 @@ impl Controller {
             Key::Command(approval) => {
                 let task = self.begin(Task::Decide { key: key.clone(), decided });
                 let (approval, digest) = (approval.clone(), digest.to_owned());
-                effects.push(Effect::Resolve { task, approval, digest, decision: Decision::Deny });
+                let verdict = ApprovalVerdict::Deny { words: None, stop: false };
+                effects.push(Effect::Resolve { task, approval, digest, verdict });
                 self.mark_decided(key);
             }
             Key::Setting(setting, _) => {

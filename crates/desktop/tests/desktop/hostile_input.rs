@@ -299,8 +299,7 @@ operation: Operation::Exec {
             session_key: command.clone(),
             run_id: Some(command.clone()),
             ancestors: vec![command.clone(); 20],
-            digest: "d".to_owned(),
-        };
+            digest: "d".to_owned(), context: None };
         let dialog = review::of_command(&waiting(1, command, at(0))).dialog;
 
         prop_assert_eq!(check(&dialog), Ok(()));

@@ -104,8 +104,7 @@ pub(crate) fn command_of(text: &str) -> ApprovalRequest {
         run_id: Some("run-3".to_owned()),
         ancestors: vec!["run-2".to_owned(), "run-1".to_owned()],
         digest: format!("digest of {text}"),
-    }
-}
+    }, context: None }
 
 /// A command of a run that waits for half an hour.
 pub(crate) fn waiting(number: u32, command: ApprovalRequest, now: Timestamp) -> PendingApproval {
@@ -119,7 +118,7 @@ pub(crate) fn waiting_for(
     now: Timestamp,
 ) -> PendingApproval {
     let mut queue = ApprovalQueue::default();
-    queue.ask(format!("command-{number}"), command, by, Duration::from_mins(30), now).expect("there is room")
+    queue.ask(format!("command-{number}"), command, by, Question::default(), Duration::from_mins(30), now).expect("there is room")
 }
 
 pub(crate) fn command(number: u32, now: Timestamp) -> PendingApproval {

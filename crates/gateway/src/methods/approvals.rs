@@ -5,15 +5,20 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use tidegate_access::AllowError;
 use tidegate_agent::approval::APPROVAL_TIMEOUT;
 use tidegate_protocol::params::{Empty, ExecApprovalRequest, ExecApprovalResolve, ExecApprovalWait};
 use tidegate_protocol::payload::approvals::{
-    ExecApprovalRequestResult, ExecApprovalWaitResult, ExecApprovalsGetResult, ExecPolicy, ExecPolicyFile,
-    WaitingApproval,
+    ExecApprovalRequestResult, ExecApprovalResolveResult, ExecApprovalWaitResult, ExecApprovalsGetResult,
+    ExecPolicy, ExecPolicyFile, WaitingApproval,
 };
-use tidegate_protocol::payload::system::Done;
+use tidegate_protocol::payload::permissions::{ApprovalVerdict, PermissionOffer};
+use tidegate_protocol::payload::surface_params::DecideApproval;
 use tidegate_protocol::{ErrorCode, ErrorShape, rpc, text};
-use tidegate_trust::approval::{ApprovalRequest, Decision, Operation, Requester, ResolveError};
+use tidegate_trust::approval::{
+    ApprovalRequest, Decision, Operation, PendingApproval, Requester, ResolveError,
+};
+use tidegate_trust::principal::desktop_decides;
 
 use crate::approvals;
 use crate::dispatch::{Caller, Handler};
@@ -59,6 +64,7 @@ impl Handler for rpc::ExecApprovalRequest {
             run_id: None,
             ancestors: Vec::new(),
             digest: String::new(),
+            context: None,
         };
         asked.digest = approvals::digest(&asked);
         let requester = Requester::Client {
@@ -152,34 +158,93 @@ impl Handler for rpc::OpenclawApprovalList {
     }
 }
 
+/// What `allow-always` gives a client: the needs for the rest of the task, where the request offers that, else
+/// the one time. The answer says what it was.
 impl Handler for rpc::ExecApprovalResolve {
-    async fn handle(caller: &Caller, params: ExecApprovalResolve) -> Result<Done, ErrorShape> {
-        let decision = match params.decision.as_str() {
-            "allow-once" => Decision::AllowOnce,
-            "deny" => Decision::Deny,
-            "allow-always" => {
-                return Err(ErrorShape::invalid(
-                    "invalid decision: commands are allowed one at a time here; use allow-once",
-                ));
+    async fn handle(
+        caller: &Caller,
+        params: ExecApprovalResolve,
+    ) -> Result<ExecApprovalResolveResult, ErrorShape> {
+        let verdict = match params.decision.as_str() {
+            "allow-once" => ApprovalVerdict::AllowOnce,
+            "deny" => ApprovalVerdict::Deny { words: None, stop: false },
+            "allow-always" if offers_task(caller, &params.id) => {
+                ApprovalVerdict::Permit { offer: PermissionOffer::Task }
             }
+            "allow-always" => ApprovalVerdict::AllowOnce,
             _ => return Err(ErrorShape::invalid("invalid decision")),
         };
-        caller.gateway.inner().trust.resolve(&caller.session, &params.id, decision).map_err(|error| {
-            match error {
-                ResolveError::DesktopDecides => super::desktop::review_instead(&caller.gateway, &params.id),
-                ResolveError::Unknown => ErrorShape::invalid(error.to_string())
-                    .with_details(json!({ "reason": "APPROVAL_NOT_FOUND" })),
-                ResolveError::MissingScope => {
-                    caller.session.dialect().missing_scope(&tidegate_protocol::Scope::Approvals)
-                }
-                ResolveError::Ambiguous => ErrorShape::invalid(error.to_string()),
-                ResolveError::SubagentClient
-                | ResolveError::Own
-                | ResolveError::Changed
-                | ResolveError::NotThePerson => ErrorShape::new(ErrorCode::Forbidden, error.to_string()),
-            }
-        })?;
-        Ok(Done { ok: true })
+        let is_always = params.decision == "allow-always";
+        let mut decided = decide(caller, &params.id, verdict).await?;
+        if is_always {
+            let once = || "Allowed this once: more than that is given in Tidegate's dialog.".to_owned();
+            decided.granted.get_or_insert_with(once);
+        }
+        Ok(decided)
+    }
+}
+
+fn offers_task(caller: &Caller, id: &str) -> bool {
+    let queue = caller.gateway.inner().trust.approvals();
+    let is_meant = |waiting: &&PendingApproval| waiting.id.starts_with(id);
+    let offers = queue.waiting().iter().find(is_meant).map(|waiting| &waiting.offers);
+    offers.is_some_and(|offers| offers.iter().any(|offered| offered.offer == PermissionOffer::Task))
+}
+
+impl Handler for rpc::TidegateApprovalsDecide {
+    async fn handle(
+        caller: &Caller,
+        params: DecideApproval,
+    ) -> Result<ExecApprovalResolveResult, ErrorShape> {
+        decide(caller, &params.id, params.verdict).await
+    }
+}
+
+async fn decide(
+    caller: &Caller,
+    id: &str,
+    verdict: ApprovalVerdict,
+) -> Result<ExecApprovalResolveResult, ErrorShape> {
+    let trust = &caller.gateway.inner().trust;
+    let offer = match &verdict {
+        ApprovalVerdict::Deny { words, stop } => {
+            let denied = trust.deny(&caller.session, id, words.as_deref(), *stop);
+            denied.map_err(|error| not_resolved_as(caller, id, &error))?;
+            return Ok(ExecApprovalResolveResult { ok: true, granted: None });
+        }
+        ApprovalVerdict::AllowOnce => None,
+        ApprovalVerdict::Permit { offer } => Some(offer),
+    };
+    let granted = trust.allow(&caller.session, id, offer).await.map_err(|error| match error {
+        AllowError::Resolve(error) => not_resolved_as(caller, id, &error),
+        error => super::permissions::not_allowed(caller, &error),
+    })?;
+    Ok(ExecApprovalResolveResult { ok: true, granted })
+}
+
+fn not_resolved_as(caller: &Caller, id: &str, error: &ResolveError) -> ErrorShape {
+    match error {
+        ResolveError::DesktopDecides => super::desktop::review_instead(&caller.gateway, id),
+        error => not_resolved(caller, error),
+    }
+}
+
+/// Why something was not decided, as an answer.
+pub(super) fn not_resolved(caller: &Caller, error: &ResolveError) -> ErrorShape {
+    match error {
+        ResolveError::DesktopDecides => desktop_decides(),
+        ResolveError::Unknown => {
+            ErrorShape::invalid(error.to_string()).with_details(json!({ "reason": "APPROVAL_NOT_FOUND" }))
+        }
+        ResolveError::MissingScope => {
+            caller.session.dialect().missing_scope(&tidegate_protocol::Scope::Approvals)
+        }
+        ResolveError::Ambiguous => ErrorShape::invalid(error.to_string()),
+        ResolveError::Deciding => ErrorShape::unavailable(error.to_string()),
+        ResolveError::SubagentClient
+        | ResolveError::Own
+        | ResolveError::Changed
+        | ResolveError::NotThePerson => ErrorShape::new(ErrorCode::Forbidden, error.to_string()),
     }
 }
 

@@ -13,6 +13,7 @@ pub(crate) mod history;
 pub(crate) mod host;
 pub(crate) mod lists;
 pub(crate) mod local;
+pub(crate) mod permissions;
 pub(crate) mod session_lookup;
 pub(crate) mod session_patch;
 pub(crate) mod sessions;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::UnixMillis;
 use crate::confinement::Confinement;
+use crate::payload::permissions::OfferedPermission;
 
 /// A decision about a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -14,6 +15,9 @@ use crate::confinement::Confinement;
 pub enum ApprovalDecision {
     /// It may run once, exactly as shown.
     AllowOnce,
+    /// It may run, and what it needs is allowed for the rest of the task, where that can be given; else as
+    /// `allow-once`.
+    AllowAlways,
     /// It may not.
     Deny,
 }
@@ -70,6 +74,11 @@ objects! {
     WaitingApproval {
         id: String,
         request: ApprovalCommand,
+        /// What can be given with it, beyond the one time.
+        #[serde(default)]
+        offers: Vec<OfferedPermission>,
+        /// Why a person is asked although something is allowed, as a sentence.
+        why_asked: Option<String>,
         created_at_ms: UnixMillis,
         expires_at_ms: UnixMillis,
     }
@@ -83,6 +92,12 @@ objects! {
         decision: Option<Option<ApprovalDecision>>,
         created_at_ms: UnixMillis,
         expires_at_ms: UnixMillis,
+    }
+    /// `exec.approval.resolve`, `tidegate.approvals.decide`.
+    ExecApprovalResolveResult {
+        ok: bool,
+        /// What was allowed beyond the one time, as a sentence.
+        granted: Option<String>,
     }
     /// `exec.approval.waitDecision`; no decision is a refusal.
     ExecApprovalWaitResult {

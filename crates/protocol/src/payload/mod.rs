@@ -12,6 +12,7 @@ pub mod events;
 pub mod files;
 pub mod frames;
 pub mod lists;
+pub mod permissions;
 pub mod sessions;
 pub mod surface_params;
 pub mod surfaces;

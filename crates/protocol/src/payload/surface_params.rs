@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::payload::permissions::ApprovalVerdict;
 use crate::{RunId, Scope};
 
 /// How much a person lets a client do, when they choose by level instead of scope by scope.
@@ -167,6 +168,12 @@ objects! {
         key: String,
         /// Of what was shown; it is not rejected when it is something else now.
         digest: Option<String>,
+    }
+    /// `tidegate.approvals.decide`.
+    DecideApproval {
+        /// The approval's id, or at least its first 4 characters.
+        id: String,
+        verdict: ApprovalVerdict,
     }
     /// `tidegate.commands.interrupt`: the command of a tool call.
     InterruptCommand {

@@ -72,6 +72,10 @@ objects! {
         blocked: u64,
         waiting_requests: u64,
         waiting_commands: u64,
+        /// How many commands and files nobody was asked about since Tidegate started.
+        unasked: u64,
+        /// Whether a person is asked about everything, whatever is allowed.
+        ask_everything: bool,
         /// Values of the configuration file that wait for the person.
         waiting_settings: u64,
         #[serialize_always] own_client: Option<OwnClient>,

@@ -1,6 +1,6 @@
 //! The only way from a plan to a process: a person's answer to exactly that plan.
 
-use tidegate_agent::approval::{ApprovalPlan, ExecPlan};
+use tidegate_agent::approval::{ApprovalPlan, ExecPlan, UsedPermission};
 use tidegate_agent::tool::ToolContext;
 
 use super::plan::{Planner, PreparedPlan, RequestError};
@@ -9,7 +9,7 @@ use crate::question::{self, NotAllowed};
 /// A plan that a person allowed and that still holds. Made by [`ApprovedPlan::check`] alone, used up
 /// by being launched.
 #[derive(Debug)]
-pub(super) struct ApprovedPlan(PreparedPlan);
+pub(super) struct ApprovedPlan(PreparedPlan, Option<UsedPermission>);
 
 /// Why a command does not run. The sentence goes to the model.
 #[derive(Debug, thiserror::Error)]
@@ -28,32 +28,43 @@ impl ApprovedPlan {
     /// Makes the plan, asks for it, and makes it again when the answer is there.
     pub(super) async fn obtain(context: &ToolContext, planner: Planner) -> Result<Self, NotApproved> {
         let shown = prepare(&planner).await?;
-        question::ask(context, ApprovalPlan::Exec(shown.plan.clone())).await?;
+        let plan = ApprovalPlan::Exec(shown.plan.clone());
+        let permission = question::ask(context, plan, shown.folders.clone()).await?;
         let now = prepare(&planner).await?;
         if context.cancelled.is_cancelled() {
             return Err(NotAllowed::Cancelled.into());
         }
-        Self::check(&shown, now)
+        Self::check(&shown, now, permission)
     }
 
     /// Accepts an allowed plan only when it is still what it was: the same text, the same directory,
     /// the same program.
-    fn check(shown: &PreparedPlan, now: PreparedPlan) -> Result<Self, NotApproved> {
+    fn check(
+        shown: &PreparedPlan,
+        now: PreparedPlan,
+        permission: Option<UsedPermission>,
+    ) -> Result<Self, NotApproved> {
         if shown.plan.digest() != now.plan.digest() {
             return Err(NotApproved::Changed { what: "the plan" });
         }
-        if shown.directory != now.directory {
+        // A permission is for the workspace as it was shown, too.
+        if shown.directory != now.directory || shown.folders != now.folders {
             return Err(NotApproved::Changed { what: "the directory" });
         }
         if shown.program != now.program {
             return Err(NotApproved::Changed { what: "the program" });
         }
-        Ok(Self(now))
+        Ok(Self(now, permission))
     }
 
     /// What was allowed.
     pub(super) fn plan(&self) -> &ExecPlan {
         &self.0.plan
+    }
+
+    /// The permission by which nobody was asked.
+    pub(super) fn permission(&self) -> Option<&UsedPermission> {
+        self.1.as_ref()
     }
 
     /// The plan, to be launched.

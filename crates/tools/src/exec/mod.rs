@@ -79,6 +79,8 @@ struct Outcome {
     triggers: Option<Report>,
     /// Why it could not write everything in its folders.
     read_only: Option<String>,
+    /// Whether the permission by which it ran was revoked before it ended.
+    was_revoked: bool,
 }
 
 /// Why a command gave no outcome of its own. The sentence goes to the model.
@@ -121,7 +123,8 @@ impl Exec {
         let timeout = request.timeout;
         let Surroundings { protected, sandboxes, .. } = &self.surroundings;
         let problem = sandboxes.report(&self.launcher).await.problem();
-        let confinement = request.confinement(problem.as_deref())?;
+        let mut confinement = request.confinement(problem.as_deref())?;
+        confinement.after_network = context.network.was_noted();
         let mut planner = Planner {
             request,
             authority: context.authority.clone(),
@@ -140,6 +143,9 @@ impl Exec {
             .as_ref()
             .and_then(|prepared| shared_files::shown(&prepared.shared, context.authority.workspace()));
         let approved = ApprovedPlan::obtain(context, planner.clone()).await?;
+        if planner.reaches_network() {
+            context.network.note();
+        }
         // A call that is given up ends its command, and the last look is taken all the same.
         let cancelled = context.cancelled.child_token();
         let _stop = cancelled.clone().drop_guard();
@@ -181,6 +187,9 @@ impl Launch {
     async fn carry_out(self) -> Result<Outcome, ExecError> {
         let class = self.planner.confinement.class;
         let added = self.approved.plan().environment.clone();
+        // Kept until the command has ended, so that it ends when the permission is revoked.
+        let permission = self.approved.permission().cloned();
+        let revoked = permission.as_ref().map(|used| used.revoked.clone()).unwrap_or_default();
         let watch = match class {
             CommandClass::Unconfined => None,
             CommandClass::Contained | CommandClass::Partial => {
@@ -216,6 +225,10 @@ impl Launch {
                         self.cancelled.cancel();
                         launched.await
                     }
+                    () = revoked.cancelled() => {
+                        self.cancelled.cancel();
+                        launched.await
+                    }
                 };
                 finished.map_err(ExecError::from)
             }
@@ -225,7 +238,7 @@ impl Launch {
             Some(watch) => Some(watch.finish().await?),
             None => None,
         };
-        Ok(Outcome { finished: finished?, triggers, read_only })
+        Ok(Outcome { finished: finished?, triggers, read_only, was_revoked: revoked.is_cancelled() })
     }
 }
 
@@ -296,7 +309,7 @@ impl Tool for Exec {
         ToolDescription {
             name: "exec",
             label: "Run command",
-            description: "Run a shell command after a person has allowed exactly this command. It runs in a sandbox: \
+            description: "Run a shell command. A person is asked, unless they allowed such commands. It runs in a sandbox: \
                           it can write in the workspace, its own HOME and /tmp, and has no network, no input and no \
                           way to other programs. When it needs more, say so in needs. When it ends, is cancelled or \
                           runs out of time, every process that it left is ended, also those in the background. Output \
@@ -357,6 +370,9 @@ fn describe(outcome: &Outcome) -> ToolOutput {
         End::Exited(code) => exit(*code, finished.applied),
         End::Signalled(signal) => format!("ended by signal {}", signal_name(*signal)),
         End::TimedOut(limit) => format!("timed out after {} s and was ended", limit.as_secs()),
+        End::Cancelled if outcome.was_revoked => {
+            "ended, because the person revoked the permission by which it ran".to_owned()
+        }
         End::Cancelled => "cancelled and ended".to_owned(),
         End::OutOfMemory(bytes) => format!(
             "ended, because its processes together used more than {} MiB of memory, the limit of a command; use \

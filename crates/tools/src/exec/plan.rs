@@ -11,6 +11,7 @@ use tidegate_agent::authority::RunAuthority;
 use tidegate_protocol::confinement::{CommandClass, Confinement, MAX_NEEDS, MAX_REASON, Need, NeedError};
 use tidegate_proxy::NetworkGrant;
 use tidegate_proxy::grants::NetworkGrantError;
+use tidegate_trust::Folder;
 
 use super::environment::{self, EnvironmentError};
 use super::repository::{self, NotOwn, Repository};
@@ -18,6 +19,7 @@ use super::sandboxes::{Sandboxes, pinned};
 use super::shared_files::WritableFolder;
 use super::{listen, local_sockets};
 use crate::arguments::{ArgumentError, Arguments};
+use crate::folders;
 use crate::identity::Identity;
 use crate::protected::Protected;
 use crate::workspace::{PathError, Workspace};
@@ -151,6 +153,7 @@ impl Request {
             reason: self.reason.clone(),
             repository: None,
             shared: None,
+            after_network: false,
             pty: self.pty,
             timeout_seconds: self.timeout.as_secs(),
         })
@@ -178,6 +181,8 @@ pub(super) struct PreparedPlan {
     pub(super) plan: ExecPlan,
     pub(super) directory: Identity,
     pub(super) program: Identity,
+    /// The workspace, and the folders above it.
+    pub(super) folders: Vec<Folder>,
 }
 
 /// Makes the plan of one call, as often as it is asked to, from the file system as it is then.
@@ -221,7 +226,8 @@ impl Planner {
         }
         let reserved = self.sandboxes.reserved_ports();
         self.listen().into_iter().try_for_each(|port| listen::check(port, reserved))?;
-        Ok(PreparedPlan { plan, directory: directory.identity, program: program_identity })
+        let folders = folders::upwards(workspace.path());
+        Ok(PreparedPlan { plan, directory: directory.identity, program: program_identity, folders })
     }
 }
 
@@ -245,6 +251,13 @@ impl Planner {
         }
         let needs = self.confinement.needs.iter();
         needs.filter_map(|need| if let Need::Listen(port) = need { Some(*port) } else { None }).collect()
+    }
+
+    /// Whether what the command reads can come from other computers.
+    pub(super) fn reaches_network(&self) -> bool {
+        let needs = &self.confinement.needs;
+        self.confinement.class == CommandClass::Unconfined
+            || needs.iter().any(|need| matches!(need, Need::Network { .. }))
     }
 
     /// Where the command may connect.

@@ -166,7 +166,7 @@ impl<R: FileRequest> FileTool<R> {
             })
             .await?
         };
-        question::ask(context, ApprovalPlan::File(shown.plan.clone()))
+        question::ask(context, ApprovalPlan::File(shown.plan.clone()), Vec::new())
             .await
             .map_err(|reason| FileToolError::TriggerNotAllowed { path: named, reason })?;
         let authority = context.authority.clone();
@@ -186,7 +186,7 @@ impl<R: FileRequest> FileTool<R> {
             let (request, authority) = (request.clone(), context.authority.clone());
             self.blocking(move |files| look(&request, files, &authority)).await?
         };
-        question::ask(context, ApprovalPlan::File(shown.plan.clone()))
+        let _used = question::ask(context, ApprovalPlan::File(shown.plan.clone()), shown.folders.clone())
             .await
             .map_err(|reason| FileToolError::NotAllowed { path: named, reason })?;
         let authority = context.authority.clone();

@@ -6,8 +6,10 @@ use std::path::Path;
 use cap_std::fs::Metadata;
 use tidegate_agent::approval::FilePlan;
 use tidegate_protocol::text::one_line;
+use tidegate_trust::Folder;
 use tidegate_trust::approval::FileAccess;
 
+use crate::folders;
 use crate::identity::Identity;
 use crate::protected::{Protected, Refusal, without_links};
 use crate::workspace::{PathError, Place, SHOWN, open_without_links};
@@ -22,6 +24,8 @@ const KERNEL: &[&str] = &["/proc", "/sys", "/dev"];
 pub(super) struct Outside {
     /// What a person is asked.
     pub(super) plan: FilePlan,
+    /// The folder it lies in and those above; none where reading below it cannot be allowed.
+    pub(super) folders: Vec<Folder>,
     directory: Option<Identity>,
     file: Option<Identity>,
     place: Option<Place>,
@@ -66,7 +70,9 @@ impl Outside {
         let identity = |metadata: std::io::Result<Metadata>| metadata.ok().as_ref().map(Identity::of);
         let directory = place.as_ref().and_then(|place| identity(place.directory.dir_metadata()));
         let file = place.as_ref().and_then(|place| identity(place.directory.symlink_metadata(&place.name)));
+        let folders = if protected.lies_in_or_around(above) { Vec::new() } else { folders::upwards(above) };
         Ok(Self {
+            folders,
             plan: FilePlan { path, exists: file.is_some(), trigger: false, access },
             directory,
             file,
@@ -77,7 +83,10 @@ impl Outside {
     /// The place to act on, when `self` is still what was `shown` to the person who allowed it.
     pub(super) fn if_still(self, shown: &Self) -> Result<Place, NotAsShown> {
         let path = one_line(&shown.plan.path.to_string_lossy(), SHOWN);
-        let is_same = self.plan == shown.plan && self.directory == shown.directory && self.file == shown.file;
+        let is_same = self.plan == shown.plan
+            && self.folders == shown.folders
+            && self.directory == shown.directory
+            && self.file == shown.file;
         if !is_same {
             return Err(NotAsShown::Changed { path });
         }

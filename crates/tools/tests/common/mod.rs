@@ -20,7 +20,7 @@ use tidegate_agent::approval::{
 };
 use tidegate_agent::authority::{Owner, RunAuthority};
 use tidegate_agent::command::ActiveCommands;
-use tidegate_agent::tool::{Tool, ToolContext, ToolOutput, ToolUpdates};
+use tidegate_agent::tool::{NetworkUse, Tool, ToolContext, ToolOutput, ToolUpdates};
 use tidegate_protocol::{AgentId, RunId, SessionKey};
 use tidegate_tools::{Launcher, Protected, Sandboxes, ToolEnvironment, ToolsConfig, standard_tools};
 use tokio_util::sync::CancellationToken;
@@ -118,6 +118,8 @@ impl Fixture {
                 workspace.to_owned(),
                 BTreeSet::from(tools),
             ),
+            task: RunId::parse("run-1").expect("valid"),
+            network: NetworkUse::default(),
             approvals: Arc::new(gate),
             cancelled: CancellationToken::new(),
             call_id: "call-1".to_owned(),

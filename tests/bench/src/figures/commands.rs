@@ -18,7 +18,7 @@ use tidegate_agent::SystemClock;
 use tidegate_agent::approval::{ApprovalAnswer, ApprovalGate, ApprovalQuestion};
 use tidegate_agent::authority::{Owner, RunAuthority};
 use tidegate_agent::command::ActiveCommands;
-use tidegate_agent::tool::{Tool, ToolContext, ToolUpdates};
+use tidegate_agent::tool::{NetworkUse, Tool, ToolContext, ToolUpdates};
 use tidegate_protocol::{AgentId, RunId, SessionKey};
 use tidegate_sandbox::spec::User;
 use tidegate_tools::{Launcher, Protected, Sandboxes, ToolEnvironment, ToolsConfig, standard_tools};
@@ -113,6 +113,8 @@ async fn ours(tool: &dyn Tool, workspace: &Path) -> anyhow::Result<()> {
             workspace.to_owned(),
             BTreeSet::from(["exec".to_owned()]),
         ),
+        task: RunId::parse("run-1")?,
+        network: NetworkUse::default(),
         approvals: Arc::new(AllowAll),
         cancelled: CancellationToken::new(),
         call_id: "call-1".to_owned(),

@@ -1,0 +1,71 @@
+//! What a request offers beyond allowing it once.
+
+use tidegate_protocol::UnixMillis;
+use tidegate_protocol::confinement::CommandClass;
+use tidegate_protocol::payload::permissions::PermissionOffer;
+
+use super::{Attendance, GrantedNeeds, Offered, Permission, PermissionKind, RequestContext};
+use crate::approval::{ApprovalRequest, FileAccess, Operation};
+
+impl Permission {
+    /// The permission that an offer of a request stands for; `None` where the request does not offer it.
+    pub(super) fn offered(
+        offer: &PermissionOffer,
+        request: &ApprovalRequest,
+        id: String,
+        now: UnixMillis,
+    ) -> Option<Self> {
+        let context = request.context.as_ref()?;
+        let kind = kind(offer, request, context)?;
+        Some(Self { id, folder: context.folders.first()?.clone(), kind, granted_at: now, last_used_at: None })
+    }
+}
+
+/// Everything that a request offers, in sentences.
+pub(super) fn all(request: &ApprovalRequest) -> Vec<Offered> {
+    let kinds = [
+        PermissionOffer::Task,
+        PermissionOffer::Contained,
+        PermissionOffer::Needs,
+        PermissionOffer::ReadBelow,
+    ];
+    let offered = |offer: PermissionOffer| {
+        let permission = Permission::offered(&offer, request, String::new(), UnixMillis(0))?;
+        Some(Offered { sentence: permission.sentence(), offer })
+    };
+    kinds.into_iter().filter_map(offered).collect()
+}
+
+fn kind(
+    offer: &PermissionOffer,
+    request: &ApprovalRequest,
+    context: &RequestContext,
+) -> Option<PermissionKind> {
+    let confinement = match &request.operation {
+        Operation::Exec { confinement: Some(confinement), .. } => confinement,
+        Operation::File { access: FileAccess::Read, trigger: false, .. } => {
+            let session_key = request.session_key.clone();
+            return (*offer == PermissionOffer::ReadBelow).then_some(PermissionKind::Read { session_key });
+        }
+        Operation::Exec { .. } | Operation::File { .. } => return None,
+    };
+    // What another computer wrote may be why it asks: each time is looked at by itself.
+    if confinement.class != CommandClass::Contained
+        || (confinement.after_network && !confinement.needs.is_empty())
+    {
+        return None;
+    }
+    let granted = || GrantedNeeds {
+        needs: confinement.needs.iter().cloned().collect(),
+        repository: confinement.repository.clone(),
+    };
+    let has_needs = !confinement.needs.is_empty();
+    match offer {
+        PermissionOffer::Contained if !has_needs => Some(PermissionKind::Contained),
+        PermissionOffer::Needs if has_needs => Some(PermissionKind::Needs(granted())),
+        PermissionOffer::Task if has_needs && context.attendance == Attendance::Attended => {
+            Some(PermissionKind::Task { task: context.task.clone(), granted: granted() })
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,113 @@
+//! What a person allowed for more than one time.
+
+use std::collections::BTreeSet;
+
+use tidegate_protocol::UnixMillis;
+
+use crate::permissions::{MAX_IN_MEMORY, MAX_STORED, NEEDS_LIFETIME, Permission};
+
+/// The permissions, oldest first, and whether they are used.
+#[derive(Debug, Default)]
+pub(crate) struct PermissionStore {
+    permissions: Vec<Permission>,
+    asks_everything: bool,
+    /// How often a person was to be asked about everything: a change back that is being saved is outdated by it.
+    narrowed: u64,
+    /// Ids of those that were used since [`Self::take_touched`].
+    touched: BTreeSet<String>,
+}
+
+impl PermissionStore {
+    pub(crate) fn of(permissions: Vec<Permission>, asks_everything: bool) -> Self {
+        Self { permissions, asks_everything, ..Self::default() }
+    }
+
+    /// All of them, also those whose time is up.
+    pub(crate) fn all(&self) -> &[Permission] {
+        &self.permissions
+    }
+
+    pub(crate) fn asks_everything(&self) -> bool {
+        self.asks_everything
+    }
+
+    /// From now on no permission is used.
+    pub(crate) fn ask_everything(&mut self) {
+        self.asks_everything = true;
+        self.narrowed += 1;
+    }
+
+    pub(crate) fn narrowed(&self) -> u64 {
+        self.narrowed
+    }
+
+    /// From now on permissions are used, unless they were not to be since `narrowed`. Whether they are.
+    pub(crate) fn use_again(&mut self, narrowed: u64) -> bool {
+        let is_current = self.narrowed == narrowed;
+        self.asks_everything &= !is_current;
+        is_current
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.permissions.iter().filter(|known| known.is_stored()).count() >= MAX_STORED
+    }
+
+    /// The ids of those that a new one replaces, and of those that ended so long ago that nobody wonders why
+    /// they are asked again.
+    pub(crate) fn outdated(&self, new: &Permission, now: UnixMillis) -> Vec<String> {
+        let is_outdated = |known: &&Permission| {
+            let is_replaced = known.kind == new.kind && known.folder.path == new.folder.path;
+            is_replaced || known.expires_at().is_some_and(|end| now.since(end) > NEEDS_LIFETIME)
+        };
+        self.permissions.iter().filter(is_outdated).map(|known| known.id.clone()).collect()
+    }
+
+    /// Puts one in the place of others. Whether it does: when one of those was revoked since, it does not.
+    pub(crate) fn replace(&mut self, gone: &[String], new: Permission) -> bool {
+        let is_current = gone.iter().all(|id| self.permissions.iter().any(|known| known.id == *id));
+        if is_current {
+            for id in gone {
+                self.take(id);
+            }
+            self.put(new);
+        }
+        is_current
+    }
+
+    pub(crate) fn get(&self, id: &str) -> Option<&Permission> {
+        self.permissions.iter().find(|known| known.id == id)
+    }
+
+    /// Adds one. Of those that are not stored, the oldest gives way where there are too many.
+    fn put(&mut self, permission: Permission) {
+        self.permissions.push(permission);
+        let mut in_memory = self.permissions.iter().filter(|known| !known.is_stored());
+        if in_memory.clone().count() > MAX_IN_MEMORY
+            && let Some(oldest) = in_memory.next().map(|known| known.id.clone())
+        {
+            self.take(&oldest);
+        }
+    }
+
+    pub(crate) fn take(&mut self, id: &str) -> Option<Permission> {
+        let position = self.permissions.iter().position(|known| known.id == id)?;
+        self.touched.remove(id);
+        Some(self.permissions.remove(position))
+    }
+
+    /// Notes that some were used.
+    pub(crate) fn touch(&mut self, ids: &[String], now: UnixMillis) {
+        for known in self.permissions.iter_mut().filter(|known| ids.contains(&known.id)) {
+            known.last_used_at = Some(now);
+            if known.is_stored() {
+                self.touched.insert(known.id.clone());
+            }
+        }
+    }
+
+    /// Those that are stored and were used since the last call.
+    pub(crate) fn take_touched(&mut self) -> Vec<Permission> {
+        let touched = std::mem::take(&mut self.touched);
+        self.permissions.iter().filter(|known| touched.contains(&known.id)).cloned().collect()
+    }
+}
