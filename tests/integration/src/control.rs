@@ -1,5 +1,7 @@
 //! The person's command line, as it speaks on the local socket.
 
+use std::path::Path;
+
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::net::UnixStream;
@@ -20,7 +22,15 @@ impl Control {
     /// # Panics
     /// When it is not greeted.
     pub async fn open(served: &Served) -> Self {
-        let path = tidegate_host::control_socket(served.host.state_dir()).unwrap();
+        Self::open_at(served.host.state_dir()).await
+    }
+
+    /// The same for a program in a process of its own.
+    ///
+    /// # Panics
+    /// When it is not greeted.
+    pub async fn open_at(state_dir: &Path) -> Self {
+        let path = tidegate_host::control_socket(state_dir).unwrap();
         let (reader, writer) = UnixStream::connect(path).await.unwrap().into_split();
         let mut control = Self { lines: BufReader::new(reader).lines(), writer };
         let welcome = control.next().await;

@@ -111,6 +111,20 @@ impl Program {
         Self::start_logging(binary, place, "warn")
     }
 
+    /// The same, as the last argument of other programs.
+    ///
+    /// # Panics
+    /// As [`Self::start`].
+    #[must_use]
+    pub fn start_under(others: &[&str], binary: &str, place: &Place) -> Self {
+        let plain = command(binary, place);
+        let mut command = Command::new(others[0]);
+        command.args(&others[1..]).arg(plain.as_std().get_program()).env_clear();
+        let variables = plain.as_std().get_envs().filter_map(|(name, value)| Some((name, value?)));
+        command.envs(variables).current_dir(place.outside()).kill_on_drop(true).stdin(Stdio::null());
+        Self::serve(command.stdout(Stdio::piped()), place)
+    }
+
     /// The same, with everything from this level on in its log.
     ///
     /// # Panics
@@ -118,7 +132,10 @@ impl Program {
     #[must_use]
     pub fn start_logging(binary: &str, place: &Place, level: &str) -> Self {
         let mut command = command(binary, place);
-        command.env("TIDEGATE_LOG", level);
+        Self::serve(command.env("TIDEGATE_LOG", level), place)
+    }
+
+    fn serve(command: &mut Command, place: &Place) -> Self {
         command.env("TIDEGATE_TOKEN", TOKEN).args(["serve", "--json", "--port", "0"]);
         let log = place.outside().join("stderr.log");
         let log = fs::OpenOptions::new().create(true).append(true).open(log).unwrap();
