@@ -156,6 +156,14 @@ def talks(report: Report, ui: ControlUi) -> None:
         ui.shows_once("The command was allowed and ran.")
         ui.picture("command")
 
+    def allows_for_the_task() -> None:
+        ui.say("Run both, please.")
+        page.shows("Exec approval needed")
+        page.shows("echo first-of-both")
+        page("click", role="button", name="Always allow")
+        ui.shows_once("Both ran, and you were asked once.")
+        gateway.command("audit").succeeded().says("permission.given", "One task runs contained commands", "command.unasked")
+
     def spawns() -> None:
         ui.say("Ask a subagent, please.")
         ui.shows_once("The subagent found this: result-of-alpha.")
@@ -167,6 +175,7 @@ def talks(report: Report, ui: ControlUi) -> None:
 
     report.check("an answer is shown while it comes, and question and answer once", streams)
     report.check("a command is allowed on the page, and runs", approves)
+    report.check("what a command needs is allowed for the task, and the next one is not asked about", allows_for_the_task)
     report.check("a subagent's result is answered once", spawns)
 
 
