@@ -54,6 +54,31 @@ def decides_nothing(report: Report, person: OpenClaw, directory: Path) -> None:
     report.check("the request waits on, and each attempt is in the audit log", nothing_happened)
 
 
+def allows_for_the_task(report: Report, client: OpenClaw, directory: Path) -> None:
+    """`allow-always` of a client gives what the command needs for the task, and says so."""
+    gateway = client.gateway
+    directory.mkdir(parents=True, exist_ok=True)
+
+    def policy() -> None:
+        client("approvals", "get", "--gateway").succeeded()
+
+    def grants() -> None:
+        agent = ["agent", "--session", "agent:main:granted", "--model", "offline/demo"]
+        agent += ["--message", "/needs network:example.org echo granted"]
+        words = [gateway.binary, "--state-dir", gateway.state, *agent]
+        running = Background(words, gateway.environment, directory / "granted.log")
+        try:
+            waiting = running.wait_for(lambda: gateway.json("approvals", "list"), "the command waits", 30)
+            answer = client.payload("exec.approval.resolve", {"id": waiting[0]["id"], "decision": "allow-always"})
+            running.ended(240)
+        finally:
+            running.stop()
+        require("also with network:example.org, until it ends" in answer["granted"], f"{answer}")
+
+    report.check("openclaw approvals get", policy)
+    report.check("allow-always gives a command's needs for its task, and says so", grants)
+
+
 def _let_run(gateway: Tidegate, command: str, log: Path) -> None:
     """Has the built-in model run a command unconfined (in its sandbox it reaches nobody), which the person allows, and waits for its end."""
     agent = ["agent", "--session", "agent:main:tools", "--model", "offline/demo", "--message", f"/needs unconfined {command}"]

@@ -99,6 +99,8 @@ def release_9_6(bench: Bench) -> None:
         command_line.sessions_are_archived_and_deleted(report, configured)
     with report.group("2026.9.6: openclaw devices"):
         devices.managed_by_client(report, client, bench.directory / "managed-by-9.6")
+    with report.group("2026.9.6: openclaw approvals"):
+        tools.allows_for_the_task(report, client, bench.directory / "approvals")
     with report.group("2026.9.6: openclaw devices, started by an agent"):
         tools.decides_nothing(report, client, bench.directory / "tools")
     with report.group("2026.9.6: terminal interface"):
