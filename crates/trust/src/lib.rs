@@ -17,6 +17,7 @@ pub mod pairing;
 pub mod principal;
 pub mod program;
 pub mod records;
+pub mod rules;
 pub mod scopes;
 pub mod settings;
 mod stores;
