@@ -18,6 +18,7 @@ pub mod permissions;
 pub mod principal;
 pub mod program;
 pub mod records;
+pub mod rules;
 pub mod scopes;
 pub mod settings;
 mod stores;

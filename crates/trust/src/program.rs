@@ -218,12 +218,22 @@ pub const PRELOAD_VARIABLES: &[&str] = &[
     "GCONV_PATH",
 ];
 
+/// Whether a program of this name runs what a file or its command line says. `name` has no directory.
+pub(crate) fn is_interpreter(name: &str) -> bool {
+    interpreter(name).is_some()
+}
+
+/// Names come with versions: `python3.12`, `lua5.4`.
+fn interpreter(name: &str) -> Option<&'static Interpreter> {
+    let stem = name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.' || c == '-');
+    INTERPRETERS.iter().find(|known| known.names.contains(&stem))
+}
+
 /// Reads a command line. `arguments` does not hold the program's own name.
 #[must_use]
 pub fn invocation(executable: &Path, arguments: &[String]) -> Invocation {
     let name = executable.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let stem = name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.' || c == '-');
-    let Some(interpreter) = INTERPRETERS.iter().find(|known| known.names.contains(&stem)) else {
+    let Some(interpreter) = interpreter(name) else {
         return Invocation::Native;
     };
     let mut arguments = arguments.iter();
