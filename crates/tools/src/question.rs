@@ -8,6 +8,7 @@ use tidegate_agent::approval::{
 use tidegate_agent::tool::ToolContext;
 use tidegate_trust::Folder;
 use tidegate_trust::permissions::RequestContext;
+use tidegate_trust::rules::ResolvedCommand;
 
 /// Why something was not allowed. The sentence goes to the model.
 #[derive(Debug, thiserror::Error)]
@@ -22,20 +23,27 @@ pub(crate) enum NotAllowed {
     OtherPlan,
 }
 
+/// What a plan has to do with, as it was found with it; see [`RequestContext`].
+#[derive(Debug, Default)]
+pub(crate) struct Surroundings {
+    pub(crate) folders: Vec<Folder>,
+    pub(crate) plain: Option<ResolvedCommand>,
+}
+
 /// Asks a person about a plan, unless they allowed it before, and returns when exactly that plan is allowed.
-/// Whatever the plan was made from may have changed meanwhile: who asks looks again. `folders` is what
-/// [`RequestContext::folders`] says. The answer is a permission that was used, to be kept while what it allows
+/// Whatever the plan was made from may have changed meanwhile: who asks looks again. The answer is a permission that was used, to be kept while what it allows
 /// goes on.
 pub(crate) async fn ask(
     context: &ToolContext,
     plan: ApprovalPlan,
-    folders: Vec<Folder>,
+    surroundings: Surroundings,
 ) -> Result<Option<UsedPermission>, NotAllowed> {
     let digest = plan.digest();
     let request = RequestContext {
         task: context.task.to_string(),
         attendance: context.authority.attendance(),
-        folders,
+        folders: surroundings.folders,
+        plain: surroundings.plain,
     };
     let question = ApprovalQuestion {
         run: context.run.clone(),

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | a contained command | contained commands in its folder, or one of the rows below |
 //! | a contained command with needs | each of the needs: for the task, or in the folder for 30 days |
+//! | a plain command | a rule for each of its programs, with all needs of the command |
 //! | reading a file outside the workspace | reading below one of its folders, for the session |
 //! | anything else | nothing: a person is asked each time |
 //!
@@ -26,6 +27,7 @@ pub use tidegate_protocol::payload::permissions::{PermissionName, PermissionOffe
 pub use self::change::{PermissionError, Permitted};
 use crate::approval::{FileAccess, Operation};
 use crate::folder::Folder;
+use crate::rules::{self, PlainRequest, ProgramFile, ResolvedCommand, Rule, RuleId, RulePrefix, WhyNot};
 
 /// How long needs are allowed in a folder.
 pub const NEEDS_LIFETIME: Duration = Duration::from_hours(30 * 24);
@@ -56,6 +58,8 @@ pub struct RequestContext {
     /// Of a command its workspace, of a file the folder in which it lies, each with the folders above it, nearest
     /// first. Empty where no permission for a folder can be given.
     pub folders: Vec<Folder>,
+    /// Of a contained command that is plain and sets no variables, what a rule is for.
+    pub plain: Option<ResolvedCommand>,
 }
 
 /// Something that a person allowed.
@@ -84,6 +88,13 @@ pub enum PermissionKind {
     Task {
         /// The id of the task's first run.
         task: String,
+        #[serde(flatten)]
+        granted: GrantedNeeds,
+    },
+    /// Contained commands that begin with these words and run this program, with these needs.
+    Rule {
+        prefix: RulePrefix,
+        program: ProgramFile,
         #[serde(flatten)]
         granted: GrantedNeeds,
     },
@@ -121,6 +132,9 @@ pub enum WhyAsked {
     Unattended,
     #[error("The repository is another one than you allowed.")]
     Repository,
+    /// A rule that nearly allows it.
+    #[error("No rule covers this: {0}.")]
+    Rule(#[from] WhyNot),
 }
 
 impl PermissionKind {
@@ -130,6 +144,7 @@ impl PermissionKind {
             Self::Contained => PermissionName::Contained,
             Self::Needs(_) => PermissionName::Needs,
             Self::Task { .. } => PermissionName::Task,
+            Self::Rule { .. } => PermissionName::Rule,
             Self::Read { .. } => PermissionName::Read,
         }
     }
@@ -139,7 +154,7 @@ impl Permission {
     /// Whether it outlives the process.
     #[must_use]
     pub fn is_stored(&self) -> bool {
-        matches!(self.kind, PermissionKind::Contained | PermissionKind::Needs(_))
+        !matches!(self.kind, PermissionKind::Task { .. } | PermissionKind::Read { .. })
     }
 
     /// When it ends, unless it is revoked before.
@@ -158,6 +173,21 @@ impl Permission {
     /// Whether it is for the folder of a request, or one above that.
     fn is_for(&self, context: &RequestContext) -> bool {
         context.folders.contains(&self.folder)
+    }
+
+    /// It as a rule in a folder that it is for. A repository elsewhere has to be the one that was shown.
+    fn rule(&self, folder: &Folder, confinement: &Confinement) -> Option<Rule> {
+        let PermissionKind::Rule { prefix, program, granted } = &self.kind else { return None };
+        let is_other = granted.needs.contains(&Need::Git) && granted.repository != confinement.repository;
+        let needs = granted.needs.iter().filter(|need| **need != Need::Git || !is_other);
+        Some(Rule {
+            id: RuleId(self.id.clone()),
+            folder: folder.clone(),
+            prefix: prefix.clone(),
+            program: program.clone(),
+            needs: needs.cloned().collect(),
+            created_at: self.granted_at,
+        })
     }
 
     /// The needs that it allows a task's commands, where it allows commands.
@@ -197,10 +227,16 @@ pub(crate) fn allowing<'a>(
             }
             let granting: Vec<_> =
                 valid().filter_map(|known| Some((known, known.needs_for(context)?))).collect();
-            match with_needs(&granting, confinement) {
-                Some(_) if context.attendance == Attendance::Unattended => Err(Some(WhyAsked::Unattended)),
-                Some(used) => Ok(used),
-                None => Err(why_asked(permissions, confinement, context, now)),
+            let used = with_needs(&granting, confinement).map_or_else(
+                || match by_rules(valid(), confinement, context) {
+                    Ok(used) => Ok(used),
+                    Err(why) => Err(why_asked(permissions, confinement, context, now).or(why)),
+                },
+                Ok,
+            )?;
+            match context.attendance {
+                Attendance::Attended => Ok(used),
+                Attendance::Unattended => Err(Some(WhyAsked::Unattended)),
             }
         }
         Operation::File { access: FileAccess::Read, trigger: false, .. } => {
@@ -230,6 +266,28 @@ fn with_needs<'a>(
     Some(used)
 }
 
+/// The rules that allow a plain command. `Err` names a rule that nearly does.
+fn by_rules<'a>(
+    valid: impl Iterator<Item = &'a Permission>,
+    confinement: &Confinement,
+    context: &RequestContext,
+) -> Result<Vec<&'a Permission>, Option<WhyAsked>> {
+    let (Some(command), Some(folder)) = (&context.plain, context.folders.first()) else { return Err(None) };
+    let rules: Vec<(&Permission, Rule)> =
+        valid.filter_map(|known| Some((known, known.rule(folder, confinement)?))).collect();
+    let needs = confinement.needs.iter().cloned().collect();
+    let request = PlainRequest { command, folder, needs: &needs, sets_variables: false };
+    let covered = rules::covers(&rules.iter().map(|(_, rule)| rule).collect::<Vec<_>>(), &request);
+    match covered {
+        Ok(covered) => {
+            let is_used = |known: &Permission| covered.rules.iter().any(|id| id.0 == known.id);
+            Ok(rules.iter().map(|(known, _)| *known).filter(|known| is_used(known)).collect())
+        }
+        Err(WhyNot::NoRule { .. } | WhyNot::Variables | WhyNot::Unconfined) => Err(None),
+        Err(why) => Err(Some(why.into())),
+    }
+}
+
 /// What of what a person allowed does not hold for this command.
 fn why_asked(
     permissions: &[Permission],
@@ -241,7 +299,7 @@ fn why_asked(
     let concerns = |known: &&Permission| match &known.kind {
         PermissionKind::Contained => confinement.needs.is_empty(),
         PermissionKind::Needs(granted) => confinement.needs.is_empty() || wants(granted),
-        PermissionKind::Task { .. } | PermissionKind::Read { .. } => false,
+        PermissionKind::Task { .. } | PermissionKind::Rule { .. } | PermissionKind::Read { .. } => false,
     };
     let concerned = || permissions.iter().filter(concerns);
     let replaced = concerned().find(|known| {

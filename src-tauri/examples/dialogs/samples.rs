@@ -221,7 +221,9 @@ fn asked(operation: Operation) -> Option<ReviewDialog> {
         session_key: "agent:main:subagent:1f22e933-0a9a-46e8-9050-4e0ebe6369f5".to_owned(),
         run_id: Some("7c1d4a90-55e1-4f0e-9d0a-0f7a3f2b8c11".to_owned()),
         ancestors: vec!["Tidy my notes, then publish them".to_owned()],
-        digest: String::new(), context: None };
+        digest: String::new(),
+        context: None,
+    };
     let id = "493bb3df-fd38-4b55-a870-4dd1802a2a34".to_owned();
     let waiting = ApprovalQueue::default().ask(id, command, Requester::Run, HALF_AN_HOUR, now::timestamp());
     Some(ReviewDialog { behind: "1 more waits".to_owned(), ..review::of_command(&waiting?).dialog })

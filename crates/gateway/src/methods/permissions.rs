@@ -34,8 +34,17 @@ impl Handler for rpc::TidegatePermissionsList {
 
 fn entry(permission: &Permission) -> PermissionEntry {
     let granted = match &permission.kind {
-        PermissionKind::Needs(granted) | PermissionKind::Task { granted, .. } => Some(granted),
+        PermissionKind::Needs(granted)
+        | PermissionKind::Task { granted, .. }
+        | PermissionKind::Rule { granted, .. } => Some(granted),
         PermissionKind::Contained | PermissionKind::Read { .. } => None,
+    };
+    let (prefix, program) = match &permission.kind {
+        PermissionKind::Rule { prefix, program, .. } => {
+            let file = text::one_line(&program.file.to_string_lossy(), MAX_PATH);
+            (Some(prefix.words().to_vec()), Some(file))
+        }
+        _ => (None, None),
     };
     let session_key = match &permission.kind {
         PermissionKind::Read { session_key } => Some(session_key.clone()),
@@ -46,8 +55,8 @@ fn entry(permission: &Permission) -> PermissionEntry {
         kind: permission.kind.name(),
         folder: text::one_line(&permission.folder.path.to_string_lossy(), MAX_PATH),
         needs: granted.map(needs).unwrap_or_default(),
-        prefix: None,
-        program: None,
+        prefix,
+        program,
         session_key,
         sentence: permission.sentence(),
         granted_at_ms: permission.granted_at,

@@ -2,9 +2,10 @@
 
 use tidegate_agent::approval::{ApprovalPlan, ExecPlan, UsedPermission};
 use tidegate_agent::tool::ToolContext;
+use tidegate_protocol::payload::permissions::PermissionName;
 
 use super::plan::{Planner, PreparedPlan, RequestError};
-use crate::question::{self, NotAllowed};
+use crate::question::{self, NotAllowed, Surroundings};
 
 /// A plan that a person allowed and that still holds. Made by [`ApprovedPlan::check`] alone, used up
 /// by being launched.
@@ -29,7 +30,8 @@ impl ApprovedPlan {
     pub(super) async fn obtain(context: &ToolContext, planner: Planner) -> Result<Self, NotApproved> {
         let shown = prepare(&planner).await?;
         let plan = ApprovalPlan::Exec(shown.plan.clone());
-        let permission = question::ask(context, plan, shown.folders.clone()).await?;
+        let surroundings = Surroundings { folders: shown.folders.clone(), plain: shown.plain.clone() };
+        let permission = question::ask(context, plan, surroundings).await?;
         let now = prepare(&planner).await?;
         if context.cancelled.is_cancelled() {
             return Err(NotAllowed::Cancelled.into());
@@ -54,7 +56,14 @@ impl ApprovedPlan {
         if shown.program != now.program {
             return Err(NotApproved::Changed { what: "the program" });
         }
-        Ok(Self(now, permission))
+        let mut allowed = now;
+        if permission.as_ref().is_some_and(|used| used.kind == PermissionName::Rule) {
+            // What runs is what the rule was compared with, and not the text that it was read from.
+            let plain = allowed.plain.as_ref().filter(|plain| Some(*plain) == shown.plain.as_ref());
+            let plain = plain.ok_or(NotApproved::Changed { what: "a program of the command" })?;
+            allowed.plan.arguments = vec!["-c".to_owned(), plain.text()];
+        }
+        Ok(Self(allowed, permission))
     }
 
     /// What was allowed.

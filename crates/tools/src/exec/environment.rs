@@ -7,7 +7,7 @@ use std::path::Path;
 use tidegate_protocol::text::one_line;
 
 /// Where commands look for programs: the usual places, never a directory that an agent may write to.
-const SEARCH_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+pub(super) const SEARCH_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Variables of the host that a command sees as well.
 const INHERITED: &[&str] = &["HOME", "USER", "LOGNAME", "LANG", "TZ"];

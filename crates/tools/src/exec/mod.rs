@@ -11,7 +11,6 @@ mod listen;
 mod live;
 mod local_sockets;
 mod output;
-#[cfg_attr(not(test), expect(dead_code, reason = "commands are not looked up in rules yet"))]
 mod plain;
 mod plan;
 mod probe;

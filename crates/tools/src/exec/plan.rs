@@ -12,8 +12,10 @@ use tidegate_protocol::confinement::{CommandClass, Confinement, MAX_NEEDS, MAX_R
 use tidegate_proxy::NetworkGrant;
 use tidegate_proxy::grants::NetworkGrantError;
 use tidegate_trust::Folder;
+use tidegate_trust::rules::{PlainCommand, ResolvedCommand};
 
 use super::environment::{self, EnvironmentError};
+use super::plain::{self, ProgramSearch};
 use super::repository::{self, NotOwn, Repository};
 use super::sandboxes::{Sandboxes, pinned};
 use super::shared_files::WritableFolder;
@@ -183,6 +185,8 @@ pub(super) struct PreparedPlan {
     pub(super) program: Identity,
     /// The workspace, and the folders above it.
     pub(super) folders: Vec<Folder>,
+    /// The command with its programs, where it is plain: what a rule is for.
+    pub(super) plain: Option<ResolvedCommand>,
 }
 
 /// Makes the plan of one call, as often as it is asked to, from the file system as it is then.
@@ -227,11 +231,36 @@ impl Planner {
         let reserved = self.sandboxes.reserved_ports();
         self.listen().into_iter().try_for_each(|port| listen::check(port, reserved))?;
         let folders = folders::upwards(workspace.path());
-        Ok(PreparedPlan { plan, directory: directory.identity, program: program_identity, folders })
+        let plain = self.plain(workspace.path(), &granted);
+        Ok(PreparedPlan { plan, directory: directory.identity, program: program_identity, folders, plain })
     }
 }
 
 impl Planner {
+    /// The command with the programs that a sandbox finds for it, where it is plain.
+    fn plain(&self, workspace: &Path, granted: &[PathBuf]) -> Option<ResolvedCommand> {
+        let sets_variables = !self.request.environment.is_empty();
+        if self.confinement.class != CommandClass::Contained || sets_variables {
+            return None;
+        }
+        let command = PlainCommand::parse(&self.request.command).ok()?;
+        let variables = self.sandboxes.variables(environment::SEARCH_PATH, false);
+        let search_path = &variables.iter().find(|(name, _)| name == "PATH")?.1;
+        let real = |path: &Path| path.canonicalize().ok();
+        let system = plain::SYSTEM_FOLDERS.iter().filter_map(|folder| real(Path::new(folder)));
+        let toolchains = self.sandboxes.toolchains();
+        let read_only: Vec<PathBuf> =
+            system.chain(toolchains.iter().filter_map(|folder| real(folder))).collect();
+        let repository = self.repository();
+        let mut writable: Vec<PathBuf> = granted.to_vec();
+        writable.push(workspace.to_owned());
+        writable.extend(repository.folder().and_then(real));
+        writable.extend(real(self.sandboxes.directory()));
+        let (read_only, writable) = (&read_only, &writable);
+        let user = self.sandboxes.user();
+        plain::resolve(command, &ProgramSearch { search_path, read_only, writable, user }).ok()
+    }
+
     /// The folders outside that the command may write, as they are now.
     pub(super) fn granted(&self) -> Result<Vec<PathBuf>, RequestError> {
         if self.confinement.class != CommandClass::Contained {

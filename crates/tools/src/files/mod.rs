@@ -21,7 +21,7 @@ use tidegate_trust::approval::FileAccess;
 
 use crate::arguments::ArgumentError;
 use crate::protected::{Protected, without_links};
-use crate::question::{self, NotAllowed};
+use crate::question::{self, NotAllowed, Surroundings};
 use crate::workspace::{MissingDirectories, PathError, Place, Workspace};
 use outside::{NotAsShown, Outside};
 pub(crate) use regular::{NotOpened, kind, open_regular};
@@ -166,7 +166,7 @@ impl<R: FileRequest> FileTool<R> {
             })
             .await?
         };
-        question::ask(context, ApprovalPlan::File(shown.plan.clone()), Vec::new())
+        question::ask(context, ApprovalPlan::File(shown.plan.clone()), Surroundings::default())
             .await
             .map_err(|reason| FileToolError::TriggerNotAllowed { path: named, reason })?;
         let authority = context.authority.clone();
@@ -186,7 +186,8 @@ impl<R: FileRequest> FileTool<R> {
             let (request, authority) = (request.clone(), context.authority.clone());
             self.blocking(move |files| look(&request, files, &authority)).await?
         };
-        let _used = question::ask(context, ApprovalPlan::File(shown.plan.clone()), shown.folders.clone())
+        let surroundings = Surroundings { folders: shown.folders.clone(), plain: None };
+        let _used = question::ask(context, ApprovalPlan::File(shown.plan.clone()), surroundings)
             .await
             .map_err(|reason| FileToolError::NotAllowed { path: named, reason })?;
         let authority = context.authority.clone();

@@ -6,6 +6,7 @@ use tidegate_protocol::payload::permissions::PermissionOffer;
 
 use super::{Attendance, GrantedNeeds, Offered, Permission, PermissionKind, RequestContext};
 use crate::approval::{ApprovalRequest, FileAccess, Operation};
+use crate::rules::{RulePrefix, Segment};
 
 impl Permission {
     /// The permission that an offer of a request stands for; `None` where the request does not offer it.
@@ -23,12 +24,16 @@ impl Permission {
 
 /// Everything that a request offers, in sentences.
 pub(super) fn all(request: &ApprovalRequest) -> Vec<Offered> {
-    let kinds = [
+    let mut kinds = vec![
         PermissionOffer::Task,
         PermissionOffer::Contained,
         PermissionOffer::Needs,
         PermissionOffer::ReadBelow,
     ];
+    // The program with one word more, and the whole command.
+    let lengths = plain_segment(request).map(|segment| [2, segment.words().len()]);
+    kinds.extend(lengths.into_iter().flatten().map(|words| PermissionOffer::Rule { words }));
+    kinds.dedup();
     let offered = |offer: PermissionOffer| {
         let permission = Permission::offered(&offer, request, String::new(), UnixMillis(0))?;
         Some(Offered { sentence: permission.sentence(), offer })
@@ -63,9 +68,22 @@ fn kind(
     match offer {
         PermissionOffer::Contained if !has_needs => Some(PermissionKind::Contained),
         PermissionOffer::Needs if has_needs => Some(PermissionKind::Needs(granted())),
+        PermissionOffer::Rule { words } if context.attendance == Attendance::Attended => {
+            let program = context.plain.as_ref()?.programs().first()?;
+            let prefix = RulePrefix::offer(plain_segment(request)?, *words, program).ok()?;
+            Some(PermissionKind::Rule { prefix, program: program.clone(), granted: granted() })
+        }
         PermissionOffer::Task if has_needs && context.attendance == Attendance::Attended => {
             Some(PermissionKind::Task { task: context.task.clone(), granted: granted() })
         }
+        _ => None,
+    }
+}
+
+/// The one segment of a plain command: of several, none is offered.
+fn plain_segment(request: &ApprovalRequest) -> Option<&Segment> {
+    match request.context.as_ref()?.plain.as_ref()?.command().segments() {
+        [segment] => Some(segment),
         _ => None,
     }
 }

@@ -10,6 +10,8 @@ use super::{GrantedNeeds, Permission, PermissionKind};
 
 /// Bytes of a folder's name in a sentence.
 const MAX_PATH: usize = 300;
+/// Bytes of the words of a rule in a sentence.
+const MAX_PREFIX: usize = 300;
 
 impl Permission {
     /// What it allows, for how long.
@@ -28,6 +30,19 @@ impl Permission {
                 "One task runs contained commands in {folder} without asking, also with {}, until it ends.",
                 granted.words()
             ),
+            PermissionKind::Rule { prefix, program, granted } => {
+                let needs = if granted.needs.is_empty() {
+                    String::new()
+                } else {
+                    format!(", also with {}", granted.words())
+                };
+                format!(
+                    "Agents run contained commands that begin with \"{}\" ({}) in {folder} without asking{needs}, until \
+                     you revoke this.",
+                    text::one_line(&prefix.words().join(" "), MAX_PREFIX),
+                    path(&program.file)
+                )
+            }
             PermissionKind::Read { .. } => {
                 format!("One session reads files below {folder} without asking, until Tidegate quits.")
             }
