@@ -347,7 +347,9 @@ async fn what_a_revoked_client_asked_for_is_withdrawn() {
             session_key: String::new(),
             run_id: None,
             ancestors: Vec::new(),
-            digest: String::new(), context: None };
+            digest: String::new(),
+            context: None,
+        };
         let connection = ConnectionId::parse(format!("connection-{number}")).expect("an id");
         let requester = Requester::Client { connection, principal: Principal::Device(device(number).id) };
         let asked = service.ask(format!("question-{number}"), command, requester, Duration::from_mins(10));
