@@ -5,6 +5,7 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use tidegate_protocol::payload::chat::{ChatMessage, MessageUsage};
+use tidegate_protocol::payload::permissions::PermissionName;
 use tidegate_protocol::transcript::{
     AnswerEnd, AnsweredCommand, AssistantAuthor, AssistantContent, CallOutcome, ModelAnswer, Outcome,
     RecordedCall, ResultAuthor, ResultDetails, RuntimeSource,
@@ -214,7 +215,10 @@ fn messages() -> impl Strategy<Value = TranscriptMessage> {
 fn details() -> impl Strategy<Value = ResultDetails> {
     let author = prop_oneof![Just(ResultAuthor::Tool), Just(ResultAuthor::Runtime)];
     let outcome = prop::option::of(prop_oneof![Just(CallOutcome::Denied), Just(CallOutcome::Stopped)]);
-    (author, outcome).prop_map(|(author, outcome)| ResultDetails { author, outcome })
+    let permission =
+        prop::option::of(prop_oneof![Just(PermissionName::Contained), Just(PermissionName::Task)]);
+    let parts = (author, outcome, permission);
+    parts.prop_map(|(author, outcome, permission)| ResultDetails { author, outcome, permission })
 }
 
 proptest! {

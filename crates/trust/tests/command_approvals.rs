@@ -6,7 +6,7 @@ mod support;
 
 use std::time::Duration;
 
-use support::{Client, World, command_line, key, local_named, record, records, scopes};
+use support::{Client, DecidesOnce as _, World, command_line, key, local_named, record, records, scopes};
 use tidegate_protocol::Scope;
 use tidegate_trust::approval::{
     ApprovalQueue, ApprovalRequest, Decision, MAX_WAITING, MAX_WAITING_OF_CLIENT, Operation, Requester,
@@ -30,7 +30,9 @@ fn command(digest: &str) -> ApprovalRequest {
         run_id: Some("run".to_owned()),
         ancestors: Vec::new(),
         digest: digest.to_owned(),
-    }, context: None }
+        context: None,
+    }
+}
 
 /// A world with two clients of these scopes.
 fn clients(first: &ScopeSet, second: &ScopeSet) -> (World, Session, Session) {
@@ -56,8 +58,9 @@ fn asked_by(session: &Session) -> Requester {
 fn a_command_is_allowed_once_and_exactly_as_it_was_shown() {
     let (world, approver) = approver();
     let mut queue = ApprovalQueue::default();
-    let shown =
-        queue.ask("id-1".to_owned(), command("d1"), Requester::Run, Question::default(), HALF_AN_HOUR, world.now).expect("waits");
+    let shown = queue
+        .ask_once("id-1".to_owned(), command("d1"), Requester::Run, HALF_AN_HOUR, world.now)
+        .expect("waits");
     assert_eq!(shown.command, command("d1"), "every byte, trailing spaces too");
     let resolved = queue
         .resolve(&approver, Desktop::Running, "id-1", Decision::AllowOnce, world.now)
@@ -75,8 +78,9 @@ fn a_command_is_allowed_once_and_exactly_as_it_was_shown() {
 fn no_decision_is_a_refusal_by_either_clock_and_before_the_next_tick() {
     let (mut world, approver) = approver();
     let mut queue = ApprovalQueue::default();
-    let waiting =
-        queue.ask("id-1".to_owned(), command("d"), Requester::Run, Question::default(), HALF_AN_HOUR, world.now).expect("waits");
+    let waiting = queue
+        .ask_once("id-1".to_owned(), command("d"), Requester::Run, HALF_AN_HOUR, world.now)
+        .expect("waits");
     assert_eq!(waiting.expires_at(), world.now.wall.plus(HALF_AN_HOUR));
     world.pass(HALF_AN_HOUR);
     for id in ["id-1", "id-1".get(..4).expect("a prefix")] {
@@ -99,7 +103,7 @@ fn the_client_that_asks_cannot_allow_but_can_deny() {
     let now = world.now;
     let mut queue = ApprovalQueue::default();
     let ask = |queue: &mut ApprovalQueue, id: &str| {
-        queue.ask(id.to_owned(), command("d"), asked_by(&asking), Question::default(), HALF_AN_HOUR, now).expect("waits");
+        queue.ask_once(id.to_owned(), command("d"), asked_by(&asking), HALF_AN_HOUR, now).expect("waits");
     };
     ask(&mut queue, "id-1");
     let own = queue.resolve(&asking, Desktop::Running, "id-1", Decision::AllowOnce, world.now);
@@ -119,7 +123,7 @@ fn the_subagent_client_resolves_nothing() {
     let (mut world, _) = approver();
     let own = world.own_session(&key(1));
     let mut queue = ApprovalQueue::default();
-    queue.ask("id-1".to_owned(), command("d"), Requester::Run, Question::default(), HALF_AN_HOUR, world.now).expect("waits");
+    queue.ask_once("id-1".to_owned(), command("d"), Requester::Run, HALF_AN_HOUR, world.now).expect("waits");
     for decision in [Decision::AllowOnce, Decision::Deny] {
         for desktop in [Desktop::Running, Desktop::Absent] {
             let result = queue.resolve(&own, desktop, "id-1", decision, world.now);
@@ -134,7 +138,7 @@ fn the_command_line_allows_only_where_no_desktop_runs() {
     let (world, _) = approver();
     let mut queue = ApprovalQueue::default();
     for id in ["id-1", "id-2"] {
-        queue.ask(id.to_owned(), command("d"), Requester::Run, Question::default(), HALF_AN_HOUR, world.now).expect("waits");
+        queue.ask_once(id.to_owned(), command("d"), Requester::Run, HALF_AN_HOUR, world.now).expect("waits");
     }
     let cli = command_line();
     let allowed = queue.resolve(&cli, Desktop::Running, "id-1", Decision::AllowOnce, world.now);
@@ -147,7 +151,7 @@ fn the_command_line_allows_only_where_no_desktop_runs() {
 fn allowing_needs_the_scope() {
     let (world, writer, admin) = clients(&scopes([Scope::Write, Scope::Pairing]), &scopes([Scope::Admin]));
     let mut queue = ApprovalQueue::default();
-    queue.ask("id-1".to_owned(), command("d"), Requester::Run, Question::default(), HALF_AN_HOUR, world.now).expect("waits");
+    queue.ask_once("id-1".to_owned(), command("d"), Requester::Run, HALF_AN_HOUR, world.now).expect("waits");
     let result = queue.resolve(&writer, Desktop::Absent, "id-1", Decision::AllowOnce, world.now);
     assert_eq!(result.err(), Some(ResolveError::MissingScope));
     assert!(queue.resolve(&admin, Desktop::Absent, "id-1", Decision::AllowOnce, world.now).is_ok());
@@ -158,7 +162,7 @@ fn a_prefix_of_an_id_must_be_long_enough_and_unambiguous() {
     let (world, approver) = approver();
     let mut queue = ApprovalQueue::default();
     for id in ["abcd-1", "abcd-2", "wxyz-1"] {
-        queue.ask(id.to_owned(), command("d"), Requester::Run, Question::default(), HALF_AN_HOUR, world.now).expect("waits");
+        queue.ask_once(id.to_owned(), command("d"), Requester::Run, HALF_AN_HOUR, world.now).expect("waits");
     }
     let mut resolve = |id: &str| {
         queue
@@ -179,13 +183,17 @@ fn ids_are_used_once_at_a_time_and_the_queue_is_bounded() {
     let mut queue = ApprovalQueue::default();
     for number in 0..MAX_WAITING {
         let id = format!("id-{number:02}");
-        queue.ask(id, command("d"), Requester::Run, Question::default(), HALF_AN_HOUR, world.now).expect("waits");
+        queue.ask_once(id, command("d"), Requester::Run, HALF_AN_HOUR, world.now).expect("waits");
     }
     assert!(
-        queue.ask("one-more".to_owned(), command("d"), Requester::Run, Question::default(), HALF_AN_HOUR, world.now).is_none()
+        queue
+            .ask_once("one-more".to_owned(), command("d"), Requester::Run, HALF_AN_HOUR, world.now)
+            .is_none()
     );
     queue.withdraw("id-00", world.now).expect("known");
-    assert!(queue.ask("id-01".to_owned(), command("e"), Requester::Run, Question::default(), HALF_AN_HOUR, world.now).is_none());
+    assert!(
+        queue.ask_once("id-01".to_owned(), command("e"), Requester::Run, HALF_AN_HOUR, world.now).is_none()
+    );
     assert_eq!(queue.waiting()[0].command.digest, "d", "it never changes under its id");
 }
 
@@ -196,7 +204,7 @@ fn a_decision_is_never_that_of_the_next_command_under_the_same_id() {
     for (end, decision) in [("allowed", Some(Decision::AllowOnce)), ("withdrawn", None)] {
         let mut queue = ApprovalQueue::default();
         queue
-            .ask("id-1".to_owned(), command("d1"), asked_by(&first), Question::default(), HALF_AN_HOUR, world.now)
+            .ask_once("id-1".to_owned(), command("d1"), asked_by(&first), HALF_AN_HOUR, world.now)
             .expect("waits");
         match decision {
             Some(decision) => {
@@ -210,12 +218,13 @@ fn a_decision_is_never_that_of_the_next_command_under_the_same_id() {
         }
         for asking in [&first, &second] {
             let again =
-                queue.ask("id-1".to_owned(), command("d2"), asked_by(asking), Question::default(), HALF_AN_HOUR, world.now);
+                queue.ask_once("id-1".to_owned(), command("d2"), asked_by(asking), HALF_AN_HOUR, world.now);
             assert!(again.is_none(), "while the first one's outcome can be asked for: {end}");
         }
         world.pass(Duration::from_secs(15));
         queue.tick(world.now);
-        let later = queue.ask("id-1".to_owned(), command("d2"), asked_by(&first), Question::default(), HALF_AN_HOUR, world.now);
+        let later =
+            queue.ask_once("id-1".to_owned(), command("d2"), asked_by(&first), HALF_AN_HOUR, world.now);
         assert!(later.is_some() && queue.resolved("id-1").is_none(), "{end}");
     }
 }
@@ -224,8 +233,9 @@ fn a_decision_is_never_that_of_the_next_command_under_the_same_id() {
 fn no_id_is_the_beginning_of_another() {
     let (world, _) = approver();
     let mut queue = ApprovalQueue::default();
-    let mut ask =
-        |id: &str| queue.ask(id.to_owned(), command("d"), Requester::Run, Question::default(), HALF_AN_HOUR, world.now).is_some();
+    let mut ask = |id: &str| {
+        queue.ask_once(id.to_owned(), command("d"), Requester::Run, HALF_AN_HOUR, world.now).is_some()
+    };
     assert!(ask("030e251a-3d5f-4e96-8b7d-f5cd144ee719"));
     // What a person types who reads the first characters of an id.
     assert!(!ask("030e251a") && !ask("030e"));
@@ -243,7 +253,7 @@ fn one_client_leaves_room_for_others_and_for_the_agents() {
     let mut ask = |requester: Requester| {
         number += 1;
         let id = format!("id-{number:03}");
-        queue.ask(id, command("d"), requester, Question::default(), HALF_AN_HOUR, world.now).is_some()
+        queue.ask_once(id, command("d"), requester, HALF_AN_HOUR, world.now).is_some()
     };
     let asked = (0..MAX_WAITING).filter(|_| ask(asked_by(&flooding))).count();
     assert_eq!(asked, MAX_WAITING_OF_CLIENT);
@@ -258,9 +268,13 @@ fn the_commands_of_a_connection_that_is_gone_are_withdrawn() {
     let both = scopes([Scope::Approvals]);
     let (world, first, second) = clients(&both, &both);
     let mut queue = ApprovalQueue::default();
-    queue.ask("id-1".to_owned(), command("d"), asked_by(&first), Question::default(), HALF_AN_HOUR, world.now).expect("waits");
-    queue.ask("id-2".to_owned(), command("d"), asked_by(&second), Question::default(), HALF_AN_HOUR, world.now).expect("waits");
-    queue.ask("id-3".to_owned(), command("d"), Requester::Run, Question::default(), HALF_AN_HOUR, world.now).expect("waits");
+    queue
+        .ask_once("id-1".to_owned(), command("d"), asked_by(&first), HALF_AN_HOUR, world.now)
+        .expect("waits");
+    queue
+        .ask_once("id-2".to_owned(), command("d"), asked_by(&second), HALF_AN_HOUR, world.now)
+        .expect("waits");
+    queue.ask_once("id-3".to_owned(), command("d"), Requester::Run, HALF_AN_HOUR, world.now).expect("waits");
     let withdrawn = queue.withdraw_connection(first.connection(), world.now);
     assert_eq!(withdrawn.len(), 1);
     assert_eq!((withdrawn[0].waiting.id.as_str(), withdrawn[0].decision), ("id-1", None));

@@ -10,8 +10,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use support::{
-    Client, World, command_line, id, info, key, local_named, local_socket, person_at_desktop, record,
-    records, remote, scopes, window,
+    Client, DecidesOnce as _, World, command_line, id, info, key, local_named, local_socket,
+    person_at_desktop, record, records, remote, scopes, window,
 };
 use tidegate_protocol::method::{Access, Power};
 use tidegate_protocol::refusal::AuthReason;
@@ -198,13 +198,15 @@ fn command(digest: &str) -> ApprovalRequest {
         run_id: None,
         ancestors: Vec::new(),
         digest: digest.to_owned(),
-    }, context: None }
+        context: None,
+    }
+}
 
 fn waiting(world: &World) -> ApprovalQueue {
     let mut queue = ApprovalQueue::default();
     for (id, digest) in [("command-1", "d1"), ("command-2", "d2")] {
         let timeout = Duration::from_mins(30);
-        queue.ask(id.to_owned(), command(digest), Requester::Run, Question::default(), timeout, world.now).expect("room");
+        queue.ask_once(id.to_owned(), command(digest), Requester::Run, timeout, world.now).expect("room");
     }
     queue
 }

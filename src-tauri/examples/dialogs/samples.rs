@@ -9,7 +9,7 @@ use tidegate_desktop_core::scope_words::scope_lines;
 use tidegate_protocol::confinement::{CommandClass, Confinement, Need, SharedFiles};
 use tidegate_protocol::{Scope, UnixMillis};
 use tidegate_trust::ScopeSet;
-use tidegate_trust::approval::{ApprovalQueue, ApprovalRequest, FileAccess, Operation, Requester};
+use tidegate_trust::approval::{ApprovalQueue, ApprovalRequest, FileAccess, Operation, Question, Requester};
 use tidegate_trust::settings::{ProposedSetting, SettingState, ShownSetting, WebOrigin};
 
 use crate::{opened, pairing};
@@ -225,7 +225,14 @@ fn asked(operation: Operation) -> Option<ReviewDialog> {
         context: None,
     };
     let id = "493bb3df-fd38-4b55-a870-4dd1802a2a34".to_owned();
-    let waiting = ApprovalQueue::default().ask(id, command, Requester::Run, HALF_AN_HOUR, now::timestamp());
+    let waiting = ApprovalQueue::default().ask(
+        id,
+        command,
+        Requester::Run,
+        Question::default(),
+        HALF_AN_HOUR,
+        now::timestamp(),
+    );
     Some(ReviewDialog { behind: "1 more waits".to_owned(), ..review::of_command(&waiting?).dialog })
 }
 

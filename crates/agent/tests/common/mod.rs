@@ -29,6 +29,7 @@ use tidegate_protocol::confinement::{CommandClass, Confinement};
 use tidegate_protocol::payload::chat::ChatMessage;
 use tidegate_protocol::{RunId, SessionKey, TranscriptMessage, UnixMillis};
 use tidegate_store::{RunRow, Store, TranscriptEntry};
+use tidegate_trust::permissions::RequestContext;
 use tokio::sync::{Notify, broadcast};
 
 pub const LONG: Duration = Duration::from_hours(100_000);
@@ -261,10 +262,17 @@ impl Tool for Probe {
                         run: context.run,
                         session: context.session,
                         ancestors: context.ancestors,
+                        context: RequestContext {
+                            task: context.task.to_string(),
+                            attendance: context.authority.attendance(),
+                            folders: Vec::new(),
+                        },
                         plan: ApprovalPlan::Exec(plan),
                     };
                     match context.approvals.ask(question).await {
-                        ApprovalAnswer::Allowed { digest } => ToolOutput::ok(digest),
+                        ApprovalAnswer::Allowed { digest } | ApprovalAnswer::Permitted { digest, .. } => {
+                            ToolOutput::ok(digest)
+                        }
                         ApprovalAnswer::Denied { reason } => ToolOutput::error(reason),
                     }
                 }

@@ -8,10 +8,9 @@ use tidegate_gateway::desktop_authority::{ClientDecisions, DesktopError};
 use tidegate_protocol::payload::surfaces::{DesktopStatus, DesktopSurface, SurfaceState};
 use tidegate_testkit::client::ConnectOptions;
 use tidegate_trust::Level;
-use tidegate_trust::approval::Decision;
 use tidegate_trust::decision::{Choice, Desktop, GrantLifetime, Verdict};
 
-use crate::support::{PATIENCE, World};
+use crate::support::{ALLOW_ONCE, DENY, PATIENCE, World};
 
 const ALL: Verdict = Verdict::Approve { choice: Choice::All, duration: GrantLifetime::Always };
 const READ: &[&str] = &["operator.read"];
@@ -132,10 +131,10 @@ async fn a_command_is_allowed_as_it_was_drawn_and_by_its_whole_id() {
     let drawn = world.desktop().commands().pop().unwrap();
     assert_eq!((drawn.id.as_str(), drawn.command.operation.title().as_str()), (id.as_str(), "make all"));
 
-    let changed = world.desktop().resolve(&id, "other", Decision::AllowOnce);
-    let prefix = world.desktop().resolve(&id[..8], &drawn.command.digest, Decision::AllowOnce);
-    world.desktop().resolve(&id, &drawn.command.digest, Decision::AllowOnce).unwrap();
-    let again = world.desktop().resolve(&id, &drawn.command.digest, Decision::Deny);
+    let changed = world.desktop().decide_approval(&id, "other", &ALLOW_ONCE).await;
+    let prefix = world.desktop().decide_approval(&id[..8], &drawn.command.digest, &ALLOW_ONCE).await;
+    world.desktop().decide_approval(&id, &drawn.command.digest, &ALLOW_ONCE).await.unwrap();
+    let again = world.desktop().decide_approval(&id, &drawn.command.digest, &DENY).await;
 
     assert_eq!(
         (changed, prefix, again),

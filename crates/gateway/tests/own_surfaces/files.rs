@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use serde_json::json;
 use tidegate_agent::approval::{ApprovalAnswer, ApprovalPlan, FilePlan};
 use tidegate_gateway::desktop_authority::ClientDecisions;
-use tidegate_trust::approval::{Decision, FileAccess, Operation};
+use tidegate_trust::approval::{FileAccess, Operation};
 
-use crate::support::World;
+use crate::support::{ALLOW_ONCE, DENY, World};
 
 fn plan() -> ApprovalPlan {
     let access = FileAccess::Edit { old_text: "old\n".to_owned(), new_text: "new".to_owned() };
@@ -58,8 +58,8 @@ async fn a_person_allows_exactly_what_was_drawn_and_the_audit_log_says_so() {
         matches!(&drawn.command.operation, Operation::File { path, .. } if path == "/home/someone/notes")
     );
 
-    let changed = world.desktop().resolve(&drawn.id, "another digest", Decision::AllowOnce);
-    world.desktop().resolve(&drawn.id, &plan().digest(), Decision::AllowOnce).unwrap();
+    let changed = world.desktop().decide_approval(&drawn.id, "another digest", &ALLOW_ONCE).await;
+    world.desktop().decide_approval(&drawn.id, &plan().digest(), &ALLOW_ONCE).await.unwrap();
 
     assert!(changed.is_err());
     assert_eq!(asked.await.unwrap(), ApprovalAnswer::Allowed { digest: plan().digest() });
@@ -74,7 +74,7 @@ async fn a_refusal_and_too_much_that_waits_are_sentences_for_the_model() {
     let asked = world.ask_for_a_run_about(plan()).await;
     let drawn = world.desktop().commands().pop().unwrap();
 
-    world.desktop().resolve(&drawn.id, &drawn.command.digest, Decision::Deny).unwrap();
+    world.desktop().decide_approval(&drawn.id, &drawn.command.digest, &DENY).await.unwrap();
 
     assert_eq!(asked.await.unwrap(), ApprovalAnswer::Denied { reason: "a person refused it".to_owned() });
     audit_line(&world, "file.denied").await;
@@ -86,7 +86,7 @@ async fn of_a_command_the_audit_log_has_the_program_and_the_digest_alone() {
     let asked = world.ask_for_a_run().await;
     let drawn = world.desktop().commands().pop().unwrap();
 
-    world.desktop().resolve(&drawn.id, &drawn.command.digest, Decision::Deny).unwrap();
+    world.desktop().decide_approval(&drawn.id, &drawn.command.digest, &DENY).await.unwrap();
 
     assert!(matches!(asked.await.unwrap(), ApprovalAnswer::Denied { .. }));
     let line = audit_line(&world, "command.denied").await;
@@ -104,7 +104,7 @@ async fn only_a_clients_decision_for_an_agent_is_counted() {
     // The person and the person's surfaces, and a client about what another client asked.
     let by_person = world.ask_for_a_run_about(plan()).await;
     let drawn = world.desktop().commands().pop().unwrap();
-    world.desktop().resolve(&drawn.id, &drawn.command.digest, Decision::AllowOnce).unwrap();
+    world.desktop().decide_approval(&drawn.id, &drawn.command.digest, &ALLOW_ONCE).await.unwrap();
     by_person.await.unwrap();
     let by_window = world.ask_for_a_run_about(plan()).await;
     let deny = json!({ "id": world.desktop().commands()[0].id, "decision": "deny" });

@@ -200,6 +200,8 @@ fn status() -> TidegateStatusResult {
             waiting_commands: 0,
             waiting_settings: 0,
             own_client: None,
+            unasked: 0,
+            ask_everything: false,
         },
         secrets: condition(),
         own_key: None,

@@ -27,6 +27,7 @@ use tidegate_gateway::{Gateway, GatewayParts, PersonGate, SubagentClient, TrustS
 use tidegate_peers::{LocalSocket, PeerLookup};
 use tidegate_protocol::confinement::{CommandClass, Confinement};
 use tidegate_protocol::payload::files::{SetAsideFileDetails, SharedFolder};
+use tidegate_protocol::payload::permissions::ApprovalVerdict;
 use tidegate_protocol::{RunId, SessionKey};
 use tidegate_store::Store;
 use tidegate_testkit::client::{ClientError, ConnectOptions, GatewayClient};
@@ -40,6 +41,7 @@ use tidegate_trust::Authority;
 use tidegate_trust::decision::Desktop;
 use tidegate_trust::origin::{CommandsAlive, Peer};
 use tidegate_trust::pairing::PendingRequest;
+use tidegate_trust::permissions::{Attendance, RequestContext};
 use tidegate_trust::program::Program;
 use tidegate_trust::records::{ProgramIdentity, TrustRecords};
 use tidegate_trust::settings::{ProposedSetting, WebOrigin};
@@ -53,6 +55,9 @@ use crate::stub_host::StubHost;
 
 /// How long a condition may take before the test counts as failed.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+
+pub(crate) const ALLOW_ONCE: ApprovalVerdict = ApprovalVerdict::AllowOnce;
+pub(crate) const DENY: ApprovalVerdict = ApprovalVerdict::Deny { words: None, stop: false };
 
 /// Everyone is a program of this user, or what a test says.
 #[derive(Default)]
@@ -352,10 +357,16 @@ impl World {
 
     /// A run of an agent asks about something; what comes of it.
     pub(crate) async fn ask_for_a_run_about(&self, plan: ApprovalPlan) -> JoinHandle<ApprovalAnswer> {
+        let context = RequestContext {
+            task: "run-of-a-tool".to_owned(),
+            attendance: Attendance::Attended,
+            folders: Vec::new(),
+        };
         let question = ApprovalQuestion {
             run: RunId::parse("run-of-a-tool").unwrap(),
             session: SessionKey::parse("agent:main:main").unwrap(),
             ancestors: Vec::new(),
+            context,
             plan,
         };
         let gate = PersonGate::new(self.trust.clone());

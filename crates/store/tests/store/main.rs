@@ -9,6 +9,7 @@ mod damage;
 mod kill;
 mod model;
 mod opening;
+mod permissions;
 mod recovery;
 mod retention;
 mod runs;

@@ -16,6 +16,10 @@ use tidegate_protocol::{
     SignatureBytes, UnixMillis, connect::AuthParams,
 };
 use tidegate_trust::admission::{Admission, Admitted, Attempt, LookUp};
+use tidegate_trust::approval::{
+    ApprovalQueue, ApprovalRequest, Decision, PendingApproval, Question, Requester, ResolveError,
+    ResolvedApproval,
+};
 use tidegate_trust::audit::{AuditEvent, Severity};
 use tidegate_trust::authority::{Effect, Entropy};
 use tidegate_trust::decision::{Choice, Decider, DecisionError, Desktop, GrantLifetime, Verdict};
@@ -365,6 +369,79 @@ pub(crate) fn command_line() -> Session {
 /// The person, where no desktop runs.
 pub(crate) fn person() -> Decider {
     Decider::of(&command_line(), Desktop::Absent).expect("the person")
+}
+
+/// The queue of who is offered nothing but the one time.
+pub(crate) trait DecidesOnce {
+    fn ask_once(
+        &mut self,
+        id: String,
+        command: ApprovalRequest,
+        requester: Requester,
+        timeout: Duration,
+        now: Timestamp,
+    ) -> Option<PendingApproval>;
+
+    fn resolve(
+        &mut self,
+        session: &Session,
+        desktop: Desktop,
+        id: &str,
+        decision: Decision,
+        now: Timestamp,
+    ) -> Result<ResolvedApproval, ResolveError>;
+
+    fn resolve_shown(
+        &mut self,
+        person: &Decider,
+        id: &str,
+        digest: &str,
+        decision: Decision,
+        now: Timestamp,
+    ) -> Result<ResolvedApproval, ResolveError>;
+}
+
+impl DecidesOnce for ApprovalQueue {
+    fn ask_once(
+        &mut self,
+        id: String,
+        command: ApprovalRequest,
+        requester: Requester,
+        timeout: Duration,
+        now: Timestamp,
+    ) -> Option<PendingApproval> {
+        self.ask(id, command, requester, Question::default(), timeout, now)
+    }
+
+    fn resolve(
+        &mut self,
+        session: &Session,
+        desktop: Desktop,
+        id: &str,
+        decision: Decision,
+        now: Timestamp,
+    ) -> Result<ResolvedApproval, ResolveError> {
+        if decision == Decision::Deny {
+            return self.deny(session, id, None, now);
+        }
+        let (clearance, _) = self.clear(session, desktop, id, now)?;
+        Ok(self.allow(clearance, None, now).expect("cleared at this moment"))
+    }
+
+    fn resolve_shown(
+        &mut self,
+        person: &Decider,
+        id: &str,
+        digest: &str,
+        decision: Decision,
+        now: Timestamp,
+    ) -> Result<ResolvedApproval, ResolveError> {
+        if decision == Decision::Deny {
+            return self.deny_shown(person, id, digest, None, now);
+        }
+        let (clearance, _) = self.clear_shown(person, id, digest, now)?;
+        Ok(self.allow(clearance, None, now).expect("cleared at this moment"))
+    }
 }
 
 /// The person at the desktop whose authority this is.

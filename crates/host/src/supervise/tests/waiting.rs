@@ -1,8 +1,8 @@
 //! What waits for a person while the gateway panics and restarts.
 
 use serde_json::Value;
+use tidegate_protocol::payload::permissions::ApprovalVerdict;
 use tidegate_testkit::client::GatewayClient;
-use tidegate_trust::approval::Decision;
 
 use super::*;
 
@@ -56,8 +56,9 @@ async fn what_waits_waits_on_while_a_gateway_that_panicked_restarts() {
     assert_eq!(desktop.requests(), std::slice::from_ref(&request), "under its id, and as it was drawn");
     assert_eq!(desktop.commands(), commands);
     let mut after = client(&place, port).await.expect("it reconnects unasked");
+    let allow_once = ApprovalVerdict::AllowOnce;
     for command in &commands {
-        desktop.resolve(&command.id, &command.command.digest, Decision::AllowOnce).expect("it waited");
+        desktop.decide_approval(&command.id, &command.command.digest, &allow_once).await.expect("it waited");
     }
     let waited = json!({ "runId": "the-run", "timeoutMs": 30_000 });
     assert_eq!(after.request("agent.wait", waited).await.expect("answered")["status"], "ok");
