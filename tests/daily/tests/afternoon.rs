@@ -81,7 +81,7 @@ async fn whole_afternoon(client: &mut GatewayClient) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn ten_ordinary_tasks_cost_two_decisions_and_change_nothing_outside() {
+async fn ten_ordinary_tasks_cost_two_decisions() {
     let (serving, _model) = begin().await;
     let mut client = serving.connect(&[]).await.unwrap();
     let control = Control::open_at(&serving.place.state_dir()).await;
@@ -119,7 +119,7 @@ async fn ten_ordinary_tasks_cost_two_decisions_and_change_nothing_outside() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_a_sandbox_each_command_is_asked_and_looking_is_not() {
+async fn without_a_sandbox_each_command_is_asked_about() {
     let (serving, model) = begin().await;
     let Serving { place, program, .. } = serving;
     program.terminate(Duration::from_secs(60)).await.unwrap();
@@ -150,7 +150,7 @@ async fn start_without_bubblewrap(place: Place) -> Serving {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_download_and_a_write_outside_cost_one_decision_each() {
+async fn a_download_and_a_write_outside_cost_one_each() {
     let download = json!({
         "command": "true", "needs": ["network:example.org"], "reason": "The data is there.",
     });

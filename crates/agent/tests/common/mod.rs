@@ -266,6 +266,7 @@ impl Tool for Probe {
                             task: context.task.to_string(),
                             attendance: context.authority.attendance(),
                             folders: Vec::new(),
+                            plain: None,
                         },
                         plan: ApprovalPlan::Exec(plan),
                     };

@@ -361,6 +361,7 @@ impl World {
             task: "run-of-a-tool".to_owned(),
             attendance: Attendance::Attended,
             folders: Vec::new(),
+            plain: None,
         };
         let question = ApprovalQuestion {
             run: RunId::parse("run-of-a-tool").unwrap(),
