@@ -1,9 +1,10 @@
 //! Commands and files that wait for a person: the driver of the pure queue.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tidegate_clock as now;
-use tidegate_protocol::payload::permissions::PermissionOffer;
+use tidegate_protocol::payload::permissions::{PermissionName, PermissionOffer};
 use tidegate_protocol::{ConnectionId, text};
 use tidegate_store::StoreError;
 use tidegate_trust::approval::{
@@ -12,9 +13,10 @@ use tidegate_trust::approval::{
 };
 use tidegate_trust::audit::{AuditEvent, AuditKind};
 use tidegate_trust::decision::Decider;
-use tidegate_trust::permissions::{PermissionError, Permitted};
+use tidegate_trust::permissions::PermissionError;
 use tidegate_trust::{Principal, Session};
 
+use crate::permissions::PermissionUse;
 use crate::service::TrustService;
 use crate::writer::in_a_task;
 
@@ -24,8 +26,8 @@ pub(crate) const MAX_SESSION: usize = 200;
 /// What becomes of a run's request.
 #[derive(Debug)]
 pub enum RunRequest {
-    /// Nobody is asked.
-    Permitted(Permitted),
+    /// Nobody is asked. It is permitted for as long as the use is kept, unless that is revoked.
+    Permitted(Arc<PermissionUse>, PermissionName),
     /// A person is asked.
     Waits(Box<PendingApproval>),
     /// A person denied exactly this in the same task, and is not asked again.
@@ -69,12 +71,17 @@ impl TrustService {
         }
         let (permitted, offers) = {
             let mut authority = self.authority();
-            (authority.permitted(&request, now::timestamp()), authority.offers(&request))
+            // Used under the same lock: what is noted as not asked is never asked after all.
+            let permitted = authority.permitted(&request, now::timestamp()).and_then(|permitted| {
+                let used = self.begin_use(&authority, &permitted.permissions).ok_or(None)?;
+                Ok((permitted, used))
+            });
+            (permitted, authority.offers(&request))
         };
         let why_asked = match permitted {
-            Ok(permitted) => {
+            Ok((permitted, (used, kind))) => {
                 self.note_unasked(&request, &permitted);
-                return RunRequest::Permitted(permitted);
+                return RunRequest::Permitted(used, kind);
             }
             Err(why_asked) => why_asked,
         };

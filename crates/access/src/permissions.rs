@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use tidegate_clock as now;
 use tidegate_protocol::payload::permissions::PermissionName;
 use tidegate_protocol::{UnixMillis, text};
-use tidegate_trust::Session;
 use tidegate_trust::approval::{ApprovalRequest, Operation};
 use tidegate_trust::audit::{AuditEvent, AuditKind};
 use tidegate_trust::decision::Decider;
 use tidegate_trust::permissions::{Permission, PermissionError, Permitted};
+use tidegate_trust::{Authority, Session};
 use tokio_util::sync::CancellationToken;
 
 use crate::approvals::{AllowError, MAX_SESSION};
@@ -84,8 +84,16 @@ impl TrustService {
     /// Uses permissions until the answer is dropped. `None` where one of them does not hold any more.
     #[must_use]
     pub fn use_permissions(&self, permissions: &[String]) -> Option<(Arc<PermissionUse>, PermissionName)> {
-        // Under the lock: a revocation comes before, and is seen, or after, and ends the use.
-        let authority = self.authority();
+        self.begin_use(&self.authority(), permissions)
+    }
+
+    /// The same under a lock that is held already: a revocation comes before, and is seen, or after, and ends
+    /// the use.
+    pub(crate) fn begin_use(
+        &self,
+        authority: &Authority,
+        permissions: &[String],
+    ) -> Option<(Arc<PermissionUse>, PermissionName)> {
         let kind = authority.hold(permissions, now::timestamp())?;
         Some((self.0.used.begin(permissions.to_vec()), kind))
     }

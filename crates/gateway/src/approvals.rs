@@ -1,17 +1,18 @@
 //! Commands and files that wait for a person, as clients and runs see them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use sha2::{Digest, Sha256};
-use tidegate_access::{RunRequest, TrustService};
+use tidegate_access::{PermissionUse, RunRequest, TrustService};
 use tidegate_agent::approval::{
     APPROVAL_TIMEOUT, ApprovalAnswer, ApprovalGate, ApprovalPlan, ApprovalQuestion, UsedPermission,
 };
 use tidegate_protocol::confinement::Confinement;
 use tidegate_protocol::ids::DEFAULT_AGENT;
 use tidegate_protocol::payload::approvals::{ApprovalCommand, ApprovalFile, FileAction, WaitingApproval};
-use tidegate_protocol::payload::permissions::OfferedPermission;
+use tidegate_protocol::payload::permissions::{OfferedPermission, PermissionName};
 use tidegate_trust::approval::{ApprovalRequest, Decision, FileAccess, Operation, PendingApproval};
 
 use crate::now;
@@ -171,10 +172,9 @@ impl PersonGate {
                 return denied("the operating system gives no random bytes");
             };
             let waiting = match self.0.ask_for_run(entropy.uuid(), request.clone(), APPROVAL_TIMEOUT) {
-                RunRequest::Permitted(permitted) => match self.used(&permitted.permissions) {
-                    Some(permission) => return ApprovalAnswer::Permitted { digest, permission },
-                    None => continue,
-                },
+                RunRequest::Permitted(held, kind) => {
+                    return ApprovalAnswer::Permitted { digest, permission: used(held, kind) };
+                }
                 RunRequest::Waits(waiting) => waiting,
                 RunRequest::Denied => {
                     return denied(
@@ -188,8 +188,8 @@ impl PersonGate {
             let Some(resolved) = self.0.resolution(&question.id).await else { return denied(undecided) };
             return match resolved.decision {
                 Some(Decision::AllowOnce) => ApprovalAnswer::Allowed { digest },
-                Some(Decision::AllowAlways) => match self.used(&resolved.permissions) {
-                    Some(permission) => ApprovalAnswer::Permitted { digest, permission },
+                Some(Decision::AllowAlways) => match self.0.use_permissions(&resolved.permissions) {
+                    Some((held, kind)) => ApprovalAnswer::Permitted { digest, permission: used(held, kind) },
                     None => continue,
                 },
                 Some(Decision::Deny) => match resolved.words {
@@ -200,11 +200,10 @@ impl PersonGate {
             };
         }
     }
+}
 
-    fn used(&self, permissions: &[String]) -> Option<UsedPermission> {
-        let (held, kind) = self.0.use_permissions(permissions)?;
-        Some(UsedPermission { kind, revoked: held.revoked().clone(), held })
-    }
+fn used(held: Arc<PermissionUse>, kind: PermissionName) -> UsedPermission {
+    UsedPermission { kind, revoked: held.revoked().clone(), held }
 }
 
 impl ApprovalGate for PersonGate {

@@ -170,6 +170,11 @@ impl Permission {
         self.expires_at().is_some_and(|end| now >= end || self.granted_at.since(now) > CLOCK_TOLERANCE)
     }
 
+    /// Whether it allows the same as another, in a folder of the same name.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        self.kind == other.kind && self.folder.path == other.folder.path
+    }
+
     /// Whether it is for the folder of a request, or one above that.
     fn is_for(&self, context: &RequestContext) -> bool {
         context.folders.contains(&self.folder)
@@ -241,7 +246,11 @@ pub(crate) fn allowing<'a>(
         }
         Operation::File { access: FileAccess::Read, trigger: false, .. } => {
             let reads = |known: &&Permission| matches!(&known.kind, PermissionKind::Read { session_key: session } if session == session_key);
-            valid().find(reads).map(|known| vec![known]).ok_or(None)
+            match valid().find(reads) {
+                Some(_) if context.attendance == Attendance::Unattended => Err(Some(WhyAsked::Unattended)),
+                Some(known) => Ok(vec![known]),
+                None => Err(None),
+            }
         }
         Operation::Exec { .. } | Operation::File { .. } => Err(None),
     }

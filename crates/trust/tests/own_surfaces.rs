@@ -77,11 +77,15 @@ fn what_decides_or_lets_in_is_known_by_name() {
             "tidegate.files.keep",
             "tidegate.files.unshare",
             "tidegate.models.take",
+            "tidegate.permissions.use",
             "tidegate.token.new"
         ]
         .into()
     );
-    assert_eq!(named(Power::Decide), ["exec.approval.resolve", "tidegate.devices.decide"].into());
+    assert_eq!(
+        named(Power::Decide),
+        ["exec.approval.resolve", "tidegate.approvals.decide", "tidegate.devices.decide"].into()
+    );
 }
 
 #[test]

@@ -175,12 +175,16 @@ impl ApprovalQueue {
         }
     }
 
-    /// Allows what waits by permissions that were given after it was asked.
+    /// Allows what waits by permissions that were given after it was asked, but for what a person denied in the
+    /// same task while it waited.
     pub fn permit(&mut self, id: &str, permissions: Vec<String>, now: Timestamp) -> Option<ResolvedApproval> {
         let is_it = |waiting: &PendingApproval| {
             waiting.id == id && !waiting.deciding && !waiting.deadline.has_passed(now)
         };
         let position = self.waiting.iter().position(is_it)?;
+        if self.was_denied(&self.waiting[position].command) {
+            return None;
+        }
         let (decision, by) = (Some(Decision::AllowAlways), Some("permission".to_owned()));
         Some(self.finish(position, Outcome { decision, by, permissions, words: None }, now))
     }

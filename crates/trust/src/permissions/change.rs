@@ -91,13 +91,19 @@ impl Authority {
         if self.permissions.asks_everything() {
             return Err(PermissionError::NotOffered);
         }
-        let given = Permission::offered(offer, request, entropy.uuid(), now.wall)
+        let mut given = Permission::offered(offer, request, entropy.uuid(), now.wall)
             .ok_or(PermissionError::NotOffered)?;
-        if given.is_stored() && self.permissions.is_full() {
-            return Err(PermissionError::TooMany);
+        match self.permissions.renewed_by(&given) {
+            // Under its id, so that commands that run by it end when it is revoked.
+            Some(known) => given.id.clone_from(&known.id),
+            None if given.is_stored() && self.permissions.is_full(now.wall) => {
+                return Err(PermissionError::TooMany);
+            }
+            None => {}
         }
         let gone = self.permissions.outdated(&given, now.wall);
-        let mut durable: Vec<Change> = gone.iter().cloned().map(Change::RemovePermission).collect();
+        let removed = gone.iter().filter(|id| **id != given.id);
+        let mut durable: Vec<Change> = removed.cloned().map(Change::RemovePermission).collect();
         if given.is_stored() {
             durable.push(Change::PutPermission(Box::new(given.clone())));
         }
@@ -107,7 +113,7 @@ impl Authority {
         Ok(PreparedTransaction::new(given, durable, vec![audit], step))
     }
 
-    /// Takes a permission back; commands that it allowed end.
+    /// Takes a permission back, and those that allow the same in the same folder; commands that it allowed end.
     ///
     /// # Errors
     /// When there is none, or for our own client.
@@ -118,15 +124,17 @@ impl Authority {
         now: Timestamp,
     ) -> Result<Transaction<Permission>, PermissionError> {
         check_surface(session)?;
-        let taken = self.permissions.take(id).ok_or(PermissionError::Unknown)?;
-        let line =
-            format!("permission revoked id={id} by={} {}", session.principal().name(), taken.sentence());
-        let effects = vec![
-            Effect::PermissionRevoked { id: id.to_owned() },
-            Effect::audit(now, AuditKind::PermissionRevoked, id, line),
-        ];
-        // Also one that was not stored: it may have been when it was given.
-        Ok(Transaction::applied(taken, vec![Change::RemovePermission(id.to_owned())], effects))
+        let (taken, alike) = self.permissions.take_with_alike(id).ok_or(PermissionError::Unknown)?;
+        let (mut durable, mut effects) = (Vec::new(), Vec::new());
+        for known in alike.iter().chain([&taken]) {
+            let (id, by) = (&known.id, session.principal().name());
+            let line = format!("permission revoked id={id} by={by} {}", known.sentence());
+            effects.push(Effect::PermissionRevoked { id: id.clone() });
+            effects.push(Effect::audit(now, AuditKind::PermissionRevoked, id, line));
+            // Also one that was not stored: it may have been when it was given.
+            durable.push(Change::RemovePermission(id.clone()));
+        }
+        Ok(Transaction::applied(taken, durable, effects))
     }
 
     /// From now on a person is asked about everything. Commands that run go on.

@@ -49,8 +49,10 @@ fn kind(
     let confinement = match &request.operation {
         Operation::Exec { confinement: Some(confinement), .. } => confinement,
         Operation::File { access: FileAccess::Read, trigger: false, .. } => {
+            let is_offered =
+                *offer == PermissionOffer::ReadBelow && context.attendance == Attendance::Attended;
             let session_key = request.session_key.clone();
-            return (*offer == PermissionOffer::ReadBelow).then_some(PermissionKind::Read { session_key });
+            return is_offered.then_some(PermissionKind::Read { session_key });
         }
         Operation::Exec { .. } | Operation::File { .. } => return None,
     };

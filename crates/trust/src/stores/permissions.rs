@@ -19,6 +19,7 @@ pub(crate) struct PermissionStore {
 
 impl PermissionStore {
     pub(crate) fn of(permissions: Vec<Permission>, asks_everything: bool) -> Self {
+        let permissions = permissions.into_iter().filter(Permission::is_stored).collect();
         Self { permissions, asks_everything, ..Self::default() }
     }
 
@@ -48,16 +49,23 @@ impl PermissionStore {
         is_current
     }
 
-    pub(crate) fn is_full(&self) -> bool {
-        self.permissions.iter().filter(|known| known.is_stored()).count() >= MAX_STORED
+    /// Whether as many are in effect as are stored. What has ended is not shown, so that a person could not
+    /// revoke it to make room.
+    pub(crate) fn is_full(&self, now: UnixMillis) -> bool {
+        let in_effect = |known: &&Permission| known.is_stored() && !known.has_expired(now);
+        self.permissions.iter().filter(in_effect).count() >= MAX_STORED
+    }
+
+    /// That which a new one renews: it allows the same in the folder of that name.
+    pub(crate) fn renewed_by(&self, new: &Permission) -> Option<&Permission> {
+        self.permissions.iter().find(|known| known.is_like(new))
     }
 
     /// The ids of those that a new one replaces, and of those that ended so long ago that nobody wonders why
     /// they are asked again.
     pub(crate) fn outdated(&self, new: &Permission, now: UnixMillis) -> Vec<String> {
         let is_outdated = |known: &&Permission| {
-            let is_replaced = known.kind == new.kind && known.folder.path == new.folder.path;
-            is_replaced || known.expires_at().is_some_and(|end| now.since(end) > NEEDS_LIFETIME)
+            known.is_like(new) || known.expires_at().is_some_and(|end| now.since(end) > NEEDS_LIFETIME)
         };
         self.permissions.iter().filter(is_outdated).map(|known| known.id.clone()).collect()
     }
@@ -93,6 +101,15 @@ impl PermissionStore {
         let position = self.permissions.iter().position(|known| known.id == id)?;
         self.touched.remove(id);
         Some(self.permissions.remove(position))
+    }
+
+    /// Takes one, and those that allow the same: two that were given at the same moment.
+    pub(crate) fn take_with_alike(&mut self, id: &str) -> Option<(Permission, Vec<Permission>)> {
+        let taken = self.take(id)?;
+        let alike = self.permissions.iter().filter(|known| known.is_like(&taken));
+        let alike: Vec<_> = alike.map(|known| known.id.clone()).collect();
+        let alike = alike.iter().filter_map(|id| self.take(id)).collect();
+        Some((taken, alike))
     }
 
     /// Notes that some were used.

@@ -1,0 +1,255 @@
+//! The rules of permissions once more, as plain lists: slow, and easy to check by reading. It shares no code
+//! with the crate.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+const DAY: u64 = 24 * 3600 * 1000;
+const MONTH: u64 = 30 * DAY;
+
+/// Every folder that there is.
+pub(crate) const PATHS: [&str; 7] = ["/", "/a", "/a/b", "/a/b/c", "/a/bb", "/d", "/d/e"];
+pub(crate) const NEEDS: [&str; 5] = ["git", "sockets", "listen:80", "network:a.example", "write:/srv/out"];
+
+/// Whether a folder is another, or above it.
+pub(crate) fn is_at_or_above(above: &str, path: &str) -> bool {
+    above == "/" || path == above || path.strip_prefix(above).is_some_and(|rest| rest.starts_with('/'))
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Run {
+    pub(crate) task: u64,
+    pub(crate) session: u64,
+    pub(crate) attended: bool,
+    pub(crate) path: &'static str,
+}
+
+/// Needs, and the repository that is shown with git.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Needs {
+    pub(crate) names: BTreeSet<&'static str>,
+    pub(crate) repository: Option<&'static str>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    Command { is_contained: bool, needs: Needs, after_network: bool },
+    File { path: &'static str, is_read: bool, is_trigger: bool },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Contained,
+    Needs(Needs),
+    Task(u64, Needs),
+    Read(u64),
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Grant {
+    pub(crate) id: String,
+    pub(crate) path: &'static str,
+    /// Which of the folders that had this name one after the other.
+    pub(crate) generation: u64,
+    pub(crate) kind: Kind,
+    pub(crate) begun: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Answer {
+    Unasked,
+    /// A person is asked, and nothing that they allowed is near.
+    Asked,
+    Everything,
+    Replaced,
+    Expired,
+    Unattended,
+    Repository,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Offer {
+    Task,
+    Contained,
+    Needs,
+    Read,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Model {
+    /// Milliseconds by the wall clock.
+    pub(crate) now: u64,
+    pub(crate) grants: Vec<Grant>,
+    pub(crate) asks_everything: bool,
+    pub(crate) generations: BTreeMap<&'static str, u64>,
+    pub(crate) denied: VecDeque<(u64, String)>,
+}
+
+impl Grant {
+    /// What it allows commands of a task.
+    fn needs(&self, task: u64) -> Option<&Needs> {
+        match &self.kind {
+            Kind::Needs(needs) => Some(needs),
+            Kind::Task(of, needs) if *of == task => Some(needs),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn is_stored(&self) -> bool {
+        matches!(self.kind, Kind::Contained | Kind::Needs(_))
+    }
+
+    pub(crate) fn is_over(&self, now: u64) -> bool {
+        matches!(self.kind, Kind::Needs(_)) && (now >= self.begun + MONTH || self.begun > now + 5000)
+    }
+}
+
+impl Wanted {
+    pub(crate) fn path(&self, run: &Run) -> &'static str {
+        match self {
+            Self::Command { .. } => run.path,
+            Self::File { path, .. } => path,
+        }
+    }
+}
+
+impl Model {
+    pub(crate) fn generation(&self, path: &str) -> u64 {
+        self.generations.get(path).copied().unwrap_or_default()
+    }
+
+    fn is_here(&self, grant: &Grant, path: &str) -> bool {
+        is_at_or_above(grant.path, path) && grant.generation == self.generation(grant.path)
+    }
+
+    pub(crate) fn answer(&self, run: &Run, wanted: &Wanted) -> Answer {
+        if self.asks_everything {
+            return Answer::Everything;
+        }
+        let path = wanted.path(run);
+        let in_effect: Vec<&Grant> = self
+            .grants
+            .iter()
+            .filter(|grant| !grant.is_over(self.now) && self.is_here(grant, path))
+            .collect();
+        let needs = match wanted {
+            Wanted::File { is_read: true, is_trigger: false, .. } => {
+                let is_allowed = in_effect.iter().any(|grant| grant.kind == Kind::Read(run.session));
+                return match (is_allowed, run.attended) {
+                    (false, _) => Answer::Asked,
+                    (true, false) => Answer::Unattended,
+                    (true, true) => Answer::Unasked,
+                };
+            }
+            Wanted::Command { is_contained: true, needs, .. } => needs,
+            _ => return Answer::Asked,
+        };
+        if needs.names.is_empty() && in_effect.iter().any(|grant| grant.kind == Kind::Contained) {
+            return Answer::Unasked;
+        }
+        let holding: Vec<&Needs> = in_effect.iter().filter_map(|grant| grant.needs(run.task)).collect();
+        let has = |need: &&str| {
+            let allows = |held: &&Needs| {
+                held.names.contains(need) && (*need != "git" || held.repository == needs.repository)
+            };
+            holding.iter().any(|held| allows(held))
+        };
+        match !holding.is_empty() && needs.names.iter().all(|need| has(need)) {
+            true if run.attended => Answer::Unasked,
+            true => Answer::Unattended,
+            false => self.why(path, needs),
+        }
+    }
+
+    /// Why a command is asked: the first reason that holds.
+    fn why(&self, path: &str, needs: &Needs) -> Answer {
+        let about: Vec<&Grant> = self
+            .grants
+            .iter()
+            .filter(|grant| match &grant.kind {
+                Kind::Contained => needs.names.is_empty(),
+                Kind::Needs(held) => needs.names.is_empty() || !held.names.is_disjoint(&needs.names),
+                Kind::Task(..) | Kind::Read(_) => false,
+            })
+            .filter(|grant| is_at_or_above(grant.path, path))
+            .collect();
+        let is_current = |grant: &&Grant| grant.generation == self.generation(grant.path);
+        let is_of_another = |grant: &&Grant| {
+            let held = match &grant.kind {
+                Kind::Needs(held) => held,
+                _ => return false,
+            };
+            held.names.contains("git") && held.repository != needs.repository
+        };
+        if about.iter().any(|grant| !grant.is_over(self.now) && !is_current(grant)) {
+            Answer::Replaced
+        } else if about.iter().any(|grant| grant.is_over(self.now) && is_current(grant)) {
+            Answer::Expired
+        } else if needs.names.contains("git")
+            && about.iter().any(|grant| is_current(grant) && is_of_another(grant))
+        {
+            Answer::Repository
+        } else {
+            Answer::Asked
+        }
+    }
+
+    pub(crate) fn offers(&self, run: &Run, wanted: &Wanted) -> Vec<Offer> {
+        match wanted {
+            _ if self.asks_everything => Vec::new(),
+            Wanted::File { is_read: true, is_trigger: false, .. } if run.attended => vec![Offer::Read],
+            Wanted::Command { is_contained: true, needs, .. } if needs.names.is_empty() => {
+                vec![Offer::Contained]
+            }
+            Wanted::Command { is_contained: true, after_network: false, .. } if run.attended => {
+                vec![Offer::Task, Offer::Needs]
+            }
+            Wanted::Command { is_contained: true, after_network: false, .. } => vec![Offer::Needs],
+            _ => Vec::new(),
+        }
+    }
+
+    pub(crate) fn granted(&self, run: &Run, wanted: &Wanted, offer: Offer, id: &str) -> Grant {
+        let needs = match wanted {
+            Wanted::Command { needs, .. } => needs.clone(),
+            Wanted::File { .. } => Needs::default(),
+        };
+        let kind = match offer {
+            Offer::Task => Kind::Task(run.task, needs),
+            Offer::Contained => Kind::Contained,
+            Offer::Needs => Kind::Needs(needs),
+            Offer::Read => Kind::Read(run.session),
+        };
+        let path = wanted.path(run);
+        Grant { id: id.to_owned(), path, generation: self.generation(path), kind, begun: self.now }
+    }
+
+    /// That which allows the same in the folder of this name.
+    pub(crate) fn alike(&self, grant: &Grant) -> Option<&Grant> {
+        self.grants.iter().find(|known| known.kind == grant.kind && known.path == grant.path)
+    }
+
+    /// One replaces its like; what ended a month ago is forgotten.
+    pub(crate) fn give(&mut self, grant: Grant) {
+        let now = self.now;
+        self.grants.retain(|known| {
+            let is_like = known.kind == grant.kind && known.path == grant.path;
+            let is_forgotten = matches!(known.kind, Kind::Needs(_)) && now > known.begun + 2 * MONTH;
+            !is_like && !is_forgotten
+        });
+        self.grants.push(grant);
+    }
+
+    pub(crate) fn deny(&mut self, task: u64, digest: &str) {
+        self.denied.push_back((task, digest.to_owned()));
+        if self.denied.len() > 200 {
+            self.denied.pop_front();
+        }
+    }
+
+    /// Another folder comes to a name; those below it are others, too.
+    pub(crate) fn replace_folder(&mut self, path: &'static str, by: u64) {
+        for below in PATHS.into_iter().filter(|below| is_at_or_above(path, below)) {
+            self.generations.insert(below, by);
+        }
+    }
+}
