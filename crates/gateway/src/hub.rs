@@ -142,11 +142,11 @@ impl Hub {
         let present = Present {
             key: key.unwrap_or_else(|| session.connection().to_string()),
             entry: PresenceEntry {
-                host: clean(client.display_name.as_deref().unwrap_or(&client.id.name())),
+                host: clean(client.display_name.as_deref().unwrap_or(client.id.name())),
                 version: clean(&client.version),
                 platform: clean(&client.platform),
                 device_family: client.device_family.as_deref().map(clean),
-                mode: client.mode.name(),
+                mode: client.mode.name().to_owned(),
                 reason: reason.to_owned(),
                 device_id,
                 instance_id,

@@ -11,16 +11,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::text;
 
-/// How much an entry of the audit log matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Severity {
-    /// What should happen.
-    Info,
-    /// What a person may want to look at.
-    Warn,
-    /// What a person must look at.
-    Alarm,
+words! {
+    /// How much an entry of the audit log matters.
+    Severity {
+        /// What should happen.
+        Info = "info",
+        /// What a person may want to look at.
+        Warn = "warn",
+        /// What a person must look at.
+        Alarm = "alarm",
+    }
 }
 
 /// Characters of a kind that another version wrote, as shown.

@@ -10,57 +10,39 @@ use crate::device::DeviceClaim;
 use crate::json::ParseError;
 use crate::scope::{MAX_SCOPE_LENGTH, Scope};
 
-/// The parameters of `connect`. Fields of both protocol versions are known; unknown ones are
-/// refused by name.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct ConnectParams {
-    pub min_protocol: u32,
-    pub max_protocol: u32,
-    pub client: ClientInfo,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub caps: Vec<String>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub commands: Vec<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub permissions: Option<BTreeMap<String, bool>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub path_env: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub role: Option<String>,
-    #[serde(default)]
-    pub scopes: Vec<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub device: Option<DeviceClaim>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub auth: Option<AuthParams>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub locale: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub user_agent: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub model_catalog: Option<serde_json::Value>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub computer_use: Option<serde_json::Value>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub worker_runs: Option<serde_json::Value>,
+objects! {
+    /// The parameters of `connect`. Fields of both protocol versions are known; unknown ones are
+    /// refused by name.
+    ConnectParams {
+        min_protocol: u32,
+        max_protocol: u32,
+        client: ClientInfo,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")] caps: Vec<String>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")] commands: Vec<String>,
+        permissions: Option<BTreeMap<String, bool>>,
+        path_env: Option<String>,
+        role: Option<String>,
+        #[serde(default)] scopes: Vec<String>,
+        device: Option<DeviceClaim>,
+        auth: Option<AuthParams>,
+        locale: Option<String>,
+        user_agent: Option<String>,
+        model_catalog: Option<serde_json::Value>,
+        computer_use: Option<serde_json::Value>,
+        worker_runs: Option<serde_json::Value>,
+    }
 }
 
 /// `connect.params.auth`.
+#[serde_with_macros::skip_serializing_none]
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AuthParams {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bootstrap_token: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device_token: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval_runtime_token: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent_runtime_identity_token: Option<String>,
 }
 

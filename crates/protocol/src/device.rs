@@ -87,18 +87,7 @@ impl fmt::Debug for PublicKey {
     }
 }
 
-impl TryFrom<String> for PublicKey {
-    type Error = DeviceTextError;
-    fn try_from(text: String) -> Result<Self, DeviceTextError> {
-        Self::parse(&text)
-    }
-}
-
-impl From<PublicKey> for String {
-    fn from(key: PublicKey) -> String {
-        key.to_string()
-    }
-}
+string_form!(PublicKey, DeviceTextError);
 
 /// A device's id: SHA-256 of its public key, 64 lower-case hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -113,21 +102,13 @@ impl DeviceId {
     /// When the text is anything else.
     pub fn parse(text: &str) -> Result<Self, DeviceTextError> {
         const ERROR: DeviceTextError = DeviceTextError("a device id has 64 lower-case hexadecimal digits");
-        let digits = text.as_bytes();
-        if digits.len() != 64 {
-            return Err(ERROR);
-        }
-        let value = |digit: u8| match digit {
-            b'0'..=b'9' => Some(digit - b'0'),
-            b'a'..=b'f' => Some(digit - b'a' + 10),
-            _ => None,
-        };
         let mut bytes = [0; 32];
-        for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-            let (Some(high), Some(low)) = (value(pair[0]), value(pair[1])) else { return Err(ERROR) };
-            *byte = high << 4 | low;
+        // The library also takes capital letters.
+        let is_lower_case = !text.contains(|digit: char| digit.is_ascii_uppercase());
+        match hex::decode_to_slice(text, &mut bytes) {
+            Ok(()) if is_lower_case => Ok(Self(bytes)),
+            _ => Err(ERROR),
         }
-        Ok(Self(bytes))
     }
 
     /// The start of the id, for people to compare: four groups of four digits.
@@ -150,18 +131,7 @@ impl fmt::Debug for DeviceId {
     }
 }
 
-impl TryFrom<String> for DeviceId {
-    type Error = DeviceTextError;
-    fn try_from(text: String) -> Result<Self, DeviceTextError> {
-        Self::parse(&text)
-    }
-}
-
-impl From<DeviceId> for String {
-    fn from(id: DeviceId) -> String {
-        id.to_string()
-    }
-}
+string_form!(DeviceId, DeviceTextError);
 
 /// The 64 bytes of a signature.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -26,11 +26,13 @@ pub trait Reason: 'static {
 }
 
 /// A field that is accepted with any value and changes nothing.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Ignored<R>(PhantomData<R>);
 
 /// A field that would change what the request means. It is refused, unless it asks for nothing: by `false`,
 /// a list or an object without entries, or a text that the reason takes. (`null` is no value at all: fields
 /// of this type are optional.)
+#[derive(Debug, Clone, PartialEq)]
 pub struct Refused<R>(PhantomData<R>);
 
 impl<'de, R: Reason> Deserialize<'de> for Ignored<R> {
@@ -216,42 +218,24 @@ impl JsonSchema for ServedAgent {
     }
 }
 
-macro_rules! unit_like {
+macro_rules! asks_for_nothing {
     ($($name:ident)*) => {$(
         impl<R> Serialize for $name<R> {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.serialize_bool(false)
             }
         }
-
-        impl<R> Clone for $name<R> {
-            fn clone(&self) -> Self {
-                Self(PhantomData)
-            }
-        }
-
-        impl<R> PartialEq for $name<R> {
-            fn eq(&self, _: &Self) -> bool {
-                true
-            }
-        }
-
-        impl<R> fmt::Debug for $name<R> {
-            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str(stringify!($name))
-            }
-        }
     )*};
 }
 
-unit_like! { Ignored Refused }
+asks_for_nothing! { Ignored Refused }
 
 macro_rules! reasons {
     (@even empty) => { true };
     ($($name:ident = $text:literal $(takes $($taken:literal)|+)? $(even $empty:ident)?;)*) => {
         $(
             #[doc = $text]
-            #[derive(Debug, Clone, Copy)]
+            #[derive(Debug, Clone, Copy, PartialEq)]
             pub enum $name {}
 
             impl Reason for $name {

@@ -72,15 +72,14 @@ pub fn id_of_broken_frame(text: &str) -> Option<RequestId> {
 }
 
 /// The answer to a request, under the request's id.
+#[serde_with_macros::skip_serializing_none]
 #[derive(Debug, Clone, Serialize)]
 pub struct ResponseFrame<'a, P: Serialize> {
     #[serde(rename = "type")]
     kind: &'static str,
     id: &'a str,
     ok: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
     payload: Option<P>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<&'a ErrorShape>,
 }
 

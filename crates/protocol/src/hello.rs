@@ -62,6 +62,7 @@ impl Features {
 }
 
 /// The state when the connection began; events tell what changes after it.
+#[serde_with_macros::skip_serializing_none]
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Snapshot {
@@ -72,13 +73,10 @@ pub struct Snapshot {
     pub uptime_ms: u64,
     pub session_defaults: SessionDefaults,
     /// Only told to sessions with `operator.admin`.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub config_path: Option<String>,
     /// Only told to sessions with `operator.admin`.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub state_dir: Option<String>,
     /// Only told to sessions with `operator.admin`.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub auth_mode: Option<&'static str>,
 }
 
@@ -104,6 +102,7 @@ impl Default for SessionDefaults {
 }
 
 /// How the session was let in, and as what.
+#[serde_with_macros::skip_serializing_none]
 #[derive(Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Auth {
@@ -111,9 +110,7 @@ pub struct Auth {
     pub role: &'static str,
     pub scopes: Vec<Scope>,
     /// Only when it was newly made.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub device_token: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub issued_at_ms: Option<UnixMillis>,
 }
 

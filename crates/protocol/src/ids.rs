@@ -34,7 +34,7 @@ pub enum IdError {
     },
 }
 
-fn check(
+pub(crate) fn check(
     what: &'static str,
     text: &str,
     limit: usize,
@@ -85,18 +85,7 @@ macro_rules! text_id {
             }
         }
 
-        impl TryFrom<String> for $name {
-            type Error = IdError;
-            fn try_from(text: String) -> Result<Self, IdError> {
-                Self::parse(text)
-            }
-        }
-
-        impl From<$name> for String {
-            fn from(id: $name) -> String {
-                id.0
-            }
-        }
+        string_form!($name, IdError);
     };
 }
 
@@ -212,18 +201,7 @@ impl fmt::Display for SessionKey {
     }
 }
 
-impl TryFrom<String> for SessionKey {
-    type Error = IdError;
-    fn try_from(text: String) -> Result<Self, IdError> {
-        Self::parse(&text)
-    }
-}
-
-impl From<SessionKey> for String {
-    fn from(key: SessionKey) -> String {
-        key.0
-    }
-}
+string_form!(SessionKey, IdError);
 
 #[cfg(test)]
 mod tests {

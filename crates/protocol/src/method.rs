@@ -14,26 +14,27 @@ pub enum Access {
     OwnSurfaces,
 }
 
-/// What calling a method can lead to. The person's own surfaces are not the person: what they may
-/// call depends on this, beside [`Access`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Power {
-    /// It shows something.
-    Look,
-    /// It has agents or models work.
-    Work,
-    /// It takes something away, refuses or stops.
-    Narrow,
-    /// It takes a decision that its parameters name; of those, our surfaces take only the ones that
-    /// narrow where a dialog decides.
-    Decide,
-    /// It lets someone or something in, or lets it in again. Where a dialog decides, our surfaces
-    /// only request the dialog.
-    Widen,
-    /// It asks that a dialog is opened, and decides nothing.
-    OpenDialog,
-    /// It concerns names, secrets, sessions' settings or the process. No window may.
-    Administer,
+words! {
+    /// What calling a method can lead to. The person's own surfaces are not the person: what they may
+    /// call depends on this, beside [`Access`].
+    Power {
+        /// It shows something.
+        Look = "look",
+        /// It has agents or models work.
+        Work = "work",
+        /// It takes something away, refuses or stops.
+        Narrow = "narrow",
+        /// It takes a decision that its parameters name; of those, our surfaces take only the ones that
+        /// narrow where a dialog decides.
+        Decide = "decide",
+        /// It lets someone or something in, or lets it in again. Where a dialog decides, our surfaces
+        /// only request the dialog.
+        Widen = "widen",
+        /// It asks that a dialog is opened, and decides nothing.
+        OpenDialog = "dialog",
+        /// It concerns names, secrets, sessions' settings or the process. No window may.
+        Administer = "administer",
+    }
 }
 
 /// Whether a connection's next request waits for a method's answer.

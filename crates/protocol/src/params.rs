@@ -1,11 +1,7 @@
 //! The parameters of methods. Those of turns, of sessions and of lists are in
 //! modules of their own, and those of the person's own surfaces in [`crate::payload::surface_params`].
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
 use crate::device::DeviceId;
-use crate::field::{Ignored, Refused, reasons as because};
 use crate::ids::SessionKey;
 
 mod lists;
@@ -22,8 +18,8 @@ objects! {
     Empty {}
     /// `health`.
     Health {
-        probe: Option<Ignored<because::NoChannelsToAsk>>,
-        include_sensitive: Option<Ignored<because::NothingSensitive>>,
+        [Ignored NoChannelsToAsk: probe]
+        [Ignored NothingSensitive: include_sensitive]
     }
     /// The request that `device.pair.approve` or `device.pair.reject` is about.
     RequestId {
@@ -42,7 +38,7 @@ objects! {
     TokenRotate {
         device_id: DeviceId,
         role: String,
-        scopes: Option<Refused<because::ScopesOfTheDevice>>,
+        [Refused ScopesOfTheDevice: scopes]
     }
     /// `device.token.revoke`.
     TokenRevoke {
@@ -66,36 +62,25 @@ objects! {
         session_key: Option<SessionKey>,
         timeout_ms: Option<u64>,
         two_phase: Option<bool>,
-        security: Option<Refused<because::PersonDecides>>,
-        ask: Option<Refused<because::AlwaysAsked>>,
-        host: Option<Refused<because::OnThisComputer>>,
-        node_id: Option<Refused<because::NoNodes>>,
-        system_run_plan: Option<Refused<because::NoNodes>>,
-        scope: Option<Refused<because::CommandsOnly>>,
-        warning_text: Option<Refused<because::NoWarnings>>,
-        approval_reviewer_device_ids: Option<Refused<because::ScopesDecide>>,
-        require_delivery_route: Option<Refused<because::NoChannels>>,
         /// What is not to be offered.
         unavailable_decisions: Option<Vec<NeverOffered>>,
-        suppress_delivery: Option<Ignored<because::OnlyDeciders>>,
-        deliver_to_approval_clients_only: Option<Ignored<because::OnlyDeciders>>,
-        command_spans: Option<Ignored<because::ShownAsSent>>,
-        resolved_path: Option<Ignored<because::ShownAsSent>>,
-        agent_id: Option<Ignored<because::OfTheClient>>,
-        session_id: Option<Ignored<because::OfTheClient>>,
-        run_id: Option<Ignored<because::OfTheClient>>,
-        tool_call_id: Option<Ignored<because::OfTheClient>>,
-        turn_source_channel: Option<Ignored<because::OnlyDeciders>>,
-        turn_source_to: Option<Ignored<because::OnlyDeciders>>,
-        turn_source_account_id: Option<Ignored<because::OnlyDeciders>>,
-        turn_source_thread_id: Option<Ignored<because::OnlyDeciders>>,
+        [Ignored OnlyDeciders: suppress_delivery, deliver_to_approval_clients_only, turn_source_channel,
+            turn_source_to, turn_source_account_id, turn_source_thread_id]
+        [Ignored ShownAsSent: command_spans, resolved_path]
+        [Ignored OfTheClient: agent_id, session_id, run_id, tool_call_id]
+        [Refused PersonDecides: security]
+        [Refused AlwaysAsked: ask]
+        [Refused OnThisComputer: host]
+        [Refused NoNodes: node_id, system_run_plan]
+        [Refused CommandsOnly: scope]
+        [Refused NoWarnings: warning_text]
+        [Refused ScopesDecide: approval_reviewer_device_ids]
+        [Refused NoChannels: require_delivery_route]
     }
     /// `exec.approval.resolve`.
-    ExecApprovalResolve {
-        id: String,
-        decision: String,
-        reviewer: Option<Refused<because::CallerDecides>>,
-        grant_expires_in_days: Option<Refused<because::NeverLasting>>,
+    ExecApprovalResolve (id: String, decision: String) {
+        [Refused CallerDecides: reviewer]
+        [Refused NeverLasting: grant_expires_in_days]
     }
     /// `exec.approval.waitDecision`.
     ExecApprovalWait {
@@ -104,37 +89,15 @@ objects! {
     /// `system-event`.
     SystemEvent {
         text: String,
-        device_id: Option<Ignored<because::SeenByTheGateway>>,
-        instance_id: Option<Ignored<because::SeenByTheGateway>>,
-        host: Option<Ignored<because::SeenByTheGateway>>,
-        ip: Option<Ignored<because::SeenByTheGateway>>,
-        mode: Option<Ignored<because::SeenByTheGateway>>,
-        version: Option<Ignored<because::SeenByTheGateway>>,
-        platform: Option<Ignored<because::SeenByTheGateway>>,
-        device_family: Option<Ignored<because::SeenByTheGateway>>,
-        model_identifier: Option<Ignored<because::SeenByTheGateway>>,
-        last_input_seconds: Option<Ignored<because::SeenByTheGateway>>,
-        reason: Option<Ignored<because::SeenByTheGateway>>,
-        roles: Option<Ignored<because::SeenByTheGateway>>,
-        scopes: Option<Ignored<because::SeenByTheGateway>>,
-        tags: Option<Ignored<because::SeenByTheGateway>>,
-        session_key: Option<Ignored<because::SeenByTheGateway>>,
+        [Ignored SeenByTheGateway: device_id, instance_id, host, ip, mode, version, platform, device_family,
+            model_identifier, last_input_seconds, reason, roles, scopes, tags, session_key]
     }
 }
 
-impl ExecApprovalResolve {
-    /// A decision about the command of this id.
-    #[must_use]
-    pub fn new(id: String, decision: String) -> Self {
-        Self { id, decision, reviewer: None, grant_expires_in_days: None }
+words! {
+    /// A decision that is never offered, so that a request may say that it is not. Without "allow once" or
+    /// "deny", a person could not decide.
+    NeverOffered {
+        AllowAlways = "allow-always",
     }
-}
-
-/// A decision that is never offered, so that a request may say that it is not. Without "allow once" or
-/// "deny", a person could not decide.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-#[allow(missing_docs, reason = "the names are the protocol's")]
-pub enum NeverOffered {
-    AllowAlways,
 }

@@ -8,76 +8,86 @@ use crate::dialect::Dialect;
 use crate::error::{ErrorCode, ErrorShape};
 use crate::scope::Scope;
 
-/// What is wrong with a device's proof, in the order in which it is checked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DeviceProofError {
-    PublicKeyInvalid,
-    IdMismatch,
-    SignatureStale,
-    NonceMissing,
-    NonceMismatch,
-    SignatureInvalid,
+/// Enumerations with what each value is called in answers: a row of texts.
+macro_rules! named_reasons {
+    ($($(#[$meta:meta])* $name:ident [$columns:literal] {
+        $($(#[$value_meta:meta])* $value:ident = $($text:literal),+;)*
+    })*) => {$(
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum $name {
+            $($(#[$value_meta])* $value,)*
+        }
+
+        impl $name {
+            fn row(self) -> [&'static str; $columns] {
+                match self { $(Self::$value => [$($text),+],)* }
+            }
+        }
+    )*};
 }
 
-/// What is wrong with a credential.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AuthReason {
-    /// None was given.
-    TokenMissing,
-    /// It is not one of ours.
-    TokenMismatch,
-    /// A device token was given explicitly, and it is not this device's.
-    DeviceTokenMismatch,
-    /// The key or token is blocked.
-    Blocked,
-    /// The peer was started by our own agent.
-    Tool,
-    /// Our own key, seen where it cannot be.
-    OwnKeyElsewhere,
-    /// The same computer, but something about the peer could not be established.
-    PeerUnknown,
+named_reasons! {
+    /// What is wrong with a device's proof, in the order in which it is checked. Message, code and reason.
+    DeviceProofError [3] {
+        PublicKeyInvalid = "device public key invalid", "DEVICE_AUTH_PUBLIC_KEY_INVALID", "device-public-key";
+        IdMismatch = "device identity mismatch", "DEVICE_AUTH_DEVICE_ID_MISMATCH", "device-id-mismatch";
+        SignatureStale = "device signature expired", "DEVICE_AUTH_SIGNATURE_EXPIRED", "device-signature-stale";
+        NonceMissing = "device nonce required", "DEVICE_AUTH_NONCE_REQUIRED", "device-nonce-missing";
+        NonceMismatch = "device nonce mismatch", "DEVICE_AUTH_NONCE_MISMATCH", "device-nonce-mismatch";
+        SignatureInvalid = "device signature invalid", "DEVICE_AUTH_SIGNATURE_INVALID", "device-signature";
+    }
+    /// What is wrong with a credential. Code, name, message, and the step that helps.
+    AuthReason [4] {
+        /// None was given.
+        TokenMissing = "AUTH_TOKEN_MISSING", "token_missing",
+            "gateway token missing (pass the token that `tidegate token` shows)", "update_auth_configuration";
+        /// It is not one of ours.
+        TokenMismatch = "AUTH_TOKEN_MISMATCH", "token_mismatch",
+            "gateway token mismatch (pass the token that `tidegate token` shows)", "update_auth_credentials";
+        /// A device token was given explicitly, and it is not this device's.
+        DeviceTokenMismatch = "AUTH_DEVICE_TOKEN_MISMATCH", "device_token_mismatch",
+            "device token mismatch (connect with the gateway's token to get a new one)", "update_auth_credentials";
+        /// The key or token is blocked.
+        Blocked = "AUTH_UNAUTHORIZED", "blocked",
+            "this device or token is blocked", "review_auth_configuration";
+        /// The peer was started by our own agent.
+        Tool = "AUTH_UNAUTHORIZED", "agent_tool",
+            "programs that the agent started cannot connect to the gateway", "review_auth_configuration";
+        /// Our own key, seen where it cannot be.
+        OwnKeyElsewhere = "AUTH_UNAUTHORIZED", "own_key_elsewhere",
+            "this key belongs to the gateway itself", "review_auth_configuration";
+        /// The same computer, but something about the peer could not be established.
+        PeerUnknown = "AUTH_UNAUTHORIZED", "peer_unknown",
+            "the connecting program could not be identified", "review_auth_configuration";
+    }
 }
 
-/// Why a device must be paired.
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    serde::Serialize,
-    serde::Deserialize,
-    schemars::JsonSchema,
-)]
-#[serde(rename_all = "kebab-case")]
-pub enum PairingReason {
-    /// The key is not known.
-    NotPaired,
-    /// The key is known, the role is new.
-    RoleUpgrade,
-    /// A scope was never decided for the key.
-    ScopeUpgrade,
-    /// The platform or device family changed.
-    MetadataUpgrade,
-    /// The key is known, the program that uses it could not be identified, and a command of an agent
-    /// runs that may have read it.
-    Unidentified,
+words! {
+    /// Why a device must be paired.
+    PairingReason {
+        /// The key is not known.
+        NotPaired = "not-paired",
+        /// The key is known, the role is new.
+        RoleUpgrade = "role-upgrade",
+        /// A scope was never decided for the key.
+        ScopeUpgrade = "scope-upgrade",
+        /// The platform or device family changed.
+        MetadataUpgrade = "metadata-upgrade",
+        /// The key is known, the program that uses it could not be identified, and a command of an agent
+        /// runs that may have read it.
+        Unidentified = "unidentified",
+    }
 }
 
 impl PairingReason {
-    /// The reason's name on the wire.
+    /// The reason's name in OpenClaw's protocol.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub fn public_name(self) -> &'static str {
         match self {
-            Self::NotPaired => "not-paired",
-            Self::RoleUpgrade => "role-upgrade",
-            Self::ScopeUpgrade => "scope-upgrade",
-            Self::MetadataUpgrade => "metadata-upgrade",
             // The protocol has no name for it, and clients act on this one as it needs.
-            Self::Unidentified => "not-paired",
+            Self::Unidentified => Self::NotPaired.name(),
+            named => named.name(),
         }
     }
 
@@ -113,16 +123,19 @@ pub struct PairingRequired {
 }
 
 /// Of what there are as many connections as there may be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TooManyConnections {
     /// Of all clients together.
+    #[error("the gateway has as many connections as it can serve; close one, then try again")]
     InAll,
     /// Of this device, program or token.
+    #[error("this client has {limit} connections already; close one, then try again")]
     OfClient {
         /// How many it may have.
         limit: usize,
     },
     /// Of clients without a device and without scopes.
+    #[error("too many connections without a scope are open; close one, or ask for a scope")]
     OfVisitors,
 }
 
@@ -191,21 +204,8 @@ impl Refusal {
                 (error, CloseFrame::new(CloseCode::TryLater, "gateway starting"))
             }
             Self::TooManyConnections(which) => {
-                let message = match which {
-                    TooManyConnections::InAll => {
-                        "the gateway has as many connections as it can serve; close one, then try again"
-                            .to_owned()
-                    }
-                    TooManyConnections::OfClient { limit } => {
-                        format!("this client has {limit} connections already; close one, then try again")
-                    }
-                    TooManyConnections::OfVisitors => {
-                        "too many connections without a scope are open; close one, or ask for a scope"
-                            .to_owned()
-                    }
-                };
-                let error =
-                    ErrorShape::unavailable(message).with_details(json!({ "code": "TOO_MANY_CONNECTIONS" }));
+                let error = ErrorShape::unavailable(which.to_string())
+                    .with_details(json!({ "code": "TOO_MANY_CONNECTIONS" }));
                 (error, CloseFrame::new(CloseCode::TryLater, "too many connections"))
             }
         }
@@ -218,76 +218,18 @@ fn policy(error: ErrorShape) -> (ErrorShape, CloseFrame) {
 }
 
 fn unauthorized(reason: AuthReason, can_retry: bool) -> ErrorShape {
-    let (code, name, message, step) = match reason {
-        AuthReason::TokenMissing => (
-            "AUTH_TOKEN_MISSING",
-            "token_missing",
-            "gateway token missing (pass the token that `tidegate token` shows)",
-            "update_auth_configuration",
-        ),
-        AuthReason::TokenMismatch => (
-            "AUTH_TOKEN_MISMATCH",
-            "token_mismatch",
-            "gateway token mismatch (pass the token that `tidegate token` shows)",
-            if can_retry { "retry_with_device_token" } else { "update_auth_credentials" },
-        ),
-        AuthReason::DeviceTokenMismatch => (
-            "AUTH_DEVICE_TOKEN_MISMATCH",
-            "device_token_mismatch",
-            "device token mismatch (connect with the gateway's token to get a new one)",
-            "update_auth_credentials",
-        ),
-        AuthReason::Blocked => {
-            ("AUTH_UNAUTHORIZED", "blocked", "this device or token is blocked", "review_auth_configuration")
-        }
-        AuthReason::Tool => (
-            "AUTH_UNAUTHORIZED",
-            "agent_tool",
-            "programs that the agent started cannot connect to the gateway",
-            "review_auth_configuration",
-        ),
-        AuthReason::OwnKeyElsewhere => (
-            "AUTH_UNAUTHORIZED",
-            "own_key_elsewhere",
-            "this key belongs to the gateway itself",
-            "review_auth_configuration",
-        ),
-        AuthReason::PeerUnknown => (
-            "AUTH_UNAUTHORIZED",
-            "peer_unknown",
-            "the connecting program could not be identified",
-            "review_auth_configuration",
-        ),
-    };
+    let [code, name, message, step] = reason.row();
+    let is_worth_a_retry = can_retry && reason == AuthReason::TokenMismatch;
     ErrorShape::invalid(format!("unauthorized: {message}")).with_details(json!({
         "code": code,
         "authReason": name,
         "canRetryWithDeviceToken": can_retry,
-        "recommendedNextStep": step,
+        "recommendedNextStep": if is_worth_a_retry { "retry_with_device_token" } else { step },
     }))
 }
 
 fn device_proof(problem: DeviceProofError) -> ErrorShape {
-    let (message, code, reason) = match problem {
-        DeviceProofError::PublicKeyInvalid => {
-            ("device public key invalid", "DEVICE_AUTH_PUBLIC_KEY_INVALID", "device-public-key")
-        }
-        DeviceProofError::IdMismatch => {
-            ("device identity mismatch", "DEVICE_AUTH_DEVICE_ID_MISMATCH", "device-id-mismatch")
-        }
-        DeviceProofError::SignatureStale => {
-            ("device signature expired", "DEVICE_AUTH_SIGNATURE_EXPIRED", "device-signature-stale")
-        }
-        DeviceProofError::NonceMissing => {
-            ("device nonce required", "DEVICE_AUTH_NONCE_REQUIRED", "device-nonce-missing")
-        }
-        DeviceProofError::NonceMismatch => {
-            ("device nonce mismatch", "DEVICE_AUTH_NONCE_MISMATCH", "device-nonce-mismatch")
-        }
-        DeviceProofError::SignatureInvalid => {
-            ("device signature invalid", "DEVICE_AUTH_SIGNATURE_INVALID", "device-signature")
-        }
-    };
+    let [message, code, reason] = problem.row();
     ErrorShape::invalid(message).with_details(json!({ "code": code, "reason": reason }))
 }
 
@@ -295,7 +237,7 @@ impl PairingRequired {
     fn answer(&self, dialect: Dialect) -> (ErrorShape, CloseFrame) {
         let mut details = Map::new();
         details.insert("code".to_owned(), json!("PAIRING_REQUIRED"));
-        details.insert("reason".to_owned(), json!(self.reason.name()));
+        details.insert("reason".to_owned(), json!(self.reason.public_name()));
         if let Some(id) = &self.request_id {
             details.insert("requestId".to_owned(), json!(id));
         }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::connect::ConnectParams;
 use crate::error::ErrorShape;
 use crate::hello::HelloOk;
-use crate::method::{Access, Power};
+use crate::method::Access;
 use crate::payload::{chat, frames};
 use crate::{Event, Method};
 
@@ -20,18 +20,6 @@ fn access(method: Method) -> String {
         Access::Anyone => "anyone".to_owned(),
         Access::Scope(scope) => scope.to_string(),
         _ => "own-surfaces".to_owned(),
-    }
-}
-
-fn power(method: Method) -> &'static str {
-    match method.power() {
-        Power::Look => "look",
-        Power::Work => "work",
-        Power::Narrow => "narrow",
-        Power::Decide => "decide",
-        Power::Widen => "widen",
-        Power::OpenDialog => "dialog",
-        Power::Administer => "administer",
     }
 }
 
@@ -55,7 +43,7 @@ pub fn document() -> Value {
     for &method in Method::ALL {
         let (params, result) = method.schemas(&mut generator);
         let entry = json!({
-            "access": access(method), "power": power(method), "params": params, "result": result,
+            "access": access(method), "power": method.power().name(), "params": params, "result": result,
         });
         methods.insert(method.name().to_owned(), entry);
     }

@@ -5,7 +5,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::ids::IdError;
+use crate::ids::{IdError, check};
 
 /// The most characters that a scope's name may have.
 pub const MAX_SCOPE_LENGTH: usize = 64;
@@ -67,19 +67,9 @@ impl Scope {
         if let Some((scope, _)) = NAMES.iter().find(|(_, name)| *name == text) {
             return Ok(scope.clone());
         }
-        let what = "scope";
-        if text.is_empty() {
-            return Err(IdError::Empty { what });
-        }
-        let length = text.chars().count();
-        if length > MAX_SCOPE_LENGTH {
-            return Err(IdError::TooLong { what, length, limit: MAX_SCOPE_LENGTH });
-        }
         let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '*');
-        match text.chars().find(|&character| !allowed(character)) {
-            Some(character) => Err(IdError::Character { what, character }),
-            None => Ok(Self::Other(text.to_owned())),
-        }
+        check("scope", text, MAX_SCOPE_LENGTH, allowed)?;
+        Ok(Self::Other(text.to_owned()))
     }
 
     /// The scope's name on the wire.
@@ -104,18 +94,7 @@ impl fmt::Display for Scope {
     }
 }
 
-impl TryFrom<String> for Scope {
-    type Error = IdError;
-    fn try_from(text: String) -> Result<Self, IdError> {
-        Self::parse(&text)
-    }
-}
-
-impl From<Scope> for String {
-    fn from(scope: Scope) -> String {
-        scope.name().to_owned()
-    }
-}
+string_form!(Scope, IdError);
 
 #[cfg(test)]
 mod tests {

@@ -103,6 +103,7 @@ pub enum AssistantAuthor {
 }
 
 /// How a model's answer came about.
+#[serde_with_macros::skip_serializing_none]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ModelAnswer {
@@ -115,36 +116,50 @@ pub struct ModelAnswer {
     /// How it ended.
     pub stop_reason: AnswerEnd,
     /// Why it failed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_message: Option<String>,
 }
 
-/// How an answer of a model ended, as `stopReason` has it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum AnswerEnd {
-    /// The model was done.
-    Stop,
-    /// It asked for tools.
-    ToolUse,
-    /// It ran into its length limit.
-    Length,
-    Error,
-    /// The run was stopped.
-    Aborted,
-}
-
-impl AnswerEnd {
-    /// Its name on the wire.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Stop => "stop",
-            Self::ToolUse => "toolUse",
-            Self::Length => "length",
-            Self::Error => "error",
-            Self::Aborted => "aborted",
-        }
+words! {
+    /// How an answer of a model ended, as `stopReason` has it.
+    AnswerEnd {
+        /// The model was done.
+        Stop = "stop",
+        /// It asked for tools.
+        ToolUse = "toolUse",
+        /// It ran into its length limit.
+        Length = "length",
+        Error = "error",
+        /// The run was stopped.
+        Aborted = "aborted",
+    }
+    /// Why a tool call failed that did not fail by itself.
+    CallOutcome {
+        /// A person did not allow it.
+        Denied = "denied",
+        /// The run was stopped before it or while it worked.
+        Stopped = "stopped",
+    }
+    /// Who wrote the text of a tool result.
+    #[derive(Default)]
+    ResultAuthor {
+        /// A tool: the text may contain anything.
+        #[default]
+        Tool = "tool",
+        /// The runtime: every word is ours.
+        Runtime = "runtime",
+    }
+    /// How a run ended. Set once, by compare-and-swap.
+    Outcome {
+        /// The model ended its turn.
+        Ok = "ok",
+        /// The model, a limit or the runtime failed; the run's `error` says how.
+        Error = "error",
+        /// The run's deadline passed.
+        TimedOut = "timed_out",
+        /// A person, a client or an ancestor stopped it.
+        Cancelled = "cancelled",
+        /// The process ended while it ran; what it had started has an unknown outcome.
+        Interrupted = "interrupted",
     }
 }
 
@@ -176,27 +191,6 @@ impl From<ResultAuthor> for ResultDetails {
     }
 }
 
-/// Why a tool call failed that did not fail by itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum CallOutcome {
-    /// A person did not allow it.
-    Denied,
-    /// The run was stopped before it or while it worked.
-    Stopped,
-}
-
-/// Who wrote the text of a tool result.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum ResultAuthor {
-    /// A tool: the text may contain anything.
-    #[default]
-    Tool,
-    /// The runtime: every word is ours.
-    Runtime,
-}
-
 /// What a message of the runtime tells of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase")]
@@ -209,39 +203,6 @@ pub enum RuntimeSource {
         /// How it ended.
         status: Outcome,
     },
-}
-
-/// How a run ended. Set once, by compare-and-swap.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// The model ended its turn.
-    Ok,
-    /// The model, a limit or the runtime failed; the run's `error` says how.
-    Error,
-    /// The run's deadline passed.
-    TimedOut,
-    /// A person, a client or an ancestor stopped it.
-    Cancelled,
-    /// The process ended while it ran; what it had started has an unknown outcome.
-    Interrupted,
-}
-
-impl Outcome {
-    /// All of them.
-    pub const ALL: [Self; 5] = [Self::Ok, Self::Error, Self::TimedOut, Self::Cancelled, Self::Interrupted];
-
-    /// Its name in the store, and for models.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Error => "error",
-            Self::TimedOut => "timed_out",
-            Self::Cancelled => "cancelled",
-            Self::Interrupted => "interrupted",
-        }
-    }
 }
 
 impl TranscriptMessage {

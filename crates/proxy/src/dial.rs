@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use crate::address;
 use crate::outbound::{Outbound, Traffic};
 use crate::ports::{ConnectError, Connector, LookupName, Resolver};
-use crate::record::{Failure, Refusal, Route};
+use crate::record::{Failure, Outcome, Refusal, Route};
 use crate::request::Destination;
 use crate::upstream::{Answer, UpstreamProxy, read_answer};
 
@@ -35,13 +35,6 @@ pub(crate) struct Dialer {
     pub(crate) resolve: Duration,
     pub(crate) connect: Duration,
     lookups: Semaphore,
-}
-
-/// Why there is no connection.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum DialError {
-    Refused(Refusal),
-    Failed(Failure),
 }
 
 impl Dialer {
@@ -68,16 +61,16 @@ impl Dialer {
         &self,
         destination: &Destination,
         traffic: Arc<Traffic>,
-    ) -> Result<Outbound, DialError> {
+    ) -> Result<Outbound, Outcome> {
         match self.upstream_for(destination) {
-            Some(upstream) => self.through(upstream, destination, traffic).await.map_err(DialError::Failed),
+            Some(upstream) => Ok(self.through(upstream, destination, traffic).await?),
             None => self.direct(destination, traffic).await,
         }
     }
 
-    async fn direct(&self, destination: &Destination, traffic: Arc<Traffic>) -> Result<Outbound, DialError> {
-        let found = self.look_up(LookupName::Public(&destination.host)).await.map_err(DialError::Failed)?;
-        let addresses = public_addresses(&found).map_err(DialError::Refused)?;
+    async fn direct(&self, destination: &Destination, traffic: Arc<Traffic>) -> Result<Outbound, Outcome> {
+        let found = self.look_up(LookupName::Public(&destination.host)).await?;
+        let addresses = public_addresses(&found)?;
         // The very addresses that were checked: nothing is resolved again.
         let addresses = addresses.into_iter().map(|ip| SocketAddr::new(ip, destination.port));
         let stream = self.first(addresses, |address| self.connector.connect(address)).await?;
@@ -124,28 +117,28 @@ impl Dialer {
         &self,
         addresses: impl Iterator<Item = SocketAddr>,
         connect: impl Fn(SocketAddr) -> C,
-    ) -> Result<TcpStream, DialError>
+    ) -> Result<TcpStream, Outcome>
     where
         C: Future<Output = Result<TcpStream, ConnectError>>,
     {
         let deadline = Instant::now() + self.connect;
         let mut addresses = addresses.fuse();
         let mut attempts = FuturesUnordered::new();
-        let mut last = DialError::Failed(Failure::NotConnected);
+        let mut last = Outcome::from(Failure::NotConnected);
         attempts.extend(addresses.next().map(&connect));
         while !attempts.is_empty() {
             let is_more = addresses.size_hint().1 != Some(0);
             tokio::select! {
                 ended = timeout_at(deadline, attempts.next()) => match ended {
-                    Err(_) => return Err(DialError::Failed(Failure::ConnectTimedOut)),
+                    Err(_) => return Err(Failure::ConnectTimedOut.into()),
                     Ok(Some(Ok(stream))) => return Ok(stream),
                     Ok(Some(Err(error))) => {
                         last = match error {
-                            ConnectError::ThisComputer => DialError::Refused(Refusal::ThisComputer),
+                            ConnectError::ThisComputer => Refusal::ThisComputer.into(),
                             ConnectError::Io(error) if error.kind() == io::ErrorKind::TimedOut => {
-                                DialError::Failed(Failure::ConnectTimedOut)
+                                Failure::ConnectTimedOut.into()
                             }
-                            ConnectError::Io(_) => DialError::Failed(Failure::NotConnected),
+                            ConnectError::Io(_) => Failure::NotConnected.into(),
                         };
                         attempts.extend(addresses.next().map(&connect));
                     }

@@ -18,13 +18,11 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::dial::{DialError, Dialer};
+use crate::dial::Dialer;
 use crate::grants::{Grants, NotGranted};
 use crate::outbound::{Outbound, Traffic};
 use crate::proxy::Limits;
-use crate::record::{
-    Checked, ConnectionRecord, Failure, Outcome, Place, Recorder, Refusal, failure_sentence, refusal_sentence,
-};
+use crate::record::{Checked, ConnectionRecord, Failure, Outcome, Place, Recorder, Refusal};
 use crate::request::{Destination, ProxyRequest, RejectedRequest, read_request, remove_connection_headers};
 use crate::socks;
 use crate::tunnel::{self, Tunnel};
@@ -71,7 +69,7 @@ pub(crate) async fn serve(exchanges: &Exchanges, stream: TcpStream) {
             tunnel::run(exchanges, stream, early, tunnel).await;
         }
         (Err(error), _) if error.is_parse() && !work.has_begun() => {
-            exchanges.attempt("", 0).end(Outcome::Refused { refusal: Refusal::NotAProxyRequest });
+            exchanges.attempt("", 0).end(Refusal::NotAProxyRequest);
             linger(&mut stream, &exchanges.limits).await;
         }
         (Ok(()), None) => linger(&mut stream, &exchanges.limits).await,
@@ -146,8 +144,8 @@ impl Attempt {
     }
 
     /// What became of it at last.
-    pub(crate) fn end(mut self, outcome: Outcome) {
-        self.set(outcome);
+    pub(crate) fn end(mut self, outcome: impl Into<Outcome>) {
+        self.set(outcome.into());
     }
 }
 
@@ -213,8 +211,7 @@ impl Exchanges {
         }
         match self.dialer.dial(destination, Arc::clone(&attempt.traffic)).await {
             Ok(outbound) => Ok((outbound, attempt)),
-            Err(DialError::Refused(refusal)) => Err(refuse(attempt, refusal)),
-            Err(DialError::Failed(failure)) => Err(fail(attempt, failure)),
+            Err(outcome) => Err(refuse(attempt, outcome)),
         }
     }
 
@@ -238,7 +235,7 @@ impl Exchanges {
         let mut client = hyper::client::conn::http1::Builder::new();
         client.max_headers(MAX_HEADERS);
         let Ok((mut sender, connection)) = client.handshake(TokioIo::new(outbound)).await else {
-            return Err(fail(attempt, Failure::NoHttpAnswer));
+            return Err(refuse(attempt, Failure::NoHttpAnswer));
         };
         let driver = AbortOnDropHandle::new(tokio::spawn(async move {
             if let Err(error) = connection.await {
@@ -252,7 +249,7 @@ impl Exchanges {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                 Ok(response.map(Body::Right))
             }
-            Err(_) => Err(fail(attempt, Failure::NoHttpAnswer)),
+            Err(_) => Err(refuse(attempt, Failure::NoHttpAnswer)),
         }
     }
 }
@@ -273,27 +270,21 @@ fn for_the_host(request: Request<Incoming>, destination: &Destination) -> Option
     Some(Request::from_parts(parts, body))
 }
 
-pub(crate) fn refuse(attempt: Attempt, refusal: Refusal) -> Response<Body> {
-    let place = Place { host: &attempt.host, port: attempt.port };
-    let status = match refusal {
-        Refusal::NotAProxyRequest | Refusal::UserInfo | Refusal::OtherHostHeader { .. } => {
-            StatusCode::BAD_REQUEST
+pub(crate) fn refuse(attempt: Attempt, outcome: impl Into<Outcome>) -> Response<Body> {
+    let outcome = outcome.into();
+    let status = match &outcome {
+        Outcome::Refused {
+            refusal: Refusal::NotAProxyRequest | Refusal::UserInfo | Refusal::OtherHostHeader { .. },
+        } => StatusCode::BAD_REQUEST,
+        Outcome::Failed { failure: Failure::ResolveTimedOut | Failure::ConnectTimedOut } => {
+            StatusCode::GATEWAY_TIMEOUT
         }
-        _ => StatusCode::FORBIDDEN,
+        Outcome::Failed { .. } => StatusCode::BAD_GATEWAY,
+        Outcome::Refused { .. } | Outcome::Connected { .. } => StatusCode::FORBIDDEN,
     };
-    let answer = plain(status, refusal_sentence(place, &refusal));
-    attempt.end(Outcome::Refused { refusal });
-    answer
-}
-
-fn fail(attempt: Attempt, failure: Failure) -> Response<Body> {
     let place = Place { host: &attempt.host, port: attempt.port };
-    let status = match failure {
-        Failure::ResolveTimedOut | Failure::ConnectTimedOut => StatusCode::GATEWAY_TIMEOUT,
-        _ => StatusCode::BAD_GATEWAY,
-    };
-    let answer = plain(status, failure_sentence(place, failure));
-    attempt.end(Outcome::Failed { failure });
+    let answer = plain(status, outcome.sentence(place).unwrap_or_default());
+    attempt.end(outcome);
     answer
 }
 

@@ -166,17 +166,39 @@ impl Refusal {
     }
 }
 
+impl From<Refusal> for Outcome {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused { refusal }
+    }
+}
+
+impl From<Failure> for Outcome {
+    fn from(failure: Failure) -> Self {
+        Self::Failed { failure }
+    }
+}
+
+impl Outcome {
+    /// What went wrong, and what to do.
+    pub(crate) fn sentence(&self, place: Place<'_>) -> Option<String> {
+        let Place { host, port } = place;
+        match self {
+            Self::Connected { .. } => None,
+            Self::Refused { refusal } if refusal.can_be_granted() => Some(format!(
+                "network: {place} was refused because {refusal}; ask with needs [\"network:{host}:{port}\"]"
+            )),
+            Self::Refused { refusal } => Some(format!("network: {place} was refused because {refusal}")),
+            Self::Failed { failure } => Some(format!("network: {place} failed because {failure}")),
+        }
+    }
+}
+
 impl ConnectionRecord {
     /// What happened, for the model and for a person, and where it helps, how to ask for it. `None`
     /// for a connection that was made.
     #[must_use]
     pub fn sentence(&self) -> Option<String> {
-        let place = Place { host: &self.host, port: self.port };
-        match &self.outcome {
-            Outcome::Connected { .. } => None,
-            Outcome::Refused { refusal } => Some(refusal_sentence(place, refusal)),
-            Outcome::Failed { failure } => Some(failure_sentence(place, *failure)),
-        }
+        self.outcome.sentence(Place { host: &self.host, port: self.port })
     }
 }
 
@@ -195,20 +217,6 @@ impl fmt::Display for Place<'_> {
             (host, port) => write!(formatter, "{host}:{port}"),
         }
     }
-}
-
-pub(crate) fn refusal_sentence(place: Place<'_>, refusal: &Refusal) -> String {
-    let Place { host, port } = place;
-    if refusal.can_be_granted() {
-        return format!(
-            "network: {place} was refused because {refusal}; ask with needs [\"network:{host}:{port}\"]"
-        );
-    }
-    format!("network: {place} was refused because {refusal}")
-}
-
-pub(crate) fn failure_sentence(place: Place<'_>, failure: Failure) -> String {
-    format!("network: {place} failed because {failure}")
 }
 
 /// All that became of a command's connections.

@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::exchange::{Exchanges, linger};
-use crate::record::{Checked, Outcome, Refusal};
+use crate::record::{Checked, Refusal};
 use crate::request::{Destination, read_authority};
 use crate::tunnel::{self, Tunnel};
 
@@ -51,7 +51,7 @@ pub(crate) async fn serve(exchanges: &Exchanges, mut client: TcpStream) {
             Err(code) => Ended::Answered(reply(code)),
         },
         Ok(Err(ended)) => {
-            exchanges.attempt("", 0).end(Outcome::Refused { refusal: Refusal::NotAProxyRequest });
+            exchanges.attempt("", 0).end(Refusal::NotAProxyRequest);
             ended
         }
         Err(_) => return,
@@ -67,9 +67,7 @@ async fn open(exchanges: &Exchanges, authority: &str) -> Result<Tunnel, u8> {
     let destination: Destination = match read_authority(authority, None) {
         Ok(destination) => destination,
         Err(rejected) => {
-            exchanges
-                .attempt(&rejected.host, rejected.port)
-                .end(Outcome::Refused { refusal: rejected.refusal });
+            exchanges.attempt(&rejected.host, rejected.port).end(rejected.refusal);
             return Err(NOT_ALLOWED);
         }
     };

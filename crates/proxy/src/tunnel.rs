@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use crate::client_hello::{ClientHelloError, ClientHelloReader, HANDSHAKE, ServerName};
 use crate::exchange::{Attempt, Body, Exchanges, Work, http_server, linger, one_request_only, refuse};
 use crate::outbound::Outbound;
-use crate::record::{Checked, Outcome, Refusal};
+use crate::record::{Checked, Refusal};
 use crate::request::{Destination, check_tunnelled_request, shown};
 
 /// A tunnel that the client was told is open.
@@ -117,7 +117,7 @@ async fn tls(exchanges: &Exchanges, client: &mut TcpStream, early: &[u8], tunnel
         }
         Err(refusal) => {
             drop(outbound);
-            attempt.end(Outcome::Refused { refusal });
+            attempt.end(refusal);
             let _ = client.write_all(&ACCESS_DENIED).await;
             linger(client, &exchanges.limits).await;
         }
@@ -183,7 +183,7 @@ async fn http(exchanges: &Exchanges, client: TcpStream, early: Bytes, tunnel: Tu
         if error.is_parse() {
             let left = connection.lock().unwrap_or_else(PoisonError::into_inner).take();
             if let Some((_, attempt)) = left {
-                attempt.end(Outcome::Refused { refusal: Refusal::NotAProxyRequest });
+                attempt.end(Refusal::NotAProxyRequest);
             }
         }
         tracing::debug!(%error, "a tunnel with HTTP ended early");

@@ -24,7 +24,8 @@ pub(crate) fn millis(at: UnixMillis) -> i64 {
 
 fn parse_outcome(name: &str) -> Result<Outcome, StoreError> {
     Outcome::ALL
-        .into_iter()
+        .iter()
+        .copied()
         .find(|outcome| outcome.name() == name)
         .ok_or_else(|| StoreError::Corrupt(format!("unknown outcome {name:?}")))
 }

@@ -19,9 +19,9 @@ use crate::links::Links;
 use crate::list::{Folder, Shape, Trigger};
 use crate::name::fold;
 use crate::object::{FileState, Identity, Object};
-use crate::repository::{Reader, is_absent, read, read_config, read_others, read_written};
+use crate::repository::{Reader, is_absent, read, read_config, read_others, read_written, unless_absent};
 use crate::respond::{replace, set_aside, sha256};
-use crate::walk::{Found, FoundFile, Incomplete, Start, enter, inner_form, walk};
+use crate::walk::{Found, FoundFile, Incomplete, enter, inner_form, walk};
 
 /// Bytes of all files that are kept.
 const KEPT_IN_ALL: usize = 32 * 1024 * 1024;
@@ -107,9 +107,7 @@ impl Engine {
         opened: impl FnMut(BorrowedFd<'_>, u64, &Path),
     ) -> Found {
         let Ok(folder) = open_folder(self.root(), path) else { return Found::default() };
-        let inode = rustix::fs::fstat(&folder).map_or(0, |status| crate::handle::identity(&status).inode);
-        let (kind, form) = self.place_of(path);
-        walk(Start { folder, path: path.to_owned(), inode, kind, form }, links, opened)
+        walk(folder, path, self.place_of(path), links, opened)
     }
 
     /// What the names above a folder, and the repositories known there, say about it.
@@ -183,12 +181,9 @@ impl Engine {
     }
 
     pub(crate) fn look(&self, path: &Path) -> io::Result<Option<Object>> {
-        match open_parent(self.root(), path) {
-            Err(error) if is_absent(&error) => Ok(None),
-            opened => {
-                let (folder, name) = opened?;
-                look(&folder, name)
-            }
+        match unless_absent(open_parent(self.root(), path))? {
+            Some((folder, name)) => look(&folder, name),
+            None => Ok(None),
         }
     }
 
@@ -228,10 +223,10 @@ impl Engine {
         at_end: bool,
     ) -> Vec<Finding> {
         self.repositories.insert(path.to_owned(), form);
-        let repository = match open_folder(self.root(), path) {
-            Ok(folder) => folder,
+        let repository = match unless_absent(open_folder(self.root(), path)) {
+            Ok(Some(folder)) => folder,
             // Gone, or replaced: what is there now is looked at for itself.
-            Err(error) if is_absent(&error) => return Vec::new(),
+            Ok(None) => return Vec::new(),
             Err(error) => return vec![unreadable(path, &error)],
         };
         let mut findings = Vec::new();

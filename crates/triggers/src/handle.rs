@@ -1,13 +1,14 @@
 //! Files and folders by handle: one name at a time, and no link is followed.
 
 use std::ffi::OsStr;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Component, Path};
 use std::sync::Arc;
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, fstat, openat, readlinkat, statat};
-use rustix::io::{Errno, pread};
+use rustix::io::Errno;
 
 use crate::object::{FileState, Identity, KEPT, Object};
 
@@ -120,10 +121,10 @@ pub(crate) fn open_parent<'a>(root: BorrowedFd<'_>, path: &'a Path) -> io::Resul
 }
 
 /// Opens a regular file for reading. `None` when there is none, or something else.
-pub(crate) fn open_file(folder: impl AsFd, name: &OsStr) -> io::Result<Option<(OwnedFd, Stat)>> {
+pub(crate) fn open_file(folder: impl AsFd, name: &OsStr) -> io::Result<Option<(File, Stat)>> {
     let file = match openat(folder, name, FILE, Mode::empty()) {
         Err(Errno::NOENT | Errno::LOOP | Errno::NOTDIR | Errno::NXIO) => return Ok(None),
-        opened => opened?,
+        opened => File::from(opened?),
     };
     let status = fstat(&file)?;
     Ok((FileType::from_raw_mode(status.st_mode) == FileType::RegularFile).then_some((file, status)))
@@ -138,7 +139,7 @@ pub(crate) fn look(folder: impl AsFd, name: &OsStr) -> io::Result<Option<Object>
     };
     Ok(Some(match FileType::from_raw_mode(status.st_mode) {
         FileType::RegularFile => match open_file(folder, name) {
-            Ok(Some((file, status))) => Object::File(file_state(&file, &status)?),
+            Ok(Some((file, status))) => Object::File(state_of(&status, read_up_to(&file, KEPT)?)),
             // Replaced in between: an event or the next look shows it.
             Ok(None) => Object::Other,
             // What cannot be read cannot be read by the person's programs either.
@@ -153,26 +154,11 @@ pub(crate) fn look(folder: impl AsFd, name: &OsStr) -> io::Result<Option<Object>
     }))
 }
 
-/// The state of an open file.
-pub(crate) fn file_state(file: impl AsFd, status: &Stat) -> io::Result<FileState> {
-    Ok(state_of(status, read_up_to(file, KEPT)?))
-}
-
-/// The whole content of a file of at most `limit` bytes.
-pub(crate) fn read_up_to(file: impl AsFd, limit: usize) -> io::Result<Option<Arc<[u8]>>> {
+/// The whole content of an open file of at most `limit` bytes.
+pub(crate) fn read_up_to(file: &File, limit: usize) -> io::Result<Option<Arc<[u8]>>> {
     let mut content = Vec::new();
-    let mut block = [0; 8192];
-    loop {
-        let offset = content.len() as u64;
-        match pread(file.as_fd(), &mut block, offset) {
-            Err(Errno::INTR) => {}
-            Ok(0) => return Ok(Some(content.into())),
-            read => content.extend_from_slice(&block[..read?]),
-        }
-        if content.len() > limit {
-            return Ok(None);
-        }
-    }
+    file.take(limit as u64 + 1).read_to_end(&mut content)?;
+    Ok((content.len() <= limit).then(|| content.into()))
 }
 
 fn state_of(status: &Stat, content: Option<Arc<[u8]>>) -> FileState {

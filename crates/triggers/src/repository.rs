@@ -165,10 +165,14 @@ fn add(folder: &OwnedFd, at: &Path, names: &[&str], read: &mut Vec<(PathBuf, Obj
 }
 
 fn inner(folder: &OwnedFd, name: &str) -> io::Result<Option<OwnedFd>> {
-    match open_listable_in(folder, name) {
-        Ok(folder) => Ok(Some(folder)),
+    unless_absent(open_listable_in(folder, name))
+}
+
+/// What was opened, if it was there.
+pub(crate) fn unless_absent<T>(opened: io::Result<T>) -> io::Result<Option<T>> {
+    match opened {
         Err(error) if is_absent(&error) => Ok(None),
-        Err(error) => Err(error),
+        opened => opened.map(Some),
     }
 }
 

@@ -2,19 +2,21 @@
 //! that a name never holds half of a file.
 
 use std::ffi::OsStr;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use rustix::fs::{
     AtFlags, Mode, OFlags, RenameFlags, fchmod, mkdirat, openat, renameat_with, symlinkat, unlinkat,
 };
-use rustix::io::{Errno, write};
+use rustix::io::Errno;
 use sha2::{Digest as _, Sha256};
 
 use crate::finding::{Aside, AsideKind, Place};
 use crate::handle::{look, open_file, open_parent};
 use crate::object::Object;
+use crate::records::MAX_SHOWN;
 
 /// Bytes of a file that is set aside and put back: with more it is discarded.
 pub(crate) const MAX_COPY: u64 = crate::records::MAX_BYTES;
@@ -72,9 +74,9 @@ pub(crate) fn kind_of_stored(aside: BorrowedFd<'_>, stored: &OsStr) -> io::Resul
     if let AsideKind::File { sha256, .. } = &mut kind
         && let Some((file, _)) = open_file(aside, stored)?
     {
-        *sha256 = match copy(file.as_fd(), None) {
+        *sha256 = match copy(&file, None) {
             Err(error) if error.kind() == io::ErrorKind::FileTooLarge => String::new(),
-            copied => copied?.0,
+            copied => copied?.sha256,
         };
     }
     Ok(kind)
@@ -173,7 +175,7 @@ pub fn keep(workspace: impl AsFd, aside: impl AsFd, record: &Aside) -> Result<()
             let Some((file, _)) = file else { return Err(KeepError::Changed(place())) };
             // Nobody runs or reads it before it is whole and known to be the right one.
             let (temporary, new) = create(folder.as_fd(), 0o600).map_err(system)?;
-            let copied = copy(file.as_fd(), Some(new.as_fd())).map(|(digest, _)| &digest == sha256);
+            let copied = copy(&file, Some(&new)).map(|copied| &copied.sha256 == sha256);
             match copied.and_then(|is_same| set_mode(new.as_fd(), *mode & 0o777).map(|()| is_same)) {
                 Ok(true) => temporary,
                 copied => {
@@ -220,7 +222,7 @@ fn put_in_place(
     let Some(left) = left else { return Ok(false) };
     renameat_with(folder, temporary, folder, name, RenameFlags::EXCHANGE)?;
     let is_left = match open_file(folder, temporary)? {
-        Some((file, _)) => copy(file.as_fd(), None)?.0 == left,
+        Some((file, _)) => copy(&file, None)?.sha256 == left,
         None => false,
     };
     if is_left {
@@ -242,8 +244,8 @@ fn make(folder: BorrowedFd<'_>, object: &Object) -> io::Result<String> {
         Object::File(state) => {
             let content =
                 state.content.as_deref().ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
-            let (name, file) = create(folder, state.mode & 0o777)?;
-            write_all(file.as_fd(), content)?;
+            let (name, mut file) = create(folder, state.mode & 0o777)?;
+            file.write_all(content)?;
             Ok(name)
         }
         Object::Link(target) => {
@@ -256,10 +258,10 @@ fn make(folder: BorrowedFd<'_>, object: &Object) -> io::Result<String> {
 }
 
 /// Makes a file under a name that nothing has; gives the name.
-pub(crate) fn create(folder: BorrowedFd<'_>, mode: u32) -> io::Result<(String, OwnedFd)> {
+pub(crate) fn create(folder: BorrowedFd<'_>, mode: u32) -> io::Result<(String, File)> {
     let name = temporary_name()?;
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let file = openat(folder, OsStr::new(&name), flags, Mode::from_raw_mode(0o600))?;
+    let file = File::from(openat(folder, OsStr::new(&name), flags, Mode::from_raw_mode(0o600))?);
     set_mode(file.as_fd(), mode)?;
     Ok((name, file))
 }
@@ -289,11 +291,11 @@ fn move_by_copy(
                 return Err(io::Error::from(io::ErrorKind::NotFound));
             };
             let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            let new = openat(aside, stored, flags, Mode::from_raw_mode(0o600))?;
-            match copy(file.as_fd(), Some(new.as_fd())) {
+            let new = File::from(openat(aside, stored, flags, Mode::from_raw_mode(0o600))?);
+            match copy(&file, Some(&new)) {
                 // It goes all the same. Its beginning is kept, at a length at which nothing is put back.
                 Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
-                    rustix::fs::ftruncate(&new, state.size.max(MAX_COPY + 1))?;
+                    new.set_len(state.size.max(MAX_COPY + 1))?;
                 }
                 copied => drop(copied?),
             }
@@ -305,56 +307,36 @@ fn move_by_copy(
     Ok(unlinkat(folder, name, AtFlags::empty())?)
 }
 
-/// The SHA-256 and length of a file, copied to another if one is given.
-fn copy(from: BorrowedFd<'_>, to: Option<BorrowedFd<'_>>) -> io::Result<(String, u64)> {
-    let mut digest = Sha256::new();
+/// What was read of a file.
+pub(crate) struct Copied {
+    pub(crate) sha256: String,
+    pub(crate) size: u64,
+    /// Its first bytes: at most [`MAX_SHOWN`].
+    pub(crate) start: Vec<u8>,
+}
+
+/// Reads an open file to its end, and writes it to another. One of more than [`MAX_COPY`] is too large.
+pub(crate) fn copy(mut from: &File, to: Option<&File>) -> io::Result<Copied> {
+    let (mut digest, mut size, mut start) = (Sha256::new(), 0, Vec::new());
     let mut block = vec![0; 64 * 1024];
-    let mut length = 0;
     loop {
-        let read = match rustix::io::pread(from, &mut block[..], length) {
-            Err(Errno::INTR) => continue,
-            read => read?,
+        let read = match from.read(&mut block) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            read => &block[..read?],
         };
-        if read == 0 {
-            return Ok((hex::encode(digest.finalize()), length));
+        if read.is_empty() {
+            return Ok(Copied { sha256: hex::encode(digest.finalize()), size, start });
         }
-        length += read as u64;
-        if length > MAX_COPY {
+        size += read.len() as u64;
+        if size > MAX_COPY {
             return Err(io::Error::from(io::ErrorKind::FileTooLarge));
         }
-        digest.update(&block[..read]);
-        if let Some(to) = to {
-            write_all(to, &block[..read])?;
+        digest.update(read);
+        start.extend(read.iter().take(MAX_SHOWN - start.len()));
+        if let Some(mut to) = to {
+            to.write_all(read)?;
         }
     }
-}
-
-/// Copies a file of any length.
-pub(crate) fn copy_whole(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> io::Result<()> {
-    let mut block = vec![0; 64 * 1024];
-    let mut length = 0;
-    loop {
-        match rustix::io::pread(from, &mut block[..], length) {
-            Err(Errno::INTR) => {}
-            Ok(0) => return Ok(()),
-            read => {
-                let read = read?;
-                write_all(to, &block[..read])?;
-                length += read as u64;
-            }
-        }
-    }
-}
-
-pub(crate) fn write_all(file: BorrowedFd<'_>, mut content: &[u8]) -> io::Result<()> {
-    while !content.is_empty() {
-        match write(file, content) {
-            Err(Errno::INTR) => {}
-            Ok(0) => return Err(io::Error::from(io::ErrorKind::WriteZero)),
-            written => content = &content[written?..],
-        }
-    }
-    Ok(())
 }
 
 fn as_name(bytes: &[u8]) -> &OsStr {

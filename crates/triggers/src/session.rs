@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::engine::Engine;
@@ -80,7 +80,7 @@ pub(crate) struct Session {
     tallies: BTreeMap<String, Tally>,
     next: u64,
     /// What the last walk found: the trigger files that are known.
-    found: Found,
+    pub(crate) found: Found,
 }
 
 impl Session {
@@ -91,11 +91,6 @@ impl Session {
 
     pub(crate) fn is_active(&self) -> bool {
         !self.active.is_empty()
-    }
-
-    /// What a walk found while no command ran.
-    pub(crate) fn found(&mut self, found: Found) {
-        self.found = found;
     }
 
     /// A command begins. `walked` is what a walk found just now, where one was necessary.
@@ -187,13 +182,5 @@ impl Session {
     /// Whether a finding says that something was done: the place is looked at again.
     pub(crate) fn is_done(finding: &Finding) -> bool {
         !matches!(finding.action, Action::Named)
-    }
-
-    pub(crate) fn files(&self) -> Vec<PathBuf> {
-        self.engine.watched_files()
-    }
-
-    pub(crate) fn root_path() -> &'static Path {
-        Path::new("")
     }
 }

@@ -1,8 +1,7 @@
 //! What a single path would be, for tools that are about to write it.
 
-use std::ffi::OsStr;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Component, Path};
 
 use rustix::fs::{AtFlags, statat};
@@ -11,7 +10,7 @@ use rustix::io::Errno;
 use crate::handle::open_folder_in;
 use crate::list::{Shape, Trigger, kind_of};
 use crate::name::fold;
-use crate::repository::is_absent;
+use crate::repository::unless_absent;
 
 /// What a file at `path` in a workspace would be once it is written, existing or new. Besides the
 /// names on the path this looks at the folders on it: writing the last piece of a repository's
@@ -36,17 +35,9 @@ pub fn trigger_at(workspace: impl AsFd, path: &Path) -> io::Result<Option<Trigge
         if shape.is_repository() {
             return Ok(Some(Trigger::RepositoryFile));
         }
-        folder = enter(&here, name)?;
+        folder = unless_absent(open_folder_in(&here, name))?;
     }
     Ok(None)
-}
-
-fn enter(folder: &OwnedFd, name: &OsStr) -> io::Result<Option<OwnedFd>> {
-    match open_folder_in(folder, name) {
-        Ok(folder) => Ok(Some(folder)),
-        Err(error) if is_absent(&error) => Ok(None),
-        Err(error) => Err(error),
-    }
 }
 
 fn shape_by_name(folder: BorrowedFd<'_>) -> io::Result<Shape> {

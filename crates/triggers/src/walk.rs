@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use crate::decide::RepositoryForm;
-use crate::handle::{Kind, list, open_listable_in};
+use rustix::fs::fstat;
+
+use crate::handle::{Kind, identity, list, open_listable_in};
 use crate::links::Links;
 use crate::list::{Folder, Shape, Trigger};
 use crate::name::fold;
@@ -66,18 +68,9 @@ pub enum Incomplete {
     Unreadable,
 }
 
-/// Where a walk begins.
-pub(crate) struct Start {
-    pub(crate) folder: OwnedFd,
-    pub(crate) path: PathBuf,
-    pub(crate) inode: u64,
-    pub(crate) kind: Folder,
-    pub(crate) form: RepositoryForm,
-}
-
 struct Frame {
     /// The folder that holds it, kept open while others in it wait.
-    above: Option<Rc<OwnedFd>>,
+    above: Rc<OwnedFd>,
     name: OsString,
     path: PathBuf,
     inode: u64,
@@ -91,21 +84,21 @@ struct Frame {
 /// Walks. `opened` is called for each folder, with its inode and path, before its names are read, so that it can be watched first.
 /// Files with several names are noted in `links`, where it is given.
 pub(crate) fn walk(
-    start: Start,
+    folder: OwnedFd,
+    path: &Path,
+    (kind, form): (Folder, RepositoryForm),
     mut links: Option<&mut Links>,
     mut opened: impl FnMut(BorrowedFd<'_>, u64, &Path),
 ) -> Found {
     let mut found = Found::default();
     let mut buffer = Vec::new();
     let mut names = Names::default();
-    let Start { folder, path, inode, kind, form } = start;
-    let top = inode;
-    let name = OsString::from(".");
-    let first = Frame { above: Some(Rc::new(folder)), name, path, inode, kind, form, top, depth: 0 };
+    let inode = fstat(&folder).map_or(0, |status| identity(&status).inode);
+    let (name, path, top) = (OsString::from("."), path.to_owned(), inode);
+    let first = Frame { above: Rc::new(folder), name, path, inode, kind, form, top, depth: 0 };
     let mut waiting = vec![first];
     while let Some(frame) = waiting.pop() {
-        let Some(above) = &frame.above else { continue };
-        let folder = match open_listable_in(above, frame.name.as_os_str()) {
+        let folder = match open_listable_in(&frame.above, frame.name.as_os_str()) {
             Ok(folder) => folder,
             // Gone, or replaced by something else.
             Err(error)
@@ -231,7 +224,7 @@ fn enter_folders(
             break;
         }
         let inner_frame = Frame {
-            above: Some(Rc::clone(&folder)),
+            above: Rc::clone(&folder),
             name: OsStr::from_bytes(bytes).to_owned(),
             path: frame.path.join(OsStr::from_bytes(bytes)),
             inode: name.inode,

@@ -54,8 +54,8 @@ impl Claims {
                 .map(str::trim)
                 .filter(|name| !name.is_empty())
                 .map(clean),
-            client_id: client.id.name(),
-            client_mode: client.mode.name(),
+            client_id: client.id.name().to_owned(),
+            client_mode: client.mode.name().to_owned(),
             version: clean(&client.version),
             platform: clean(&client.platform),
             device_family: client.device_family.as_deref().map(clean),

@@ -152,7 +152,7 @@ fn issue_59428_with_a_foreign_device_of_our_name() {
         let mut other = record(&key(2), &scopes([Scope::Read]));
         other.label = Some(OWN_CLIENT_NAME.to_owned());
         other.claims.display_name = Some(OWN_CLIENT_NAME.to_owned());
-        other.claims.client_id = ClientId::GatewayClient.name();
+        other.claims.client_id = ClientId::GatewayClient.name().to_owned();
         World::new(TrustRecords { devices: vec![other], ..records() })
     });
 }

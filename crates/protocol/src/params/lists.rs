@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::field::{Ignored, ServedAgent, reasons as because};
+use crate::field::ServedAgent;
 use crate::ids::{AgentId, SessionKey};
 
 objects! {
@@ -11,11 +11,11 @@ objects! {
     #[derive(Default)]
     ModelsList {
         agent_id: Option<ServedAgent>,
-        session_key: Option<Ignored<because::SameForAllSessions>>,
         view: Option<ModelsView>,
-        refresh: Option<Ignored<because::AlwaysFresh>>,
-        prepared_only: Option<Ignored<because::AlwaysPrepared>>,
-        include_provider_capabilities: Option<Ignored<because::NoProviderKinds>>,
+        [Ignored SameForAllSessions: session_key]
+        [Ignored AlwaysFresh: refresh]
+        [Ignored AlwaysPrepared: prepared_only]
+        [Ignored NoProviderKinds: include_provider_capabilities]
     }
     /// `commands.list`.
     #[derive(Default)]
@@ -24,19 +24,19 @@ objects! {
         /// Whether the arguments of commands are listed; they are unless it says no.
         include_args: Option<bool>,
         agent_id: Option<ServedAgent>,
-        session_key: Option<Ignored<because::SameForAllSessions>>,
-        provider: Option<Ignored<because::NoChannelsToAsk>>,
+        [Ignored SameForAllSessions: session_key]
+        [Ignored NoChannelsToAsk: provider]
     }
     /// `tools.catalog`.
     #[derive(Default)]
     ToolsCatalog {
         agent_id: Option<ServedAgent>,
-        include_plugins: Option<Ignored<because::NoPlugins>>,
+        [Ignored NoPlugins: include_plugins]
     }
     /// `skills.status`.
     SkillsStatus {
         agent_id: Option<ServedAgent>,
-        session_key: Option<Ignored<because::NoSkills>>,
+        [Ignored NoSkills: session_key]
     }
     /// `tasks.list`.
     TasksList {
@@ -44,82 +44,58 @@ objects! {
         agent_id: Option<AgentId>,
         session_key: Option<SessionKey>,
         limit: Option<u32>,
-        cursor: Option<Ignored<because::NoCursors>>,
-        sort_by: Option<Ignored<because::OldestTaskFirst>>,
+        [Ignored NoCursors: cursor]
+        [Ignored OldestTaskFirst: sort_by]
     }
     /// `taskSuggestions.list`.
     TaskSuggestionsList {
-        session_key: Option<Ignored<because::NoSuggestions>>,
         agent_id: Option<ServedAgent>,
+        [Ignored NoSuggestions: session_key]
     }
     /// `cron.list`.
     #[derive(Default)]
     CronList {
         limit: Option<u32>,
         offset: Option<u32>,
-        agent_id: Option<Ignored<because::NoJobs>>,
-        include_disabled: Option<Ignored<because::NoJobs>>,
-        query: Option<Ignored<because::NoJobs>>,
-        enabled: Option<Ignored<because::NoJobs>>,
-        schedule_kind: Option<Ignored<because::NoJobs>>,
-        last_run_status: Option<Ignored<because::NoJobs>>,
-        trigger: Option<Ignored<because::NoJobs>>,
-        sort_by: Option<Ignored<because::NoJobs>>,
-        sort_dir: Option<Ignored<because::NoJobs>>,
-        compact: Option<Ignored<because::NoJobs>>,
-        include_delivery_previews: Option<Ignored<because::NoJobs>>,
+        [Ignored NoJobs: agent_id, include_disabled, query, enabled, schedule_kind, last_run_status, trigger,
+            sort_by, sort_dir, compact, include_delivery_previews]
     }
     /// `cron.runs`.
     CronRuns {
         limit: Option<u32>,
         offset: Option<u32>,
-        agent_id: Option<Ignored<because::NoJobs>>,
-        scope: Option<Ignored<because::NoJobs>>,
-        id: Option<Ignored<because::NoJobs>>,
-        job_id: Option<Ignored<because::NoJobs>>,
-        run_id: Option<Ignored<because::NoJobs>>,
-        statuses: Option<Ignored<because::NoJobs>>,
-        status: Option<Ignored<because::NoJobs>>,
-        delivery_statuses: Option<Ignored<because::NoJobs>>,
-        delivery_status: Option<Ignored<because::NoJobs>>,
-        query: Option<Ignored<because::NoJobs>>,
-        sort_dir: Option<Ignored<because::NoJobs>>,
+        [Ignored NoJobs: agent_id, scope, id, job_id, run_id, statuses, status, delivery_statuses,
+            delivery_status, query, sort_dir]
     }
     /// `channels.status`.
     #[derive(Default)]
     ChannelsStatus {
-        probe: Option<Ignored<because::NoChannelsToAsk>>,
-        timeout_ms: Option<Ignored<because::NoChannelsToAsk>>,
-        channel: Option<Ignored<because::NoChannelsToAsk>>,
+        [Ignored NoChannelsToAsk: probe, timeout_ms, channel]
     }
     /// `models.authStatus`.
     ModelsAuthStatus {
-        refresh: Option<Ignored<because::NoAccounts>>,
-        agent_id: Option<Ignored<because::NoAccounts>>,
+        [Ignored NoAccounts: refresh, agent_id]
     }
     /// `update.status`.
     UpdateStatus {
-        refresh_checkout: Option<Ignored<because::NoUpdates>>,
+        [Ignored NoUpdates: refresh_checkout]
     }
 }
 
-/// Which models are listed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum ModelsView {
-    Default,
-    Configured,
-    ProviderConfig,
-    All,
-}
-
-/// Where a command can be given: in a message, or by what a channel offers beside messages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum CommandScope {
-    Text,
-    Native,
-    Both,
+words! {
+    /// Which models are listed.
+    ModelsView {
+        Default = "default",
+        Configured = "configured",
+        ProviderConfig = "provider-config",
+        All = "all",
+    }
+    /// Where a command can be given: in a message, or by what a channel offers beside messages.
+    CommandScope {
+        Text = "text",
+        Native = "native",
+        Both = "both",
+    }
 }
 
 /// One status of tasks, or several.

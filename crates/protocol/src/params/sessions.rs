@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::field::{Change, Ignored, Refused, ServedAgent, reasons as because};
+use crate::field::{Change, Ignored, ServedAgent, reasons as because};
 use crate::ids::{AgentId, RunId, SessionKey};
 use crate::scope::Scope;
 use crate::time::UnixMillis;
@@ -15,8 +15,6 @@ objects! {
         limit: Option<u32>,
         offset: Option<u32>,
         active_minutes: Option<u32>,
-        include_global: Option<Ignored<because::EveryKeyHasAnAgent>>,
-        include_unknown: Option<Ignored<because::EveryKeyHasAnAgent>>,
         include_derived_titles: Option<bool>,
         include_last_message: Option<bool>,
         label: Option<String>,
@@ -24,16 +22,15 @@ objects! {
         agent_id: Option<AgentId>,
         search: Option<String>,
         archived: Option<ArchivedFilter>,
-        sort_by: Option<Ignored<because::NewestChangeFirst>>,
         require_last_interaction: Option<bool>,
         board_face: Option<BoardFace>,
         creator_id: Option<String>,
         owner_id: Option<String>,
         involving_profile_id: Option<String>,
-        involving_me: Option<Ignored<because::NoProfiles>>,
-        owner_first: Option<Ignored<because::NoProfiles>>,
-        include_people: Option<Ignored<because::NoProfiles>>,
-        configured_agents_only: Option<Ignored<because::OneAgent>>,
+        [Ignored EveryKeyHasAnAgent: include_global, include_unknown]
+        [Ignored NewestChangeFirst: sort_by]
+        [Ignored NoProfiles: involving_me, owner_first, include_people]
+        [Ignored OneAgent: configured_agents_only]
     }
     /// `sessions.messages.subscribe`.
     SessionsMessagesSubscribe {
@@ -63,11 +60,10 @@ objects! {
     SessionsReset {
         key: SessionKey,
         agent_id: Option<ServedAgent>,
-        reason: Option<Ignored<because::EmptyEitherWay>>,
+        [Ignored EmptyEitherWay: reason]
     }
     /// `sessions.delete`.
-    SessionsDelete {
-        key: SessionKey,
+    SessionsDelete (key: SessionKey) {
         agent_id: Option<ServedAgent>,
         delete_transcript: Option<bool>,
         /// The session's id must be this one.
@@ -76,8 +72,8 @@ objects! {
         expected_session_updated_at: Option<UnixMillis>,
         /// It must be archived.
         archived_only: Option<bool>,
-        expected_lifecycle_revision: Option<Refused<because::NoRevisions>>,
-        emit_lifecycle_hooks: Option<Ignored<because::NoHooks>>,
+        [Ignored NoHooks: emit_lifecycle_hooks]
+        [Refused NoRevisions: expected_lifecycle_revision]
     }
     /// `sessions.patch`; `null` clears.
     SessionsPatch {
@@ -98,30 +94,20 @@ objects! {
         #[serde(default, skip_serializing_if = "Change::is_absent")] trace_level: Change<String>,
         #[serde(default, skip_serializing_if = "Change::is_absent")] reasoning_level: Change<String>,
         #[serde(default, skip_serializing_if = "Change::is_absent")] response_usage: Change<String>,
-        group_activation: Option<Ignored<because::NoGroups>>,
-        elevated_level: Option<Refused<because::NeverElevated>>,
-        exec_host: Option<Refused<because::OwnConfinement>>,
-        exec_security: Option<Refused<because::OwnConfinement>>,
-        exec_ask: Option<Refused<because::OwnConfinement>>,
-        exec_node: Option<Refused<because::OwnConfinement>>,
-        permission_mode: Option<Refused<because::NoPermissionModes>>,
-        tool_overrides: Option<Refused<because::NoToolOverrides>>,
-        send_policy: Option<Refused<because::NoSendPolicy>>,
-        queue_mode: Option<Refused<because::TurnsWait>>,
-        context_window: Option<Refused<because::ModelsOwnWindow>>,
-        unread: Option<Refused<because::NoReadMarks>>,
-        expected_marked_unread_at: Option<Refused<because::NoReadMarks>>,
-        status_note: Option<Refused<because::NoStatusNotes>>,
-        attention: Option<Refused<because::NoStatusNotes>>,
-        ttl_minutes: Option<Refused<because::NoStatusNotes>>,
-        board_face: Option<Refused<because::ChatsOnly>>,
-        completion_owner_session_key: Option<Refused<because::LineageIsAFact>>,
-        inherited_tool_policy_version: Option<Refused<because::LineageIsAFact>>,
-        inherited_tool_allow: Option<Refused<because::LineageIsAFact>>,
-        inherited_tool_deny: Option<Refused<because::LineageIsAFact>>,
-        expected_lifecycle_revision: Option<Refused<because::NoRevisions>>,
-        expected_permission_mode: Option<Refused<because::NoPermissionModes>>,
-        expected_tool_overrides: Option<Refused<because::NoToolOverrides>>,
+        [Ignored NoGroups: group_activation]
+        [Refused NeverElevated: elevated_level]
+        [Refused OwnConfinement: exec_host, exec_security, exec_ask, exec_node]
+        [Refused NoPermissionModes: permission_mode, expected_permission_mode]
+        [Refused NoToolOverrides: tool_overrides, expected_tool_overrides]
+        [Refused NoSendPolicy: send_policy]
+        [Refused TurnsWait: queue_mode]
+        [Refused ModelsOwnWindow: context_window]
+        [Refused NoReadMarks: unread, expected_marked_unread_at]
+        [Refused NoStatusNotes: status_note, attention, ttl_minutes]
+        [Refused ChatsOnly: board_face]
+        [Refused LineageIsAFact: completion_owner_session_key, inherited_tool_policy_version,
+            inherited_tool_allow, inherited_tool_deny]
+        [Refused NoRevisions: expected_lifecycle_revision]
     }
     /// `sessions.create`.
     SessionsCreate {
@@ -143,29 +129,22 @@ objects! {
         /// Taken where there is no message.
         task: Option<String>,
         timeout_ms: Option<u64>,
-        mentions: Option<Ignored<because::TextHasIt>>,
-        title_source: Option<Ignored<because::NoMadeTitles>>,
-        visibility: Option<Ignored<because::NoProfiles>>,
-        emit_command_hooks: Option<Ignored<because::NoHooks>>,
-        succeeds_parent: Option<Ignored<because::NoHooks>>,
-        attachments: Option<Refused<because::TextOnly>>,
-        agent_runtime: Option<Refused<because::OwnRuntime>>,
-        context_window: Option<Refused<because::ModelsOwnWindow>>,
-        permission_mode: Option<Refused<because::NoPermissionModes>>,
-        tool_overrides: Option<Refused<because::NoToolOverrides>>,
-        incognito: Option<Refused<because::AlwaysStored>>,
-        catalog_id: Option<Refused<because::NoCatalogs>>,
-        spawn_depth: Option<Refused<because::LineageIsAFact>>,
-        fork: Option<Refused<because::NoForks>>,
-        fork_from: Option<Refused<because::NoForks>>,
-        project_id: Option<Refused<because::NoProjects>>,
-        project_git_url: Option<Refused<because::NoProjects>>,
-        worktree: Option<Refused<because::OneWorkspace>>,
-        worktree_base_ref: Option<Refused<because::OneWorkspace>>,
-        worktree_name: Option<Refused<because::OneWorkspace>>,
-        worktree_source: Option<Refused<because::OneWorkspace>>,
-        cwd: Option<Refused<because::OneWorkspace>>,
-        exec_node: Option<Refused<because::OwnConfinement>>,
+        [Ignored TextHasIt: mentions]
+        [Ignored NoMadeTitles: title_source]
+        [Ignored NoProfiles: visibility]
+        [Ignored NoHooks: emit_command_hooks, succeeds_parent]
+        [Refused TextOnly: attachments]
+        [Refused OwnRuntime: agent_runtime]
+        [Refused ModelsOwnWindow: context_window]
+        [Refused NoPermissionModes: permission_mode]
+        [Refused NoToolOverrides: tool_overrides]
+        [Refused AlwaysStored: incognito]
+        [Refused NoCatalogs: catalog_id]
+        [Refused LineageIsAFact: spawn_depth]
+        [Refused NoForks: fork, fork_from]
+        [Refused NoProjects: project_id, project_git_url]
+        [Refused OneWorkspace: worktree, worktree_base_ref, worktree_name, worktree_source, cwd]
+        [Refused OwnConfinement: exec_node]
     }
     /// `sessions.get`; one of the two names the session.
     SessionsGet {
@@ -177,7 +156,7 @@ objects! {
     /// The session of a page's address.
     SessionReference {
         key: SessionKey,
-        slug: Option<Ignored<because::KeyIsUnique>>,
+        [Ignored KeyIsUnique: slug]
     }
     /// `sessions.resolve`: exactly one of key, session id, label, short id and reference.
     #[derive(Default)]
@@ -187,12 +166,11 @@ objects! {
         label: Option<String>,
         short_id: Option<String>,
         reference: Option<SessionReference>,
-        slug_hint: Option<Ignored<because::AllThatFit>>,
         agent_id: Option<AgentId>,
         spawned_by: Option<SessionKey>,
-        include_global: Option<Ignored<because::EveryKeyHasAnAgent>>,
-        include_unknown: Option<Ignored<because::EveryKeyHasAnAgent>>,
         allow_missing: Option<bool>,
+        [Ignored AllThatFit: slug_hint]
+        [Ignored EveryKeyHasAnAgent: include_global, include_unknown]
     }
     /// `sessions.abort`: a session, or a run of any.
     SessionsAbort {
@@ -242,19 +220,20 @@ impl ArchivedFilter {
     }
 }
 
-/// The word `all`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum AllSessions {
-    All,
-}
-
-/// How a session is shown by clients that have more than chats.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum BoardFace {
-    Chat,
-    Dashboard,
+words! {
+    /// The word `all`.
+    AllSessions {
+        All = "all",
+    }
+    /// How a session is shown by clients that have more than chats.
+    BoardFace {
+        Chat = "chat",
+        Dashboard = "dashboard",
+    }
+    /// The word `auto`.
+    AutoWord {
+        Auto = "auto",
+    }
 }
 
 /// Whether a model works faster for more money; `auto` leaves it to the gateway.
@@ -263,28 +242,4 @@ pub enum BoardFace {
 pub enum FastMode {
     Chosen(bool),
     Auto(AutoWord),
-}
-
-/// The word `auto`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum AutoWord {
-    Auto,
-}
-
-impl SessionsDelete {
-    /// Whatever is there under the key.
-    #[must_use]
-    pub fn new(key: SessionKey) -> Self {
-        Self {
-            key,
-            agent_id: None,
-            delete_transcript: None,
-            expected_session_id: None,
-            expected_session_updated_at: None,
-            archived_only: None,
-            expected_lifecycle_revision: None,
-            emit_lifecycle_hooks: None,
-        }
-    }
 }

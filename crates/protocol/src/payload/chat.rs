@@ -17,34 +17,18 @@ pub enum ContentBlock {
     ToolCall { id: String, name: String, arguments: Value },
 }
 
-/// Who wrote a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum MessageRole {
-    User,
-    Assistant,
-    ToolResult,
-    System,
-}
-
-impl MessageRole {
-    /// Its name on the wire.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::User => "user",
-            Self::Assistant => "assistant",
-            Self::ToolResult => "toolResult",
-            Self::System => "system",
-        }
+words! {
+    /// Who wrote a message.
+    MessageRole {
+        User = "user",
+        Assistant = "assistant",
+        ToolResult = "toolResult",
+        System = "system",
     }
-}
-
-/// The one kind of [`ChatHistoryReset`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Reset {
-    Reset,
+    /// The one kind of [`ChatHistoryReset`].
+    Reset {
+        Reset = "reset",
+    }
 }
 
 /// `chat.history`.
@@ -95,9 +79,7 @@ objects! {
         report: Option<String>,
     }
     /// One message of a transcript, or the text so far of one that is being made.
-    ChatMessage {
-        role: MessageRole,
-        content: Vec<ContentBlock>,
+    ChatMessage (role: MessageRole, content: Vec<ContentBlock>) {
         timestamp: Option<UnixMillis>,
         /// Of the message that started a run: `RUN:user`, by which a client knows its own.
         idempotency_key: Option<String>,
@@ -266,28 +248,5 @@ impl ChatMessage {
             ContentBlock::ToolCall { .. } => None,
         });
         texts.collect::<Vec<_>>().join("\n")
-    }
-
-    /// A message of which no more is known.
-    #[must_use]
-    pub fn new(role: MessageRole, content: Vec<ContentBlock>) -> Self {
-        Self {
-            role,
-            content,
-            timestamp: None,
-            idempotency_key: None,
-            position: None,
-            api: None,
-            provider: None,
-            model: None,
-            usage: None,
-            stop_reason: None,
-            error_message: None,
-            tool_call_id: None,
-            tool_name: None,
-            is_error: None,
-            details: None,
-            source: None,
-        }
     }
 }

@@ -1,7 +1,5 @@
 //! What events carry.
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::chat::{ChatMessage, ContentBlock};
@@ -9,14 +7,14 @@ use super::sessions::SessionEntry;
 use super::system::PresenceEntry;
 use crate::{AgentId, RunId, SessionId, SessionKey, UnixMillis};
 
-/// How far a chat turn is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum ChatState {
-    Delta,
-    Final,
-    Aborted,
-    Error,
+words! {
+    /// How far a chat turn is.
+    ChatState {
+        Delta = "delta",
+        Final = "final",
+        Aborted = "aborted",
+        Error = "error",
+    }
 }
 
 objects! {

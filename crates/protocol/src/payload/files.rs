@@ -1,32 +1,26 @@
 //! Trigger files that commands of agents planted and that were set aside, and files that commands only
 //! read, because other folders hold them as well. Not part of OpenClaw's protocol. All texts are cleaned.
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
 use crate::UnixMillis;
 
-/// What became of the place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum SetAsideAction {
-    /// Nothing is there now.
-    SetAside,
-    /// Its harmless settings are there now.
-    PlainPartKept,
-    /// What was there before is there again.
-    Restored,
-}
-
-/// What was set aside.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum SetAsideKind {
-    File,
-    Link,
-    Folder,
-    /// A socket or a pipe.
-    Other,
+words! {
+    /// What became of the place.
+    SetAsideAction {
+        /// Nothing is there now.
+        SetAside = "set-aside",
+        /// Its harmless settings are there now.
+        PlainPartKept = "plain-part-kept",
+        /// What was there before is there again.
+        Restored = "restored",
+    }
+    /// What was set aside.
+    SetAsideKind {
+        File = "file",
+        Link = "link",
+        Folder = "folder",
+        /// A socket or a pipe.
+        Other = "other",
+    }
 }
 
 objects! {

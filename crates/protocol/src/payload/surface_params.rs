@@ -6,27 +6,35 @@ use serde::{Deserialize, Serialize};
 use crate::payload::permissions::ApprovalVerdict;
 use crate::{RunId, Scope};
 
-/// How much a person lets a client do, when they choose by level instead of scope by scope.
-/// `operator.pairing` is part of no level.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Level {
-    /// Look, change nothing.
-    Read,
-    /// Also talk to agents.
-    Write,
-    /// Also change sessions, settings, and decide about commands and files.
-    Full,
-}
-
-/// What is decided.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum VerdictName {
-    Approve,
-    Reject,
-    Later,
-    Block,
+words! {
+    /// How much a person lets a client do, when they choose by level instead of scope by scope.
+    /// `operator.pairing` is part of no level.
+    Level {
+        /// Look, change nothing.
+        Read = "read",
+        /// Also talk to agents.
+        Write = "write",
+        /// Also change sessions, settings, and decide about commands and files.
+        Full = "full",
+    }
+    /// What is decided.
+    VerdictName {
+        Approve = "approve",
+        Reject = "reject",
+        Later = "later",
+        Block = "block",
+    }
+    /// How long a grant lasts.
+    #[derive(Default)]
+    GrantLifetime {
+        /// Until it is revoked.
+        #[default]
+        Always = "always",
+        /// Until Tidegate quits.
+        UntilQuit = "until-quit",
+        /// For the next admission, within 5 minutes.
+        Once = "once",
+    }
 }
 
 /// `tidegate.dialog.open`: the dialog that a surface requests, and what it begins with.
@@ -58,19 +66,6 @@ pub enum DialogOpen {
         #[serde(default)]
         base_url: String,
     },
-}
-
-/// How long a grant lasts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum GrantLifetime {
-    /// Until it is revoked.
-    #[default]
-    Always,
-    /// Until Tidegate quits.
-    UntilQuit,
-    /// For the next admission, within 5 minutes.
-    Once,
 }
 
 /// A secret on its way to the gateway: never shown.

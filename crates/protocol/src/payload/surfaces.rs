@@ -11,34 +11,28 @@ use crate::audit::{AuditKind, Severity};
 use crate::confinement::CommandClass;
 use crate::{DeviceId, RunId, Scope, SessionKey, UnixMillis};
 
-/// Whether a part of the desktop does what it should.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum SurfaceState {
-    Unknown,
-    Ok,
-    Missing,
-}
-
-/// What a run does now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum RunActivity {
-    /// It waits for its session, a free place, or the end of a pause.
-    Queued,
-    /// A model or a tool works for it.
-    Working,
-    /// It waits for subagents or a person, and takes no place.
-    Waiting,
-}
-
-/// How a check went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum CheckLevel {
-    Ok,
-    Warn,
-    Fail,
+words! {
+    /// Whether a part of the desktop does what it should.
+    SurfaceState {
+        Unknown = "unknown",
+        Ok = "ok",
+        Missing = "missing",
+    }
+    /// What a run does now.
+    RunActivity {
+        /// It waits for its session, a free place, or the end of a pause.
+        Queued = "queued",
+        /// A model or a tool works for it.
+        Working = "working",
+        /// It waits for subagents or a person, and takes no place.
+        Waiting = "waiting",
+    }
+    /// How a check went.
+    CheckLevel {
+        Ok = "ok",
+        Warn = "warn",
+        Fail = "fail",
+    }
 }
 
 /// `tidegate.devices.show`: a waiting request, a device, a program, or a block.
@@ -348,9 +342,7 @@ objects! {
         address: String,
     }
     /// `tidegate.models.test`.
-    ModelsTestResult {
-        ok: bool,
-        model: String,
+    ModelsTestResult (ok: bool, model: String) {
         first_byte_ms: Option<u64>,
         total_ms: Option<u64>,
         text: Option<String>,

@@ -9,7 +9,7 @@ mod settings;
 
 use tidegate_protocol::text::one_line;
 
-pub use effect::Effect;
+use effect::effect;
 use settings::is_known;
 
 /// Bytes that a file may have.
@@ -81,7 +81,7 @@ pub enum NotPlain {
         /// The setting's name, cleaned and cut.
         name: String,
         /// What it would do.
-        effect: Effect,
+        effect: String,
     },
 }
 
@@ -214,7 +214,7 @@ impl<'a> Lines<'a> {
             return Ok(Line::Plain(setting));
         }
         let name = one_line(&setting.name(), SHOWN);
-        Err(NotPlain::Setting { line: number, name, effect: Effect::of(&setting) })
+        Err(NotPlain::Setting { line: number, name, effect: effect(&setting) })
     }
 }
 

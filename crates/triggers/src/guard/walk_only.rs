@@ -1,6 +1,6 @@
 //! Without a watcher: each command is followed by a walk.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use super::GuardError;
@@ -21,7 +21,7 @@ impl Watcher {
     pub(super) fn begin(&self, run: String, permitted: Vec<PathBuf>) -> Result<CommandId, GuardError> {
         self.with(|session| {
             let walked =
-                (!session.is_active()).then(|| session.engine.walk(Session::root_path(), None, |_, _, _| {}));
+                (!session.is_active()).then(|| session.engine.walk(Path::new(""), None, |_, _, _| {}));
             let id = session.begin(run, permitted, walked);
             session.degraded(Degraded::Unavailable);
             id
@@ -30,7 +30,7 @@ impl Watcher {
 
     pub(super) fn finish(&self, command: CommandId) -> Result<Report, GuardError> {
         self.with(|session| {
-            let found = session.engine.walk(Session::root_path(), None, |_, _, _| {});
+            let found = session.engine.walk(Path::new(""), None, |_, _, _| {});
             session.finish(command, found)
         })
     }
@@ -38,7 +38,7 @@ impl Watcher {
     pub(super) fn shared_files(&self) -> Result<SharedNow, GuardError> {
         self.with(|session| {
             let mut links = Links::default();
-            session.engine.walk(Session::root_path(), Some(&mut links), |_, _, _| {});
+            session.engine.walk(Path::new(""), Some(&mut links), |_, _, _| {});
             SharedNow { files: Arc::new(links.into_shared()), moves: 0 }
         })
     }

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -17,8 +18,8 @@ use super::{Links, SharedFiles};
 use crate::decide::RepositoryForm;
 use crate::handle::{identity, open_file, open_folder, with_names_writable};
 use crate::list::Folder;
-use crate::respond::{copy_whole, create, set_mode};
-use crate::walk::{Start, walk};
+use crate::respond::{create, set_mode};
+use crate::walk::walk;
 
 /// Files that are copied before they are put in place together, and folders that hold them: what is written
 /// is brought to the disk once for all.
@@ -68,12 +69,10 @@ pub enum UnshareError {
 /// # Errors
 /// When the folder cannot be read.
 pub fn look(folder: impl AsFd) -> io::Result<(SharedFiles, u64)> {
-    let folder = open_folder(folder.as_fd(), Path::new(""))?;
-    let inode = identity(&fstat(&folder)?).inode;
-    let root = folder.try_clone()?;
+    let root = open_folder(folder.as_fd(), Path::new(""))?;
     let mut links = Links::default();
-    let (kind, form) = (Folder::Top, RepositoryForm::Shaped);
-    walk(Start { folder, path: PathBuf::new(), inode, kind, form }, Some(&mut links), |_, _, _| {});
+    let place = (Folder::Top, RepositoryForm::Shaped);
+    walk(root.try_clone()?, Path::new(""), place, Some(&mut links), |_, _, _| {});
     let shared = links.into_shared();
     let mut bytes = 0_u64;
     for (path, name) in shared.files() {
@@ -180,7 +179,7 @@ struct Copy {
     /// Whether something of the person's is under that name, and stays there.
     is_kept: bool,
     #[cfg(not(target_os = "linux"))]
-    file: OwnedFd,
+    file: File,
 }
 
 impl Copy {
@@ -213,14 +212,13 @@ impl Copy {
         Ok(Some(copy))
     }
 
-    fn fill(&self, from: &OwnedFd, new: &OwnedFd) -> io::Result<()> {
-        let new = new.as_fd();
+    fn fill(&self, mut from: &File, mut new: &File) -> io::Result<()> {
         #[cfg(target_os = "linux")]
         let is_cloned = rustix::fs::ioctl_ficlone(new, from).is_ok();
         #[cfg(not(target_os = "linux"))]
         let is_cloned = false;
         if !is_cloned {
-            copy_whole(from.as_fd(), new)?;
+            io::copy(&mut from, &mut new)?;
         }
         let owner = (Uid::from_raw(self.original.st_uid), Gid::from_raw(self.original.st_gid));
         if rustix::process::geteuid().is_root() {
@@ -230,7 +228,7 @@ impl Copy {
             let _ = fchown(new, None, Some(owner.1));
         }
         #[allow(clippy::useless_conversion, reason = "the type differs between systems")]
-        set_mode(new, u32::from(self.original.st_mode) & 0o777)?;
+        set_mode(new.as_fd(), u32::from(self.original.st_mode) & 0o777)?;
         Ok(futimens(new, &times(&self.original))?)
     }
 

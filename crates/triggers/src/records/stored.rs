@@ -1,22 +1,23 @@
 //! The files of the folder: what was set aside, and the records.
 
 use std::ffi::OsStr;
-use std::io;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use rustix::fs::{AtFlags, Mode, OFlags, Stat, fsync, openat, renameat, statat, unlinkat};
 use rustix::io::Errno;
-use sha2::{Digest as _, Sha256};
 use tidegate_protocol::UnixMillis;
+use walkdir::WalkDir;
 
 use super::limits::MAX_AGE;
 use super::{Record, RecordError};
 use crate::finding::{AsideKind, Place};
 use crate::handle::{list, look as look_at, open_file, read_up_to};
 use crate::object::Object;
-use crate::respond::{MAX_COPY, write_all};
+use crate::respond::{Copied, copy};
 
 /// Bytes of a file that are shown.
 pub const MAX_SHOWN: usize = 64 * 1024;
@@ -58,26 +59,10 @@ pub(super) fn look(folder: &OwnedFd, stored: &OsStr) -> Result<(AsideKind, Conte
         None => return Err(RecordError::Unknown),
     }
     let Some((file, status)) = open_file(folder, stored)? else { return Err(RecordError::NotAsShown) };
-    let mut digest = Sha256::new();
-    let mut block = vec![0; 64 * 1024];
-    let (mut size, mut bytes) = (0_u64, Vec::new());
-    loop {
-        let read = match rustix::io::pread(file.as_fd(), &mut block[..], size) {
-            Err(Errno::INTR) => continue,
-            read => read.map_err(io::Error::from)?,
-        };
-        if read == 0 {
-            break;
-        }
-        size += read as u64;
-        if size > MAX_COPY {
-            return Err(RecordError::TooLarge);
-        }
-        digest.update(&block[..read]);
-        let room = MAX_SHOWN - bytes.len();
-        bytes.extend_from_slice(&block[..read.min(room)]);
-    }
-    let sha256 = hex::encode(digest.finalize());
+    let Copied { sha256, size, start: bytes } = match copy(&file, None) {
+        Err(error) if error.kind() == io::ErrorKind::FileTooLarge => return Err(RecordError::TooLarge),
+        copied => copied?,
+    };
     let is_cut = size > bytes.len() as u64;
     Ok((AsideKind::File { size, mode: mode(&status), sha256 }, Content::Start { bytes, is_cut }))
 }
@@ -131,9 +116,9 @@ pub(super) fn write(folder: &OwnedFd, record: &Record) -> io::Result<()> {
     let text = serde_json::to_vec(record)?;
     let unfinished = format!("{}{UNFINISHED}", record.aside.stored);
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let file = openat(folder, unfinished.as_str(), flags, Mode::from_raw_mode(0o600))?;
-    write_all(file.as_fd(), &text)?;
-    fsync(&file)?;
+    let mut file = File::from(openat(folder, unfinished.as_str(), flags, Mode::from_raw_mode(0o600))?);
+    file.write_all(&text)?;
+    file.sync_all()?;
     renameat(folder, unfinished.as_str(), folder, record_name(&record.aside.stored).as_str())?;
     Ok(fsync(folder)?)
 }
@@ -148,27 +133,10 @@ pub(super) fn remove(path: &Path, folder: &OwnedFd, stored: &OsStr) -> io::Resul
     }
 }
 
-/// The room that something takes.
+/// How much room something takes, with all that is in it. No link is followed.
 pub(super) fn bytes(path: &Path, stored: &str) -> u64 {
-    let path = path.join(stored);
-    match path.symlink_metadata() {
-        Ok(metadata) if metadata.is_dir() => bytes_below(&path),
-        Ok(metadata) => metadata.len(),
-        Err(_) => 0,
-    }
-}
-
-fn bytes_below(folder: &Path) -> u64 {
-    let (mut folders, mut bytes) = (vec![folder.to_owned()], 0_u64);
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-            // Of the entry itself, where it is a link.
-            match entry.metadata() {
-                Ok(metadata) if metadata.is_dir() => folders.push(entry.path()),
-                Ok(metadata) => bytes = bytes.saturating_add(metadata.len()),
-                Err(_) => {}
-            }
-        }
-    }
-    bytes
+    let all = WalkDir::new(path.join(stored)).follow_root_links(false);
+    let found = all.into_iter().filter_map(|entry| entry.ok()?.metadata().ok());
+    let sizes = found.filter(|metadata| !metadata.is_dir()).map(|metadata| metadata.len());
+    sizes.fold(0, u64::saturating_add)
 }

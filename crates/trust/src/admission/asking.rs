@@ -94,7 +94,7 @@ fn access_line(ask: &PairingRequest, origin: &Origin) -> String {
     format!(
         "security audit: device access upgrade requested reason={} device={} ip={ip} auth=token roleFrom={role_from} \
          roleTo={} scopesFrom={} scopesTo={} client={}",
-        ask.reason.name(),
+        ask.reason.public_name(),
         subject_name(&ask.subject),
         ask.role,
         ask.has.to_csv(),

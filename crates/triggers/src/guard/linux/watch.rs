@@ -1,6 +1,7 @@
 //! The loop of the watcher's thread: requests, walks, and what is checked when.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -28,7 +29,7 @@ const WALK_AGAIN: Duration = Duration::from_millis(500);
 
 /// A file that is open, and what was in it.
 pub(super) struct Held {
-    pub(super) file: OwnedFd,
+    pub(super) file: File,
     pub(super) identity: Identity,
     pub(super) content: Vec<u8>,
 }
@@ -68,8 +69,7 @@ impl Watch {
 
     pub(super) fn run(mut self, requests: &Receiver<Request>) {
         // Watched from the start, so that the first command waits for less.
-        let found = self.walk_with_links();
-        self.session.found(found);
+        self.session.found = self.walk_with_links();
         loop {
             if !self.wait() {
                 return;
@@ -139,7 +139,7 @@ impl Watch {
         }
         if is_first {
             self.held.clear();
-            for path in self.session.files() {
+            for path in self.session.engine.watched_files() {
                 self.hold(&path);
             }
         }
@@ -167,7 +167,7 @@ impl Watch {
         if self.session.is_active() {
             self.take(&found);
         } else {
-            self.session.found(found);
+            self.session.found = found;
         }
         SharedNow { files: self.shared.clone().unwrap_or_default(), moves: self.moves }
     }
@@ -176,7 +176,7 @@ impl Watch {
     fn walk(&mut self) -> Found {
         self.walked = Some(Instant::now());
         self.is_stale = false;
-        self.walk_below(Session::root_path())
+        self.walk_below(Path::new(""))
     }
 
     /// The same, and looks at each file for its number of names.
@@ -184,7 +184,7 @@ impl Watch {
         self.walked = Some(Instant::now());
         self.is_stale = false;
         let mut links = Links::default();
-        let found = self.walk_noting(Session::root_path(), Some(&mut links));
+        let found = self.walk_noting(Path::new(""), Some(&mut links));
         self.shared = Some(Arc::new(links.into_shared()));
         found
     }
