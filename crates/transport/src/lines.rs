@@ -13,7 +13,6 @@ use tidegate_protocol::{CloseCode, CloseFrame};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
-use crate::admission_slots::Eviction;
 use crate::frame_meter::Violation;
 use crate::receive_budget::{NoRoom, ReceiveBudget, ReceiveShare};
 use crate::transport::{Gone, Received, Transport};
@@ -99,7 +98,6 @@ pub struct LinesTransport<IO> {
     line_deadline: Option<Pin<Box<Sleep>>>,
     /// What is being written. Kept here, so that a dropped `send` tears no line.
     unsent: BytesMut,
-    eviction: Option<Eviction>,
     /// What the line that is not complete takes of the memory for all.
     share: Option<ReceiveShare>,
 }
@@ -115,7 +113,6 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> LinesTransport<IO> {
             limit: MAX_PAYLOAD_BEFORE_AUTH,
             line_deadline: None,
             unsent: BytesMut::new(),
-            eviction: None,
             share: None,
         }
     }
@@ -127,25 +124,11 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> LinesTransport<IO> {
         self
     }
 
-    /// The same, ending when the slot that it came in on is taken from it.
-    #[must_use]
-    pub fn with_eviction(mut self, eviction: Eviction) -> Self {
-        self.eviction = Some(eviction);
-        self
-    }
-
     fn hold(&mut self, bytes: usize) -> Result<(), NoRoom> {
         self.share.as_mut().map_or(Ok(()), |share| share.hold(bytes))
     }
 
     fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Received> {
-        if let Some(eviction) = &self.eviction {
-            match eviction.poll(cx) {
-                Poll::Ready(true) => return Poll::Ready(Received::Closed),
-                Poll::Ready(false) => self.eviction = None,
-                Poll::Pending => {}
-            }
-        }
         loop {
             match self.lines.next(self.limit) {
                 Ok(Some(line)) => {

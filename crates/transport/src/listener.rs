@@ -2,7 +2,7 @@
 //! hand-over after the upgrade.
 
 use std::borrow::Cow;
-use std::future::poll_fn;
+use std::future::{pending, poll_fn};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, OnceLock};
@@ -127,16 +127,18 @@ impl<C: Connections> Acceptor<C> {
         let now = Instant::now();
         let deadline = now + self.limits.handshake;
         match self.slots.take(source(&stream, remote), now) {
-            Ok(slot) => {
-                tasks.spawn(self.clone().connection(stream, remote, deadline, slot));
+            Ok((slot, eviction)) => {
+                let connection = self.clone().connection(stream, remote, deadline, slot);
+                tasks.spawn(connection, eviction.evicted());
             }
             Err(_) => {
                 let Ok(permit) = Arc::clone(&self.lingering).try_acquire_owned() else { return };
                 let linger = self.limits.linger;
-                tasks.spawn(async move {
+                let refusal = async move {
                     refuse_for_lack_of_room(stream, linger).await;
                     drop(permit);
-                });
+                };
+                tasks.spawn(refusal, pending());
             }
         }
     }
@@ -153,16 +155,11 @@ impl<C: Connections> Acceptor<C> {
         let socket = local_socket(&stream, remote);
         // Boxed, so that a connection does not carry this part's memory through its life.
         let request = Box::pin(self.request(stream));
-        let eviction = slot.eviction();
-        let upgraded = tokio::select! {
-            upgraded = timeout_at(deadline, request) => upgraded.ok().flatten(),
-            () = eviction.evicted() => None,
-        };
-        let Some(Upgraded { stream, unread, user_agent }) = upgraded else { return };
+        let upgraded = timeout_at(deadline, request).await;
+        let Ok(Some(Upgraded { stream, unread, user_agent })) = upgraded else { return };
         slot.reached(Stage::Handshake);
-        let transport = WebSocketTransport::new(stream, unread, self.limits.websocket)
-            .with_budget(&self.budget)
-            .with_eviction(eviction);
+        let transport =
+            WebSocketTransport::new(stream, unread, self.limits.websocket).with_budget(&self.budget);
         let accepted = Accepted { socket, remote, user_agent, deadline, slot };
         self.connections.serve(transport, accepted).await;
     }

@@ -17,7 +17,6 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 use tokio_websockets::{Config, Error, Limits, Message, ServerBuilder, WebSocketStream};
 
-use crate::admission_slots::Eviction;
 use crate::frame_meter::Violation;
 use crate::metered_io::MeteredIo;
 use crate::receive_budget::ReceiveBudget;
@@ -63,7 +62,6 @@ pub struct WebSocketTransport<IO> {
     times: WebSocketTimes,
     /// Fires at the earliest deadline or before; moved only when it would fire too late.
     timer: Pin<Box<Sleep>>,
-    eviction: Option<Eviction>,
 }
 
 #[derive(Debug)]
@@ -87,15 +85,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketTransport<IO>
             delivered: 0,
             times,
             timer: Box::pin(sleep_until(Instant::now() + times.ping_interval)),
-            eviction: None,
         }
-    }
-
-    /// The same, ending when the slot that it came in on is taken from it.
-    #[must_use]
-    pub fn with_eviction(mut self, eviction: Eviction) -> Self {
-        self.eviction = Some(eviction);
-        self
     }
 
     /// The same, with messages that arrive in pieces counted in a budget.
@@ -149,13 +139,6 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketTransport<IO>
     }
 
     fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Received> {
-        if let Some(eviction) = &self.eviction {
-            match eviction.poll(cx) {
-                Poll::Ready(true) => return Poll::Ready(Received::Closed),
-                Poll::Ready(false) => self.eviction = None,
-                Poll::Pending => {}
-            }
-        }
         loop {
             if let Poll::Ready(received) = self.poll_message(cx) {
                 return Poll::Ready(received);
