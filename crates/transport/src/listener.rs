@@ -11,9 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::header::{
-    CONNECTION, CONTENT_TYPE, HeaderValue, ORIGIN, SEC_WEBSOCKET_ACCEPT, UPGRADE, USER_AGENT,
-};
+use hyper::header::{HeaderValue, ORIGIN, USER_AGENT};
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -31,7 +29,7 @@ use crate::accept::{Accepted, Connections, accept_until};
 use crate::admission_slots::{AdmissionSlots, SlotRules, Source, Stage, UnauthenticatedSlot};
 use crate::connection_tasks::ConnectionTasks;
 use crate::receive_budget::ReceiveBudget;
-use crate::upgrade::{Answer, COMMON_HEADERS, Decision, RequestHead, UpgradeRules, decide};
+use crate::upgrade::{UpgradeRules, decide};
 use crate::websocket::{WebSocketTimes, WebSocketTransport};
 
 /// The limits of the listener.
@@ -195,24 +193,14 @@ impl<C: Connections> Acceptor<C> {
     }
 
     fn respond(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
-        let head = RequestHead {
-            method: request.method(),
-            target: request.uri(),
-            version: request.version(),
-            headers: request.headers(),
-        };
-        let origin = head.headers.get(ORIGIN).and_then(|origin| origin.to_str().ok());
+        let origin = request.headers().get(ORIGIN).and_then(|origin| origin.to_str().ok());
         let rules = match origin.filter(|origin| self.connections.allows_origin(origin)) {
             Some(origin) => Cow::Owned(UpgradeRules::clone(&self.rules).allow_origin(origin)),
             None => Cow::Borrowed(&*self.rules),
         };
-        match decide(head, &rules, || self.connections.is_ready()) {
-            Decision::Upgrade { accept } => switching_protocols(accept),
-            Decision::Answer(answer) => {
-                tracing::debug!(status = answer.status.as_u16(), "answered a request without upgrade");
-                plain(answer)
-            }
-        }
+        let response = decide(request, &rules, || self.connections.is_ready());
+        tracing::debug!(status = response.status().as_u16(), "answered a request");
+        response.map(Full::from)
     }
 }
 
@@ -237,29 +225,6 @@ fn local_socket(stream: &TcpStream, remote: SocketAddr) -> Option<LocalSocket> {
     let local = stream.local_addr().ok()?;
     let is_loopback = remote.ip().to_canonical().is_loopback();
     is_loopback.then_some(LocalSocket::Tcp { peer: remote, local })
-}
-
-fn switching_protocols(accept: HeaderValue) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::default());
-    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-    let headers = response.headers_mut();
-    headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
-    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
-    headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
-    response
-}
-
-fn plain(answer: Answer) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::from(answer.body));
-    *response.status_mut() = answer.status;
-    let headers = response.headers_mut();
-    headers.extend(COMMON_HEADERS);
-    headers.insert(CONTENT_TYPE, answer.content_type());
-    headers.extend(answer.header);
-    // One request a connection. Said here and not by hyper for all, which would add it to an
-    // upgrade's answer, too: Node's WebSocket takes that for no upgrade.
-    headers.insert(CONNECTION, HeaderValue::from_static("close"));
-    response
 }
 
 /// Tells why, without reading the request.
