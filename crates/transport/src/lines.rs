@@ -33,12 +33,12 @@ const LARGE: usize = 4096;
 struct Lines {
     codec: LinesCodec,
     /// What the line that is not complete takes of the memory for all.
-    share: Option<ReceiveShare>,
+    share: ReceiveShare,
 }
 
 impl Lines {
     fn new(limit: usize) -> Self {
-        Self { codec: LinesCodec::new_with_max_length(limit), share: None }
+        Self { codec: LinesCodec::new_with_max_length(limit), share: ReceiveShare::default() }
     }
 }
 
@@ -64,10 +64,8 @@ impl Decoder for Lines {
             *buffer = BytesMut::from(&buffer[..]);
         }
         let unfinished = if line.is_some() { 0 } else { buffer.len() };
-        match self.share.as_mut().map(|share| share.hold(unfinished)) {
-            Some(Err(NoRoom)) => Err(LineError::NoRoom),
-            _ => Ok(line),
-        }
+        self.share.hold(unfinished).map_err(|NoRoom| LineError::NoRoom)?;
+        Ok(line)
     }
 }
 
@@ -93,7 +91,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> LinesTransport<IO> {
     /// The same, with lines that are not complete counted in a budget.
     #[must_use]
     pub fn with_budget(mut self, budget: &ReceiveBudget) -> Self {
-        self.lines.decoder_mut().share = Some(budget.share());
+        self.lines.decoder_mut().share = budget.share();
         self
     }
 

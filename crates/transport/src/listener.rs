@@ -19,7 +19,7 @@ use tidegate_peers::port_owner::{self, PortOwner};
 use tidegate_peers::{KernelPeers, LocalSocket};
 use tidegate_protocol::limits::{HANDSHAKE_TIMEOUT, MAX_LINGERING};
 use tidegate_protocol::text;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncWriteExt as _, copy, sink};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -246,9 +246,7 @@ async fn refuse_for_lack_of_room(mut stream: TcpStream, limit: Duration) {
 async fn linger(stream: &mut TcpStream, limit: Duration) {
     let drained = async {
         stream.shutdown().await?;
-        let mut ignored = [0; 1024];
-        while stream.read(&mut ignored).await? > 0 {}
-        io::Result::Ok(())
+        copy(stream, &mut sink()).await
     };
     // Either way it is over now.
     let _ = timeout(limit, drained).await;
