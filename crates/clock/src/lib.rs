@@ -5,8 +5,8 @@ mod backoff;
 use std::sync::OnceLock;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use tidegate_protocol::UnixMillis;
 use tidegate_protocol::device::Nonce;
+use tidegate_protocol::{ErrorShape, UnixMillis};
 use tidegate_trust::Timestamp;
 use tidegate_trust::authority::Entropy;
 
@@ -30,6 +30,13 @@ pub fn wall() -> UnixMillis {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the operating system gives no random bytes")]
 pub struct NoEntropy;
+
+/// As the answer to a request: it may pass.
+impl From<NoEntropy> for ErrorShape {
+    fn from(error: NoEntropy) -> Self {
+        Self::unavailable(error.to_string())
+    }
+}
 
 /// Fresh random bytes.
 ///

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use crate::state::Gateway;
 
 /// Which gateway serves, if one does. A cheap handle.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct CurrentGateway(Arc<watch::Sender<Option<Gateway>>>);
 
 impl CurrentGateway {

@@ -407,9 +407,3 @@ impl DesktopAuthority {
         inner.trust.changed();
     }
 }
-
-impl std::fmt::Debug for DesktopAuthority {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("DesktopAuthority")
-    }
-}

@@ -1,7 +1,7 @@
 //! Building, starting and stopping a gateway: what its state has is put to work here.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use tidegate_agent::Runtime;
@@ -10,7 +10,6 @@ use tidegate_protocol::payload::events::{ChangedEvent, TickEvent};
 use tidegate_protocol::{event, limits};
 use tidegate_transport::ChannelClient;
 use tidegate_transport::channel::channel;
-use tokio_util::sync::CancellationToken;
 
 use crate::attached::{AttachedConnections, ClientRuns};
 use crate::connection::{Arrival, serve};
@@ -44,12 +43,19 @@ impl Gateway {
         if self.inner().runtime.set(runtime).is_err() {
             return;
         }
-        let forwarder = ending(self.inner().forwarder_ended.clone(), forwarder.forward());
-        let forwarder = self.inner().tasks.spawn(forwarder);
-        *self.inner().forwarder.lock().unwrap_or_else(PoisonError::into_inner) = Some(forwarder);
-        self.inner().tasks.spawn(ending(self.inner().tick_ended.clone(), tick(self.clone())));
-        self.inner().tasks.spawn(ending(self.inner().forwarder_ended.clone(), tell_windows(self.clone())));
+        self.start_part("event forwarder", forwarder.forward());
+        self.start_part("tick", tick(self.clone()));
+        self.start_part("change notifications", tell_windows(self.clone()));
         self.inner().ready.store(true, Ordering::Release);
+    }
+
+    fn start_part(&self, name: &'static str, part: impl Future<Output = ()> + Send + 'static) {
+        let (gateway, part) = (self.clone(), tokio::spawn(part));
+        self.inner().parts.spawn(async move {
+            // A panic is an end, too; the first one counts.
+            let _ = part.await;
+            let _ = gateway.inner().part_ended.set(name);
+        });
     }
 
     /// Opens a connection inside this process. What it may do is decided like for any other: only
@@ -71,11 +77,9 @@ impl Gateway {
         self.inner().ready.store(false, Ordering::Release);
         self.inner().stop.cancel();
         // The ends of runs are sent before the connections close.
-        let forwarder = self.inner().forwarder.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(forwarder) = forwarder {
-            // Events that take longer are in the transcripts, where clients read them again.
-            let _ = tokio::time::timeout(LAST_EVENTS, forwarder).await;
-        }
+        self.inner().parts.close();
+        // Events that take longer are in the transcripts, where clients read them again.
+        let _ = tokio::time::timeout(LAST_EVENTS, self.inner().parts.wait()).await;
         // A waiting client hears that the gateway stops, and not only that the connection closes.
         self.inner().waiting.close();
         let _ = tokio::time::timeout(LAST_EVENTS, self.inner().waiting.wait()).await;
@@ -88,22 +92,14 @@ impl Gateway {
     /// Waits until a part has ended without which the gateway does not serve, by a panic or
     /// otherwise, and names it. Once [`Self::stop`] was called they end in order.
     pub async fn part_ended(&self) -> &'static str {
-        tokio::select! {
-            () = self.inner().forwarder_ended.cancelled() => "event forwarder",
-            () = self.inner().tick_ended.cancelled() => "tick",
-        }
+        self.inner().part_ended.wait().await
     }
 
     /// Waits until every connection and task has ended.
     pub async fn stopped(&self) {
         self.inner().tasks.wait().await;
+        self.inner().parts.wait().await;
     }
-}
-
-/// Cancels `ended` when `part` ends, however it does.
-async fn ending(ended: CancellationToken, part: impl Future<Output = ()>) {
-    let _ended = ended.drop_guard();
-    part.await;
 }
 
 /// Signs of life, and the end of what has expired.

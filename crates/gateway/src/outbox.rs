@@ -1,13 +1,13 @@
 //! The sending side of one connection: a bounded queue. A reader that is too slow is closed.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bytes::Bytes;
 use serde::Serialize;
 use tidegate_protocol::frame::{EventNumber, EventNumbers, EventText};
 use tidegate_protocol::{CloseCode, CloseFrame, limits};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{SetOnce, mpsc};
 use tokio_util::sync::CancellationToken;
 
 /// What waits to be written to a connection.
@@ -48,10 +48,9 @@ pub(crate) struct Outbox {
     /// Held while an event is queued: numbers and order agree.
     numbers: Mutex<EventNumbers>,
     revoked: CancellationToken,
-    closing: Mutex<Option<CloseFrame>>,
-    close: Notify,
+    closing: SetOnce<CloseFrame>,
     /// What closes the connection once the request that it works on was answered.
-    last_words: Mutex<Option<CloseFrame>>,
+    last_words: OnceLock<CloseFrame>,
 }
 
 impl Outbox {
@@ -63,9 +62,8 @@ impl Outbox {
             buffered: AtomicUsize::new(0),
             numbers: Mutex::default(),
             revoked: CancellationToken::new(),
-            closing: Mutex::new(None),
-            close: Notify::new(),
-            last_words: Mutex::new(None),
+            closing: SetOnce::new(),
+            last_words: OnceLock::new(),
         };
         (Arc::new(outbox), receiver)
     }
@@ -125,32 +123,26 @@ impl Outbox {
     /// Closes once the connection's current request was answered: see [`Self::answered`]. It is the last one
     /// that the connection may ask.
     pub(crate) fn close_after_answer(&self, frame: CloseFrame) {
-        *self.last_words.lock().unwrap_or_else(PoisonError::into_inner) = Some(frame);
+        // Where there is a reason already, that one stays.
+        let _ = self.last_words.set(frame);
     }
 
     /// The connection's current request was answered.
     pub(crate) fn answered(&self) {
-        let frame = self.last_words.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(frame) = frame {
-            self.close_after(frame);
+        if let Some(frame) = self.last_words.get() {
+            self.close_after(frame.clone());
         }
     }
 
     /// Closes at once; what is queued is dropped.
     pub(crate) fn close_now(&self, frame: CloseFrame) {
-        self.closing.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(frame);
-        self.close.notify_one();
+        // The first reason counts.
+        let _ = self.closing.set(frame);
     }
 
     /// Waits until the connection must be closed at once.
     pub(crate) async fn closed(&self) -> CloseFrame {
-        loop {
-            let notified = self.close.notified();
-            if let Some(frame) = self.closing.lock().unwrap_or_else(PoisonError::into_inner).clone() {
-                return frame;
-            }
-            notified.await;
-        }
+        self.closing.wait().await.clone()
     }
 
     /// Takes the right to act from the connection: it gets nothing more and asks nothing more.
@@ -160,8 +152,7 @@ impl Outbox {
 
     /// Whether the right to act was taken from it, and not only its connection ended.
     pub(crate) fn was_taken_away(&self) -> bool {
-        let closing = self.closing.lock().unwrap_or_else(PoisonError::into_inner);
-        closing.as_ref().is_some_and(|close| close.code == CloseCode::DeviceRemoved)
+        self.closing.get().is_some_and(|close| close.code == CloseCode::DeviceRemoved)
     }
 
     pub(crate) fn is_revoked(&self) -> bool {
@@ -170,8 +161,7 @@ impl Outbox {
 
     /// Whether the connection may ask for something more.
     pub(crate) fn takes_requests(&self) -> bool {
-        let last_words = self.last_words.lock().unwrap_or_else(PoisonError::into_inner);
-        last_words.is_none() && !self.is_revoked()
+        self.last_words.get().is_none() && !self.is_revoked()
     }
 
     /// Does something only for the connection; `None` when that lost the right to act, or ended, meanwhile.
@@ -230,7 +220,7 @@ mod tests {
         assert_eq!(last["payload"]["reason"], "result");
         assert_eq!(last["seq"], 10 * limits::MAX_BUFFERED_FRAMES + 1, "the gap shows what was dropped");
         assert!(frames.len() <= limits::MAX_BUFFERED_FRAMES / 2 + 1, "{} frames", frames.len());
-        assert!(outbox.closing.lock().is_ok_and(|closing| closing.is_none()));
+        assert!(outbox.closing.get().is_none());
     }
 
     #[test]

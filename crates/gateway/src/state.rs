@@ -17,7 +17,7 @@ use tidegate_transport::descriptors;
 use tidegate_transport::receive_budget::ReceiveBudget;
 use tidegate_trust::origin::{CommandsAlive, InProcessKey};
 use tidegate_trust::settings::{Setting, ShownSetting};
-use tokio::task::JoinHandle;
+use tokio::sync::SetOnce;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -79,10 +79,10 @@ pub(crate) struct Inner {
     pub(crate) tasks: TaskTracker,
     /// Requests that wait for something.
     pub(crate) waiting: TaskTracker,
-    /// What forwards the runtime's events, once there is one.
-    pub(crate) forwarder: Mutex<Option<JoinHandle<()>>>,
-    pub(crate) forwarder_ended: CancellationToken,
-    pub(crate) tick_ended: CancellationToken,
+    /// What the gateway does not serve without.
+    pub(crate) parts: TaskTracker,
+    /// The part that ended first, by a panic or otherwise.
+    pub(crate) part_ended: SetOnce<&'static str>,
     pub(crate) in_process: Arc<InProcessKey>,
 }
 
@@ -110,9 +110,8 @@ impl Inner {
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
             waiting: TaskTracker::new(),
-            forwarder: Mutex::new(None),
-            forwarder_ended: CancellationToken::new(),
-            tick_ended: CancellationToken::new(),
+            parts: TaskTracker::new(),
+            part_ended: SetOnce::new(),
             in_process: parts.in_process,
             store: parts.store,
             trust: parts.trust,
@@ -197,12 +196,6 @@ impl Gateway {
             own_client: own_client
                 .map(|(key, seen)| OwnClient { device_id: key.device_id(), admitted_at_ms: seen }),
         }
-    }
-}
-
-impl std::fmt::Debug for Gateway {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Gateway").field("ready", &self.is_ready()).finish_non_exhaustive()
     }
 }
 

@@ -28,12 +28,8 @@ struct Inner {
     gateway: CurrentGateway,
     key: SigningKey,
     version: &'static str,
-    connection: AsyncMutex<Option<Connection>>,
-}
-
-#[derive(Clone)]
-struct Connection {
-    requests: mpsc::Sender<Request>,
+    /// The requests of the connection, if it is open.
+    requests: AsyncMutex<Option<mpsc::Sender<Request>>>,
 }
 
 struct Request {
@@ -57,8 +53,7 @@ impl SubagentClient {
         version: &'static str,
     ) -> Self {
         let key = SigningKey::from_bytes(seed);
-        let (gateway, connection) = (gateway.into(), AsyncMutex::new(None));
-        Self(Arc::new(Inner { gateway, key, version, connection }))
+        Self(Arc::new(Inner { gateway: gateway.into(), key, version, requests: AsyncMutex::new(None) }))
     }
 
     /// Connects, if it is not connected.
@@ -69,27 +64,24 @@ impl SubagentClient {
         self.connection().await.map(|_| ())
     }
 
-    async fn connection(&self) -> Result<Connection, CallError> {
+    async fn connection(&self) -> Result<mpsc::Sender<Request>, CallError> {
         let restarting = || CallError::Unavailable("it is restarting".to_owned());
         let gateway = self.0.gateway.get().ok_or_else(restarting)?;
-        let mut connection = self.0.connection.lock().await;
-        if let Some(open) = connection.as_ref().filter(|open| !open.requests.is_closed()) {
+        let mut connection = self.0.requests.lock().await;
+        if let Some(open) = connection.as_ref().filter(|open| !open.is_closed()) {
             return Ok(open.clone());
         }
         let mut channel = gateway.open_in_process();
         self.0.handshake(&mut channel).await?;
         let (requests, queue) = mpsc::channel(64);
         tokio::spawn(run(channel, queue));
-        let open = Connection { requests };
-        *connection = Some(open.clone());
-        Ok(open)
+        Ok(connection.insert(requests).clone())
     }
 
     async fn request(&self, method: &'static str, params: Value) -> Result<Value, CallError> {
         let gone = || CallError::Unavailable("the connection inside Tidegate ended".to_owned());
-        let connection = self.connection().await?;
         let (answer, answered) = oneshot::channel();
-        connection.requests.send(Request { method, params, answer }).await.map_err(|_| gone())?;
+        self.connection().await?.send(Request { method, params, answer }).await.map_err(|_| gone())?;
         answered.await.map_err(|_| gone())?
     }
 }
@@ -100,18 +92,11 @@ impl SubagentGateway for SubagentClient {
     }
 }
 
-impl std::fmt::Debug for SubagentClient {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("SubagentClient")
-    }
-}
-
 impl Inner {
     async fn handshake(&self, channel: &mut ChannelClient) -> Result<(), CallError> {
-        let challenge = receive(channel).await?;
-        let payload = challenge.payload.unwrap_or_default();
-        let nonce = payload.get("nonce").and_then(Value::as_str).unwrap_or_default();
-        let signed_at = payload.get("ts").and_then(Value::as_u64).unwrap_or_default();
+        let challenge = receive(channel).await?.payload;
+        let nonce = challenge["nonce"].as_str().unwrap_or_default();
+        let signed_at = challenge["ts"].as_u64().unwrap_or_default();
         let params = self.connect_params(nonce, signed_at);
         let request = json!({ "type": "req", "id": "connect", "method": "connect", "params": params });
         send(channel, &request).await?;
@@ -177,15 +162,12 @@ impl Inner {
 }
 
 /// A frame from the gateway, as far as this client looks.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
 struct Incoming {
-    #[serde(default)]
     id: Option<String>,
-    #[serde(default)]
-    ok: Option<bool>,
-    #[serde(default)]
-    payload: Option<Value>,
-    #[serde(default)]
+    ok: bool,
+    payload: Value,
     error: Option<IncomingError>,
 }
 
@@ -198,7 +180,7 @@ struct IncomingError {
 impl Incoming {
     fn into_result(self) -> Result<Value, CallError> {
         match (self.ok, self.error) {
-            (Some(true), _) => Ok(self.payload.unwrap_or(Value::Null)),
+            (true, _) => Ok(self.payload),
             (_, Some(error)) => Err(CallError::Method { code: error.code, message: error.message }),
             _ => Err(CallError::Unavailable("the gateway answered without a result".to_owned())),
         }

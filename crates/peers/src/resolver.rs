@@ -89,9 +89,3 @@ impl PeerResolver {
         Peer::Unknown { uid: socket.and_then(KernelPeers::user) }
     }
 }
-
-impl std::fmt::Debug for PeerResolver {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("PeerResolver")
-    }
-}

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use rusqlite::ErrorCode;
+use tidegate_protocol::ErrorShape;
 
 /// Why an operation was not done. Nothing of it was kept.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -82,6 +83,13 @@ impl From<rusqlite::Error> for StoreError {
             | rusqlite::Error::Utf8Error(..) => Self::Corrupt(text),
             _ => Self::Sqlite(text),
         }
+    }
+}
+
+/// As the answer to a request: it may pass.
+impl From<StoreError> for ErrorShape {
+    fn from(error: StoreError) -> Self {
+        Self::unavailable(error.to_string())
     }
 }
 

@@ -3,13 +3,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use futures_util::task::AtomicWaker;
 use tidegate_protocol::limits::{MAX_UNAUTHENTICATED, RESERVED_UNAUTHENTICATED};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 /// Whom a socket is counted under.
@@ -97,7 +95,8 @@ struct Socket {
     source: Source,
     since: Instant,
     stage: Stage,
-    state: Arc<SlotState>,
+    /// Tells the socket that its slot was taken from it.
+    evict: oneshot::Sender<()>,
 }
 
 impl Socket {
@@ -108,6 +107,11 @@ impl Socket {
             Stage::Handshake => self.since + rules.handshake_patience,
             Stage::Refused => self.since,
         }
+    }
+
+    fn evict(self) {
+        // One that has ended meanwhile does not hear it.
+        let _ = self.evict.send(());
     }
 }
 
@@ -153,24 +157,22 @@ impl AdmissionSlots {
     ///
     /// # Errors
     /// When there is no room for this source.
-    pub fn take(&self, source: Source, now: Instant) -> Result<UnauthenticatedSlot, NoRoom> {
+    pub fn take(&self, source: Source, now: Instant) -> Result<(UnauthenticatedSlot, Eviction), NoRoom> {
         let mut waiting = self.lock();
         match waiting.rule(self.rules, source, now) {
             Ruling::Admit => {}
             Ruling::AdmitInsteadOf(victim) => {
-                if let Some(socket) = waiting.sockets.remove(&victim) {
-                    socket.state.end(EVICTED);
-                }
+                waiting.sockets.remove(&victim).map(Socket::evict);
             }
             Ruling::Refuse => return Err(NoRoom),
         }
         let id = waiting.next;
         waiting.next += 1;
-        let state = Arc::new(SlotState::default());
-        waiting
-            .sockets
-            .insert(id, Socket { source, since: now, stage: Stage::Request, state: Arc::clone(&state) });
-        Ok(UnauthenticatedSlot { id, source, state, slots: self.clone() })
+        let (evict, evicted) = oneshot::channel();
+        waiting.sockets.insert(id, Socket { source, since: now, stage: Stage::Request, evict });
+        let held = Arc::new(());
+        let eviction = Eviction { evicted, held: Arc::downgrade(&held) };
+        Ok((UnauthenticatedSlot { id, source, _held: held, slots: self.clone() }, eviction))
     }
 
     /// How many sockets wait.
@@ -187,31 +189,11 @@ impl AdmissionSlots {
 
     /// Takes all slots back: the sockets end.
     pub fn evict_all(&self) {
-        for (_, socket) in std::mem::take(&mut self.lock().sockets) {
-            socket.state.end(EVICTED);
-        }
+        std::mem::take(&mut self.lock().sockets).into_values().for_each(Socket::evict);
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-const HELD: u8 = 0;
-const EVICTED: u8 = 1;
-const RELEASED: u8 = 2;
-
-#[derive(Debug, Default)]
-struct SlotState {
-    state: AtomicU8,
-    waker: AtomicWaker,
-}
-
-impl SlotState {
-    /// The first end counts: a socket that was let in is not evicted after all, nor the reverse.
-    fn end(&self, how: u8) {
-        let _ = self.state.compare_exchange(HELD, how, Ordering::AcqRel, Ordering::Acquire);
-        self.waker.wake();
     }
 }
 
@@ -220,7 +202,8 @@ impl SlotState {
 pub struct UnauthenticatedSlot {
     id: u64,
     source: Source,
-    state: Arc<SlotState>,
+    /// What the eviction sees of it.
+    _held: Arc<()>,
     slots: AdmissionSlots,
 }
 
@@ -237,40 +220,26 @@ impl UnauthenticatedSlot {
             socket.stage = socket.stage.max(stage);
         }
     }
-
-    /// What tells the socket that its slot was taken from it. One watches at a time.
-    #[must_use]
-    pub fn eviction(&self) -> Eviction {
-        Eviction { state: Arc::clone(&self.state) }
-    }
 }
 
 impl Drop for UnauthenticatedSlot {
     fn drop(&mut self) {
-        self.state.end(RELEASED);
         self.slots.lock().sockets.remove(&self.id);
     }
 }
 
-/// Whether a slot was taken from its socket.
+/// What tells a socket that its slot was taken from it.
 #[derive(Debug)]
 pub struct Eviction {
-    state: Arc<SlotState>,
+    evicted: oneshot::Receiver<()>,
+    held: Weak<()>,
 }
 
 impl Eviction {
-    /// `true` once the slot was taken away, `false` once it was given back.
-    pub fn poll(&self, cx: &mut Context<'_>) -> Poll<bool> {
-        self.state.waker.register(cx.waker());
-        match self.state.state.load(Ordering::Acquire) {
-            HELD => Poll::Pending,
-            ended => Poll::Ready(ended == EVICTED),
-        }
-    }
-
-    /// Waits until the slot was taken away; for ever if it is given back.
-    pub async fn evicted(&self) {
-        if !std::future::poll_fn(|cx| self.poll(cx)).await {
+    /// Waits until the slot was taken away; for ever if it is given back: who was let in at that moment
+    /// stays.
+    pub async fn evicted(self) {
+        if self.evicted.await.is_err() || self.held.strong_count() == 0 {
             std::future::pending::<()>().await;
         }
     }
@@ -278,11 +247,13 @@ impl Eviction {
 
 #[cfg(test)]
 mod tests {
-    use std::future::poll_fn;
-
+    use futures_util::FutureExt as _;
+    use futures_util::future::BoxFuture;
     use proptest::prelude::*;
 
     use super::*;
+
+    type Held = (UnauthenticatedSlot, BoxFuture<'static, ()>);
 
     const LATER: Duration = Duration::from_millis(100);
 
@@ -290,13 +261,16 @@ mod tests {
         Source::of(IpAddr::from([10, 0, 0, number]))
     }
 
-    fn fill(slots: &AdmissionSlots, from: Source, now: Instant) -> Vec<UnauthenticatedSlot> {
-        std::iter::from_fn(|| slots.take(from, now).ok()).take(1000).collect()
+    fn take(slots: &AdmissionSlots, from: Source, now: Instant) -> Result<Held, NoRoom> {
+        slots.take(from, now).map(|(slot, eviction)| (slot, eviction.evicted().boxed()))
     }
 
-    async fn is_evicted(slot: &UnauthenticatedSlot) -> bool {
-        let eviction = slot.eviction();
-        poll_fn(|cx| Poll::Ready(eviction.poll(cx) == Poll::Ready(true))).await
+    fn fill(slots: &AdmissionSlots, from: Source, now: Instant) -> Vec<Held> {
+        std::iter::from_fn(|| take(slots, from, now).ok()).take(1000).collect()
+    }
+
+    fn is_evicted((_, evicted): &mut Held) -> bool {
+        evicted.now_or_never().is_some()
     }
 
     #[test]
@@ -309,54 +283,54 @@ mod tests {
         assert!(others.len() >= 16, "{}", others.len());
     }
 
-    #[tokio::test]
-    async fn when_all_is_full_the_most_represented_source_gives_way_to_a_new_one() {
+    #[test]
+    fn when_all_is_full_the_most_represented_source_gives_way_to_a_new_one() {
         let slots = AdmissionSlots::new(SlotRules::default());
         let now = Instant::now();
-        let flood = fill(&slots, source(1), now);
-        let mut others: Vec<_> = (2..18).map(|n| slots.take(source(n), now).expect("reserved")).collect();
+        let mut flood = fill(&slots, source(1), now);
+        let mut others: Vec<_> = (2..18).map(|n| take(&slots, source(n), now).expect("reserved")).collect();
         assert_eq!(slots.len(), 64);
-        others.push(slots.take(source(99), now).expect("room is made"));
+        others.push(take(&slots, source(99), now).expect("room is made"));
         assert_eq!(slots.len(), 64);
-        assert!(is_evicted(&flood[0]).await);
-        assert!(!is_evicted(&others[0]).await);
+        assert!(is_evicted(&mut flood[0]));
+        assert!(!is_evicted(&mut others[0]));
     }
 
-    #[tokio::test]
-    async fn within_one_source_the_oldest_gives_way_after_a_while_and_the_newest_is_refused_before() {
+    #[test]
+    fn within_one_source_the_oldest_gives_way_after_a_while_and_the_newest_is_refused_before() {
         let slots = AdmissionSlots::new(SlotRules::default());
         let now = Instant::now();
-        let flood = fill(&slots, source(1), now);
+        let mut flood = fill(&slots, source(1), now);
         assert_eq!(slots.take(source(1), now + LATER / 2).map(|_| ()), Err(NoRoom));
         let _new = slots.take(source(1), now + LATER).expect("the oldest gives way");
-        assert!(is_evicted(&flood[0]).await);
-        assert!(!is_evicted(&flood[1]).await);
+        assert!(is_evicted(&mut flood[0]));
+        assert!(!is_evicted(&mut flood[1]));
     }
 
-    #[tokio::test]
-    async fn one_without_a_request_gives_way_before_an_older_one_in_its_handshake() {
+    #[test]
+    fn one_without_a_request_gives_way_before_an_older_one_in_its_handshake() {
         let slots = AdmissionSlots::new(SlotRules::default());
         let now = Instant::now();
-        let flood = fill(&slots, source(1), now);
-        flood[0].reached(Stage::Handshake);
+        let mut flood = fill(&slots, source(1), now);
+        flood[0].0.reached(Stage::Handshake);
         assert_eq!(slots.take(source(1), now + Duration::from_millis(74)).map(|_| ()), Err(NoRoom));
         let new: Vec<_> = fill(&slots, source(1), now + Duration::from_millis(75));
         assert_eq!(new.len(), flood.len() - 1, "all but the one in its handshake");
-        assert!(is_evicted(&flood[1]).await);
-        assert!(!is_evicted(&flood[0]).await);
+        assert!(is_evicted(&mut flood[1]));
+        assert!(!is_evicted(&mut flood[0]));
         let _new = slots.take(source(1), now + LATER).expect("its time is up too");
-        assert!(is_evicted(&flood[0]).await);
+        assert!(is_evicted(&mut flood[0]));
     }
 
-    #[tokio::test]
-    async fn one_that_waits_for_a_delayed_refusal_gives_way_first_and_at_once() {
+    #[test]
+    fn one_that_waits_for_a_delayed_refusal_gives_way_first_and_at_once() {
         let slots = AdmissionSlots::new(SlotRules::default());
         let now = Instant::now();
-        let flood = fill(&slots, source(1), now);
-        flood[7].reached(Stage::Refused);
-        flood[7].reached(Stage::Handshake);
+        let mut flood = fill(&slots, source(1), now);
+        flood[7].0.reached(Stage::Refused);
+        flood[7].0.reached(Stage::Handshake);
         let _new = slots.take(source(1), now).expect("the refused one gives way");
-        assert!(is_evicted(&flood[7]).await);
+        assert!(is_evicted(&mut flood[7]));
         assert_eq!(slots.take(source(1), now).map(|_| ()), Err(NoRoom));
     }
 
@@ -370,15 +344,19 @@ mod tests {
         assert!(slots.take(source(200), now + LATER).is_ok());
     }
 
-    #[tokio::test]
-    async fn a_socket_that_was_let_in_is_not_evicted_afterwards() {
+    #[test]
+    fn a_socket_that_was_let_in_is_not_evicted_afterwards() {
         let slots = AdmissionSlots::new(SlotRules::default());
-        let slot = slots.take(source(1), Instant::now()).expect("room");
-        let eviction = slot.eviction();
-        drop(slot);
-        slots.evict_all();
-        assert!(!poll_fn(|cx| eviction.poll(cx)).await);
-        assert!(slots.is_empty());
+        for is_taken_before in [false, true] {
+            let (slot, eviction) = slots.take(source(1), Instant::now()).expect("room");
+            if is_taken_before {
+                slots.evict_all();
+            }
+            drop(slot);
+            slots.evict_all();
+            assert_eq!(eviction.evicted().now_or_never(), None);
+            assert!(slots.is_empty());
+        }
     }
 
     #[test]
@@ -403,7 +381,7 @@ mod tests {
                 if leave && !held.is_empty() {
                     held.swap_remove(usize::from(number) % held.len());
                 } else {
-                    held.extend(slots.take(source(number), now));
+                    held.extend(slots.take(source(number), now).map(|(slot, _)| slot));
                     match (stage, held.last()) {
                         (0..3, Some(slot)) => slot.reached(Stage::Handshake),
                         (3..6, Some(slot)) => slot.reached(Stage::Refused),

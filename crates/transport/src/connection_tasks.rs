@@ -15,13 +15,23 @@ pub(crate) struct ConnectionTasks {
 }
 
 impl ConnectionTasks {
-    pub(crate) fn spawn(&self, connection: impl Future<Output = ()> + Send + 'static) {
+    /// Serves a connection until it ends, or `evicted` does.
+    pub(crate) fn spawn(
+        &self,
+        connection: impl Future<Output = ()> + Send + 'static,
+        evicted: impl Future<Output = ()> + Send + 'static,
+    ) {
         let cut = self.cut.clone();
         // Boxed: what is handed on unboxed has its room in each future that it goes through.
         let connection = Box::pin(connection);
         self.tasks.spawn(async move {
-            // `None` when it was cut off.
-            let _ = cut.run_until_cancelled(connection).await;
+            tokio::select! {
+                // First, so that one that is let in just now stays.
+                biased;
+                () = connection => {}
+                () = evicted => {}
+                () = cut.cancelled() => {}
+            }
         });
     }
 

@@ -1,5 +1,5 @@
-//! Follows the frames of a byte stream (RFC 6455 section 5.2) without holding them, so that what is
-//! too large, too many or of the wrong kind is seen before anything is allocated for it.
+//! Follows the frames of a byte stream (RFC 6455 section 5.2) without holding them: where messages begin and
+//! end, how much of one has arrived, and in how many pieces. Their size and form are for the decoder to check.
 
 use std::time::Duration;
 
@@ -55,10 +55,31 @@ impl Violation {
     }
 }
 
-/// Counts frames as their bytes pass. Whether a frame is well formed is for the decoder to say.
+/// Pings and pongs of the last second.
 #[derive(Debug)]
+pub(crate) struct ControlFrames {
+    since: Instant,
+    count: u32,
+}
+
+impl ControlFrames {
+    pub(crate) fn new(now: Instant) -> Self {
+        Self { since: now, count: 0 }
+    }
+
+    /// Counts one more; whether they are too many.
+    pub(crate) fn is_flood(&mut self, now: Instant) -> bool {
+        if now.saturating_duration_since(self.since) >= Duration::from_secs(1) {
+            *self = Self::new(now);
+        }
+        self.count += 1;
+        self.count > CONTROL_FRAMES_PER_SECOND
+    }
+}
+
+/// Counts frames as their bytes pass.
+#[derive(Debug, Default)]
 pub(crate) struct FrameMeter {
-    limit: usize,
     /// The start of the frame that is passing: flags, length and extended length.
     header: [u8; 10],
     header_length: usize,
@@ -68,8 +89,6 @@ pub(crate) struct FrameMeter {
     /// When the first byte of the open message, or of a control frame outside one, passed.
     since: Option<Instant>,
     completed: u64,
-    control_window: Instant,
-    control_frames: u32,
 }
 
 #[derive(Debug, Default)]
@@ -79,24 +98,6 @@ struct OpenMessage {
 }
 
 impl FrameMeter {
-    pub(crate) fn new(limit: usize, now: Instant) -> Self {
-        Self {
-            limit,
-            header: [0; 10],
-            header_length: 0,
-            remaining: 0,
-            open: OpenMessage::default(),
-            since: None,
-            completed: 0,
-            control_window: now,
-            control_frames: 0,
-        }
-    }
-
-    pub(crate) fn set_limit(&mut self, bytes: usize) {
-        self.limit = bytes;
-    }
-
     /// Since when a message or frame has been incomplete.
     pub(crate) fn incomplete_since(&self) -> Option<Instant> {
         self.since
@@ -115,30 +116,21 @@ impl FrameMeter {
     }
 
     /// Takes note of bytes.
-    ///
-    /// # Errors
-    /// With the number of bytes that stand before the frame at fault; the meter must not be used
-    /// after it.
-    pub(crate) fn observe(&mut self, bytes: &[u8], now: Instant) -> Result<(), (usize, Violation)> {
-        let mut at = 0;
-        let mut frame_start = 0;
-        while at < bytes.len() {
-            if self.header_length == 0 {
-                frame_start = at;
-                self.since.get_or_insert(now);
-            }
+    pub(crate) fn observe(&mut self, mut bytes: &[u8], now: Instant) -> Result<(), Violation> {
+        while let Some((first, rest)) = bytes.split_first() {
             if self.header_length < self.header_size() {
-                self.header[self.header_length] = bytes[at];
+                self.since.get_or_insert(now);
+                self.header[self.header_length] = *first;
                 self.header_length += 1;
-                at += 1;
+                bytes = rest;
                 if self.header_length < self.header_size() {
                     continue;
                 }
-                self.begin_frame(now).map_err(|violation| (frame_start, violation))?;
+                self.begin_frame()?;
             }
-            let passing = self.remaining.min((bytes.len() - at) as u64);
-            self.remaining -= passing;
-            at += usize::try_from(passing).unwrap_or(bytes.len() - at);
+            let passing = usize::try_from(self.remaining).unwrap_or(usize::MAX).min(bytes.len());
+            self.remaining -= passing as u64;
+            bytes = &bytes[passing..];
             if self.remaining == 0 {
                 self.end_frame();
             }
@@ -175,36 +167,18 @@ impl FrameMeter {
         self.header[0] & 0x80 != 0
     }
 
-    fn begin_frame(&mut self, now: Instant) -> Result<(), Violation> {
+    fn begin_frame(&mut self) -> Result<(), Violation> {
         let length = self.payload_length();
         let mask = if self.header[1] & 0x80 == 0 { 0 } else { 4 };
-        if self.is_control() {
-            self.count_control_frame(now)?;
-        } else {
-            if self.header[0] & 0x0f == 0x2 {
-                return Err(Violation::Binary);
-            }
-            let bytes = self.open.bytes.saturating_add(length);
-            if bytes > self.limit as u64 {
-                return Err(Violation::TooBig { limit: self.limit });
-            }
-            let fragments = self.open.fragments + 1;
-            if fragments > FREE_FRAGMENTS + bytes / FRAGMENT_BYTES {
+        self.remaining = length.saturating_add(mask);
+        if !self.is_control() {
+            self.open.bytes = self.open.bytes.saturating_add(length);
+            self.open.fragments += 1;
+            if self.open.fragments > FREE_FRAGMENTS + self.open.bytes / FRAGMENT_BYTES {
                 return Err(Violation::Fragments);
             }
-            self.open = OpenMessage { bytes, fragments };
         }
-        self.remaining = length.saturating_add(mask);
         Ok(())
-    }
-
-    fn count_control_frame(&mut self, now: Instant) -> Result<(), Violation> {
-        if now.saturating_duration_since(self.control_window) >= Duration::from_secs(1) {
-            self.control_window = now;
-            self.control_frames = 0;
-        }
-        self.control_frames += 1;
-        if self.control_frames > CONTROL_FRAMES_PER_SECOND { Err(Violation::ControlFlood) } else { Ok(()) }
     }
 
     fn end_frame(&mut self) {
@@ -247,46 +221,22 @@ mod tests {
         bytes
     }
 
-    fn meter(limit: usize) -> FrameMeter {
-        FrameMeter::new(limit, Instant::now())
-    }
-
-    #[test]
-    fn an_announced_length_above_the_limit_is_seen_in_the_header() {
-        for length in [65_537_u64, 1 << 26, (1 << 63) - 1, u64::MAX] {
-            let mut bytes = frame(TEXT, b"{}");
-            let start = bytes.len();
-            bytes.extend([TEXT, 0xff]);
-            bytes.extend(length.to_be_bytes());
-            let result = meter(65_536).observe(&bytes, Instant::now());
-            assert_eq!(result, Err((start, Violation::TooBig { limit: 65_536 })), "{length}");
-        }
-    }
-
-    #[test]
-    fn fragments_are_added_up() {
-        let mut meter = meter(100);
-        assert_eq!(meter.observe(&frame(0x01, &[b'x'; 60]), Instant::now()), Ok(()));
-        assert!(meter.incomplete_since().is_some());
-        let second = meter.observe(&frame(0x80, &[b'x'; 60]), Instant::now());
-        assert_eq!(second, Err((0, Violation::TooBig { limit: 100 })));
-    }
-
     #[test]
     fn tiny_fragments_without_end_are_refused() {
-        let mut meter = meter(65_536);
+        let mut meter = FrameMeter::default();
         meter.observe(&frame(0x01, b"x"), Instant::now()).expect("the first");
         let refused = (0..1000).find_map(|_| meter.observe(&frame(0x00, b""), Instant::now()).err());
-        assert_eq!(refused, Some((0, Violation::Fragments)));
+        assert_eq!(refused, Some(Violation::Fragments));
     }
 
     #[test]
     fn a_large_message_in_usual_fragments_passes() {
-        let mut meter = meter(26_214_400);
+        let mut meter = FrameMeter::default();
         meter.observe(&frame(0x01, &[b'x'; 1024]), Instant::now()).expect("the first");
         for _ in 0..10_000 {
             meter.observe(&frame(0x00, &[b'x'; 1024]), Instant::now()).expect("a fragment");
         }
+        assert_eq!(meter.incomplete_bytes(), 10_001 * 1024);
         meter.observe(&frame(0x80, &[]), Instant::now()).expect("the last");
         assert_eq!((meter.completed(), meter.incomplete_since()), (1, None));
     }
@@ -294,19 +244,17 @@ mod tests {
     #[test]
     fn a_flood_of_control_frames_is_refused_and_a_calm_stream_of_them_is_not() {
         let start = Instant::now();
-        let mut calm = FrameMeter::new(100, start);
-        for second in 0..1000 {
-            let now = start + Duration::from_millis(second * 40);
-            assert_eq!(calm.observe(&frame(0x89, b""), now), Ok(()));
+        let mut calm = ControlFrames::new(start);
+        for frame in 0..1000 {
+            assert!(!calm.is_flood(start + Duration::from_millis(frame * 40)));
         }
-        let mut flood = FrameMeter::new(100, start);
-        let refused = (0..1000).find_map(|_| flood.observe(&frame(0x8a, b""), start).err());
-        assert_eq!(refused, Some((0, Violation::ControlFlood)));
+        let mut flood = ControlFrames::new(start);
+        assert!((0..1000).any(|_| flood.is_flood(start)));
     }
 
     #[test]
     fn a_control_frame_within_a_message_does_not_end_it() {
-        let mut meter = meter(100);
+        let mut meter = FrameMeter::default();
         let start = Instant::now();
         meter.observe(&frame(0x01, b"a"), start).expect("the start");
         meter.observe(&frame(0x89, b"b"), start + Duration::from_secs(1)).expect("a ping");
@@ -320,7 +268,7 @@ mod tests {
             cuts in prop::collection::vec(1_usize..9_000, 1..40),
         ) {
             let bytes: Vec<u8> = lengths.iter().flat_map(|length| frame(TEXT, &vec![b'x'; *length])).collect();
-            let mut meter = meter(70_000);
+            let mut meter = FrameMeter::default();
             let mut rest = bytes.as_slice();
             let mut cuts = cuts.into_iter().cycle();
             while !rest.is_empty() {
@@ -334,12 +282,12 @@ mod tests {
 
         #[test]
         fn any_bytes_are_followed_without_a_panic(chunks in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..64), 0..32)) {
-            let mut meter = meter(1000);
+            let mut meter = FrameMeter::default();
             for chunk in chunks {
-                if let Err((at, _)) = meter.observe(&chunk, Instant::now()) {
-                    prop_assert!(at <= chunk.len());
+                if meter.observe(&chunk, Instant::now()).is_err() {
                     break;
                 }
+                prop_assert!(meter.incomplete_bytes() == 0 || meter.incomplete_since().is_some());
             }
         }
     }

@@ -6,14 +6,15 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::{Buf as _, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
+use futures_util::{Stream as _, StreamExt as _};
 use serde::Deserialize;
 use tidegate_protocol::limits::{MAX_PAYLOAD, MAX_PAYLOAD_BEFORE_AUTH};
 use tidegate_protocol::{CloseCode, CloseFrame};
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
-use tokio::time::{Instant, Sleep, sleep_until, timeout};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, copy, sink};
+use tokio::time::{Sleep, sleep, timeout};
+use tokio_util::codec::{Decoder, FramedRead, LinesCodec, LinesCodecError};
 
-use crate::admission_slots::Eviction;
 use crate::frame_meter::Violation;
 use crate::receive_budget::{NoRoom, ReceiveBudget, ReceiveShare};
 use crate::transport::{Gone, Received, Transport};
@@ -24,84 +25,58 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 const LINE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long the other end may take to close after us.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
-/// How much is read at a time.
-const READ_SIZE: usize = 4096;
+/// The buffer of a line with more bytes is not kept for the next ones.
+const LARGE: usize = 4096;
 
-/// Splits a stream of bytes into lines of bounded length.
-#[derive(Debug, Default)]
+/// Lines of bounded length. What ends within a line is no line.
+#[derive(Debug)]
 struct Lines {
-    buffer: BytesMut,
-    /// How much of the buffer was searched for the end of a line.
-    searched: usize,
+    codec: LinesCodec,
+    /// What the line that is not complete takes of the memory for all.
+    share: ReceiveShare,
 }
 
-/// A line is longer than the limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct TooLong;
-
 impl Lines {
-    fn add(&mut self, bytes: &[u8]) {
-        self.buffer.extend_from_slice(bytes);
+    fn new(limit: usize) -> Self {
+        Self { codec: LinesCodec::new_with_max_length(limit), share: ReceiveShare::default() }
     }
+}
 
-    fn is_empty(&self) -> bool {
-        self.buffer.is_empty()
-    }
+/// Why no more lines are read.
+#[derive(Debug, thiserror::Error)]
+enum LineError {
+    #[error(transparent)]
+    Line(#[from] LinesCodecError),
+    /// Connections that are served at the same time leave no memory.
+    #[error("no room for the line")]
+    NoRoom,
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
 
-    fn len(&self) -> usize {
-        self.buffer.len()
-    }
+impl Decoder for Lines {
+    type Item = String;
+    type Error = LineError;
 
-    /// The next whole line without its end.
-    fn next(&mut self, limit: usize) -> Result<Option<BytesMut>, TooLong> {
-        let Some(found) = self.buffer[self.searched..].iter().position(|byte| *byte == b'\n') else {
-            self.searched = self.buffer.len();
-            return if self.searched > limit { Err(TooLong) } else { Ok(None) };
-        };
-        let end = self.searched + found;
-        if end > limit {
-            return Err(TooLong);
+    fn decode(&mut self, buffer: &mut BytesMut) -> Result<Option<String>, LineError> {
+        let line = self.codec.decode(buffer)?;
+        if line.as_ref().is_some_and(|line| line.len() > LARGE) {
+            *buffer = BytesMut::from(&buffer[..]);
         }
-        let mut line = self.buffer.split_to(end);
-        self.buffer.advance(1);
-        self.searched = 0;
-        if self.buffer.is_empty() || end > READ_SIZE {
-            // A connection at rest holds no buffer, and what is left no more than it needs.
-            self.buffer = BytesMut::from(&self.buffer[..]);
-        }
-        if line.last() == Some(&b'\r') {
-            line.truncate(line.len() - 1);
-        }
-        Ok(Some(line))
-    }
-
-    /// Reads some more. `false` at the end of the stream.
-    fn poll_fill(
-        &mut self,
-        io: &mut (impl AsyncRead + Unpin),
-        cx: &mut Context<'_>,
-    ) -> Poll<io::Result<bool>> {
-        let mut space = [0; READ_SIZE];
-        let mut read = ReadBuf::new(&mut space);
-        ready!(Pin::new(io).poll_read(cx, &mut read))?;
-        self.add(read.filled());
-        Poll::Ready(Ok(!read.filled().is_empty()))
+        let unfinished = if line.is_some() { 0 } else { buffer.len() };
+        self.share.hold(unfinished).map_err(|NoRoom| LineError::NoRoom)?;
+        Ok(line)
     }
 }
 
 /// The gateway's end.
 #[derive(Debug)]
 pub struct LinesTransport<IO> {
-    io: IO,
-    lines: Lines,
-    limit: usize,
+    lines: FramedRead<IO, Lines>,
     /// When the line that has begun must be complete.
     line_deadline: Option<Pin<Box<Sleep>>>,
     /// What is being written. Kept here, so that a dropped `send` tears no line.
     unsent: BytesMut,
-    eviction: Option<Eviction>,
-    /// What the line that is not complete takes of the memory for all.
-    share: Option<ReceiveShare>,
 }
 
 impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> LinesTransport<IO> {
@@ -109,90 +84,55 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> LinesTransport<IO> {
     /// [`Transport::set_limit`].
     #[must_use]
     pub fn new(io: IO) -> Self {
-        Self {
-            io,
-            lines: Lines::default(),
-            limit: MAX_PAYLOAD_BEFORE_AUTH,
-            line_deadline: None,
-            unsent: BytesMut::new(),
-            eviction: None,
-            share: None,
-        }
+        let lines = FramedRead::new(io, Lines::new(MAX_PAYLOAD_BEFORE_AUTH));
+        Self { lines, line_deadline: None, unsent: BytesMut::new() }
     }
 
     /// The same, with lines that are not complete counted in a budget.
     #[must_use]
     pub fn with_budget(mut self, budget: &ReceiveBudget) -> Self {
-        self.share = Some(budget.share());
+        self.lines.decoder_mut().share = budget.share();
         self
-    }
-
-    /// The same, ending when the slot that it came in on is taken from it.
-    #[must_use]
-    pub fn with_eviction(mut self, eviction: Eviction) -> Self {
-        self.eviction = Some(eviction);
-        self
-    }
-
-    fn hold(&mut self, bytes: usize) -> Result<(), NoRoom> {
-        self.share.as_mut().map_or(Ok(()), |share| share.hold(bytes))
     }
 
     fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Received> {
-        if let Some(eviction) = &self.eviction {
-            match eviction.poll(cx) {
-                Poll::Ready(true) => return Poll::Ready(Received::Closed),
-                Poll::Ready(false) => self.eviction = None,
-                Poll::Pending => {}
+        match Pin::new(&mut self.lines).poll_next(cx) {
+            Poll::Ready(line) => {
+                self.line_deadline = None;
+                Poll::Ready(self.received(line))
+            }
+            Poll::Pending if self.lines.read_buffer().is_empty() => Poll::Pending,
+            Poll::Pending => {
+                let deadline = self.line_deadline.get_or_insert_with(|| Box::pin(sleep(LINE_TIMEOUT)));
+                ready!(deadline.as_mut().poll(cx));
+                Poll::Ready(Received::Refused(Violation::Slow.close_frame()))
             }
         }
-        loop {
-            match self.lines.next(self.limit) {
-                Ok(Some(line)) => {
-                    self.line_deadline = None;
-                    // What is left came with the last read, which is small. Holding less always succeeds.
-                    let _ = self.hold(0);
-                    return Poll::Ready(received(&line));
-                }
-                Ok(None) if self.hold(self.lines.len()).is_err() => {
-                    return Poll::Ready(Received::Refused(Violation::NoRoom.close_frame()));
-                }
-                Ok(None) => {}
-                Err(TooLong) => {
-                    let violation = Violation::TooBig { limit: self.limit };
-                    return Poll::Ready(Received::Refused(violation.close_frame()));
-                }
+    }
+
+    fn received(&self, line: Option<Result<String, LineError>>) -> Received {
+        let limit = self.lines.decoder().codec.max_length();
+        match line {
+            Some(Ok(text)) => Received::Text(text),
+            Some(Err(LineError::NoRoom)) => Received::Refused(Violation::NoRoom.close_frame()),
+            Some(Err(LineError::Line(LinesCodecError::MaxLineLengthExceeded))) => {
+                Received::Refused(Violation::TooBig { limit }.close_frame())
             }
-            match self.lines.poll_fill(&mut self.io, cx) {
-                Poll::Ready(Ok(true)) => {}
-                Poll::Ready(Ok(false) | Err(_)) => return Poll::Ready(Received::Closed),
-                Poll::Pending if self.lines.is_empty() => return Poll::Pending,
-                Poll::Pending => {
-                    let deadline = self
-                        .line_deadline
-                        .get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + LINE_TIMEOUT)));
-                    ready!(deadline.as_mut().poll(cx));
-                    return Poll::Ready(Received::Refused(Violation::Slow.close_frame()));
-                }
+            Some(Err(LineError::Line(LinesCodecError::Io(_)))) => {
+                Received::Refused(CloseFrame::new(CloseCode::Protocol, "invalid utf-8"))
             }
+            Some(Err(LineError::Io(_))) | None => Received::Closed,
         }
     }
 
     async fn write_line(&mut self, line: &[u8]) -> Result<(), Gone> {
         self.unsent.extend_from_slice(line);
         self.unsent.extend_from_slice(b"\n");
-        let sent = timeout(WRITE_TIMEOUT, self.io.write_all_buf(&mut self.unsent)).await;
+        let sent = timeout(WRITE_TIMEOUT, self.lines.get_mut().write_all_buf(&mut self.unsent)).await;
         if self.unsent.is_empty() {
             self.unsent = BytesMut::new();
         }
         if matches!(sent, Ok(Ok(()))) { Ok(()) } else { Err(Gone) }
-    }
-}
-
-fn received(line: &[u8]) -> Received {
-    match std::str::from_utf8(line) {
-        Ok(text) => Received::Text(text.to_owned()),
-        Err(_) => Received::Refused(CloseFrame::new(CloseCode::Protocol, "invalid utf-8")),
     }
 }
 
@@ -209,19 +149,16 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> Transport for LinesTra
         let last = serde_json::json!({ "type": "close", "code": frame.code as u16, "reason": frame.reason });
         let closing = async {
             self.write_line(last.to_string().as_bytes()).await.ok()?;
-            self.io.shutdown().await.ok()?;
-            let mut rest = Lines::default();
-            while poll_fn(|cx| rest.poll_fill(&mut self.io, cx)).await.ok()? {
-                rest = Lines::default();
-            }
-            Some(())
+            let io = self.lines.get_mut();
+            io.shutdown().await.ok()?;
+            copy(io, &mut sink()).await.ok()
         };
         // A client that does not close in time, or is gone already, is dropped.
         let _ = timeout(CLOSE_TIMEOUT, closing).await;
     }
 
     fn set_limit(&mut self, bytes: usize) {
-        self.limit = bytes;
+        self.lines.decoder_mut().codec = LinesCodec::new_with_max_length(bytes);
     }
 }
 
@@ -235,10 +172,7 @@ pub enum LineReceived {
 
 /// The client's end.
 #[derive(Debug)]
-pub struct LinesClient<IO> {
-    io: IO,
-    lines: Lines,
-}
+pub struct LinesClient<IO>(FramedRead<IO, Lines>);
 
 #[derive(Deserialize)]
 struct CloseLine {
@@ -252,21 +186,15 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> LinesClient<IO> {
     /// Takes over a stream.
     #[must_use]
     pub fn new(io: IO) -> Self {
-        Self { io, lines: Lines::default() }
+        Self(FramedRead::new(io, Lines::new(MAX_PAYLOAD)))
     }
 
     /// The next message. Cancel-safe.
     pub async fn receive(&mut self) -> LineReceived {
-        loop {
-            match self.lines.next(MAX_PAYLOAD) {
-                Ok(Some(line)) => return client_received(&line),
-                Ok(None) => {}
-                Err(TooLong) => return LineReceived::Closed(None),
-            }
-            match poll_fn(|cx| self.lines.poll_fill(&mut self.io, cx)).await {
-                Ok(true) => {}
-                Ok(false) | Err(_) => return LineReceived::Closed(None),
-            }
+        let Some(Ok(line)) = self.0.next().await else { return LineReceived::Closed(None) };
+        match serde_json::from_str::<CloseLine>(&line) {
+            Ok(close) if close.kind == "close" => LineReceived::Closed(Some((close.code, close.reason))),
+            _ => LineReceived::Text(line),
         }
     }
 
@@ -276,18 +204,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> LinesClient<IO> {
     /// When the gateway closed the connection.
     pub async fn send(&mut self, text: &str) -> Result<(), Gone> {
         let line = [text.as_bytes(), b"\n"].concat();
-        self.io.write_all(&line).await.map_err(|_| Gone)?;
-        self.io.flush().await.map_err(|_| Gone)
+        self.0.get_mut().write_all(&line).await.map_err(|_| Gone)?;
+        self.0.get_mut().flush().await.map_err(|_| Gone)
     }
-}
-
-fn client_received(line: &[u8]) -> LineReceived {
-    if let Ok(close) = serde_json::from_slice::<CloseLine>(line)
-        && close.kind == "close"
-    {
-        return LineReceived::Closed(Some((close.code, close.reason)));
-    }
-    LineReceived::Text(String::from_utf8_lossy(line).into_owned())
 }
 
 #[cfg(test)]
@@ -303,30 +222,31 @@ mod tests {
             cuts in prop::collection::vec(1_usize..30, 1..40),
         ) {
             let bytes: Vec<u8> = wanted.iter().flat_map(|line| [line.as_bytes(), b"\n"].concat()).collect();
-            let mut lines = Lines::default();
+            let mut lines = Lines::new(1000);
+            let mut buffer = BytesMut::new();
             let mut found = Vec::new();
             let mut rest = bytes.as_slice();
             let mut cuts = cuts.into_iter().cycle();
             while !rest.is_empty() {
                 let (chunk, left) = rest.split_at(cuts.next().expect("endless").min(rest.len()));
-                lines.add(chunk);
-                while let Some(line) = lines.next(1000).expect("short lines") {
-                    found.push(String::from_utf8(line.to_vec()).expect("text"));
+                buffer.extend_from_slice(chunk);
+                while let Some(line) = lines.decode(&mut buffer).expect("short lines") {
+                    found.push(line);
                 }
                 rest = left;
             }
             prop_assert_eq!(found, wanted);
-            prop_assert!(lines.is_empty());
+            prop_assert!(buffer.is_empty());
         }
 
         #[test]
         fn a_line_above_the_limit_is_refused_whether_or_not_it_ends(length in 11_usize..200, ends in any::<bool>()) {
-            let mut lines = Lines::default();
-            lines.add(&vec![b'x'; length]);
+            let mut buffer = BytesMut::from(&vec![b'x'; length][..]);
             if ends {
-                lines.add(b"\n");
+                buffer.extend_from_slice(b"\n");
             }
-            prop_assert_eq!(lines.next(10), Err(TooLong));
+            let refused = Lines::new(10).decode(&mut buffer);
+            prop_assert!(matches!(refused, Err(LineError::Line(LinesCodecError::MaxLineLengthExceeded))));
         }
     }
 }

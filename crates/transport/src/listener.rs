@@ -2,7 +2,7 @@
 //! hand-over after the upgrade.
 
 use std::borrow::Cow;
-use std::future::poll_fn;
+use std::future::{pending, poll_fn};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, OnceLock};
@@ -11,9 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::header::{
-    CONNECTION, CONTENT_TYPE, HeaderValue, ORIGIN, SEC_WEBSOCKET_ACCEPT, UPGRADE, USER_AGENT,
-};
+use hyper::header::{HeaderValue, ORIGIN, USER_AGENT};
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -21,7 +19,7 @@ use tidegate_peers::port_owner::{self, PortOwner};
 use tidegate_peers::{KernelPeers, LocalSocket};
 use tidegate_protocol::limits::{HANDSHAKE_TIMEOUT, MAX_LINGERING};
 use tidegate_protocol::text;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncWriteExt as _, copy, sink};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -31,7 +29,7 @@ use crate::accept::{Accepted, Connections, accept_until};
 use crate::admission_slots::{AdmissionSlots, SlotRules, Source, Stage, UnauthenticatedSlot};
 use crate::connection_tasks::ConnectionTasks;
 use crate::receive_budget::ReceiveBudget;
-use crate::upgrade::{Answer, COMMON_HEADERS, Decision, RequestHead, UpgradeRules, decide};
+use crate::upgrade::{UpgradeRules, decide};
 use crate::websocket::{WebSocketTimes, WebSocketTransport};
 
 /// The limits of the listener.
@@ -127,16 +125,18 @@ impl<C: Connections> Acceptor<C> {
         let now = Instant::now();
         let deadline = now + self.limits.handshake;
         match self.slots.take(source(&stream, remote), now) {
-            Ok(slot) => {
-                tasks.spawn(self.clone().connection(stream, remote, deadline, slot));
+            Ok((slot, eviction)) => {
+                let connection = self.clone().connection(stream, remote, deadline, slot);
+                tasks.spawn(connection, eviction.evicted());
             }
             Err(_) => {
                 let Ok(permit) = Arc::clone(&self.lingering).try_acquire_owned() else { return };
                 let linger = self.limits.linger;
-                tasks.spawn(async move {
+                let refusal = async move {
                     refuse_for_lack_of_room(stream, linger).await;
                     drop(permit);
-                });
+                };
+                tasks.spawn(refusal, pending());
             }
         }
     }
@@ -153,16 +153,11 @@ impl<C: Connections> Acceptor<C> {
         let socket = local_socket(&stream, remote);
         // Boxed, so that a connection does not carry this part's memory through its life.
         let request = Box::pin(self.request(stream));
-        let eviction = slot.eviction();
-        let upgraded = tokio::select! {
-            upgraded = timeout_at(deadline, request) => upgraded.ok().flatten(),
-            () = eviction.evicted() => None,
-        };
-        let Some(Upgraded { stream, unread, user_agent }) = upgraded else { return };
+        let upgraded = timeout_at(deadline, request).await;
+        let Ok(Some(Upgraded { stream, unread, user_agent })) = upgraded else { return };
         slot.reached(Stage::Handshake);
-        let transport = WebSocketTransport::new(stream, unread, self.limits.websocket)
-            .with_budget(&self.budget)
-            .with_eviction(eviction);
+        let transport =
+            WebSocketTransport::new(stream, unread, self.limits.websocket).with_budget(&self.budget);
         let accepted = Accepted { socket, remote, user_agent, deadline, slot };
         self.connections.serve(transport, accepted).await;
     }
@@ -198,24 +193,14 @@ impl<C: Connections> Acceptor<C> {
     }
 
     fn respond(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
-        let head = RequestHead {
-            method: request.method(),
-            target: request.uri(),
-            version: request.version(),
-            headers: request.headers(),
-        };
-        let origin = head.headers.get(ORIGIN).and_then(|origin| origin.to_str().ok());
+        let origin = request.headers().get(ORIGIN).and_then(|origin| origin.to_str().ok());
         let rules = match origin.filter(|origin| self.connections.allows_origin(origin)) {
             Some(origin) => Cow::Owned(UpgradeRules::clone(&self.rules).allow_origin(origin)),
             None => Cow::Borrowed(&*self.rules),
         };
-        match decide(head, &rules, || self.connections.is_ready()) {
-            Decision::Upgrade { accept } => switching_protocols(accept),
-            Decision::Answer(answer) => {
-                tracing::debug!(status = answer.status.as_u16(), "answered a request without upgrade");
-                plain(answer)
-            }
-        }
+        let response = decide(request, &rules, || self.connections.is_ready());
+        tracing::debug!(status = response.status().as_u16(), "answered a request");
+        response.map(Full::from)
     }
 }
 
@@ -242,29 +227,6 @@ fn local_socket(stream: &TcpStream, remote: SocketAddr) -> Option<LocalSocket> {
     is_loopback.then_some(LocalSocket::Tcp { peer: remote, local })
 }
 
-fn switching_protocols(accept: HeaderValue) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::default());
-    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-    let headers = response.headers_mut();
-    headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
-    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
-    headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
-    response
-}
-
-fn plain(answer: Answer) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::from(answer.body));
-    *response.status_mut() = answer.status;
-    let headers = response.headers_mut();
-    headers.extend(COMMON_HEADERS);
-    headers.insert(CONTENT_TYPE, answer.content_type());
-    headers.extend(answer.header);
-    // One request a connection. Said here and not by hyper for all, which would add it to an
-    // upgrade's answer, too: Node's WebSocket takes that for no upgrade.
-    headers.insert(CONNECTION, HeaderValue::from_static("close"));
-    response
-}
-
 /// Tells why, without reading the request.
 async fn refuse_for_lack_of_room(mut stream: TcpStream, limit: Duration) {
     const ANSWER: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\n\
@@ -284,9 +246,7 @@ async fn refuse_for_lack_of_room(mut stream: TcpStream, limit: Duration) {
 async fn linger(stream: &mut TcpStream, limit: Duration) {
     let drained = async {
         stream.shutdown().await?;
-        let mut ignored = [0; 1024];
-        while stream.read(&mut ignored).await? > 0 {}
-        io::Result::Ok(())
+        copy(stream, &mut sink()).await
     };
     // Either way it is over now.
     let _ = timeout(limit, drained).await;

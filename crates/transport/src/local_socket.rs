@@ -180,10 +180,10 @@ fn start(
     // Number 0 is nobody's: where the kernel gives none, the process stays unknown.
     let socket = LocalSocket::Unix(UnixPeer::at_accept(&stream, pid.unwrap_or(0), uid));
     let now = Instant::now();
-    let Ok(slot) = slots.take(Source::User(uid), now) else { return };
+    let Ok((slot, eviction)) = slots.take(Source::User(uid), now) else { return };
     // There is no request here: a connection begins with the handshake.
     slot.reached(Stage::Handshake);
-    let transport = LinesTransport::new(stream).with_budget(budget).with_eviction(slot.eviction());
+    let transport = LinesTransport::new(stream).with_budget(budget);
     let accepted = Accepted {
         socket: Some(socket),
         remote: ([127, 0, 0, 1], 0).into(),
@@ -192,7 +192,7 @@ fn start(
         slot,
     };
     let connections = connections.clone();
-    tasks.spawn(async move { connections.serve(transport, accepted).await });
+    tasks.spawn(async move { connections.serve(transport, accepted).await }, eviction.evicted());
 }
 
 /// Connects to a running Tidegate.

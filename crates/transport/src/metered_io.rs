@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
 use crate::frame_meter::{FrameMeter, Violation};
-use crate::receive_budget::ReceiveShare;
+use crate::receive_budget::{NoRoom, ReceiveShare};
 
 /// How much is read at a time while no decoder is there; a larger message is then read on by it.
 const FIRST_READ: usize = 2048;
@@ -22,37 +22,29 @@ pub(crate) struct MeteredIo<IO> {
     pub(crate) meter: FrameMeter,
     /// What was read before there was a decoder.
     unread: Bytes,
-    violation: Option<Violation>,
+    /// What the other end did wrong, if so.
+    pub(crate) violation: Option<Violation>,
     last_read: Instant,
     /// Pings of ours since then.
     pub(crate) silent_pings: u32,
     blocked_since: Option<Instant>,
     /// What the message that is not complete takes of the memory for all.
-    share: Option<ReceiveShare>,
+    pub(crate) share: ReceiveShare,
 }
 
 impl<IO: AsyncRead + AsyncWrite + Unpin> MeteredIo<IO> {
-    pub(crate) fn new(io: IO, unread: Bytes, limit: usize) -> Self {
+    pub(crate) fn new(io: IO, unread: Bytes) -> Self {
         let now = Instant::now();
         Self {
             io,
-            meter: FrameMeter::new(limit, now),
+            meter: FrameMeter::default(),
             unread,
             violation: None,
             last_read: now,
             silent_pings: 0,
             blocked_since: None,
-            share: None,
+            share: ReceiveShare::default(),
         }
-    }
-
-    pub(crate) fn set_share(&mut self, share: ReceiveShare) {
-        self.share = Some(share);
-    }
-
-    /// What the other end did wrong, if so.
-    pub(crate) fn violation(&self) -> Option<Violation> {
-        self.violation
     }
 
     /// When the last bytes came.
@@ -114,18 +106,11 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncRead for MeteredIo<IO> {
         let now = Instant::now();
         this.last_read = now;
         this.silent_pings = 0;
-        if let Err((good, violation)) = this.meter.observe(read, now) {
-            this.violation = Some(violation);
-            buffer.set_filled(before + good);
-            if good == 0 {
-                return Poll::Pending;
-            }
-        } else if let Some(share) = &mut this.share
-            && share.hold(this.meter.incomplete_bytes()).is_err()
-        {
-            // What has been read is decoded still: whole messages may stand before this one.
-            this.violation = Some(Violation::NoRoom);
-        }
+        // What has been read is decoded still: whole messages may stand before what is wrong.
+        this.violation = this.meter.observe(read, now).err().or_else(|| {
+            let held = this.share.hold(this.meter.incomplete_bytes());
+            held.err().map(|NoRoom| Violation::NoRoom)
+        });
         Poll::Ready(Ok(()))
     }
 }

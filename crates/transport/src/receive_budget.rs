@@ -32,12 +32,19 @@ impl ReceiveBudget {
     }
 }
 
+/// A budget that nothing exceeds.
+impl Default for ReceiveBudget {
+    fn default() -> Self {
+        Self::new(usize::MAX)
+    }
+}
+
 /// No room for more of this message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct NoRoom;
 
 /// What one connection holds. Given back when dropped.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct ReceiveShare {
     budget: ReceiveBudget,
     held: usize,

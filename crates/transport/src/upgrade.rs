@@ -1,12 +1,13 @@
-//! What an HTTP request gets: the upgrade, a health answer, or a refusal. Pure.
+//! What an HTTP request gets: the upgrade, a health answer, or a refusal. Pure. Each answer but the upgrade
+//! ends the connection.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use hyper::header::{
-    self, CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN, SEC_WEBSOCKET_KEY,
-    SEC_WEBSOCKET_VERSION, UPGRADE,
+    self, CONNECTION, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN, SEC_WEBSOCKET_ACCEPT,
+    SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
-use hyper::{Method, StatusCode, Uri, Version};
+use hyper::{Method, Request, Response, StatusCode, Version};
 use sha1_smol::Sha1;
 
 /// The names and origins that are served.
@@ -47,62 +48,8 @@ impl UpgradeRules {
     }
 }
 
-/// The head of a request.
-#[derive(Debug, Clone, Copy)]
-pub struct RequestHead<'a> {
-    pub method: &'a Method,
-    /// The target as it was sent.
-    pub target: &'a Uri,
-    /// The version of HTTP.
-    pub version: Version,
-    pub headers: &'a HeaderMap,
-}
-
-/// What the request gets.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Decision {
-    /// The upgrade, with this `Sec-WebSocket-Accept`.
-    Upgrade {
-        /// The header's value.
-        accept: HeaderValue,
-    },
-    /// An answer, after which the connection ends.
-    Answer(Answer),
-}
-
-/// A whole answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
-    pub status: StatusCode,
-    /// The body: JSON if it starts with a brace, text otherwise.
-    pub body: &'static str,
-    /// A header that belongs to the status.
-    pub header: Option<(HeaderName, HeaderValue)>,
-}
-
-impl Answer {
-    const fn new(status: StatusCode, body: &'static str) -> Self {
-        Self { status, body, header: None }
-    }
-
-    fn with(mut self, name: HeaderName, value: &'static str) -> Self {
-        self.header = Some((name, HeaderValue::from_static(value)));
-        self
-    }
-
-    /// The type of the body.
-    #[must_use]
-    pub fn content_type(&self) -> HeaderValue {
-        HeaderValue::from_static(if self.body.starts_with('{') {
-            "application/json"
-        } else {
-            "text/plain; charset=utf-8"
-        })
-    }
-}
-
-/// Headers of every answer.
-pub const COMMON_HEADERS: [(HeaderName, HeaderValue); 3] = [
+/// Headers of every answer but the upgrade.
+const COMMON_HEADERS: [(HeaderName, HeaderValue); 3] = [
     (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
     (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
@@ -123,44 +70,62 @@ const FORWARDING_HEADERS: [&str; 9] = [
 ];
 const FORWARDING_PREFIXES: [&str; 2] = ["x-forwarded", "tailscale-"];
 
-/// Decides. `is_ready` is asked only by the readiness path.
+/// Decides; status 101 is the upgrade. `is_ready` is asked only by the readiness path.
 #[must_use]
-pub fn decide(head: RequestHead<'_>, rules: &UpgradeRules, is_ready: impl FnOnce() -> bool) -> Decision {
-    match refusal(head, rules) {
-        Some(answer) => Decision::Answer(answer),
-        None if wants_websocket(head.headers) => match accept_key(head) {
-            Ok(accept) => Decision::Upgrade { accept },
-            Err(answer) => Decision::Answer(answer),
-        },
-        None => Decision::Answer(health(head, is_ready)),
+pub fn decide<B>(
+    request: &Request<B>,
+    rules: &UpgradeRules,
+    is_ready: impl FnOnce() -> bool,
+) -> Response<&'static str> {
+    match refusal(request, rules) {
+        Some(refusal) => refusal,
+        None if holds_token(request.headers(), &UPGRADE, "websocket") => upgrade(request),
+        None => health(request, is_ready),
     }
 }
 
+fn answer(status: StatusCode, body: &'static str) -> Response<&'static str> {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    let content_type = if body.starts_with('{') { "application/json" } else { "text/plain; charset=utf-8" };
+    let headers = response.headers_mut();
+    headers.extend(COMMON_HEADERS);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    // One request a connection. Said here and not by hyper for all, which would add it to an
+    // upgrade's answer, too: Node's WebSocket takes that for no upgrade.
+    headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+fn bad_request() -> Response<&'static str> {
+    answer(StatusCode::BAD_REQUEST, "Bad Request")
+}
+
+fn method_not_allowed() -> Response<&'static str> {
+    let mut response = answer(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed");
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+    response
+}
+
 /// What is wrong whatever the request asks for.
-fn refusal(head: RequestHead<'_>, rules: &UpgradeRules) -> Option<Answer> {
-    if head.target.authority().is_some() || head.target.path().is_empty() {
-        return Some(Answer::new(StatusCode::BAD_REQUEST, "Bad Request"));
+fn refusal<B>(request: &Request<B>, rules: &UpgradeRules) -> Option<Response<&'static str>> {
+    let (target, headers) = (request.uri(), request.headers());
+    if target.authority().is_some() || target.path().is_empty() {
+        return Some(bad_request());
     }
-    let mut hosts = head.headers.get_all(HOST).iter();
-    match (hosts.next(), hosts.next()) {
-        (Some(host), None) => {
-            if !rules.hosts.iter().any(|allowed| allowed.as_bytes() == host.as_bytes()) {
-                return Some(Answer::new(StatusCode::MISDIRECTED_REQUEST, "Misdirected Request"));
-            }
-        }
-        (None, _) | (_, Some(_)) => return Some(Answer::new(StatusCode::BAD_REQUEST, "Bad Request")),
+    match single(headers, &HOST) {
+        Some(host) if rules.hosts.iter().any(|allowed| allowed.as_bytes() == host) => {}
+        Some(_) => return Some(answer(StatusCode::MISDIRECTED_REQUEST, "Misdirected Request")),
+        None => return Some(bad_request()),
     }
-    let mut origins = head.headers.get_all(ORIGIN).iter();
-    let is_origin_fine = match (origins.next(), origins.next()) {
-        (None, _) => true,
-        (Some(origin), None) => rules.origins.iter().any(|allowed| allowed.as_bytes() == origin.as_bytes()),
-        (Some(_), Some(_)) => false,
-    };
-    let is_forwarded = head.headers.keys().any(|name| {
+    let is_origin_fine = !headers.contains_key(ORIGIN)
+        || single(headers, &ORIGIN)
+            .is_some_and(|origin| rules.origins.iter().any(|allowed| allowed.as_bytes() == origin));
+    let is_forwarded = headers.keys().any(|name| {
         FORWARDING_HEADERS.contains(&name.as_str())
             || FORWARDING_PREFIXES.iter().any(|prefix| name.as_str().starts_with(prefix))
     });
-    (!is_origin_fine || is_forwarded).then(|| Answer::new(StatusCode::FORBIDDEN, "Forbidden"))
+    (!is_origin_fine || is_forwarded).then(|| answer(StatusCode::FORBIDDEN, "Forbidden"))
 }
 
 /// Whether a comma-separated header holds a token, in any case (RFC 9110 section 5.6.1).
@@ -173,35 +138,39 @@ fn holds_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
         .any(|part| part.trim().eq_ignore_ascii_case(token))
 }
 
-fn wants_websocket(headers: &HeaderMap) -> bool {
-    holds_token(headers, &UPGRADE, "websocket")
-}
-
-/// The answer to a valid opening handshake (RFC 6455 section 4.2).
-fn accept_key(head: RequestHead<'_>) -> Result<HeaderValue, Answer> {
+/// The answer to an opening handshake (RFC 6455 section 4.2).
+fn upgrade<B>(request: &Request<B>) -> Response<&'static str> {
     const GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
-    let bad_request = || Answer::new(StatusCode::BAD_REQUEST, "Bad Request");
-    if head.method != Method::GET {
-        return Err(method_not_allowed());
+    let headers = request.headers();
+    if request.method() != Method::GET {
+        return method_not_allowed();
     }
-    let has_body = head.headers.contains_key(header::TRANSFER_ENCODING)
-        || head.headers.get(header::CONTENT_LENGTH).is_some_and(|length| length != "0");
-    if head.version != Version::HTTP_11 || !holds_token(head.headers, &CONNECTION, "upgrade") || has_body {
-        return Err(bad_request());
+    let has_body = headers.contains_key(header::TRANSFER_ENCODING)
+        || headers.get(header::CONTENT_LENGTH).is_some_and(|length| length != "0");
+    if request.version() != Version::HTTP_11 || !holds_token(headers, &CONNECTION, "upgrade") || has_body {
+        return bad_request();
     }
-    if single(head.headers, &SEC_WEBSOCKET_VERSION) != Some(b"13") {
-        return Err(
-            Answer::new(StatusCode::UPGRADE_REQUIRED, "Upgrade Required").with(SEC_WEBSOCKET_VERSION, "13")
-        );
+    let version = HeaderValue::from_static("13");
+    if single(headers, &SEC_WEBSOCKET_VERSION) != Some(version.as_bytes()) {
+        let mut response = answer(StatusCode::UPGRADE_REQUIRED, "Upgrade Required");
+        response.headers_mut().insert(SEC_WEBSOCKET_VERSION, version);
+        return response;
     }
-    let key = single(head.headers, &SEC_WEBSOCKET_KEY).ok_or_else(bad_request)?;
-    let is_valid = BASE64_STANDARD.decode(key).is_ok_and(|nonce| nonce.len() == 16);
-    if !is_valid {
-        return Err(bad_request());
+    let key = single(headers, &SEC_WEBSOCKET_KEY).unwrap_or_default();
+    if !BASE64_STANDARD.decode(key).is_ok_and(|nonce| nonce.len() == 16) {
+        return bad_request();
     }
     let mut digest = Sha1::from(key);
     digest.update(GUID.as_bytes());
-    HeaderValue::try_from(BASE64_STANDARD.encode(digest.digest().bytes())).map_err(|_| bad_request())
+    let accept = BASE64_STANDARD.encode(digest.digest().bytes());
+    let Ok(accept) = HeaderValue::try_from(accept) else { return bad_request() };
+    let mut response = Response::new("");
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let headers = response.headers_mut();
+    headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
+    response
 }
 
 /// The value of a header that must stand there once.
@@ -213,20 +182,16 @@ fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a [u8]> {
     }
 }
 
-fn method_not_allowed() -> Answer {
-    Answer::new(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed").with(header::ALLOW, "GET, HEAD")
-}
-
-fn health(head: RequestHead<'_>, is_ready: impl FnOnce() -> bool) -> Answer {
-    if head.method != Method::GET && head.method != Method::HEAD {
+fn health<B>(request: &Request<B>, is_ready: impl FnOnce() -> bool) -> Response<&'static str> {
+    if request.method() != Method::GET && request.method() != Method::HEAD {
         return method_not_allowed();
     }
-    match head.target.path() {
-        "/health" | "/healthz" => Answer::new(StatusCode::OK, r#"{"ok":true,"status":"live"}"#),
+    match request.uri().path() {
+        "/health" | "/healthz" => answer(StatusCode::OK, r#"{"ok":true,"status":"live"}"#),
         "/ready" | "/readyz" => match is_ready() {
-            true => Answer::new(StatusCode::OK, r#"{"ready":true}"#),
-            false => Answer::new(StatusCode::SERVICE_UNAVAILABLE, r#"{"ready":false}"#),
+            true => answer(StatusCode::OK, r#"{"ready":true}"#),
+            false => answer(StatusCode::SERVICE_UNAVAILABLE, r#"{"ready":false}"#),
         },
-        _ => Answer::new(StatusCode::NOT_FOUND, "Not Found"),
+        _ => answer(StatusCode::NOT_FOUND, "Not Found"),
     }
 }

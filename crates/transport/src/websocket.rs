@@ -13,12 +13,11 @@ use bytes::Bytes;
 use futures_util::{Sink as _, SinkExt as _, Stream as _};
 use tidegate_protocol::limits::{MAX_PAYLOAD, MAX_PAYLOAD_BEFORE_AUTH};
 use tidegate_protocol::{CloseCode, CloseFrame};
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, copy, sink};
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 use tokio_websockets::{Config, Error, Limits, Message, ServerBuilder, WebSocketStream};
 
-use crate::admission_slots::Eviction;
-use crate::frame_meter::Violation;
+use crate::frame_meter::{ControlFrames, Violation};
 use crate::metered_io::MeteredIo;
 use crate::receive_budget::ReceiveBudget;
 use crate::transport::{Gone, Received, Transport};
@@ -60,10 +59,10 @@ pub struct WebSocketTransport<IO> {
     limit: usize,
     /// Messages that the decoder handed out, control frames among them.
     delivered: u64,
+    control: ControlFrames,
     times: WebSocketTimes,
     /// Fires at the earliest deadline or before; moved only when it would fire too late.
     timer: Pin<Box<Sleep>>,
-    eviction: Option<Eviction>,
 }
 
 #[derive(Debug)]
@@ -80,29 +79,21 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketTransport<IO>
     /// Messages are limited to [`MAX_PAYLOAD_BEFORE_AUTH`] until [`Transport::set_limit`].
     #[must_use]
     pub fn new(io: IO, unread: Bytes, times: WebSocketTimes) -> Self {
-        let limit = MAX_PAYLOAD_BEFORE_AUTH;
         Self {
-            wire: Wire::Resting(MeteredIo::new(io, unread, limit)),
-            limit,
+            wire: Wire::Resting(MeteredIo::new(io, unread)),
+            limit: MAX_PAYLOAD_BEFORE_AUTH,
             delivered: 0,
+            control: ControlFrames::new(Instant::now()),
             times,
             timer: Box::pin(sleep_until(Instant::now() + times.ping_interval)),
-            eviction: None,
         }
-    }
-
-    /// The same, ending when the slot that it came in on is taken from it.
-    #[must_use]
-    pub fn with_eviction(mut self, eviction: Eviction) -> Self {
-        self.eviction = Some(eviction);
-        self
     }
 
     /// The same, with messages that arrive in pieces counted in a budget.
     #[must_use]
     pub fn with_budget(mut self, budget: &ReceiveBudget) -> Self {
         if let Some(metered) = self.metered() {
-            metered.set_share(budget.share());
+            metered.share = budget.share();
         }
         self
     }
@@ -134,28 +125,31 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketTransport<IO>
 
     /// Drops the decoder if it holds nothing. To be called when all that was queued was sent.
     fn rest(&mut self) {
-        let Wire::Active(stream) = &self.wire else { return };
-        let metered = stream.get_ref();
-        let holds_nothing = metered.violation().is_none()
-            && metered.meter.incomplete_since().is_none()
-            && metered.meter.completed() == self.delivered;
-        if !holds_nothing {
-            return;
+        if let Wire::Active(stream) = &self.wire {
+            let metered = stream.get_ref();
+            if metered.meter.incomplete_since().is_none() && metered.meter.completed() == self.delivered {
+                self.drop_decoder();
+            }
         }
+    }
+
+    fn drop_decoder(&mut self) {
         self.wire = match mem::replace(&mut self.wire, Wire::Turning) {
             Wire::Active(stream) => Wire::Resting(stream.into_inner()),
             other => other,
         };
     }
 
-    fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Received> {
-        if let Some(eviction) = &self.eviction {
-            match eviction.poll(cx) {
-                Poll::Ready(true) => return Poll::Ready(Received::Closed),
-                Poll::Ready(false) => self.eviction = None,
-                Poll::Pending => {}
-            }
+    /// Reads nothing more. What the decoder would say about it itself is not sent.
+    fn refuse(&mut self, violation: Violation) -> Received {
+        self.drop_decoder();
+        if let Some(metered) = self.metered() {
+            metered.violation = Some(violation);
         }
+        Received::Refused(violation.close_frame())
+    }
+
+    fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Received> {
         loop {
             if let Poll::Ready(received) = self.poll_message(cx) {
                 return Poll::Ready(received);
@@ -179,7 +173,6 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketTransport<IO>
                     Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Received::Closed),
                 }
             }
-            let limit = self.limit;
             let Some(stream) = self.stream() else { return Poll::Ready(Received::Closed) };
             match Pin::new(&mut *stream).poll_next(cx) {
                 Poll::Ready(Some(Ok(message))) => {
@@ -190,14 +183,29 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketTransport<IO>
                         return Poll::Ready(Received::Text(text.to_owned()));
                     }
                     if message.is_binary() {
-                        return Poll::Ready(Received::Refused(Violation::Binary.close_frame()));
+                        return Poll::Ready(self.refuse(Violation::Binary));
+                    }
+                    if !message.is_close() && self.control.is_flood(Instant::now()) {
+                        return Poll::Ready(self.refuse(Violation::ControlFlood));
                     }
                 }
-                Poll::Ready(Some(Err(error))) => return Poll::Ready(refused(&error, limit)),
+                Poll::Ready(Some(Err(error))) => {
+                    return Poll::Ready(match error {
+                        // The decoder queues a close frame of its own, with the code that RFC 6455
+                        // section 7.4.1 wants.
+                        Error::Protocol(error) => {
+                            Received::Refused(CloseFrame::new(CloseCode::Protocol, &error.to_string()))
+                        }
+                        Error::PayloadTooLong { max_len, .. } => {
+                            self.refuse(Violation::TooBig { limit: max_len })
+                        }
+                        _ => Received::Closed,
+                    });
+                }
                 Poll::Ready(None) => return Poll::Ready(Received::Closed),
                 Poll::Pending => {
-                    if let Some(violation) = stream.get_ref().violation() {
-                        return Poll::Ready(Received::Refused(violation.close_frame()));
+                    if let Some(violation) = stream.get_ref().violation {
+                        return Poll::Ready(self.refuse(violation));
                     }
                     match Pin::new(stream).poll_flush(cx) {
                         Poll::Ready(Ok(())) => self.rest(),
@@ -259,26 +267,14 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketTransport<IO>
         // An error means that the decoder queued a close frame of its own; it must still be sent.
         let _ = stream.feed(Message::close(Some(code), &frame.reason)).await;
         stream.flush().await?;
-        if stream.get_ref().violation().is_none() {
+        if stream.get_ref().violation.is_none() {
             stream.close().await?;
         }
         // Closing a socket with unread bytes resets it, which may take the close frame with it.
         let io = stream.get_mut().io_mut();
         io.shutdown().await?;
-        let mut rest = io.take(MAX_DRAINED);
-        let mut ignored = [0; 2048];
-        while rest.read(&mut ignored).await? > 0 {}
+        copy(&mut io.take(MAX_DRAINED), &mut sink()).await?;
         Ok(())
-    }
-}
-
-/// What the decoder's error means for the connection. The decoder queues a close frame of its own
-/// for protocol errors, with the code that RFC 6455 section 7.4.1 wants.
-fn refused(error: &Error, limit: usize) -> Received {
-    match error {
-        Error::Protocol(error) => Received::Refused(CloseFrame::new(CloseCode::Protocol, &error.to_string())),
-        Error::PayloadTooLong { .. } => Received::Refused(Violation::TooBig { limit }.close_frame()),
-        _ => Received::Closed,
     }
 }
 
@@ -303,9 +299,6 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> Transport for WebSocke
 
     fn set_limit(&mut self, bytes: usize) {
         self.limit = bytes;
-        if let Some(metered) = self.metered() {
-            metered.meter.set_limit(bytes);
-        }
         if let Wire::Active(stream) = &mut self.wire {
             stream.limits_mut().set_max_payload_len(Some(bytes));
         }

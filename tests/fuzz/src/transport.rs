@@ -3,11 +3,11 @@
 use std::cell::RefCell;
 
 use bytes::Bytes;
-use hyper::header::{HeaderMap, HeaderName, HeaderValue, ORIGIN};
-use hyper::{Method, Uri, Version};
+use hyper::header::{CONTENT_TYPE, HeaderName, ORIGIN, SEC_WEBSOCKET_ACCEPT};
+use hyper::{Method, Request, StatusCode, Uri, Version};
 use tidegate_protocol::limits::MAX_PAYLOAD_BEFORE_AUTH;
 use tidegate_transport::lines::{LineReceived, LinesClient, LinesTransport};
-use tidegate_transport::upgrade::{Decision, RequestHead, UpgradeRules, decide};
+use tidegate_transport::upgrade::{UpgradeRules, decide};
 use tidegate_transport::websocket::{WebSocketTimes, WebSocketTransport};
 use tidegate_transport::{Received, Transport};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex, split};
@@ -131,15 +131,8 @@ pub fn websocket(data: &[u8]) {
     assert_eq!(pieces.refused.is_some(), whole.refused.is_some(), "{pieces:?} {whole:?}");
 }
 
-struct Head {
-    method: Method,
-    target: Uri,
-    version: Version,
-    headers: HeaderMap,
-}
-
 /// The head as text, as far as it is one.
-fn head(data: &[u8]) -> Option<Head> {
+fn head(data: &[u8]) -> Option<Request<()>> {
     let mut lines = data.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
     let mut first = lines.next()?.split(|byte| *byte == b' ');
     let method = Method::from_bytes(first.next()?).ok()?;
@@ -149,33 +142,28 @@ fn head(data: &[u8]) -> Option<Head> {
         b"HTTP/2" => Version::HTTP_2,
         _ => Version::HTTP_11,
     };
-    let mut headers = HeaderMap::new();
+    let mut request = Request::builder().method(method).uri(target).version(version);
     for line in lines.take_while(|line| !line.is_empty()).take(64) {
         let colon = line.iter().position(|byte| *byte == b':')?;
         let name = HeaderName::from_bytes(&line[..colon]).ok()?;
-        headers.append(name, HeaderValue::from_bytes(line[colon + 1..].trim_ascii()).ok()?);
+        request = request.header(name, line[colon + 1..].trim_ascii());
     }
-    Some(Head { method, target, version, headers })
+    request.body(()).ok()
 }
 
 /// The head of an HTTP request: only what comes from an allowed place is upgraded.
 pub fn upgrade(data: &[u8]) {
     const HOSTS: [&str; 3] = ["127.0.0.1:18789", "localhost:18789", "[::1]:18789"];
     const LISTED: &str = "https://listed.example";
-    let Some(head) = head(data) else { return };
+    let Some(request) = head(data) else { return };
     let rules = UpgradeRules::loopback(18_789).allow_origin(LISTED).allow_origin("null").allow_origin("");
-    let request = RequestHead {
-        method: &head.method,
-        target: &head.target,
-        version: head.version,
-        headers: &head.headers,
-    };
-    match decide(request, &rules, || true) {
-        Decision::Upgrade { accept } => {
-            assert_eq!(accept.len(), 28, "base64 of SHA-1");
-            assert_eq!((&head.method, head.version), (&Method::GET, Version::HTTP_11));
-            assert!(head.target.authority().is_none());
-            let values = |name: HeaderName| head.headers.get_all(name).iter().collect::<Vec<_>>();
+    let answer = decide(&request, &rules, || true);
+    match answer.status() {
+        StatusCode::SWITCHING_PROTOCOLS => {
+            assert_eq!(answer.headers()[SEC_WEBSOCKET_ACCEPT].len(), 28, "base64 of SHA-1");
+            assert_eq!((request.method(), request.version()), (&Method::GET, Version::HTTP_11));
+            assert!(request.uri().authority().is_none());
+            let values = |name: HeaderName| request.headers().get_all(name).iter().collect::<Vec<_>>();
             assert!(
                 matches!(values(hyper::header::HOST)[..], [host] if HOSTS.iter().any(|known| host == known))
             );
@@ -184,17 +172,17 @@ pub fn upgrade(data: &[u8]) {
                     || matches!(values(ORIGIN)[..], [origin] if origin == LISTED)
             );
             assert_eq!(values(hyper::header::SEC_WEBSOCKET_KEY).len(), 1);
-            for name in head.headers.keys() {
+            for name in request.headers().keys() {
                 let forwards =
                     name.as_str().starts_with("x-forwarded") || name == "forwarded" || name == "via";
                 assert!(!forwards, "{name} tells of a proxy");
             }
         }
-        Decision::Answer(answer) => {
-            assert!(!answer.body.is_empty());
-            assert!(answer.content_type().to_str().is_ok_and(|kind| kind.contains('/')));
-            if answer.status.is_success() {
-                assert!(head.method == Method::GET || head.method == Method::HEAD);
+        status => {
+            assert!(!answer.body().is_empty());
+            assert!(answer.headers()[CONTENT_TYPE].to_str().is_ok_and(|kind| kind.contains('/')));
+            if status.is_success() {
+                assert!(matches!(*request.method(), Method::GET | Method::HEAD));
             }
         }
     }

@@ -12,7 +12,7 @@ use tidegate_protocol::refusal::TooManyConnections;
 use tidegate_protocol::{
     CloseCode, CloseFrame, ConnectParams, ConnectionId, Dialect, Refusal, RequestId, Scope, event, limits,
 };
-use tidegate_transport::admission_slots::{Eviction, Stage, UnauthenticatedSlot};
+use tidegate_transport::admission_slots::Stage;
 use tidegate_transport::{Received, Transport};
 use tidegate_trust::admission::Admitted;
 use tidegate_trust::origin::{Origin, Peer};
@@ -72,16 +72,10 @@ impl<T: Transport> Challenged<T> {
                 return self.end(CloseFrame::new(CloseCode::Policy, "invalid request frame")).await;
             }
         };
-        let eviction = self.eviction();
-        let admission = tokio::select! {
-            biased;
-            admission = self.admit(&params) => admission,
-            () = evicted(eviction) => return None,
-            () = tokio::time::sleep_until(deadline) => return self.end(CloseFrame::new(CloseCode::Normal, "")).await,
-        };
-        match admission {
-            Ok(admitted) => self.establish(&id, &params, admitted).await,
-            Err(Refused { refusal, dialect, delay }) => self.refuse(&id, &refusal, dialect, delay).await,
+        match tokio::time::timeout_at(deadline, self.admit(&params)).await {
+            Ok(Ok(admitted)) => self.establish(&id, &params, admitted).await,
+            Ok(Err(Refused { refusal, dialect, delay })) => self.refuse(&id, &refusal, dialect, delay).await,
+            Err(_) => self.end(CloseFrame::new(CloseCode::Normal, "")).await,
         }
     }
 
@@ -158,7 +152,8 @@ impl<T: Transport> Challenged<T> {
     ) -> Option<Established<T>> {
         let inner = self.gateway.inner();
         let session = Arc::new(admitted.session);
-        let source = self.arrival.slot.as_ref().map(UnauthenticatedSlot::source);
+        // Given back before anything is waited for: from here on it is not evicted.
+        let source = self.arrival.slot.take().map(|slot| slot.source());
         let place = match inner.places.take(&session, source) {
             Ok(place) => place,
             Err(which) => {
@@ -196,7 +191,6 @@ impl<T: Transport> Challenged<T> {
             return None;
         }
         let established = Established { transport: self.transport, queue, peer };
-        self.arrival.slot = None;
         tracing::debug!(
             who = %established.peer.session.principal().name(),
             agent = %tidegate_protocol::text::one_line(self.arrival.user_agent.as_deref().unwrap_or(""), 128),
@@ -219,40 +213,20 @@ impl<T: Transport> Challenged<T> {
             reason = %close.reason,
             "closed before connect"
         );
-        let eviction = self.eviction();
         if let Some(slot) = self.arrival.slot.as_ref().filter(|_| !delay.is_zero()) {
             slot.reached(Stage::Refused);
         }
-        let answered = async {
-            tokio::time::sleep(delay).await;
-            if let Some(answer) = frame(&ResponseFrame::error(id.as_str(), &error)) {
-                // The client may be gone; the close below notices.
-                let _ = self.transport.send(answer).await;
-            }
-            self.end(close).await
-        };
-        tokio::select! {
-            ended = answered => ended,
-            () = evicted(eviction) => None,
+        tokio::time::sleep(delay).await;
+        if let Some(answer) = frame(&ResponseFrame::error(id.as_str(), &error)) {
+            // The client may be gone; the close below notices.
+            let _ = self.transport.send(answer).await;
         }
-    }
-
-    fn eviction(&self) -> Option<Eviction> {
-        self.arrival.slot.as_ref().map(UnauthenticatedSlot::eviction)
+        self.end(close).await
     }
 
     async fn end<X>(self, close: CloseFrame) -> Option<X> {
         self.transport.close(close).await;
         None
-    }
-}
-
-/// Waits until a connection's place is given to another. Where nothing is received, the transport does not
-/// notice that itself.
-async fn evicted(eviction: Option<Eviction>) {
-    match eviction {
-        Some(eviction) => eviction.evicted().await,
-        None => std::future::pending().await,
     }
 }
 

@@ -35,12 +35,7 @@ pub(crate) async fn serve_local<T: Transport>(
     deadline: Instant,
     slot: UnauthenticatedSlot,
 ) {
-    // Nothing is received before the greeting, so the transport does not notice an eviction itself.
-    let eviction = slot.eviction();
-    let greeted = tokio::select! {
-        greeted = greet(&gateway, transport, socket, deadline) => greeted,
-        () = eviction.evicted() => None,
-    };
+    let greeted = greet(&gateway, transport, socket, deadline).await;
     let Some(Greeted { transport, session, place }) = greeted else { return };
     drop(slot);
     let (outbox, queue) = Outbox::new();

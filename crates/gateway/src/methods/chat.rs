@@ -19,7 +19,6 @@ use tidegate_trust::Principal;
 
 use super::chat_commands::{self, Next};
 use super::session_patch::expect_session;
-use super::store_error;
 use super::turns::{
     Said, authority, clean_message, forbidden, invalid, known_model, session_row, start_error, start_turn,
     stop_if_revoked, wait_for_run,
@@ -67,8 +66,7 @@ async fn expect_transcript(caller: &Caller, params: &ChatSend) -> Result<(), Err
     let newest = match row {
         Some(row) => {
             let store = &caller.gateway.inner().store;
-            let entries = store.transcript(row.session_id, None, 1).await;
-            entries.map_err(|error| store_error(&error))?.pop().map(|entry| entry.id)
+            store.transcript(row.session_id, None, 1).await?.pop().map(|entry| entry.id)
         }
         None => None,
     };
@@ -275,7 +273,7 @@ impl Handler for rpc::ChatAbort {
         let runtime = caller.gateway.runtime()?;
         if let Some(run) = &params.run_id {
             let store = &caller.gateway.inner().store;
-            let row = store.run(run.clone()).await.map_err(|error| store_error(&error))?;
+            let row = store.run(run.clone()).await?;
             if row.is_some_and(|row| row.session != params.session_key) {
                 return Err(ErrorShape::invalid("runId does not match sessionKey"));
             }

@@ -9,6 +9,7 @@ use tidegate_protocol::payload::devices::{
     PairedDevice,
 };
 use tidegate_protocol::{ErrorCode, ErrorShape, Scope, rpc};
+use tidegate_trust::authority::Authority;
 use tidegate_trust::decision::{Choice, Decider, DecisionError, GrantLifetime, NotADecider, Verdict};
 use tidegate_trust::management::ManagementError;
 use tidegate_trust::records::DeviceRecord;
@@ -122,41 +123,32 @@ fn decide_error(caller: &Caller, error: &DecideError) -> ErrorShape {
 
 impl Handler for rpc::DevicePairRemove {
     async fn handle(caller: &Caller, params: Device) -> Result<DevicePairRemoveResult, ErrorShape> {
-        let changed = {
-            let mut authority = caller.gateway.inner().trust.authority();
+        let ((), note) = change(caller, |authority| {
             authority.remove_device(&caller.session, params.device_id, now::timestamp())
-        };
-        let ((), saved) = settle(caller, changed).await?;
-        Ok(DevicePairRemoveResult { device_id: params.device_id, note: unsaved_note(saved) })
+        })
+        .await?;
+        Ok(DevicePairRemoveResult { device_id: params.device_id, note })
     }
 }
 
 impl Handler for rpc::DevicePairRename {
     async fn handle(caller: &Caller, params: DeviceRename) -> Result<DevicePairRenameResult, ErrorShape> {
-        let changed = {
-            let mut authority = caller.gateway.inner().trust.authority();
+        let (label, note) = change(caller, |authority| {
             authority.rename_device(&caller.session, params.device_id, &params.label, now::timestamp())
-        };
-        let (label, saved) = settle(caller, changed).await?;
-        Ok(DevicePairRenameResult { device_id: params.device_id, label, note: unsaved_note(saved) })
+        })
+        .await?;
+        Ok(DevicePairRenameResult { device_id: params.device_id, label, note })
     }
 }
 
 /// Only the device itself and the person get the new token.
 impl Handler for rpc::DeviceTokenRotate {
     async fn handle(caller: &Caller, params: TokenRotate) -> Result<DeviceTokenRotateResult, ErrorShape> {
-        let entropy = now::entropy().map_err(|error| ErrorShape::unavailable(error.to_string()))?;
-        let changed = {
-            let mut authority = caller.gateway.inner().trust.authority();
-            authority.rotate_token(
-                &caller.session,
-                params.device_id,
-                &params.role,
-                &entropy,
-                now::timestamp(),
-            )
-        };
-        let (rotated, saved) = settle(caller, changed).await?;
+        let (entropy, now) = (now::entropy()?, now::timestamp());
+        let (rotated, note) = change(caller, |authority| {
+            authority.rotate_token(&caller.session, params.device_id, &params.role, &entropy, now)
+        })
+        .await?;
         let delivery = if rotated.token.is_some() { "in-band" } else { "withheld-cross-device" };
         Ok(DeviceTokenRotateResult {
             device_id: params.device_id,
@@ -165,39 +157,37 @@ impl Handler for rpc::DeviceTokenRotate {
             rotated_at_ms: rotated.at,
             token_delivery: delivery.to_owned(),
             token: rotated.token.as_ref().map(|token| token.reveal().to_owned()),
-            note: unsaved_note(saved),
+            note,
         })
     }
 }
 
 impl Handler for rpc::DeviceTokenRevoke {
     async fn handle(caller: &Caller, params: TokenRevoke) -> Result<DeviceTokenRevokeResult, ErrorShape> {
-        let changed = {
-            let mut authority = caller.gateway.inner().trust.authority();
+        let (at, note) = change(caller, |authority| {
             authority.revoke_token(&caller.session, params.device_id, &params.role, now::timestamp())
-        };
-        let (at, saved) = settle(caller, changed).await?;
+        })
+        .await?;
         Ok(DeviceTokenRevokeResult {
             device_id: params.device_id,
             role: params.role,
             revoked_at_ms: at,
-            note: unsaved_note(saved),
+            note,
         })
     }
 }
 
-/// Commits a change that is in effect already.
-pub(crate) async fn settle<T>(
+/// Makes a change, which is in effect at once, and commits it; with a note where that has to be tried again.
+pub(crate) async fn change<T>(
     caller: &Caller,
-    changed: Result<Transaction<T>, ManagementError>,
-) -> Result<(T, bool), ErrorShape> {
-    let changed = changed.map_err(|error| management_error(caller, &error))?;
-    Ok(caller.gateway.inner().trust.settle(changed, Some(caller.session.connection())).await)
-}
-
-fn management_error(caller: &Caller, error: &ManagementError) -> ErrorShape {
-    match error {
-        ManagementError::BeyondCaller(scope) => caller.session.dialect().missing_scope(scope),
-        _ => ErrorShape::invalid(error.to_string()),
-    }
+    make: impl FnOnce(&mut Authority) -> Result<Transaction<T>, ManagementError>,
+) -> Result<(T, Option<String>), ErrorShape> {
+    let trust = &caller.gateway.inner().trust;
+    let made = make(&mut trust.authority());
+    let changed = made.map_err(|error| match error {
+        ManagementError::BeyondCaller(scope) => caller.session.dialect().missing_scope(&scope),
+        error => ErrorShape::invalid(error.to_string()),
+    })?;
+    let (result, saved) = trust.settle(changed, Some(caller.session.connection())).await;
+    Ok((result, unsaved_note(saved)))
 }

@@ -16,7 +16,7 @@ use tidegate_protocol::{AgentId, ErrorShape, RunId, rpc};
 use tidegate_store::{TranscriptEntry, TranscriptPage};
 
 use super::session_lookup::resolve;
-use super::{chat_commands, sessions, store_error};
+use super::{chat_commands, sessions};
 use crate::dispatch::{Caller, Handler};
 use crate::session_rows::row_payload;
 use crate::transcript::entry_payload;
@@ -124,10 +124,9 @@ impl Handler for rpc::ChatMessageGet {
             unavailable_reason: Some(reason.to_owned()),
         };
         let store = &caller.gateway.inner().store;
-        let row = store.session(params.session_key).await.map_err(|error| store_error(&error))?;
+        let row = store.session(params.session_key).await?;
         let Some(row) = row else { return Ok(unavailable("not_found")) };
-        let entry = store.entry(row.session_id, params.message_id).await;
-        let Some(entry) = entry.map_err(|error| store_error(&error))? else {
+        let Some(entry) = store.entry(row.session_id, params.message_id).await? else {
             return Ok(unavailable("not_found"));
         };
         let mut message = entry_payload(&entry);
@@ -160,7 +159,7 @@ async fn page(caller: &Caller, params: ChatHistory) -> Result<Option<ChatHistory
     let store = &caller.gateway.inner().store;
     let limit = params.limit.unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT);
     let offset = params.offset.unwrap_or(0);
-    let row = store.session(params.session_key.clone()).await.map_err(|error| store_error(&error))?;
+    let row = store.session(params.session_key.clone()).await?;
     let nothing = ChatHistoryPage {
         session_key: params.session_key.clone(),
         session_id: None,
@@ -179,13 +178,12 @@ async fn page(caller: &Caller, params: ChatHistory) -> Result<Option<ChatHistory
         resolution: None,
     };
     let Some(row) = row else { return Ok(Some(nothing)) };
-    let page = store.transcript_page(row.session_id.clone(), u64::from(offset), limit).await;
-    let page = page.map_err(|error| store_error(&error))?;
+    let page = store.transcript_page(row.session_id.clone(), u64::from(offset), limit).await?;
     let fitted = Fitted::of(&page, u64::from(offset), &Bounds::of(&params));
     let (input_receipts, input_consumptions) = match asked {
         Some(runs) => {
-            let found = store.input_receipts(row.session_id.clone(), runs).await;
-            let (receipts, consumptions) = receipts(found.map_err(|error| store_error(&error))?);
+            let (receipts, consumptions) =
+                receipts(store.input_receipts(row.session_id.clone(), runs).await?);
             (Some(receipts), Some(consumptions))
         }
         None => (None, None),

@@ -3,17 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
 use tidegate_agent::{ActiveRun, Activity};
 use tidegate_protocol::params::{
     ChannelsStatus, CommandScope, CommandsList, CronList, CronRuns, Empty, ModelsAuthStatus,
-    ObserverVisibility, OfSession, SkillsStatus, TaskSuggestionsList, TasksList, UpdateStatus,
+    ObserverVisibility, SkillsStatus, TasksList,
 };
 use tidegate_protocol::payload::lists::{
-    BranchesListResult, ChannelsStatusResult, CommandsListResult, CompanionStateResult, CronListResult,
-    CronRunsResult, CronStatusResult, ModelsAuthStatusResult, NodeListResult, NodePairListResult,
-    PluginsListResult, ProgressCardResult, QuestionListResult, SkillsStatusResult, TaskEntry,
-    TaskSuggestionsListResult, TasksListResult, UpdateStatusResult, UsageStatusResult,
+    ChannelsStatusResult, CommandsListResult, CronListResult, CronRunsResult, ModelsAuthStatusResult,
+    NodeListResult, SkillsStatusResult, TaskEntry, TasksListResult, UsageStatusResult,
 };
 use tidegate_protocol::payload::system::Done;
 use tidegate_protocol::{ErrorShape, rpc};
@@ -27,10 +24,20 @@ const MAX_JOBS: u32 = 200;
 /// The most tasks of one answer.
 const MAX_TASKS: u32 = 500;
 
-impl Handler for rpc::LastHeartbeat {
-    async fn handle(_: &Caller, _: Empty) -> Result<(), ErrorShape> {
-        Ok(())
-    }
+/// Answers in which nothing is, whatever the parameters.
+macro_rules! nothing_there {
+    ($($method:ident)*) => {$(
+        impl Handler for rpc::$method {
+            async fn handle(_: &Caller, _: Self::Params) -> Result<Self::Result, ErrorShape> {
+                Ok(Default::default())
+            }
+        }
+    )*};
+}
+
+nothing_there! {
+    CronStatus LastHeartbeat NodePairList PluginApprovalList PluginsList ProgressCardGet QuestionList
+    SessionsBranchesList SessionsCompanionState TaskSuggestionsList UpdateStatus
 }
 
 impl Handler for rpc::CommandsList {
@@ -60,12 +67,6 @@ impl Handler for rpc::CronList {
     }
 }
 
-impl Handler for rpc::CronStatus {
-    async fn handle(_: &Caller, _: Empty) -> Result<CronStatusResult, ErrorShape> {
-        Ok(CronStatusResult { enabled: false, store_path: None, jobs: 0, next_wake_at_ms: None })
-    }
-}
-
 impl Handler for rpc::NodeList {
     async fn handle(_: &Caller, _: Empty) -> Result<NodeListResult, ErrorShape> {
         Ok(NodeListResult { ts: now::wall(), nodes: Vec::new() })
@@ -74,23 +75,7 @@ impl Handler for rpc::NodeList {
 
 impl Handler for rpc::ChannelsStatus {
     async fn handle(_: &Caller, _: ChannelsStatus) -> Result<ChannelsStatusResult, ErrorShape> {
-        Ok(ChannelsStatusResult {
-            ts: now::wall(),
-            channel_order: Vec::new(),
-            channel_labels: BTreeMap::new(),
-            channel_detail_labels: BTreeMap::new(),
-            channel_system_images: BTreeMap::new(),
-            channel_meta: Vec::new(),
-            channels: BTreeMap::new(),
-            channel_accounts: BTreeMap::new(),
-            channel_default_account_id: BTreeMap::new(),
-        })
-    }
-}
-
-impl Handler for rpc::NodePairList {
-    async fn handle(_: &Caller, _: Empty) -> Result<NodePairListResult, ErrorShape> {
-        Ok(NodePairListResult { pending: Vec::new(), paired: Vec::new() })
+        Ok(ChannelsStatusResult { ts: now::wall(), ..ChannelsStatusResult::default() })
     }
 }
 
@@ -152,33 +137,9 @@ impl Handler for rpc::TasksList {
     }
 }
 
-impl Handler for rpc::ProgressCardGet {
-    async fn handle(_: &Caller, _: OfSession) -> Result<ProgressCardResult, ErrorShape> {
-        Ok(ProgressCardResult { card: None })
-    }
-}
-
-impl Handler for rpc::SessionsBranchesList {
-    async fn handle(_: &Caller, _: OfSession) -> Result<BranchesListResult, ErrorShape> {
-        Ok(BranchesListResult { branches: Vec::new() })
-    }
-}
-
-impl Handler for rpc::SessionsCompanionState {
-    async fn handle(_: &Caller, _: OfSession) -> Result<CompanionStateResult, ErrorShape> {
-        Ok(CompanionStateResult { exchanges: Vec::new() })
-    }
-}
-
 impl Handler for rpc::SessionsObserverVisibility {
     async fn handle(_: &Caller, _: ObserverVisibility) -> Result<Done, ErrorShape> {
         Ok(Done { ok: true })
-    }
-}
-
-impl Handler for rpc::PluginsList {
-    async fn handle(_: &Caller, _: Empty) -> Result<PluginsListResult, ErrorShape> {
-        Ok(PluginsListResult { plugins: Vec::new(), diagnostics: Vec::new(), mutation_allowed: false })
     }
 }
 
@@ -189,29 +150,5 @@ impl Handler for rpc::SkillsStatus {
             managed_skills_dir: String::new(),
             skills: Vec::new(),
         })
-    }
-}
-
-impl Handler for rpc::UpdateStatus {
-    async fn handle(_: &Caller, _: UpdateStatus) -> Result<UpdateStatusResult, ErrorShape> {
-        Ok(UpdateStatusResult { sentinel: None, update_available: None })
-    }
-}
-
-impl Handler for rpc::QuestionList {
-    async fn handle(_: &Caller, _: Empty) -> Result<QuestionListResult, ErrorShape> {
-        Ok(QuestionListResult { questions: Vec::new() })
-    }
-}
-
-impl Handler for rpc::PluginApprovalList {
-    async fn handle(_: &Caller, _: Empty) -> Result<Vec<Value>, ErrorShape> {
-        Ok(Vec::new())
-    }
-}
-
-impl Handler for rpc::TaskSuggestionsList {
-    async fn handle(_: &Caller, _: TaskSuggestionsList) -> Result<TaskSuggestionsListResult, ErrorShape> {
-        Ok(TaskSuggestionsListResult { suggestions: Vec::new() })
     }
 }

@@ -13,14 +13,13 @@ use tidegate_protocol::payload::surfaces::{
 use tidegate_protocol::{DeviceId, ErrorShape, rpc};
 use tidegate_trust::ScopeSet;
 use tidegate_trust::audit::AuditEvent;
-use tidegate_trust::authority::GrantExpiry;
+use tidegate_trust::authority::{Authority, GrantExpiry};
 use tidegate_trust::decision::{Choice, Verdict};
 use tidegate_trust::pairing::PendingRequest;
 use tidegate_trust::records::{ProgramGrant, ProgramToken};
 
 use super::device_entries::{block_payload, device_payload, request_payload};
-use super::devices::{self, settle};
-use super::{store_error, unsaved_note};
+use super::devices::{self, change};
 use crate::dialog_requests::DialogRequest;
 use crate::dispatch::{Caller, Handler, parse};
 use crate::now;
@@ -29,12 +28,12 @@ use crate::state::Gateway;
 /// A new shared token, shown once.
 impl Handler for rpc::TidegateTokenRotate {
     async fn handle(caller: &Caller, _: Empty) -> Result<TokenRotatedResult, ErrorShape> {
-        let entropy = now::entropy().map_err(|error| ErrorShape::unavailable(error.to_string()))?;
-        let changed =
-            caller.gateway.inner().trust.authority().rotate_shared_token(&entropy, now::timestamp());
-        let (token, saved) = settle(caller, Ok(changed)).await?;
+        let entropy = now::entropy()?;
+        let rotate =
+            |authority: &mut Authority| Ok(authority.rotate_shared_token(&entropy, now::timestamp()));
+        let (token, note) = change(caller, rotate).await?;
         caller.gateway.inner().host.keep_shared_token(&token).await;
-        Ok(TokenRotatedResult { token: token.reveal().to_owned(), note: unsaved_note(saved) })
+        Ok(TokenRotatedResult { token: token.reveal().to_owned(), note })
     }
 }
 
@@ -102,12 +101,9 @@ fn program_payload(record: &ProgramGrant, lifetime: GrantExpiry) -> ProgramEntry
 
 impl Handler for rpc::TidegateTokenRevoke {
     async fn handle(caller: &Caller, params: ById) -> Result<RevokedResult, ErrorShape> {
-        let changed = {
-            let mut authority = caller.gateway.inner().trust.authority();
-            authority.revoke_program_token(&params.id, now::timestamp())
-        };
-        let ((), saved) = settle(caller, changed).await?;
-        Ok(RevokedResult { revoked: params.id, note: unsaved_note(saved) })
+        let revoke = |authority: &mut Authority| authority.revoke_program_token(&params.id, now::timestamp());
+        let ((), note) = change(caller, revoke).await?;
+        Ok(RevokedResult { revoked: params.id, note })
     }
 }
 
@@ -196,43 +192,34 @@ impl Handler for rpc::TidegateDevicesDecide {
 /// A device by its id, or a program's grant by its id.
 impl Handler for rpc::TidegateDevicesRevoke {
     async fn handle(caller: &Caller, params: ById) -> Result<RevokedResult, ErrorShape> {
-        let changed = {
-            let mut authority = caller.gateway.inner().trust.authority();
-            match DeviceId::parse(&params.id) {
-                Ok(device) => authority.remove_device(&caller.session, device, now::timestamp()),
-                Err(_) => authority.remove_program(&params.id, now::timestamp()),
-            }
+        let remove = |authority: &mut Authority| match DeviceId::parse(&params.id) {
+            Ok(device) => authority.remove_device(&caller.session, device, now::timestamp()),
+            Err(_) => authority.remove_program(&params.id, now::timestamp()),
         };
-        let ((), saved) = settle(caller, changed).await?;
-        Ok(RevokedResult { revoked: params.id, note: unsaved_note(saved) })
+        let ((), note) = change(caller, remove).await?;
+        Ok(RevokedResult { revoked: params.id, note })
     }
 }
 
 /// For good: a device by its id, or a program by the id of its grant.
 impl Handler for rpc::TidegateDevicesBlock {
     async fn handle(caller: &Caller, params: ById) -> Result<BlockedResult, ErrorShape> {
-        let changed = {
-            let mut authority = caller.gateway.inner().trust.authority();
-            match DeviceId::parse(&params.id) {
-                Ok(device) => authority.block_device(device, now::timestamp()),
-                Err(_) => authority.block_program(&params.id, now::timestamp()),
-            }
+        let block = |authority: &mut Authority| match DeviceId::parse(&params.id) {
+            Ok(device) => authority.block_device(device, now::timestamp()),
+            Err(_) => authority.block_program(&params.id, now::timestamp()),
         };
-        let ((), saved) = settle(caller, changed).await?;
-        Ok(BlockedResult { blocked: params.id, note: unsaved_note(saved) })
+        let ((), note) = change(caller, block).await?;
+        Ok(BlockedResult { blocked: params.id, note })
     }
 }
 
 impl Handler for rpc::TidegateDevicesUnblock {
     async fn handle(caller: &Caller, params: ById) -> Result<UnblockedResult, ErrorShape> {
-        let changed = {
-            let mut authority = caller.gateway.inner().trust.authority();
-            let subject = authority.block(&params.id).map(|block| block.subject.clone());
-            let subject = subject.ok_or_else(|| ErrorShape::invalid("this id is not blocked"))?;
-            authority.unblock(&subject, now::timestamp())
-        };
-        let ((), saved) = settle(caller, changed).await?;
-        Ok(UnblockedResult { unblocked: params.id, note: unsaved_note(saved) })
+        let blocked =
+            caller.gateway.inner().trust.authority().block(&params.id).map(|block| block.subject.clone());
+        let subject = blocked.ok_or_else(|| ErrorShape::invalid("this id is not blocked"))?;
+        let ((), note) = change(caller, |authority| authority.unblock(&subject, now::timestamp())).await?;
+        Ok(UnblockedResult { unblocked: params.id, note })
     }
 
     async fn dialog(caller: &Caller, request: &RequestFrame) -> Result<Option<DialogRequest>, ErrorShape> {
@@ -248,7 +235,7 @@ impl Handler for rpc::TidegateAudit {
     async fn handle(caller: &Caller, params: Audit) -> Result<AuditResult, ErrorShape> {
         let store = &caller.gateway.inner().store;
         let limit = params.limit.unwrap_or(50).clamp(1, 1000);
-        let events = store.audit_tail(limit).await.map_err(|error| store_error(&error))?;
+        let events = store.audit_tail(limit).await?;
         let entry = |event: AuditEvent| {
             let AuditEvent { at, kind, severity, subject, line } = event;
             let sentence = kind.sentence().into_owned();
@@ -275,6 +262,6 @@ pub(crate) async fn pause(gateway: &Gateway, on: bool) -> Result<PausedResult, E
     let runtime = gateway.runtime()?;
     let result = if on { runtime.pause().await } else { runtime.resume().await };
     gateway.inner().trust.changed();
-    result.map_err(|error| store_error(&error))?;
+    result?;
     Ok(PausedResult { paused: runtime.is_paused() })
 }

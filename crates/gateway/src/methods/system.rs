@@ -19,7 +19,6 @@ use tidegate_protocol::{ErrorShape, Scope, event, rpc, text};
 use tidegate_store::SessionFilter;
 use tidegate_trust::Session;
 
-use super::store_error;
 use crate::dispatch::{Caller, Handler, Reply};
 use crate::hub::Audience;
 use crate::now;
@@ -95,8 +94,8 @@ impl Handler for rpc::Status {
         let inner = caller.gateway.inner();
         let store = &inner.store;
         let filter = SessionFilter { limit: 10, ..SessionFilter::default() };
-        let recent = store.sessions(filter).await.map_err(|error| store_error(&error))?;
-        let count = store.count_sessions().await.map_err(|error| store_error(&error))?;
+        let recent = store.sessions(filter).await?;
+        let count = store.count_sessions().await?;
         let recent: Vec<_> = recent.iter().map(status_row).collect();
         let path = match caller.session.scopes().covers(&Scope::Admin) {
             true => inner.state_dir.join(FILE).display().to_string(),

@@ -9,7 +9,6 @@ use tidegate_protocol::payload::chat::ChatSendResult;
 use tidegate_protocol::{ErrorCode, ErrorShape, RunId, SessionKey, text};
 use tidegate_store::{Outcome, RunRow, RunState, SessionRow};
 
-use super::store_error;
 use crate::dispatch::Caller;
 use crate::state::Gateway;
 
@@ -66,8 +65,7 @@ pub(crate) async fn wait_for_run(
 ) -> Result<WaitOutcome, ErrorShape> {
     let inner = gateway.inner();
     let ended = async {
-        let outcome =
-            gateway.runtime()?.wait(run.clone(), timeout).await.map_err(|error| store_error(&error))?;
+        let outcome = gateway.runtime()?.wait(run.clone(), timeout).await?;
         if let (WaitOutcome::Ended(_), Some(run_ends)) = (&outcome, inner.run_ends.get()) {
             run_ends.sent(run).await;
         }
@@ -118,8 +116,7 @@ pub(crate) fn authority(caller: &Caller) -> Result<RunAuthority, ErrorShape> {
 }
 
 pub(crate) async fn session_row(caller: &Caller, key: &SessionKey) -> Result<Option<SessionRow>, ErrorShape> {
-    let store = &caller.gateway.inner().store;
-    store.session(key.clone()).await.map_err(|error| store_error(&error))
+    Ok(caller.gateway.inner().store.session(key.clone()).await?)
 }
 
 /// A message without control characters that only a terminal would obey.
@@ -137,7 +134,7 @@ pub(crate) fn clean_message(method: &str, message: &str) -> Result<String, Error
 
 pub(crate) fn start_error(error: &StartError) -> ErrorShape {
     match error {
-        StartError::Store(error) => store_error(error),
+        StartError::Store(error) => error.clone().into(),
         StartError::Stopping | StartError::QueueFull { .. } | StartError::Internal => {
             ErrorShape::unavailable(error.to_string())
         }

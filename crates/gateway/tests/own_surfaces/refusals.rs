@@ -35,9 +35,17 @@ impl Place {
             request_patience: patience,
             handshake_patience: patience,
         });
-        let slot = slots.take(Source::of(ADDRESS), Instant::now()).unwrap();
+        let (slot, eviction) = slots.take(Source::of(ADDRESS), Instant::now()).unwrap();
         let (transport, client) = channel();
-        let served = tokio::spawn(serve(world.gateway.clone(), transport, arrive(slot)));
+        let connection = Box::pin(serve(world.gateway.clone(), transport, arrive(slot)));
+        // As the listener serves it.
+        let served = tokio::spawn(async {
+            tokio::select! {
+                biased;
+                () = connection => {}
+                () = eviction.evicted() => {}
+            }
+        });
         Self { slots, client, served }
     }
 

@@ -62,34 +62,34 @@ objects! {
         #[serialize_always] next_offset: Option<u64>,
     }
     /// `node.pair.list`.
-    NodePairListResult {
+    #[derive(Default)] NodePairListResult {
         pending: Vec<Value>,
         paired: Vec<Value>,
     }
     /// `models.authStatus`: accounts that providers signed a person in to.
-    ModelsAuthStatusResult {
+    #[derive(Default)] ModelsAuthStatusResult {
         ts: UnixMillis,
         providers: Vec<Value>,
     }
     /// `update.status`: Tidegate looks for no updates.
-    UpdateStatusResult {
+    #[derive(Default)] UpdateStatusResult {
         #[serialize_always] sentinel: Option<Value>,
         #[serialize_always] update_available: Option<Value>,
     }
     /// `progressCard.get`.
-    ProgressCardResult {
+    #[derive(Default)] ProgressCardResult {
         #[serialize_always] card: Option<Value>,
     }
     /// `sessions.branches.list`.
-    BranchesListResult {
+    #[derive(Default)] BranchesListResult {
         branches: Vec<Value>,
     }
     /// `sessions.companion.state`.
-    CompanionStateResult {
+    #[derive(Default)] CompanionStateResult {
         exchanges: Vec<Value>,
     }
     /// `plugins.list`.
-    PluginsListResult {
+    #[derive(Default)] PluginsListResult {
         plugins: Vec<Value>,
         diagnostics: Vec<Value>,
         mutation_allowed: bool,
@@ -101,7 +101,7 @@ objects! {
         skills: Vec<Value>,
     }
     /// `usage.status`: quotas of providers' accounts.
-    UsageStatusResult {
+    #[derive(Default)] UsageStatusResult {
         updated_at: UnixMillis,
         providers: Vec<Value>,
     }
@@ -117,19 +117,19 @@ objects! {
         snapshot_revision: String,
     }
     /// `cron.status`.
-    CronStatusResult {
+    #[derive(Default)] CronStatusResult {
         enabled: bool,
         #[serialize_always] store_path: Option<String>,
         jobs: u64,
         #[serialize_always] next_wake_at_ms: Option<UnixMillis>,
     }
     /// `node.list`.
-    NodeListResult {
+    #[derive(Default)] NodeListResult {
         ts: UnixMillis,
         nodes: Vec<Value>,
     }
     /// `channels.status`.
-    ChannelsStatusResult {
+    #[derive(Default)] ChannelsStatusResult {
         ts: UnixMillis,
         channel_order: Vec<String>,
         channel_labels: BTreeMap<String, Value>,
@@ -141,11 +141,11 @@ objects! {
         channel_default_account_id: BTreeMap<String, Value>,
     }
     /// `question.list`.
-    QuestionListResult {
+    #[derive(Default)] QuestionListResult {
         questions: Vec<Value>,
     }
     /// `taskSuggestions.list`.
-    TaskSuggestionsListResult {
+    #[derive(Default)] TaskSuggestionsListResult {
         suggestions: Vec<Value>,
     }
 }
