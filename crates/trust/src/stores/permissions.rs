@@ -70,16 +70,17 @@ impl PermissionStore {
         self.permissions.iter().filter(is_outdated).map(|known| known.id.clone()).collect()
     }
 
-    /// Puts one in the place of others. Whether it does: when one of those was revoked since, it does not.
+    /// Puts one in the place of others. Whether it does: when that which it renews was revoked since, it does
+    /// not, and the others are gone all the same.
     pub(crate) fn replace(&mut self, gone: &[String], new: Permission) -> bool {
-        let is_current = gone.iter().all(|id| self.permissions.iter().any(|known| known.id == *id));
-        if is_current {
-            for id in gone {
-                self.take(id);
-            }
+        let is_revoked = gone.contains(&new.id) && self.get(&new.id).is_none();
+        for id in gone {
+            self.take(id);
+        }
+        if !is_revoked {
             self.put(new);
         }
-        is_current
+        !is_revoked
     }
 
     pub(crate) fn get(&self, id: &str) -> Option<&Permission> {

@@ -228,15 +228,17 @@ impl Model {
         self.grants.iter().find(|known| known.kind == grant.kind && known.path == grant.path)
     }
 
-    /// One replaces its like; what ended a month ago is forgotten.
+    /// One replaces its like.
     pub(crate) fn give(&mut self, grant: Grant) {
-        let now = self.now;
-        self.grants.retain(|known| {
-            let is_like = known.kind == grant.kind && known.path == grant.path;
-            let is_forgotten = matches!(known.kind, Kind::Needs(_)) && now > known.begun + 2 * MONTH;
-            !is_like && !is_forgotten
-        });
+        self.forget();
+        self.grants.retain(|known| known.kind != grant.kind || known.path != grant.path);
         self.grants.push(grant);
+    }
+
+    /// Forgets what ended a month ago: whenever something is given, and also where that is overtaken.
+    pub(crate) fn forget(&mut self) {
+        let now = self.now;
+        self.grants.retain(|known| !matches!(known.kind, Kind::Needs(_)) || now <= known.begun + 2 * MONTH);
     }
 
     pub(crate) fn deny(&mut self, task: u64, digest: &str) {

@@ -296,7 +296,10 @@ impl Walk {
         self.store(applied.durable);
         let given = applied.value;
         self.expect_same("whether it was given", &given.is_some(), &revoked.is_none());
-        let Some(given) = given else { return "revoked while it was given again" };
+        let Some(given) = given else {
+            self.model.forget();
+            return "revoked while it was given again";
+        };
         self.queue.allow(clearance, Some(given.id.clone()), self.world.now).expect("it waits");
         if let Some(known) = &known {
             self.expect_same("its id", &given.id, known);

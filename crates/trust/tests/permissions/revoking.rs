@@ -59,6 +59,21 @@ fn what_is_revoked_while_it_is_renewed_stays_revoked() {
 }
 
 #[test]
+fn what_another_one_forgot_meanwhile_overtakes_nothing() {
+    let mut person = Person::new();
+    person.gives(&command(&["git"]), &Offer::Needs);
+    person.world.pass(61 * DAY);
+    let folder = person.prepare(&command(&[]), &Offer::Contained).expect("it offers that");
+    let needs = person.prepare(&command(&["sockets"]), &Offer::Needs).expect("it offers that");
+    assert_eq!((folder.durable.len(), needs.durable.len()), (2, 2), "both forget what ended long ago");
+
+    person.world.commit(folder);
+    person.world.commit(needs);
+
+    assert!(person.is_unasked(&command(&[])) && person.is_unasked(&command(&["sockets"])));
+}
+
+#[test]
 fn two_that_were_given_at_one_moment_are_revoked_together() {
     let mut person = Person::new();
     let one = person.prepare(&command(&[]), &Offer::Contained).expect("it offers that");
