@@ -107,6 +107,7 @@ audit_kinds! {
     FileKept = "file.kept", Info, "A file that was set aside was kept";
     FileDiscarded = "file.discarded", Info, "A file that was set aside was discarded";
     FilesUnshared = "files.unshared", Info, "Files of a folder were given copies of their own";
+    WorkspaceChosen = "workspace.chosen", Info, "The workspace of a session was chosen";
     DialogPressedByProgram = "dialog.pressed-by-program", Info, "A program pressed an approving button";
     DialogPressRefused = "dialog.press-refused", Warn, "A program pressed an approving button: refused";
     EntryDamaged = "audit.damaged", Warn, "An entry of the audit log is damaged and cannot be shown";

@@ -304,6 +304,8 @@ rpc! { $
     TidegateFilesDiscard = "tidegate.files.discard", OwnSurfaces, Narrow, InOrder, surface_params::ById => files::FileDecidedResult;
     /// Give a folder copies of its own of files that other folders hold as well.
     TidegateFilesUnshare = "tidegate.files.unshare", OwnSurfaces, Widen, Beside, surface_params::UnshareFolder => files::SharedFolder;
+    /// Choose the folder in which a session works.
+    TidegateSessionsWorkspace = "tidegate.sessions.workspace", OwnSurfaces, Widen, Beside, surface_params::SessionWorkspace => sessions::SessionWorkspaceResult;
     /// The audit log.
     TidegateAudit = "tidegate.audit", OwnSurfaces, Look, InOrder, surface_params::Audit => surfaces::AuditResult;
     /// Add a model provider.

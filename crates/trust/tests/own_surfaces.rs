@@ -77,6 +77,7 @@ fn what_decides_or_lets_in_is_known_by_name() {
             "tidegate.files.keep",
             "tidegate.files.unshare",
             "tidegate.models.take",
+            "tidegate.sessions.workspace",
             "tidegate.token.new"
         ]
         .into()

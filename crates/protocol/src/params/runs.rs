@@ -132,7 +132,7 @@ objects! {
         deliver: Option<Refused<because::NoChannels>>,
         source_reply_delivery_mode: Option<Refused<because::AnswersGoToClients>>,
         attachments: Option<Refused<because::TextOnly>>,
-        cwd: Option<Refused<because::OneWorkspace>>,
+        cwd: Option<Refused<because::PersonChoosesFolder>>,
         model_run: Option<Refused<because::AgentRuns>>,
         prompt_mode: Option<Refused<because::WholePrompt>>,
         bootstrap_context_mode: Option<Refused<because::WholePrompt>>,

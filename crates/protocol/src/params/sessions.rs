@@ -160,11 +160,11 @@ objects! {
         fork_from: Option<Refused<because::NoForks>>,
         project_id: Option<Refused<because::NoProjects>>,
         project_git_url: Option<Refused<because::NoProjects>>,
-        worktree: Option<Refused<because::OneWorkspace>>,
-        worktree_base_ref: Option<Refused<because::OneWorkspace>>,
-        worktree_name: Option<Refused<because::OneWorkspace>>,
-        worktree_source: Option<Refused<because::OneWorkspace>>,
-        cwd: Option<Refused<because::OneWorkspace>>,
+        worktree: Option<Refused<because::PersonChoosesFolder>>,
+        worktree_base_ref: Option<Refused<because::PersonChoosesFolder>>,
+        worktree_name: Option<Refused<because::PersonChoosesFolder>>,
+        worktree_source: Option<Refused<because::PersonChoosesFolder>>,
+        cwd: Option<Refused<because::PersonChoosesFolder>>,
         exec_node: Option<Refused<because::OwnConfinement>>,
     }
     /// `sessions.get`; one of the two names the session.
