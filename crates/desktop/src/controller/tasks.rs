@@ -29,6 +29,8 @@ pub(super) enum Task {
     KeepFile,
     /// A folder has copies of its own.
     Unshare,
+    /// A session works in another folder.
+    ChooseWorkspace,
     /// The connection lines are in the clipboard.
     CopyConnectionLines,
     /// The log is open in a viewer.
@@ -62,7 +64,10 @@ impl Controller {
         let Some(task) = self.tasks.remove(&id) else { return };
         let result = result.map_err(|sentence| text::one_line(&sentence, MAX_SENTENCE));
         match (task, result) {
-            (Task::Decide { .. } | Task::Unblock | Task::KeepFile | Task::OpenLogs, Ok(_)) => {}
+            (
+                Task::Decide { .. } | Task::Unblock | Task::KeepFile | Task::ChooseWorkspace | Task::OpenLogs,
+                Ok(_),
+            ) => {}
             (Task::CopyConnectionLines, Ok(_)) => self.connection_lines_copied(effects),
             (Task::OpenLogs, Err(problem)) => self.say_log_not_opened(&problem, effects),
             (Task::TakeServer { model }, Ok(_)) => self.say_server_taken(&model, effects),
@@ -75,6 +80,7 @@ impl Controller {
                 | Task::TakeServer { .. }
                 | Task::KeepFile
                 | Task::Unshare
+                | Task::ChooseWorkspace
                 | Task::CopyConnectionLines,
                 Err(problem),
             ) => self.say_problem(&problem, effects),

@@ -295,6 +295,8 @@ pub(crate) fn task(effects: &[Effect]) -> TaskId {
             | Effect::TakeServer { task, .. }
             | Effect::KeepFile { task, .. }
             | Effect::Unshare { task, .. }
+            | Effect::ChooseWorkspace { task, .. }
+            | Effect::PickWorkspace { task, .. }
             | Effect::CopyConnectionLines { task }
             | Effect::OpenLogs { task } => Some(*task),
             _ => None,
