@@ -95,7 +95,7 @@ async fn some_folders_are_never_a_sessions() {
     let state = serving.place.state_dir();
     for (folder, reason) in [
         (state.clone(), "Tidegate keeps its state there"),
-        (state.parent().unwrap().to_owned(), "Tidegate keeps its state there"),
+        (serving.place.outside().to_owned(), "Your home directory lies in it"),
         (PathBuf::from("/"), "cannot be the workspace of a session"),
         (PathBuf::from("/usr/bin"), "your programs are found (PATH)"),
         (PathBuf::from("/etc/passwd"), "It is not a folder"),
@@ -139,9 +139,8 @@ async fn no_agent_and_no_client_chooses_a_folder() {
     let turn = json!({ "sessionKey": "main", "message": message, "idempotencyKey": "w1" });
     client.request("chat.send", turn).await.unwrap();
     let history = client.request("chat.history", json!({ "sessionKey": "main" })).await.unwrap();
-    let patched = client
-        .request("sessions.patch", json!({ "key": "main", "workspace": { "path": site } }))
-        .await;
+    let patched =
+        client.request("sessions.patch", json!({ "key": "main", "workspace": { "path": site } })).await;
 
     assert!(read("inside-cli.out").contains("is not running"), "{}", read("inside-cli.out"));
     assert!(!read("inside-socket.out").contains("welcome"), "{}", read("inside-socket.out"));
