@@ -129,6 +129,16 @@ impl Actions {
                     Err(error) => Err(error.to_string()),
                 }
             }),
+            Effect::ChooseWorkspace { task, session, folder, digest } => {
+                self.answer(task, |host| async move {
+                    let chosen = host.desktop()?.choose_workspace(session, folder.as_deref(), &digest).await;
+                    chosen.map(|()| None).map_err(|error| error.to_string())
+                });
+            }
+            Effect::PickWorkspace { task, session, folder } => self.answer(task, |host| async move {
+                let chosen = host.desktop()?.pick_workspace(session, &folder).await;
+                chosen.map(|()| None).map_err(|error| error.to_string())
+            }),
             Effect::CopyConnectionLines { task } => {
                 let app = self.app.clone();
                 self.answer(task, |host| async move {

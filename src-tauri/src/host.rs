@@ -6,12 +6,13 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 use tidegate_desktop_core::dialog::Secret;
 use tidegate_desktop_core::shell::{
-    DialogRequest, FileContent, FileToKeep, FolderToUnshare, HostState, Queue, Work,
+    DialogRequest, FileContent, FileToKeep, FolderToUnshare, HostState, Queue, Work, WorkspaceToChoose,
 };
 use tidegate_gateway::{DesktopAuthority, DialogRequest as GatewayRequest};
 use tidegate_host::{Supervised, SupervisedState};
 use tidegate_protocol::Method;
 use tidegate_protocol::payload::files::{SetAsideFile, SetAsideFileDetails, SharedFolder};
+use tidegate_protocol::payload::sessions::SessionWorkspaceResult;
 use tidegate_protocol::payload::surfaces::FoundServer;
 use tidegate_transport::{ChannelClient, ClientReceived};
 
@@ -131,6 +132,28 @@ pub(crate) fn dialog_request(request: GatewayRequest) -> DialogRequest {
         GatewayRequest::Unshare(SharedFolder { folder, files, bytes, places, .. }) => {
             DialogRequest::Unshare(FolderToUnshare { folder, files, bytes, places })
         }
+        GatewayRequest::ChooseWorkspace { shown, by_client } => {
+            DialogRequest::ChooseWorkspace(Box::new(workspace_to_choose(*shown, by_client)))
+        }
+        GatewayRequest::PickWorkspace { key: session, label, present } => {
+            DialogRequest::PickWorkspace { session, label, present }
+        }
+    }
+}
+
+fn workspace_to_choose(shown: SessionWorkspaceResult, by_client: bool) -> WorkspaceToChoose {
+    let SessionWorkspaceResult { key: session, label, folder, is_default, before, digest, .. } = shown;
+    let (shared_files, shared_places) = (shown.shared_files, shown.shared_places);
+    WorkspaceToChoose {
+        session,
+        label,
+        folder,
+        is_default,
+        before,
+        shared_files,
+        shared_places,
+        digest,
+        by_client,
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use tidegate_trust::Folder;
 use tidegate_trust::permissions::Attendance;
 
 /// Who a root run acts for.
@@ -58,6 +59,9 @@ pub enum Widening {
 pub struct RunAuthority {
     owner: Owner,
     workspace: PathBuf,
+    /// The folder that a person chose, in which the workspace lies.
+    #[serde(default)]
+    folder: Option<Folder>,
     tools: BTreeSet<String>,
     #[serde(default)]
     attendance: Attendance,
@@ -67,7 +71,7 @@ impl RunAuthority {
     /// The authority of a run that a client or a person starts.
     #[must_use]
     pub fn root(owner: Owner, workspace: PathBuf, tools: BTreeSet<String>) -> Self {
-        Self { owner, workspace, tools, attendance: Attendance::Attended }
+        Self { owner, workspace, folder: None, tools, attendance: Attendance::Attended }
     }
 
     /// The same for a run that nobody began with a message.
@@ -80,6 +84,12 @@ impl RunAuthority {
     #[must_use]
     pub fn attendance(&self) -> Attendance {
         self.attendance
+    }
+
+    /// The same in a folder that a person chose.
+    #[must_use]
+    pub fn in_folder(self, folder: Folder) -> Self {
+        Self { workspace: folder.path.clone(), folder: Some(folder), ..self }
     }
 
     /// The authority of a child. Asking for nothing means as much as the parent has, less
@@ -111,7 +121,7 @@ impl RunAuthority {
         };
         let tools = tools.unwrap_or(&self.tools);
         let tools = tools.iter().filter(|tool| !withheld.contains(&tool.as_str())).cloned().collect();
-        Ok(Self { owner: self.owner.clone(), workspace, tools, attendance: self.attendance })
+        Ok(Self { workspace, tools, ..self.clone() })
     }
 
     /// Whether the run may use a tool.
@@ -130,6 +140,12 @@ impl RunAuthority {
     #[must_use]
     pub fn workspace(&self) -> &Path {
         &self.workspace
+    }
+
+    /// The folder that a person chose, in which [`Self::workspace`] lies; `None` where nobody chose one.
+    #[must_use]
+    pub fn folder(&self) -> Option<&Folder> {
+        self.folder.as_ref()
     }
 
     /// Who the root of its tree acts for.

@@ -20,6 +20,7 @@ pub mod authority;
 pub mod clock;
 pub mod command;
 pub mod event;
+pub mod folders;
 pub mod limits;
 pub mod message;
 pub mod model;

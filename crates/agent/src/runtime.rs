@@ -18,6 +18,7 @@ use crate::command::ActiveCommands;
 use crate::completion::{Completion, Ending, SessionCleanup, WakeError};
 use crate::event::RuntimeEvent;
 use crate::executor::{Executor, ToolCalls, Toolbox};
+use crate::folders::ChosenFolders;
 use crate::limits::Limits;
 use crate::model::ModelDirectory;
 use crate::queue::{
@@ -55,6 +56,8 @@ pub struct RuntimeParts {
     pub limits: Limits,
     /// The directory that runs work in when nobody says otherwise.
     pub workspace: PathBuf,
+    /// The folders that persons chose for sessions.
+    pub folders: Arc<dyn ChosenFolders>,
     /// Names this start of the process.
     pub boot: String,
 }
@@ -107,8 +110,18 @@ impl Runtime {
     /// Builds a runtime. Call [`Runtime::recover`] before anything is started.
     #[must_use]
     pub fn new(parts: RuntimeParts) -> Self {
-        let RuntimeParts { store, models, tools, approvals, subagents, clock, limits, workspace, boot } =
-            parts;
+        let RuntimeParts {
+            store,
+            models,
+            tools,
+            approvals,
+            subagents,
+            clock,
+            limits,
+            workspace,
+            folders,
+            boot,
+        } = parts;
         let events = broadcast::Sender::new(EVENT_BUFFER);
         let commands = ActiveCommands::new(Arc::clone(&clock));
         let handoffs = Arc::new(Handoffs::default());
@@ -157,6 +170,7 @@ impl Runtime {
                 places: Arc::clone(&places),
                 tool_calls,
                 cleanup: SessionCleanup { store: store.clone(), subagents },
+                folders,
             },
             completion: Completion {
                 store: store.clone(),

@@ -69,6 +69,8 @@ pub enum Dialog {
     Token(TokenDialog),
     /// Asks for the key of a model server.
     ModelKey(ModelKeyDialog),
+    /// Asks for a folder.
+    Folder(FolderDialog),
     /// Says something, or asks yes or no.
     Message(MessageDialog),
 }
@@ -237,6 +239,17 @@ pub struct ModelKeyDialog {
     pub problem: String,
 }
 
+/// Asks for a folder, with the system's own chooser, which begins in the home directory. Its button is
+/// armed like an approval.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FolderDialog {
+    pub heading: String,
+    /// What it is for and what follows; line breaks are kept.
+    pub text: String,
+    /// The button that takes the folder.
+    pub approve: &'static str,
+}
+
 /// Says something, or asks yes or no.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MessageDialog {
@@ -271,6 +284,11 @@ pub enum DialogOutcome {
         base_url: String,
         /// The key as typed; wiped when dropped.
         key: Secret,
+    },
+    /// A [`FolderDialog`]'s: take this one.
+    Folder {
+        /// Its path.
+        path: String,
     },
     /// A [`MessageDialog`]'s button that goes on.
     Proceed,

@@ -1,8 +1,8 @@
 //! The narrow port between the controller and a shell: what a shell tells, and what it has to do.
 //! A shell obeys; it decides nothing.
 
-use tidegate_protocol::UnixMillis;
 use tidegate_protocol::payload::permissions::ApprovalVerdict;
+use tidegate_protocol::{SessionKey, UnixMillis};
 use tidegate_trust::Level;
 use tidegate_trust::approval::PendingApproval;
 use tidegate_trust::decision::Verdict;
@@ -238,6 +238,23 @@ pub enum Effect {
         /// Answered by [`Input::Done`].
         task: TaskId,
     },
+    /// Choose the folder in which a session works: the person was asked.
+    ChooseWorkspace {
+        /// Answered by [`Input::Done`].
+        task: TaskId,
+        session: SessionKey,
+        /// `None` for the folder that sessions have when nobody chose one for them.
+        folder: Option<String>,
+        /// The digest of what was drawn. If that changed, nothing is done.
+        digest: String,
+    },
+    /// Choose the folder that the person picked for a session.
+    PickWorkspace {
+        /// Answered by [`Input::Done`].
+        task: TaskId,
+        session: SessionKey,
+        folder: String,
+    },
     /// Open the window at a page, or show that page in it and bring it to the front.
     OpenWindow(Page),
     /// Bring the open window to the front as it is.
@@ -376,8 +393,38 @@ pub enum DialogRequest {
     Unshare(FolderToUnshare),
     /// The question whether permissions are used again.
     UsePermissions,
+    /// The question whether the agents of a session may work in a folder.
+    ChooseWorkspace(Box<WorkspaceToChoose>),
+    /// The chooser of the folder of a session.
+    PickWorkspace {
+        session: SessionKey,
+        /// Its label; hostile text.
+        label: Option<String>,
+        /// The folder that it has; hostile text.
+        present: String,
+    },
     /// A page of the window.
     Window(Page),
+}
+
+/// A folder for a session, as a person is asked about it. All its texts are hostile.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkspaceToChoose {
+    pub session: SessionKey,
+    pub label: Option<String>,
+    pub folder: String,
+    /// Whether it is the folder that sessions have when nobody chose one for them.
+    pub is_default: bool,
+    /// The folder of the session until then.
+    pub before: String,
+    /// How many of its files other folders hold as well; `None` where nobody could find out.
+    pub shared_files: Option<u64>,
+    /// Where they lie.
+    pub shared_places: Vec<String>,
+    /// The digest of exactly this choice.
+    pub digest: String,
+    /// Whether a client asks, and not a surface of the person.
+    pub by_client: bool,
 }
 
 /// A folder with files that others hold as well, as a person is asked about it. All its texts are hostile.

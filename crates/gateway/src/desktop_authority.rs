@@ -12,7 +12,7 @@ use tidegate_protocol::payload::files::SharedFolder;
 use tidegate_protocol::payload::permissions::ApprovalVerdict;
 use tidegate_protocol::payload::surface_params::{KeepFile, TakeServer};
 use tidegate_protocol::payload::surfaces::DesktopStatus;
-use tidegate_protocol::{limits, text};
+use tidegate_protocol::{ErrorShape, SessionKey, limits, text};
 use tidegate_transport::channel::channel;
 use tidegate_transport::{ChannelClient, Transport as _};
 use tidegate_trust::Level;
@@ -27,6 +27,7 @@ use tidegate_trust::token::Token;
 use tokio::sync::{mpsc, watch};
 
 use crate::dialog_requests::DialogRequest;
+use crate::methods::session_workspace;
 use crate::now;
 use crate::state::Gateway;
 
@@ -83,6 +84,9 @@ pub enum DesktopError {
     /// A folder's files were not unshared; the sentence says why.
     #[error("The files were not unshared: {0}.")]
     NotUnshared(String),
+    /// A session did not get a folder; the sentence says why.
+    #[error("The folder was not chosen: {0}")]
+    FolderNotChosen(String),
     /// It could not be saved, so it does not count.
     #[error("This could not be saved, so it has no effect: {0}.")]
     NotSaved(String),
@@ -326,6 +330,42 @@ impl DesktopAuthority {
     pub async fn unshare(&self, folder: &str) -> Result<SharedFolder, DesktopError> {
         let done = crate::methods::files::unshare(self.gateway.inner(), folder, "tidegate-desktop").await;
         done.map_err(|error| DesktopError::NotUnshared(error.message))
+    }
+
+    /// Chooses the folder in which a session works, bound to what was drawn; without one it is the folder
+    /// that sessions have when nobody chose one for them.
+    ///
+    /// # Errors
+    /// A sentence for the person. Nothing changed then.
+    pub async fn choose_workspace(
+        &self,
+        session: SessionKey,
+        folder: Option<&str>,
+        digest: &str,
+    ) -> Result<(), DesktopError> {
+        self.chosen(session, folder, Some(digest)).await
+    }
+
+    /// Chooses the folder that the person picked in the chooser of [`DialogRequest::PickWorkspace`].
+    ///
+    /// # Errors
+    /// A sentence for the person. Nothing changed then.
+    pub async fn pick_workspace(&self, session: SessionKey, folder: &str) -> Result<(), DesktopError> {
+        self.chosen(session, Some(folder), None).await
+    }
+
+    async fn chosen(
+        &self,
+        session: SessionKey,
+        folder: Option<&str>,
+        digest: Option<&str>,
+    ) -> Result<(), DesktopError> {
+        self.trust()?;
+        let refused = |error: ErrorShape| DesktopError::FolderNotChosen(error.message);
+        let proposed = session_workspace::propose(&self.gateway, session, folder).await.map_err(refused)?;
+        let digest = digest.map_or_else(|| proposed.digest(), str::to_owned);
+        let chosen = session_workspace::choose(&self.gateway, &self.person, proposed, &digest).await;
+        chosen.map(|_| ()).map_err(refused)
     }
 
     /// Decides about a command or a file, bound to what was drawn.

@@ -2,19 +2,26 @@
 //! bounded, and its sender learns only that it was passed on.
 
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use serde_json::json;
 use tidegate_protocol::payload::files::{SetAsideFileDetails, SharedFolder};
+use tidegate_protocol::payload::sessions::SessionWorkspaceResult;
 use tidegate_protocol::payload::surfaces::FoundServer;
-use tidegate_protocol::{ErrorCode, ErrorShape, text};
+use tidegate_protocol::{ErrorCode, ErrorShape, SessionKey, text};
 use tidegate_trust::Level;
 use tidegate_trust::decision::Desktop;
 use tidegate_trust::records::MAX_NAME;
+use tidegate_trust::timestamp::Deadline;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
+use crate::now;
+
 /// How many requests may wait.
 const MAX_DIALOG_REQUESTS: usize = 16;
+/// How often clients may request dialogs: as often as dialogs open that nobody asked for.
+const CLIENTS_ASK_EVERY: Duration = Duration::from_secs(10);
 /// The most characters of a URL that a request carries.
 const MAX_URL: usize = 2048;
 /// The most characters of one thing about a model server.
@@ -59,6 +66,20 @@ pub enum DialogRequest {
     Unshare(SharedFolder),
     /// A question whether permissions are used again, for [`crate::DesktopAuthority::use_permissions`].
     UsePermissions,
+    /// A question whether a session may work in a folder, for [`crate::DesktopAuthority::choose_workspace`].
+    ChooseWorkspace {
+        shown: Box<SessionWorkspaceResult>,
+        /// Whether a client asks, and not a surface of the person.
+        by_client: bool,
+    },
+    /// The chooser of the folder of a session, for [`crate::DesktopAuthority::pick_workspace`].
+    PickWorkspace {
+        key: SessionKey,
+        /// The session's label, where it has one.
+        label: Option<String>,
+        /// The folder that it has.
+        present: String,
+    },
 }
 
 impl DialogRequest {
@@ -77,6 +98,8 @@ impl DialogRequest {
             // The host cleaned and bounded them.
             Self::KeepFile(file) => Self::KeepFile(file),
             Self::Unshare(folder) => Self::Unshare(folder),
+            Self::ChooseWorkspace { shown, by_client } => Self::ChooseWorkspace { shown, by_client },
+            Self::PickWorkspace { key, label, present } => Self::PickWorkspace { key, label, present },
             Self::TakeServer(FoundServer { model, owner, user, address }) => {
                 let line = |text: String| text::one_line(text.trim(), MAX_SERVER);
                 Self::TakeServer(FoundServer {
@@ -96,16 +119,32 @@ pub(crate) struct DialogRequests {
     sender: mpsc::Sender<DialogRequest>,
     listener: Mutex<Option<mpsc::Receiver<DialogRequest>>>,
     desktop: Desktop,
+    /// Until when no client's request is taken.
+    client_gate: Mutex<Option<Deadline>>,
 }
 
 impl DialogRequests {
     pub(crate) fn new(desktop: Desktop) -> Self {
         let (sender, listener) = mpsc::channel(MAX_DIALOG_REQUESTS);
-        Self { sender, listener: Mutex::new(Some(listener)), desktop }
+        Self { sender, listener: Mutex::new(Some(listener)), desktop, client_gate: Mutex::default() }
     }
 
     pub(crate) fn take_listener(&self) -> Option<mpsc::Receiver<DialogRequest>> {
         self.listener.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Whether a client may make a request now: all of them together one every [`CLIENTS_ASK_EVERY`].
+    pub(crate) fn let_a_client_ask(&self) -> Result<(), ErrorShape> {
+        let now = now::timestamp();
+        let mut gate = self.client_gate.lock().unwrap_or_else(PoisonError::into_inner);
+        if gate.is_some_and(|gate| !gate.has_passed(now)) {
+            return Err(ErrorShape::unavailable(format!(
+                "a client asked a moment ago; try again in {} seconds",
+                CLIENTS_ASK_EVERY.as_secs()
+            )));
+        }
+        *gate = Some(now.deadline(CLIENTS_ASK_EVERY));
+        Ok(())
     }
 
     /// Tells the desktop.

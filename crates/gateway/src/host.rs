@@ -1,5 +1,7 @@
 //! What the gateway needs of the process around it.
 
+use std::path::Path;
+
 use futures_util::future::BoxFuture;
 use tidegate_protocol::ErrorShape;
 use tidegate_protocol::params::LogsTail;
@@ -13,6 +15,7 @@ use tidegate_protocol::payload::surfaces::{
     SelfTestResult, SharedTokenResult, TidegateStatusResult,
 };
 use tidegate_protocol::payload::system::{ConfigGetResult, LogsTailResult};
+use tidegate_trust::Folder;
 use tidegate_trust::token::Token;
 
 /// An answer of the host.
@@ -85,6 +88,12 @@ pub trait Host: Send + Sync + 'static {
 
     /// Removes such a file for good.
     fn discard_file(&self, id: String) -> HostAnswer<'_, FileDecidedResult>;
+
+    /// The folder of a name, if sessions may have it as their workspace. `~` is the home directory.
+    fn workspace_at<'a>(&'a self, folder: &'a str) -> HostAnswer<'a, Folder>;
+
+    /// Agents may write in a folder from now on: a program there is nobody's.
+    fn agents_may_write(&self, folder: &Path);
 
     /// What of a folder other folders hold as well, as a person is asked about it.
     fn shared_folder<'a>(&'a self, folder: &'a str) -> HostAnswer<'a, SharedFolder>;

@@ -57,6 +57,7 @@ pub(crate) fn row_payload(row: &SessionRow) -> SessionEntry {
         send_policy: setting("sendPolicy"),
         group_activation: setting("groupActivation"),
         queue_mode: setting("queueMode"),
+        workspace: row.workspace.as_ref().map(|folder| folder.path.to_string_lossy().into_owned()),
     }
 }
 

@@ -17,7 +17,7 @@ use tidegate_gateway::subagent_client::public_key;
 use tidegate_gateway::{CurrentGateway, Gateway, GatewayParts, PersonGate, SubagentClient};
 use tidegate_peers::KernelPeers;
 use tidegate_secrets::SecretStore;
-use tidegate_store::{OpenError, Store};
+use tidegate_store::{OpenError, Store, StoreError};
 use tidegate_tools::standard_tools;
 use tidegate_transport::listener::BindError;
 use tidegate_trust::settings::Setting;
@@ -156,6 +156,12 @@ async fn build_services(context: Arc<ProcessContext>) -> Result<Services, BootEr
     let own_key_state = Arc::new(OnceLock::new());
     let launcher = settings::launcher(context.tool_runner.clone(), &place, context.commands.clone());
     let sandboxes = Arc::new(settings::sandboxes(&place, &loaded, port));
+    let peers = Arc::new(KernelPeers::new(workspaces.agent_writable(), context.commands.clone()));
+    let unread =
+        |error: StoreError| BootError::StateDir { path: place.state_dir.clone(), reason: error.to_string() };
+    for folder in store.workspaces().await.map_err(unread)? {
+        peers.add_agent_writable(&folder.path);
+    }
     let control = Arc::new(Control {
         version: env!("CARGO_PKG_VERSION"),
         state_dir: place.state_dir.clone(),
@@ -171,6 +177,7 @@ async fn build_services(context: Arc<ProcessContext>) -> Result<Services, BootEr
         token_from_environment,
         models,
         workspaces: workspaces.clone(),
+        peers: Arc::clone(&peers),
         repairs: context.repairs.clone(),
         started,
         stop: stop.clone(),
@@ -192,6 +199,7 @@ async fn build_services(context: Arc<ProcessContext>) -> Result<Services, BootEr
         clock: Arc::new(SystemClock),
         limits,
         workspace,
+        folders: workspaces.clone(),
         boot: boot.clone(),
     });
     recover(&runtime, &context).await;
@@ -219,7 +227,6 @@ async fn build_services(context: Arc<ProcessContext>) -> Result<Services, BootEr
         repairs: context.repairs.clone(),
     };
     parts.spawn("maintenance", maintenance.run(end.clone()));
-    let peers = Arc::new(KernelPeers::new(workspaces.agent_writable(), context.commands.clone()));
     Ok(Services {
         context,
         place,

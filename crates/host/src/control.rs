@@ -1,6 +1,6 @@
 //! What the host answers on the local socket, and to reads of its own state.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -11,6 +11,7 @@ use tidegate_agent::Runtime;
 use tidegate_agent::model::{ModelDirectory as _, ModelName};
 use tidegate_gateway::host::HostAnswer;
 use tidegate_gateway::{CurrentGateway, Host};
+use tidegate_peers::KernelPeers;
 use tidegate_peers::orphans::Orphan;
 use tidegate_protocol::params::LogsTail;
 use tidegate_protocol::payload::agents::{ModelListEntry, ModelsListResult};
@@ -27,6 +28,7 @@ use tidegate_protocol::{ErrorShape, text};
 use tidegate_secrets::{Kept, SecretName, SecretState, SecretStore, SecretText};
 use tidegate_store::Store;
 use tidegate_tools::{Launcher, Sandboxes, UnshareError};
+use tidegate_trust::Folder;
 use tidegate_trust::settings::{Setting, ShownSetting};
 use tidegate_trust::token::Token;
 use tokio_util::sync::CancellationToken;
@@ -72,6 +74,7 @@ pub(crate) struct Control {
     pub(crate) token_from_environment: bool,
     pub(crate) models: Models,
     pub(crate) workspaces: Arc<Workspaces>,
+    pub(crate) peers: Arc<KernelPeers>,
     pub(crate) repairs: Arc<Repairs>,
     pub(crate) started: Instant,
     pub(crate) stop: CancellationToken,
@@ -327,6 +330,14 @@ impl Host for Control {
 
     fn keep_file(&self, file: KeepFile) -> HostAnswer<'_, FileDecidedResult> {
         Box::pin(set_aside::keep(self.sandboxes.set_aside(), file))
+    }
+
+    fn workspace_at<'a>(&'a self, folder: &'a str) -> HostAnswer<'a, Folder> {
+        Box::pin(async { self.workspaces.find(folder).await.map_err(ErrorShape::invalid) })
+    }
+
+    fn agents_may_write(&self, folder: &Path) {
+        self.peers.add_agent_writable(folder);
     }
 
     fn shared_folder<'a>(&'a self, folder: &'a str) -> HostAnswer<'a, SharedFolder> {

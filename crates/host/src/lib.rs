@@ -32,6 +32,7 @@ mod selftest;
 mod serve;
 mod server_owners;
 mod services;
+mod session_folders;
 mod set_aside;
 mod state_dir;
 mod supervise;

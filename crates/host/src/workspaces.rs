@@ -109,13 +109,18 @@ impl Workspaces {
         }
     }
 
+    /// The places that no workspace may hold; `None` where they could not be looked at.
+    pub(crate) fn reserved(&self) -> Option<ReservedPlaces> {
+        self.reserved.clone()
+    }
+
     /// Looks at a folder that may not answer, beside the places that it must not contain.
     async fn on_disk<T: Send + 'static>(
         &self,
         folder: &Path,
         look: impl FnOnce(&Path, &ReservedPlaces) -> T + Send + 'static,
     ) -> Result<T, String> {
-        let Some(reserved) = self.reserved.clone() else {
+        let Some(reserved) = self.reserved() else {
             return Err(
                 "Tidegate could not look at the home directory or the search path, which a workspace \
                         must not contain. Make them reachable, then restart Tidegate."

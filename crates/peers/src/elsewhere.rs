@@ -1,6 +1,6 @@
 //! Systems whose kernels are not asked yet.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use tidegate_trust::origin::{CommandsAlive, Peer};
@@ -48,6 +48,9 @@ impl KernelPeers {
     pub fn new(_agent_writable: Vec<PathBuf>, commands: RunningCommands) -> Self {
         Self { commands }
     }
+
+    /// Nothing is looked into.
+    pub fn add_agent_writable(&self, _directory: &Path) {}
 
     /// The user, for the local socket, where the kernel gave it with the connection.
     #[must_use]

@@ -14,8 +14,8 @@ mod unix_peer;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use tidegate_trust::origin::{CommandsAlive, Peer};
@@ -41,7 +41,7 @@ const TEMPORARY: [&str; 3] = ["/tmp", "/var/tmp", "/dev/shm"];
 /// (`PR_SET_CHILD_SUBREAPER`), or else a tool leaves its ancestry behind by forking twice.
 #[derive(Debug)]
 pub struct KernelPeers {
-    agent_writable: Vec<PathBuf>,
+    agent_writable: RwLock<Vec<PathBuf>>,
     commands: RunningCommands,
     strays_look: Mutex<Option<StraysLook>>,
     /// Held while somebody looks, so that all who wait have one look.
@@ -72,7 +72,16 @@ impl KernelPeers {
         let all = agent_writable.into_iter().chain(TEMPORARY.into_iter().map(PathBuf::from));
         // One that does not exist yet is compared as it is written.
         let agent_writable = all.map(|path| path.canonicalize().unwrap_or(path)).collect();
+        let agent_writable = RwLock::new(agent_writable);
         Self { agent_writable, commands, strays_look: Mutex::default(), looking: Mutex::default() }
+    }
+
+    /// Agents may write in another directory from now on, named without symbolic links.
+    pub fn add_agent_writable(&self, directory: &Path) {
+        let mut all = self.agent_writable.write().unwrap_or_else(PoisonError::into_inner);
+        if !all.iter().any(|known| known == directory) {
+            all.push(directory.to_owned());
+        }
     }
 
     /// The user at the other end, where the kernel tells at once: a few microseconds, however many
@@ -203,11 +212,12 @@ impl KernelPeers {
     fn described(&self, pid: u32, uid: u32, depth: Depth) -> Peer {
         match depth {
             Depth::Ancestry => Peer::NotATool,
-            Depth::Program => Peer::Process {
-                uid,
-                same_user: uid == own_user(),
-                program: program::describe(pid, uid, &self.agent_writable),
-            },
+            Depth::Program => {
+                // Not held while the file system is looked at.
+                let writable = self.agent_writable.read().unwrap_or_else(PoisonError::into_inner).clone();
+                let program = program::describe(pid, uid, &writable);
+                Peer::Process { uid, same_user: uid == own_user(), program }
+            }
         }
     }
 }

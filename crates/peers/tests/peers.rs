@@ -319,6 +319,20 @@ fn a_script_where_an_agent_may_write_gets_no_lasting_grant() {
 }
 
 #[test]
+fn a_script_where_an_agent_may_write_by_now_gets_no_lasting_grant() {
+    let (listening, place) = (Listening::start(), own_place());
+    write_script(place.path(), "client.sh", CONNECT);
+    let arrived = start_stranger(&listening, place.path(), "bash client.sh");
+    let peers = peers();
+    let grant = |peers: &KernelPeers| program(peers.program(&arrived.socket, later())).ephemeral;
+    assert_eq!(grant(&peers), None);
+
+    peers.add_agent_writable(place.path());
+
+    assert_eq!(grant(&peers), Some(Ephemeral::WritableByAgent));
+}
+
+#[test]
 fn a_script_in_the_temporary_directory_gets_no_lasting_grant() {
     let (listening, place) = (Listening::start(), TempDir::new_in("/tmp").expect("a directory"));
     write_script(place.path(), "client.sh", CONNECT);

@@ -113,6 +113,7 @@ audit_kinds! {
     PermissionRevoked = "permission.revoked", Info, "Permission revoked";
     AskEverythingOn = "ask-everything.on", Info, "Asking about everything";
     AskEverythingOff = "ask-everything.off", Info, "Permissions are used again";
+    WorkspaceChosen = "workspace.chosen", Info, "The workspace of a session was chosen";
     DialogPressedByProgram = "dialog.pressed-by-program", Info, "A program pressed an approving button";
     DialogPressRefused = "dialog.press-refused", Warn, "A program pressed an approving button: refused";
     EntryDamaged = "audit.damaged", Warn, "An entry of the audit log is damaged and cannot be shown";

@@ -17,6 +17,8 @@ pub enum ChatCommand {
     Stop,
     /// Show the session's model, or choose another by its name.
     Model(Option<String>),
+    /// Show the folder in which the session works, or ask the person to choose another, by its path.
+    Workspace(Option<String>),
     /// Summarise the conversation.
     Compact,
     /// List the chat commands.
@@ -49,7 +51,7 @@ const fn command(
 }
 
 /// All commands, in the order in which lists show them.
-pub const COMMANDS: [CommandDescription; 7] = [
+pub const COMMANDS: [CommandDescription; 8] = [
     command(
         "new",
         &[],
@@ -73,6 +75,13 @@ pub const COMMANDS: [CommandDescription; 7] = [
         Some(("name", "The model, as provider/model.")),
         "Show or choose this session's model.",
     ),
+    command(
+        "workspace",
+        &[],
+        "options",
+        Some(("folder", "The whole path of a folder.")),
+        "Show the folder in which this session works, or ask for another.",
+    ),
     command("compact", &[], "session", None, "Summarise a long conversation; not available yet."),
     command("help", &["commands"], "status", None, "List the commands."),
 ];
@@ -95,6 +104,7 @@ impl ChatCommand {
             ("model", rest) if rest.as_deref().is_none_or(|name| !name.contains(char::is_whitespace)) => {
                 Some(Self::Model(rest))
             }
+            ("workspace", rest) if rest.as_deref().is_none_or(is_path) => Some(Self::Workspace(rest)),
             ("status", None) => Some(Self::Status),
             ("stop", None) => Some(Self::Stop),
             ("compact", None) => Some(Self::Compact),
@@ -112,6 +122,7 @@ impl ChatCommand {
             Self::Status => "status",
             Self::Stop => "stop",
             Self::Model(_) => "model",
+            Self::Workspace(_) => "workspace",
             Self::Compact => "compact",
             Self::Help => "help",
         }
@@ -125,7 +136,9 @@ impl ChatCommand {
             Self::Stop => Method::ChatAbort,
             Self::Model(Some(_)) => Method::SessionsPatch,
             Self::Model(None) => Method::ModelsList,
-            Self::Status => Method::SessionsDescribe,
+            // It only asks; whoever may talk to the agent may look, and `scope` says who may ask.
+            Self::Workspace(Some(_)) => Method::ChatSend,
+            Self::Status | Self::Workspace(None) => Method::SessionsDescribe,
             Self::Compact | Self::Help => Method::CommandsList,
         }
     }
@@ -135,6 +148,11 @@ impl ChatCommand {
     pub fn scope(&self) -> Option<Scope> {
         matches!(self, Self::Model(Some(_))).then_some(Scope::Admin)
     }
+}
+
+/// Whether a text names a folder by its whole path, in one line.
+fn is_path(text: &str) -> bool {
+    (text.starts_with('/') || text == "~" || text.starts_with("~/")) && !text.contains('\n')
 }
 
 #[cfg(test)]
@@ -154,6 +172,9 @@ mod tests {
             ("/abort", ChatCommand::Stop),
             ("/model", ChatCommand::Model(None)),
             ("/model lab/small", ChatCommand::Model(text("lab/small"))),
+            ("/workspace", ChatCommand::Workspace(None)),
+            ("/workspace /home/ada/my site", ChatCommand::Workspace(text("/home/ada/my site"))),
+            ("/Workspace ~/site", ChatCommand::Workspace(text("~/site"))),
             ("/compact", ChatCommand::Compact),
             ("/commands", ChatCommand::Help),
         ] {
@@ -172,6 +193,8 @@ mod tests {
             "/status of what?",
             "/stop it",
             "/model a b",
+            "/workspace of mine",
+            "/workspace /a\n/b",
             "//new",
             "/run echo",
             "/help me",

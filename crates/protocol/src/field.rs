@@ -305,7 +305,7 @@ pub mod reasons {
         OwnProvenance = "the gateway itself records where a message comes from; leave it out";
         NoPermissionModes = "sessions have no permission mode; leave it out, or send null";
         NoToolOverrides = "sessions have no tool overrides; leave it out, or send null";
-        OneWorkspace = "runs work in the workspace of the gateway; leave it out";
+        PersonChoosesFolder = "a person chooses the folder of a session; leave it out, and send /workspace FOLDER";
         AgentRuns = "a run is always a turn of the agent; leave it out";
         WholePrompt = "the agent always has its whole prompt; leave it out" takes "full";
         OrdinaryRuns = "every run is an ordinary one; leave it out" takes "default";

@@ -314,6 +314,8 @@ rpc! { $
     TidegatePermissionsAskEverything = "tidegate.permissions.askEverything", OwnSurfaces, Narrow, InOrder, params::Empty => permissions::AskEverythingResult;
     /// Use permissions again.
     TidegatePermissionsUse = "tidegate.permissions.use", OwnSurfaces, Widen, InOrder, params::Empty => permissions::AskEverythingResult;
+    /// Choose the folder in which a session works.
+    TidegateSessionsWorkspace = "tidegate.sessions.workspace", OwnSurfaces, Widen, Beside, surface_params::SessionWorkspace => sessions::SessionWorkspaceResult;
     /// The audit log.
     TidegateAudit = "tidegate.audit", OwnSurfaces, Look, InOrder, surface_params::Audit => surfaces::AuditResult;
     /// Add a model provider.

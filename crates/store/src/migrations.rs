@@ -23,7 +23,10 @@ pub(crate) fn known_version() -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use tidegate_protocol::SessionKey;
+
     use super::*;
+    use crate::{FILE_NAME, OpenOptions, Store};
 
     #[test]
     fn each_migration_applies_and_names_its_own_version() {
@@ -37,5 +40,26 @@ mod tests {
             let id: i64 = connection.query_row("PRAGMA application_id", [], |row| row.get(0)).expect("id");
             assert_eq!((Ok(named), id), (u32::try_from(version), APPLICATION_ID));
         }
+    }
+
+    #[tokio::test]
+    async fn sessions_of_version_2_have_no_folder_of_their_own() {
+        let directory = tempfile::tempdir().expect("directory");
+        let mut old = rusqlite::Connection::open(directory.path().join(FILE_NAME)).expect("file");
+        MIGRATIONS.to_version(&mut old, 2).expect("an old store");
+        old.execute_batch(
+            "INSERT INTO sessions (key, session_id, agent, depth, label, settings, created_at, updated_at)
+                VALUES ('agent:main:main', 'a', 'main', 0, 'Notes', '{\"model\":\"x\"}', 5, 6);
+             INSERT INTO transcripts (session_id, session_key, created_at) VALUES ('a', 'agent:main:main', 5);",
+        )
+        .expect("a session");
+        old.close().expect("closed");
+
+        let (store, report) = Store::open(directory.path(), OpenOptions::default()).expect("opened");
+
+        assert_eq!((report.version_before, report.version), (2, known_version()));
+        let key = SessionKey::parse("main").expect("a key");
+        let row = store.session(key).await.expect("read").expect("kept");
+        assert_eq!((row.label.as_deref(), row.workspace), (Some("Notes"), None));
     }
 }

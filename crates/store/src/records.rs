@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 pub use tidegate_protocol::transcript::Outcome;
 use tidegate_protocol::{AgentId, RunId, SessionId, SessionKey, TranscriptMessage, UnixMillis};
+use tidegate_trust::Folder;
 
 /// Where a run is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,6 +49,8 @@ pub struct SessionRow {
     pub model: Option<String>,
     /// Tokens of all its runs.
     pub usage: Usage,
+    /// The folder that a person chose for it, or for the session that spawned it.
+    pub workspace: Option<Folder>,
 }
 
 /// Tokens that a provider reported.
@@ -163,6 +166,8 @@ pub struct ParentEdge {
     pub session: SessionKey,
     /// Depth of the child: the parent's plus one.
     pub depth: u32,
+    /// The chosen folder in which the parent works: the child's session has it too.
+    pub workspace: Option<Folder>,
     /// The most children of the parent's session that may be unfinished at once.
     pub max_active_children: u32,
     /// The most runs that the whole tree may ever hold, the root not counted.

@@ -8,6 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Params, Row};
 use serde_json::Value;
 use tidegate_protocol::transcript::Outcome;
 use tidegate_protocol::{TranscriptMessage, UnixMillis};
+use tidegate_trust::Folder;
 
 use crate::records::{InboxRow, RunRow, RunState, SessionRow, TranscriptEntry, Usage};
 use crate::{StoreError, json};
@@ -96,6 +97,13 @@ impl<'row> Columns<'row> {
         json::decode(&self.take::<String>()?)
     }
 
+    fn folder(&mut self) -> Result<Option<Folder>, StoreError> {
+        let stored = self.take::<Option<String>>()?;
+        let unreadable =
+            |error| StoreError::Corrupt(format!("the workspace of a session is unreadable: {error}"));
+        stored.map(|text| serde_json::from_str(&text).map_err(unreadable)).transpose()
+    }
+
     /// A text, also one that is not valid UTF-8.
     pub(crate) fn lossy_text(&mut self) -> Result<Option<Cow<'row, str>>, StoreError> {
         let column = self.next;
@@ -148,7 +156,13 @@ pub(crate) fn session(row: &Row<'_>) -> Result<SessionRow, StoreError> {
         ended_at: columns.optional_at()?,
         model: columns.take()?,
         usage: columns.usage()?,
+        workspace: columns.folder()?,
     })
+}
+
+/// A row of [`crate::sql::SESSION_WORKSPACES`].
+pub(crate) fn workspace(row: &Row<'_>) -> Result<Option<Folder>, StoreError> {
+    Columns::of(row).folder()
 }
 
 /// A row of `run_columns!`.

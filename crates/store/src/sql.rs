@@ -14,7 +14,7 @@ macro_rules! statements {
 macro_rules! session_columns {
     () => {
         "key, session_id, agent, parent, depth, label, settings, last_state, last_run, created_at, \
-         updated_at, started_at, ended_at, model, usage_input, usage_output"
+         updated_at, started_at, ended_at, model, usage_input, usage_output, workspace"
     };
 }
 
@@ -79,12 +79,17 @@ statements! {
     );
     SESSION_COUNT = "SELECT value FROM counts WHERE name = 'sessions'";
     SESSION_INSERT = "INSERT INTO sessions \
-        (key, session_id, agent, parent, depth, label, settings, created_at, updated_at) \
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, '{}', ?7, ?7) ON CONFLICT (key) DO NOTHING";
+        (key, session_id, agent, parent, depth, label, settings, created_at, updated_at, workspace) \
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, '{}', ?7, ?7, ?8) ON CONFLICT (key) DO NOTHING";
     SESSION_PATCH = concat!(
         "UPDATE sessions SET label = ?2, settings = ?3, updated_at = ?4 WHERE key = ?1 RETURNING ",
         session_columns!()
     );
+    SESSION_WORKSPACE = concat!(
+        "UPDATE sessions SET workspace = ?2, updated_at = ?3 WHERE key = ?1 RETURNING ",
+        session_columns!()
+    );
+    SESSION_WORKSPACES = "SELECT DISTINCT workspace FROM sessions WHERE workspace IS NOT NULL";
     SESSION_RESET = concat!(
         "UPDATE sessions SET session_id = ?2, updated_at = ?3 WHERE key = ?1 RETURNING ",
         session_columns!()

@@ -78,6 +78,7 @@ fn what_decides_or_lets_in_is_known_by_name() {
             "tidegate.files.unshare",
             "tidegate.models.take",
             "tidegate.permissions.use",
+            "tidegate.sessions.workspace",
             "tidegate.token.new"
         ]
         .into()

@@ -6,8 +6,10 @@ use tidegate_desktop_core::dialog::{Dialog, DialogId, DialogOutcome, Secret};
 use tidegate_desktop_core::press::Press;
 use tidegate_desktop_core::shell::{
     DialogRequest, Effect, FileContent, FileToKeep, FolderToUnshare, HostState, Input, TaskId, Work,
+    WorkspaceToChoose,
 };
 use tidegate_desktop_core::tray_menu::TrayCommand;
+use tidegate_protocol::SessionKey;
 use tidegate_trust::Level;
 
 const PROVIDER: &str = "openrouter";
@@ -79,6 +81,28 @@ pub(crate) fn unshare() -> Option<Dialog> {
         bytes: 87 << 20,
         places: [".venv", "web/node_modules"].map(str::to_owned).to_vec(),
     }))])
+}
+
+pub(crate) fn workspace(by_client: bool) -> Option<Dialog> {
+    opened([dialog_request(DialogRequest::ChooseWorkspace(Box::new(WorkspaceToChoose {
+        session: SessionKey::parse("main").ok()?,
+        label: Some("Garden website".to_owned()),
+        folder: "/home/ada/projects/site".to_owned(),
+        is_default: false,
+        before: "/home/ada/.local/share/tidegate-workspace".to_owned(),
+        shared_files: Some(if by_client { 1204 } else { 0 }),
+        shared_places: [".venv", "web/node_modules"].map(str::to_owned).to_vec(),
+        digest: String::new(),
+        by_client,
+    })))])
+}
+
+pub(crate) fn folder() -> Option<Dialog> {
+    opened([dialog_request(DialogRequest::PickWorkspace {
+        session: SessionKey::parse("main").ok()?,
+        label: Some("Garden website".to_owned()),
+        present: "/home/ada/.local/share/tidegate-workspace".to_owned(),
+    })])
 }
 
 pub(crate) fn port_taken() -> Option<Dialog> {

@@ -45,6 +45,9 @@ pub(crate) const KINDS: &[&str] = &[
     "model-server",
     "keep-file",
     "unshare",
+    "workspace",
+    "workspace-client",
+    "folder",
     "port-taken",
 ];
 
@@ -104,6 +107,9 @@ pub(crate) fn sample(kind: &str) -> Option<Dialog> {
         "model-server" => opened::model_server()?,
         "keep-file" => opened::keep_file()?,
         "unshare" => opened::unshare()?,
+        "workspace" => opened::workspace(false)?,
+        "workspace-client" => opened::workspace(true)?,
+        "folder" => opened::folder()?,
         "port-taken" => opened::port_taken()?,
         _ => return None,
     })

@@ -25,9 +25,11 @@ impl NativeDialogs for NoDialogs {
         );
         let outcome = match dialog {
             Dialog::Review(_) => DialogOutcome::Review(ReviewOutcome::Later),
-            Dialog::NewToken(_) | Dialog::Token(_) | Dialog::ModelKey(_) | Dialog::Message(_) => {
-                DialogOutcome::Dismissed
-            }
+            Dialog::NewToken(_)
+            | Dialog::Token(_)
+            | Dialog::ModelKey(_)
+            | Dialog::Folder(_)
+            | Dialog::Message(_) => DialogOutcome::Dismissed,
         };
         // Without a receiver the shell ends.
         let _ = self.outcomes.send((id, outcome, Press::of(None)));

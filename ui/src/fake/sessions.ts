@@ -37,6 +37,7 @@ export function sessions(now: number): SessionEntry[] {
       status: 'running',
       lastRunId: 'run-main',
       totalTokens: 18_420,
+      workspace: '/home/ada/projects/harbour',
       lastMessagePreview: 'Write the release notes for Harbour 1.0',
     }),
     withModel(NOTES, {

@@ -192,6 +192,15 @@ export type DialogOpen =
        */
       id?: string;
       kind: 'modelKey';
+    }
+  | {
+      /**
+       * The key of a session, in its canonical form `agent:<agent>:<rest>`.
+       *
+       * Clients may write `main` for the default agent's main session; parsing makes it canonical.
+       */
+      key: string;
+      kind: 'workspace';
     };
 /**
  * How a check went.
@@ -553,6 +562,10 @@ export interface Methods {
   'tidegate.resume': {
     params: Empty;
     result: PausedResult;
+  };
+  'tidegate.sessions.workspace': {
+    params: SessionWorkspace;
+    result: SessionWorkspaceResult;
   };
   'tidegate.status': {
     params: Empty;
@@ -1153,6 +1166,10 @@ export interface SessionEntry {
   totalTokensFresh: boolean;
   updatedAt: UnixMillis;
   verboseLevel?: unknown;
+  /**
+   * The folder that a person chose for it, by its real path; without one it has the gateway's.
+   */
+  workspace?: string | null;
 }
 /**
  * The answer to a cursor: none is known, so the client reads the transcript again.
@@ -3204,6 +3221,61 @@ export interface ModelsTestResult {
  */
 export interface PausedResult {
   paused: boolean;
+}
+/**
+ * `tidegate.sessions.workspace`.
+ */
+export interface SessionWorkspace {
+  /**
+   * Of what was shown, to choose it; without one this only tells what the choice would be. Beside a
+   * desktop its dialog asks.
+   */
+  digest?: string | null;
+  /**
+   * By its absolute path; `~` is the home directory. None for the folder that sessions have when
+   * nobody chose one for them.
+   */
+  folder?: string | null;
+  key: SessionKey;
+}
+/**
+ * `tidegate.sessions.workspace`.
+ */
+export interface SessionWorkspaceResult {
+  /**
+   * The folder of the session until then.
+   */
+  before: string;
+  /**
+   * Whether it is chosen now, and not only shown.
+   */
+  chosen: boolean;
+  /**
+   * With it the folder is chosen exactly as it is shown here.
+   */
+  digest: string;
+  /**
+   * By its real path.
+   */
+  folder: string;
+  /**
+   * Whether it is the folder that sessions have when nobody chose one for them.
+   */
+  isDefault: boolean;
+  key: SessionKey;
+  /**
+   * The session's label, where it has one.
+   */
+  label?: string | null;
+  /**
+   * How many of its files other folders hold as well (hard links). None where that could not be
+   * found out.
+   */
+  sharedFiles?: number | null;
+  /**
+   * Files and folders in it, relative, in which they all lie.
+   */
+  sharedPlaces: string[];
 }
 /**
  * `tidegate.status`.

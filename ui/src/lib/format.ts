@@ -125,6 +125,12 @@ export function sessionTitle(session: Pick<SessionEntry, 'key'> & Partial<Sessio
   return `Chat of ${day}, ${time}`;
 }
 
+/** What a folder is called: the last part of its path. */
+export function folderName(path: string): string {
+  const parts = path.split(/[\\/]/).filter((part) => part !== '');
+  return oneLine(parts.at(-1) ?? path, 60);
+}
+
 /** A model as `provider/model`, or nothing when none was used yet. */
 export function modelName(session: Pick<SessionEntry, 'model' | 'modelProvider'>): string {
   if (!session.model) return '';

@@ -42,6 +42,21 @@ describe('chat', () => {
       expect(await page.getByRole('list').getByText('second line').count()).toBe(2);
     }));
 
+  test('the folder of a chat is named, and its button only opens the chooser', () =>
+    inWindow({ page: 'chat' }, async (opened) => {
+      const { page } = opened;
+      const button = page.getByRole('button', { name: 'Folder of this chat: harbour' });
+      await button.click();
+      await settled(page);
+      expect(await button.getAttribute('title')).toBe('/home/ada/projects/harbour');
+      expect((await requestsOf(page, 'tidegate.dialog.open')).map((one) => one.params)).toEqual([
+        { kind: 'workspace', key: 'agent:main:main' },
+      ]);
+      expect(await requestsOf(page, 'tidegate.sessions.workspace')).toHaveLength(0);
+      await page.evaluate(() => (location.hash = '#/chat/agent%3Amain%3Achat-7b1d'));
+      await page.getByRole('button', { name: 'Folder of this chat: Default folder' }).waitFor();
+    }));
+
   test('an answer is stopped', () =>
     inWindow({ page: 'chat/agent%3Amain%3Achat-7b1d' }, async (opened) => {
       const { page } = opened;

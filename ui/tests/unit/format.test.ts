@@ -12,6 +12,7 @@ import {
   left,
   oneLine,
   plural,
+  folderName,
   sessionTitle,
   tokens,
   uptime,
@@ -93,6 +94,10 @@ describe('text from outside', () => {
   });
 
   test('names of sessions are cleaned, and there is always one', () => {
+    expect(folderName('/home/ada/projects/site')).toBe('site');
+    expect(folderName('/home/ada/a\u202eb/')).toBe('ab');
+    expect(folderName('C:\\work\\site')).toBe('site');
+    expect(folderName('/')).toBe('/');
     expect(sessionTitle({ key: 'agent:main:x', label: 'a\u202eb' })).toBe('ab');
     expect(sessionTitle({ key: 'agent:main:main' })).toBe('Main');
     expect(sessionTitle({ key: 'agent:main:subagent:1f22e933-0a9a' })).toBe('Subagent 1f22e933');

@@ -9,7 +9,7 @@ use super::prompt::{PromptFacts, system_prompt};
 use super::turn::TurnLoop;
 use crate::completion::Ending;
 use crate::event::RunEventKind;
-use crate::run::{RunHandle, StopCause};
+use crate::run::{RunHandle, RunTrigger, StopCause};
 use crate::tool::ToolDescription;
 
 impl Executor {
@@ -20,6 +20,9 @@ impl Executor {
         }
         // What is delivered from here on is noticed again; everything before is read now.
         self.schedule.read_inbox(handle.session());
+        if let Err(reason) = self.find_workspace(handle).await {
+            return unanswered(handle, Outcome::Error, reason);
+        }
         let started = match self.store.start_run(handle.id().clone(), self.clock.now()).await {
             Ok(Some(started)) => started,
             Ok(None) => return never_started(handle),
@@ -65,13 +68,34 @@ impl Executor {
         self.places.while_not_paused(handle).await && self.places.take(handle).await
     }
 
+    /// Has the run work in the folder that its session has now, or that its parent works in, if that is
+    /// still what a person chose. It never works in another one instead.
+    async fn find_workspace(&self, handle: &RunHandle) -> Result<(), String> {
+        let authority = &handle.spec.authority;
+        let inherited = authority.folder().cloned();
+        let is_inherited = inherited.is_some() || handle.spec.trigger == RunTrigger::Spawn;
+        let chosen = match is_inherited {
+            true => inherited,
+            false => {
+                let row = self.store.session(handle.session().clone()).await;
+                row.map_err(|error| error.to_string())?.and_then(|row| row.workspace)
+            }
+        };
+        let Some(folder) = chosen else { return Ok(()) };
+        self.folders.check(&folder).await.map_err(|lost| lost.to_string())?;
+        if !is_inherited {
+            handle.work_in(folder);
+        }
+        Ok(())
+    }
+
     fn tools_of(&self, handle: &RunHandle) -> Vec<ToolDescription> {
-        self.catalog().into_iter().filter(|tool| handle.spec.authority.may_use(tool.name)).collect()
+        self.catalog().into_iter().filter(|tool| handle.authority().may_use(tool.name)).collect()
     }
 }
 
 fn system_of(handle: &RunHandle) -> String {
-    let authority = &handle.spec.authority;
+    let authority = handle.authority();
     system_prompt(&PromptFacts {
         workspace: authority.workspace(),
         depth: handle.depth,
@@ -90,6 +114,8 @@ fn never_started(handle: &RunHandle) -> Ending {
 
 /// The end of a run that asked no model. What was said to it is kept.
 fn unanswered(handle: &RunHandle, outcome: Outcome, error: String) -> Ending {
-    let entries = handle.row.input.clone().into_iter().collect();
+    // The store itself keeps what was said to a run that did not begin, but for one that was stopped.
+    let input = handle.row.input.clone().filter(|_| outcome == Outcome::Cancelled);
+    let entries = input.into_iter().collect();
     Ending { entries, ..Ending::silent(outcome, Some(error)) }
 }

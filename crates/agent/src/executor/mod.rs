@@ -19,6 +19,7 @@ pub(crate) use self::toolbox::Toolbox;
 use crate::clock::Clock;
 use crate::completion::SessionCleanup;
 use crate::event::RunEventKind;
+use crate::folders::ChosenFolders;
 use crate::limits::Limits;
 use crate::model::ModelDirectory;
 use crate::queue::{Places, Schedule};
@@ -35,6 +36,7 @@ pub(crate) struct Executor {
     pub(crate) places: Arc<Places>,
     pub(crate) tool_calls: ToolCalls,
     pub(crate) cleanup: SessionCleanup,
+    pub(crate) folders: Arc<dyn ChosenFolders>,
 }
 
 impl Executor {

@@ -100,7 +100,7 @@ impl ToolCalls {
             run: handle.id().clone(),
             session: handle.session().clone(),
             ancestors: handle.ancestor_names(),
-            authority: handle.spec.authority.clone(),
+            authority: handle.authority().clone(),
             task: handle.task().clone(),
             network: handle.network.clone(),
             approvals: Arc::new(RunApprovals {
@@ -142,7 +142,7 @@ impl ToolCalls {
 
 /// Whether the run may make this call, and its arguments.
 fn admit(handle: &RunHandle, call: &ToolCall) -> Result<Value, String> {
-    let authority = &handle.spec.authority;
+    let authority = handle.authority();
     if !authority.may_use(&call.name) {
         let tools: Vec<_> = authority.tools().iter().map(String::as_str).collect();
         let name = one_line(&call.name, 64);

@@ -87,6 +87,7 @@ impl Intake {
                 run: parent.id().clone(),
                 session: parent.session().clone(),
                 depth: parent.depth + 1,
+                workspace: parent.authority().folder().cloned(),
                 max_active_children: children,
                 max_descendants: descendants,
             }),

@@ -8,11 +8,13 @@ use std::sync::{Arc, Mutex, OnceLock};
 pub use tidegate_protocol::payload::surfaces::RunActivity as Activity;
 use tidegate_protocol::{RunId, SessionKey, UnixMillis};
 use tidegate_store::{Outcome, RunRow};
+use tidegate_trust::Folder;
 use tokio::sync::{Notify, OwnedSemaphorePermit, broadcast, watch};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::deadline::Deadline;
 pub(crate) use self::spec::{Cleanup, RunSpec, RunTrigger};
+use crate::authority::RunAuthority;
 use crate::event::{RunEventKind, RuntimeEvent};
 use crate::model::ModelName;
 use crate::sync::lock;
@@ -66,6 +68,8 @@ pub(crate) struct RunHandle {
     pub(crate) place: Mutex<Option<OwnedSemaphorePermit>>,
     /// The model that it uses.
     pub(crate) model: OnceLock<ModelName>,
+    /// What it may do since it started, where that is in another folder than it was accepted with.
+    started_with: OnceLock<RunAuthority>,
     pub(crate) done: watch::Sender<Option<Arc<RunRow>>>,
     /// Shared by a whole task: what one run read can come to all others.
     pub(crate) network: NetworkUse,
@@ -99,6 +103,7 @@ impl RunHandle {
             news: Notify::new(),
             place: Mutex::new(None),
             model: OnceLock::new(),
+            started_with: OnceLock::new(),
             done: watch::Sender::new(None),
             activity: Mutex::new(Activity::Queued),
             tool: Mutex::new(None),
@@ -118,6 +123,17 @@ impl RunHandle {
 
     pub(crate) fn session(&self) -> &SessionKey {
         &self.row.session
+    }
+
+    /// What it may do.
+    pub(crate) fn authority(&self) -> &RunAuthority {
+        self.started_with.get().unwrap_or(&self.spec.authority)
+    }
+
+    /// Has it work in a folder that a person chose for its session. Only before it starts: the first one
+    /// counts.
+    pub(crate) fn work_in(&self, folder: Folder) {
+        let _ = self.started_with.set(self.spec.authority.clone().in_folder(folder));
     }
 
     pub(crate) fn parent_session(&self) -> Option<&SessionKey> {

@@ -54,7 +54,7 @@ impl Spawner {
         let model = self.choose_model(parent, request.model.as_deref()).await?;
         let withheld: &[&str] = if parent.depth + 1 >= depth { &["sessions_spawn"] } else { &[] };
         let authority =
-            parent.spec.authority.narrow(request.tools.as_ref(), request.directory.as_deref(), withheld)?;
+            parent.authority().narrow(request.tools.as_ref(), request.directory.as_deref(), withheld)?;
         let tools = authority.tools().clone();
         let spec = RunSpec {
             trigger: RunTrigger::Spawn,

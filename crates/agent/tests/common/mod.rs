@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use tidegate_agent::approval::{ApprovalAnswer, ApprovalGate, ApprovalPlan, ApprovalQuestion, ExecPlan};
 use tidegate_agent::authority::{Owner, RunAuthority};
 use tidegate_agent::event::{RunEventKind, RuntimeEvent};
+use tidegate_agent::folders::ChosenFolders;
 use tidegate_agent::message::{Message, ToolCall};
 use tidegate_agent::model::{
     Model, ModelDirectory, ModelEntry, ModelError, ModelName, ModelRequest, ModelStream, StopReason,
@@ -27,9 +28,12 @@ use tidegate_agent::{
 };
 use tidegate_protocol::confinement::{CommandClass, Confinement};
 use tidegate_protocol::payload::chat::ChatMessage;
-use tidegate_protocol::{RunId, SessionKey, TranscriptMessage, UnixMillis};
+use tidegate_protocol::{RunId, SessionId, SessionKey, TranscriptMessage, UnixMillis};
 use tidegate_store::{RunRow, Store, TranscriptEntry};
+use tidegate_trust::decision::{Decider, Desktop};
 use tidegate_trust::permissions::RequestContext;
+use tidegate_trust::workspace::{LostWorkspace, ProposedWorkspace, WorkspaceChange};
+use tidegate_trust::{Authority, FileIdentity, Folder, TrustRecords};
 use tokio::sync::{Notify, broadcast};
 
 pub const LONG: Duration = Duration::from_hours(100_000);
@@ -290,6 +294,7 @@ impl Tool for Probe {
                     tracing::info!("the tool works");
                     ToolOutput::ok("done")
                 }
+                "tell where" => ToolOutput::ok(context.authority.workspace().display().to_string()),
                 "say" => ToolOutput::ok(arguments["text"].as_str().unwrap_or_default()),
                 _ => ToolOutput::ok("done"),
             }
@@ -427,6 +432,31 @@ impl SubagentGateway for Gateway {
     }
 }
 
+/// Folders that are as they were chosen until a test says otherwise.
+#[derive(Default)]
+pub struct Folders {
+    pub lost: Mutex<Option<WorkspaceChange>>,
+    /// What happens to it once one run has begun there.
+    pub lost_after_first: Mutex<Option<WorkspaceChange>>,
+    pub checked: Mutex<Vec<Folder>>,
+}
+
+impl ChosenFolders for Folders {
+    fn check<'a>(&'a self, folder: &'a Folder) -> BoxFuture<'a, Result<(), LostWorkspace>> {
+        self.checked.lock().expect("lock").push(folder.clone());
+        let lost = self.lost.lock().expect("lock").clone();
+        if let Some(change) = self.lost_after_first.lock().expect("lock").take() {
+            *self.lost.lock().expect("lock") = Some(change);
+        }
+        let result = lost.map_or(Ok(()), |change| Err(LostWorkspace { folder: folder.path.clone(), change }));
+        Box::pin(async move { result })
+    }
+}
+
+pub fn folder(path: &str) -> Folder {
+    Folder { path: PathBuf::from(path), identity: FileIdentity { device: 1, inode: 7 } }
+}
+
 struct TestClock(tokio::time::Instant);
 
 impl Clock for TestClock {
@@ -452,6 +482,7 @@ pub struct World {
     pub store: Store,
     pub gateway: Arc<Gateway>,
     pub person: Arc<Person>,
+    pub folders: Arc<Folders>,
     pub asks: Arc<Mutex<usize>>,
     pub tool_calls: Arc<Mutex<Vec<Value>>>,
     pub tool_saw_cancel: Arc<Notify>,
@@ -486,6 +517,7 @@ pub fn world_on(
         tamper: Mutex::default(),
     });
     let person = Arc::new(Person::default());
+    let folders = Arc::new(Folders::default());
     let asks = Arc::new(Mutex::new(0));
     let tool_calls = Arc::new(Mutex::new(Vec::new()));
     let tool_saw_cancel = Arc::new(Notify::new());
@@ -501,6 +533,7 @@ pub fn world_on(
         clock: Arc::new(TestClock(tokio::time::Instant::now())),
         limits,
         workspace: PathBuf::from("/w"),
+        folders: Arc::clone(&folders) as Arc<dyn ChosenFolders>,
         boot: boot.to_owned(),
     });
     assert!(gateway.runtime.set(runtime.clone()).is_ok());
@@ -510,6 +543,7 @@ pub fn world_on(
         store,
         gateway,
         person,
+        folders,
         asks,
         tool_calls,
         tool_saw_cancel,
@@ -557,6 +591,17 @@ impl World {
             timeout: None,
             extra_system_prompt: None,
         }
+    }
+
+    /// A person chooses the folder of a session.
+    pub async fn choose(&self, session: &SessionKey, folder: Option<Folder>) {
+        let (mut authority, _) = Authority::new(TrustRecords::default());
+        let person = authority.take_desktop_key(Desktop::Running).expect("there is a desktop");
+        let proposed = ProposedWorkspace { session: session.clone(), folder };
+        let digest = proposed.digest();
+        let chosen = Decider::person_at_desktop(&person).choose_workspace(proposed, &digest).expect("chosen");
+        let id = SessionId::parse(uuid::Uuid::new_v4().to_string()).expect("an id");
+        self.store.set_workspace(chosen, id, UnixMillis(1_000_000)).await.expect("kept");
     }
 
     /// Says something in the main session and waits for the end of the run.

@@ -3,6 +3,7 @@
 mod devices;
 mod files;
 mod models;
+mod sessions;
 mod values;
 
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ use tidegate_trust::Level;
 pub use devices::{ApproveArguments, DeviceReference, DevicesCommand};
 pub use files::FilesCommand;
 pub use models::{AddModelArguments, ModelsCommand};
+pub use sessions::SessionsCommand;
 
 /// Everything that was typed.
 #[derive(Debug, Parser)]
@@ -171,7 +173,7 @@ pub enum ControlCommand {
         after_help = "Example: tidegate agent --message 'What is in my workspace?'"
     )]
     Agent(AgentArguments),
-    /// List, read, stop and delete sessions
+    /// List, read, stop and delete sessions, and choose where they work
     #[command(subcommand, after_help = "Example: tidegate sessions show main")]
     Sessions(SessionsCommand),
     /// Print the newest lines of the log
@@ -366,44 +368,19 @@ pub struct AgentArguments {
         long_help = "The model for this message; `tidegate models list` shows them."
     )]
     pub model: Option<String>,
-}
-
-/// What to do with sessions.
-#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
-pub enum SessionsCommand {
-    /// List sessions, the newest first
-    #[command(after_help = "Example: tidegate sessions list")]
-    List,
-    /// Print a session's conversation
-    #[command(after_help = "Example: tidegate sessions show main")]
-    Show {
-        /// The session's key
-        #[arg(value_parser = values::session_key)]
-        key: SessionKey,
-        /// At most this many messages, the newest
-        #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
-        limit: u32,
-    },
-    /// Delete a session with its conversation
-    #[command(
-        long_about = "Delete a session with its conversation. What runs in it is stopped.",
-        after_help = "Example: tidegate sessions delete agent:main:notes"
+    /// The folder in which the session works from now on
+    #[arg(
+        long,
+        value_name = "FOLDER",
+        value_hint = clap::ValueHint::DirPath,
+        long_help = "The folder in which the session works from now on, as `tidegate sessions workspace` chooses it. \
+            Asks before, in a terminal. When a desktop is running, its dialog decides instead, and the message is \
+            not sent."
     )]
-    Delete {
-        /// The session's key
-        #[arg(value_parser = values::session_key)]
-        key: SessionKey,
-    },
-    /// Stop what runs in a session
-    #[command(
-        long_about = "Stop what runs in a session, with its subagents and tools.",
-        after_help = "Example: tidegate sessions cancel main"
-    )]
-    Cancel {
-        /// The session's key
-        #[arg(value_parser = values::session_key)]
-        key: SessionKey,
-    },
+    pub workspace: Option<PathBuf>,
+    /// Do not ask about the folder
+    #[arg(long, requires = "workspace")]
+    pub yes: bool,
 }
 
 /// What `logs` takes.

@@ -10,7 +10,7 @@ use tidegate_protocol::text::one_line;
 use tidegate_protocol::{Event, RunId};
 use uuid::Uuid;
 
-use super::Context;
+use super::{Context, sessions};
 use crate::arguments::AgentArguments;
 use crate::client::{Incoming, Wire, read};
 use crate::failure::Failure;
@@ -19,6 +19,9 @@ pub(super) async fn run<W: Wire>(
     context: &mut Context<'_, W>,
     arguments: &AgentArguments,
 ) -> Result<(), Failure> {
+    if let Some(folder) = &arguments.workspace {
+        sessions::choose_workspace_first(context, &arguments.session, folder, arguments.yes).await?;
+    }
     // The key of the request is the id of its run, by which its events are known.
     let run = RunId::parse(Uuid::new_v4().to_string()).map_err(|error| Failure::Failed(error.to_string()))?;
     let params = Agent {

@@ -25,7 +25,8 @@ use tidegate_protocol::rpc::Rpc;
 use tokio::sync::Notify;
 
 use crate::arguments::{
-    ApprovalsCommand, ConfigCommand, ControlCommand, DevicesCommand, FilesCommand, ModelsCommand,
+    AgentArguments, ApprovalsCommand, ConfigCommand, ControlCommand, DevicesCommand, FilesCommand,
+    ModelsCommand, SessionsCommand,
 };
 use crate::client::{Client, Wire};
 use crate::failure::Failure;
@@ -95,6 +96,12 @@ fn check_usage(command: &ControlCommand, person: &dyn Person) -> Result<(), Fail
         ControlCommand::Config(ConfigCommand::Confirm { yes, .. }) => (!yes, "tidegate config list"),
         ControlCommand::Files(FilesCommand::Keep { yes, .. }) => (!yes, "tidegate files show"),
         ControlCommand::Files(FilesCommand::Unshare { yes, .. }) => (!yes, "tidegate files unshare"),
+        ControlCommand::Sessions(SessionsCommand::Workspace { folder, default, yes, .. }) => {
+            (!yes && (folder.is_some() || *default), "tidegate sessions workspace KEY")
+        }
+        ControlCommand::Agent(AgentArguments { workspace: Some(_), yes, .. }) => {
+            (!yes, "tidegate sessions workspace KEY")
+        }
         ControlCommand::Models(ModelsCommand::Add(arguments)) => {
             let says_how = arguments.key_stdin || arguments.no_key || arguments.key_ref.is_some();
             if !says_how && !person.is_present() {

@@ -1,5 +1,7 @@
 //! `sessions`.
 
+mod workspace;
+
 use serde::Deserialize;
 use serde_json::Value;
 use tidegate_protocol::params::{ChatAbort, ChatHistory, SessionsDelete, SessionsList};
@@ -8,6 +10,7 @@ use tidegate_protocol::payload::sessions::{SessionStatus, SessionsListResult};
 use tidegate_protocol::text::one_line;
 use tidegate_protocol::{SessionKey, UnixMillis, rpc};
 
+pub(super) use self::workspace::choose_first as choose_workspace_first;
 use super::Context;
 use crate::arguments::SessionsCommand;
 use crate::client::Wire;
@@ -31,6 +34,12 @@ pub(super) async fn run<W: Wire>(
         SessionsCommand::Show { key, limit } => show(context, key, *limit).await,
         SessionsCommand::Delete { key } => delete(context, key).await,
         SessionsCommand::Cancel { key } => cancel(context, key).await,
+        SessionsCommand::Workspace { key, folder: None, default: false, .. } => {
+            workspace::show(context, key).await
+        }
+        SessionsCommand::Workspace { key, folder, yes, .. } => {
+            workspace::choose(context, key, folder.as_deref(), *yes).await
+        }
     }
 }
 

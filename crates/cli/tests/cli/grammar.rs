@@ -65,11 +65,15 @@ fn every_command_line_of_the_manual_is_understood() {
         "models use ollama/qwen3",
         "models use ollama/qwen3 --yes",
         "agent --message hi",
+        "agent --message hi --workspace site --yes",
         "agent --message hi --session notes --model ollama/qwen3",
         "sessions list",
         "sessions show main --limit 5",
         "sessions delete agent:main:notes",
         "sessions cancel main",
+        "sessions workspace main",
+        "sessions workspace main site --yes",
+        "sessions workspace main --default",
         "logs -f --limit 5",
         "audit --limit 5",
         "doctor",
@@ -97,6 +101,8 @@ fn there_is_no_latest_request_and_no_decision_without_an_id() {
 fn choices_that_contradict_each_other_are_refused() {
     assert!(problem("devices approve a --level read --scopes read").contains("cannot be used with"));
     assert!(problem("devices approve a --once --until-quit").contains("cannot be used with"));
+    assert!(problem("sessions workspace main site --default").contains("cannot be used with"));
+    assert!(problem("agent --message hi --yes").contains("--workspace"));
     assert!(problem("devices approve a --pairing").contains("--level"));
     assert!(problem("models add a --base-url b --key-stdin --no-key").contains("cannot be used with"));
 }

@@ -11,3 +11,4 @@ mod files;
 mod grammar;
 mod streaming;
 mod support;
+mod workspaces;

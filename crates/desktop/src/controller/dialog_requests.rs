@@ -7,14 +7,16 @@
 
 use std::time::Duration;
 
-use tidegate_protocol::text;
+use tidegate_protocol::{SessionKey, text};
 use tidegate_trust::timestamp::Deadline;
 use tidegate_trust::{Level, Timestamp};
 
 use super::Controller;
+use super::messages::workspace;
 use super::tasks::Task;
 use crate::dialog::{
-    Attention, Dialog, DialogId, DialogOutcome, ModelKeyDialog, NewTokenDialog, Secret, TokenDialog,
+    Attention, Dialog, DialogId, DialogOutcome, FolderDialog, ModelKeyDialog, NewTokenDialog, Secret,
+    TokenDialog,
 };
 use crate::shell::{DialogRequest, Effect};
 
@@ -24,6 +26,8 @@ pub const DIALOG_REQUEST_EVERY: Duration = Duration::from_secs(1);
 const MAX_NAME: usize = 60;
 /// The most characters of a base URL that a request begins with.
 const MAX_URL: usize = 512;
+/// The most characters of a path.
+const MAX_PATH: usize = 240;
 /// How many tokens may be on the screen at once.
 const MAX_TOKENS: usize = 16;
 
@@ -32,6 +36,8 @@ const MAX_TOKENS: usize = 16;
 pub(super) struct DialogRequests {
     new_token: Option<DialogId>,
     model_key: Option<DialogId>,
+    /// The chooser of a folder, and the session that it is for.
+    folder: Option<(DialogId, SessionKey)>,
     /// Tokens that are shown.
     tokens: Vec<DialogId>,
     /// Requests that came while the screen was locked: the newest of each kind.
@@ -41,7 +47,8 @@ pub(super) struct DialogRequests {
 
 impl DialogRequests {
     pub(super) fn is_open(&self, id: DialogId) -> bool {
-        self.new_token == Some(id) || self.model_key == Some(id) || self.tokens.contains(&id)
+        let is_folder = self.folder.as_ref().is_some_and(|(open, _)| *open == id);
+        self.new_token == Some(id) || self.model_key == Some(id) || is_folder || self.tokens.contains(&id)
     }
 }
 
@@ -89,6 +96,10 @@ impl Controller {
             DialogRequest::KeepFile(file) => self.asked_to_keep_file(*file, effects),
             DialogRequest::Unshare(shared) => self.asked_to_unshare(shared, effects),
             DialogRequest::UsePermissions => self.asked_to_use_permissions(effects),
+            DialogRequest::ChooseWorkspace(asked) => self.asked_to_choose_workspace(*asked, effects),
+            DialogRequest::PickWorkspace { session, label, present } => {
+                self.open_folder_chooser(session, label.as_deref(), &present, effects);
+            }
             DialogRequest::Window(page) => effects.push(Effect::OpenWindow(page)),
         }
     }
@@ -111,6 +122,7 @@ impl Controller {
         self.dialog_requests.tokens.retain(|&shown| shown != id);
         let was_new_token = self.dialog_requests.new_token.take_if(|&mut open| open == id).is_some();
         let was_model_key = self.dialog_requests.model_key.take_if(|&mut open| open == id).is_some();
+        let folder_of = self.dialog_requests.folder.take_if(|(open, _)| *open == id);
         match outcome {
             DialogOutcome::NewToken { name, level, pairing } if was_new_token => {
                 let name = name.trim().to_owned();
@@ -121,6 +133,12 @@ impl Controller {
                 let (id, base_url) = (id.trim().to_owned(), base_url.trim().to_owned());
                 let task = self.begin(Task::KeepModelKey { id: id.clone(), base_url: base_url.clone() });
                 effects.push(Effect::KeepModelKey { task, id, base_url, key });
+            }
+            DialogOutcome::Folder { path: folder } => {
+                if let Some((_, session)) = folder_of {
+                    let task = self.begin(Task::ChooseWorkspace);
+                    effects.push(Effect::PickWorkspace { task, session, folder });
+                }
             }
             _ => {}
         }
@@ -198,6 +216,33 @@ impl Controller {
         effects.push(Effect::OpenDialog { id, dialog, attention: Attention::Asked });
     }
 
+    /// There is one, for the session that it began with.
+    fn open_folder_chooser(
+        &mut self,
+        session: SessionKey,
+        label: Option<&str>,
+        present: &str,
+        effects: &mut Vec<Effect>,
+    ) {
+        if let Some((id, _)) = &self.dialog_requests.folder {
+            effects.push(Effect::PresentDialog(*id));
+            return;
+        }
+        let dialog = Dialog::Folder(FolderDialog {
+            heading: "In which folder shall this session work?".to_owned(),
+            text: format!(
+                "Session: {}\nUntil now: {}\n\nIts agents and their subagents read and change everything in the folder \
+                 without asking you. Commands that you allow start there.",
+                workspace::session(label, session.as_str()),
+                text::one_line(present, MAX_PATH)
+            ),
+            approve: "Use this folder",
+        });
+        let id = self.numbers.dialog();
+        self.dialog_requests.folder = Some((id, session));
+        effects.push(Effect::OpenDialog { id, dialog, attention: Attention::Asked });
+    }
+
     fn open_model_key(&mut self, problem: String, id: &str, base_url: &str, effects: &mut Vec<Effect>) {
         if let Some(id) = self.dialog_requests.model_key {
             effects.push(Effect::PresentDialog(id));
@@ -216,7 +261,7 @@ impl Controller {
 }
 
 /// How many kinds of requests there are.
-const KINDS: usize = 9;
+const KINDS: usize = 11;
 
 /// The kind of a request, as the place of its gate.
 fn kind(request: &DialogRequest) -> usize {
@@ -229,6 +274,8 @@ fn kind(request: &DialogRequest) -> usize {
         DialogRequest::TakeServer { .. } => 5,
         DialogRequest::KeepFile(_) => 6,
         DialogRequest::Unshare(_) => 7,
-        DialogRequest::UsePermissions => 8,
+        DialogRequest::UsePermissions => 10,
+        DialogRequest::ChooseWorkspace(_) => 8,
+        DialogRequest::PickWorkspace { .. } => 9,
     }
 }

@@ -3,18 +3,19 @@
 
 mod keep_file;
 mod unshare;
+pub(super) mod workspace;
 
 use std::mem::discriminant;
 use std::time::Duration;
 
-use tidegate_protocol::text;
+use tidegate_protocol::{SessionKey, text};
 use tidegate_trust::Timestamp;
 use tidegate_trust::timestamp::Deadline;
 
 use super::tasks::Task;
 use super::{Controller, UNASKED_EVERY};
 use crate::dialog::{Attention, Dialog, DialogId, DialogOutcome, MessageDialog};
-use crate::shell::{Effect, FileToKeep, FolderToUnshare, HostState, Page, Surface, Work};
+use crate::shell::{Effect, FileToKeep, FolderToUnshare, HostState, Page, Surface, Work, WorkspaceToChoose};
 
 /// How long a tray has to appear before the window is opened instead: at login it may come later
 /// than we do.
@@ -37,6 +38,8 @@ pub(super) struct Messages {
     open: Vec<Open>,
     /// Why Tidegate could not start, and the port that is offered instead; not shown yet.
     failure: Option<(String, Option<u16>)>,
+    /// A folder that a client asked for; not shown yet.
+    asked_by_client: Option<WorkspaceToChoose>,
     /// When the window is opened because there is no tray.
     tray_grace: Option<Deadline>,
     /// Whether the window was opened because there is no tray, or because it is the first start.
@@ -63,6 +66,8 @@ enum Approval {
     Unshare { folder: String },
     /// Permissions are used again.
     UsePermissions,
+    /// A session works in a folder, as it was drawn; `None` for that of all others.
+    ChooseWorkspace { session: SessionKey, folder: Option<String>, digest: String },
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -89,7 +94,7 @@ enum Kind {
 
 impl Messages {
     pub(super) fn new(was_opened: bool) -> Self {
-        Self { open: Vec::new(), failure: None, tray_grace: None, was_opened }
+        Self { open: Vec::new(), failure: None, asked_by_client: None, tray_grace: None, was_opened }
     }
 
     pub(super) fn is_open(&self, id: DialogId) -> bool {
@@ -110,6 +115,9 @@ impl Messages {
                 format!("unshare the files of {}", text::one_line(folder, MAX_TITLE))
             }
             Approval::UsePermissions => "use permissions again".to_owned(),
+            Approval::ChooseWorkspace { session, .. } => {
+                format!("folder of {}", text::one_line(session.as_str(), MAX_TITLE))
+            }
         })
     }
 }
@@ -167,6 +175,16 @@ impl Controller {
             dismiss: "Keep asking",
         };
         self.ask_once(Approval::UsePermissions, question, effects);
+    }
+
+    pub(super) fn asked_to_choose_workspace(&mut self, asked: WorkspaceToChoose, effects: &mut Vec<Effect>) {
+        if asked.by_client {
+            // The person did not ask for it: it waits like all that comes up by itself.
+            self.messages.asked_by_client.get_or_insert(asked);
+            return;
+        }
+        let question = workspace::question(&asked);
+        self.ask_once(choose_workspace(asked), question, effects);
     }
 
     pub(super) fn say_problem(&mut self, sentence: &str, effects: &mut Vec<Effect>) {
@@ -227,6 +245,9 @@ impl Controller {
             }
             Approval::Unshare { folder } => Effect::Unshare { task: self.begin(Task::Unshare), folder },
             Approval::UsePermissions => Effect::UsePermissions { task: self.begin(Task::UsePermissions) },
+            Approval::ChooseWorkspace { session, folder, digest } => {
+                Effect::ChooseWorkspace { task: self.begin(Task::ChooseWorkspace), session, folder, digest }
+            }
         });
     }
 
@@ -243,6 +264,7 @@ impl Controller {
             }
         }
         if self.host == HostState::Stopping {
+            self.messages.asked_by_client = None;
             self.close_messages(|_| true, effects);
         }
     }
@@ -302,11 +324,22 @@ impl Controller {
             self.close_messages(|kind| matches!(kind, Kind::Failed { .. }), effects);
             self.say(Kind::Failed { free }, message, Attention::Unasked, effects);
         }
+        if self.may_open_unasked(now)
+            && let Some(asked) = self.messages.asked_by_client.take()
+        {
+            let question = workspace::question(&asked);
+            let approval = choose_workspace(asked);
+            if self.asking_alike(&approval).is_none() {
+                self.unasked = Some(now.deadline(UNASKED_EVERY));
+                self.say(Kind::Approve(approval), question, Attention::Unasked, effects);
+            }
+        }
     }
 
     /// Whether a message waits only for its time.
     pub(super) fn next_unasked_message(&self, now: Timestamp) -> Option<Duration> {
-        let waits = self.messages.failure.is_some() && !self.is_locked && !self.is_quitting;
+        let waits = self.messages.failure.is_some() || self.messages.asked_by_client.is_some();
+        let waits = waits && !self.is_locked && !self.is_quitting;
         waits.then(|| self.unasked.map_or(Duration::ZERO, |gate| gate.remaining(now)))
     }
 
@@ -329,14 +362,19 @@ impl Controller {
 
     /// A question about one thing stays until it is answered: it never turns into one about another.
     fn ask_once(&mut self, approval: Approval, question: MessageDialog, effects: &mut Vec<Effect>) {
-        let asks_alike = |open: &&Open| match &open.kind {
-            Kind::Approve(other) => discriminant(other) == discriminant(&approval),
-            _ => false,
-        };
-        match self.messages.open.iter().find(asks_alike).map(|open| open.id) {
+        match self.asking_alike(&approval) {
             Some(id) => effects.push(Effect::PresentDialog(id)),
             None => self.say(Kind::Approve(approval), question, Attention::Asked, effects),
         }
+    }
+
+    /// The open question of the same kind.
+    fn asking_alike(&self, approval: &Approval) -> Option<DialogId> {
+        let asks_alike = |open: &&Open| match &open.kind {
+            Kind::Approve(other) => discriminant(other) == discriminant(approval),
+            _ => false,
+        };
+        self.messages.open.iter().find(asks_alike).map(|open| open.id)
     }
 
     fn say(&mut self, kind: Kind, message: MessageDialog, attention: Attention, effects: &mut Vec<Effect>) {
@@ -362,6 +400,11 @@ impl Controller {
             !closes
         });
     }
+}
+
+fn choose_workspace(asked: WorkspaceToChoose) -> Approval {
+    let WorkspaceToChoose { session, folder, is_default, digest, .. } = asked;
+    Approval::ChooseWorkspace { session, folder: (!is_default).then_some(folder), digest }
 }
 
 fn said(heading: &str, sentence: &str) -> MessageDialog {

@@ -43,6 +43,10 @@ impl Controller {
                 self.requested_dialog_ended(id, DialogOutcome::Dismissed, effects);
                 self.ask_for_key_again(REFUSED.to_owned(), server, base_url, effects);
             }
+            DialogOutcome::Folder { .. } => {
+                self.requested_dialog_ended(id, DialogOutcome::Dismissed, effects);
+                self.say_problem(REFUSED, effects);
+            }
             DialogOutcome::Proceed | DialogOutcome::Other | DialogOutcome::Dismissed => {
                 self.message_ended(id, &DialogOutcome::Dismissed, effects);
                 self.say_problem(REFUSED, effects);
@@ -61,6 +65,9 @@ impl Controller {
             }
             DialogOutcome::ModelKey { id: server, .. } if self.dialog_requests.is_open(id) => {
                 Some(format!("model key {}", text::one_line(server, MAX_NAME)))
+            }
+            DialogOutcome::Folder { path } if self.dialog_requests.is_open(id) => {
+                Some(format!("folder {}", text::one_line(path, MAX_NAME)))
             }
             DialogOutcome::Proceed => self.messages.approved_by(id),
             _ => None,

@@ -31,6 +31,8 @@ pub(super) enum Task {
     Unshare,
     /// Permissions are used again.
     UsePermissions,
+    /// A session works in another folder.
+    ChooseWorkspace,
     /// The connection lines are in the clipboard.
     CopyConnectionLines,
     /// The log is open in a viewer.
@@ -65,7 +67,12 @@ impl Controller {
         let result = result.map_err(|sentence| text::one_line(&sentence, MAX_SENTENCE));
         match (task, result) {
             (
-                Task::Decide { .. } | Task::Unblock | Task::KeepFile | Task::UsePermissions | Task::OpenLogs,
+                Task::Decide { .. }
+                | Task::Unblock
+                | Task::KeepFile
+                | Task::UsePermissions
+                | Task::ChooseWorkspace
+                | Task::OpenLogs,
                 Ok(_),
             ) => {}
             (Task::CopyConnectionLines, Ok(_)) => self.connection_lines_copied(effects),
@@ -81,6 +88,7 @@ impl Controller {
                 | Task::KeepFile
                 | Task::Unshare
                 | Task::UsePermissions
+                | Task::ChooseWorkspace
                 | Task::CopyConnectionLines,
                 Err(problem),
             ) => self.say_problem(&problem, effects),

@@ -12,10 +12,10 @@ use tidegate_desktop_core::dialog::{
 use tidegate_desktop_core::press::{Press, Synthetic};
 use tidegate_desktop_core::shell::{
     DialogRequest, Effect, FileContent, FileToKeep, FolderToUnshare, HostState, Input, NotificationAnswer,
-    NotificationId, Page, Queue, Surface, TaskId, Work,
+    NotificationId, Page, Queue, Surface, TaskId, Work, WorkspaceToChoose,
 };
 use tidegate_desktop_core::tray_menu::TrayCommand;
-use tidegate_protocol::{Scope, text};
+use tidegate_protocol::{Scope, SessionKey, text};
 use tidegate_trust::Level;
 use tidegate_trust::approval::Decision;
 use tidegate_trust::decision::{GrantLifetime, Verdict};
@@ -112,8 +112,34 @@ fn any_dialog_request() -> impl Strategy<Value = DialogRequest> {
             bytes: u64::MAX,
             places: vec!["Unshare\n".to_owned(); 20],
         })),
+        (0_u8..3, any::<bool>()).prop_map(|(number, by_client)| {
+            DialogRequest::ChooseWorkspace(Box::new(workspace(number, by_client)))
+        }),
+        (0_u8..3).prop_map(|number| DialogRequest::PickWorkspace {
+            session: session(number),
+            label: Some("Use this folder\n".to_owned()),
+            present: "/\u{202e}\n".to_owned(),
+        }),
         Just(DialogRequest::Window(Page::Chat)),
     ]
+}
+
+fn session(number: u8) -> SessionKey {
+    SessionKey::parse(&format!("agent:main:{number}")).expect("a key")
+}
+
+fn workspace(number: u8, by_client: bool) -> WorkspaceToChoose {
+    WorkspaceToChoose {
+        session: session(number),
+        label: None,
+        folder: format!("/{number}\u{202e}\n"),
+        is_default: false,
+        before: "Folder: /0\n".to_owned(),
+        shared_files: Some(u64::MAX),
+        shared_places: vec!["Folder: /0\n".to_owned(); 20],
+        digest: format!("digest of {number}"),
+        by_client,
+    }
 }
 
 fn any_host() -> impl Strategy<Value = HostState> {
@@ -151,6 +177,7 @@ fn any_step() -> impl Strategy<Value = Step> {
         Just(DialogOutcome::Proceed),
         Just(DialogOutcome::Dismissed),
         Just(DialogOutcome::NewToken { name: "n".to_owned(), level: Level::Full, pairing: true }),
+        Just(DialogOutcome::Folder { path: "/picked\n".to_owned() }),
         Just(DialogOutcome::ModelKey {
             id: "m".to_owned(),
             base_url: "http://x".to_owned(),
@@ -210,7 +237,9 @@ fn approves(effect: &Effect) -> bool {
         | Effect::Unblock { .. }
         | Effect::TakeServer { .. }
         | Effect::KeepFile { .. }
-        | Effect::Unshare { .. } => true,
+        | Effect::Unshare { .. }
+        | Effect::ChooseWorkspace { .. }
+        | Effect::PickWorkspace { .. } => true,
         _ => false,
     }
 }
@@ -425,6 +454,23 @@ impl World {
                 prop_assert!(is_its, "unshared without its question: {input:?}");
                 return Ok(());
             }
+            Effect::ChooseWorkspace { session, digest, .. } => {
+                let number = session.as_str().trim_start_matches("agent:main:");
+                let is_its = matches!(ended, Some(((Dialog::Message(shown), _), DialogOutcome::Proceed))
+                if shown.proceed.as_deref() == Some("Use this folder")
+                    && shown.text.starts_with(&format!(
+                        "Session: agent:main:{number}\nFolder: /{number}\\u{{202e}}"
+                    )));
+                prop_assert!(is_its, "a folder was chosen without its question: {input:?}");
+                prop_assert_eq!(digest, &format!("digest of {number}"), "the digest of what was drawn");
+                return Ok(());
+            }
+            Effect::PickWorkspace { session, folder, .. } => {
+                let is_its = matches!(ended, Some(((Dialog::Folder(shown), _), DialogOutcome::Folder { path }))
+                    if path == folder && shown.text.contains(&format!("({session})\n")));
+                prop_assert!(is_its, "a folder was chosen without its chooser: {input:?}");
+                return Ok(());
+            }
             _ => return Ok(()),
         };
         prop_assert_eq!(Some(digest), self.subjects.get(item), "the digest of what it is about");
@@ -507,6 +553,7 @@ impl World {
                 Dialog::ModelKey(dialog) => {
                     vec![dialog.id.clone(), dialog.base_url.clone(), dialog.problem.clone()]
                 }
+                Dialog::Folder(dialog) => vec![dialog.heading.clone(), dialog.text.replace('\n', "")],
                 Dialog::Message(dialog) => vec![dialog.heading.clone(), dialog.text.replace('\n', "")],
             },
             _ => Vec::new(),

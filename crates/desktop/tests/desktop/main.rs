@@ -14,3 +14,4 @@ mod settings;
 mod support;
 mod tray_menu;
 mod window_words;
+mod workspaces;

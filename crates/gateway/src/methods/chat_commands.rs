@@ -13,7 +13,7 @@ use tidegate_store::{SessionPatch, SessionRow};
 use tidegate_trust::principal::Denied;
 
 use super::turns::{Said, authority, known_model, send_status, session_row, start_error, start_turn};
-use super::{require_scope, session_patch, sessions, store_error};
+use super::{require_scope, session_patch, session_workspace, sessions, store_error};
 use crate::dispatch::Caller;
 
 /// The provider of the built-in demo, which has commands of its own.
@@ -101,6 +101,10 @@ pub(crate) async fn take(caller: &Caller, said: Said, command: ChatCommand) -> R
         }
         ChatCommand::Model(None) => models(caller, &said.session).await?,
         ChatCommand::Model(Some(model)) => choose_model(caller, &said.session, &model).await?,
+        ChatCommand::Workspace(None) => workspace(caller, &said.session).await?,
+        ChatCommand::Workspace(Some(folder)) => {
+            session_workspace::request(caller, &said.session, &folder).await?
+        }
         ChatCommand::Compact => {
             "Tidegate cannot summarise a conversation yet. When one no longer fits the model, the model \
              is sent the newest messages only. `/new` begins a new conversation."
@@ -176,7 +180,7 @@ async fn status(caller: &Caller, session: &SessionKey) -> Result<String, ErrorSh
     for (name, value) in [
         ("Session", shown(session.as_str())),
         ("Model", model),
-        ("Workspace", shown(&runtime.workspace().display().to_string())),
+        ("Workspace", shown(&session_workspace::of_session(&caller.gateway, row.as_ref())?)),
     ] {
         let _ = writeln!(answer, "- {name}: `{value}`");
     }
@@ -213,6 +217,15 @@ async fn choose_model(caller: &Caller, session: &SessionKey, name: &str) -> Resu
     patch.settings.insert("model".to_owned(), Value::String(model.clone()));
     session_patch::patch(caller, session, patch).await?;
     Ok(format!("This session uses `{}` from now on.", shown(&model)))
+}
+
+async fn workspace(caller: &Caller, session: &SessionKey) -> Result<String, ErrorShape> {
+    let row = session_row(caller, session).await?;
+    let folder = session_workspace::of_session(&caller.gateway, row.as_ref())?;
+    Ok(format!(
+        "This session works in `{}`.\n\n`/workspace FOLDER` asks for another; a person chooses it.",
+        shown(&folder)
+    ))
 }
 
 async fn help(caller: &Caller, session: &SessionKey) -> Result<String, ErrorShape> {

@@ -14,6 +14,7 @@ use tidegate_trust::principal::desktop_decides;
 use tidegate_trust::settings::ShownSetting;
 
 use super::device_entries::request_payload;
+use super::session_workspace;
 use crate::dialog_requests::DialogRequest;
 use crate::dispatch::{Caller, Handler, parse};
 use crate::now;
@@ -47,6 +48,7 @@ impl Handler for rpc::TidegateDialogOpen {
                 DialogRequest::NewToken { name, level: level.unwrap_or(Level::Read), pairing }
             }
             DialogOpen::ModelKey { id, base_url } => DialogRequest::ModelKey { id, base_url },
+            DialogOpen::Workspace { key } => session_workspace::chooser(&caller.gateway, key).await?,
         };
         inner.dialog_requests.make(request).map(|()| DialogOpenResult { opened: true })
     }

@@ -16,6 +16,7 @@ pub(crate) mod local;
 pub(crate) mod permissions;
 pub(crate) mod session_lookup;
 pub(crate) mod session_patch;
+pub(crate) mod session_workspace;
 pub(crate) mod sessions;
 pub(crate) mod settings;
 pub(crate) mod system;

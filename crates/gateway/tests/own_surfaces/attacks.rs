@@ -14,6 +14,7 @@ use tidegate_trust::Level;
 use tidegate_trust::decision::Desktop;
 use tokio::task::JoinHandle;
 
+use crate::session_workspaces::{SITE, digest, has_site};
 use crate::support::{Attacker, World};
 
 /// What an attacker would like to widen.
@@ -50,6 +51,7 @@ impl Scene {
     pub(crate) async fn new() -> Self {
         let world = World::start_proposing(Desktop::Running, &["https://ui.example"]).await;
         world.let_in(1, &["operator.approvals", "operator.read"]).await;
+        has_site(&world);
         let asked = world.ask_for_a_run().await;
         let command = world.desktop().commands()[0].id.clone();
         let mut command_line = world.command_line().await;
@@ -78,7 +80,7 @@ impl Scene {
 
     /// Everything that a caller could send to let someone in.
     pub(crate) fn attempts(&self) -> Vec<Value> {
-        let Self { request, digest, command, block, device, token, setting, setting_digest, .. } = self;
+        let Self { request, command, block, device, token, setting, setting_digest, .. } = self;
         let key = "gateway.controlUi.allowedOrigins";
         let decide = |more: Value| {
             let mut params = json!({ "requestId": request, "verdict": "approve" });
@@ -90,7 +92,7 @@ impl Scene {
             json!({}),
             json!({ "requestId": request }),
             decide(json!({})),
-            decide(json!({ "digest": digest })),
+            decide(json!({ "digest": self.digest })),
             decide(json!({ "level": "full", "pairing": true, "duration": "always" })),
             decide(json!({ "scopes": all, "duration": "until-quit" })),
             decide(json!({ "duration": "once" })),
@@ -109,6 +111,8 @@ impl Scene {
             json!({ "key": "agent:main:main", "execPolicy": "allow", "elevatedLevel": "full" }),
         ];
         attempts.extend([
+            json!({ "key": "main", "folder": SITE, "digest": digest("main") }),
+            json!({ "kind": "workspace", "key": "main", "folder": SITE }),
             json!({ "key": key }),
             json!({ "key": key, "digest": setting_digest }),
             json!({ "key": key, "digest": setting_digest, "value": ["*"] }),
@@ -135,7 +139,7 @@ impl Scene {
         }
     }
 
-    /// The stranger and the command still wait: nobody decided.
+    /// The stranger and the command still wait, and no session has a folder: nobody decided.
     pub(crate) fn assert_undecided(&self, after: &str) {
         let requests = self.world.desktop().requests();
         assert!(requests.iter().any(|waiting| waiting.id == self.request), "{after}");
@@ -143,6 +147,7 @@ impl Scene {
         assert!(commands.iter().any(|waiting| waiting.id == self.command), "{after}");
         let settings = self.world.desktop().settings();
         assert!(settings.iter().any(|waiting| waiting.id() == self.setting), "{after}");
+        assert!(self.world.host.agents_write.lock().unwrap().is_empty(), "{after}: a folder was chosen");
     }
 
     fn assert_not_wider(before: &Granted, now: &Granted, after: &str) {

@@ -223,7 +223,7 @@ async fn the_list_has_every_command_in_the_contracts_shape() {
     let listed = client.request("commands.list", json!({ "includeArgs": true })).await.unwrap();
 
     let names: Vec<_> = listed["commands"].as_array().unwrap().iter().map(|entry| &entry["name"]).collect();
-    assert_eq!(names, ["new", "reset", "status", "stop", "model", "compact", "help"]);
+    assert_eq!(names, ["new", "reset", "status", "stop", "model", "workspace", "compact", "help"]);
     assert_eq!(listed["commands"][3]["textAliases"], json!(["/stop", "/abort"]));
     assert_eq!(listed["commands"][4]["args"][0]["type"], "string");
     let names_only = client.request("commands.list", json!({ "includeArgs": false })).await.unwrap();

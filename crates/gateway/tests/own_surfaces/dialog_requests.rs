@@ -9,6 +9,7 @@ use tidegate_protocol::method::Power;
 use tidegate_protocol::payload::surfaces::FoundServer;
 use tidegate_trust::Level;
 
+use crate::session_workspaces::{asks_for_site, has_site};
 use crate::support::{World, set_aside_file, shared_folder};
 
 const READ: &[&str] = &["operator.read"];
@@ -99,6 +100,7 @@ async fn beside_a_desktop_what_the_command_line_may_not_decide_opens_the_dialog(
     let command = world.ask_command(&mut approver, Duration::from_secs(60)).await;
     let mut command_line = world.command_line().await;
     assert_eq!(command_line.welcome["payload"]["desktop"], true);
+    has_site(&world);
     let blocked = world.request_pairing(&world.device(3, READ)).await;
     let block = json!({ "requestId": blocked.id, "verdict": "block" });
     command_line.call("tidegate.devices.decide", block).await.unwrap();
@@ -147,6 +149,11 @@ async fn beside_a_desktop_what_the_command_line_may_not_decide_opens_the_dialog(
             DialogRequest::Unshare(shared_folder("/home/ada/work")),
         ),
         ("tidegate.models.take", json!({ "model": "ollama/\nq" }), ollama("ollama/\\u{a}q")),
+        (
+            "tidegate.sessions.workspace",
+            json!({ "key": "notes", "folder": "/home/ada/site", "digest": "any" }),
+            asks_for_site(&world, "notes"),
+        ),
     ] {
         is_the_dialogs(&command_line.call(method, params).await.unwrap_err());
         assert_eq!(dialog_requests.try_recv().unwrap(), request, "{method}");

@@ -24,6 +24,7 @@ mod peers;
 mod refusals;
 mod restarts;
 mod session_methods;
+mod session_workspaces;
 mod sessions;
 mod stub_host;
 mod support;

@@ -1,5 +1,7 @@
 //! A stand-in for the process around the gateway.
 
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock};
 
@@ -20,6 +22,7 @@ use tidegate_protocol::payload::surfaces::{
 };
 use tidegate_protocol::payload::system::{ConfigGetResult, LogsTailResult};
 use tidegate_protocol::{ErrorShape, Method};
+use tidegate_trust::Folder;
 use tidegate_trust::token::Token;
 use tokio::sync::Semaphore;
 
@@ -31,6 +34,9 @@ pub(crate) struct StubHost {
     pub(crate) called: Mutex<Vec<Method>>,
     /// Whether asking for the configuration panics.
     pub(crate) is_defective: AtomicBool,
+    /// Folders by the names that people give them.
+    pub(crate) folders: Mutex<HashMap<String, Folder>>,
+    pub(crate) agents_write: Mutex<Vec<PathBuf>>,
     /// The log can be read as often as there are permits, where there is one.
     pub(crate) log: OnceLock<Semaphore>,
 }
@@ -164,6 +170,16 @@ impl Host for StubHost {
 
     fn keep_file(&self, file: KeepFile) -> HostAnswer<'_, FileDecidedResult> {
         self.decided(Method::TidegateFilesKeep, file.id)
+    }
+
+    fn workspace_at<'a>(&'a self, folder: &'a str) -> HostAnswer<'a, Folder> {
+        let found = self.folders.lock().unwrap().get(folder).cloned();
+        let reason = "/no cannot be the workspace of a session. There is no such folder.";
+        Box::pin(async move { found.ok_or_else(|| ErrorShape::invalid(reason)) })
+    }
+
+    fn agents_may_write(&self, folder: &Path) {
+        self.agents_write.lock().unwrap().push(folder.to_owned());
     }
 
     fn shared_folder<'a>(&'a self, folder: &'a str) -> HostAnswer<'a, SharedFolder> {

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tidegate_access::StoreKind;
 use tidegate_agent::approval::{ApprovalAnswer, ApprovalGate as _, ApprovalPlan, ApprovalQuestion, ExecPlan};
+use tidegate_agent::folders::ChosenFolders;
 use tidegate_agent::message::Message;
 use tidegate_agent::model::{
     Model, ModelDirectory, ModelEntry, ModelError, ModelName, ModelRequest, ModelStream, StopReason,
@@ -37,7 +38,6 @@ use tidegate_transport::listener::{self, bind_loopback};
 use tidegate_transport::local_socket::{self, LocalListener};
 use tidegate_transport::upgrade::UpgradeRules;
 use tidegate_transport::{ChannelClient, ClientReceived};
-use tidegate_trust::Authority;
 use tidegate_trust::decision::Desktop;
 use tidegate_trust::origin::{CommandsAlive, Peer};
 use tidegate_trust::pairing::PendingRequest;
@@ -45,6 +45,8 @@ use tidegate_trust::permissions::{Attendance, RequestContext};
 use tidegate_trust::program::Program;
 use tidegate_trust::records::{ProgramIdentity, TrustRecords};
 use tidegate_trust::settings::{ProposedSetting, WebOrigin};
+use tidegate_trust::workspace::LostWorkspace;
+use tidegate_trust::{Authority, Folder};
 use tokio::net::UnixStream;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
@@ -236,6 +238,7 @@ impl World {
             clock: Arc::new(SystemClock),
             limits: Limits::default(),
             workspace: place.path().to_owned(),
+            folders: Arc::new(SameFolders),
             boot: "boot".to_owned(),
         });
         gateway.attach(runtime.clone(), Arc::new(models.clone()));
@@ -493,6 +496,15 @@ impl Surface {
 }
 
 /// A folder of which something is shared, unless its name says otherwise.
+/// Folders that stay as they were chosen.
+struct SameFolders;
+
+impl ChosenFolders for SameFolders {
+    fn check<'a>(&'a self, _: &'a Folder) -> BoxFuture<'a, Result<(), LostWorkspace>> {
+        Box::pin(async { Ok(()) })
+    }
+}
+
 pub(crate) fn shared_folder(folder: &str) -> SharedFolder {
     SharedFolder {
         folder: folder.to_owned(),

@@ -115,7 +115,7 @@ objects! {
         [Refused OnlyClients: channel, reply_channel]
         [Refused AnswersGoToClients: source_reply_delivery_mode]
         [Refused TextOnly: attachments]
-        [Refused OneWorkspace: cwd]
+        [Refused PersonChoosesFolder: cwd]
         [Refused AgentRuns: model_run]
         [Refused WholePrompt: prompt_mode, bootstrap_context_mode]
         [Refused OrdinaryRuns: bootstrap_context_run_kind]

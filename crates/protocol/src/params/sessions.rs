@@ -143,7 +143,7 @@ objects! {
         [Refused LineageIsAFact: spawn_depth]
         [Refused NoForks: fork, fork_from]
         [Refused NoProjects: project_id, project_git_url]
-        [Refused OneWorkspace: worktree, worktree_base_ref, worktree_name, worktree_source, cwd]
+        [Refused PersonChoosesFolder: worktree, worktree_base_ref, worktree_name, worktree_source, cwd]
         [Refused OwnConfinement: exec_node]
     }
     /// `sessions.get`; one of the two names the session.

@@ -72,6 +72,29 @@ objects! {
         send_policy: Option<Value>,
         group_activation: Option<Value>,
         queue_mode: Option<Value>,
+        /// The folder that a person chose for it, by its real path; without one it has the gateway's.
+        workspace: Option<String>,
+    }
+    /// `tidegate.sessions.workspace`.
+    SessionWorkspaceResult {
+        key: SessionKey,
+        /// The session's label, where it has one.
+        label: Option<String>,
+        /// By its real path.
+        folder: String,
+        /// Whether it is the folder that sessions have when nobody chose one for them.
+        is_default: bool,
+        /// The folder of the session until then.
+        before: String,
+        /// How many of its files other folders hold as well (hard links). None where that could not be
+        /// found out.
+        shared_files: Option<u64>,
+        /// Files and folders in it, relative, in which they all lie.
+        shared_places: Vec<String>,
+        /// With it the folder is chosen exactly as it is shown here.
+        digest: String,
+        /// Whether it is chosen now, and not only shown.
+        chosen: bool,
     }
     /// What sessions use when nobody chose.
     SessionModelDefaults {

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::payload::permissions::ApprovalVerdict;
-use crate::{RunId, Scope};
+use crate::{RunId, Scope, SessionKey};
 
 words! {
     /// How much a person lets a client do, when they choose by level instead of scope by scope.
@@ -65,6 +65,11 @@ pub enum DialogOpen {
         /// The base URL to begin with.
         #[serde(default)]
         base_url: String,
+    },
+    /// The chooser of the folder in which a session works.
+    Workspace {
+        /// The session.
+        key: SessionKey,
     },
 }
 
@@ -150,6 +155,16 @@ objects! {
         folder: String,
         /// Whether to do it, and not only to tell what it would be; beside a desktop its dialog asks.
         #[serde(default)] apply: bool,
+    }
+    /// `tidegate.sessions.workspace`.
+    SessionWorkspace {
+        key: SessionKey,
+        /// By its absolute path; `~` is the home directory. None for the folder that sessions have when
+        /// nobody chose one for them.
+        folder: Option<String>,
+        /// Of what was shown, to choose it; without one this only tells what the choice would be. Beside a
+        /// desktop its dialog asks.
+        digest: Option<String>,
     }
     /// `tidegate.config.confirm`.
     ConfirmSetting {

@@ -32,7 +32,15 @@ fn record(connection: &Connection, new: NewAnswer, room: Room) -> Result<Answere
     }
     room.holds_a_message(connection)?;
     let NewRun { id, session: key, new_session_id, at, .. } = &new;
-    let made = sessions::NewSession { key, id: new_session_id, parent: None, depth: 0, label: None, at: *at };
+    let made = sessions::NewSession {
+        key,
+        id: new_session_id,
+        parent: None,
+        depth: 0,
+        label: None,
+        workspace: None,
+        at: *at,
+    };
     sessions::make(connection, &made, room)?;
     let session = sessions::find(connection, key)?.ok_or_else(|| sessions::gone(key))?;
     let before = transcript::last_seq(connection, &session.session_id)?;

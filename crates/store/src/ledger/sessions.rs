@@ -2,6 +2,8 @@
 
 use rusqlite::Connection;
 use tidegate_protocol::{SessionId, SessionKey, UnixMillis};
+use tidegate_trust::Folder;
+use tidegate_trust::workspace::ChosenWorkspace;
 
 use crate::records::{SessionFilter, SessionPatch, SessionRow};
 use crate::room::Room;
@@ -28,7 +30,15 @@ impl Store {
         self.write(move |connection| {
             make(
                 connection,
-                &NewSession { key: &key, id: &new_id, parent: None, depth: 0, label: None, at },
+                &NewSession {
+                    key: &key,
+                    id: &new_id,
+                    parent: None,
+                    depth: 0,
+                    label: None,
+                    workspace: None,
+                    at,
+                },
                 room,
             )?;
             find(connection, &key)?.ok_or_else(|| gone(&key))
@@ -84,6 +94,41 @@ impl Store {
         self.write(move |connection| change(connection, &key, patch, at)).await
     }
 
+    /// Keeps a person's choice of the folder in which a session works. The session is made when it is
+    /// missing; then `new_id` is its transcript.
+    ///
+    /// # Errors
+    /// When the store cannot be written, or the folder's name is not UTF-8.
+    pub async fn set_workspace(
+        &self,
+        chosen: ChosenWorkspace,
+        new_id: SessionId,
+        at: UnixMillis,
+    ) -> Result<SessionRow, StoreError> {
+        let room = self.room();
+        self.write(move |connection| {
+            let key = chosen.session();
+            let folder = chosen.folder().map(stored).transpose()?;
+            let new =
+                NewSession { key, id: &new_id, parent: None, depth: 0, label: None, workspace: None, at };
+            make(connection, &new, room)?;
+            let params = (key.as_str(), folder, millis(at));
+            let row = rows::first(connection, sql::SESSION_WORKSPACE, params, rows::session)?;
+            row.ok_or_else(|| gone(key))
+        })
+        .await
+    }
+
+    /// All folders that were chosen for sessions, each once.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn workspaces(&self) -> Result<Vec<Folder>, StoreError> {
+        let rows =
+            self.read(|connection| rows::all(connection, sql::SESSION_WORKSPACES, [], rows::workspace));
+        Ok(rows.await?.into_iter().flatten().collect())
+    }
+
     /// Gives the session a new, empty transcript. The old one stays readable by its id. Runs that
     /// are running go on writing to the old one; queued ones start on the new one. Results that
     /// wait in the inbox stay there. `None` when there is no such session.
@@ -136,6 +181,7 @@ pub(super) struct NewSession<'a> {
     pub(super) parent: Option<&'a SessionKey>,
     pub(super) depth: u32,
     pub(super) label: Option<&'a str>,
+    pub(super) workspace: Option<&'a Folder>,
     pub(super) at: UnixMillis,
 }
 
@@ -152,6 +198,7 @@ pub(super) fn make(connection: &Connection, new: &NewSession<'_>, room: Room) ->
             new.depth,
             new.label,
             millis(new.at),
+            new.workspace.map(stored).transpose()?,
         ),
     )?;
     if made > 0 {
@@ -163,6 +210,11 @@ pub(super) fn make(connection: &Connection, new: &NewSession<'_>, room: Room) ->
         )?;
     }
     Ok(())
+}
+
+/// A folder as it is stored.
+fn stored(folder: &Folder) -> Result<String, StoreError> {
+    serde_json::to_string(folder).map_err(|error| StoreError::Invalid(error.to_string()))
 }
 
 pub(super) fn find(connection: &Connection, key: &SessionKey) -> Result<Option<SessionRow>, StoreError> {

@@ -10,3 +10,6 @@ CREATE TABLE permissions (
 CREATE TABLE restrictions (
     name TEXT PRIMARY KEY NOT NULL
 ) STRICT;
+-- The folder that a person chose for the session, as JSON; null for the one that all others have.
+ALTER TABLE sessions ADD COLUMN workspace TEXT;
+CREATE INDEX sessions_by_workspace ON sessions (workspace) WHERE workspace IS NOT NULL;

@@ -83,6 +83,7 @@ pub(crate) fn edge(run: &str, session: &str) -> ParentEdge {
         run: run_id(run),
         session: key(session),
         depth: 1,
+        workspace: None,
         max_active_children: 100,
         max_descendants: 1_000,
     }

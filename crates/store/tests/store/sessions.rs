@@ -1,6 +1,9 @@
 use serde_json::json;
 use tidegate_protocol::AgentId;
 use tidegate_store::{OpenOptions, SessionFilter, SessionPatch, Store, StoreError};
+use tidegate_trust::decision::{Decider, Desktop};
+use tidegate_trust::workspace::{ChosenWorkspace, ProposedWorkspace};
+use tidegate_trust::{Authority, FileIdentity, Folder, TrustRecords};
 
 use crate::common::*;
 
@@ -231,4 +234,77 @@ async fn a_flag_is_set_read_and_cleared() {
     assert_eq!(store.flag("paused").await, Ok(Some("yes".to_owned())));
     store.set_flag("paused", None).await.expect("cleared");
     assert_eq!(store.flag("paused").await, Ok(None));
+}
+
+/// What a person at a desktop chose.
+fn chosen(session: &str, folder: Option<Folder>) -> ChosenWorkspace {
+    let (mut authority, _) = Authority::new(TrustRecords::default());
+    let person = authority.take_desktop_key(Desktop::Running).expect("there is a desktop");
+    let proposed = ProposedWorkspace { session: key(session), folder };
+    let digest = proposed.digest();
+    Decider::person_at_desktop(&person).choose_workspace(proposed, &digest).expect("a person may")
+}
+
+fn folder(path: &str) -> Folder {
+    Folder { path: path.into(), identity: FileIdentity { device: u64::MAX, inode: 7 } }
+}
+
+#[tokio::test]
+async fn a_chosen_folder_stays_with_its_session() {
+    let directory = tempfile::tempdir().expect("directory");
+    let (store, _) = Store::open(directory.path(), options()).expect("opened");
+    let site = Some(folder("/home/ada/my \"site\" ü"));
+    store.ensure_session(key(MAIN), session_id("a"), at(5)).await.expect("made");
+
+    let row = store.set_workspace(chosen(MAIN, site.clone()), session_id("b"), at(9)).await.expect("kept");
+    let new = store.set_workspace(chosen("new", site.clone()), session_id("c"), at(9)).await.expect("kept");
+    store.reset_session(key(MAIN), session_id("d"), at(10)).await.expect("reset");
+    store.patch_session(key(MAIN), patch(json!({ "model": "a" })), at(11)).await.expect("patched");
+    store.close().await;
+    let (store, _) = Store::open(directory.path(), options()).expect("opened again");
+
+    assert_eq!((row.session_id, row.workspace, row.updated_at), (session_id("a"), site.clone(), at(9)));
+    assert_eq!((new.session_id, new.workspace), (session_id("c"), site.clone()));
+    let kept = store.session(key(MAIN)).await.expect("read").expect("there");
+    assert_eq!((kept.session_id, kept.workspace), (session_id("d"), site.clone()));
+    assert_eq!(store.workspaces().await, Ok(site.into_iter().collect()), "each once");
+    for session in [MAIN, "new"] {
+        let row = store.set_workspace(chosen(session, None), session_id("e"), at(12)).await.expect("kept");
+        assert_eq!(row.workspace, None);
+    }
+    assert_eq!(store.workspaces().await, Ok(Vec::new()));
+}
+
+#[tokio::test]
+async fn a_child_session_has_the_folder_its_parent_works_in() {
+    let store = Store::in_memory().expect("store");
+    created(&store, new_run("parent", MAIN)).await;
+    let mut edge = edge("parent", MAIN);
+    edge.workspace = Some(folder("/home/ada/site"));
+    let new = tidegate_store::NewRun { parent: Some(edge), ..new_run("child", &child_session("child")) };
+
+    created(&store, new).await;
+    created(&store, new_child("other", "parent")).await;
+
+    let workspace =
+        async |session: &str| store.session(key(session)).await.expect("read").expect("there").workspace;
+    assert_eq!(workspace(&child_session("child")).await, Some(folder("/home/ada/site")));
+    assert_eq!(workspace(&child_session("other")).await, None);
+    assert_eq!(workspace(MAIN).await, None);
+}
+
+#[tokio::test]
+async fn a_session_with_an_unreadable_folder_is_damaged_and_not_without_one() {
+    let directory = tempfile::tempdir().expect("directory");
+    let (store, report) = Store::open(directory.path(), options()).expect("opened");
+    store.set_workspace(chosen(MAIN, Some(folder("/w"))), session_id("a"), at(5)).await.expect("kept");
+    store.close().await;
+    let file = rusqlite::Connection::open(&report.file).expect("file");
+    file.execute_batch("UPDATE sessions SET workspace = '{\"path\":7}'").expect("damaged");
+    file.close().expect("closed");
+    let (store, _) = Store::open(directory.path(), options()).expect("opened again");
+
+    let read = store.session(key(MAIN)).await;
+
+    assert!(matches!(&read, Err(StoreError::Corrupt(reason)) if reason.contains("workspace")), "{read:?}");
 }

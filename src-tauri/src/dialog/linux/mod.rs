@@ -2,6 +2,7 @@
 
 mod arming;
 mod content;
+mod folder;
 mod message;
 mod model_key;
 mod new_token;

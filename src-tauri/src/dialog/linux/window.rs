@@ -15,7 +15,7 @@ use super::arming::Arming;
 use super::content::{Choice, Content, Place};
 use super::review::status::Status;
 use super::widgets::{self, GAP, Look, NEAR, WIDE};
-use super::{message, model_key, new_token, press, review, style, token};
+use super::{folder, message, model_key, new_token, press, review, style, token};
 
 /// How wide and high a window's content is at most, in logical pixels; less on a small screen.
 const MAX_SIZE: (i32, i32) = (640, 760);
@@ -234,6 +234,7 @@ impl DialogWindow {
             Dialog::NewToken(new_token) => new_token::content(new_token, &self.arming),
             Dialog::Token(token) => token::content(token),
             Dialog::ModelKey(model_key) => model_key::content(model_key, &self.arming),
+            Dialog::Folder(folder) => folder::content(folder, &self.arming),
             Dialog::Message(message) => message::content(message),
         };
         let Content { title, heading, body, status, choices, first_focus } = content;
