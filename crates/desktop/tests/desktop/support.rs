@@ -4,17 +4,22 @@ use std::time::Duration;
 
 use tidegate_desktop_core::controller::{Controller, Launch};
 use tidegate_desktop_core::dialog::{
-    Attention, Dialog, DialogId, DialogOutcome, ReviewDialog, ReviewOutcome, Selection,
+    ApprovalsDialog, ApprovalsOutcome, Attention, Dialog, DialogId, DialogOutcome, ReviewDialog,
+    ReviewOutcome, Selection,
 };
 use tidegate_desktop_core::press::Press;
 use tidegate_desktop_core::shell::{
     Effect, HostState, Input, Notification, NotificationAnswer, NotificationId, Queue, TaskId,
 };
 use tidegate_desktop_core::tray_menu::TrayMenu;
+use tidegate_protocol::confinement::{CommandClass, Confinement};
 use tidegate_protocol::refusal::PairingReason;
 use tidegate_protocol::{PublicKey, Scope, UnixMillis};
-use tidegate_trust::approval::{ApprovalQueue, ApprovalRequest, Operation, PendingApproval, Requester};
+use tidegate_trust::approval::{
+    ApprovalQueue, ApprovalRequest, Operation, PendingApproval, Question, Requester,
+};
 use tidegate_trust::pairing::{PairingAttempt, PairingRequest, PendingQueue, PendingRequest, Subject};
+use tidegate_trust::permissions::{Attendance, Offered, PermissionOffer, RequestContext};
 use tidegate_trust::records::{Claims, ProgramIdentity};
 use tidegate_trust::settings::{ProposedSetting, SettingState, ShownSetting, WebOrigin};
 use tidegate_trust::{ScopeSet, Timestamp};
@@ -104,7 +109,9 @@ pub(crate) fn command_of(text: &str) -> ApprovalRequest {
         run_id: Some("run-3".to_owned()),
         ancestors: vec!["run-2".to_owned(), "run-1".to_owned()],
         digest: format!("digest of {text}"),
-    }, context: None }
+        context: None,
+    }
+}
 
 /// A command of a run that waits for half an hour.
 pub(crate) fn waiting(number: u32, command: ApprovalRequest, now: Timestamp) -> PendingApproval {
@@ -117,16 +124,60 @@ pub(crate) fn waiting_for(
     by: Requester,
     now: Timestamp,
 ) -> PendingApproval {
-    let mut queue = ApprovalQueue::default();
-    queue.ask(format!("command-{number}"), command, by, Question::default(), Duration::from_mins(30), now).expect("there is room")
+    asked(number, command, by, Question::default(), now)
 }
 
+/// One that waits, with what can be given with it.
+pub(crate) fn asked(
+    number: u32,
+    command: ApprovalRequest,
+    by: Requester,
+    question: Question,
+    now: Timestamp,
+) -> PendingApproval {
+    let mut queue = ApprovalQueue::default();
+    let id = format!("command-{number}");
+    queue.ask(id, command, by, question, Duration::from_mins(30), now).expect("there is room")
+}
+
+/// A command of a run of its own.
 pub(crate) fn command(number: u32, now: Timestamp) -> PendingApproval {
-    waiting(number, command_of(&format!("make {number}")), now)
+    let command = command_of(&format!("make {number}"));
+    waiting(number, ApprovalRequest { run_id: Some(format!("run of {number}")), ..command }, now)
+}
+
+/// A contained command of a task, with the offer to allow such commands in the folder.
+pub(crate) fn side_by_side(number: u32, task: &str, now: Timestamp) -> PendingApproval {
+    let operation = Operation::Exec {
+        command: format!("make {number}"),
+        command_argv: vec!["/bin/sh".to_owned(), "-c".to_owned(), format!("make {number}")],
+        cwd: FOLDER.to_owned(),
+        env: Vec::new(),
+        confinement: Some(Confinement::plain(CommandClass::Contained, 1800)),
+    };
+    let context =
+        RequestContext { task: task.to_owned(), attendance: Attendance::Attended, folders: Vec::new() };
+    let command = ApprovalRequest {
+        operation,
+        run_id: Some(format!("{task}-run")),
+        context: Some(context),
+        ..command_of(&format!("make {number}"))
+    };
+    let question = Question { offers: vec![in_folder()], why_asked: None };
+    asked(number, command, Requester::Run, question, now)
+}
+
+/// The folder of [`side_by_side`].
+pub(crate) const FOLDER: &str = "/home/someone/project";
+
+pub(crate) fn in_folder() -> Offered {
+    let sentence =
+        format!("Agents run contained commands in {FOLDER} without asking, until you revoke this.");
+    Offered { offer: PermissionOffer::Contained, sentence }
 }
 
 pub(crate) fn queue(requests: &[PendingRequest], commands: &[PendingApproval]) -> Queue {
-    Queue { requests: requests.to_vec(), commands: commands.to_vec(), settings: Vec::new() }
+    Queue { requests: requests.to_vec(), commands: commands.to_vec(), ..Queue::default() }
 }
 
 pub(crate) fn ready() -> HostState {
@@ -201,6 +252,28 @@ impl Desktop {
         self.on(Input::Dialog { id, outcome: DialogOutcome::Review(outcome), press: Press::Device })
     }
 
+    pub(crate) fn decide(&mut self, id: DialogId, outcome: ApprovalsOutcome) -> Vec<Effect> {
+        self.on(Input::Dialog { id, outcome: DialogOutcome::Approvals(outcome), press: Press::Device })
+    }
+
+    /// Allows these once the button is armed.
+    pub(crate) fn allow(
+        &mut self,
+        id: DialogId,
+        items: &[&str],
+        permission: Option<PermissionOffer>,
+    ) -> Vec<Effect> {
+        self.millis += 1500;
+        let items = items.iter().map(|&item| item.to_owned()).collect();
+        self.decide(id, ApprovalsOutcome::Allow { items, permission })
+    }
+
+    /// Denies these without words.
+    pub(crate) fn deny(&mut self, id: DialogId, items: &[&str]) -> Vec<Effect> {
+        let items = items.iter().map(|&item| item.to_owned()).collect();
+        self.decide(id, ApprovalsOutcome::Deny { items, words: None, stop: false })
+    }
+
     /// Presses the approving button once it is armed.
     pub(crate) fn approve(&mut self, id: DialogId, selection: Selection) -> Vec<Effect> {
         self.millis += 1500;
@@ -240,6 +313,15 @@ pub(crate) fn opened_review(effects: &[Effect]) -> (DialogId, ReviewDialog, Atte
         .collect();
     assert_eq!(reviews.len(), 1, "{effects:#?}");
     reviews.into_iter().next().expect("one was opened")
+}
+
+/// The dialog about agents' requests that was opened.
+pub(crate) fn opened_approvals(effects: &[Effect]) -> (DialogId, ApprovalsDialog, Attention) {
+    let found = opened(effects).into_iter().find_map(|(id, dialog, attention)| match dialog {
+        Dialog::Approvals(approvals) => Some((id, *approvals, attention)),
+        _ => None,
+    });
+    found.unwrap_or_else(|| panic!("{effects:#?}"))
 }
 
 /// The one dialog that was opened.
@@ -294,6 +376,8 @@ pub(crate) fn task(effects: &[Effect]) -> TaskId {
             | Effect::TakeServer { task, .. }
             | Effect::KeepFile { task, .. }
             | Effect::Unshare { task, .. }
+            | Effect::AskEverything { task }
+            | Effect::UsePermissions { task }
             | Effect::CopyConnectionLines { task }
             | Effect::OpenLogs { task } => Some(*task),
             _ => None,
