@@ -75,6 +75,15 @@ impl Actions {
                 let decided = host.desktop()?.decide_approval(&approval, &digest, &verdict).await;
                 decided.map(|()| None).map_err(|error| error.to_string())
             }),
+            Effect::AskEverything { task } => self.answer(task, |host| async move {
+                match host.desktop()?.ask_everything().await {
+                    Ok(true) => Ok(None),
+                    Ok(false) => Err("You are asked about everything until Tidegate restarts: this could not be \
+                                      saved."
+                        .to_owned()),
+                    Err(error) => Err(error.to_string()),
+                }
+            }),
             Effect::UsePermissions { task } => self.answer(task, |host| async move {
                 let used = host.desktop()?.use_permissions().await;
                 used.map(|()| None).map_err(|error| error.to_string())

@@ -124,7 +124,7 @@ impl Driver {
                     }
                     self.tell(input, &mut served);
                 }
-                Event::Change => self.read(&mut served),
+                Event::Change => self.read(&mut served).await,
                 Event::ClientDecisions => self.tell_decisions(&mut served),
                 Event::DialogRequest(request) => {
                     self.tell(Input::DialogRequest(host::dialog_request(request)), &mut served)
@@ -187,11 +187,11 @@ impl Driver {
     }
 
     /// Reads what waits and what runs, and tells it.
-    fn read(&mut self, served: &mut Option<Served>) {
+    async fn read(&mut self, served: &mut Option<Served>) {
         let Some(present) = served else { return };
         // Changes from here on are read again.
         present.changes.mark_unchanged();
-        let queue = host::queue(&present.desktop);
+        let queue = self.host.queue(&present.desktop).await;
         let work = self.host.work();
         self.tell(Input::Work(work), served);
         self.tell(Input::Queue(queue), served);

@@ -1,6 +1,7 @@
 //! The gateway in this process, as the shell sees it: how it is, what waits in it, and what a person
 //! decided. The gateway comes and goes beneath this; the shell stays.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
@@ -15,6 +16,8 @@ use tidegate_protocol::payload::files::{SetAsideFile, SetAsideFileDetails, Share
 use tidegate_protocol::payload::sessions::SessionWorkspaceResult;
 use tidegate_protocol::payload::surfaces::FoundServer;
 use tidegate_transport::{ChannelClient, ClientReceived};
+
+use crate::session_names;
 
 /// The gateway that is kept running. A cheap handle.
 #[derive(Debug, Clone)]
@@ -61,14 +64,26 @@ impl Host {
             // Commands may outlive a gateway that fails, so that no program's press counts.
             return Work { has_commands_beyond_contained: true, ..Work::default() };
         };
-        let runtime = host.runtime();
+        let (runtime, status) = (host.runtime(), host.gateway().status());
         let running = runtime.active().into_iter();
         let running = running.map(|run| run.label.unwrap_or_else(|| run.session.to_string())).collect();
         Work {
             is_paused: runtime.is_paused(),
             running,
             has_commands_beyond_contained: host.has_commands_beyond_contained(),
+            unasked: status.unasked,
+            asks_everything: status.ask_everything,
         }
+    }
+
+    /// What waits now, with the names of the sessions that ask.
+    pub(crate) async fn queue(&self, desktop: &DesktopAuthority) -> Queue {
+        let (requests, commands, settings) = (desktop.requests(), desktop.commands(), desktop.settings());
+        let names = match self.supervised.host() {
+            Some(host) => session_names::of(&host, &commands).await,
+            None => BTreeMap::new(),
+        };
+        Queue { requests, commands, settings, names }
     }
 
     /// Tries a model server's key and keeps it.
@@ -91,10 +106,6 @@ impl Host {
         let lines: Vec<&str> = lines.iter().filter_map(Value::as_str).collect();
         Ok(format!("{}\n", lines.join("\n")))
     }
-}
-
-pub(crate) fn queue(desktop: &DesktopAuthority) -> Queue {
-    Queue { requests: desktop.requests(), commands: desktop.commands(), settings: desktop.settings() }
 }
 
 /// How the gateway is, in the controller's words; `None` when it has ended for good. `free_port`: what

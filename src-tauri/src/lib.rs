@@ -15,6 +15,8 @@ mod colour_scheme;
 pub mod dialog;
 mod display;
 mod driver;
+#[cfg(target_os = "linux")]
+mod focus;
 mod host;
 mod inputs;
 mod log_viewer;
@@ -24,6 +26,7 @@ mod runtime_directory;
 mod screen_lock;
 #[cfg(target_os = "linux")]
 mod session_bus;
+mod session_names;
 mod single_instance;
 mod surfaces;
 mod tray;

@@ -46,6 +46,8 @@ pub(crate) fn prepare(app: &AppHandle, inputs: &Inputs, outcomes: Outcomes, star
     crate::screen_lock::watch(inputs);
     #[cfg(target_os = "linux")]
     crate::colour_scheme::follow();
+    #[cfg(target_os = "linux")]
+    crate::focus::watch(inputs);
     let surfaces = Surfaces {
         app: app.clone(),
         inputs: inputs.clone(),
@@ -106,7 +108,14 @@ const OWN_DIALOG: DialogId = DialogId(u64::MAX);
 
 /// A state in which nothing waits and nothing runs.
 fn quiet(host: HostState, starts_at_login: bool) -> TrayState {
-    TrayState { host, waiting: Waiting::default(), is_paused: false, starts_at_login }
+    TrayState {
+        host,
+        waiting: Waiting::default(),
+        is_paused: false,
+        starts_at_login,
+        unasked: 0,
+        asks_everything: false,
+    }
 }
 
 impl Surfaces {

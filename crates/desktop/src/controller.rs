@@ -5,6 +5,7 @@
 //! (tray, notifications, dialog requests of windows and of the command line) can be forged by programs of
 //! the session, so it opens things, and at most refuses.
 
+mod approvals;
 mod dialog_requests;
 mod messages;
 mod notifications;
@@ -63,7 +64,11 @@ pub struct Controller {
     starts_at_login: bool,
     is_locked: bool,
     has_window: bool,
+    /// Whether a window of ours has the keyboard: the person sees there what waits.
+    has_focus: bool,
     is_quitting: bool,
+    /// How much had run without a question when the person looked last.
+    unasked_seen: u64,
     /// Before this, no dialog comes up by itself.
     unasked: Option<Deadline>,
     /// The moment of the last input.
@@ -102,8 +107,14 @@ impl Controller {
         let host = HostState::Starting;
         let starts_at_login = launch.starts_at_login;
         let waiting = WaitingLine::default();
-        let state =
-            TrayState { host: host.clone(), waiting: waiting.counts(), is_paused: false, starts_at_login };
+        let state = TrayState {
+            host: host.clone(),
+            waiting: waiting.counts(),
+            is_paused: false,
+            starts_at_login,
+            unasked: 0,
+            asks_everything: false,
+        };
         let tray = TrayMenu::of(&state);
         let mut effects = vec![Effect::Tray(tray.clone())];
         if launch.is_first_start {
@@ -125,6 +136,8 @@ impl Controller {
             starts_at_login,
             is_locked: false,
             has_window: false,
+            has_focus: false,
+            unasked_seen: 0,
             is_quitting: false,
             unasked: None,
             now,
@@ -159,6 +172,7 @@ impl Controller {
                 false => Effect::OpenWindow(Page::Overview),
             }),
             Input::Windows { is_open } => self.windows_changed(is_open, &mut effects),
+            Input::WindowFocus { has_focus } => self.has_focus = has_focus,
             Input::Screen { is_locked } => self.is_locked = is_locked,
             Input::Autostart(starts_at_login) => self.starts_at_login = starts_at_login,
             Input::DecidedByClients { let_in, refused } => self.decided_by_clients(let_in, refused),
@@ -203,6 +217,8 @@ impl Controller {
             waiting: self.waiting.counts(),
             is_paused: self.work.is_paused,
             starts_at_login: self.starts_at_login,
+            unasked: self.work.unasked.saturating_sub(self.unasked_seen),
+            asks_everything: self.work.asks_everything,
         });
         if tray != self.tray {
             effects.push(Effect::Tray(tray.clone()));
@@ -268,6 +284,14 @@ impl Controller {
             }
             TrayCommand::OpenWindow => effects.push(Effect::OpenWindow(Page::Overview)),
             TrayCommand::NewChat => effects.push(Effect::OpenWindow(Page::NewChat)),
+            TrayCommand::ShowUnasked => {
+                self.unasked_seen = self.work.unasked;
+                effects.push(Effect::OpenWindow(Page::Permissions));
+            }
+            TrayCommand::AskEverything => {
+                effects.push(Effect::AskEverything { task: self.begin(Task::AskEverything) });
+            }
+            TrayCommand::UsePermissions => self.asked_to_use_permissions(effects),
             TrayCommand::PauseAgents => effects.push(Effect::SetPaused(true)),
             TrayCommand::ResumeAgents => effects.push(Effect::SetPaused(false)),
             TrayCommand::CopyConnectionLines => {
@@ -296,12 +320,7 @@ impl Controller {
         effects: &mut Vec<Effect>,
     ) {
         if self.reviews.open_id() == Some(id) {
-            let outcome = match outcome {
-                DialogOutcome::Review(outcome) => outcome,
-                // No outcome of this dialog: nothing was decided in it.
-                _ => crate::dialog::ReviewOutcome::Later,
-            };
-            self.review_ended(&outcome, now, effects);
+            self.review_ended(outcome, now, effects);
         } else if self.dialog_requests.is_open(id) {
             self.requested_dialog_ended(id, outcome, effects);
         } else if self.messages.is_open(id) {

@@ -4,6 +4,8 @@
 //! Every text is one line, cleaned and bounded already, except where a field says that it keeps its
 //! line breaks. None of it is markup: it is drawn literally.
 
+mod approvals;
+
 use std::borrow::Cow;
 use std::time::Duration as Span;
 
@@ -13,6 +15,8 @@ use tidegate_trust::{Level, ScopeSet};
 use zeroize::Zeroizing;
 
 use crate::scope_words::ScopeLine;
+
+pub use approvals::{ApprovalChoice, ApprovalItem, ApprovalsDialog, ApprovalsOutcome};
 
 /// A secret on its way between a dialog and the host: wiped when dropped, never printed.
 #[derive(Clone, PartialEq, Eq)]
@@ -60,9 +64,10 @@ pub enum Attention {
 /// What a dialog is about, with everything that it shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Dialog {
-    /// A device or program wants to pair, an agent asks to run a command, or a value of the configuration would
-    /// open something.
+    /// A device or program wants to pair, or a value of the configuration would open something.
     Review(Box<ReviewDialog>),
+    /// Agents want to run commands or use files.
+    Approvals(Box<ApprovalsDialog>),
     /// Asks for a new program token.
     NewToken(NewTokenDialog),
     /// Shows a token, once.
@@ -75,7 +80,7 @@ pub enum Dialog {
     Message(MessageDialog),
 }
 
-/// A request, a command or a value of the configuration that waits for the person's decision.
+/// A pairing request or a value of the configuration that waits for the person's decision.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReviewDialog {
     /// The window's title: a constant, since titles reach the window manager.
@@ -86,7 +91,7 @@ pub struct ReviewDialog {
     pub cautions: Vec<String>,
     /// Who asks and from where, in the order of drawing. The claimed name is the first.
     pub fields: Vec<Field>,
-    /// The rights that are asked for, the far-reaching first. Empty for a command.
+    /// The rights that are asked for, the far-reaching first.
     pub rights: Vec<ScopeLine>,
     /// The first 8 characters of the request's id, which the client shows too. Empty for what no
     /// client shows.
@@ -99,9 +104,9 @@ pub struct ReviewDialog {
     pub behind: String,
     /// What the approval can be narrowed to; `None` where there is nothing to choose.
     pub options: Option<GrantOptions>,
-    /// The approving button's label: "Approve", "Allow once" or "Confirm".
+    /// The approving button's label: "Approve" or "Confirm".
     pub approve: &'static str,
-    /// The refusing button's label: "Reject" or "Deny".
+    /// The refusing button's label.
     pub refuse: &'static str,
     /// Whether it can be refused for good.
     pub can_block: bool,
@@ -121,8 +126,10 @@ pub struct Field {
 /// How a value is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FieldStyle {
-    /// Ordinary text that wraps.
+    /// Ordinary text that wraps. Sentences of our own may be several, one a line.
     Text,
+    /// Ordinary text that wraps, in somebody else's words; line breaks are kept.
+    Quote,
     /// Letters of one width, which wrap anywhere: fingerprints and paths.
     Code,
     /// Letters of one width in a box that scrolls; line breaks are kept: commands.
@@ -177,7 +184,7 @@ pub enum ReviewOutcome {
     Block,
 }
 
-/// What an approval grants. For a command it says nothing: [`Selection::default`].
+/// What an approval grants. For a value of the configuration it says nothing: [`Selection::default`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Selection {
     pub extent: Extent,
@@ -268,6 +275,7 @@ pub struct MessageDialog {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DialogOutcome {
     Review(ReviewOutcome),
+    Approvals(ApprovalsOutcome),
     /// A [`NewTokenDialog`]'s: make it.
     NewToken {
         /// The name as typed.

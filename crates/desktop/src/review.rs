@@ -1,7 +1,6 @@
-//! What the review dialog shows of a request, a command or a value of the configuration, and what
-//! pressing its approving button may lead to.
+//! What the review dialog shows of a request or a value of the configuration, and what pressing its
+//! approving button may lead to.
 
-mod command;
 mod request;
 mod selection;
 mod setting;
@@ -10,18 +9,14 @@ use tidegate_protocol::text;
 
 use crate::dialog::{Field, FieldStyle, ReviewDialog, Selection};
 
-pub use command::of_command;
 pub use request::of_request;
 pub use selection::Grant;
 pub use setting::of_setting;
 
 /// The most characters of a name or of a few words from outside.
-const MAX_WORDS: usize = 120;
+pub(crate) const MAX_WORDS: usize = 120;
 /// The most characters of a path, an address or a key.
-const MAX_PATH: usize = 1024;
-/// The most characters of a command, of its arguments, and of its environment, each. What is longer
-/// cannot be allowed, because nobody could read it whole.
-pub const MAX_BLOCK: usize = 32 * 1024;
+pub(crate) const MAX_PATH: usize = 1024;
 
 /// A review dialog, and the rule for its approving button.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,11 +30,6 @@ pub struct Review {
 enum Rule {
     /// A device or program wants to pair.
     Request(Box<selection::RequestRule>),
-    /// A command, which runs as it is shown or not at all.
-    Command {
-        /// Whether all of it is shown.
-        is_whole: bool,
-    },
     /// A value of the configuration file, which counts as it is shown or not at all.
     Setting,
 }
@@ -49,8 +39,6 @@ enum Rule {
 pub enum Approval {
     /// Someone is let in.
     Grant(Grant),
-    /// A command runs, once.
-    AllowOnce,
     /// A value of the configuration file counts.
     Confirm,
 }
@@ -68,10 +56,6 @@ impl Review {
                 .map(Approval::Grant)
                 .map_err(str::to_owned),
             Rule::Setting => Ok(Approval::Confirm),
-            Rule::Command { is_whole: true } => Ok(Approval::AllowOnce),
-            Rule::Command { is_whole: false } => Err("This is too long to be shown whole, so it cannot be \
-                                                      allowed here. Deny it."
-                .to_owned()),
         }
     }
 }
@@ -86,6 +70,7 @@ fn words(label: &'static str, value: &str) -> Option<Field> {
     field(label, value, MAX_WORDS, FieldStyle::Text)
 }
 
-fn code(label: &'static str, value: &str) -> Option<Field> {
+/// A path, an address or a key. `None` when there is nothing to show.
+pub(crate) fn code(label: &'static str, value: &str) -> Option<Field> {
     field(label, value, MAX_PATH, FieldStyle::Code)
 }

@@ -1,6 +1,8 @@
 //! The narrow port between the controller and a shell: what a shell tells, and what it has to do.
 //! A shell obeys; it decides nothing.
 
+use std::collections::BTreeMap;
+
 use tidegate_protocol::payload::permissions::ApprovalVerdict;
 use tidegate_protocol::{SessionKey, UnixMillis};
 use tidegate_trust::Level;
@@ -9,6 +11,7 @@ use tidegate_trust::decision::Verdict;
 use tidegate_trust::pairing::PendingRequest;
 use tidegate_trust::settings::{Setting, ShownSetting};
 
+use crate::approvals::SessionName;
 use crate::dialog::{Attention, Dialog, DialogId, DialogOutcome, Secret};
 pub use crate::host_state::HostState;
 use crate::press::{Press, Synthetic};
@@ -59,6 +62,11 @@ pub enum Input {
         /// Whether one is open.
         is_open: bool,
     },
+    /// A window got the keyboard, or lost it.
+    WindowFocus {
+        /// Whether one has it.
+        has_focus: bool,
+    },
     /// The screen was locked or unlocked, where the system tells.
     Screen {
         /// Whether it is locked.
@@ -104,7 +112,8 @@ pub enum Effect {
         /// How it comes up.
         attention: Attention,
     },
-    /// Show something else in an open dialog; its approving button is dead again for a while.
+    /// Show something else in an open dialog; its approving button is dead again for a while, unless what it
+    /// approves stays the same.
     UpdateDialog {
         id: DialogId,
         /// What it shows now.
@@ -233,6 +242,11 @@ pub enum Effect {
         task: TaskId,
         folder: String,
     },
+    /// Have the person asked about everything from now on.
+    AskEverything {
+        /// Answered by [`Input::Done`].
+        task: TaskId,
+    },
     /// Use permissions again: the person was asked.
     UsePermissions {
         /// Answered by [`Input::Done`].
@@ -292,6 +306,8 @@ pub struct Queue {
     pub commands: Vec<PendingApproval>,
     /// Values of the configuration file that would open something.
     pub settings: Vec<ShownSetting>,
+    /// What the sessions of these commands are called, by their keys, as far as that is known.
+    pub names: BTreeMap<String, SessionName>,
 }
 
 /// What agents do.
@@ -304,6 +320,10 @@ pub struct Work {
     /// Whether a command of an agent runs that is not contained: such a command may reach the display,
     /// and press what is on it.
     pub has_commands_beyond_contained: bool,
+    /// How much ran without a question since Tidegate started, by what the person allowed before.
+    pub unasked: u64,
+    /// Whether the person wants to be asked about everything.
+    pub asks_everything: bool,
 }
 
 /// What a surface of the desktop can do at the moment.
@@ -484,4 +504,6 @@ pub enum Page {
     NewChat,
     /// What agents do.
     Activity,
+    /// What the person allowed, and what ran by that.
+    Permissions,
 }

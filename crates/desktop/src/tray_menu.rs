@@ -27,6 +27,10 @@ pub struct TrayState {
     pub is_paused: bool,
     /// Whether Tidegate starts at login.
     pub starts_at_login: bool,
+    /// How much ran without a question and was not looked at yet.
+    pub unasked: u64,
+    /// Whether the person is asked about everything.
+    pub asks_everything: bool,
 }
 
 /// What waits for the person to decide.
@@ -98,6 +102,12 @@ pub enum TrayCommand {
     OpenWindow,
     /// Open the window at a new conversation.
     NewChat,
+    /// Open the window where it says what ran without a question.
+    ShowUnasked,
+    /// Ask about everything from now on.
+    AskEverything,
+    /// Open the question whether permissions are used again: a forged event must not widen anything.
+    UsePermissions,
     /// Begin no new work of agents.
     PauseAgents,
     /// Let agents work again.
@@ -120,12 +130,15 @@ pub enum TrayCommand {
 
 impl TrayCommand {
     /// All commands that a menu can hold.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 17] = [
         Self::ReviewRequests,
         Self::ReviewCommands,
         Self::ReviewSettings,
         Self::OpenWindow,
         Self::NewChat,
+        Self::ShowUnasked,
+        Self::AskEverything,
+        Self::UsePermissions,
         Self::PauseAgents,
         Self::ResumeAgents,
         Self::CopyConnectionLines,
@@ -146,6 +159,9 @@ impl TrayCommand {
             Self::ReviewSettings => "review-settings",
             Self::OpenWindow => "open-window",
             Self::NewChat => "new-chat",
+            Self::ShowUnasked => "show-unasked",
+            Self::AskEverything => "ask-everything",
+            Self::UsePermissions => "use-permissions",
             Self::PauseAgents => "pause-agents",
             Self::ResumeAgents => "resume-agents",
             Self::CopyConnectionLines => "copy-connection-lines",
@@ -183,6 +199,7 @@ impl TrayMenu {
             let label = format!("Use port {free} until Tidegate quits");
             entries.push(command(&label, TrayCommand::UseFreePort, true));
         }
+        entries.extend(is_ready.then(|| unasked_entry(state.unasked)).flatten());
         entries.push(MenuEntry::Separator);
         entries.push(command("Open Tidegate", TrayCommand::OpenWindow, !is_stopping));
         entries.push(command("New chat", TrayCommand::NewChat, is_ready));
@@ -190,6 +207,15 @@ impl TrayMenu {
         entries.push(match state.is_paused {
             false => command("Pause agents", TrayCommand::PauseAgents, is_ready),
             true => command("Resume agents", TrayCommand::ResumeAgents, is_ready),
+        });
+        entries.push(MenuEntry::Command {
+            label: "Ask for everything".to_owned(),
+            command: match state.asks_everything {
+                false => TrayCommand::AskEverything,
+                true => TrayCommand::UsePermissions,
+            },
+            is_enabled: is_ready,
+            is_checked: Some(state.asks_everything),
         });
         entries.push(command("Copy connection lines", TrayCommand::CopyConnectionLines, is_ready));
         entries.push(command("Restart gateway", TrayCommand::RestartGateway, can_restart));
@@ -263,6 +289,16 @@ fn waiting_entries(state: &TrayState) -> Vec<MenuEntry> {
     };
     let settings = settings.map(|label| command(&label, TrayCommand::ReviewSettings, true));
     requests.into_iter().chain(commands).chain(settings).collect()
+}
+
+/// What ran without a question since the person looked last.
+fn unasked_entry(count: u64) -> Option<MenuEntry> {
+    let label = match count {
+        0 => return None,
+        1 => "1 command ran contained".to_owned(),
+        count => format!("{} commands ran contained", text::grouped(count)),
+    };
+    Some(command(&label, TrayCommand::ShowUnasked, true))
 }
 
 /// How the gateway is: at least one line.

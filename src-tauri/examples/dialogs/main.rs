@@ -8,6 +8,7 @@
 
 mod opened;
 mod pairing;
+mod requests;
 mod samples;
 
 use std::io::BufRead;

@@ -1,7 +1,9 @@
 //! For systems whose dialogs are not written yet: everything is put aside, and the command line
 //! decides.
 
-use tidegate_desktop_core::dialog::{Attention, Dialog, DialogId, DialogOutcome, ReviewOutcome};
+use tidegate_desktop_core::dialog::{
+    ApprovalsOutcome, Attention, Dialog, DialogId, DialogOutcome, ReviewOutcome,
+};
 use tidegate_desktop_core::press::Press;
 use tidegate_protocol::UnixMillis;
 
@@ -25,6 +27,7 @@ impl NativeDialogs for NoDialogs {
         );
         let outcome = match dialog {
             Dialog::Review(_) => DialogOutcome::Review(ReviewOutcome::Later),
+            Dialog::Approvals(_) => DialogOutcome::Approvals(ApprovalsOutcome::Later),
             Dialog::NewToken(_)
             | Dialog::Token(_)
             | Dialog::ModelKey(_)

@@ -7,6 +7,8 @@ mod page_process;
 
 use std::time::Duration;
 
+#[cfg(target_os = "linux")]
+use gtk::prelude::Cast;
 use tauri::webview::{DownloadEvent, NewWindowResponse};
 use tauri::{AppHandle, Manager, Url, WebviewUrl, WebviewWindow, WebviewWindowBuilder, WindowEvent};
 use tidegate_desktop_core::shell::{Input, Page};
@@ -37,9 +39,15 @@ pub(crate) fn open(app: &AppHandle, inputs: &Inputs, page: Option<Page>) -> taur
     let window = build(app, page.unwrap_or(Page::Overview))?;
     page_process::watch(&window)?;
     context_menu::limit(&window)?;
+    #[cfg(target_os = "linux")]
+    crate::focus::follow(window.gtk_window()?.upcast_ref());
     let (app, inputs, label) = (app.clone(), inputs.clone(), window.label().to_owned());
     inputs.tell(Input::Windows { is_open: true });
     window.on_window_event(move |event| {
+        #[cfg(not(target_os = "linux"))]
+        if let WindowEvent::Focused(has_focus) = event {
+            inputs.tell(Input::WindowFocus { has_focus: *has_focus });
+        }
         if matches!(event, WindowEvent::Destroyed) {
             app.state::<Backends>().close(&label);
             if existing(&app).is_none_or(|other| other.label() == label) {
@@ -126,6 +134,7 @@ fn fragment(page: Page) -> &'static str {
         // The page gives it a key of its own.
         Page::NewChat => "/chat/new",
         Page::Activity => "/activity",
+        Page::Permissions => "/permissions",
     }
 }
 

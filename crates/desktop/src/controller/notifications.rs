@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tidegate_trust::Timestamp;
+use tidegate_trust::approval::{Operation, PendingApproval};
 use tidegate_trust::timestamp::Deadline;
 
 use super::Controller;
 use super::tasks::Decided;
-use super::waiting::{Ended, Key};
+use super::waiting::{Ended, Entry, Key};
 use crate::dialog::ARM_AFTER;
 use crate::shell::{Effect, HostState, Notification, NotificationAnswer, NotificationId, Surface};
 
@@ -153,15 +154,18 @@ impl Controller {
         if !self.has_news() || self.notifications.gate.is_some_and(|gate| !gate.has_passed(now)) {
             return;
         }
+        let seen_here = self.has_focus;
+        let news: Vec<&Entry> = self.waiting.unasked().filter(|_| !seen_here).collect();
         let items: BTreeMap<Key, String> =
-            self.waiting.unasked().map(|entry| (entry.key.clone(), entry.digest.clone())).collect();
+            news.iter().map(|entry| (entry.key.clone(), entry.digest.clone())).collect();
+        let waiting = Waiting::of(&news);
         // The one before may not have been seen yet, and this takes its place.
         let was_shown = self.notifications.take_unseen().is_some();
         let replacing = was_shown.then(|| now.deadline(ARM_AFTER));
         let decided = std::mem::take(&mut self.notifications.decided);
         let id = self.numbers.notification();
         let copied = std::mem::take(&mut self.notifications.has_copied);
-        effects.push(Effect::Notify(notification(id, &items, decided, self.notifications.ended, copied)));
+        effects.push(Effect::Notify(notification(id, waiting, decided, self.notifications.ended, copied)));
         self.notifications.told.extend(items.keys().cloned());
         self.notifications.ended = Ended::default();
         self.notifications.gate = Some(now.deadline(NOTIFY_EVERY));
@@ -186,7 +190,9 @@ impl Controller {
         let can_be_told = !self.is_locked
             && !matches!(self.notification_service, Surface::Missing(_))
             && !matches!(self.host, HostState::Stopping);
-        let is_new = self.waiting.unasked().any(|entry| !self.notifications.told.contains(&entry.key));
+        // While a window of ours has the keyboard, the person sees there what waits.
+        let is_new = !self.has_focus
+            && self.waiting.unasked().any(|entry| !self.notifications.told.contains(&entry.key));
         let has_happened = self.notifications.ended != Ended::default()
             || self.notifications.decided != DecidedByClients::default()
             || self.notifications.has_copied;
@@ -197,46 +203,81 @@ impl Controller {
 const COPIED_TITLE: &str = "Connection lines copied";
 const COPIED: &str = "Paste them into a terminal to connect OpenClaw's command line.";
 
+/// How much of each kind a notification tells of.
+#[derive(Debug, Clone, Copy, Default)]
+struct Waiting {
+    requests: usize,
+    commands: usize,
+    files: usize,
+    settings: usize,
+}
+
+impl Waiting {
+    fn of(news: &[&Entry]) -> Self {
+        let mut waiting = Self::default();
+        for entry in news {
+            let is_file =
+                |approval: &PendingApproval| matches!(approval.command.operation, Operation::File { .. });
+            match entry.key {
+                Key::Request(_) => waiting.requests += 1,
+                Key::Command(_) if entry.approval().is_some_and(is_file) => waiting.files += 1,
+                Key::Command(_) => waiting.commands += 1,
+                Key::Setting(..) => waiting.settings += 1,
+            }
+        }
+        waiting
+    }
+
+    fn count(self) -> usize {
+        self.requests + self.commands + self.files + self.settings
+    }
+
+    fn sentences(self) -> impl Iterator<Item = String> {
+        let requests = match self.requests {
+            0 => None,
+            1 => Some("1 device or program wants to pair.".to_owned()),
+            count => Some(format!("{count} devices or programs want to pair.")),
+        };
+        let commands = match self.commands {
+            0 => None,
+            1 => Some("An agent wants to run a command.".to_owned()),
+            count => Some(format!("Agents want to run {count} commands.")),
+        };
+        let files = match self.files {
+            0 => None,
+            1 => Some("An agent wants to use a file outside its workspace.".to_owned()),
+            count => Some(format!("Agents want to use {count} files outside their workspaces.")),
+        };
+        let settings = match self.settings {
+            0 => None,
+            1 => Some("1 value of the configuration needs confirmation.".to_owned()),
+            count => Some(format!("{count} values of the configuration need confirmation.")),
+        };
+        requests.into_iter().chain(commands).chain(files).chain(settings)
+    }
+}
+
 fn notification(
     id: NotificationId,
-    items: &BTreeMap<Key, String>,
+    waiting: Waiting,
     decided: DecidedByClients,
     ended: Ended,
     copied: bool,
 ) -> Notification {
-    let commands = items.keys().filter(|key| matches!(key, Key::Command(_))).count();
-    let settings = items.keys().filter(|key| matches!(key, Key::Setting(..))).count();
-    let requests = items.len() - commands - settings;
     let (decided, ended) = (decided_sentences(decided), ended_sentence(ended));
-    let title = match items.len() {
+    let title = match waiting.count() {
         0 if !decided.is_empty() => "Tidegate: decided without you".to_owned(),
         0 if copied && ended.is_none() => COPIED_TITLE.to_owned(),
         0 => "Tidegate: while you were away".to_owned(),
-        1 => "Tidegate: 1 decision waits".to_owned(),
-        count => format!("Tidegate: {count} decisions wait"),
+        1 => "Waiting for you: 1 decision".to_owned(),
+        count => format!("Waiting for you: {count} decisions"),
     };
-    let requests = match requests {
-        0 => None,
-        1 => Some("1 device or program wants to pair.".to_owned()),
-        count => Some(format!("{count} devices or programs want to pair.")),
-    };
-    let commands = match commands {
-        0 => None,
-        1 => Some("1 request of an agent waits.".to_owned()),
-        count => Some(format!("{count} requests of agents wait.")),
-    };
-    let settings = match settings {
-        0 => None,
-        1 => Some("1 value of the configuration needs confirmation.".to_owned()),
-        count => Some(format!("{count} values of the configuration need confirmation.")),
-    };
-    let waiting = requests.into_iter().chain(commands).chain(settings);
-    let copied = copied.then(|| match items.is_empty() && decided.is_empty() && ended.is_none() {
+    let copied = copied.then(|| match waiting.count() == 0 && decided.is_empty() && ended.is_none() {
         true => COPIED.to_owned(),
         false => format!("{COPIED_TITLE}. {COPIED}"),
     });
-    let sentences: Vec<String> = waiting.chain(decided).chain(ended).chain(copied).collect();
-    Notification { id, title, body: sentences.join(" "), has_actions: !items.is_empty() }
+    let sentences: Vec<String> = waiting.sentences().chain(decided).chain(ended).chain(copied).collect();
+    Notification { id, title, body: sentences.join(" "), has_actions: waiting.count() > 0 }
 }
 
 fn decided_sentences(decided: DecidedByClients) -> Vec<String> {

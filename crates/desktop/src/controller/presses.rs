@@ -4,7 +4,7 @@
 use tidegate_protocol::text;
 
 use super::Controller;
-use crate::dialog::{DialogId, DialogOutcome, ReviewOutcome};
+use crate::dialog::{ApprovalsOutcome, DialogId, DialogOutcome, ReviewOutcome};
 use crate::press::Press;
 use crate::shell::Effect;
 
@@ -34,7 +34,7 @@ impl Controller {
     /// A press did not count: asks again, and says why.
     pub(super) fn press_refused(&mut self, id: DialogId, outcome: DialogOutcome, effects: &mut Vec<Effect>) {
         match outcome {
-            DialogOutcome::Review(_) => self.review_again(REFUSED.to_owned()),
+            DialogOutcome::Review(_) | DialogOutcome::Approvals(_) => self.review_again(REFUSED.to_owned()),
             DialogOutcome::NewToken { name, level, pairing } => {
                 self.requested_dialog_ended(id, DialogOutcome::Dismissed, effects);
                 self.open_new_token(REFUSED.to_owned(), &name, level, pairing, effects);
@@ -59,6 +59,9 @@ impl Controller {
         match outcome {
             DialogOutcome::Review(ReviewOutcome::Approve(_)) => {
                 self.reviews.open_key(id).map(|key| key.id().to_owned())
+            }
+            DialogOutcome::Approvals(ApprovalsOutcome::Allow { items, .. }) => {
+                self.reviews.open_key(id).map(|_| text::one_line(&items.join(", "), MAX_NAME))
             }
             DialogOutcome::NewToken { name, .. } if self.dialog_requests.is_open(id) => {
                 Some(format!("new token {}", text::one_line(name, MAX_NAME)))

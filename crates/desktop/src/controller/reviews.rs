@@ -1,4 +1,5 @@
-//! The review dialog: one at a time, from one line, oldest first.
+//! Which dialog about what waits is on the screen: one at a time, from one line, oldest first. And what is done in
+//! those about pairing and the configuration.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -9,35 +10,52 @@ use tidegate_trust::decision::Verdict;
 use tidegate_trust::pairing::Subject;
 use tidegate_trust::timestamp::Deadline;
 
+use super::approvals::OpenApprovals;
 use super::tasks::{Decided, Task};
 use super::waiting::{Entry, Key};
 use super::{Controller, UNASKED_EVERY};
-use crate::dialog::{ARM_AFTER, Attention, Dialog, DialogId, ReviewOutcome, Selection};
+use crate::dialog::{
+    ARM_AFTER, ApprovalsOutcome, Attention, Dialog, DialogId, DialogOutcome, ReviewOutcome, Selection,
+};
 use crate::review::{Approval, Grant, Review};
 use crate::shell::Effect;
 
 /// What is known of the review dialogs.
 #[derive(Debug, Default)]
 pub(super) struct Reviews {
-    open: Option<OpenReview>,
+    pub(super) open: Option<OpenReview>,
     /// What the person asked to see and has not seen yet.
-    asked: VecDeque<Key>,
+    pub(super) asked: VecDeque<Key>,
     /// Before this, a request that replaces one in a dialog does not come up with the keyboard.
     replacing: Option<Deadline>,
 }
 
-/// The review dialog that is on the screen. What is asked in it never changes under its number, so an
+/// The dialog that is on the screen.
+#[derive(Debug)]
+pub(super) struct OpenReview {
+    pub(super) id: DialogId,
+    pub(super) about: About,
+    pub(super) attention: Attention,
+}
+
+/// What a dialog is about.
+#[derive(Debug)]
+pub(super) enum About {
+    One(Box<OneReview>),
+    /// Outcomes name the requests that they are about.
+    Approvals(OpenApprovals),
+}
+
+/// A pairing request or a value of the configuration. It never changes under the dialog's number, so an
 /// outcome that was on its way when the line changed cannot be taken for one about something else.
 #[derive(Debug)]
-struct OpenReview {
-    id: DialogId,
+pub(super) struct OneReview {
     key: Key,
     digest: String,
     subject: Option<Subject>,
     shown: Review,
     /// When its button's time began.
     armed_from: Timestamp,
-    attention: Attention,
 }
 
 impl Reviews {
@@ -46,8 +64,17 @@ impl Reviews {
     }
 
     /// What the open dialog of this number is about.
-    pub(super) fn open_key(&self, id: DialogId) -> Option<&Key> {
-        self.open.as_ref().filter(|open| open.id == id).map(|open| &open.key)
+    pub(super) fn open_key(&self, id: DialogId) -> Option<Key> {
+        self.open.as_ref().filter(|open| open.id == id).and_then(|open| open.keys().into_iter().next())
+    }
+}
+
+impl OpenReview {
+    fn keys(&self) -> Vec<Key> {
+        match &self.about {
+            About::One(one) => vec![one.key.clone()],
+            About::Approvals(approvals) => approvals.keys(),
+        }
     }
 }
 
@@ -60,9 +87,10 @@ impl Controller {
         if asked.is_empty() {
             return;
         }
+        let shown = self.reviews.open.as_ref().map(OpenReview::keys).unwrap_or_default();
         match &mut self.reviews.open {
-            Some(open) if asked.contains(&open.key) => {
-                asked.retain(|key| key != &open.key);
+            Some(open) if asked.iter().any(|key| shown.contains(key)) => {
+                asked.retain(|key| !shown.contains(key));
                 open.attention = Attention::Asked;
                 effects.push(Effect::PresentDialog(open.id));
             }
@@ -80,11 +108,12 @@ impl Controller {
         self.reviews.asked.retain(|key| self.waiting.undecided_of(key).is_some());
         self.close_if_ended(now, effects);
         self.refresh_open(now, effects);
+        self.refresh_approvals(now, effects);
         if self.reviews.open.is_some() || !self.may_open() {
             return;
         }
         if let Some(key) = self.reviews.asked.pop_front() {
-            self.open_review(&key, Attention::Asked, now, effects);
+            self.open_dialog_of(&key, Attention::Asked, now, effects);
             return;
         }
         let next = self.waiting.unasked().next().map(|entry| entry.key.clone());
@@ -92,7 +121,7 @@ impl Controller {
             && self.may_open_unasked(now)
         {
             self.unasked = Some(now.deadline(UNASKED_EVERY));
-            self.open_review(&key, Attention::Unasked, now, effects);
+            self.open_dialog_of(&key, Attention::Unasked, now, effects);
         }
     }
 
@@ -112,11 +141,12 @@ impl Controller {
 
     fn close_if_ended(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
         let Some(open) = &self.reviews.open else { return };
-        let entry = self.waiting.undecided_of(&open.key);
-        if entry.is_some_and(|entry| entry.digest == open.digest) {
+        let About::One(one) = &open.about else { return };
+        let entry = self.waiting.undecided_of(&one.key);
+        if entry.is_some_and(|entry| entry.digest == one.digest) {
             return;
         }
-        let successor = entry.or_else(|| self.waiting.of_subject(open.subject.as_ref()?));
+        let successor = entry.or_else(|| self.waiting.of_subject(one.subject.as_ref()?));
         let successor = successor.map(|entry| entry.key.clone());
         let was_asked = open.attention == Attention::Asked;
         effects.push(Effect::CloseDialog(open.id));
@@ -132,10 +162,10 @@ impl Controller {
     }
 
     fn refresh_open(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
-        let Some(open) = &mut self.reviews.open else { return };
-        let Some(entry) = self.waiting.get(&open.key) else { return };
-        let (behind, expires_at) = (behind(self.waiting.undecided().count()), entry.expires_at());
-        let dialog = &mut open.shown.dialog;
+        let Some(OpenReview { id, about: About::One(one), .. }) = &mut self.reviews.open else { return };
+        let (id, Some(entry)) = (*id, self.waiting.get(&one.key)) else { return };
+        let (behind, expires_at) = (behind(self.waiting.others()), entry.expires_at());
+        let dialog = &mut one.shown.dialog;
         // Its client asked again, so it lives on after the time that the dialog showed. The button
         // died at that time.
         let was_over = dialog.expires_at <= now.wall && now.wall < expires_at;
@@ -146,34 +176,64 @@ impl Controller {
         dialog.expires_at = expires_at;
         effects.push(match was_over {
             true => {
-                open.armed_from = now;
-                Effect::UpdateDialog { id: open.id, dialog: Dialog::Review(Box::new(dialog.clone())) }
+                one.armed_from = now;
+                Effect::UpdateDialog { id, dialog: Dialog::Review(Box::new(dialog.clone())) }
             }
-            false => Effect::RefreshDialog { id: open.id, behind, expires_at },
+            false => Effect::RefreshDialog { id, behind, expires_at },
         });
     }
 
-    fn open_review(&mut self, key: &Key, attention: Attention, now: Timestamp, effects: &mut Vec<Effect>) {
+    fn open_dialog_of(&mut self, key: &Key, attention: Attention, now: Timestamp, effects: &mut Vec<Effect>) {
         let Some(entry) = self.waiting.undecided_of(key) else { return };
-        let mut shown = entry.review();
-        shown.dialog.behind = behind(self.waiting.undecided().count());
+        match entry.shown() {
+            super::waiting::Drawn::Review(shown) => self.open_review(key, *shown, attention, now, effects),
+            super::waiting::Drawn::Together(together) => {
+                self.open_approvals(together, attention, now, effects);
+            }
+        }
+    }
+
+    fn open_review(
+        &mut self,
+        key: &Key,
+        mut shown: Review,
+        attention: Attention,
+        now: Timestamp,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(entry) = self.waiting.undecided_of(key) else { return };
+        shown.dialog.behind = behind(self.waiting.others());
         let (digest, subject) = (entry.digest.clone(), entry.subject().cloned());
         let id = self.numbers.dialog();
         let dialog = Dialog::Review(Box::new(shown.dialog.clone()));
         effects.push(Effect::OpenDialog { id, dialog, attention });
-        let armed_from = now;
-        self.reviews.open =
-            Some(OpenReview { id, key: key.clone(), digest, subject, shown, armed_from, attention });
+        let one = OneReview { key: key.clone(), digest, subject, shown, armed_from: now };
+        self.reviews.open = Some(OpenReview { id, about: About::One(Box::new(one)), attention });
     }
 
-    /// The review dialog ended by what the person did in it.
-    pub(super) fn review_ended(
+    /// The dialog ended by what the person did in it.
+    pub(super) fn review_ended(&mut self, outcome: DialogOutcome, now: Timestamp, effects: &mut Vec<Effect>) {
+        let Some(OpenReview { about, .. }) = self.reviews.open.take() else { return };
+        match (about, outcome) {
+            (About::One(open), DialogOutcome::Review(outcome)) => {
+                self.one_ended(&open, &outcome, now, effects)
+            }
+            (About::Approvals(open), DialogOutcome::Approvals(outcome)) => {
+                self.approvals_ended(&open, outcome, now, effects);
+            }
+            // No outcome of this dialog: nothing was decided in it.
+            (About::One(open), _) => self.one_ended(&open, &ReviewOutcome::Later, now, effects),
+            (About::Approvals(open), _) => self.approvals_ended(&open, ApprovalsOutcome::Later, now, effects),
+        }
+    }
+
+    fn one_ended(
         &mut self,
+        open: &OneReview,
         outcome: &ReviewOutcome,
         now: Timestamp,
         effects: &mut Vec<Effect>,
     ) {
-        let Some(open) = self.reviews.open.take() else { return };
         // What the person did here is about what was shown here, and nothing else.
         let Some(entry) = self.waiting.undecided_of(&open.key).filter(|entry| entry.digest == open.digest)
         else {
@@ -185,7 +245,7 @@ impl Controller {
         }
         match outcome {
             ReviewOutcome::Approve(selection) => match open.approval(selection, now) {
-                Ok(approval) => self.approve(&open, approval, effects),
+                Ok(approval) => self.approve(open, approval, effects),
                 Err(sentence) => self.show_again(&open.key, sentence),
             },
             ReviewOutcome::Refuse => {
@@ -200,11 +260,11 @@ impl Controller {
                     self.refuse(&open.key, &open.digest, Decided::Refused, effects)
                 }
             },
-            ReviewOutcome::Later => self.put_aside(&open, is_aside, effects),
+            ReviewOutcome::Later => self.put_aside(open, is_aside, effects),
         }
     }
 
-    fn approve(&mut self, open: &OpenReview, approval: Approval, effects: &mut Vec<Effect>) {
+    fn approve(&mut self, open: &OneReview, approval: Approval, effects: &mut Vec<Effect>) {
         match (&open.key, approval) {
             (Key::Request(_), Approval::Grant(Grant::Verdict(verdict))) => {
                 self.decide(&open.key, &open.digest, verdict, Decided::Approved, effects);
@@ -213,13 +273,6 @@ impl Controller {
                 let task = self.begin(Task::GiveToken { key: open.key.clone(), name: name.clone() });
                 let (request, digest) = (request.clone(), open.digest.clone());
                 effects.push(Effect::GiveToken { task, request, digest, name, level, pairing });
-                self.mark_decided(&open.key);
-            }
-            (Key::Command(approval), Approval::AllowOnce) => {
-                let verdict = ApprovalVerdict::AllowOnce;
-                let task = self.begin(Task::Decide { key: open.key.clone(), decided: Decided::Approved });
-                let (approval, digest) = (approval.clone(), open.digest.clone());
-                effects.push(Effect::Resolve { task, approval, digest, verdict });
                 self.mark_decided(&open.key);
             }
             (Key::Setting(setting, _), Approval::Confirm) => {
@@ -267,7 +320,7 @@ impl Controller {
         }
     }
 
-    fn put_aside(&mut self, open: &OpenReview, was_aside: bool, effects: &mut Vec<Effect>) {
+    fn put_aside(&mut self, open: &OneReview, was_aside: bool, effects: &mut Vec<Effect>) {
         if let Some(entry) = self.waiting.get_mut(&open.key) {
             entry.is_aside = true;
         }
@@ -277,7 +330,7 @@ impl Controller {
         }
     }
 
-    fn mark_decided(&mut self, key: &Key) {
+    pub(super) fn mark_decided(&mut self, key: &Key) {
         if let Some(entry) = self.waiting.get_mut(key) {
             entry.is_decided = true;
         }
@@ -285,8 +338,9 @@ impl Controller {
 
     /// Shows what the open dialog was about again, and why what was done in it did not count.
     pub(super) fn review_again(&mut self, problem: String) {
-        if let Some(open) = self.reviews.open.take() {
-            self.show_again(&open.key, problem);
+        let shown = self.reviews.open.take().map(|open| open.keys()).unwrap_or_default();
+        if let Some(first) = shown.first() {
+            self.show_again(first, problem);
         }
     }
 
@@ -304,19 +358,21 @@ impl Controller {
     }
 }
 
-impl OpenReview {
+impl OneReview {
     fn approval(&self, selection: &Selection, now: Timestamp) -> Result<Approval, String> {
         // The button is dead for so long; an approval that is earlier was not a press of it.
         if now.monotonic.saturating_sub(self.armed_from.monotonic) < ARM_AFTER {
-            return Err("That was too quick. Read it, then decide.".to_owned());
+            return Err(TOO_QUICK.to_owned());
         }
         self.shown.approval(selection)
     }
 }
 
-/// How many wait behind the one that is shown.
-fn behind(waiting: usize) -> String {
-    match waiting.saturating_sub(1) {
+pub(super) const TOO_QUICK: &str = "That was too quick. Read it, then decide.";
+
+/// How many wait behind what is shown.
+pub(super) fn behind(more: usize) -> String {
+    match more {
         0 => String::new(),
         1 => "1 more waits".to_owned(),
         more => format!("{more} more wait"),

@@ -29,6 +29,10 @@ pub(super) enum Task {
     KeepFile,
     /// A folder has copies of its own.
     Unshare,
+    /// A decision that gives a permission. The others were allowed with it, each by its digest.
+    Permit { key: Key, others: Vec<(Key, String)> },
+    /// The person is asked about everything.
+    AskEverything,
     /// Permissions are used again.
     UsePermissions,
     /// A session works in another folder.
@@ -48,6 +52,8 @@ pub(super) enum Decided {
     PutAside,
     /// In a notification, which anybody may have answered.
     RefusedInNotification,
+    /// With another one, whose decision may be for this as well.
+    Along,
 }
 
 impl Controller {
@@ -70,11 +76,17 @@ impl Controller {
                 Task::Decide { .. }
                 | Task::Unblock
                 | Task::KeepFile
+                | Task::AskEverything
                 | Task::UsePermissions
                 | Task::ChooseWorkspace
                 | Task::OpenLogs,
                 Ok(_),
             ) => {}
+            (Task::Permit { others, .. }, Ok(_)) => self.permitted(others, effects),
+            (Task::Permit { key, others }, Err(problem)) => {
+                self.not_permitted(&others);
+                self.decision_failed(&key, Decided::Approved, problem, effects);
+            }
             (Task::CopyConnectionLines, Ok(_)) => self.connection_lines_copied(effects),
             (Task::OpenLogs, Err(problem)) => self.say_log_not_opened(&problem, effects),
             (Task::TakeServer { model }, Ok(_)) => self.say_server_taken(&model, effects),
@@ -87,6 +99,7 @@ impl Controller {
                 | Task::TakeServer { .. }
                 | Task::KeepFile
                 | Task::Unshare
+                | Task::AskEverything
                 | Task::UsePermissions
                 | Task::ChooseWorkspace
                 | Task::CopyConnectionLines,
@@ -132,6 +145,11 @@ impl Controller {
             }
             // It ended by itself, which is what was wanted.
             Decided::Refused | Decided::RefusedInNotification => {}
+            // The decision may have been for it, too. If not, it is in the line that is read now.
+            Decided::Along => {
+                self.waiting.forget(|entry| entry.key == *key);
+                effects.push(Effect::ReadQueue);
+            }
             // It is put aside here all the same.
             Decided::PutAside => {}
         }

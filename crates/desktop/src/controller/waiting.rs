@@ -1,11 +1,14 @@
 //! What waits for the person: requests, commands and values of the configuration in one line, oldest
 //! first, with what this desktop did about each.
 
+use std::collections::BTreeMap;
+
 use tidegate_protocol::{UnixMillis, limits};
 use tidegate_trust::approval::{self, PendingApproval};
 use tidegate_trust::pairing::{PendingRequest, Subject};
 use tidegate_trust::settings::{Setting, ShownSetting};
 
+use crate::approvals::{SessionName, Together};
 use crate::dialog::NEVER;
 use crate::review::{self, Review};
 use crate::shell::Queue;
@@ -70,6 +73,14 @@ impl Item {
     }
 }
 
+/// How something that waits is drawn.
+pub(super) enum Drawn {
+    /// In a dialog of its own.
+    Review(Box<Review>),
+    /// In one with what belongs to it.
+    Together(Together),
+}
+
 /// Something that waits, and what this desktop did about it.
 #[derive(Debug, Clone)]
 pub(super) struct Entry {
@@ -105,16 +116,24 @@ impl Entry {
     }
 
     /// What the dialog shows of it.
-    pub(super) fn review(&self) -> Review {
+    pub(super) fn shown(&self) -> Drawn {
         let mut review = match &self.item {
             Item::Request(request) => review::of_request(request),
-            Item::Command(command) => review::of_command(command),
+            Item::Command(command) => return Drawn::Together(Together::of(command)),
             Item::Setting(shown) => review::of_setting(shown),
         };
         if let Some(problem) = &self.problem {
             review.dialog.cautions.insert(0, problem.clone());
         }
-        review
+        Drawn::Review(Box::new(review))
+    }
+
+    /// The command or file.
+    pub(super) fn approval(&self) -> Option<&PendingApproval> {
+        match &self.item {
+            Item::Command(command) => Some(command),
+            Item::Request(_) | Item::Setting(_) => None,
+        }
     }
 
     pub(super) fn expires_at(&self) -> UnixMillis {
@@ -141,6 +160,8 @@ pub(super) struct Ended {
 #[derive(Debug, Default)]
 pub(super) struct WaitingLine {
     entries: Vec<Entry>,
+    /// What sessions are called, by their keys.
+    names: BTreeMap<String, SessionName>,
 }
 
 impl WaitingLine {
@@ -150,6 +171,7 @@ impl WaitingLine {
         let requests = queue.requests.into_iter().take(limits::MAX_PENDING);
         let commands = queue.commands.into_iter().take(approval::MAX_WAITING);
         let settings = queue.settings.into_iter().take(Setting::ALL.len());
+        self.names = queue.names;
         let items = requests
             .map(|request| Item::Request(Box::new(request)))
             .chain(commands.map(|command| Item::Command(Box::new(command))))
@@ -188,6 +210,26 @@ impl WaitingLine {
 
     pub(super) fn get_mut(&mut self, key: &Key) -> Option<&mut Entry> {
         self.entries.iter_mut().find(|entry| &entry.key == key)
+    }
+
+    /// Forgets some. Those that still wait are back when the line is read again.
+    pub(super) fn forget(&mut self, which: impl Fn(&Entry) -> bool) {
+        self.entries.retain(|entry| !which(entry));
+    }
+
+    /// What a session is called.
+    pub(super) fn name_of(&self, session_key: &str) -> Option<&SessionName> {
+        self.names.get(session_key)
+    }
+
+    /// What can be decided and belongs together, oldest first.
+    pub(super) fn together(&self, together: &Together) -> impl Iterator<Item = &Entry> {
+        self.undecided().filter(move |entry| entry.approval().is_some_and(|it| Together::of(it) == *together))
+    }
+
+    /// How many can be decided beside one.
+    pub(super) fn others(&self) -> usize {
+        self.undecided().count().saturating_sub(1)
     }
 
     /// What can be decided.

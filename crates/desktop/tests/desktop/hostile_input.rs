@@ -1,11 +1,13 @@
 //! Attacks: names that lie, events that were forged.
 
 use proptest::prelude::*;
+use tidegate_desktop_core::approvals::{self, MAX_BLOCK, SessionName};
 use tidegate_desktop_core::dialog::{
-    Dialog, DialogId, DialogOutcome, Extent, FieldStyle, ReviewDialog, ReviewOutcome, Selection,
+    ApprovalsDialog, Dialog, DialogId, DialogOutcome, Extent, FieldStyle, ReviewDialog, ReviewOutcome,
+    Selection,
 };
 use tidegate_desktop_core::press::Press;
-use tidegate_desktop_core::review::{self, MAX_BLOCK};
+use tidegate_desktop_core::review;
 use tidegate_desktop_core::shell::{DialogRequest, Effect, Input, Work};
 use tidegate_desktop_core::tray_menu::TrayCommand;
 use tidegate_protocol::{Scope, text};
@@ -59,8 +61,24 @@ fn texts(dialog: &ReviewDialog) -> Vec<(String, bool)> {
     texts
 }
 
+/// The same of a dialog about agents' requests.
+fn texts_of(dialog: &ApprovalsDialog) -> Vec<(String, bool)> {
+    let mut texts = vec![(dialog.heading.clone(), false), (dialog.problem.clone(), false)];
+    for item in &dialog.items {
+        texts.push((item.heading.clone(), false));
+        texts.extend(item.cautions.iter().map(|caution| (caution.clone(), false)));
+        let fields = item.fields.iter().chain(&item.details);
+        texts.extend(fields.map(|field| (field.value.clone(), field.style != FieldStyle::Code)));
+    }
+    texts
+}
+
 fn check(dialog: &ReviewDialog) -> Result<(), String> {
-    for (text, may_break) in texts(dialog) {
+    check_all(texts(dialog))
+}
+
+fn check_all(texts: Vec<(String, bool)>) -> Result<(), String> {
+    for (text, may_break) in texts {
         let text = if may_break { text.replace('\n', "") } else { text };
         if let Some(bad) = text.chars().find(|&character| hides(character)) {
             return Err(format!("{bad:?} in {text:?}"));
@@ -287,22 +305,26 @@ proptest! {
         command in any::<String>(),
         arguments in prop::collection::vec(any::<String>(), 0..4),
         variable in any::<(String, String)>(),
+        name in any::<String>(),
     ) {
         let command = ApprovalRequest {
-operation: Operation::Exec {
-            command: command.clone(),
-            command_argv: arguments,
-            cwd: command.clone(),
-            env: vec![variable],
-            confinement: None,
-},
+            operation: Operation::Exec {
+                command: command.clone(),
+                command_argv: arguments,
+                cwd: command.clone(),
+                env: vec![variable],
+                confinement: None,
+            },
             session_key: command.clone(),
             run_id: Some(command.clone()),
             ancestors: vec![command.clone(); 20],
-            digest: "d".to_owned(), context: None };
-        let dialog = review::of_command(&waiting(1, command, at(0))).dialog;
+            digest: "d".to_owned(),
+            context: None,
+        };
+        let name = SessionName { chat: name.clone(), subagent: Some(name) };
+        let dialog = approvals::dialog(&[(&waiting(1, command, at(0)), Some(&name))]);
 
-        prop_assert_eq!(check(&dialog), Ok(()));
+        prop_assert_eq!(check_all(texts_of(&dialog)), Ok(()));
     }
 
     #[test]
@@ -315,9 +337,9 @@ operation: Operation::Exec {
         let access = FileAccess::Edit { old_text, new_text };
         let operation = Operation::File { path, exists, trigger: false, access };
         let command = ApprovalRequest { operation, ..crate::support::command_of("") };
-        let dialog = review::of_command(&waiting(1, command, at(0))).dialog;
+        let dialog = approvals::dialog(&[(&waiting(1, command, at(0)), None)]);
 
-        prop_assert_eq!(check(&dialog), Ok(()));
+        prop_assert_eq!(check_all(texts_of(&dialog)), Ok(()));
     }
 
     #[test]

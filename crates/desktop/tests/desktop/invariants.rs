@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 use tidegate_desktop_core::controller::{Controller, Launch, NOTIFY_EVERY, UNASKED_EVERY};
 use tidegate_desktop_core::dialog::{
-    ARM_AFTER, Attention, Dialog, DialogId, DialogOutcome, Extent, ReviewDialog, ReviewOutcome, Secret,
-    Selection,
+    ARM_AFTER, ApprovalsDialog, ApprovalsOutcome, Attention, Dialog, DialogId, DialogOutcome, Extent,
+    ReviewDialog, ReviewOutcome, Secret, Selection,
 };
 use tidegate_desktop_core::press::{Press, Synthetic};
 use tidegate_desktop_core::shell::{
@@ -15,13 +15,14 @@ use tidegate_desktop_core::shell::{
     NotificationId, Page, Queue, Surface, TaskId, Work, WorkspaceToChoose,
 };
 use tidegate_desktop_core::tray_menu::TrayCommand;
+use tidegate_protocol::payload::permissions::{ApprovalVerdict, PermissionOffer};
 use tidegate_protocol::{Scope, SessionKey, text};
 use tidegate_trust::Level;
-use tidegate_trust::approval::Decision;
+use tidegate_trust::approval::PendingApproval;
 use tidegate_trust::decision::{GrantLifetime, Verdict};
 use tidegate_trust::settings::{ShownSetting, ValuePart};
 
-use crate::support::{at, command, device_ask, program_ask, ready, request, setting};
+use crate::support::{at, command, device_ask, program_ask, ready, request, setting, side_by_side};
 
 /// What the shell tells, with open dialogs and numbers picked by place.
 #[derive(Debug, Clone)]
@@ -37,14 +38,27 @@ enum Step {
     Service(bool),
     TrayHost(bool),
     Review(Target, ReviewOutcome, Press),
+    /// An outcome about those of the dialog's requests whose bit is set.
+    Approvals(Target, u8, Chosen, Press),
     Other(Target, DialogOutcome, Press),
     DialogRequest(DialogRequest),
     Done(u64, Option<bool>),
     SecondLaunch,
     Windows(bool),
+    Focus(bool),
     Screen(bool),
     DecidedByClients(u64, u64),
     AgentRequestsDecidedByClients(u64, u64),
+}
+
+/// What is chosen in a dialog about agents' requests.
+#[derive(Debug, Clone, Copy)]
+enum Chosen {
+    Once,
+    Contained,
+    Task,
+    Deny(bool),
+    Later,
 }
 
 /// Which dialog an outcome is for.
@@ -78,6 +92,17 @@ fn any_outcome() -> impl Strategy<Value = ReviewOutcome> {
         1 => Just(ReviewOutcome::Refuse),
         1 => Just(ReviewOutcome::Later),
         1 => Just(ReviewOutcome::Block),
+    ]
+}
+
+fn any_chosen() -> impl Strategy<Value = Chosen> {
+    let refused = any::<bool>().prop_map(Chosen::Deny);
+    prop_oneof![
+        3 => Just(Chosen::Once),
+        3 => Just(Chosen::Contained),
+        1 => Just(Chosen::Task),
+        2 => refused,
+        1 => Just(Chosen::Later),
     ]
 }
 
@@ -199,12 +224,15 @@ fn any_step() -> impl Strategy<Value = Step> {
         1 => any::<bool>().prop_map(Step::TrayHost),
         8 => (any_target(), any_outcome(), any_press())
             .prop_map(|(target, outcome, press)| Step::Review(target, outcome, press)),
+        8 => (any_target(), any::<u8>(), any_chosen(), any_press())
+            .prop_map(|(target, which, chosen, press)| Step::Approvals(target, which, chosen, press)),
         3 => (any_target(), others, any_press())
             .prop_map(|(target, outcome, press)| Step::Other(target, outcome, press)),
         3 => any_dialog_request().prop_map(Step::DialogRequest),
         3 => (0_u64..80, any::<Option<bool>>()).prop_map(|(task, result)| Step::Done(task, result)),
         1 => Just(Step::SecondLaunch),
         1 => any::<bool>().prop_map(Step::Windows),
+        1 => any::<bool>().prop_map(Step::Focus),
         2 => any::<bool>().prop_map(Step::Screen),
         2 => (any_count(), any_count()).prop_map(|(let_in, refused)| Step::DecidedByClients(let_in, refused)),
         1 => (any_count(), any_count())
@@ -219,6 +247,10 @@ struct World {
     open: BTreeMap<DialogId, (Dialog, u64)>,
     /// For each review dialog on the screen, what it is about and the digest of what it shows.
     subjects: BTreeMap<String, String>,
+    /// Since when each request of an agent is on the screen, by its dialog.
+    shown_since: BTreeMap<(DialogId, String), u64>,
+    /// What was allowed together with a permission for another.
+    allowed_with: BTreeSet<String>,
     last_unasked: Option<u64>,
     has_commands_beyond_contained: bool,
     last_notified: Option<u64>,
@@ -229,7 +261,7 @@ struct World {
 fn approves(effect: &Effect) -> bool {
     match effect {
         Effect::Decide { verdict, .. } => matches!(verdict, Verdict::Approve { .. }),
-        Effect::Resolve { decision, .. } => *decision == Decision::AllowOnce,
+        Effect::Resolve { verdict, .. } => !matches!(verdict, ApprovalVerdict::Deny { .. }),
         Effect::GiveToken { .. }
         | Effect::ConfirmSetting { .. }
         | Effect::NewToken { .. }
@@ -252,6 +284,12 @@ fn request_of(number: u8) -> tidegate_trust::pairing::PendingRequest {
     request(number, ask, at(u64::from(number)))
 }
 
+/// Commands 0 to 5: those with even numbers belong to one task.
+fn command_of_number(number: u32) -> PendingApproval {
+    let now = at(u64::from(number));
+    if number % 2 == 0 { side_by_side(number, "task", now) } else { command(number, now) }
+}
+
 /// Two values of one setting, of which the second takes the first's place.
 fn setting_of(is_second: bool) -> ShownSetting {
     setting(if is_second { &["https://b.example"] } else { &["https://a.example"] }, &[], at(3))
@@ -268,11 +306,13 @@ impl World {
                 .map(request_of)
                 .map(|request| (request.id.clone(), request.details.digest()))
                 .chain((0..6).map(|number| {
-                    let command = command(number, at(u64::from(number)));
+                    let command = command_of_number(number);
                     (command.id.clone(), command.command.digest)
                 }))
                 .chain([false, true].map(setting_of).map(|shown| (shown.id(), shown.proposed.digest())))
                 .collect(),
+            shown_since: BTreeMap::new(),
+            allowed_with: BTreeSet::new(),
             last_unasked: None,
             has_commands_beyond_contained: false,
             last_notified: None,
@@ -289,6 +329,27 @@ impl World {
                 let ids: Vec<_> = self.open.keys().copied().collect();
                 ids.get(place % ids.len().max(1)).copied().unwrap_or(DialogId(0))
             }
+        }
+    }
+
+    /// What a person chose about those of a dialog's requests whose bit is set.
+    fn outcome_of(&self, id: DialogId, which: u8, chosen: Chosen) -> ApprovalsOutcome {
+        let items = match self.open.get(&id) {
+            Some((Dialog::Approvals(shown), _)) => {
+                let is_chosen = |at: usize| which & (1 << (at % 8)) != 0;
+                let items = shown.items.iter().enumerate().filter(|(at, _)| is_chosen(*at));
+                items.map(|(_, item)| item.id.clone()).collect()
+            }
+            _ => vec![format!("command-{}", which % 6)],
+        };
+        match chosen {
+            Chosen::Once => ApprovalsOutcome::Allow { items, permission: None },
+            Chosen::Contained => {
+                ApprovalsOutcome::Allow { items, permission: Some(PermissionOffer::Contained) }
+            }
+            Chosen::Task => ApprovalsOutcome::Allow { items, permission: Some(PermissionOffer::Task) },
+            Chosen::Deny(stop) => ApprovalsOutcome::Deny { items, words: Some("no\n".to_owned()), stop },
+            Chosen::Later => ApprovalsOutcome::Later,
         }
     }
 
@@ -315,14 +376,16 @@ impl World {
                 let commands = commands.into_iter().map(u32::from);
                 Input::Queue(Queue {
                     requests: requests.into_iter().map(request_of).collect(),
-                    commands: commands.map(|number| command(number, at(u64::from(number)))).collect(),
+                    commands: commands.map(command_of_number).collect(),
                     settings: setting.map(setting_of).into_iter().collect(),
+                    ..Queue::default()
                 })
             }
             Step::Work(running, is_paused, has_commands_beyond_contained) => Input::Work(Work {
                 is_paused,
                 running: vec!["run\n\u{202e}".to_owned(); running],
                 has_commands_beyond_contained,
+                ..Work::default()
             }),
             Step::Tray(command) => Input::Tray(command),
             Step::Notification(id, answer) => Input::Notification { id: NotificationId(id), answer },
@@ -332,6 +395,11 @@ impl World {
             Step::TrayHost(false) => Input::TrayHost(Surface::Missing("gone".to_owned())),
             Step::Review(target, outcome, press) => {
                 Input::Dialog { id: self.dialog_of(target), outcome: DialogOutcome::Review(outcome), press }
+            }
+            Step::Approvals(target, which, chosen, press) => {
+                let id = self.dialog_of(target);
+                let outcome = DialogOutcome::Approvals(self.outcome_of(id, which, chosen));
+                Input::Dialog { id, outcome, press }
             }
             Step::Other(target, outcome, press) => {
                 Input::Dialog { id: self.dialog_of(target), outcome, press }
@@ -346,6 +414,7 @@ impl World {
                 Input::Done { task: TaskId(task), result: Err("it \u{0} did not\nwork".to_owned()) }
             }
             Step::SecondLaunch => Input::SecondLaunch,
+            Step::Focus(has_focus) => Input::WindowFocus { has_focus },
             Step::Windows(is_open) => Input::Windows { is_open },
             Step::Screen(is_locked) => Input::Screen { is_locked },
             Step::DecidedByClients(let_in, refused) => Input::DecidedByClients { let_in, refused },
@@ -368,6 +437,11 @@ impl World {
             Input::Host(state) if *state != ready() => self.has_commands_beyond_contained = false,
             _ => {}
         }
+        if let Some((_, DialogOutcome::Approvals(ApprovalsOutcome::Allow { items, permission: Some(_) }))) =
+            &ended
+        {
+            self.allowed_with.extend(items.iter().cloned());
+        }
         let effects = self.controller.on(input.clone(), at(self.millis));
         self.check_press(&input, &effects)?;
         for effect in effects {
@@ -375,7 +449,8 @@ impl World {
             self.check_decision(&input, ended.as_ref(), &effect)?;
             self.show(effect)?;
         }
-        let reviews = self.open.values().filter(|(dialog, _)| matches!(dialog, Dialog::Review(_))).count();
+        let is_review = |dialog: &Dialog| matches!(dialog, Dialog::Review(_) | Dialog::Approvals(_));
+        let reviews = self.open.values().filter(|(dialog, _)| is_review(dialog)).count();
         prop_assert!(reviews <= 1, "{reviews} review dialogs are open");
         Ok(())
     }
@@ -405,8 +480,8 @@ impl World {
                 (request, digest, matches!(verdict, Verdict::Approve { .. }), *verdict == Verdict::Later)
             }
             Effect::GiveToken { request, digest, .. } => (request, digest, true, false),
-            Effect::Resolve { approval, digest, decision, .. } => {
-                (approval, digest, *decision == Decision::AllowOnce, false)
+            Effect::Resolve { approval, digest, verdict, .. } => {
+                (approval, digest, !matches!(verdict, ApprovalVerdict::Deny { .. }), false)
             }
             Effect::ConfirmSetting { digest, .. } | Effect::RejectSetting { digest, .. } => {
                 id = digest.chars().take(16).collect();
@@ -474,6 +549,16 @@ impl World {
             _ => return Ok(()),
         };
         prop_assert_eq!(Some(digest), self.subjects.get(item), "the digest of what it is about");
+        if let Effect::Resolve { approval, verdict, .. } = effect {
+            if let (Some(((Dialog::Approvals(shown), _), outcome)), Input::Dialog { id, .. }) = (ended, input)
+            {
+                return self.check_allowed(*id, shown, outcome, approval, verdict);
+            }
+            if matches!(input, Input::Done { .. }) && *verdict == ApprovalVerdict::AllowOnce {
+                prop_assert!(self.allowed_with.contains(approval), "{approval} was not allowed with another");
+                return Ok(());
+            }
+        }
         if let Some(((Dialog::Review(shown), opened_at), outcome)) = ended {
             let code: String = item.chars().take(8).collect();
             prop_assert!(shown.code.is_empty() || shown.code == code, "{item} was not shown: {shown:#?}");
@@ -489,16 +574,51 @@ impl World {
                     let origin = meant.proposed.value.first().map(ValuePart::as_str);
                     prop_assert_eq!(value.map(|field| field.value.as_str()), origin);
                 }
-                if let Effect::Resolve { approval, .. } = effect {
-                    let number = approval.trim_start_matches("command-");
-                    prop_assert_eq!(&shown.fields[0].value, &format!("make {number}"));
-                }
             }
             return Ok(());
         }
         let is_deny = matches!(input, Input::Notification { answer: NotificationAnswer::Deny, .. });
         prop_assert!(is_deny && !approves && !puts_aside, "{input:?} led to {effect:?}");
         Ok(())
+    }
+
+    /// What is decided about agents' requests was shown for long enough, and chosen.
+    fn check_allowed(
+        &self,
+        dialog: DialogId,
+        shown: &ApprovalsDialog,
+        outcome: &DialogOutcome,
+        approval: &str,
+        verdict: &ApprovalVerdict,
+    ) -> Result<(), TestCaseError> {
+        let item = shown.items.iter().find(|item| item.id == approval);
+        let number = approval.trim_start_matches("command-");
+        let field = item.map(|item| item.fields[0].value.clone());
+        prop_assert_eq!(field, Some(format!("make {number}")), "what is shown of it");
+        let (chosen, is_allowed) = match outcome {
+            DialogOutcome::Approvals(ApprovalsOutcome::Allow { items, permission }) => {
+                let several = items.len() > 1;
+                let lasts = permission.as_ref().is_some_and(|offer| *offer != PermissionOffer::Contained);
+                prop_assert!(!(several && lasts), "something that lasts for several: {outcome:?}");
+                (items, true)
+            }
+            DialogOutcome::Approvals(ApprovalsOutcome::Deny { items, .. }) => (items, false),
+            _ => return Err(TestCaseError::fail(format!("{outcome:?} led to {verdict:?}"))),
+        };
+        prop_assert!(chosen.iter().any(|id| id == approval), "{approval} was not chosen");
+        prop_assert_eq!(is_allowed, !matches!(verdict, ApprovalVerdict::Deny { .. }));
+        let since = self.shown_since.get(&(dialog, approval.to_owned())).copied().unwrap_or(u64::MAX);
+        prop_assert!(!is_allowed || self.millis.saturating_sub(since) >= 1500, "armed after {ARM_AFTER:?}");
+        Ok(())
+    }
+
+    /// Notes since when each request is on the screen; those that stay keep their time.
+    fn note_shown(&mut self, id: DialogId, dialog: &Dialog) {
+        let Dialog::Approvals(shown) = dialog else { return };
+        self.shown_since.retain(|(of, item), _| *of != id || shown.items.iter().any(|now| now.id == *item));
+        for item in &shown.items {
+            self.shown_since.entry((id, item.id.clone())).or_insert(self.millis);
+        }
     }
 
     fn show(&mut self, effect: Effect) -> Result<(), TestCaseError> {
@@ -510,9 +630,11 @@ impl World {
                     prop_assert!(gap.is_none_or(|gap| gap >= UNASKED_EVERY.as_millis()), "{gap:?}");
                     self.last_unasked = Some(self.millis);
                 }
+                self.note_shown(id, &dialog);
                 self.open.insert(id, (dialog, self.millis));
             }
             Effect::UpdateDialog { id, dialog } => {
+                self.note_shown(id, &dialog);
                 let before = self.open.insert(id, (dialog.clone(), self.millis)).map(|(dialog, _)| dialog);
                 prop_assert!(before.is_some(), "{id:?} is not open");
                 if let (Dialog::Review(now), Some(Dialog::Review(before))) = (dialog, before) {
@@ -547,6 +669,12 @@ impl World {
                 Dialog::Review(review) => {
                     let fields = review.fields.iter().map(|field| field.value.replace('\n', ""));
                     fields.chain(review.cautions.clone()).chain([review.heading.clone()]).collect()
+                }
+                Dialog::Approvals(shown) => {
+                    let fields = shown.items.iter().flat_map(|item| item.fields.iter().chain(&item.details));
+                    let fields = fields.map(|field| field.value.replace('\n', ""));
+                    let cautions = shown.items.iter().flat_map(|item| item.cautions.clone());
+                    fields.chain(cautions).chain([shown.heading.clone(), shown.problem.clone()]).collect()
                 }
                 Dialog::NewToken(dialog) => vec![dialog.heading.clone(), dialog.name.clone()],
                 Dialog::Token(dialog) => vec![dialog.heading.clone(), dialog.explanation.clone()],

@@ -2,6 +2,8 @@
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
+mod approval_dialogs;
+mod approvals;
 mod dialog_requests;
 mod hostile_input;
 mod invariants;

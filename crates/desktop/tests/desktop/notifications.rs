@@ -7,11 +7,12 @@ use tidegate_desktop_core::shell::{
 };
 use tidegate_desktop_core::tray_menu::TrayCommand;
 use tidegate_protocol::Scope;
-use tidegate_trust::approval::Decision;
+use tidegate_protocol::payload::permissions::ApprovalVerdict;
 use tidegate_trust::decision::Verdict;
 
 use crate::support::{
-    Desktop, at, command, decisions, device, device_ask, id, notified, opened, opened_review, request, task,
+    Desktop, at, command, decisions, device, device_ask, id, notified, opened, opened_approvals,
+    opened_review, request, task,
 };
 
 const FIVE_SECONDS: u64 = 5_000;
@@ -29,8 +30,8 @@ fn a_notification_says_how_many_wait_and_nothing_from_outside() {
     let told = told.expect("it was shown");
     let expected = Notification {
         id: told.id,
-        title: "Tidegate: 3 decisions wait".to_owned(),
-        body: "2 devices or programs want to pair. 1 request of an agent waits.".to_owned(),
+        title: "Waiting for you: 3 decisions".to_owned(),
+        body: "2 devices or programs want to pair. An agent wants to run a command.".to_owned(),
         has_actions: true,
     };
     assert_eq!(told, expected);
@@ -80,7 +81,7 @@ fn deny_refuses_just_what_the_notification_told_of() {
         Effect::Decide { request, digest, verdict: Verdict::Reject, .. }
             if *request == id(1) && *digest == first.details.digest())));
     assert!(decided.iter().any(|effect| matches!(effect,
-        Effect::Resolve { approval, decision: Decision::Deny, .. } if approval == "command-1")));
+        Effect::Resolve { approval, verdict: ApprovalVerdict::Deny { .. }, .. } if approval == "command-1")));
 }
 
 #[test]
@@ -225,7 +226,7 @@ fn what_ended_and_what_waits_are_reported_together_after_the_screen_is_unlocked(
 
     let told = notified(&desktop.on(Input::Screen { is_locked: false })).expect("it is reported");
 
-    assert_eq!(told.title, "Tidegate: 1 decision waits");
+    assert_eq!(told.title, "Waiting for you: 1 decision");
     assert_eq!(told.body, "1 device or program wants to pair. 1 request ended while the screen was locked.");
 }
 
@@ -315,7 +316,7 @@ fn what_a_client_decided_stays_told_in_the_notification_that_takes_the_place_of_
 
     let told = notified(&desktop.wait(FIVE_SECONDS)).expect("it was shown");
 
-    assert_eq!(told.title, "Tidegate: 1 decision waits");
+    assert_eq!(told.title, "Waiting for you: 1 decision");
     assert_eq!(
         told.body,
         "1 device or program wants to pair. A client with permission to manage pairing has approved 1 device or \
@@ -505,7 +506,7 @@ fn copied_connection_lines_are_said_beside_what_waits() {
     let told = notified(&desktop.wait(FIVE_SECONDS)).expect("it was shown");
 
     assert!(told.has_actions);
-    assert_eq!(told.title, "Tidegate: 1 decision waits");
+    assert_eq!(told.title, "Waiting for you: 1 decision");
     assert!(told.body.ends_with(
         "Connection lines copied. Paste them into a terminal to connect OpenClaw's command line."
     ));
@@ -520,4 +521,40 @@ fn without_notifications_a_message_says_what_was_copied() {
 
     let [(_, Dialog::Message(said), _)] = &opened(&effects)[..] else { panic!("{effects:#?}") };
     assert_eq!(said.heading, "Connection lines copied");
+}
+
+#[test]
+fn while_a_window_has_the_keyboard_nothing_that_waits_is_notified() {
+    let mut desktop = Desktop::ready();
+    desktop.on(Input::WindowFocus { has_focus: true });
+
+    let mut effects = desktop.tell(&[], &[command(1, at(0))]);
+    effects.extend(desktop.wait(60_000));
+    assert_eq!(notified(&effects), None, "the dialog is on the screen");
+
+    let told = notified(&desktop.on(Input::WindowFocus { has_focus: false })).expect("it was shown");
+    assert_eq!(told.body, "An agent wants to run a command.");
+}
+
+#[test]
+fn what_was_decided_in_the_window_is_not_notified_afterwards() {
+    let mut desktop = Desktop::ready();
+    desktop.on(Input::WindowFocus { has_focus: true });
+    let (dialog, ..) = opened_approvals(&desktop.tell(&[], &[command(1, at(0))]));
+    desktop.deny(dialog, &["command-1"]);
+
+    assert_eq!(notified(&desktop.on(Input::WindowFocus { has_focus: false })), None);
+}
+
+#[test]
+fn what_clients_decided_is_notified_beside_a_window_that_has_the_keyboard() {
+    let mut desktop = Desktop::ready();
+    desktop.on(Input::WindowFocus { has_focus: true });
+    desktop.tell(&[device(1, at(0))], &[]);
+
+    let told =
+        notified(&desktop.on(Input::DecidedByClients { let_in: 1, refused: 0 })).expect("it was shown");
+
+    assert!(!told.has_actions, "it tells of nothing that waits");
+    assert!(told.body.starts_with("A client with permission to manage pairing"), "{}", told.body);
 }

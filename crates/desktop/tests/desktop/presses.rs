@@ -1,12 +1,14 @@
 //! Approving buttons that a program presses.
 
-use tidegate_desktop_core::dialog::{Dialog, DialogId, DialogOutcome, ReviewOutcome, Secret, Selection};
+use tidegate_desktop_core::dialog::{
+    ApprovalsOutcome, Dialog, DialogId, DialogOutcome, ReviewOutcome, Secret, Selection,
+};
 use tidegate_desktop_core::press::{Press, Synthetic};
 use tidegate_desktop_core::shell::{DialogRequest, Effect, FileContent, FileToKeep, Input, Work};
+use tidegate_protocol::payload::permissions::ApprovalVerdict;
 use tidegate_trust::Level;
-use tidegate_trust::approval::Decision;
 
-use crate::support::{Desktop, at, command, decisions, device, opened_one, opened_review};
+use crate::support::{Desktop, at, command, decisions, device, opened_approvals, opened_one, opened_review};
 
 const BY_PROGRAM: Press = Press::Synthetic(Synthetic::TestDevice);
 const REASON: &str = "Nothing was approved: a program pressed the button";
@@ -24,6 +26,11 @@ fn approve() -> DialogOutcome {
     DialogOutcome::Review(ReviewOutcome::Approve(Selection::default()))
 }
 
+fn allow() -> DialogOutcome {
+    let items = vec!["command-1".to_owned()];
+    DialogOutcome::Approvals(ApprovalsOutcome::Allow { items, permission: None })
+}
+
 fn recorded(about: &str, is_allowed: bool) -> Effect {
     Effect::AuditSyntheticPress { about: about.to_owned(), by: Synthetic::TestDevice, is_allowed }
 }
@@ -31,30 +38,30 @@ fn recorded(about: &str, is_allowed: bool) -> Effect {
 #[test]
 fn a_synthetic_approval_beside_a_command_is_refused() {
     let mut desktop = Desktop::ready();
-    let (dialog, before, _) = opened_review(&desktop.tell(&[], &[command(1, at(0))]));
+    let (dialog, before, _) = opened_approvals(&desktop.tell(&[], &[command(1, at(0))]));
     commands_beyond_contained(&mut desktop, true);
 
-    let effects = press(&mut desktop, dialog, approve(), BY_PROGRAM);
+    let effects = press(&mut desktop, dialog, allow(), BY_PROGRAM);
 
     assert_eq!(decisions(&effects), []);
     assert_eq!(effects[0], recorded("command-1", false));
-    let (_, again, _) = opened_review(&effects);
-    assert!(again.cautions[0].starts_with(REASON), "{:?}", again.cautions);
-    assert_eq!(again.fields, before.fields);
+    let (_, again, _) = opened_approvals(&effects);
+    assert!(again.problem.starts_with(REASON), "{:?}", again.problem);
+    assert_eq!(again.items, before.items);
 }
 
 #[test]
 fn a_synthetic_approval_counts_when_every_command_is_contained() {
     let mut desktop = Desktop::ready();
     let waits = command(1, at(0));
-    let (dialog, ..) = opened_review(&desktop.tell(&[], std::slice::from_ref(&waits)));
+    let (dialog, ..) = opened_approvals(&desktop.tell(&[], std::slice::from_ref(&waits)));
     let running = vec!["a run with contained commands".to_owned()];
     desktop.on(Input::Work(Work { running, ..Work::default() }));
 
-    let effects = press(&mut desktop, dialog, approve(), BY_PROGRAM);
+    let effects = press(&mut desktop, dialog, allow(), BY_PROGRAM);
 
     assert_eq!(effects[0], recorded("command-1", true));
-    assert!(matches!(&effects[1], Effect::Resolve { approval, decision: Decision::AllowOnce, .. }
+    assert!(matches!(&effects[1], Effect::Resolve { approval, verdict: ApprovalVerdict::AllowOnce, .. }
         if *approval == waits.id));
 }
 

@@ -1,18 +1,17 @@
-//! What the review dialog shows, for every kind of request and command.
+//! What the review dialog shows, for every kind of pairing request.
 
-use tidegate_desktop_core::dialog::{Extent, FieldStyle, ReviewDialog};
-use tidegate_desktop_core::review::{self, MAX_BLOCK};
+use tidegate_desktop_core::dialog::{Extent, ReviewDialog};
+use tidegate_desktop_core::review;
+use tidegate_protocol::Scope;
 use tidegate_protocol::refusal::PairingReason;
-use tidegate_protocol::{ConnectionId, Scope};
-use tidegate_trust::approval::{ApprovalRequest, FileAccess, Operation, Requester};
 use tidegate_trust::decision::GrantLifetime;
 use tidegate_trust::origin::{Origin, Peer};
 use tidegate_trust::pairing::{PairingRequest, Subject};
 use tidegate_trust::program::{Ephemeral, Program};
 use tidegate_trust::records::ProgramIdentity;
-use tidegate_trust::{Level, Principal, ScopeSet};
+use tidegate_trust::{Level, ScopeSet};
 
-use crate::support::{at, command, command_of, device_ask, program_ask, request, waiting, waiting_for};
+use crate::support::{at, device_ask, program_ask, request};
 
 fn shown(ask: PairingRequest) -> ReviewDialog {
     review::of_request(&request(0xed60_98d8, ask, at(0))).dialog
@@ -194,151 +193,4 @@ fn managing_pairing_can_be_granted_with_a_level_only_when_it_was_shown() {
         has: ScopeSet::from([Scope::Pairing]),
         ..device_ask(1, &[Scope::Read])
     }));
-}
-
-#[test]
-fn a_command_shows_everything_that_would_run_and_who_started_it() {
-    let dialog = review::of_command(&command(1, at(0))).dialog;
-
-    assert_eq!(dialog.heading, "Run this command?");
-    let fields: Vec<_> =
-        dialog.fields.iter().map(|field| (field.label, field.value.as_str(), field.style)).collect();
-    assert_eq!(
-        fields,
-        [
-            ("Command", "make 1", FieldStyle::Block),
-            ("Program", "/bin/sh", FieldStyle::Code),
-            ("Program and arguments", "/bin/sh\n-c\nmake 1", FieldStyle::Block),
-            ("Directory", "/home/someone/project", FieldStyle::Code),
-            ("Environment it changes", "LANG=C", FieldStyle::Block),
-            ("Session", "agent:main:main", FieldStyle::Code),
-            ("Run", "run-3", FieldStyle::Code),
-            ("Started by", "run-2, which was started by run-1", FieldStyle::Code),
-        ]
-    );
-    assert_eq!((dialog.options, dialog.can_block, dialog.code.as_str()), (None, false, ""));
-    assert_eq!(dialog.cautions, Vec::<String>::new());
-}
-
-#[test]
-fn a_command_of_a_client_names_the_client() {
-    let by = Requester::Client {
-        connection: ConnectionId::parse("connection-1").expect("an id"),
-        principal: Principal::ProgramToken("t-1".to_owned()),
-    };
-    let dialog = review::of_command(&waiting_for(1, command_of("ls"), by, at(0))).dialog;
-
-    assert!(dialog.heading.contains("A connected client asks."));
-    assert_eq!(value(&dialog, "Asked by"), Some("token t-1"));
-}
-
-#[test]
-fn a_command_keeps_its_line_breaks_and_shows_everything_else_that_hides() {
-    let text = "echo one\necho \u{202e}two\u{0}\u{1b}[8m\tthree\r";
-    let dialog = review::of_command(&waiting(1, command_of(text), at(0))).dialog;
-
-    let expected = "echo one\necho \\u{202e}two\\u{0}\\u{1b}[8m\\u{9}three\\u{d}";
-    assert_eq!(value(&dialog, "Command"), Some(expected));
-    let arguments = value(&dialog, "Program and arguments").expect("it is shown");
-    assert_eq!(arguments.lines().count(), 3, "a line break cannot pass for a further argument");
-    assert!(dialog.cautions[0].contains("cannot be seen"));
-}
-
-#[test]
-fn a_long_script_says_that_it_has_to_be_scrolled() {
-    let text = format!("true{}rm -rf /", "\n".repeat(200));
-    let dialog = review::of_command(&waiting(1, command_of(&text), at(0))).dialog;
-
-    assert_eq!(dialog.cautions, ["It has 201 lines. Scroll to read all of it."]);
-}
-
-#[test]
-fn a_command_that_cannot_be_shown_whole_cannot_be_allowed() {
-    let text = format!("true {} ; rm -rf /", "x".repeat(MAX_BLOCK));
-    let review = review::of_command(&waiting(1, command_of(&text), at(0)));
-
-    assert!(review.dialog.cautions[0].contains("too long"));
-    assert!(review.approval(&Default::default()).is_err());
-    let fits = review::of_command(&waiting(1, command_of(&"x".repeat(MAX_BLOCK - 20)), at(0)));
-    assert!(fits.approval(&Default::default()).is_ok());
-}
-
-fn file(path: &str, exists: bool, access: FileAccess) -> review::Review {
-    let operation = Operation::File { path: path.to_owned(), exists, trigger: false, access };
-    review::of_command(&waiting(1, ApprovalRequest { operation, ..command_of("") }, at(0)))
-}
-
-#[test]
-fn a_file_outside_shows_where_it_is_and_everything_that_would_be_written() {
-    let content = "one\n\u{202e}two\n".to_owned();
-    let dialog = file("/home/someone/notes", true, FileAccess::Write { content: content.clone() }).dialog;
-    let made = file("/home/someone/notes", false, FileAccess::Write { content }).dialog;
-
-    assert_eq!(dialog.heading, "Replace a file outside the workspace?");
-    assert_eq!(made.heading, "Create a file outside the workspace?");
-    let fields: Vec<_> =
-        dialog.fields.iter().map(|field| (field.label, field.value.as_str(), field.style)).collect();
-    assert_eq!(
-        fields,
-        [
-            ("File", "/home/someone/notes", FieldStyle::Code),
-            ("Its new content", "one\n\\u{202e}two\n", FieldStyle::Block),
-            ("Session", "agent:main:main", FieldStyle::Code),
-            ("Run", "run-3", FieldStyle::Code),
-            ("Started by", "run-2, which was started by run-1", FieldStyle::Code),
-        ]
-    );
-    assert!(dialog.cautions[0].contains("cannot be seen"));
-    assert_eq!((dialog.approve, dialog.refuse, dialog.can_block), ("Allow once", "Deny", false));
-}
-
-#[test]
-fn a_file_that_is_read_or_changed_says_so_and_whether_it_is_missing() {
-    let read = file("/etc/hosts", true, FileAccess::Read).dialog;
-    let edit = FileAccess::Edit { old_text: "old".to_owned(), new_text: String::new() };
-    let edited = file("/etc/absent", false, edit).dialog;
-
-    assert_eq!(read.heading, "Read a file outside the workspace?");
-    assert_eq!(read.cautions, Vec::<String>::new());
-    assert_eq!(edited.heading, "Change a file outside the workspace?");
-    assert_eq!(value(&edited, "Old text"), Some("old"));
-    assert_eq!(value(&edited, "New text"), Some("(nothing)"));
-    assert_eq!(edited.cautions, ["There is no such file now."]);
-}
-
-#[test]
-fn each_long_text_of_a_file_says_that_it_has_to_be_scrolled() {
-    let edit = FileAccess::Edit { old_text: "a\n".repeat(20), new_text: "b\n".repeat(30) };
-    let dialog = file("/x", true, edit).dialog;
-
-    assert_eq!(
-        dialog.cautions,
-        [
-            "The old text has 20 lines. Scroll to read all of it.",
-            "The new text has 30 lines. Scroll to read all of it.",
-        ]
-    );
-}
-
-#[test]
-fn spaces_at_the_ends_of_a_path_can_be_seen() {
-    let dialog = file("/home/someone/notes  ", true, FileAccess::Read).dialog;
-
-    assert_eq!(value(&dialog, "File"), Some("/home/someone/notes\\u{20}\\u{20}"));
-    assert!(dialog.cautions[0].contains("cannot be seen"));
-}
-
-#[test]
-fn a_file_that_cannot_be_shown_whole_cannot_be_allowed() {
-    let long = "x".repeat(MAX_BLOCK + 1);
-    let refused = [
-        file("/x", true, FileAccess::Write { content: long.clone() }),
-        file("/x", true, FileAccess::Edit { old_text: "x".to_owned(), new_text: long }),
-        file(&format!("/{}", "d".repeat(1024)), true, FileAccess::Read),
-    ];
-    for review in refused {
-        assert!(review.dialog.cautions[0].contains("too long"), "{:?}", review.dialog.cautions);
-        assert!(review.approval(&Default::default()).is_err());
-    }
-    assert!(file("/x", true, FileAccess::Read).approval(&Default::default()).is_ok());
 }

@@ -4,14 +4,13 @@ use tidegate_desktop_core::dialog::{Attention, Dialog, Extent, ReviewOutcome, Se
 use tidegate_desktop_core::shell::{DialogRequest, Effect, HostState, Input};
 use tidegate_desktop_core::tray_menu::TrayCommand;
 use tidegate_protocol::Scope;
-use tidegate_trust::approval::Decision;
 use tidegate_trust::decision::{Choice, GrantLifetime, Verdict};
 use tidegate_trust::pairing::PendingQueue;
 use tidegate_trust::{Level, ScopeSet};
 
 use crate::support::{
-    Desktop, at, command, decisions, device, device_ask, id, opened, opened_one, opened_review, program_ask,
-    ready, request, task, tray,
+    Desktop, at, command, decisions, device, device_ask, id, opened, opened_approvals, opened_one,
+    opened_review, program_ask, ready, request, task, tray,
 };
 
 const APPROVE_ALL: Verdict = Verdict::Approve { choice: Choice::All, duration: GrantLifetime::Always };
@@ -120,48 +119,14 @@ fn refusing_blocking_and_putting_aside_are_decided_at_once() {
 }
 
 #[test]
-fn a_command_is_allowed_once_or_denied() {
-    for (approves, expected) in [(true, Decision::AllowOnce), (false, Decision::Deny)] {
-        let mut desktop = Desktop::ready();
-        let (dialog, review, _) = opened_review(&desktop.tell(&[], &[command(1, at(0))]));
-        assert_eq!((review.approve, review.refuse), ("Allow once", "Deny"));
-
-        let effects = match approves {
-            true => desktop.approve(dialog, Selection::default()),
-            false => desktop.review(dialog, ReviewOutcome::Refuse),
-        };
-
-        let resolved = Effect::Resolve {
-            task: task(&effects),
-            approval: "command-1".to_owned(),
-            digest: "digest of make 1".to_owned(),
-            decision: expected,
-        };
-        assert_eq!(decisions(&effects), [resolved]);
-    }
-}
-
-#[test]
-fn a_command_that_is_put_aside_stays_with_the_gateway_as_it_was() {
-    let mut desktop = Desktop::ready();
-    let (dialog, ..) = opened_review(&desktop.tell(&[], &[command(1, at(0))]));
-
-    let effects = desktop.review(dialog, ReviewOutcome::Later);
-
-    assert_eq!(decisions(&effects), []);
-    assert_eq!(opened(&desktop.wait(60_000)), []);
-}
-
-#[test]
 fn one_dialog_is_open_at_a_time_oldest_first_and_the_next_comes_by_itself_after_ten_seconds() {
     let mut desktop = Desktop::ready();
     let (second, first) = (device(2, at(20)), command(1, at(10)));
     desktop.millis = 30;
-    let (dialog, review, _) = opened_review(&desktop.tell(&[second], &[first]));
-    assert_eq!(review.approve, "Allow once", "the command is older");
+    let (dialog, ..) = opened_approvals(&desktop.tell(&[second], &[first]));
 
     desktop.millis += 1000;
-    let after = desktop.review(dialog, ReviewOutcome::Refuse);
+    let after = desktop.deny(dialog, &["command-1"]);
 
     assert_eq!(opened(&after), []);
     assert_eq!(opened(&desktop.wait(8_999)), []);

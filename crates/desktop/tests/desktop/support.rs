@@ -155,8 +155,12 @@ pub(crate) fn side_by_side(number: u32, task: &str, now: Timestamp) -> PendingAp
         env: Vec::new(),
         confinement: Some(Confinement::plain(CommandClass::Contained, 1800)),
     };
-    let context =
-        RequestContext { task: task.to_owned(), attendance: Attendance::Attended, folders: Vec::new() };
+    let context = RequestContext {
+        task: task.to_owned(),
+        attendance: Attendance::Attended,
+        folders: Vec::new(),
+        plain: None,
+    };
     let command = ApprovalRequest {
         operation,
         run_id: Some(format!("{task}-run")),

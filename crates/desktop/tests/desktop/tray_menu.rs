@@ -12,7 +12,14 @@ use tidegate_protocol::text;
 use crate::support::ready;
 
 fn state(host: HostState) -> TrayState {
-    TrayState { host, waiting: Waiting::default(), is_paused: false, starts_at_login: false }
+    TrayState {
+        host,
+        waiting: Waiting::default(),
+        is_paused: false,
+        starts_at_login: false,
+        unasked: 0,
+        asks_everything: false,
+    }
 }
 
 fn waiting(requests: usize, commands: usize) -> TrayState {
@@ -37,6 +44,16 @@ fn at_login(is_checked: bool, is_enabled: bool) -> MenuEntry {
     }
 }
 
+fn everything(is_checked: bool, is_enabled: bool) -> MenuEntry {
+    let command = if is_checked { TrayCommand::UsePermissions } else { TrayCommand::AskEverything };
+    MenuEntry::Command {
+        label: "Ask for everything".to_owned(),
+        command,
+        is_enabled,
+        is_checked: Some(is_checked),
+    }
+}
+
 /// The part below the status lines of a gateway that is ready (`serves`), or is not.
 fn below(serves: bool, can_restart: bool, stops: bool) -> Vec<MenuEntry> {
     vec![
@@ -45,6 +62,7 @@ fn below(serves: bool, can_restart: bool, stops: bool) -> Vec<MenuEntry> {
         command("New chat", TrayCommand::NewChat, serves),
         MenuEntry::Separator,
         command("Pause agents", TrayCommand::PauseAgents, serves),
+        everything(false, serves),
         command("Copy connection lines", TrayCommand::CopyConnectionLines, serves),
         command("Restart gateway", TrayCommand::RestartGateway, can_restart),
         MenuEntry::Separator,
@@ -234,4 +252,25 @@ proptest! {
             prop_assert!(!label.chars().any(|c| c.is_control() || text::is_invisible(c)), "{label:?}");
         }
     }
+}
+
+#[test]
+fn what_ran_without_a_question_is_a_line_that_opens_where_it_stands() {
+    let shown = |unasked| TrayMenu::of(&TrayState { unasked, ..state(ready()) });
+
+    assert_eq!(shown(1).entries[1], command("1 command ran contained", TrayCommand::ShowUnasked, true));
+    assert_eq!(
+        shown(1203).entries[1],
+        command("1,203 commands ran contained", TrayCommand::ShowUnasked, true)
+    );
+    assert!(!shown(0).offers(TrayCommand::ShowUnasked));
+    assert_eq!(shown(3).icon, TrayIcon::Ok, "nothing is to be decided about it");
+}
+
+#[test]
+fn asking_for_everything_is_a_check_mark_that_says_what_choosing_it_does() {
+    let shown = TrayMenu::of(&TrayState { asks_everything: true, ..state(ready()) });
+
+    assert!(shown.entries.contains(&everything(true, true)));
+    assert!(shown.offers(TrayCommand::UsePermissions) && !shown.offers(TrayCommand::AskEverything));
 }

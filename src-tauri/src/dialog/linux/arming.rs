@@ -100,6 +100,11 @@ impl Arming {
         self.refresh();
     }
 
+    /// Whether the end of what is shown was on the screen.
+    pub(super) fn was_seen(&self) -> bool {
+        self.was_seen.get()
+    }
+
     /// Whether a person had time to see what is shown.
     pub(super) fn has_passed(&self) -> bool {
         self.has_passed.get()

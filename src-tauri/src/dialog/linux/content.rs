@@ -16,6 +16,8 @@ pub(super) struct Content {
     pub(super) body: gtk::Box,
     /// A line above the buttons that changes by itself.
     pub(super) status: Option<Status>,
+    /// Above the buttons; it says itself when it is seen.
+    pub(super) panel: Option<gtk::Box>,
     /// In the order of drawing; exactly one is a [`Place::Dismiss`].
     pub(super) choices: Vec<Choice>,
     /// What has the keyboard first; the dismissing button when there is nothing.
@@ -31,6 +33,8 @@ pub(super) struct Choice {
     pub(super) place: Place,
     /// What pressing it means; `None` when the dialog stays open.
     pub(super) press: Box<dyn Fn() -> Option<DialogOutcome>>,
+    /// Takes the button, where its words change.
+    pub(super) built: Option<Box<dyn Fn(&gtk::Button)>>,
 }
 
 /// Where a button stands and how it behaves.
@@ -51,7 +55,8 @@ pub(super) enum Place {
 impl Choice {
     /// A button that ends the dialog.
     pub(super) fn ending(label: impl Into<Cow<'static, str>>, place: Place, outcome: DialogOutcome) -> Self {
-        Self { label: label.into(), explanation: "", place, press: Box::new(move || Some(outcome.clone())) }
+        let press = Box::new(move || Some(outcome.clone()));
+        Self { label: label.into(), explanation: "", place, press, built: None }
     }
 
     /// The same with more words.

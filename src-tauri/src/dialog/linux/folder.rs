@@ -36,6 +36,7 @@ pub(super) fn content(dialog: &FolderDialog, arming: &Rc<Arming>) -> Content {
         heading: dialog.heading.clone(),
         body,
         status: None,
+        panel: None,
         choices: vec![
             Choice::ending("Cancel", Place::Dismiss, DialogOutcome::Dismissed),
             Choice {

@@ -22,6 +22,7 @@ pub(super) fn content(dialog: &MessageDialog) -> Content {
         heading: dialog.heading.clone(),
         body,
         status: None,
+        panel: None,
         choices,
         first_focus: None,
     }

@@ -1,7 +1,9 @@
 //! Dialogs drawn with GTK 3, which the shell links anyhow.
 
+mod approvals;
 mod arming;
 mod content;
+mod facts;
 mod folder;
 mod message;
 mod model_key;

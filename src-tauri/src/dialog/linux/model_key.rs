@@ -65,6 +65,7 @@ pub(super) fn content(dialog: &ModelKeyDialog, arming: &Rc<Arming>) -> Content {
         heading: dialog.heading.clone(),
         body,
         status: None,
+        panel: None,
         choices: vec![
             Choice::ending("Cancel", Place::Dismiss, DialogOutcome::Dismissed),
             Choice {
@@ -72,6 +73,7 @@ pub(super) fn content(dialog: &ModelKeyDialog, arming: &Rc<Arming>) -> Content {
                 explanation: "Can be pressed once provider and address are filled in and you had time to read",
                 place: Place::Armed,
                 press: Box::new(press),
+                built: None,
             },
         ],
         first_focus: first_focus.map(Cast::upcast),

@@ -64,6 +64,7 @@ pub(super) fn content(dialog: &NewTokenDialog, arming: &Rc<Arming>) -> Content {
         heading: dialog.heading.clone(),
         body,
         status: None,
+        panel: None,
         choices: vec![
             Choice::ending("Cancel", Place::Dismiss, DialogOutcome::Dismissed),
             Choice {
@@ -71,6 +72,7 @@ pub(super) fn content(dialog: &NewTokenDialog, arming: &Rc<Arming>) -> Content {
                 explanation: "Can be pressed once it has a name and you had time to read",
                 place: Place::Armed,
                 press: Box::new(press),
+                built: None,
             },
         ],
         first_focus: Some(name.upcast()),

@@ -35,6 +35,7 @@ pub(super) fn content(dialog: &TokenDialog) -> Content {
         heading: dialog.heading.clone(),
         body,
         status: None,
+        panel: None,
         choices: vec![
             Choice::ending("Close", Place::Dismiss, DialogOutcome::Dismissed),
             Choice {
@@ -42,6 +43,7 @@ pub(super) fn content(dialog: &TokenDialog) -> Content {
                 explanation: "Put the token into the clipboard",
                 place: Place::Primary,
                 press: Box::new(copy),
+                built: None,
             },
         ],
         first_focus: None,

@@ -1,28 +1,33 @@
-//! One dialog on the screen: its window, what the keyboard does in it, and how it ends.
+//! One dialog on the screen: its window, what is in it, and how it ends.
+
+mod keyboard;
+mod place;
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use gtk::gdk;
 use gtk::glib::Propagation;
 use gtk::prelude::*;
-use tidegate_desktop_core::dialog::{ARM_AFTER, Attention, Dialog, DialogOutcome, ReviewDialog};
+use tidegate_desktop_core::dialog::{ApprovalsDialog, Attention, Dialog, DialogOutcome, ReviewDialog};
 use tidegate_desktop_core::press::Press as PressedBy;
 use tidegate_protocol::UnixMillis;
 
+use self::keyboard::{is_enter, is_space};
+use self::place::FRAME;
+use super::approvals::{self, Approvals};
 use super::arming::Arming;
 use super::content::{Choice, Content, Place};
 use super::review::status::Status;
 use super::widgets::{self, GAP, Look, NEAR, WIDE};
 use super::{folder, message, model_key, new_token, press, review, style, token};
+use crate::focus;
 
 /// How wide and high a window's content is at most, in logical pixels; less on a small screen.
 const MAX_SIZE: (i32, i32) = (640, 760);
 /// How much of a large screen's height it may have, in percent.
 const MAX_HEIGHT: i32 = 85;
-/// What the window manager draws around it.
-const FRAME: (i32, i32) = (16, 60);
 
 /// In the footer of a dialog that scrolls.
 const MORE: &str = "There is more below. Scroll to the end to go on.";
@@ -42,6 +47,10 @@ pub(super) struct DialogWindow {
     shown: RefCell<Option<Shown>>,
     /// Taken by the first ending; later ones do nothing.
     on_end: RefCell<Option<OnEnd>>,
+    /// Whether it may have the keyboard of someone who types elsewhere: no key ends it at first.
+    is_guarded: bool,
+    /// When it came on the screen.
+    came_up: Cell<Option<Instant>>,
     /// Whether Enter or Space came too early and is still held down: its repetitions do nothing.
     is_held: Cell<bool>,
     /// When a letter was pressed last that nothing here takes: someone types for another window.
@@ -57,6 +66,7 @@ struct Shown {
     status: Option<Status>,
     dismiss: Option<Press>,
     approve: Option<gtk::Button>,
+    approvals: Option<Rc<Approvals>>,
 }
 
 impl DialogWindow {
@@ -76,7 +86,10 @@ impl DialogWindow {
         // What comes up by itself must not swallow what the person is typing.
         window.set_focus_on_map(attention == Attention::Asked);
 
+        let is_guarded = attention == Attention::Unasked || place::is_wayland();
         let heading = widgets::text("", Look::Heading);
+        // It takes the keyboard at first then, and does nothing with it.
+        heading.set_can_focus(is_guarded && asks(&dialog));
         heading.set_margin_start(WIDE);
         heading.set_margin_end(WIDE);
         heading.set_margin_top(WIDE);
@@ -102,6 +115,8 @@ impl DialogWindow {
             arming: Arming::new(),
             shown: RefCell::new(None),
             on_end: RefCell::new(Some(Box::new(on_end))),
+            is_guarded,
+            came_up: Cell::new(None),
             is_held: Cell::new(false),
             typed: Cell::new(None),
             space: Cell::new(None),
@@ -111,6 +126,8 @@ impl DialogWindow {
         if let Some(accessible) = this.window.accessible() {
             accessible.set_role(gtk::atk::Role::Dialog);
         }
+        place::put_beside_window(&this.window);
+        focus::follow(&this.window);
         this.window.show();
         if attention == Attention::Asked {
             this.window.present();
@@ -121,6 +138,11 @@ impl DialogWindow {
     /// Shows something else. When nothing but the number of those who wait behind is new, the
     /// approving button stays as it is.
     pub(super) fn show(self: &Rc<Self>, dialog: Dialog) {
+        if let Dialog::Approvals(now) = &dialog
+            && self.update_approvals(now)
+        {
+            return;
+        }
         if let Dialog::Review(now) = &dialog {
             self.with_review(|review, status| {
                 review.behind.clone_from(&now.behind);
@@ -145,6 +167,27 @@ impl DialogWindow {
         if let Some(dialog) = ended.flatten() {
             self.fill(dialog);
         }
+    }
+
+    /// Changes what waits in an open dialog about agents' requests, in place.
+    fn update_approvals(self: &Rc<Self>, now: &ApprovalsDialog) -> bool {
+        let approvals = {
+            let mut shown = self.shown.borrow_mut();
+            let Some(Shown { dialog, status: Some(status), approvals: Some(approvals), .. }) = &mut *shown
+            else {
+                return false;
+            };
+            status.set_behind(&now.behind);
+            if !status.set_end(now.created_at(), now.expires_at()) {
+                return false;
+            }
+            *dialog = Dialog::Approvals(Box::new(now.clone()));
+            approvals.clone()
+        };
+        self.window.set_title(now.title);
+        self.heading.set_text(&widgets::without_nul(&now.heading));
+        approvals.update(now);
+        true
     }
 
     /// Changes an open review and its line in place.
@@ -218,6 +261,7 @@ impl DialogWindow {
         let this = Rc::downgrade(self);
         self.window.connect_map_event(move |_, _| {
             if let Some(this) = this.upgrade() {
+                this.came_up.set(Some(Instant::now()));
                 this.arming.came_up();
                 if this.more.is_visible() {
                     this.more.set_text(MORE);
@@ -229,15 +273,21 @@ impl DialogWindow {
 
     fn fill(self: &Rc<Self>, dialog: Dialog) {
         self.arming.reset();
+        let mut approvals = None;
         let content = match &dialog {
             Dialog::Review(review) => review::content(review, &self.arming),
+            Dialog::Approvals(dialog) => {
+                let (content, view) = approvals::content(dialog, &self.arming);
+                approvals = Some(view);
+                content
+            }
             Dialog::NewToken(new_token) => new_token::content(new_token, &self.arming),
             Dialog::Token(token) => token::content(token),
             Dialog::ModelKey(model_key) => model_key::content(model_key, &self.arming),
             Dialog::Folder(folder) => folder::content(folder, &self.arming),
             Dialog::Message(message) => message::content(message),
         };
-        let Content { title, heading, body, status, choices, first_focus } = content;
+        let Content { title, heading, body, status, panel, choices, first_focus } = content;
         self.window.set_title(title);
         self.heading.set_text(&widgets::without_nul(&heading));
         for old in self.scroller.children() {
@@ -250,7 +300,7 @@ impl DialogWindow {
         body.set_margin_end(WIDE);
         body.set_margin_bottom(WIDE);
         self.scroller.add(&body);
-        let mut shown = Shown { dialog, status, dismiss: None, approve: None };
+        let mut shown = Shown { dialog, status, dismiss: None, approve: None, approvals };
         if let Some(status) = &shown.status {
             let line = status.line();
             line.set_margin_start(WIDE);
@@ -264,15 +314,32 @@ impl DialogWindow {
         self.more.set_no_show_all(true);
         self.more.hide();
         self.footer.pack_start(&self.more, false, false, 0);
+        if let Some(panel) = panel {
+            panel.set_margin_top(GAP);
+            self.footer.pack_start(&panel, false, false, 0);
+        }
         let row = self.button_row(choices, &mut shown);
         self.footer.pack_start(&row, false, false, 0);
+        if let Some(approvals) = &shown.approvals {
+            let (this, body) = (Rc::downgrade(self), body.downgrade());
+            approvals.on_resize(move || {
+                if let (Some(this), Some(body)) = (this.upgrade(), body.upgrade()) {
+                    this.fit(&body);
+                    place::keep_on_screen(&this.window);
+                }
+            });
+        }
         self.shown.replace(Some(shown));
         if let Some(whole) = self.window.child() {
             whole.show_all();
         }
         self.fit(&body);
         self.scroller.vadjustment().set_value(0.0);
-        if let Some(first) = first_focus.or_else(|| self.window.default_widget()) {
+        let first = first_focus.or_else(|| match self.heading.can_focus() {
+            true => Some(self.heading.clone().upcast()),
+            false => self.window.default_widget(),
+        });
+        if let Some(first) = first {
             first.grab_focus();
         }
     }
@@ -284,10 +351,10 @@ impl DialogWindow {
         row.set_margin_top(GAP);
         row.set_margin_bottom(WIDE);
         let together = gtk::Box::new(gtk::Orientation::Horizontal, NEAR);
-        together.set_homogeneous(true);
+        together.set_homogeneous(choices.len() < 4);
         row.pack_end(&together, false, false, 0);
         for choice in choices {
-            let Choice { label, explanation, place, press } = choice;
+            let Choice { label, explanation, place, press, built } = choice;
             let press: Press = press.into();
             let button = gtk::Button::with_label(&label);
             if !explanation.is_empty() {
@@ -314,6 +381,9 @@ impl DialogWindow {
                     shown.approve = Some(button.clone());
                 }
             }
+            if let Some(built) = built {
+                built(&button);
+            }
             let this = Rc::downgrade(self);
             button.connect_clicked(move |_| {
                 if let Some(this) = this.upgrade()
@@ -329,7 +399,7 @@ impl DialogWindow {
 
     /// Gives the window its size: what scrolls gets what it needs, as far as there is room.
     fn fit(&self, body: &gtk::Box) {
-        let room = smallest_screen();
+        let room = place::smallest_screen(MAX_SIZE);
         let width = MAX_SIZE.0.min(room.0 - FRAME.0);
         let height = MAX_SIZE.1.min(room.1 - FRAME.1).max(room.1 * MAX_HEIGHT / 100 - FRAME.1);
         let needs = |widget: &gtk::Widget| widget.preferred_height_for_width(width).1;
@@ -350,64 +420,18 @@ impl DialogWindow {
             self.arming.set_seen();
             // It keeps its place, so that no button moves.
             self.more.set_text("");
+        } else if self.has_approve() && !self.arming.was_seen() {
+            self.more.set_text(MORE);
+            self.more.show();
         }
+    }
+
+    fn was_on_screen_for(&self, time: Duration) -> bool {
+        self.came_up.get().is_some_and(|came_up| came_up.elapsed() >= time)
     }
 
     fn has_approve(&self) -> bool {
         self.shown.borrow().as_ref().is_some_and(|shown| shown.approve.is_some())
-    }
-
-    fn key_pressed(&self, event: &gdk::EventKey) -> Propagation {
-        use gdk::keys::constants as key;
-
-        let focus = self.window.focused_widget();
-        let is_in_entry = focus.as_ref().is_some_and(|focus| focus.is::<gtk::Entry>());
-        if event.keyval() == key::Escape {
-            self.dismiss();
-            return Propagation::Stop;
-        }
-        if is_enter(event) && is_in_entry {
-            // Someone who was typing elsewhere must not send anything by it.
-            self.window.child_focus(gtk::DirectionType::TabForward);
-            return Propagation::Stop;
-        }
-        if self.is_held.get() && (is_enter(event) || is_space(event) && !is_in_entry) {
-            return Propagation::Stop;
-        }
-        let is_on_button =
-            focus.as_ref().is_some_and(|focus| focus.is::<gtk::Button>() && !focus.is::<gtk::ToggleButton>());
-        let is_typing = self.typed.get().is_some_and(|typed| typed.elapsed() < ARM_AFTER);
-        if is_letter(event) && !is_text(focus.as_ref()) {
-            self.typed.set(Some(Instant::now()));
-        }
-        let is_early = !self.arming.has_passed() || is_typing;
-        if is_early && (is_enter(event) || is_space(event) && is_on_button) {
-            if is_typing {
-                self.typed.set(Some(Instant::now()));
-            }
-            self.is_held.set(true);
-            return Propagation::Stop;
-        }
-        if self.is_approve(focus.as_ref()) {
-            if is_enter(event) {
-                return Propagation::Stop;
-            }
-            self.space.set(is_space(event).then(|| press::of_event(event)));
-        }
-        let is_page = matches!(event.keyval(), key::Page_Up | key::Page_Down);
-        if is_page && !focus.is_some_and(|focus| focus.is::<gtk::TextView>()) {
-            let pages = if event.keyval() == key::Page_Up { -0.9 } else { 0.9 };
-            let position = self.scroller.vadjustment();
-            position.set_value(position.value() + pages * position.page_size());
-            return Propagation::Stop;
-        }
-        Propagation::Proceed
-    }
-
-    fn is_approve(&self, widget: Option<&gtk::Widget>) -> bool {
-        let shown = self.shown.borrow();
-        let approve = shown.as_ref().and_then(|shown| shown.approve.as_ref());
-        approve.is_some_and(|approve| Some(approve.upcast_ref()) == widget)
     }
 
     fn dismiss(&self) {
@@ -434,31 +458,7 @@ impl DialogWindow {
     }
 }
 
-/// Where letters are typed.
-fn is_text(widget: Option<&gtk::Widget>) -> bool {
-    widget.is_some_and(|widget| widget.is::<gtk::Entry>() || widget.is::<gtk::TextView>())
-}
-
-/// A key that writes something. A blank presses buttons.
-fn is_letter(event: &gdk::EventKey) -> bool {
-    event.keyval().to_unicode().is_some_and(|letter| !letter.is_control() && letter != ' ')
-}
-
-fn is_enter(event: &gdk::EventKey) -> bool {
-    use gdk::keys::constants as key;
-
-    matches!(event.keyval(), key::Return | key::KP_Enter | key::ISO_Enter)
-}
-
-fn is_space(event: &gdk::EventKey) -> bool {
-    use gdk::keys::constants as key;
-
-    matches!(event.keyval(), key::space | key::KP_Space)
-}
-
-/// The room on the smallest screen, in logical pixels: the window may come up on any of them.
-fn smallest_screen() -> (i32, i32) {
-    let Some(display) = gdk::Display::default() else { return MAX_SIZE };
-    let areas = (0..display.n_monitors()).filter_map(|at| display.monitor(at)).map(|at| at.workarea());
-    areas.fold((i32::MAX, i32::MAX), |least, area| (least.0.min(area.width()), least.1.min(area.height())))
+/// Whether a person decides something in it.
+fn asks(dialog: &Dialog) -> bool {
+    matches!(dialog, Dialog::Review(_) | Dialog::Approvals(_) | Dialog::Message(_))
 }

@@ -1,7 +1,6 @@
-//! A request or a command that waits for the person's decision.
+//! A pairing request or a value of the configuration that waits for the person's decision.
 
 mod clock;
-mod facts;
 mod grant;
 mod rights;
 pub(super) mod status;
@@ -16,6 +15,7 @@ use self::rights::Rights;
 use self::status::Status;
 use super::arming::Arming;
 use super::content::{Choice, Content, Place};
+use super::facts;
 use super::widgets::{self, GAP, WIDE};
 
 pub(super) fn content(dialog: &ReviewDialog, arming: &Rc<Arming>) -> Content {
@@ -40,7 +40,8 @@ pub(super) fn content(dialog: &ReviewDialog, arming: &Rc<Arming>) -> Content {
         title: dialog.title,
         heading: dialog.heading.clone(),
         body,
-        status: Some(Status::new(dialog, arming)),
+        status: Some(Status::new(dialog.created_at, dialog.expires_at, &dialog.behind, arming)),
+        panel: None,
         choices: choices(dialog, grant),
         first_focus: None,
     }
@@ -68,6 +69,7 @@ fn choices(dialog: &ReviewDialog, grant: Option<Rc<Grant>>) -> Vec<Choice> {
             let selection = grant.as_ref().map_or_else(Selection::default, |grant| grant.selection());
             Some(DialogOutcome::Review(ReviewOutcome::Approve(selection)))
         }),
+        built: None,
     });
     choices
 }

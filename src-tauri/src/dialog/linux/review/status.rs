@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use gtk::glib;
 use gtk::prelude::*;
-use tidegate_desktop_core::dialog::ReviewDialog;
 use tidegate_protocol::UnixMillis;
 
 use super::super::arming::Arming;
@@ -32,14 +31,19 @@ struct Parts {
 
 impl Status {
     /// Ends `arming` when the time is up.
-    pub(in super::super) fn new(dialog: &ReviewDialog, arming: &Rc<Arming>) -> Self {
+    pub(in super::super) fn new(
+        created_at: UnixMillis,
+        expires_at: UnixMillis,
+        behind: &str,
+        arming: &Rc<Arming>,
+    ) -> Self {
         let line = gtk::Box::new(gtk::Orientation::Horizontal, WIDE);
         let parts = Rc::new(Parts {
             line,
             age: short(widgets::secondary("")),
             left: short(widgets::text("", Look::Bold)),
-            behind: short(widgets::text(&dialog.behind, Look::Bold)),
-            clock: Cell::new(RequestClock::start(dialog.created_at, dialog.expires_at)),
+            behind: short(widgets::text(behind, Look::Bold)),
+            clock: Cell::new(RequestClock::start(created_at, expires_at)),
             is_over: Cell::new(false),
         });
         parts.line.pack_start(&parts.left, false, false, 0);

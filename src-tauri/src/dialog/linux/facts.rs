@@ -3,7 +3,7 @@
 use gtk::prelude::*;
 use tidegate_desktop_core::dialog::{Field, FieldStyle};
 
-use super::super::widgets::{self, GAP, Look};
+use super::widgets::{self, GAP, Look};
 
 /// How high the box of a command is at least and at most, in logical pixels.
 const BLOCK: (i32, i32) = (40, 168);
@@ -26,6 +26,11 @@ pub(super) fn form(fields: &[Field], code: &str) -> gtk::Grid {
             }
             FieldStyle::Text => {
                 widgets::add_row(&form, row, field.label, &widgets::text(&field.value, Look::Plain));
+            }
+            FieldStyle::Quote => {
+                let quote = widgets::text(&field.value, Look::Plain);
+                quote.style_context().add_class("tidegate-quote");
+                widgets::add_row(&form, row, field.label, &quote);
             }
             FieldStyle::Code => {
                 widgets::add_row(&form, row, field.label, &widgets::text(&field.value, Look::Monospace));
