@@ -188,9 +188,9 @@ fn a_changed_program_is_named_with_its_new_place() {
         was: PathBuf::from("/usr/bin/cargo"),
         is: PathBuf::from(is),
     };
-    let here = "/usr/bin/cargo of your rule was replaced, moved or changed since you made the rule";
+    let here = "/usr/bin/cargo was replaced or changed since you made the rule";
     assert_eq!(why("/usr/bin/cargo").to_string(), here);
-    assert_eq!(why("/opt/cargo").to_string(), format!("{here}; now it would be /opt/cargo"));
+    assert_eq!(why("/opt/cargo").to_string(), format!("{here}; the command would now run /opt/cargo"));
 }
 
 #[test]

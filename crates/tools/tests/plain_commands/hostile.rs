@@ -68,8 +68,7 @@ const SPECIAL: &[&str] = &[
     ";",
     "|",
 ];
-/// Pipelines are few, because each takes a shell several processes.
-const OPERATORS: &[&str] = &["&&", "||", ";", "&&", "||", ";", "&&", "||", ";", "|"];
+const OPERATORS: &[&str] = &["&&", "||", ";"];
 const ODD_OPERATORS: &[&str] = &[
     "&", ";;", "|&", "&>", ";&", "&&&", "|||", "\n", "\r\n", "& &", "| |", "&&\n", ";;&", "\\\n", "&!", ">|",
     "<>",
@@ -157,8 +156,12 @@ impl Hostile {
         }
         let mut text = self.segment();
         while self.one_in(2) && text.len() < 300 {
-            let list = if self.one_in(20) { ODD_OPERATORS } else { OPERATORS };
-            let operator = *self.pick(list);
+            let operator = match self.below(40) {
+                0 | 1 => *self.pick(ODD_OPERATORS),
+                // Pipelines are few, because each takes a shell several processes.
+                2 => "|",
+                _ => *self.pick(OPERATORS),
+            };
             let (before, after) = (self.gap(), self.gap());
             text = format!("{text}{before}{operator}{after}{}", self.segment());
         }

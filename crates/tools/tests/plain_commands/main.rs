@@ -16,8 +16,8 @@ use tidegate_trust::rules::{Operator, PlainCommand};
 
 /// Commands that the shells read in one go.
 const BATCH: usize = 400;
-/// One in so many is tried with programs in place of functions, too: these take a process each.
-const WITH_PROGRAMS: usize = 50;
+/// One in so many is tried with programs by their paths, too: these take a process each, and functions none.
+const WITH_PROGRAMS: usize = 200;
 
 /// The words of each program that runs, in order.
 type Reports = Vec<Vec<String>>;
@@ -37,8 +37,8 @@ fn shells_read_accepted_commands_as_the_strict_reader_does() {
     println!("shells: {}", shells.iter().map(Shell::name).collect::<Vec<_>>().join(", "));
     let (mut accepted, mut refused, mut with_programs) = (0, 0, 0);
     while accepted < wanted {
-        let (mut with_functions, mut by_path) = (Vec::new(), Vec::new());
-        while with_functions.len() < BATCH * 2 {
+        let (mut by_name, mut by_path) = (Vec::new(), Vec::new());
+        while by_name.len() < BATCH * 2 {
             let text = hostile.command();
             let Ok(command) = PlainCommand::parse(&text) else {
                 refused += 1;
@@ -48,21 +48,22 @@ fn shells_read_accepted_commands_as_the_strict_reader_does() {
             let requoted = command.requoted();
             assert_eq!(PlainCommand::parse(&requoted).as_ref(), Ok(&command), "{text:?} as {requoted:?}");
             let programs: Vec<_> = command.segments().iter().map(|segment| segment.program()).collect();
-            if accepted % WITH_PROGRAMS == 0 && !programs.iter().any(|program| program.contains('/')) {
+            if !programs.iter().all(|program| shells::can_report(program)) {
+                continue;
+            }
+            accepted += 1;
+            programs.iter().for_each(|program| playground.link(program));
+            if accepted % WITH_PROGRAMS == 0 {
                 with_programs += 1;
                 let text = playground.with_paths(&command);
                 by_path.push(Case { text, expected: expected(&command) });
             }
-            // Other programs are none that the shells know: they run by path alone.
-            if programs.iter().all(|program| shells::FUNCTIONS.contains(program)) {
-                accepted += 1;
-                for text in [text, requoted] {
-                    with_functions.push(Case { text, expected: expected(&command) });
-                }
+            for text in [text, requoted] {
+                by_name.push(Case { text, expected: expected(&command) });
             }
         }
         for shell in &shells {
-            check(shell, &playground, &with_functions);
+            check(shell, &playground, &by_name);
             check(shell, &playground, &by_path);
         }
     }

@@ -17,6 +17,17 @@ use super::{Reports, report_arguments, status_of};
 /// builtins.
 pub(super) const FUNCTIONS: &[&str] = &["p0", "p1", "git", "echo", "cd", "test", "x_9", "alias"];
 
+/// Words of the shells' language: if one was accepted as a program, they would say so.
+const KEYWORDS: &[&str] = &["coproc", "function", "if", "in", "select", "time"];
+
+/// Whether something that reports can stand for a program of this name. A path leads past it, and builtins,
+/// whose names are lower case letters, come first.
+pub(super) fn can_report(program: &str) -> bool {
+    let may_be_builtin = program.bytes().all(|byte| byte.is_ascii_lowercase());
+    let is_known = FUNCTIONS.contains(&program) || KEYWORDS.contains(&program);
+    !program.contains('/') && (is_known || !may_be_builtin)
+}
+
 /// Shells that are tried where they are installed, and in which locales.
 const KNOWN: &[(&[&str], &[&str])] = &[
     (&["dash"], LOCALES),
@@ -57,16 +68,24 @@ impl Playground {
         Self { root, reporter: report_arguments(), linked: Mutex::default() }
     }
 
+    /// Makes a program of this name that reports.
+    pub(super) fn link(&self, name: &str) {
+        if self.linked.lock().expect("unpoisoned").insert(name.to_owned()) {
+            symlink(&self.reporter, self.programs().join(name)).expect("linked");
+        }
+    }
+
+    fn programs(&self) -> PathBuf {
+        self.root.path().join(Self::PROGRAMS)
+    }
+
     const PROGRAMS: &str = "it's a \"$HOME\" `p0` \\ \u{fc} {a,b} #";
 
     /// What runs by a rule, with the program that reports in place of each of the command's.
     pub(super) fn with_paths(&self, command: &PlainCommand) -> String {
         let programs = command.segments().iter().map(|segment| {
             let name = segment.program();
-            let path = self.root.path().join(Self::PROGRAMS).join(name);
-            if self.linked.lock().expect("unpoisoned").insert(name.to_owned()) {
-                symlink(&self.reporter, &path).expect("linked");
-            }
+            let path = self.programs().join(name);
             ProgramFile {
                 path,
                 file: self.reporter.clone(),
@@ -105,6 +124,9 @@ impl Shell {
         fs::write(&report, "").expect("written");
         fs::write(&script, script_of(texts)).expect("written");
         let locale = self.locales[texts.first().map_or(0, |text| text.len()) % self.locales.len()];
+        let others = std::env::var_os("PATH").unwrap_or_default();
+        let places = std::iter::once(playground.programs()).chain(std::env::split_paths(&others));
+        let search_path = std::env::join_paths(places).expect("no colons");
         let output = Command::new(self.words[0])
             .args(&self.words[1..])
             .arg(&script)
@@ -112,6 +134,7 @@ impl Shell {
             .env("REPORT", &report)
             .env("HOME", root.join("home"))
             .env("LC_ALL", locale)
+            .env("PATH", search_path)
             .envs([("a", "1 2"), ("b", "*"), ("x", "y")])
             .env_remove("ENV")
             .env_remove("BASH_ENV")

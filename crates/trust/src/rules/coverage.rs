@@ -1,7 +1,7 @@
 //! Whether rules allow a command.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use tidegate_protocol::confinement::Need;
 use tidegate_protocol::text;
@@ -42,7 +42,7 @@ pub enum WhyNot {
     #[error("no rule in this folder allows {segment:?}")]
     NoRule { segment: String },
     /// There was a rule, and the file is another one, or was changed, since then.
-    #[error("{} of your rule was replaced, moved or changed since you made the rule{}", path(.was), moved(.was, .is))]
+    #[error("{} was replaced or changed since you made the rule{}", path(.was), moved(.was, .is))]
     ProgramChanged { rule: RuleId, was: PathBuf, is: PathBuf },
     /// There is a rule, and none like it would be made now.
     #[error("your rule does not hold any more: {why}")]
@@ -114,11 +114,11 @@ fn shown(segment: &Segment) -> String {
     text::one_line(&segment.words().join(" "), 200)
 }
 
-fn path(path: &std::path::Path) -> String {
+fn path(path: &Path) -> String {
     text::one_line(&path.to_string_lossy(), 200)
 }
 
 /// Where the program is now, when that is elsewhere.
-fn moved(was: &std::path::Path, is: &std::path::Path) -> String {
-    if was == is { String::new() } else { format!("; now it would be {}", path(is)) }
+fn moved(was: &Path, is: &Path) -> String {
+    if was == is { String::new() } else { format!("; the command would now run {}", path(is)) }
 }

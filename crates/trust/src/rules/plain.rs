@@ -16,8 +16,8 @@ pub const MAX_WORDS: usize = 256;
 pub const MAX_SEGMENTS: usize = 16;
 
 /// Beside ASCII letters and digits, what stands for itself outside of quotes. Characters beyond ASCII
-/// only do so in quotes: the locale decides what a shell sees in their bytes, and in some (GBK, Shift
-/// JIS) a byte before a letter or `|` takes it along, but before a quote never.
+/// only do so in quotes: the locale says which bytes are a character, and in some (GBK, Shift JIS) a byte
+/// of ours and a letter or `|` behind it are one. A quote is never part of such a character.
 const BARE: &str = "_-./:,+=@%";
 /// The same for the name of a program.
 const IN_PROGRAM_NAMES: &str = "_-./+";
