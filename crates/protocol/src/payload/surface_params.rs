@@ -58,10 +58,7 @@ pub enum DialogOpen {
         base_url: String,
     },
     /// The chooser of the folder in which a session works.
-    Workspace {
-        /// The session.
-        key: SessionKey,
-    },
+    Workspace { key: SessionKey },
 }
 
 /// How long a grant lasts.
