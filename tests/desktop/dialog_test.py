@@ -447,6 +447,19 @@ class Outcomes(DialogTest):
         self.window.button("Allow once").press()
         self.assert_outcome(APPROVED)
 
+    def test_a_folder_is_taken_by_its_armed_button_alone(self):
+        home = Path(os.environ["HOME"])
+        self.show("folder")
+        key("Return")
+        self.assert_still_open()
+        self.wait_armed("Use this folder")
+        key("Return")
+        self.assert_outcome("1 Dismissed")
+        self.show("folder")
+        self.wait_armed("Use this folder")
+        self.click("Use this folder")
+        self.assert_outcome(f'1 Folder {{ path: "{home}" }}')
+
     def test_a_file_is_shown_with_its_whole_content_and_allowed_once(self):
         self.show("file-write")
         self.window.get("Replace a file outside the workspace?")

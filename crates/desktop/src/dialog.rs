@@ -295,7 +295,6 @@ pub enum DialogOutcome {
     },
     /// A [`FolderDialog`]'s: take this one.
     Folder {
-        /// Its path.
         path: String,
     },
     /// A [`MessageDialog`]'s button that goes on.

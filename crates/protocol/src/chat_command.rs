@@ -136,7 +136,7 @@ impl ChatCommand {
             Self::Stop => Method::ChatAbort,
             Self::Model(Some(_)) => Method::SessionsPatch,
             Self::Model(None) => Method::ModelsList,
-            // It only asks; whoever may talk to the agent may look, and `scope` says who may ask.
+            // A request, which windows make as well. The gateway takes it from owners only.
             Self::Workspace(Some(_)) => Method::ChatSend,
             Self::Status | Self::Workspace(None) => Method::SessionsDescribe,
             Self::Compact | Self::Help => Method::CommandsList,

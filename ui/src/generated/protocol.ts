@@ -194,12 +194,7 @@ export type DialogOpen =
       kind: 'modelKey';
     }
   | {
-      /**
-       * The key of a session, in its canonical form `agent:<agent>:<rest>`.
-       *
-       * Clients may write `main` for the default agent's main session; parsing makes it canonical.
-       */
-      key: string;
+      key: SessionKey;
       kind: 'workspace';
     };
 /**

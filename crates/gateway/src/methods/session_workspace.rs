@@ -45,7 +45,7 @@ impl Handler for rpc::TidegateSessionsWorkspace {
     }
 }
 
-/// Asks the person for a folder, in the words of a chat command. It decides nothing, whoever sends it.
+/// Asks the person for a folder, in the words of a chat command. It decides nothing, for no principal.
 pub(crate) async fn request(
     caller: &Caller,
     session: &SessionKey,

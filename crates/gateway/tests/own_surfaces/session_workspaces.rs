@@ -1,4 +1,4 @@
-//! The folder of a session: only the person chooses it, whoever asks for it and however.
+//! The folder of a session: only the person chooses it; all others ask.
 
 use serde_json::{Value, json};
 use tidegate_agent::subagent::SubagentGateway as _;

@@ -67,10 +67,7 @@ pub enum DialogOpen {
         base_url: String,
     },
     /// The chooser of the folder in which a session works.
-    Workspace {
-        /// The session.
-        key: SessionKey,
-    },
+    Workspace { key: SessionKey },
 }
 
 /// A secret on its way to the gateway: never shown.

@@ -44,6 +44,7 @@ pub struct ChosenWorkspace {
 }
 
 impl ChosenWorkspace {
+    /// The session that works there from its next run on.
     #[must_use]
     pub fn session(&self) -> &SessionKey {
         &self.proposed.session

@@ -44,6 +44,7 @@ pub(super) fn content(dialog: &FolderDialog, arming: &Rc<Arming>) -> Content {
                 explanation: "Can be pressed once a folder is chosen and you had time to read",
                 place: Place::Armed,
                 press: Box::new(move || picked(&chooser).map(|path| DialogOutcome::Folder { path })),
+                built: None,
             },
         ],
         first_focus: None,

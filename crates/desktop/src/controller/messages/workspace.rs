@@ -31,7 +31,7 @@ pub(super) fn question(asked: &WorkspaceToChoose) -> MessageDialog {
         ),
     }
     if asked.by_client {
-        text.push_str("\n\nA client asked for this, not this computer.");
+        text.push_str("\n\nA client asked for this, neither Tidegate's window nor its command line.");
     }
     MessageDialog {
         heading: "Let agents work in this folder?".to_owned(),
