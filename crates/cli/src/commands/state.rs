@@ -65,6 +65,26 @@ fn render(status: &TidegateStatusResult, has_desktop: bool, now: UnixMillis) -> 
         fields.add("Subagent client", &admitted);
     }
     let mut text = format!("Tidegate {}\n{}", status.version, fields.render());
+    push_notes(&mut text, status);
+    if !status.active.is_empty() {
+        let mut table = Table::new(&["SINCE", "STATE", "NAME", "SESSION"]);
+        for run in &status.active {
+            let label = run.label.as_deref().unwrap_or("-");
+            let activity = match run.activity {
+                RunActivity::Queued => "queued",
+                RunActivity::Working => "working",
+                RunActivity::Waiting => "waiting",
+            };
+            table.row([&times::ago(now, run.since), activity, label, run.session_key.as_str()]);
+        }
+        text.push_str(&format!("\n{}", table.render()));
+    }
+    text
+}
+
+/// What waits for the person, and what they are not asked about.
+fn push_notes(text: &mut String, status: &TidegateStatusResult) {
+    let gateway = &status.gateway;
     if gateway.waiting_requests > 0 {
         text.push_str(&format!(
             "\n{}: `tidegate devices list`\n",
@@ -75,6 +95,15 @@ fn render(status: &TidegateStatusResult, has_desktop: bool, now: UnixMillis) -> 
         text.push_str(&format!(
             "\n{} for a decision: `tidegate approvals list`\n",
             count(gateway.waiting_commands, "request of an agent waits", "requests of agents wait")
+        ));
+    }
+    if gateway.ask_everything {
+        text.push_str("\nYou are asked about everything: `tidegate permissions use` ends that\n");
+    }
+    if gateway.unasked > 0 {
+        text.push_str(&format!(
+            "\n{} without asking you: `tidegate permissions list`\n",
+            count(gateway.unasked, "command or file was allowed", "commands and files were allowed")
         ));
     }
     if gateway.waiting_settings > 0 {
@@ -97,20 +126,6 @@ fn render(status: &TidegateStatusResult, has_desktop: bool, now: UnixMillis) -> 
             )
         ));
     }
-    if !status.active.is_empty() {
-        let mut table = Table::new(&["SINCE", "STATE", "NAME", "SESSION"]);
-        for run in &status.active {
-            let label = run.label.as_deref().unwrap_or("-");
-            let activity = match run.activity {
-                RunActivity::Queued => "queued",
-                RunActivity::Working => "working",
-                RunActivity::Waiting => "waiting",
-            };
-            table.row([&times::ago(now, run.since), activity, label, run.session_key.as_str()]);
-        }
-        text.push_str(&format!("\n{}", table.render()));
-    }
-    text
 }
 
 fn known(gateway: &GatewayStatus) -> String {
@@ -180,6 +195,8 @@ mod tests {
                 blocked: 1,
                 waiting_requests: 1,
                 waiting_commands: 2,
+                unasked: 1,
+                ask_everything: true,
                 waiting_settings: 1,
                 own_client: Some(OwnClient {
                     device_id: DeviceId::parse(&"0".repeat(64)).unwrap(),
@@ -236,6 +253,8 @@ mod tests {
                Subagent client  admitted 2 min ago\n\
              \n1 pairing request waits: `tidegate devices list`\n\
              \n2 requests of agents wait for a decision: `tidegate approvals list`\n\
+             \nYou are asked about everything: `tidegate permissions use` ends that\n\
+             \n1 command or file was allowed without asking you: `tidegate permissions list`\n\
              \n1 value of the configuration waits for you: `tidegate config list`\n\
              \nSINCE      STATE    NAME     SESSION\n\
              1 min ago  working  a\\u{a}b  agent:main:main\n"

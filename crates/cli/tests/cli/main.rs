@@ -9,5 +9,7 @@ mod configuration;
 mod exit_codes;
 mod files;
 mod grammar;
+mod inline;
+mod permissions;
 mod streaming;
 mod support;
