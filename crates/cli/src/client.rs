@@ -1,6 +1,7 @@
 //! The gateway's local socket, from the client's side: a greeting, then requests, answers and
 //! events. There is no handshake: the kernel tells the gateway who is at the other end.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -60,6 +61,8 @@ pub struct Client<W> {
     wire: W,
     last_id: u64,
     greeting: Greeting,
+    /// What came while an answer was waited for, and was kept.
+    kept: VecDeque<Incoming>,
 }
 
 /// What the gateway says first. Read leniently, as all frames are: `tidegate stop` must reach a gateway of
@@ -86,7 +89,7 @@ impl<W: Wire> Client<W> {
         match parse(&first) {
             Some(Incoming::Event { name, payload }) if name == welcome => {
                 let greeting = read(welcome, payload)?;
-                Ok(Self { wire, last_id: 0, greeting })
+                Ok(Self { wire, last_id: 0, greeting, kept: VecDeque::new() })
             }
             Some(Incoming::Event { name, payload }) if name == Event::TidegateRefused.name() => {
                 let reason = payload.get("reason").and_then(Value::as_str).unwrap_or_default();
@@ -111,6 +114,22 @@ impl<W: Wire> Client<W> {
     /// When the gateway answers with an error, not in time, or with something else than the method's
     /// answer, or is gone.
     pub async fn ask<R: Rpc>(&mut self, params: &R::Params) -> Result<R::Result, Failure> {
+        self.call::<R>(params, |_, _| {}).await
+    }
+
+    /// Calls a method and reads its answer; what else comes before it is kept for [`Self::next`].
+    ///
+    /// # Errors
+    /// As [`Self::ask`].
+    pub async fn ask_keeping<R: Rpc>(&mut self, params: &R::Params) -> Result<R::Result, Failure> {
+        self.call::<R>(params, VecDeque::push_back).await
+    }
+
+    async fn call<R: Rpc>(
+        &mut self,
+        params: &R::Params,
+        other: fn(&mut VecDeque<Incoming>, Incoming),
+    ) -> Result<R::Result, Failure> {
         let limit = match R::METHOD.concurrency() {
             Concurrency::Beside => SLOW_ANSWER,
             Concurrency::InOrder => ANSWER,
@@ -118,11 +137,11 @@ impl<W: Wire> Client<W> {
         let request = self.request::<R>(params).await?;
         let answer = async {
             loop {
-                match self.next().await? {
+                match self.receive().await? {
                     Incoming::Answer { id, result } if id == request => {
                         return result.map_err(Failure::from);
                     }
-                    Incoming::Answer { .. } | Incoming::Event { .. } => {}
+                    incoming => other(&mut self.kept, incoming),
                 }
             }
         };
@@ -148,6 +167,13 @@ impl<W: Wire> Client<W> {
     /// # Errors
     /// When the connection has ended.
     pub async fn next(&mut self) -> Result<Incoming, Failure> {
+        match self.kept.pop_front() {
+            Some(kept) => Ok(kept),
+            None => self.receive().await,
+        }
+    }
+
+    async fn receive(&mut self) -> Result<Incoming, Failure> {
         loop {
             let message = self.wire.receive().await.ok_or(Failure::ConnectionClosed)?;
             if let Some(incoming) = parse(&message) {

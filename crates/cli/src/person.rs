@@ -16,6 +16,13 @@ pub trait Person: Send + Sync {
     /// When the terminal cannot be read.
     fn confirm(&self, question: &str) -> io::Result<bool>;
 
+    /// Asks for a line; `None` at the end of the input. What was typed before the question answers
+    /// nothing: it is dropped.
+    ///
+    /// # Errors
+    /// When the terminal cannot be read.
+    fn line(&self, prompt: &str) -> io::Result<Option<String>>;
+
     /// Asks for a secret, without showing it.
     ///
     /// # Errors
@@ -47,6 +54,16 @@ impl Person for Terminal {
         Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
     }
 
+    fn line(&self, prompt: &str) -> io::Result<Option<String>> {
+        drop_typed()?;
+        let mut err = io::stderr();
+        write!(err, "{prompt} ")?;
+        err.flush()?;
+        let mut line = String::new();
+        let bytes = io::stdin().lock().take(MAX_INPUT).read_line(&mut line)?;
+        Ok((bytes > 0).then_some(line))
+    }
+
     fn secret(&self, prompt: &str) -> io::Result<String> {
         rpassword::prompt_password(prompt)
     }
@@ -59,4 +76,14 @@ impl Person for Terminal {
         }
         Ok(text)
     }
+}
+
+#[cfg(unix)]
+fn drop_typed() -> io::Result<()> {
+    Ok(rustix::termios::tcflush(io::stdin(), rustix::termios::QueueSelector::IFlush)?)
+}
+
+#[cfg(not(unix))]
+fn drop_typed() -> io::Result<()> {
+    Ok(())
 }

@@ -17,3 +17,5 @@ pub mod place;
 pub mod program;
 pub mod random;
 pub mod serving;
+#[cfg(target_os = "linux")]
+pub mod terminal;

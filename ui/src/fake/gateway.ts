@@ -102,6 +102,7 @@ export class FakeGateway {
     const { world } = this;
     const isQuestion =
       method === 'tidegate.models.take' ||
+      method === 'tidegate.permissions.use' ||
       (method === 'tidegate.files.keep' && world.files.some(({ file }) => file.id === params['id'])) ||
       (method === 'tidegate.devices.unblock' && world.blocked.some((one) => one.id === params['id']));
     if (isQuestion) {
@@ -132,6 +133,8 @@ export class FakeGateway {
           waitingRequests: world.waiting.requests.length,
           waitingCommands: world.waiting.commands.length,
           waitingSettings: world.waiting.settings.length,
+          unasked: world.permissions.unaskedCount,
+          askEverything: world.permissions.askEverything,
         },
         setAsideFiles: world.files.length,
       }),
@@ -151,6 +154,7 @@ export class FakeGateway {
       }),
       'tidegate.devices.waiting': () => world.waiting,
       'tidegate.files.list': () => ({ files: world.files.map(({ file }) => file) }),
+      'tidegate.permissions.list': () => world.permissions,
       'tidegate.files.show': ({ id }) => this.#file(id),
       'device.pair.list': () => ({ pending: [], paired: world.devices, blocked: world.blocked }),
       'tidegate.token.list': () => world.tokens,
@@ -251,8 +255,21 @@ export class FakeGateway {
         this.#changed();
         return { revoked: id };
       },
-      'exec.approval.resolve': ({ id, decision }) => {
-        if (decision !== 'deny') {
+      'tidegate.permissions.revoke': ({ id }) => {
+        const { permissions } = world.permissions;
+        if (!permissions.some((one) => one.id === id))
+          throw new Refusal('INVALID_REQUEST', 'unknown permission');
+        world.permissions.permissions = permissions.filter((one) => one.id !== id);
+        this.#changed();
+        return { id, saved: true, endedCommands: id.endsWith('1') ? 1 : 0 };
+      },
+      'tidegate.permissions.askEverything': () => {
+        world.permissions.askEverything = true;
+        this.#changed();
+        return { askEverything: true, saved: true };
+      },
+      'tidegate.approvals.decide': ({ id, verdict }) => {
+        if (verdict.decision !== 'deny') {
           throw new Refusal('FORBIDDEN', "commands are allowed in Tidegate's own dialog, not in a window");
         }
         world.waiting.commands = world.waiting.commands.filter((one) => one.id !== id);

@@ -65,6 +65,7 @@ export function fresh(world: World, now: number): World {
   ];
   world.waiting = { requests: [], commands: [], settings: [] };
   world.files = [];
+  world.permissions = { askEverything: false, permissions: [], unasked: [], unaskedCount: 0 };
   world.devices = world.devices.filter((device) => device.builtIn);
   world.blocked = [];
   world.tokens = { sharedToken: true, tokens: [], programs: [] };
@@ -139,6 +140,15 @@ export function hostile(world: World, now: number): World {
       newText: text,
     }),
   );
+  for (const [at, permission] of world.permissions.permissions.entries()) {
+    permission.folder = permission.sentence = name(at);
+    if (permission.prefix) permission.prefix = [name(at), name(at + 1)];
+  }
+  for (const [at, entry] of world.permissions.unasked.entries()) entry.title = name(at);
+  for (const command of world.waiting.commands) {
+    command.whyAsked = name(3);
+    command.offers = [{ offer: { kind: 'task' }, sentence: name(0) }];
+  }
   for (const [at, device] of world.devices.entries()) device.displayName = name(at);
   for (const block of world.blocked) block.name = name(0);
   for (const token of world.tokens.tokens) token.name = name(1);

@@ -29,6 +29,8 @@ export function status(now: number): TidegateStatusResult {
       waitingRequests: 1,
       waitingCommands: 1,
       waitingSettings: 0,
+      unasked: 37,
+      askEverything: false,
     },
     secrets: { state: 'available', sentence: 'Secrets are kept in the system keyring.' },
     store: { state: 'ok', sentence: 'The store is in order.' },

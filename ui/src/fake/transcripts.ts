@@ -51,12 +51,15 @@ export function transcripts(now: number): Map<string, ChatMessage[]> {
       '# Changelog\n\n## 1.0\n\n- Boats can be moored from the phone.\n- Faster tide tables.',
     ),
     tool(4, 'c2', 'read', 'There is no file docs/missing.md in the workspace.', true),
-    tool(
-      5,
-      'c4',
-      'exec',
-      '[vendor/theme/.git/hooks/post-checkout would run when git is used here: set aside]\n[exit code 0]',
-    ),
+    {
+      ...tool(
+        5,
+        'c4',
+        'exec',
+        '[vendor/theme/.git/hooks/post-checkout would run when git is used here: set aside]\n[exit code 0]',
+      ),
+      details: { permission: 'contained' },
+    },
     tool(6, 'c3', 'sessions_spawn', `{"childSessionKey":"${LINKS}","status":"accepted","mode":"run"}`),
     {
       role: 'system',

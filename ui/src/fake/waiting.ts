@@ -103,6 +103,18 @@ export function waiting(now: number): WaitingResult {
             'It can change files below /home/ana/notes.',
           ],
         },
+        offers: [
+          {
+            offer: { kind: 'task' },
+            sentence:
+              'One task runs contained commands in /home/ana/projects/harbour without asking, also with write:/home/ana/notes, until it ends.',
+          },
+          {
+            offer: { kind: 'needs' },
+            sentence:
+              'Agents run contained commands in /home/ana/projects/harbour without asking, also with write:/home/ana/notes, for 30 days.',
+          },
+        ],
         createdAtMs: now - 30_000,
         expiresAtMs: now + 29 * MINUTE,
       },

@@ -6,6 +6,7 @@ import type {
   ChatMessage,
   DoctorCheck,
   ModelListEntry,
+  PermissionsListResult,
   PairedDevice,
   SessionEntry,
   SetAsideFileDetails,
@@ -16,6 +17,7 @@ import type {
 
 import { blocks, devices, tokens } from './devices';
 import { busy, fresh, hostile, long } from './scenarios';
+import { permissions } from './permissions';
 import { sessions } from './sessions';
 import { audit, checks, models, status } from './status';
 import { transcripts } from './transcripts';
@@ -29,6 +31,7 @@ export interface World {
   checks: DoctorCheck[];
   waiting: WaitingResult;
   files: SetAsideFileDetails[];
+  permissions: PermissionsListResult;
   devices: PairedDevice[];
   blocked: BlockedEntry[];
   tokens: TokenListResult;
@@ -62,6 +65,7 @@ function usual(now: number): World {
     checks: checks(),
     waiting: waiting(now),
     files: setAside(now),
+    permissions: permissions(now),
     devices: devices(now),
     blocked: blocks(now),
     tokens: tokens(now),

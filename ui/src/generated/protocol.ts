@@ -90,6 +90,27 @@ export type Scope = string;
  */
 export type PairingReason =
   'not-paired' | 'role-upgrade' | 'scope-upgrade' | 'metadata-upgrade' | 'unidentified';
+/**
+ * What a person can give with an approval, beyond allowing it once. Each request says which of them it
+ * offers; nothing else can be given.
+ */
+export type PermissionOffer =
+  | {
+      kind: 'task';
+    }
+  | {
+      kind: 'contained';
+    }
+  | {
+      kind: 'needs';
+    }
+  | {
+      kind: 'rule';
+      words: number;
+    }
+  | {
+      kind: 'readBelow';
+    };
 export type Need = string;
 /**
  * What would be done with a file.
@@ -98,7 +119,7 @@ export type FileAction = 'read' | 'write' | 'edit';
 /**
  * A decision about a command.
  */
-export type ApprovalDecision = 'allow-once' | 'deny';
+export type ApprovalDecision = 'allow-once' | 'allow-always' | 'deny';
 /**
  * Which models are listed.
  */
@@ -131,6 +152,28 @@ export type SessionsResolveResult = SessionResolved | SessionsUnresolved;
  * One status of tasks, or several.
  */
 export type TaskStatuses = string | string[];
+/**
+ * A decision of a person about a waiting command or file.
+ */
+export type ApprovalVerdict =
+  | {
+      decision: 'allowOnce';
+    }
+  | {
+      decision: 'permit';
+      offer: PermissionOffer;
+    }
+  | {
+      decision: 'deny';
+      /**
+       * Whether the run that asked is stopped, with what it started.
+       */
+      stop?: boolean;
+      /**
+       * What the model reads beside that; 500 characters at most.
+       */
+      words?: string | null;
+    };
 /**
  * The kind of an entry in the audit log, `subject.verb`.
  */
@@ -209,6 +252,10 @@ export type SetAsideAction = 'set-aside' | 'plain-part-kept' | 'restored';
  * What was set aside.
  */
 export type SetAsideKind = ('file' | 'link' | 'folder') | 'other';
+/**
+ * What kind of permission one is.
+ */
+export type PermissionName = 'contained' | 'rule' | 'needs' | 'task' | 'read';
 /**
  * What a run does now.
  */
@@ -328,7 +375,7 @@ export interface Methods {
   };
   'exec.approval.resolve': {
     params: ExecApprovalResolve;
-    result: Done;
+    result: ExecApprovalResolveResult;
   };
   'exec.approval.waitDecision': {
     params: ExecApprovalWait;
@@ -458,6 +505,10 @@ export interface Methods {
     params: TasksList;
     result: TasksListResult;
   };
+  'tidegate.approvals.decide': {
+    params: DecideApproval;
+    result: ExecApprovalResolveResult;
+  };
   'tidegate.audit': {
     params: Audit;
     result: AuditResult;
@@ -553,6 +604,22 @@ export interface Methods {
   'tidegate.pause': {
     params: Empty;
     result: PausedResult;
+  };
+  'tidegate.permissions.askEverything': {
+    params: Empty;
+    result: AskEverythingResult;
+  };
+  'tidegate.permissions.list': {
+    params: Empty;
+    result: PermissionsListResult;
+  };
+  'tidegate.permissions.revoke': {
+    params: ById;
+    result: PermissionRevokedResult;
+  };
+  'tidegate.permissions.use': {
+    params: Empty;
+    result: AskEverythingResult;
   };
   'tidegate.resume': {
     params: Empty;
@@ -1773,7 +1840,25 @@ export interface WaitingApproval {
   createdAtMs: UnixMillis;
   expiresAtMs: UnixMillis;
   id: string;
+  /**
+   * What can be given with it, beyond the one time.
+   */
+  offers?: OfferedPermission[];
   request: ApprovalCommand;
+  /**
+   * Why a person is asked although something is allowed, as a sentence.
+   */
+  whyAsked?: string | null;
+}
+/**
+ * Something that a request offers, in a sentence for the person.
+ */
+export interface OfferedPermission {
+  offer: PermissionOffer;
+  /**
+   * What it allows, for how long.
+   */
+  sentence: string;
 }
 /**
  * A command as it would run.
@@ -1816,6 +1901,10 @@ export interface ApprovalCommand {
  * How a command runs, as a person decides about it.
  */
 export interface Confinement {
+  /**
+   * Whether a command with network ran before in this turn: what asks may be text from elsewhere.
+   */
+  afterNetwork?: boolean;
   /**
    * How far it is confined.
    */
@@ -1896,9 +1985,13 @@ export interface ExecApprovalResolve {
   reviewer?: (false | {} | null | unknown[]) | null;
 }
 /**
- * An answer that says no more than that it was done.
+ * `exec.approval.resolve`, `tidegate.approvals.decide`.
  */
-export interface Done {
+export interface ExecApprovalResolveResult {
+  /**
+   * What was allowed beyond the one time, as a sentence.
+   */
+  granted?: string | null;
   ok: boolean;
 }
 /**
@@ -2455,6 +2548,12 @@ export interface ObserverVisibility {
   };
 }
 /**
+ * An answer that says no more than that it was done.
+ */
+export interface Done {
+  ok: boolean;
+}
+/**
  * `sessions.preview`.
  */
 export interface SessionsPreview {
@@ -2743,6 +2842,16 @@ export interface TaskEntry {
    */
   status: string;
   title?: string | null;
+}
+/**
+ * `tidegate.approvals.decide`.
+ */
+export interface DecideApproval {
+  /**
+   * The approval's id, or at least its first 4 characters.
+   */
+  id: string;
+  verdict: ApprovalVerdict;
 }
 /**
  * `tidegate.audit`.
@@ -3218,59 +3327,100 @@ export interface PausedResult {
   paused: boolean;
 }
 /**
- * `tidegate.sessions.workspace`.
+ * `tidegate.permissions.askEverything`, `tidegate.permissions.use`.
  */
-export interface SessionWorkspace {
+export interface AskEverythingResult {
+  askEverything: boolean;
   /**
-   * Of what was shown, to choose it; without one this only tells what the choice would be. Beside a
-   * desktop its dialog asks.
+   * Whether it also holds after a restart.
    */
-  digest?: string | null;
-  /**
-   * By its absolute path; `~` is the home directory. None for the folder that sessions have when
-   * nobody chose one for them.
-   */
-  folder?: string | null;
-  key: SessionKey;
+  saved: boolean;
 }
 /**
- * `tidegate.sessions.workspace`.
+ * `tidegate.permissions.list`.
  */
-export interface SessionWorkspaceResult {
+export interface PermissionsListResult {
   /**
-   * The folder of the session until then.
+   * Whether a person is asked about everything, whatever is allowed.
    */
-  before: string;
+  askEverything: boolean;
+  permissions: PermissionEntry[];
   /**
-   * Whether it is chosen now, and not only shown.
+   * What ran unasked since Tidegate started, newest first; not all of much.
    */
-  chosen: boolean;
+  unasked: UnaskedEntry[];
   /**
-   * With it the folder is chosen exactly as it is shown here.
+   * How much ran unasked since Tidegate started.
    */
-  digest: string;
+  unaskedCount: number;
+}
+/**
+ * A permission that is in effect.
+ */
+export interface PermissionEntry {
   /**
-   * By its real path.
+   * Where it ends before it is revoked.
+   */
+  expiresAtMs?: UnixMillis | null;
+  /**
+   * The folder that it is for, by its real name.
    */
   folder: string;
+  grantedAtMs: UnixMillis;
+  id: string;
+  kind: PermissionName;
+  lastUsedAtMs?: UnixMillis | null;
   /**
-   * Whether it is the folder that sessions have when nobody chose one for them.
+   * What commands may need beyond the sandbox.
    */
-  isDefault: boolean;
-  key: SessionKey;
+  needs: Need[];
   /**
-   * The session's label, where it has one.
+   * Of a rule, how its commands begin.
    */
-  label?: string | null;
+  prefix?: string[] | null;
   /**
-   * How many of its files other folders hold as well (hard links). None where that could not be
-   * found out.
+   * Of a rule, the file of the program.
    */
-  sharedFiles?: number | null;
+  program?: string | null;
   /**
-   * Files and folders in it, relative, in which they all lie.
+   * What it allows, for how long.
    */
-  sharedPlaces: string[];
+  sentence: string;
+  /**
+   * Of reading, for which session.
+   */
+  sessionKey?: string | null;
+}
+/**
+ * A command or a file that nobody was asked about.
+ */
+export interface UnaskedEntry {
+  atMs: UnixMillis;
+  digest: string;
+  /**
+   * The permissions that it used.
+   */
+  permissions: string[];
+  runId?: string | null;
+  sessionKey: string;
+  /**
+   * The command, or the tool and the path, as one line.
+   */
+  title: string;
+}
+/**
+ * `tidegate.permissions.revoke`.
+ */
+export interface PermissionRevokedResult {
+  /**
+   * How many commands were ended that it had allowed.
+   */
+  endedCommands: number;
+  id: string;
+  /**
+   * Whether it also holds after a restart.
+   */
+  saved: boolean;
 }
 /**
  * `tidegate.status`.
@@ -3342,6 +3492,10 @@ export interface DesktopSurface {
  * The gateway in numbers.
  */
 export interface GatewayStatus {
+  /**
+   * Whether a person is asked about everything, whatever is allowed.
+   */
+  askEverything: boolean;
   blocked: number;
   connections: number;
   devices: number;
@@ -3349,6 +3503,10 @@ export interface GatewayStatus {
   programs: number;
   ready: boolean;
   tokens: number;
+  /**
+   * How many commands and files nobody was asked about since Tidegate started.
+   */
+  unasked: number;
   waitingCommands: number;
   waitingRequests: number;
   /**

@@ -1,8 +1,9 @@
 /** A transcript as what a person reads: turns, tool calls with their results, notices. Pure. */
 
-import type { ContentBlock, ChatMessage } from '../generated/protocol';
+import type { ContentBlock, ChatMessage, PermissionName } from '../generated/protocol';
 
 import { asSentence, oneLine } from './format';
+import { NOT_ASKED } from './words';
 
 export interface ToolCall {
   id: string;
@@ -15,6 +16,8 @@ export interface ToolCall {
   summary: string;
   state: ToolState;
   output: string;
+  /** By which permission nobody was asked about it. */
+  permission?: PermissionName;
 }
 
 export type ToolState =
@@ -25,8 +28,10 @@ export type ToolState =
   | 'next'
   | 'done'
   | 'failed'
-  /** The person, or a client that may decide, did not allow it. */
+  /** The person, or a client that decides for them, did not allow it. */
   | 'denied'
+  /** It was not allowed, and nobody said no: the time was over, or too much waited. */
+  | 'undecided'
   | 'stopped'
   | 'unknown';
 
@@ -208,6 +213,7 @@ function readCalls(
       summary: summary(call.arguments),
       state,
       output: prettyJson(output),
+      ...permissionOf(result),
     };
   });
 
@@ -222,10 +228,26 @@ function readCalls(
 
 function outcomeOf(result: ChatMessage): ToolState {
   if (result.isError !== true) return 'done';
-  const details = result.details;
-  const outcome =
-    typeof details === 'object' && details !== null && 'outcome' in details ? details.outcome : '';
-  return outcome === 'denied' || outcome === 'stopped' ? outcome : 'failed';
+  const outcome = detail(result, 'outcome');
+  if (outcome === 'stopped') return outcome;
+  if (outcome !== 'denied') return 'failed';
+  // The result of a call that was not allowed is the gateway's own sentence.
+  return plainText(result.content).includes('a person refused') ? 'denied' : 'undecided';
+}
+
+function permissionOf(result: ChatMessage | undefined): { permission?: PermissionName } {
+  const name = result && detail(result, 'permission');
+  return isPermission(name) ? { permission: name } : {};
+}
+
+function isPermission(name: unknown): name is PermissionName {
+  return typeof name === 'string' && Object.hasOwn(NOT_ASKED, name);
+}
+
+/** A field of what the gateway says of a result. */
+function detail({ details }: ChatMessage, name: string): unknown {
+  if (typeof details !== 'object' || details === null || !Object.hasOwn(details, name)) return undefined;
+  return (details as Record<string, unknown>)[name];
 }
 
 function hasFailed(message: ChatMessage): boolean {

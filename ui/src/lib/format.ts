@@ -26,6 +26,12 @@ export function left(until: number, now: number): string {
   return `${duration(rest)} left`;
 }
 
+/** The same for what lasts weeks: whole days, rounded up; below two days as `left`. */
+export function daysLeft(until: number, now: number): string {
+  const rest = until - now;
+  return rest < 2 * DAY ? left(until, now) : `${Math.ceil(rest / DAY)} days left`;
+}
+
 /** A span: "420 ms", "4.2 s", "3 min 5 s", "2 h 10 min", "3 d 4 h". */
 export function duration(ms: number): string {
   if (!Number.isFinite(ms) || ms < 0) return '0 s';

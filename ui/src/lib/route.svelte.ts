@@ -1,6 +1,6 @@
 /** Which page is shown, from the address after `#`. */
 
-export const PAGES = ['overview', 'requests', 'devices', 'chat', 'activity'] as const;
+export const PAGES = ['overview', 'requests', 'permissions', 'devices', 'chat', 'activity'] as const;
 export type PageName = (typeof PAGES)[number];
 
 export interface Route {

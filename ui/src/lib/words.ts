@@ -1,6 +1,6 @@
 /** What scopes, levels and other codes mean, in words. The words are the dialog's own. */
 
-import type { ApprovalCommand, PendingDevice, SessionEntry } from '../generated/protocol';
+import type { ApprovalCommand, PendingDevice, PermissionName, SessionEntry } from '../generated/protocol';
 import words from '../generated/words.json';
 
 import { oneLine } from './format';
@@ -105,13 +105,42 @@ export function cautions(request: PendingDevice): string[] {
   return found;
 }
 
+/** The kinds of permissions, in the order in which they are shown. */
+export const PERMISSION_KINDS = [
+  'contained',
+  'needs',
+  'rule',
+  'task',
+  'read',
+] as const satisfies readonly PermissionName[];
+
+/** What each kind of permission is called, above those of its kind. */
+export const PERMISSION_TITLES: Record<PermissionName, string> = {
+  contained: 'Folders in which agents run contained commands',
+  needs: 'What commands may need, for 30 days',
+  rule: 'Rules for commands',
+  task: 'For one task',
+  read: 'Reading for one session',
+};
+
+/** Why nobody was asked about something, by the permission that it used. */
+export const NOT_ASKED: Record<PermissionName, string> = {
+  contained: 'Not asked: you allowed contained commands in this folder.',
+  needs: 'Not asked: you allowed what it needs, in this folder for 30 days.',
+  rule: 'Not asked: you allowed commands that begin like this one.',
+  task: 'Not asked: you allowed what it needs, for this task.',
+  read: 'Not asked: you allowed reading below this folder, for this session.',
+};
+
 export type Tone = 'ok' | 'busy' | 'wait' | 'fail' | 'quiet';
 
-/** The state of a session's newest run. */
+/** The state of a session's newest run. `asks` says whether it waits for the person's decision. */
 export function sessionState(
   status: SessionEntry['status'],
   activity?: string,
+  asks = false,
 ): { text: string; tone: Tone } {
+  if (asks) return { text: 'Waiting for you', tone: 'wait' };
   if (activity === 'queued') return { text: 'Queued', tone: 'wait' };
   if (activity === 'waiting') return { text: 'Waiting', tone: 'wait' };
   if (activity === 'working') return { text: 'Working', tone: 'busy' };

@@ -7,6 +7,7 @@ import type {
   ConnectLinesResult,
   ModelListEntry,
   DevicePairListResult,
+  PermissionsListResult,
   SessionEntry,
   SetAsideFile,
   TidegateStatusResult,
@@ -42,6 +43,8 @@ export class GatewayState {
   readonly waiting: Resource<WaitingResult>;
   /** Files that agents' commands planted and that were set aside. */
   readonly files: Resource<SetAsideFile[]>;
+  /** What agents may do without asking, and what ran that way. */
+  readonly permissions: Resource<PermissionsListResult>;
   readonly devices: Resource<DevicePairListResult>;
   readonly tokens: Resource<TokenListResult>;
   readonly audit: Resource<AuditEntry[]>;
@@ -56,6 +59,7 @@ export class GatewayState {
     this.checks = new Resource(async () => (await backend.request('tidegate.doctor', {})).checks);
     this.waiting = new Resource(() => backend.request('tidegate.devices.waiting', {}));
     this.files = new Resource(async () => (await backend.request('tidegate.files.list', {})).files);
+    this.permissions = new Resource(() => backend.request('tidegate.permissions.list', {}));
     this.devices = new Resource(() => backend.request('device.pair.list', {}));
     this.tokens = new Resource(() => backend.request('tidegate.token.list', {}));
     this.audit = new Resource(async () => (await backend.request('tidegate.audit', { limit: 100 })).events);
@@ -89,7 +93,7 @@ export class GatewayState {
     backend.on('tidegate.changed', () => {
       waitingChanged();
       this.soon(this.files);
-      for (const resource of [this.devices, this.tokens, this.models, this.checks]) {
+      for (const resource of [this.permissions, this.devices, this.tokens, this.models, this.checks]) {
         if (resource.value) this.soon(resource);
       }
     });
@@ -151,6 +155,11 @@ export class GatewayState {
     return this.status.value?.active.find((run) => run.sessionKey === sessionKey)?.activity;
   }
 
+  /** Whether something in this session waits for the person's decision. */
+  asks(sessionKey: string): boolean {
+    return (this.waiting.value?.commands ?? []).some(({ request }) => request.sessionKey === sessionKey);
+  }
+
   /** Asks again, once for changes that come together. */
   soon(resource: Resource<unknown>): void {
     if (this.#timers.has(resource) || !this.isConnected) return;
@@ -175,6 +184,7 @@ export class GatewayState {
     for (const resource of always) void resource.refresh();
     const asked: Resource<unknown>[] = [
       this.checks,
+      this.permissions,
       this.devices,
       this.tokens,
       this.audit,

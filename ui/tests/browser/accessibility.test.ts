@@ -35,7 +35,7 @@ async function violations(page: Page): Promise<string[]> {
   });
 }
 
-const PAGES = ['overview', 'requests', 'devices', 'chat', 'activity'];
+const PAGES = ['overview', 'requests', 'permissions', 'devices', 'chat', 'activity'];
 const SCENARIOS: Scenario[] = ['usual', 'fresh', 'hostile', 'starting', 'failing'];
 
 for (const colorScheme of ['light', 'dark'] as const) {
@@ -64,6 +64,14 @@ for (const colorScheme of ['light', 'dark'] as const) {
     await devices.page.getByRole('button', { name: 'Revoke Work laptop' }).click();
     found.push(...(await violations(devices.page)));
     await devices.close();
+    const requests = await windows.open({ page: 'requests', colorScheme });
+    await requests.page.getByRole('button', { name: 'Deny with words…' }).click();
+    found.push(...(await violations(requests.page)));
+    await requests.close();
+    const permissions = await windows.open({ page: 'permissions', colorScheme });
+    await permissions.page.getByRole('button', { name: 'Revoke npm run test …' }).click();
+    found.push(...(await violations(permissions.page)));
+    await permissions.close();
     expect(found).toEqual([]);
   });
 }
@@ -74,7 +82,7 @@ test('the keyboard reaches the content at once, and every page from every page',
   await page.keyboard.press('Enter');
   expect(await page.evaluate(() => document.activeElement?.id)).toBe('content');
   await page.getByRole('link', { name: 'Overview' }).focus();
-  for (const name of ['Requests', 'Devices', 'Chat', 'Activity']) {
+  for (const name of ['Requests', 'Permissions', 'Devices', 'Chat', 'Activity']) {
     await page.keyboard.press('ArrowDown');
     await page.keyboard.press('Enter');
     await page.waitForFunction((title) => document.title.includes(title), name);

@@ -214,12 +214,12 @@ describe('chat', () => {
             toolName: 'exec',
             isError: true,
             details: { outcome: 'denied' },
-            content: [{ type: 'text', text: 'It was not allowed.' }],
+            content: [{ type: 'text', text: 'it was not allowed: a person refused this command' }],
             __openclaw: { id: 'my', seq: 10, runId: 'run-x' },
           },
         });
       });
-      await tool.getByText('Denied').waitFor();
+      await tool.getByText('Denied by you').waitFor();
     }));
 
   test('a new chat begins empty, under a key of its own, and appears in the list', () =>
@@ -294,7 +294,7 @@ describe('chat', () => {
 
   test('a command that a subagent wants to run opens the dialog from here', () =>
     inWindow({ page: 'chat' }, async ({ page }) => {
-      await page.getByText('A command waits for your decision').waitFor();
+      await page.getByText('A command of the subagent “release notes” waits for your decision').waitFor();
       await page.getByRole('button', { name: 'Review…' }).click();
       await page.waitForFunction(() =>
         (window as unknown as { __fake: FakeShell }).__fake.requests.some(

@@ -81,9 +81,13 @@ describe('requests', () => {
       await page.getByRole('button', { name: 'Reject' }).click();
       await page.getByText('It is not heard for 10 minutes.').waitFor();
       await page.getByRole('link', { name: 'Requests 1 waits' }).waitFor();
-      await page.getByRole('button', { name: 'Deny' }).click();
+      await page.getByRole('button', { name: 'Deny', exact: true }).click();
       await page.getByText('Nothing waits for you').waitFor();
-      expect((await requestsOf(page, 'exec.approval.resolve'))[0]?.params['decision']).toBe('deny');
+      expect((await requestsOf(page, 'tidegate.approvals.decide'))[0]?.params['verdict']).toEqual({
+        decision: 'deny',
+        words: null,
+        stop: false,
+      });
     }));
 
   test('a file outside the workspace is shown with its whole content', () =>
@@ -95,9 +99,13 @@ describe('requests', () => {
       expect(await request.getByRole('group', { name: 'Its new content' }).textContent()).toBe(
         'Call the harbour master.\nAsk for the tide tables.\n',
       );
-      await request.getByRole('button', { name: 'Deny' }).click();
+      await request.getByRole('button', { name: 'Deny', exact: true }).click();
       await request.waitFor({ state: 'detached' });
-      expect((await requestsOf(page, 'exec.approval.resolve'))[0]?.params['decision']).toBe('deny');
+      expect((await requestsOf(page, 'tidegate.approvals.decide'))[0]?.params['verdict']).toEqual({
+        decision: 'deny',
+        words: null,
+        stop: false,
+      });
     }));
 
   test('Block asks first, and Cancel has the keyboard', () =>

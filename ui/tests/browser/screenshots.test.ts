@@ -14,7 +14,7 @@ const FOLDER = fileURLToPath(
     import.meta.url,
   ),
 );
-const PAGES = ['overview', 'requests', 'devices', 'chat', 'activity'];
+const PAGES = ['overview', 'requests', 'permissions', 'devices', 'chat', 'activity'];
 
 let windows: Windows;
 beforeAll(async () => {
@@ -69,6 +69,7 @@ describe.each(['light', 'dark'] as const)('%s', (colorScheme) => {
   test.each([
     ['overview', 'fresh'],
     ['requests', 'fresh'],
+    ['permissions', 'fresh'],
     ['chat', 'fresh'],
     ['overview', 'starting'],
   ] as [string, Scenario][])('the page %s with nothing in it (%s) is drawn whole', async (page, scenario) => {

@@ -79,9 +79,20 @@ describe('tool calls', () => {
     ]);
   });
 
-  test.each(['denied', 'stopped'])('a call that was %s has not failed', (outcome) => {
-    const ended = { ...result(true), details: { outcome } };
-    expect(toolOf([call, ended], 'ended')?.state).toBe(outcome);
+  test.each([
+    ['stopped', 'the run was cancelled', 'stopped'],
+    ['denied', 'it was not allowed: a person refused this command, and says: no', 'denied'],
+    ['denied', 'nobody decided within 30 minutes, which counts as a refusal', 'undecided'],
+  ])('a call that was %s has not failed: %s', (outcome, said, state) => {
+    const ended = { ...result(true), content: text(said), details: { outcome } };
+    expect(toolOf([call, ended], 'ended')?.state).toBe(state);
+  });
+
+  test('a result names the permission by which nobody was asked, and no other word', () => {
+    const permissionOf = (permission: unknown) =>
+      toolOf([call, { ...result(false), details: { permission } }], 'ended')?.permission;
+    expect(permissionOf('contained')).toBe('contained');
+    for (const other of ['toString', 'all', 7, null]) expect(permissionOf(other)).toBeUndefined();
   });
 
   test('a result whose call was not loaded is a notice', () => {

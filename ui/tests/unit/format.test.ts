@@ -8,6 +8,7 @@ import words from '../../src/generated/words.json';
 import {
   ago,
   asSentence,
+  daysLeft,
   duration,
   left,
   oneLine,
@@ -62,6 +63,9 @@ test.each([
 test('time that is up is said to be up', () => {
   expect(left(NOW - 1, NOW)).toBe('time is up');
   expect(left(NOW + 90_000, NOW)).toBe('1 min 30 s left');
+  expect(daysLeft(NOW + 90_000, NOW)).toBe('1 min 30 s left');
+  expect(daysLeft(NOW + 30 * 86_400_000, NOW)).toBe('30 days left');
+  expect(daysLeft(NOW + 29 * 86_400_000 + 1, NOW)).toBe('30 days left');
 });
 
 test('a start that was just now is not told in milliseconds', () => {
@@ -160,6 +164,7 @@ describe('words', () => {
 
   test('what is known of a run at this moment goes before its last state', () => {
     expect(sessionState('running', 'waiting').text).toBe('Waiting');
+    expect(sessionState('running', 'working', true).text).toBe('Waiting for you');
     expect(sessionState('killed').text).toBe('Stopped');
     expect(sessionState(undefined).text).toBe('Idle');
   });

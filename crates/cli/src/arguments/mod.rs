@@ -1,8 +1,10 @@
 //! The command line's grammar. Long help is what `tidegate COMMAND --help` prints.
 
+mod approvals;
 mod devices;
 mod files;
 mod models;
+mod permissions;
 mod sessions;
 mod values;
 
@@ -12,9 +14,11 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use tidegate_protocol::{RunId, SessionKey};
 use tidegate_trust::Level;
 
+pub use approvals::{ApprovalsCommand, OfferChoice};
 pub use devices::{ApproveArguments, DeviceReference, DevicesCommand};
 pub use files::FilesCommand;
 pub use models::{AddModelArguments, ModelsCommand};
+pub use permissions::PermissionsCommand;
 pub use sessions::SessionsCommand;
 
 /// Everything that was typed.
@@ -137,6 +141,15 @@ pub enum ControlCommand {
         after_help = "Example: tidegate approvals show 3f2a9c1e"
     )]
     Approvals(ApprovalsCommand),
+    /// List and revoke what agents may do without asking you
+    #[command(
+        subcommand,
+        long_about = "List and revoke what agents may do without asking you, and see what ran that way.\n\n\
+            You give a permission when you decide about a request: with `tidegate approvals allow`, or in \
+            Tidegate's dialog.",
+        after_help = "Example: tidegate permissions list"
+    )]
+    Permissions(PermissionsCommand),
     /// List and interrupt commands of agents that run now
     #[command(
         subcommand,
@@ -168,8 +181,9 @@ pub enum ControlCommand {
     Models(ModelsCommand),
     /// Send a message to the agent and print its answer as it comes
     #[command(
-        long_about = "Send a message to the agent and print its answer as it comes.\n\nCtrl-C stops the \
-            run.",
+        long_about = "Send a message to the agent and print its answer as it comes.\n\nIn a terminal you are \
+            asked here about what the agent wants to do, unless a desktop is running: then its dialog opens. \
+            Without a terminal, the id of each request is printed.\n\nCtrl-C stops the run.",
         after_help = "Example: tidegate agent --message 'What is in my workspace?'"
     )]
     Agent(AgentArguments),
@@ -270,38 +284,6 @@ pub enum TokenCommand {
         after_help = "Example: tidegate token rotate"
     )]
     Rotate,
-}
-
-/// What to do with commands and files that wait.
-#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
-pub enum ApprovalsCommand {
-    /// List the commands and files that wait
-    #[command(after_help = "Example: tidegate approvals list")]
-    List,
-    /// Show exactly what would be done, where, and for whom
-    #[command(after_help = "Example: tidegate approvals show 3f2a9c1e")]
-    Show {
-        /// Its id, or the first 4 characters of it or more
-        id: String,
-    },
-    /// Show a command or a file, and allow it, once
-    #[command(
-        long_about = "Show a command or a file, and allow it, once, exactly as shown. Asks before, in a terminal.",
-        after_help = "Example: tidegate approvals allow 3f2a9c1e"
-    )]
-    Allow {
-        /// Its id, or the first 4 characters of it or more
-        id: String,
-        /// Do not ask
-        #[arg(long)]
-        yes: bool,
-    },
-    /// Refuse it
-    #[command(after_help = "Example: tidegate approvals deny 3f2a9c1e")]
-    Deny {
-        /// Its id, or the first 4 characters of it or more
-        id: String,
-    },
 }
 
 /// What to do with commands that run now.

@@ -4,6 +4,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use tidegate_protocol::ids::IdError;
 use tidegate_protocol::{RunId, Scope, SessionKey};
 use tidegate_trust::Level;
+use tidegate_trust::approval::MAX_WORDS;
 
 /// `read`, `write` or `full`.
 pub(super) fn level() -> impl TypedValueParser<Value = Level> {
@@ -21,6 +22,16 @@ pub(super) fn scope(text: &str) -> Result<Scope, IdError> {
 /// A session's key, canonical.
 pub(super) fn session_key(text: &str) -> Result<SessionKey, IdError> {
     SessionKey::parse(text)
+}
+
+/// What the agent reads about a denial.
+pub(super) fn deny_reason(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    match text.chars().count() {
+        0 => Err("say something, or leave it out".to_owned()),
+        1..=MAX_WORDS => Ok(text.to_owned()),
+        long => Err(format!("it has {long} characters; the agent reads {MAX_WORDS} at most")),
+    }
 }
 
 /// A run's id.

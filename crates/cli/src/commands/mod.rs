@@ -10,6 +10,7 @@ mod devices;
 mod files;
 mod logs;
 mod models;
+mod permissions;
 mod running;
 mod sessions;
 mod state;
@@ -25,8 +26,8 @@ use tidegate_protocol::rpc::Rpc;
 use tokio::sync::Notify;
 
 use crate::arguments::{
-    AgentArguments, ApprovalsCommand, ConfigCommand, ControlCommand, DevicesCommand, FilesCommand,
-    ModelsCommand, SessionsCommand,
+    ApprovalsCommand, ConfigCommand, ControlCommand, DevicesCommand, FilesCommand, ModelsCommand,
+    PermissionsCommand, SessionsCommand,
 };
 use crate::client::{Client, Wire};
 use crate::failure::Failure;
@@ -69,6 +70,7 @@ pub async fn run<W: Wire>(
         ControlCommand::Token(arguments) => token::run(context, arguments.command.as_ref()).await,
         ControlCommand::Devices(command) => devices::run(context, command).await,
         ControlCommand::Approvals(command) => approvals::run(context, command).await,
+        ControlCommand::Permissions(command) => permissions::run(context, command).await,
         ControlCommand::Commands(command) => running::run(context, command).await,
         ControlCommand::Files(command) => files::run(context, command).await,
         ControlCommand::Config(command) => config::run(context, command).await,
@@ -93,6 +95,7 @@ fn check_usage(command: &ControlCommand, person: &dyn Person) -> Result<(), Fail
             (!arguments.yes, "tidegate devices show")
         }
         ControlCommand::Approvals(ApprovalsCommand::Allow { yes, .. }) => (!yes, "tidegate approvals show"),
+        ControlCommand::Permissions(PermissionsCommand::Use { yes }) => (!yes, "tidegate permissions list"),
         ControlCommand::Config(ConfigCommand::Confirm { yes, .. }) => (!yes, "tidegate config list"),
         ControlCommand::Files(FilesCommand::Keep { yes, .. }) => (!yes, "tidegate files show"),
         ControlCommand::Files(FilesCommand::Unshare { yes, .. }) => (!yes, "tidegate files unshare"),

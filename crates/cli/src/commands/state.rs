@@ -65,13 +65,38 @@ fn render(status: &TidegateStatusResult, has_desktop: bool, now: UnixMillis) -> 
         fields.add("Subagent client", &admitted);
     }
     let mut text = format!("Tidegate {}\n{}", status.version, fields.render());
-    let waiting = [
+    push_notes(&mut text, status);
+    if !status.active.is_empty() {
+        let mut table = Table::new(&["SINCE", "STATE", "NAME", "SESSION"]);
+        for run in &status.active {
+            let label = run.label.as_deref().unwrap_or("-");
+            let activity = run.activity.name();
+            table.row([&times::ago(now, run.since), activity, label, run.session_key.as_str()]);
+        }
+        text.push_str(&format!("\n{}", table.render()));
+    }
+    text
+}
+
+/// What waits for the person, and what they are not asked about.
+fn push_notes(text: &mut String, status: &TidegateStatusResult) {
+    let gateway = &status.gateway;
+    if gateway.ask_everything {
+        text.push_str("\nYou are asked about everything: `tidegate permissions use` ends that\n");
+    }
+    let notes = [
         (gateway.waiting_requests, "pairing request waits", "pairing requests wait", "devices"),
         (
             gateway.waiting_commands,
             "request of an agent waits for a decision",
             "requests of agents wait for a decision",
             "approvals",
+        ),
+        (
+            gateway.unasked,
+            "command or file was allowed without asking you",
+            "commands and files were allowed without asking you",
+            "permissions",
         ),
         (
             gateway.waiting_settings,
@@ -86,19 +111,9 @@ fn render(status: &TidegateStatusResult, has_desktop: bool, now: UnixMillis) -> 
             "files",
         ),
     ];
-    for (number, one, many, command) in waiting.into_iter().filter(|(number, ..)| *number > 0) {
+    for (number, one, many, command) in notes.into_iter().filter(|(number, ..)| *number > 0) {
         text.push_str(&format!("\n{}: `tidegate {command} list`\n", count(number, one, many)));
     }
-    if !status.active.is_empty() {
-        let mut table = Table::new(&["SINCE", "STATE", "NAME", "SESSION"]);
-        for run in &status.active {
-            let label = run.label.as_deref().unwrap_or("-");
-            let activity = run.activity.name();
-            table.row([&times::ago(now, run.since), activity, label, run.session_key.as_str()]);
-        }
-        text.push_str(&format!("\n{}", table.render()));
-    }
-    text
 }
 
 fn known(gateway: &GatewayStatus) -> String {
@@ -168,6 +183,8 @@ mod tests {
                 blocked: 1,
                 waiting_requests: 1,
                 waiting_commands: 2,
+                unasked: 1,
+                ask_everything: true,
                 waiting_settings: 1,
                 own_client: Some(OwnClient {
                     device_id: DeviceId::parse(&"0".repeat(64)).unwrap(),
@@ -224,6 +241,8 @@ mod tests {
                Subagent client  admitted 2 min ago\n\
              \n1 pairing request waits: `tidegate devices list`\n\
              \n2 requests of agents wait for a decision: `tidegate approvals list`\n\
+             \nYou are asked about everything: `tidegate permissions use` ends that\n\
+             \n1 command or file was allowed without asking you: `tidegate permissions list`\n\
              \n1 value of the configuration waits for you: `tidegate config list`\n\
              \nSINCE      STATE    NAME     SESSION\n\
              1 min ago  working  a\\u{a}b  agent:main:main\n"

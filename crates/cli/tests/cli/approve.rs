@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 use tidegate_protocol::payload::devices::PendingDevice;
 use tidegate_protocol::payload::surface_params::{Decide, GrantLifetime, VerdictName};
 use tidegate_protocol::payload::surfaces::{DecidedResult, ShownEntry};
-use tidegate_protocol::payload::system::Done;
 use tidegate_protocol::refusal::PairingReason;
 use tidegate_protocol::{ErrorShape, rpc};
 
@@ -271,51 +270,4 @@ async fn json_keeps_the_standard_output_for_the_answer() {
     let answer: Value = serde_json::from_str(&outcome.out).unwrap();
     assert_eq!(answer["approved"], true);
     assert!(outcome.err.contains("It asks for"));
-}
-
-#[tokio::test]
-async fn a_command_is_shown_before_it_is_allowed_and_named_by_its_whole_id() {
-    let stage = Stage::answering([
-        to::<rpc::ExecApprovalList>(vec![command()]),
-        to::<rpc::ExecApprovalResolve>(Done { ok: true }),
-    ]);
-
-    let outcome = stage.person(true).run(&["approvals", "allow", "3f2a"]).await;
-
-    assert_eq!(outcome.code, 0, "{}", outcome.err);
-    assert_eq!(outcome.sent("exec.approval.resolve"), &json!({ "id": ID, "decision": "allow-once" }));
-    assert!(outcome.out.contains("  | curl x | sh\n"), "{}", outcome.out);
-    assert_eq!(outcome.questions, ["Allow it, once?"]);
-}
-
-#[tokio::test]
-async fn a_command_that_cannot_be_shown_exactly_is_not_allowed() {
-    for missing in ["command", "commandArgv", "cwd", "env"] {
-        let mut commands = json!([command()]);
-        commands[0]["request"].as_object_mut().unwrap().remove(missing).unwrap();
-        let stage = Stage::answering([
-            ("exec.approval.list", commands),
-            to::<rpc::ExecApprovalResolve>(Done { ok: true }),
-        ]);
-
-        let outcome = stage.run(&["approvals", "allow", "3f2a9c1e", "--yes"]).await;
-
-        assert_eq!(outcome.code, 1, "{missing}");
-        assert!(!outcome.was_called("exec.approval.resolve"), "{missing}");
-    }
-}
-
-#[tokio::test]
-async fn commands_need_a_person_too_and_an_id_that_fits_one() {
-    let waiting = |commands| Stage::answering([to::<rpc::ExecApprovalList>(commands)]);
-    let nobody = waiting(vec![command()]).run(&["approvals", "allow", "3f2a9c1e"]).await;
-    let other = waiting(vec![command()]).run(&["approvals", "deny", "zzzz"]).await;
-    let twice = waiting(vec![command(), command()]).run(&["approvals", "deny", "3f2a"]).await;
-    let short = waiting(vec![command()]).run(&["approvals", "deny", "3f"]).await;
-
-    assert_eq!((nobody.code, nobody.requests.len()), (2, 0));
-    assert_eq!(other.code, 1);
-    assert!(other.err.contains("Nothing waits"), "{}", other.err);
-    assert!(twice.err.contains("More than one"), "{}", twice.err);
-    assert!(short.err.contains("Nothing waits"), "{}", short.err);
 }

@@ -16,8 +16,8 @@ use tidegate_protocol::{ErrorShape, Scope, rpc};
 
 use crate::support::answers::{
     DEVICE, ID, ago, blocked, command, history, log, model, model_tested, model_used, new_token, no_devices,
-    no_sessions, paired, pending, program, revoked, rotated_token, run_id, session_deleted, session_key,
-    shared_token, status,
+    no_sessions, paired, pending, permissions, program, revoked, rotated_token, run_id, session_deleted,
+    session_key, shared_token, status,
 };
 use crate::support::{Reply, Stage, to};
 
@@ -57,6 +57,11 @@ async fn simple_commands_ask_one_thing_and_confirm_it() {
         (vec!["devices", "later", "3f2a9c1e"], to::<rpc::TidegateDevicesDecide>(rejected), "Put aside."),
         (vec!["audit"], to::<rpc::TidegateAudit>(AuditResult { events: vec![] }), "The audit log is empty."),
         (vec!["approvals", "list"], to::<rpc::ExecApprovalList>(vec![]), "Nothing waits."),
+        (
+            vec!["permissions", "list"],
+            to::<rpc::TidegatePermissionsList>(permissions(false)),
+            "/work without asking",
+        ),
         (vec!["sessions", "list"], to::<rpc::SessionsList>(no_sessions()), "There is no session yet."),
         (
             vec!["models", "list"],
@@ -97,6 +102,7 @@ async fn every_command_prints_the_gateways_answer_when_json_is_wanted() {
         (vec!["devices", "list"], to::<rpc::DevicePairList>(devices)),
         (vec!["devices", "show", "abcd"], to::<rpc::TidegateDevicesShow>(known(paired("laptop")))),
         (vec!["approvals", "list"], to::<rpc::ExecApprovalList>(vec![command()])),
+        (vec!["permissions", "list"], to::<rpc::TidegatePermissionsList>(permissions(true))),
         (
             vec!["models", "list"],
             to::<rpc::ModelsList>(ModelsListResult { models: vec![model("ollama", "qwen3")] }),

@@ -45,7 +45,17 @@ fn every_command_line_of_the_manual_is_understood() {
         "approvals list",
         "approvals show 3f2a",
         "approvals allow 3f2a --yes",
+        "approvals allow 3f2a --for-task",
+        "approvals allow 3f2a --in-folder",
+        "approvals allow 3f2a --for-30-days",
+        "approvals allow 3f2a --read-below",
+        "approvals allow 3f2a --rule",
         "approvals deny 3f2a",
+        "approvals deny 3f2a --deny-reason no --stop",
+        "permissions list",
+        "permissions revoke 3f2a",
+        "permissions ask-everything",
+        "permissions use --yes",
         "commands list",
         "commands interrupt call-1 --run run-1",
         "files list",
@@ -103,6 +113,7 @@ fn choices_that_contradict_each_other_are_refused() {
     assert!(problem("devices approve a --once --until-quit").contains("cannot be used with"));
     assert!(problem("sessions workspace main site --default").contains("cannot be used with"));
     assert!(problem("agent --message hi --yes").contains("--workspace"));
+    assert!(problem("approvals allow a --for-task --in-folder").contains("cannot be used with"));
     assert!(problem("devices approve a --pairing").contains("--level"));
     assert!(problem("models add a --base-url b --key-stdin --no-key").contains("cannot be used with"));
 }

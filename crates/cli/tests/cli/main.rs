@@ -9,6 +9,8 @@ mod configuration;
 mod exit_codes;
 mod files;
 mod grammar;
+mod inline;
+mod permissions;
 mod streaming;
 mod support;
 mod workspaces;

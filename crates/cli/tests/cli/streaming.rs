@@ -104,7 +104,11 @@ async fn the_person_hears_of_a_command_that_waits_below_this_run_only() {
 
     assert_eq!(outcome.out, "I asked.\n");
     assert!(outcome.err.starts_with("\nThe agent waits"), "on a line of its own: {:?}", outcome.err);
-    assert!(outcome.err.contains("`tidegate approvals allow mine`"), "{}", outcome.err);
+    assert!(
+        outcome.err.contains("`tidegate approvals show mine`, then `tidegate approvals allow mine`"),
+        "{}",
+        outcome.err
+    );
     assert!(!outcome.err.contains("foreign"));
 }
 

@@ -73,6 +73,7 @@ pub(crate) struct Stage {
     person: Answers,
     is_absent: bool,
     pub(crate) interrupt: Arc<Notify>,
+    interrupted_at: Option<String>,
 }
 
 /// What came of a command.
@@ -123,7 +124,14 @@ impl Stage {
             person: Answers::default(),
             is_absent: false,
             interrupt: Arc::new(Notify::new()),
+            interrupted_at: None,
         }
+    }
+
+    /// The person presses Ctrl-C when this is printed to the standard error.
+    pub(crate) fn interrupted_at(mut self, text: &str) -> Self {
+        self.interrupted_at = Some(text.to_owned());
+        self
     }
 
     /// The same with a desktop.
@@ -149,6 +157,21 @@ impl Stage {
         self
     }
 
+    /// A person at a terminal who types these lines, and then closes the input.
+    pub(crate) fn typing(self, lines: &[&str]) -> Self {
+        let (to, typed) = std::sync::mpsc::channel();
+        for line in lines {
+            to.send((*line).to_owned()).unwrap();
+        }
+        self.typed(typed)
+    }
+
+    /// A person at a terminal who types what comes from elsewhere.
+    pub(crate) fn typed(mut self, lines: std::sync::mpsc::Receiver<String>) -> Self {
+        self.person.lines = Mutex::new(Some(lines));
+        self.person(false)
+    }
+
     /// What is typed or piped as a secret.
     pub(crate) fn secret(mut self, secret: &str) -> Self {
         self.person.secret = secret.to_owned();
@@ -160,7 +183,8 @@ impl Stage {
         let typed = std::iter::once("tidegate").chain(words.iter().copied());
         let arguments = Arguments::try_parse_from(typed).unwrap_or_else(|problem| panic!("{problem}"));
         let Command::Control(command) = arguments.command else { panic!("not for a gateway") };
-        let (out, err) = (Captured::default(), Captured::default());
+        let (out, mut err) = (Captured::default(), Captured::default());
+        err.pressed_at = self.interrupted_at.map(|text| (text, self.interrupt.clone()));
         let person = Arc::new(self.person);
         let mut surroundings = Surroundings {
             output: Output::new(Box::new(out.clone()), Box::new(err.clone())),
@@ -248,6 +272,7 @@ struct Answers {
     /// What is answered; nobody is there when it is not set.
     yes: Option<bool>,
     secret: String,
+    lines: Mutex<Option<std::sync::mpsc::Receiver<String>>>,
     questions: Mutex<VecDeque<String>>,
 }
 
@@ -261,6 +286,12 @@ impl Person for Answers {
         self.yes.ok_or_else(|| io::Error::other("nobody is there"))
     }
 
+    fn line(&self, prompt: &str) -> io::Result<Option<String>> {
+        self.questions.lock().unwrap().push_back(prompt.to_owned());
+        let lines = self.lines.lock().unwrap();
+        Ok(lines.as_ref().and_then(|lines| lines.recv().ok()))
+    }
+
     fn secret(&self, prompt: &str) -> io::Result<String> {
         self.questions.lock().unwrap().push_back(prompt.to_owned());
         Ok(self.secret.clone())
@@ -272,17 +303,25 @@ impl Person for Answers {
 }
 
 #[derive(Clone, Default)]
-struct Captured(Arc<Mutex<Vec<u8>>>);
+struct Captured {
+    bytes: Arc<Mutex<Vec<u8>>>,
+    /// Ctrl-C is pressed, once, when this is printed.
+    pressed_at: Option<(String, Arc<Notify>)>,
+}
 
 impl Captured {
     fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+        String::from_utf8(self.bytes.lock().unwrap().clone()).unwrap()
     }
 }
 
 impl Write for Captured {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
+        self.bytes.lock().unwrap().extend_from_slice(bytes);
+        let text = self.text();
+        if let Some((_, interrupt)) = self.pressed_at.take_if(|(at, _)| text.contains(at.as_str())) {
+            interrupt.notify_one();
+        }
         Ok(bytes.len())
     }
 

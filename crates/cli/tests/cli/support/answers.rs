@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use tidegate_protocol::payload::agents::ModelListEntry;
-use tidegate_protocol::payload::approvals::{ApprovalCommand, WaitingApproval};
+use tidegate_protocol::payload::approvals::{ApprovalCommand, ExecApprovalResolveResult, WaitingApproval};
 use tidegate_protocol::payload::chat::{
     AgentAccepted, AgentMeta, AgentModelMeta, AgentOutput, AgentPayload, AgentResult, AgentUsage,
     ChatHistoryPage, ChatHistoryResult,
@@ -10,6 +10,9 @@ use tidegate_protocol::payload::chat::{
 use tidegate_protocol::payload::devices::{BlockedEntry, DevicePairListResult, PairedDevice, PendingDevice};
 use tidegate_protocol::payload::events::{AgentData, AgentEvent};
 use tidegate_protocol::payload::files::{SetAsideAction, SetAsideFile, SetAsideKind};
+use tidegate_protocol::payload::permissions::{
+    OfferedPermission, PermissionEntry, PermissionName, PermissionOffer, PermissionsListResult,
+};
 use tidegate_protocol::payload::sessions::{SessionModelDefaults, SessionsDeleteResult, SessionsListResult};
 use tidegate_protocol::payload::surface_params::Level;
 use tidegate_protocol::payload::surfaces::{
@@ -74,6 +77,8 @@ pub(crate) fn status() -> TidegateStatusResult {
             blocked: 0,
             waiting_requests: 0,
             waiting_commands: 0,
+            unasked: 0,
+            ask_everything: false,
             waiting_settings: 0,
             own_client: None,
         },
@@ -240,8 +245,45 @@ pub(crate) fn command() -> WaitingApproval {
             confinement: None,
             effects: None,
         },
+        offers: vec![],
+        why_asked: None,
         created_at_ms: ago(0),
         expires_at_ms: in_future(1_800_000),
+    }
+}
+
+/// The same, and contained commands can be allowed in its folder.
+pub(crate) fn offering() -> WaitingApproval {
+    let sentence = "Agents run contained commands in /work without asking, until you revoke this.";
+    let offer = OfferedPermission { offer: PermissionOffer::Contained, sentence: sentence.to_owned() };
+    WaitingApproval { offers: vec![offer], ..command() }
+}
+
+/// `tidegate.approvals.decide`.
+pub(crate) fn decided(granted: Option<&str>) -> ExecApprovalResolveResult {
+    ExecApprovalResolveResult { ok: true, granted: granted.map(str::to_owned) }
+}
+
+/// `tidegate.permissions.list` with one permission.
+pub(crate) fn permissions(ask_everything: bool) -> PermissionsListResult {
+    PermissionsListResult {
+        permissions: vec![PermissionEntry {
+            id: ID.to_owned(),
+            kind: PermissionName::Contained,
+            folder: "/work".to_owned(),
+            needs: vec![],
+            prefix: None,
+            program: None,
+            session_key: None,
+            sentence: "Agents run contained commands in /work without asking, until you revoke this."
+                .to_owned(),
+            granted_at_ms: ago(60_000),
+            expires_at_ms: None,
+            last_used_at_ms: None,
+        }],
+        ask_everything,
+        unasked: vec![],
+        unasked_count: 0,
     }
 }
 

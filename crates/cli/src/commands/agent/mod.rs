@@ -1,15 +1,18 @@
-//! `agent`: a message, and the answer as it comes.
+//! `agent`: a message, and the answer as it comes, with what the agent asks for.
+
+mod choices;
+mod questions;
 
 use serde_json::Value;
 use tidegate_protocol::params::{Agent, ChatAbort};
-use tidegate_protocol::payload::approvals::WaitingApproval;
+use tidegate_protocol::payload::approvals::{ApprovalResolvedEvent, WaitingApproval};
 use tidegate_protocol::payload::chat::AgentResult;
 use tidegate_protocol::payload::events::AgentEvent;
 use tidegate_protocol::rpc::{self, Rpc as _};
-use tidegate_protocol::text::one_line;
 use tidegate_protocol::{Event, RunId};
 use uuid::Uuid;
 
+use self::questions::Questions;
 use super::{Context, sessions};
 use crate::arguments::AgentArguments;
 use crate::client::{Incoming, Wire, read};
@@ -32,6 +35,7 @@ pub(super) async fn run<W: Wire>(
     let request = context.client.request::<rpc::Agent>(&params).await?;
     let interrupt = context.surroundings.interrupt.clone();
     let mut answer = Answer::default();
+    let mut questions = Questions::default();
     let mut is_stopping = false;
     loop {
         tokio::select! {
@@ -43,11 +47,15 @@ pub(super) async fn run<W: Wire>(
                     {
                         continue;
                     }
+                    release(context, &mut answer)?;
                     return finish(context, &answer, result, is_stopping);
                 }
                 Incoming::Answer { .. } => {}
-                Incoming::Event { name, payload } => on_event(context, &run, &name, payload, &mut answer)?,
+                Incoming::Event { name, payload } => {
+                    on_event(context, &run, &name, payload, &mut answer, &mut questions).await?;
+                }
             },
+            typed = questions.typed() => questions.answer(context, typed).await?,
             () = interrupt.notified() => {
                 if is_stopping {
                     return Err(Failure::Interrupted);
@@ -62,6 +70,9 @@ pub(super) async fn run<W: Wire>(
                 context.client.request::<rpc::ChatAbort>(&params).await?;
             }
         }
+        if !questions.is_open() {
+            release(context, &mut answer)?;
+        }
     }
 }
 
@@ -69,6 +80,8 @@ pub(super) async fn run<W: Wire>(
 #[derive(Debug, Default)]
 struct Answer {
     shown: String,
+    /// What came while a question was open.
+    held: Vec<String>,
 }
 
 impl Answer {
@@ -82,42 +95,58 @@ impl Answer {
         text.clone_into(&mut self.shown);
         piece
     }
+
+    /// Keeps a text for later: an answer that goes on would push a question out of sight.
+    fn hold(&mut self, text: String) {
+        match self.held.last_mut() {
+            Some(last) if text.starts_with(last.as_str()) => *last = text,
+            _ => self.held.push(text),
+        }
+    }
 }
 
-fn on_event<W: Wire>(
-    context: &mut Context<'_, W>,
-    run: &RunId,
-    name: &str,
-    payload: Value,
-    answer: &mut Answer,
-) -> Result<(), Failure> {
-    // Events are for many kinds of clients; what is not for this command is skipped.
-    if name == Event::Agent.name()
-        && let Ok(event) = serde_json::from_value::<AgentEvent>(payload.clone())
-        && &event.run_id == run
-        && event.stream == "assistant"
-        && let Some(text) = event.data.text
-    {
+/// Prints what was held back.
+fn release<W: Wire>(context: &mut Context<'_, W>, answer: &mut Answer) -> Result<(), Failure> {
+    for text in std::mem::take(&mut answer.held) {
         let piece = answer.advance(&text);
         if !context.is_json() {
             context.output().prose(&piece)?;
         }
     }
-    if name == Event::ExecApprovalRequested.name()
-        && let Ok(event) = serde_json::from_value::<WaitingApproval>(payload)
-    {
-        let mut asking = event.request.run_id.iter().chain(&event.request.ancestors);
-        let is_ours = asking.any(|asking| asking == run.as_str());
-        if is_ours {
-            let place = match context.client.greeting().desktop {
-                true => "look at the desktop".to_owned(),
-                false => format!("`tidegate approvals allow {}`", one_line(&event.id, 64)),
-            };
-            // In a terminal both outputs share the screen, and the answer may stand in the middle of a line.
-            let break_line = if answer.shown.is_empty() || answer.shown.ends_with('\n') { "" } else { "\n" };
-            let note = format!("{break_line}The agent waits for your decision: {place}");
-            context.output().note(&note)?;
+    Ok(())
+}
+
+/// Events are for many kinds of clients; what is not for this command is skipped.
+async fn on_event<W: Wire>(
+    context: &mut Context<'_, W>,
+    run: &RunId,
+    name: &str,
+    payload: Value,
+    answer: &mut Answer,
+    questions: &mut Questions,
+) -> Result<(), Failure> {
+    if name == Event::Agent.name() {
+        if let Ok(event) = serde_json::from_value::<AgentEvent>(payload)
+            && &event.run_id == run
+            && event.stream == "assistant"
+            && let Some(text) = event.data.text
+        {
+            answer.hold(text);
         }
+    } else if name == Event::ExecApprovalRequested.name() {
+        let Ok(event) = serde_json::from_value::<WaitingApproval>(payload) else { return Ok(()) };
+        let mut asking = event.request.run_id.iter().chain(&event.request.ancestors);
+        if asking.any(|asking| asking == run.as_str()) {
+            // In a terminal both outputs share the screen, and the answer may stand in the middle of a line.
+            if !questions.is_open() && !answer.shown.is_empty() && !answer.shown.ends_with('\n') {
+                context.output().note("")?;
+            }
+            questions.add(context, event).await?;
+        }
+    } else if name == Event::ExecApprovalResolved.name()
+        && let Ok(event) = serde_json::from_value::<ApprovalResolvedEvent>(payload)
+    {
+        questions.resolved(context, &event).await?;
     }
     Ok(())
 }
@@ -141,7 +170,7 @@ fn finish<W: Wire>(
         return Ok(context.output().json(&result)?);
     }
     // Streaming may have been slower than the answer, or left out its end.
-    let mut rest = Answer { shown: answer.shown.clone() };
+    let mut rest = Answer { shown: answer.shown.clone(), held: Vec::new() };
     let last = result.result.as_ref().and_then(|output| output.payloads.last());
     let last = last.and_then(|payload| payload.text.as_deref());
     let mut piece = rest.advance(last.unwrap_or(&answer.shown));

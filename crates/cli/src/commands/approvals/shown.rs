@@ -1,93 +1,69 @@
-//! `approvals`: commands that agents want to run, and files that they want to use outside their
-//! workspace.
+//! What waits, as a person sees it before they decide.
 
-use tidegate_protocol::params::{Empty, ExecApprovalResolve};
-use tidegate_protocol::payload::approvals::{
-    ApprovalCommand, ApprovalFile, ExecApprovalResolveResult, FileAction, WaitingApproval,
-};
+use std::collections::BTreeMap;
+
+use tidegate_protocol::params::Empty;
+use tidegate_protocol::payload::approvals::{ApprovalCommand, ApprovalFile, FileAction, WaitingApproval};
+use tidegate_protocol::payload::permissions::OfferedPermission;
 use tidegate_protocol::text::one_line;
-use tidegate_protocol::{UnixMillis, rpc};
+use tidegate_protocol::{SessionKey, UnixMillis, rpc};
 
 use super::Context;
-use crate::arguments::ApprovalsCommand;
+use crate::arguments::OfferChoice;
 use crate::client::Wire;
 use crate::failure::Failure;
 use crate::layout::{Fields, Table};
 use crate::times;
 
-/// The fewest characters of an id that name a command.
-const SHORTEST_ID: usize = 4;
+/// The most characters of a subagent's label.
+const MAX_LABEL: usize = 80;
 
-pub(super) async fn run<W: Wire>(
-    context: &mut Context<'_, W>,
-    command: &ApprovalsCommand,
-) -> Result<(), Failure> {
-    match command {
-        ApprovalsCommand::List => list(context).await,
-        ApprovalsCommand::Show { id } => {
-            let waiting = find(context, id).await?;
-            let now = context.now();
-            context.show(&waiting, || render(&waiting, now))
+/// What subagents are called by the agents that started them, by the keys of their sessions.
+#[derive(Debug, Default)]
+pub(in crate::commands) struct Labels(BTreeMap<String, String>);
+
+impl Labels {
+    /// Asks for the labels where one of these waits for a subagent.
+    pub(in crate::commands) async fn of<W: Wire>(
+        context: &mut Context<'_, W>,
+        waiting: &[WaitingApproval],
+    ) -> Result<Self, Failure> {
+        if !waiting.iter().any(|waiting| is_subagent(&waiting.request.session_key)) {
+            return Ok(Self::default());
         }
-        ApprovalsCommand::Allow { id, yes } => allow(context, id, *yes).await,
-        ApprovalsCommand::Deny { id } => {
-            let waiting = find(context, id).await?;
-            let answer = resolve(context, waiting.id, "deny").await?;
-            context.done(&answer, "Refused.", None)
+        let status = context.client.ask_keeping::<rpc::TidegateStatus>(&Empty {}).await?;
+        let labelled = status.active.into_iter().filter_map(|run| {
+            let label = run.label.filter(|label| !label.trim().is_empty())?;
+            Some((run.session_key.to_string(), label))
+        });
+        Ok(Self(labelled.collect()))
+    }
+
+    /// Whose session that is. A label is an agent's text: it stands behind our word for what it is.
+    fn name(&self, session_key: &str) -> String {
+        match self.0.get(session_key) {
+            Some(label) if is_subagent(session_key) => {
+                format!("subagent \"{}\"", one_line(label, MAX_LABEL).replace('"', "'"))
+            }
+            _ => session_key.to_owned(),
         }
     }
 }
 
-async fn list<W: Wire>(context: &mut Context<'_, W>) -> Result<(), Failure> {
-    let waiting = context.client.ask::<rpc::ExecApprovalList>(&Empty {}).await?;
-    let now = context.now();
-    context.show(&waiting, || render_list(&waiting, now))
+fn is_subagent(session_key: &str) -> bool {
+    SessionKey::parse(session_key).is_ok_and(|key| key.is_subagent())
 }
 
-/// The command whose id begins like that: exactly one. What cannot be shown exactly was not read.
-async fn find<W: Wire>(context: &mut Context<'_, W>, id: &str) -> Result<WaitingApproval, Failure> {
-    let all = context.client.ask::<rpc::ExecApprovalList>(&Empty {}).await?;
-    let fits =
-        |waiting: &WaitingApproval| waiting.id == id || id.len() >= SHORTEST_ID && waiting.id.starts_with(id);
-    let mut fitting = all.into_iter().filter(fits);
-    match (fitting.next(), fitting.next()) {
-        (Some(waiting), None) => Ok(waiting),
-        (Some(_), Some(_)) => {
-            Err(Failure::Failed("More than one id begins like that; give more of the id.".to_owned()))
-        }
-        (None, _) => Err(Failure::Failed(
-            "Nothing waits under this id. `tidegate approvals list` shows what waits.".to_owned(),
-        )),
-    }
-}
-
-async fn allow<W: Wire>(context: &mut Context<'_, W>, id: &str, yes: bool) -> Result<(), Failure> {
-    let waiting = find(context, id).await?;
-    let shown = render(&waiting, context.now());
-    context.confirm(&shown, "Allow it, once?", yes).await?;
-    // A command never changes under its whole id, so what runs is what was shown.
-    let answer = resolve(context, waiting.id, "allow-once").await?;
-    context.done(&answer, "Allowed, once.", None)
-}
-
-async fn resolve<W: Wire>(
-    context: &mut Context<'_, W>,
-    id: String,
-    decision: &str,
-) -> Result<ExecApprovalResolveResult, Failure> {
-    let params = ExecApprovalResolve::new(id, decision.to_owned());
-    context.client.ask::<rpc::ExecApprovalResolve>(&params).await
-}
-
-fn render_list(waiting: &[WaitingApproval], now: UnixMillis) -> String {
+pub(super) fn render_list(waiting: &[WaitingApproval], labels: &Labels, now: UnixMillis) -> String {
     if waiting.is_empty() {
         return "Nothing waits.\n".to_owned();
     }
-    let mut table = Table::new(&["ID", "ASKED", "SESSION", "WHAT"]);
+    let mut table = Table::new(&["ID", "ASKED", "FOR", "WHAT"]);
     for command in waiting {
         let id: String = command.id.chars().take(8).collect();
         let title = command.request.file.as_ref().map_or_else(|| command.request.command.clone(), title);
-        table.row([&id, &times::ago(now, command.created_at_ms), &command.request.session_key, &title]);
+        let whose = labels.name(&command.request.session_key);
+        table.row([&id, &times::ago(now, command.created_at_ms), &whose, &title]);
     }
     format!("{}\n`tidegate approvals show ID` shows exactly what would be done.\n", table.render())
 }
@@ -103,13 +79,19 @@ fn title(file: &ApprovalFile) -> String {
 
 /// Everything that would be done, whole. What stands behind the bar is the command's; nothing in it can
 /// pass for a line of ours.
-fn render(waiting: &WaitingApproval, now: UnixMillis) -> String {
+pub(in crate::commands) fn render(waiting: &WaitingApproval, labels: &Labels, now: UnixMillis) -> String {
     let request = &waiting.request;
     let mut text = request.file.as_ref().map_or_else(|| render_command(request), render_file);
+    push_why_asked(&mut text, waiting);
+    push_offers(&mut text, &waiting.offers);
     let mut fields = Fields::new();
     fields.add("Id", &waiting.id);
     let left = times::left(now, waiting.expires_at_ms);
     fields.add("Asked", &format!("{}, {left}", times::ago(now, waiting.created_at_ms)));
+    let whose = labels.name(&request.session_key);
+    if whose != request.session_key {
+        fields.add("For", &whose);
+    }
     fields.add("Session", &request.session_key);
     fields.add_some("Run", request.run_id.as_deref());
     if !request.ancestors.is_empty() {
@@ -121,7 +103,75 @@ fn render(waiting: &WaitingApproval, now: UnixMillis) -> String {
     text
 }
 
+/// The same for who reads it between the lines of an answer: without what only repeats the command.
+pub(in crate::commands) fn render_brief(waiting: &WaitingApproval, labels: &Labels) -> String {
+    let request = &waiting.request;
+    let mut text = match &request.file {
+        Some(file) => render_file(file),
+        None => {
+            let mut text = render_effects(request);
+            match plain_shell(request) {
+                Some(shell) => {
+                    text.push_str(&format!("\nRun by {}, in the directory\n", one_line(shell, usize::MAX)))
+                }
+                None => {
+                    push_arguments(&mut text, request);
+                    text.push_str("\nIn the directory\n");
+                }
+            }
+            push_barred(&mut text, &request.cwd);
+            if !request.env.is_empty() {
+                push_variables(&mut text, request);
+            }
+            text
+        }
+    };
+    push_why_asked(&mut text, waiting);
+    text.push_str(&format!("\nFor {}\n", one_line(&labels.name(&request.session_key), usize::MAX)));
+    text
+}
+
+/// The shell, where it is given the command as it is shown and nothing else.
+fn plain_shell(request: &ApprovalCommand) -> Option<&str> {
+    match request.command_argv.as_slice() {
+        [shell, flag, command] if flag == "-c" && command == &request.command => Some(shell),
+        _ => None,
+    }
+}
+
+fn push_why_asked(text: &mut String, waiting: &WaitingApproval) {
+    if let Some(why) = &waiting.why_asked {
+        text.push_str("\nWhy you are asked\n");
+        push_barred(text, why);
+    }
+}
+
+/// What can be given, by numbers and the flags of `tidegate approvals allow`.
+fn push_offers(text: &mut String, offers: &[OfferedPermission]) {
+    if offers.is_empty() {
+        return;
+    }
+    text.push_str("\nHow you can allow it\n  1. Once, exactly as shown.\n");
+    for (number, offered) in (2..).zip(offers) {
+        let flag = OfferChoice::flag_of(&offered.offer);
+        text.push_str(&format!("  {number}. {flag}: {}\n", one_line(&offered.sentence, usize::MAX)));
+    }
+}
+
 fn render_command(request: &ApprovalCommand) -> String {
+    let mut text = render_effects(request);
+    push_arguments(&mut text, request);
+    text.push_str("\nIn the directory\n");
+    push_barred(&mut text, &request.cwd);
+    if request.env.is_empty() {
+        text.push_str("\nIt changes no environment variable.\n");
+    } else {
+        push_variables(&mut text, request);
+    }
+    text
+}
+
+fn render_effects(request: &ApprovalCommand) -> String {
     let mut text = String::from("An agent wants to run this command.\n\nCommand\n");
     push_barred(&mut text, &request.command);
     if let Some(confinement) = &request.confinement {
@@ -136,21 +186,21 @@ fn render_command(request: &ApprovalCommand) -> String {
         let minutes = confinement.timeout_seconds.div_ceil(60);
         text.push_str(&format!("\nIt is ended after {minutes} minutes at the latest.\n"));
     }
+    text
+}
+
+fn push_arguments(text: &mut String, request: &ApprovalCommand) {
     text.push_str("\nProgram and arguments, one a line\n");
     for argument in &request.command_argv {
-        push_barred(&mut text, argument);
+        push_barred(text, argument);
     }
-    text.push_str("\nIn the directory\n");
-    push_barred(&mut text, &request.cwd);
-    if request.env.is_empty() {
-        text.push_str("\nIt changes no environment variable.\n");
-    } else {
-        text.push_str("\nEnvironment variables that it sets\n");
-        for (name, value) in &request.env {
-            push_barred(&mut text, &format!("{name}={value}"));
-        }
+}
+
+fn push_variables(text: &mut String, request: &ApprovalCommand) {
+    text.push_str("\nEnvironment variables that it sets\n");
+    for (name, value) in &request.env {
+        push_barred(text, &format!("{name}={value}"));
     }
-    text
 }
 
 fn render_file(file: &ApprovalFile) -> String {
@@ -181,7 +231,7 @@ fn render_file(file: &ApprovalFile) -> String {
 }
 
 /// Appends a text whole: each of its lines behind a bar, what is invisible made visible.
-pub(super) fn push_barred(text: &mut String, part: &str) {
+pub(in crate::commands) fn push_barred(text: &mut String, part: &str) {
     for line in part.split('\n') {
         text.push_str(&format!("  | {}\n", one_line(line, usize::MAX)));
     }
@@ -190,6 +240,7 @@ pub(super) fn push_barred(text: &mut String, part: &str) {
 #[cfg(test)]
 mod tests {
     use tidegate_protocol::confinement::{CommandClass, Confinement, Need};
+    use tidegate_protocol::payload::permissions::PermissionOffer;
 
     use super::*;
 
@@ -213,6 +264,8 @@ mod tests {
                 confinement: None,
                 effects: None,
             },
+            offers: vec![],
+            why_asked: None,
             created_at_ms: UnixMillis(0),
             expires_at_ms: UnixMillis(1_800_000),
         }
@@ -220,7 +273,11 @@ mod tests {
 
     #[test]
     fn a_command_is_shown_whole_and_its_hostile_characters_are_visible() {
-        let text = render(&waiting("rm -rf \u{1b}[2Kx\u{202e}\n  | Allowed\tby you"), UnixMillis(60_000));
+        let text = render(
+            &waiting("rm -rf \u{1b}[2Kx\u{202e}\n  | Allowed\tby you"),
+            &Labels::default(),
+            UnixMillis(60_000),
+        );
 
         assert_eq!(
             text,
@@ -260,7 +317,10 @@ mod tests {
             new_text: None,
         });
 
-        let (text, list) = (render(&waiting, UnixMillis(0)), render_list(&[waiting], UnixMillis(0)));
+        let (text, list) = (
+            render(&waiting, &Labels::default(), UnixMillis(0)),
+            render_list(&[waiting], &Labels::default(), UnixMillis(0)),
+        );
 
         let expected = "An agent wants to replace this file outside its workspace.\n\
              \nFile\n\
@@ -284,11 +344,12 @@ mod tests {
             timeout_seconds: 90,
             repository: None,
             shared: None,
+            after_network: false,
         });
         waiting.request.effects =
             Some(vec!["It runs in a sandbox.".to_owned(), "It can change /srv/out.".to_owned()]);
 
-        let text = render(&waiting, UnixMillis(0));
+        let text = render(&waiting, &Labels::default(), UnixMillis(0));
 
         let expected = "\nWhat it can do\n\
              \x20 | It runs in a sandbox.\n\
@@ -303,20 +364,50 @@ mod tests {
     fn a_long_command_is_never_cut() {
         let long = format!("echo {} && rm -rf /", "x".repeat(100_000));
 
-        let text = render(&waiting(&long), UnixMillis(0));
+        let text = render(&waiting(&long), &Labels::default(), UnixMillis(0));
 
         assert!(text.contains(&long));
     }
 
     #[test]
     fn the_list_keeps_each_command_on_its_line() {
-        let text = render_list(&[waiting("a\nb")], UnixMillis(0));
+        let text = render_list(&[waiting("a\nb")], &Labels::default(), UnixMillis(0));
 
         assert_eq!(
             text,
-            "ID        ASKED     SESSION                WHAT\n\
+            "ID        ASKED     FOR                    WHAT\n\
              3f2a9c1e  just now  agent:main:subagent:1  a\\u{a}b\n\
              \n`tidegate approvals show ID` shows exactly what would be done.\n"
         );
+    }
+
+    #[test]
+    fn offers_are_numbered_and_named_by_their_flags() {
+        let mut waiting = waiting("make");
+        waiting.why_asked = Some("The folder was replaced.".to_owned());
+        waiting.offers = vec![OfferedPermission {
+            offer: PermissionOffer::Contained,
+            sentence: "Agents run contained commands in /work\n  3. --rule without asking.".to_owned(),
+        }];
+
+        let text = render(&waiting, &Labels::default(), UnixMillis(0));
+
+        let expected = "\nWhy you are asked\n\
+             \x20 | The folder was replaced.\n\
+             \nHow you can allow it\n\
+             \x20 1. Once, exactly as shown.\n\
+             \x20 2. --in-folder: Agents run contained commands in /work\\u{a}  3. --rule without asking.\n\
+             \n\x20 Id ";
+        assert!(text.contains(expected), "{text}");
+    }
+
+    #[test]
+    fn a_label_cannot_pass_for_another_session() {
+        let key = "agent:main:subagent:1".to_owned();
+        let labels = Labels([(key.clone(), "main\" (you)\n".to_owned())].into());
+        let other = Labels([("agent:main:main".to_owned(), "you".to_owned())].into());
+
+        assert_eq!(labels.name(&key), "subagent \"main' (you)\\u{a}\"");
+        assert_eq!(other.name("agent:main:main"), "agent:main:main");
     }
 }
