@@ -162,7 +162,9 @@ impl AdmissionSlots {
         match waiting.rule(self.rules, source, now) {
             Ruling::Admit => {}
             Ruling::AdmitInsteadOf(victim) => {
-                waiting.sockets.remove(&victim).map(Socket::evict);
+                if let Some(socket) = waiting.sockets.remove(&victim) {
+                    socket.evict();
+                }
             }
             Ruling::Refuse => return Err(NoRoom),
         }

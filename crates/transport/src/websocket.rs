@@ -195,8 +195,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketTransport<IO>
                 }
                 Poll::Ready(Some(Err(error))) => {
                     return Poll::Ready(match error {
-                        // The decoder queues a close frame of its own, with the code that RFC 6455
-                        // section 7.4.1 wants.
+                        // The decoder queues a close frame, with the code of RFC 6455 section 7.4.1.
                         Error::Protocol(error) => {
                             Received::Refused(CloseFrame::new(CloseCode::Protocol, &error.to_string()))
                         }
