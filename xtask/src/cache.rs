@@ -2,6 +2,7 @@
 //! is built from what an earlier one left.
 
 use std::fs;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -82,13 +83,12 @@ pub(crate) fn free_kib(session: &Session, directory: &Path) -> Result<u64> {
 
 /// The same for each build of the same packages by the same compiler.
 fn key(session: &Session) -> Result<String> {
-    let mut text = fs::read(session.root().join("Cargo.lock"))?;
-    text.extend(session.command("rustc").arg("-vV").output()?.into_bytes());
-    // FNV-1a: only equal or not matters.
-    let hash = text.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3)
-    });
-    Ok(format!("{hash:016x}")[..12].to_owned())
+    let lock = fs::read(session.root().join("Cargo.lock"))?;
+    let compiler = session.command("rustc").arg("-vV").output()?;
+    // Only equal or not matters.
+    let mut hasher = DefaultHasher::new();
+    (lock, compiler).hash(&mut hasher);
+    Ok(format!("{:016x}", hasher.finish())[..12].to_owned())
 }
 
 /// Paths of the checkout are compiled into our own packages; what is there of another one only takes room.

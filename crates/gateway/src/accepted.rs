@@ -4,7 +4,7 @@ use tidegate_peers::LocalSocket;
 use tidegate_transport::receive_budget::ReceiveBudget;
 use tidegate_transport::{Accepted, Connections, Transport};
 
-use crate::connection::{Arrival, serve, serve_local};
+use crate::connection::{serve, serve_local};
 use crate::state::Gateway;
 
 impl Connections for Gateway {
@@ -21,17 +21,11 @@ impl Connections for Gateway {
     }
 
     async fn serve<T: Transport>(&self, transport: T, accepted: Accepted) {
-        let Accepted { socket, remote, user_agent, deadline, slot } = accepted;
-        match socket {
-            Some(socket @ LocalSocket::Unix(_)) => {
-                serve_local(self.clone(), transport, socket, deadline, slot).await
+        match accepted {
+            Accepted { socket: Some(socket @ LocalSocket::Unix(_)), deadline, slot, .. } => {
+                serve_local(self.clone(), transport, socket, deadline, slot).await;
             }
-            Some(socket @ LocalSocket::Tcp { .. }) => {
-                serve(self.clone(), transport, Arrival::local(socket, user_agent, deadline, slot)).await;
-            }
-            None => {
-                serve(self.clone(), transport, Arrival::remote(remote.ip(), user_agent, deadline, slot)).await
-            }
+            accepted => serve(self.clone(), transport, accepted.into()).await,
         }
     }
 }

@@ -9,7 +9,7 @@ use tidegate_protocol::payload::devices::PendingDevice;
 use tidegate_protocol::payload::events::DevicePairResolvedEvent;
 use tidegate_protocol::{ConnectionId, event};
 use tidegate_trust::approval::{PendingApproval, ResolvedApproval};
-use tidegate_trust::pairing::{PendingRequest, Subject};
+use tidegate_trust::pairing::PendingRequest;
 use tokio_util::sync::CancellationToken;
 
 use crate::approvals;
@@ -35,7 +35,7 @@ impl Connections for AttachedConnections {
     fn request_ended(&self, request: &PendingRequest, approved: bool) {
         let payload = DevicePairResolvedEvent {
             request_id: request.id.clone(),
-            device_id: subject_id(&request.details.subject),
+            device_id: request.details.subject.name(),
             decision: if approved { "approved" } else { "rejected" }.to_owned(),
             ts: now::wall(),
         };
@@ -84,7 +84,7 @@ pub(crate) fn pending_payload(request: &PendingRequest) -> PendingDevice {
     let ask = &request.details;
     PendingDevice {
         request_id: request.id.clone(),
-        device_id: subject_id(&ask.subject),
+        device_id: ask.subject.name(),
         public_key: ask.key.map(|key| key.to_string()).unwrap_or_default(),
         display_name: ask.claims.display_name.clone(),
         platform: ask.claims.platform.clone(),
@@ -94,33 +94,8 @@ pub(crate) fn pending_payload(request: &PendingRequest) -> PendingDevice {
         role: ask.role.clone(),
         roles: vec![ask.role.clone()],
         scopes: ask.asked.to_vec(),
-        silent: false,
         is_repair: !ask.has.is_empty(),
         ts: request.created_at,
-        code: None,
-        digest: None,
-        reason: None,
-        has: None,
-        adds: None,
-        from: None,
-        subject: None,
-        version: None,
-        known_name: None,
-        unidentified: None,
-        caution: None,
-        later: None,
-        expires_at_ms: None,
-        fingerprint: None,
-    }
-}
-
-/// What stands in for a device id where a program has none.
-pub(crate) fn subject_id(subject: &Subject) -> String {
-    match subject {
-        Subject::Device(device) => device.to_string(),
-        Subject::Program(program) => {
-            let file = program.script.as_ref().unwrap_or(&program.executable);
-            format!("program:{}", tidegate_protocol::text::one_line(&file.display().to_string(), 200))
-        }
+        ..PendingDevice::default()
     }
 }

@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::Serialize;
+use tidegate_access::TrustService;
 use tidegate_protocol::frame::{RequestFrame, ResponseFrame};
 use tidegate_protocol::rpc::{self, Rpc};
 use tidegate_protocol::{ErrorShape, Method, RequestId, for_each_method};
+use tidegate_store::Store;
 use tidegate_trust::Session;
 use tidegate_trust::principal::desktop_decides;
 
@@ -24,6 +26,14 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
+    pub(crate) fn trust(&self) -> &TrustService {
+        &self.gateway.inner().trust
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.gateway.inner().store
+    }
+
     /// Sends an answer to the request. A method with two answers sends the first one itself.
     pub(crate) fn answer(&self, reply: Reply) {
         reply.send(&self.outbox);

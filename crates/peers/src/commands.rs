@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tidegate_trust::origin::CommandsAlive;
 
+use crate::platform;
+
 /// The argument by which Tidegate's program supervises one command.
 pub const RUN_TOOL: &str = "run-tool";
 /// How the names of programs begin that are Tidegate's.
@@ -112,7 +114,7 @@ impl RunningCommand {
     /// Tells which child of this process supervises the command: it runs our own program, so it is no
     /// client. The child must not have been waited for, so that its number is still its own.
     pub fn launched(&self, pid: u32) {
-        let launcher = started(pid).map(|started| (pid, started));
+        let launcher = platform::started(pid).map(|started| (pid, started));
         if let Some(entry) = self.commands.table().running.get_mut(&self.id) {
             entry.launcher = launcher;
         }
@@ -125,16 +127,6 @@ impl Drop for RunningCommand {
         let ended = table.running.remove(&self.id);
         table.ended_beyond += u64::from(ended.is_some_and(|entry| entry.reach == Reach::Beyond));
     }
-}
-
-#[cfg(target_os = "linux")]
-fn started(pid: u32) -> Option<u64> {
-    crate::linux::started(pid)
-}
-
-#[cfg(not(target_os = "linux"))]
-fn started(_pid: u32) -> Option<u64> {
-    None
 }
 
 #[cfg(test)]

@@ -1,12 +1,15 @@
 //! Systems whose kernels are not asked yet.
 
+use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tidegate_trust::origin::{CommandsAlive, Peer};
 
 use crate::commands::RunningCommands;
 use crate::lookup::{LocalSocket, PeerLookup};
+use crate::orphans::Orphans;
+use crate::port_owner::PortOwner;
 
 /// The process that connected to a Unix socket, by its number alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,4 +81,16 @@ impl PeerLookup for KernelPeers {
     fn program(&self, _socket: &LocalSocket, _deadline: Instant) -> Peer {
         Peer::Unknown { uid: None }
     }
+}
+
+pub(crate) fn started(_pid: u32) -> Option<u64> {
+    None
+}
+
+pub(crate) fn end_orphans(_state_dir: &Path, _patience: Duration) -> io::Result<Orphans> {
+    Ok(Orphans::default())
+}
+
+pub(crate) fn port_owner(_port: u16) -> io::Result<Option<PortOwner>> {
+    Err(io::ErrorKind::Unsupported.into())
 }

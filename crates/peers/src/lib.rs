@@ -12,8 +12,10 @@ pub mod port_owner;
 mod resolver;
 
 #[cfg(not(target_os = "linux"))]
-pub use elsewhere::{KernelPeers, UnixPeer};
+use elsewhere as platform;
 #[cfg(target_os = "linux")]
-pub use linux::{KernelPeers, UnixPeer};
+use linux as platform;
+
 pub use lookup::{LocalSocket, PeerLookup};
+pub use platform::{KernelPeers, UnixPeer};
 pub use resolver::PeerResolver;

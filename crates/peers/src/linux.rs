@@ -6,7 +6,7 @@
 
 mod kin;
 mod listening;
-pub(crate) mod orphans;
+mod orphans;
 mod processes;
 mod program;
 mod tcp_sockets;
@@ -27,6 +27,7 @@ use processes::{Holding, Stat};
 use tcp_sockets::TcpSocket;
 
 pub(crate) use listening::port_owner;
+pub(crate) use orphans::end as end_orphans;
 pub use unix_peer::UnixPeer;
 
 /// How often a look-up is repeated while processes come and go.

@@ -4,6 +4,8 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
+use crate::platform;
+
 /// A process that an earlier Tidegate left.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Orphan {
@@ -29,12 +31,5 @@ pub struct Orphans {
 /// # Errors
 /// When the processes cannot be listed, so that some may be left.
 pub fn end(state_dir: &Path, patience: Duration) -> io::Result<Orphans> {
-    #[cfg(target_os = "linux")]
-    let orphans = crate::linux::orphans::end(state_dir, patience);
-    #[cfg(not(target_os = "linux"))]
-    let orphans = {
-        let _ = (state_dir, patience);
-        Ok(Orphans::default())
-    };
-    orphans
+    platform::end_orphans(state_dir, patience)
 }

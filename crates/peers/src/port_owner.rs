@@ -1,12 +1,8 @@
 //! Who listens on a port, as the process table tells. Nobody is connected to.
 
-#[cfg(target_os = "linux")]
-use std::time::Duration;
 use std::{fmt, io};
 
-/// How long the owner of a port is looked for.
-#[cfg(target_os = "linux")]
-pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
+use crate::platform;
 
 /// What a process is to us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -52,12 +48,5 @@ impl fmt::Display for PortOwner {
 /// # Errors
 /// When the system does not tell.
 pub fn find(port: u16) -> io::Result<Option<PortOwner>> {
-    #[cfg(target_os = "linux")]
-    let owner = crate::linux::port_owner(port);
-    #[cfg(not(target_os = "linux"))]
-    let owner = {
-        let _ = port;
-        Err(io::ErrorKind::Unsupported.into())
-    };
-    owner
+    platform::port_owner(port)
 }

@@ -16,11 +16,11 @@ use tokio::time::{Instant, timeout};
 use crate::base_url::BaseUrl;
 use crate::http::{Endpoint, Http};
 use crate::key::{KeyError, KeySource, KeyStore};
-use crate::local::{LocalAddress, LocalServer, Owner, ServerOwner, ServerOwners, detect, owner_of};
-use crate::local_model::{FoundServer, LocalModel, UsedServer, refused, unknown};
+use crate::local::{LocalAddress, LocalServer, ServerOwner, ServerOwners, detect};
+use crate::local_model::{FoundServer, LocalModel, UsedServer, usable_owner};
 use crate::model_list::model_list;
 use crate::offline::OfflineModel;
-use crate::openai::{OpenAiModel, ask};
+use crate::openai::ask;
 
 /// How long a list of local servers is believed.
 pub const DETECTION_AGE: Duration = Duration::from_secs(30);
@@ -154,16 +154,9 @@ impl Directory {
             return Ok(None);
         };
         let provider = &name.provider;
-        let owner = match owner_of(&self.owners, at.address.port()).await {
-            Owner::Nobody => {
-                return Err(format!("nothing listens on {}; start {provider}, then try again", at.address));
-            }
-            Owner::Unknown => return Err(unknown(provider, at.address.port())),
-            Owner::Is(owner) => owner,
+        let Some(owner) = usable_owner(&self.owners, provider, at.address.port()).await? else {
+            return Err(format!("nothing listens on {}; start {provider}, then try again", at.address));
         };
-        if let Some(why) = owner.standing.refusal() {
-            return Err(refused(provider, &owner, why));
-        }
         let found = detect(&self.http, &[*at], &self.owners).await.into_iter().next();
         let Some(server) = found else {
             return Err(format!("{owner} listens on {} and does not answer like {provider}", at.address));
@@ -230,11 +223,6 @@ impl Directory {
         })
     }
 
-    fn local(&self, at: LocalAddress, base: BaseUrl, name: &ModelName, user: Option<u32>) -> Arc<dyn Model> {
-        let model = OpenAiModel::new(name.clone(), None, Endpoint::open(base), self.http.clone());
-        Arc::new(LocalModel { model, port: at.address.port(), user, owners: Arc::clone(&self.owners) })
-    }
-
     /// The model that is used when nobody chooses, by name.
     async fn default_name(&self, config: &Config) -> ModelName {
         if let Some(name) = &config.default {
@@ -280,7 +268,14 @@ impl Directory {
             return None;
         }
         let user = config.used.iter().find(|used| used.kind == at.kind).map(|used| used.user);
-        Some(self.local(at, BaseUrl::of_local_server(at.address)?, name, user))
+        Some(Arc::new(LocalModel {
+            name: name.clone(),
+            endpoint: Endpoint::open(BaseUrl::of_local_server(at.address)?),
+            http: self.http.clone(),
+            port: at.address.port(),
+            user,
+            owners: Arc::clone(&self.owners),
+        }))
     }
 }
 

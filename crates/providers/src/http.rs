@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use reqwest::{Client, Response, redirect};
 use tidegate_agent::model::ModelError;
 use tidegate_protocol::text::one_line;
@@ -66,10 +66,10 @@ impl Endpoint {
         }
     }
 
-    fn authorization(&self) -> Option<HeaderValue> {
+    fn key(&self) -> Option<&BoundKey> {
         match &self.at {
             At::Open(_) => None,
-            At::Keyed(key) => key.header(),
+            At::Keyed(key) => Some(key),
         }
     }
 
@@ -77,20 +77,14 @@ impl Endpoint {
     /// beginning stays in `held`. `None` when nothing can be told yet.
     pub(crate) fn without_key(&self, held: &mut String, piece: &str) -> Option<String> {
         held.push_str(piece);
-        let kept = match &self.at {
-            At::Open(_) => String::new(),
-            At::Keyed(key) => key.take_out(held),
-        };
+        let kept = self.key().map(|key| key.take_out(held)).unwrap_or_default();
         let told = std::mem::replace(held, kept);
         (!told.is_empty()).then_some(told)
     }
 
     /// The start of what a server said, as one clean line without the key.
     pub(crate) fn excerpt(&self, text: &str, was_cut: bool) -> String {
-        let text = match &self.at {
-            At::Open(_) => text.to_owned(),
-            At::Keyed(key) => key.redact(text, was_cut),
-        };
+        let text = self.key().map_or_else(|| text.to_owned(), |key| key.redact(text, was_cut));
         let words: Vec<&str> = text.split_whitespace().take(EXCERPT_CHARACTERS).collect();
         one_line(&words.join(" "), EXCERPT_CHARACTERS)
     }
@@ -160,7 +154,7 @@ fn build(encrypted: bool) -> Result<Client, reqwest::Error> {
 }
 
 async fn send(request: reqwest::RequestBuilder, endpoint: &Endpoint) -> Result<Response, ModelError> {
-    let request = match endpoint.authorization() {
+    let request = match endpoint.key().and_then(BoundKey::header) {
         Some(value) => request.header(AUTHORIZATION, value),
         None => request,
     };

@@ -122,23 +122,23 @@ impl BoundKey {
         if text.contains(secret) {
             *text = text.replace(secret, "[key]");
         }
-        let longest = secret.len().saturating_sub(1).min(text.len());
-        let length = (1..=longest).rev().find(|&length| text.ends_with(&secret[..length])).unwrap_or(0);
-        text.split_off(text.len() - length)
+        text.split_off(text.len() - self.beginning_at_end(text))
     }
 
     /// `text` without the key. When the text was cut off, what could be the key's beginning goes
     /// from its end.
     pub(crate) fn redact(&self, text: &str, was_cut: bool) -> String {
-        let secret = self.secret.as_str();
-        let mut text = text.replace(secret, "[key]");
+        let mut text = text.replace(self.secret.as_str(), "[key]");
         if was_cut {
-            let lengths = (1..secret.len()).rev();
-            if let Some(length) = lengths.into_iter().find(|&length| text.ends_with(&secret[..length])) {
-                text.truncate(text.len() - length);
-            }
+            text.truncate(text.len() - self.beginning_at_end(&text));
         }
         text
+    }
+
+    /// How many bytes at the end of `text` are the key's beginning, or 0.
+    fn beginning_at_end(&self, text: &str) -> usize {
+        let is_there = |length: &usize| text.ends_with(&self.secret[..*length]);
+        (1..self.secret.len()).rev().find(is_there).unwrap_or(0)
     }
 }
 

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use http_body_util::{BodyExt as _, Limited};
+use reqwest::Body;
 use serde_json::Value;
 use tokio::time::timeout;
 
@@ -185,17 +187,11 @@ async fn detect_one(http: &Http, at: LocalAddress, owners: &Arc<dyn ServerOwners
     if owner.standing.refusal().is_some() {
         return None;
     }
-    let mut response = http.get(&Endpoint::open(base.clone()), "/models").await.ok()?;
+    let response = http.get(&Endpoint::open(base.clone()), "/models").await.ok()?;
     if !response.status().is_success() {
         return None;
     }
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.ok()? {
-        body.extend_from_slice(&chunk);
-        if body.len() > LIST_BYTES {
-            return None;
-        }
-    }
+    let body = Limited::new(Body::from(response), LIST_BYTES).collect().await.ok()?.to_bytes();
     Some(LocalServer { kind: at.kind, address: at.address, owner, base, models: model_ids(&body)? })
 }
 

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use reqwest::Body;
 use tidegate_agent::model::ModelError;
 use tokio::time::timeout;
 
@@ -57,7 +59,7 @@ pub async fn model_list(http: &Http, endpoint: &Endpoint) -> Result<Vec<String>,
 
 async fn ask(http: &Http, endpoint: &Endpoint) -> Result<Vec<String>, ListError> {
     let not_a_list = |reason: String| ListError::NotAList { address: endpoint.base().address(), reason };
-    let mut response = http.get(endpoint, "/models").await?;
+    let response = http.get(endpoint, "/models").await?;
     let status = response.status().as_u16();
     if matches!(status, 401 | 403) {
         return Err(ListError::Refused { address: endpoint.base().address(), status });
@@ -65,13 +67,12 @@ async fn ask(http: &Http, endpoint: &Endpoint) -> Result<Vec<String>, ListError>
     if !response.status().is_success() {
         return Err(not_a_list(format!("HTTP {status}")));
     }
-    let mut body = Vec::new();
-    while let Ok(Some(chunk)) = response.chunk().await {
-        body.extend_from_slice(&chunk);
-        if body.len() > LIST_BYTES {
-            return Err(not_a_list("the list of its models is too long".to_owned()));
-        }
-    }
-    let models = model_ids(&body).ok_or_else(|| not_a_list("it gives no list of models".to_owned()))?;
+    let body = Limited::new(Body::from(response), LIST_BYTES).collect().await;
+    let models = match body {
+        Ok(body) => model_ids(&body.to_bytes()).ok_or("it gives no list of models"),
+        Err(error) if error.is::<LengthLimitError>() => Err("the list of its models is too long"),
+        Err(_) => Err("it breaks off"),
+    };
+    let models = models.map_err(|reason| not_a_list(reason.to_owned()))?;
     Ok(models.into_iter().filter(|id| is_chat_model(id)).collect())
 }

@@ -7,26 +7,31 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use serde_json::json;
 use tidegate_agent::message::{Message, ToolCall};
-use tidegate_agent::model::{Model, ModelError, ModelName, ModelRequest, StopReason, StreamEvent};
+use tidegate_agent::model::{ModelError, ModelRequest, ModelStream, StopReason, StreamEvent};
 use tidegate_agent::tool::ToolDescription;
 use tidegate_providers::base_url::BaseUrl;
 use tidegate_providers::http::{Endpoint, Http};
 use tidegate_providers::key::{BoundKey, KeyError};
-use tidegate_providers::openai::{EVENT_BYTES, OpenAiModel};
+use tidegate_providers::openai::{self, EVENT_BYTES};
 use tidegate_store::Usage;
 use tidegate_testkit::model_server::{Answer, Rule, Script, ScriptedModel, Step, When};
 use tokio::time::Instant;
 
 const KEY: &str = "sk-0123456789abcdef";
 
-fn name() -> ModelName {
-    ModelName { provider: "p".to_owned(), model: "vendor/m".to_owned() }
+/// A model of a server at this endpoint.
+struct OpenAiModel(Endpoint, Http);
+
+impl OpenAiModel {
+    async fn stream(&self, request: ModelRequest) -> Result<ModelStream, ModelError> {
+        openai::ask(&self.1, &self.0, "vendor/m", &request).await
+    }
 }
 
 fn model(server: &ScriptedModel) -> OpenAiModel {
     let base = BaseUrl::parse(&server.base_url()).unwrap();
     let key = BoundKey::new(base, KEY).unwrap();
-    OpenAiModel::new(name(), Some(8_192), Endpoint::keyed(key, false).unwrap(), Http::default())
+    OpenAiModel(Endpoint::keyed(key, false).unwrap(), Http::default())
 }
 
 fn question(text: &str) -> ModelRequest {
@@ -363,7 +368,7 @@ async fn an_address_where_nobody_listens_is_unreachable() {
 async fn a_server_that_does_not_speak_tls_is_unreachable_over_https() {
     let server = ScriptedModel::start(Script::always(Answer::text("plain"))).await.unwrap();
     let base = BaseUrl::parse(&server.base_url().replace("http:", "https:")).unwrap();
-    let model = OpenAiModel::new(name(), None, Endpoint::open(base), Http::default());
+    let model = OpenAiModel(Endpoint::open(base), Http::default());
     let (_, error) = ask(&model).await;
     assert!(matches!(error, Some(ModelError::Unreachable { .. })), "{error:?}");
     assert_eq!(server.requests(), []);

@@ -1,5 +1,3 @@
-use zeroize::Zeroizing;
-
 use crate::{SecretName, SecretText};
 
 /// A place that keeps secrets. Its methods may block: [`crate::SecretStore`] calls them from one
@@ -27,19 +25,10 @@ pub enum BackendError {
     /// There is nothing to talk to, or it does not work. The text is for the log.
     #[error("the keyring cannot be used: {0}")]
     Absent(String),
-    /// The record exists and is not UTF-8 text. Its bytes are a secret all the same.
+    /// The record exists and is not UTF-8 text. Its bytes, in unpadded base64url, are a secret all the same.
     #[error("the record is not text")]
-    NotText(RawSecret),
+    NotText(SecretText),
     /// Several records have this name.
     #[error("several records have this name")]
     Ambiguous,
-}
-
-/// Bytes of a record that is not text: overwritten when dropped, and never shown.
-pub struct RawSecret(pub Zeroizing<Vec<u8>>);
-
-impl std::fmt::Debug for RawSecret {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("[secret]")
-    }
 }

@@ -20,7 +20,7 @@ mod state;
 mod store;
 mod text;
 
-pub use backend::{Backend, BackendError, RawSecret};
+pub use backend::{Backend, BackendError};
 pub use name::{InvalidName, SecretName, ServiceName};
 pub use own_key::load_or_create_own_key;
 pub use reference::{InvalidReference, MAX_FILE_BYTES, ResolveError, SecretReference};

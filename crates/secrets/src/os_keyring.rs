@@ -1,8 +1,10 @@
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use keyring::v1::{Entry, Error};
 use tidegate_protocol::text::one_line;
 use zeroize::Zeroizing;
 
-use crate::backend::{Backend, BackendError, RawSecret};
+use crate::backend::{Backend, BackendError};
 use crate::{SecretName, SecretText, ServiceName};
 
 /// The operating system's keyring: Secret Service (Linux and BSD), Keychain (macOS), Credential
@@ -50,7 +52,7 @@ impl Backend for OsKeyring {
 fn classify(error: Error) -> BackendError {
     match error {
         Error::BadEncoding(bytes) | Error::BadDataFormat(bytes, _) => {
-            BackendError::NotText(RawSecret(Zeroizing::new(bytes)))
+            BackendError::NotText(SecretText::new(URL_SAFE_NO_PAD.encode(&*Zeroizing::new(bytes))))
         }
         Error::Ambiguous(_) => BackendError::Ambiguous,
         Error::NoDefaultStore => {

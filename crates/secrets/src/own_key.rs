@@ -69,7 +69,7 @@ fn load_or_store(
             Some(seed) => return Ok(Loaded::Stored(seed)),
             None => Some(text),
         },
-        Err(BackendError::NotText(bytes)) => Some(SecretText::new(URL_SAFE_NO_PAD.encode(&*bytes.0))),
+        Err(BackendError::NotText(encoded)) => Some(encoded),
         Err(error) => return Err(error),
     };
     // The caller heard that nothing is stored; that stays true.

@@ -1,5 +1,7 @@
 //! What is known about the keyring, as a small pure machine.
 
+use crate::backend::BackendError;
+
 /// What the keyring is able to do now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SecretState {
@@ -60,16 +62,6 @@ impl SecretState {
     }
 }
 
-/// How a call that reached the keyring ended, as far as the keyring's state goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    /// It answered, whatever the answer was.
-    Answered,
-    Locked,
-    Absent,
-    Denied,
-}
-
 /// The state, and whether a call is under way. Invariants: `Denied` is final, and `Slow` holds
 /// only while a call is under way.
 #[derive(Debug)]
@@ -104,15 +96,15 @@ impl Health {
         Ok(())
     }
 
-    /// The call has ended, in time or not.
-    pub(crate) fn finish(&mut self, outcome: Outcome) {
+    /// The call has ended like this, in time or not.
+    pub(crate) fn finish<T>(&mut self, result: &Result<T, BackendError>) {
         self.busy = false;
         if self.state != SecretState::Denied {
-            self.state = match outcome {
-                Outcome::Answered => SecretState::Available,
-                Outcome::Locked => SecretState::Locked,
-                Outcome::Absent => SecretState::Absent,
-                Outcome::Denied => SecretState::Denied,
+            self.state = match result {
+                Ok(_) | Err(BackendError::NotText(_) | BackendError::Ambiguous) => SecretState::Available,
+                Err(BackendError::Locked) => SecretState::Locked,
+                Err(BackendError::Absent(_)) => SecretState::Absent,
+                Err(BackendError::Denied) => SecretState::Denied,
             };
         }
     }
@@ -131,21 +123,24 @@ mod tests {
 
     use super::*;
 
-    #[derive(Debug, Clone)]
+    #[derive(Debug)]
     enum Step {
         Begin,
-        Finish(Outcome),
+        Finish(Result<(), BackendError>),
         Overdue,
     }
 
     fn steps() -> impl Strategy<Value = Vec<Step>> {
-        let outcome = prop_oneof![
-            Just(Outcome::Answered),
-            Just(Outcome::Locked),
-            Just(Outcome::Absent),
-            Just(Outcome::Denied)
-        ];
-        let step = prop_oneof![Just(Step::Begin), outcome.prop_map(Step::Finish), Just(Step::Overdue)];
+        let result = (0..5).prop_map(|number| match number {
+            0 => Ok(()),
+            1 => Err(BackendError::Ambiguous),
+            2 => Err(BackendError::Locked),
+            3 => Err(BackendError::Absent(String::new())),
+            _ => Err(BackendError::Denied),
+        });
+        let begin_or_overdue =
+            any::<bool>().prop_map(|is_begin| if is_begin { Step::Begin } else { Step::Overdue });
+        let step = prop_oneof![2 => begin_or_overdue, 1 => result.prop_map(Step::Finish)];
         proptest::collection::vec(step, 0..40)
     }
 
@@ -159,9 +154,9 @@ mod tests {
                     Step::Begin if !health.busy => {
                         prop_assert_eq!(health.begin().is_err(), denied);
                     }
-                    Step::Finish(outcome) if health.busy => {
-                        health.finish(outcome);
-                        denied |= outcome == Outcome::Denied;
+                    Step::Finish(result) if health.busy => {
+                        health.finish(&result);
+                        denied |= matches!(result, Err(BackendError::Denied));
                     }
                     Step::Overdue => health.overdue(),
                     Step::Begin | Step::Finish(_) => {}

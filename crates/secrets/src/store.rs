@@ -8,7 +8,7 @@ use tokio::sync::{OnceCell, mpsc, oneshot, watch};
 use crate::backend::{Backend, BackendError};
 use crate::os_keyring::OsKeyring;
 use crate::seed::OwnKey;
-use crate::state::{Health, Outcome};
+use crate::state::Health;
 use crate::{SecretName, SecretState, SecretText, ServiceName};
 
 /// How long a method waits for the keyring, queueing included.
@@ -280,6 +280,21 @@ pub(crate) enum CallError {
     Unavailable(SecretState),
 }
 
+impl From<BackendError> for CallError {
+    fn from(error: BackendError) -> Self {
+        match error {
+            BackendError::NotText(_) => Self::NotText,
+            BackendError::Ambiguous => Self::Ambiguous,
+            BackendError::Locked => Self::Unavailable(SecretState::Locked),
+            BackendError::Denied => Self::Unavailable(SecretState::Denied),
+            BackendError::Absent(cause) => {
+                tracing::debug!(cause, "the keyring cannot be used");
+                Self::Unavailable(SecretState::Absent)
+            }
+        }
+    }
+}
+
 impl CallError {
     fn about(self, name: &SecretName) -> SecretError {
         match self {
@@ -312,22 +327,8 @@ impl Worker {
         // The system's library is allowed to panic: the store then says that it does not work.
         let result = catch_unwind(AssertUnwindSafe(|| job(backend)))
             .unwrap_or_else(|_| Err(BackendError::Absent("the keyring library panicked".to_owned())));
-        let (outcome, error) = match result {
-            Ok(value) => {
-                self.shared.update(|health| health.finish(Outcome::Answered));
-                return Ok(value);
-            }
-            Err(BackendError::NotText(_)) => (Outcome::Answered, CallError::NotText),
-            Err(BackendError::Ambiguous) => (Outcome::Answered, CallError::Ambiguous),
-            Err(BackendError::Locked) => (Outcome::Locked, CallError::Unavailable(SecretState::Locked)),
-            Err(BackendError::Denied) => (Outcome::Denied, CallError::Unavailable(SecretState::Denied)),
-            Err(BackendError::Absent(cause)) => {
-                tracing::debug!(cause, "the keyring cannot be used");
-                (Outcome::Absent, CallError::Unavailable(SecretState::Absent))
-            }
-        };
-        self.shared.update(|health| health.finish(outcome));
-        Err(error)
+        self.shared.update(|health| health.finish(&result));
+        result.map_err(CallError::from)
     }
 }
 

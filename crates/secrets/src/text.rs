@@ -28,12 +28,6 @@ impl SecretText {
     }
 }
 
-impl From<String> for SecretText {
-    fn from(text: String) -> Self {
-        Self::new(text)
-    }
-}
-
 impl From<&str> for SecretText {
     fn from(text: &str) -> Self {
         Self::new(text.to_owned())

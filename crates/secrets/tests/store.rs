@@ -6,13 +6,14 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use tidegate_secrets::{
-    Backend, BackendError, CALL_LIMIT, Kept, MAX_VALUE_UNITS, OwnKeyOrigin, RawSecret, SecretError,
-    SecretName, SecretState, SecretStore, SecretText, ThisRunReason, load_or_create_own_key, own_key,
+    Backend, BackendError, CALL_LIMIT, Kept, MAX_VALUE_UNITS, OwnKeyOrigin, SecretError, SecretName,
+    SecretState, SecretStore, SecretText, ThisRunReason, load_or_create_own_key, own_key,
 };
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
-use zeroize::Zeroizing;
 
 type Records = Arc<Mutex<HashMap<String, Vec<u8>>>>;
 
@@ -95,9 +96,9 @@ impl Backend for Double {
         self.call()?;
         self.record(name.as_str())
             .map(|bytes| {
-                String::from_utf8(bytes)
-                    .map(SecretText::new)
-                    .map_err(|error| BackendError::NotText(RawSecret(Zeroizing::new(error.into_bytes()))))
+                String::from_utf8(bytes).map(SecretText::new).map_err(|error| {
+                    BackendError::NotText(SecretText::new(URL_SAFE_NO_PAD.encode(error.into_bytes())))
+                })
             })
             .transpose()
     }

@@ -162,7 +162,9 @@ impl AdmissionSlots {
         match waiting.rule(self.rules, source, now) {
             Ruling::Admit => {}
             Ruling::AdmitInsteadOf(victim) => {
-                waiting.sockets.remove(&victim).map(Socket::evict);
+                if let Some(socket) = waiting.sockets.remove(&victim) {
+                    socket.evict();
+                }
             }
             Ruling::Refuse => return Err(NoRoom),
         }
@@ -173,18 +175,6 @@ impl AdmissionSlots {
         let held = Arc::new(());
         let eviction = Eviction { evicted, held: Arc::downgrade(&held) };
         Ok((UnauthenticatedSlot { id, source, _held: held, slots: self.clone() }, eviction))
-    }
-
-    /// How many sockets wait.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.lock().sockets.len()
-    }
-
-    /// Whether no socket waits.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 
     /// Takes all slots back: the sockets end.
@@ -265,6 +255,10 @@ mod tests {
         slots.take(from, now).map(|(slot, eviction)| (slot, eviction.evicted().boxed()))
     }
 
+    fn waiting(slots: &AdmissionSlots) -> usize {
+        slots.lock().sockets.len()
+    }
+
     fn fill(slots: &AdmissionSlots, from: Source, now: Instant) -> Vec<Held> {
         std::iter::from_fn(|| take(slots, from, now).ok()).take(1000).collect()
     }
@@ -289,9 +283,9 @@ mod tests {
         let now = Instant::now();
         let mut flood = fill(&slots, source(1), now);
         let mut others: Vec<_> = (2..18).map(|n| take(&slots, source(n), now).expect("reserved")).collect();
-        assert_eq!(slots.len(), 64);
+        assert_eq!(waiting(&slots), 64);
         others.push(take(&slots, source(99), now).expect("room is made"));
-        assert_eq!(slots.len(), 64);
+        assert_eq!(waiting(&slots), 64);
         assert!(is_evicted(&mut flood[0]));
         assert!(!is_evicted(&mut others[0]));
     }
@@ -355,7 +349,7 @@ mod tests {
             drop(slot);
             slots.evict_all();
             assert_eq!(eviction.evicted().now_or_never(), None);
-            assert!(slots.is_empty());
+            assert_eq!(waiting(&slots), 0);
         }
     }
 
@@ -388,13 +382,13 @@ mod tests {
                         _ => {}
                     }
                 }
-                prop_assert!(slots.len() <= 16);
+                prop_assert!(waiting(&slots) <= 16);
             }
             let newcomer = slots.take(source(99), now);
             prop_assert!(newcomer.is_ok(), "six sources cannot fill sixteen slots with singles");
             drop(newcomer);
             drop(held);
-            prop_assert!(slots.is_empty());
+            prop_assert_eq!(waiting(&slots), 0);
         }
     }
 }

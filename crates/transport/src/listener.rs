@@ -69,20 +69,10 @@ const MAX_HEADERS: usize = 32;
 /// Characters of a `User-Agent` that are kept.
 const MAX_USER_AGENT: usize = 128;
 
-/// Accepts connections until `stop`, with the limits of [`tidegate_protocol::limits`].
-pub async fn serve(
-    listener: TcpListener,
-    connections: impl Connections,
-    rules: UpgradeRules,
-    stop: CancellationToken,
-) {
-    serve_with(listener, connections, rules, ListenerLimits::default(), stop).await;
-}
-
 /// Accepts connections until `stop`, then ends those that are not let in yet and waits a bounded
 /// time for the others, which the caller has to end. A panic in one connection ends only
 /// that one.
-pub async fn serve_with(
+pub async fn serve(
     listener: TcpListener,
     connections: impl Connections,
     rules: UpgradeRules,

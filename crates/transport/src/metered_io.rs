@@ -27,7 +27,6 @@ pub(crate) struct MeteredIo<IO> {
     last_read: Instant,
     /// Pings of ours since then.
     pub(crate) silent_pings: u32,
-    blocked_since: Option<Instant>,
     /// What the message that is not complete takes of the memory for all.
     pub(crate) share: ReceiveShare,
 }
@@ -42,7 +41,6 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> MeteredIo<IO> {
             violation: None,
             last_read: now,
             silent_pings: 0,
-            blocked_since: None,
             share: ReceiveShare::default(),
         }
     }
@@ -50,11 +48,6 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> MeteredIo<IO> {
     /// When the last bytes came.
     pub(crate) fn last_read(&self) -> Instant {
         self.last_read
-    }
-
-    /// Since when the other end has taken nothing of what is written to it.
-    pub(crate) fn blocked_since(&self) -> Option<Instant> {
-        self.blocked_since
     }
 
     /// Waits for bytes and keeps them for the decoder. Zero at the end of the stream.
@@ -115,22 +108,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncRead for MeteredIo<IO> {
     }
 }
 
-impl<IO: AsyncRead + AsyncWrite + Unpin> MeteredIo<IO> {
-    fn note_write<T>(&mut self, result: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        if result.is_ready() {
-            self.blocked_since = None;
-        } else {
-            self.blocked_since.get_or_insert_with(Instant::now);
-        }
-        result
-    }
-}
-
 impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncWrite for MeteredIo<IO> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let this = self.get_mut();
-        let result = Pin::new(&mut this.io).poll_write(cx, bytes);
-        this.note_write(result)
+        Pin::new(&mut self.get_mut().io).poll_write(cx, bytes)
     }
 
     fn poll_write_vectored(
@@ -138,9 +118,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncWrite for MeteredIo<IO> {
         cx: &mut Context<'_>,
         buffers: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let this = self.get_mut();
-        let result = Pin::new(&mut this.io).poll_write_vectored(cx, buffers);
-        this.note_write(result)
+        Pin::new(&mut self.get_mut().io).poll_write_vectored(cx, buffers)
     }
 
     fn is_write_vectored(&self) -> bool {

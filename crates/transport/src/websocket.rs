@@ -29,7 +29,7 @@ pub struct WebSocketTimes {
     pub ping_interval: Duration,
     /// How long one message may take from its first byte to its last.
     pub assembly: Duration,
-    /// How long the other end may take nothing of what is sent to it.
+    /// How long the other end may take to read what is sent to it.
     pub write: Duration,
     /// How long the other end may take to close after us.
     pub close: Duration,
@@ -60,6 +60,8 @@ pub struct WebSocketTransport<IO> {
     /// Messages that the decoder handed out, control frames among them.
     delivered: u64,
     control: ControlFrames,
+    /// Since when answers to pings, and pings, wait for the other end to take them.
+    blocked_since: Option<Instant>,
     times: WebSocketTimes,
     /// Fires at the earliest deadline or before; moved only when it would fire too late.
     timer: Pin<Box<Sleep>>,
@@ -84,6 +86,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketTransport<IO>
             limit: MAX_PAYLOAD_BEFORE_AUTH,
             delivered: 0,
             control: ControlFrames::new(Instant::now()),
+            blocked_since: None,
             times,
             timer: Box::pin(sleep_until(Instant::now() + times.ping_interval)),
         }
@@ -125,6 +128,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketTransport<IO>
 
     /// Drops the decoder if it holds nothing. To be called when all that was queued was sent.
     fn rest(&mut self) {
+        self.blocked_since = None;
         if let Wire::Active(stream) = &self.wire {
             let metered = stream.get_ref();
             if metered.meter.incomplete_since().is_none() && metered.meter.completed() == self.delivered {
@@ -191,8 +195,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketTransport<IO>
                 }
                 Poll::Ready(Some(Err(error))) => {
                     return Poll::Ready(match error {
-                        // The decoder queues a close frame of its own, with the code that RFC 6455
-                        // section 7.4.1 wants.
+                        // The decoder queues a close frame, with the code of RFC 6455 section 7.4.1.
                         Error::Protocol(error) => {
                             Received::Refused(CloseFrame::new(CloseCode::Protocol, &error.to_string()))
                         }
@@ -210,7 +213,10 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketTransport<IO>
                     match Pin::new(stream).poll_flush(cx) {
                         Poll::Ready(Ok(())) => self.rest(),
                         Poll::Ready(Err(_)) => return Poll::Ready(Received::Closed),
-                        Poll::Pending => return Poll::Pending,
+                        Poll::Pending => {
+                            self.blocked_since.get_or_insert_with(Instant::now);
+                            return Poll::Pending;
+                        }
                     }
                     if let Wire::Active(_) = self.wire {
                         return Poll::Pending;
@@ -224,10 +230,10 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketTransport<IO>
     /// Acts on the deadlines. `None` when a ping was queued.
     fn poll_deadlines(&mut self, cx: &mut Context<'_>) -> Poll<Option<Received>> {
         loop {
-            let times = self.times;
+            let (times, blocked_since) = (self.times, self.blocked_since);
             let Some(metered) = self.metered() else { return Poll::Ready(Some(Received::Closed)) };
             let assembly = metered.meter.incomplete_since().map(|since| since + times.assembly);
-            let write = metered.blocked_since().map(|since| since + times.write);
+            let write = blocked_since.map(|since| since + times.write);
             let ping = metered.last_read() + times.ping_interval * (metered.silent_pings + 1);
             let earliest = [assembly, write].into_iter().flatten().fold(ping, Instant::min);
             if self.timer.deadline() > earliest {

@@ -13,7 +13,7 @@ use tidegate_protocol::{CloseCode, CloseFrame};
 use tidegate_testkit::client::{ClientError, GatewayClient};
 use tidegate_testkit::raw_socket::{RawSocket, TEXT, frame, header, upgrade_request};
 use tidegate_transport::admission_slots::SlotRules;
-use tidegate_transport::listener::{BindError, ListenerLimits, bind_loopback, serve_with};
+use tidegate_transport::listener::{BindError, ListenerLimits, bind_loopback, serve};
 use tidegate_transport::receive_budget::ReceiveBudget;
 use tidegate_transport::upgrade::UpgradeRules;
 use tidegate_transport::{Accepted, Connections, Received, Transport};
@@ -92,7 +92,7 @@ impl TestListener {
         let open = Arc::clone(&echo.open);
         let stop = CancellationToken::new();
         let rules = UpgradeRules::loopback(address.port());
-        let task = tokio::spawn(serve_with(listener, echo, rules, limits, stop.clone()));
+        let task = tokio::spawn(serve(listener, echo, rules, limits, stop.clone()));
         Self { address, arrivals, open, stop, task }
     }
 

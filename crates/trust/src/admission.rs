@@ -33,8 +33,6 @@ use tidegate_protocol::device::Nonce;
 use tidegate_protocol::refusal::{AuthReason, DeviceProofError, Refusal};
 use tidegate_protocol::{ConnectParams, ConnectionId, Dialect, UnixMillis};
 
-pub(crate) use asking::subject_name;
-
 use self::credential::Credential;
 use crate::approval::program_of;
 use crate::audit::AuditKind;

@@ -9,7 +9,6 @@ pub use tidegate_protocol::payload::surface_params::GrantLifetime;
 use self::approval::Approval;
 use self::outcome::Outcome;
 pub(crate) use self::outcome::PairingDecision;
-use crate::admission::subject_name;
 use crate::audit::{AuditEvent, AuditKind, Severity};
 use crate::authority::{Authority, Effect, Entropy};
 use crate::decider::Who;
@@ -182,7 +181,7 @@ impl Authority {
 }
 
 fn audit_line(decider: &Decider, request: &PendingRequest, outcome: &Outcome, now: Timestamp) -> AuditEvent {
-    let subject = subject_name(&request.details.subject);
+    let subject = request.details.subject.name();
     let role = &request.details.role;
     let (kind, what) = match outcome {
         Outcome::Approved(_) => {

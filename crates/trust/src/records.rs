@@ -217,6 +217,18 @@ impl Subject {
     pub fn key(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
     }
+
+    /// As clients and audit lines name it: a device's id, or what stands in for one where a program has none.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match self {
+            Self::Device(device) => device.to_string(),
+            Self::Program(program) => {
+                let file = program.script.as_ref().unwrap_or(&program.executable);
+                format!("program:{}", text::one_line(&file.display().to_string(), 200))
+            }
+        }
+    }
 }
 
 /// What a person decided about a value of the configuration file.

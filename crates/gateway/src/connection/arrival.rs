@@ -1,8 +1,7 @@
 //! A connection as the transport hands it over.
 
-use std::net::IpAddr;
-
 use tidegate_peers::LocalSocket;
+use tidegate_transport::Accepted;
 use tidegate_transport::admission_slots::UnauthenticatedSlot;
 use tidegate_trust::origin::{Origin, Peer};
 use tokio::time::Instant;
@@ -17,33 +16,19 @@ pub struct Arrival {
     pub(super) slot: Option<UnauthenticatedSlot>,
 }
 
-impl Arrival {
-    /// One from this computer.
-    #[must_use]
-    pub fn local(
-        socket: LocalSocket,
-        user_agent: Option<String>,
-        deadline: Instant,
-        slot: UnauthenticatedSlot,
-    ) -> Self {
+impl From<Accepted> for Arrival {
+    fn from(accepted: Accepted) -> Self {
+        let Accepted { socket, remote, user_agent, deadline, slot } = accepted;
         let origin = match &socket {
-            LocalSocket::Tcp { .. } => Origin::Loopback(Peer::NotLookedUp),
-            LocalSocket::Unix(_) => Origin::LocalSocket(Peer::NotLookedUp),
+            Some(LocalSocket::Tcp { .. }) => Origin::Loopback(Peer::NotLookedUp),
+            Some(LocalSocket::Unix(_)) => Origin::LocalSocket(Peer::NotLookedUp),
+            None => Origin::Remote { address: remote.ip() },
         };
-        Self { origin, socket: Some(socket), user_agent, deadline, slot: Some(slot) }
+        Self { origin, socket, user_agent, deadline, slot: Some(slot) }
     }
+}
 
-    /// One from elsewhere.
-    #[must_use]
-    pub fn remote(
-        address: IpAddr,
-        user_agent: Option<String>,
-        deadline: Instant,
-        slot: UnauthenticatedSlot,
-    ) -> Self {
-        Self { origin: Origin::Remote { address }, socket: None, user_agent, deadline, slot: Some(slot) }
-    }
-
+impl Arrival {
     pub(crate) fn in_process(origin: Origin, deadline: Instant) -> Self {
         Self { origin, socket: None, user_agent: None, deadline, slot: None }
     }

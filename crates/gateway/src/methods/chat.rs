@@ -64,10 +64,7 @@ async fn expect_transcript(caller: &Caller, params: &ChatSend) -> Result<(), Err
         return Ok(());
     }
     let newest = match row {
-        Some(row) => {
-            let store = &caller.gateway.inner().store;
-            store.transcript(row.session_id, None, 1).await?.pop().map(|entry| entry.id)
-        }
+        Some(row) => caller.store().transcript(row.session_id, None, 1).await?.pop().map(|entry| entry.id),
         None => None,
     };
     let is_expected = match leaf {
@@ -272,8 +269,7 @@ impl Handler for rpc::ChatAbort {
     async fn handle(caller: &Caller, params: ChatAbort) -> Result<ChatAbortResult, ErrorShape> {
         let runtime = caller.gateway.runtime()?;
         if let Some(run) = &params.run_id {
-            let store = &caller.gateway.inner().store;
-            let row = store.run(run.clone()).await?;
+            let row = caller.store().run(run.clone()).await?;
             if row.is_some_and(|row| row.session != params.session_key) {
                 return Err(ErrorShape::invalid("runId does not match sessionKey"));
             }

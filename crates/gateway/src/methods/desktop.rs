@@ -62,8 +62,8 @@ fn pending(inner: &Inner, id: Option<String>) -> Result<Option<String>, ErrorSha
                 "nothing waits under this id (give at least its first {MIN_PREFIX} characters)"
             ))
         }),
-        None if next_waits(inner) => Ok(None),
-        None => Err(ErrorShape::invalid("nothing waits")),
+        None if waiting_ids(inner).is_empty() => Err(ErrorShape::invalid("nothing waits")),
+        None => Ok(None),
     }
 }
 
@@ -103,20 +103,19 @@ pub(crate) fn review_instead(gateway: &Gateway, id: &str) -> ErrorShape {
     }
 }
 
-fn next_waits(inner: &Inner) -> bool {
-    inner.trust.tick();
-    let requests = !inner.trust.authority().waiting().is_empty();
-    let settings = !inner.trust.authority().waiting_settings().is_empty();
-    requests || settings || !inner.trust.approvals().waiting().is_empty()
-}
-
-/// The whole id of the one request, command or value that waits and begins like that.
-pub(crate) fn waiting_id(inner: &Inner, prefix: &str) -> Option<String> {
+/// The ids of the requests, commands and values that wait.
+fn waiting_ids(inner: &Inner) -> Vec<String> {
     inner.trust.tick();
     let mut ids: Vec<String> =
         inner.trust.authority().waiting().iter().map(|request| request.id.clone()).collect();
     ids.extend(inner.trust.approvals().waiting().iter().map(|command| command.id.clone()));
     ids.extend(inner.trust.authority().waiting_settings().iter().map(ShownSetting::id));
+    ids
+}
+
+/// The whole id of the one request, command or value that waits and begins like that.
+pub(crate) fn waiting_id(inner: &Inner, prefix: &str) -> Option<String> {
+    let ids = waiting_ids(inner);
     if let Some(whole) = ids.iter().find(|id| *id == prefix) {
         return Some(whole.clone());
     }

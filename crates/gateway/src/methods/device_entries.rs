@@ -6,17 +6,23 @@ use tidegate_protocol::payload::devices::{BlockedEntry, DeviceTokenEntry, Paired
 use tidegate_protocol::payload::surface_params::GrantLifetime;
 use tidegate_protocol::{PublicKey, Scope, UnixMillis};
 use tidegate_trust::ScopeSet;
-use tidegate_trust::authority::{GrantExpiry, OWN_CLIENT_NAME};
+use tidegate_trust::authority::{Authority, GrantExpiry, OWN_CLIENT_NAME};
 use tidegate_trust::pairing::PendingRequest;
 use tidegate_trust::records::{Block, DeviceRecord, Subject};
 
-use crate::attached::{pending_payload, subject_id};
+use crate::attached::pending_payload;
 
 /// The one role that devices have here.
 const OPERATOR: &str = "operator";
 
-/// A known device as `device.pair.list` shows it.
-pub(crate) fn device_payload(record: &DeviceRecord, lifetime: GrantExpiry, connected: bool) -> PairedDevice {
+/// The known devices as `device.pair.list` shows them.
+pub(crate) fn device_payloads(authority: &Authority) -> impl Iterator<Item = PairedDevice> {
+    authority
+        .devices()
+        .map(|(record, lifetime)| device_payload(record, lifetime, authority.is_connected(record.id)))
+}
+
+fn device_payload(record: &DeviceRecord, lifetime: GrantExpiry, connected: bool) -> PairedDevice {
     let scopes: Vec<Scope> = record.grant.granted.to_vec();
     let token = record.token.as_ref().map(|token| DeviceTokenEntry {
         role: OPERATOR.to_owned(),
@@ -108,7 +114,7 @@ pub(crate) fn request_payload(request: &PendingRequest) -> PendingDevice {
         has: scopes(&ask.has),
         adds: scopes(&ask.added),
         from: Some(ask.from.clone()),
-        subject: Some(subject_id(&ask.subject)),
+        subject: Some(ask.subject.name()),
         version: Some(ask.claims.version.clone()),
         known_name: Some(ask.known_name),
         unidentified: Some(ask.unidentified),

@@ -12,13 +12,12 @@ use tidegate_protocol::{ErrorCode, ErrorShape, Scope, rpc};
 use tidegate_trust::authority::Authority;
 use tidegate_trust::decision::{Choice, Decider, DecisionError, GrantLifetime, NotADecider, Verdict};
 use tidegate_trust::management::ManagementError;
-use tidegate_trust::records::DeviceRecord;
 use tidegate_trust::{Principal, Transaction};
 
 use super::desktop::waiting_id;
-use super::device_entries::{block_payload, device_payload, own_client_payload};
+use super::device_entries::{block_payload, device_payloads, own_client_payload};
 use super::unsaved_note;
-use crate::attached::{pending_payload, subject_id};
+use crate::attached::pending_payload;
 use crate::dialog_requests::DialogRequest;
 use crate::dispatch::{Caller, Handler, parse};
 use crate::now;
@@ -26,20 +25,17 @@ use crate::now;
 /// A device that was not granted `operator.pairing` sees itself only.
 impl Handler for rpc::DevicePairList {
     async fn handle(caller: &Caller, _: Empty) -> Result<DevicePairListResult, ErrorShape> {
-        let trust = &caller.gateway.inner().trust;
+        let trust = caller.trust();
         trust.tick();
         let authority = trust.authority();
         let is_own_surface = caller.session.is_own_surface();
         let sees_all = is_own_surface || caller.session.scopes().names(&Scope::Pairing);
-        let is_own = |record: &DeviceRecord| caller.session.principal() == &Principal::Device(record.id);
+        let is_own =
+            |device: &PairedDevice| caller.session.principal() == &Principal::Device(device.device_id);
         let pending = authority.waiting().iter().rev().filter(|_| sees_all).map(pending_payload).collect();
-        let mut records: Vec<_> =
-            authority.devices().filter(|(record, _)| sees_all || is_own(record)).collect();
-        records.sort_by_key(|(record, _)| std::cmp::Reverse(record.approved_at));
-        let mut paired: Vec<PairedDevice> = records
-            .into_iter()
-            .map(|(record, lifetime)| device_payload(record, lifetime, authority.is_connected(record.id)))
-            .collect();
+        let mut paired: Vec<PairedDevice> =
+            device_payloads(&authority).filter(|device| sees_all || is_own(device)).collect();
+        paired.sort_by_key(|device| std::cmp::Reverse(device.approved_at_ms));
         paired.extend(authority.own_client().filter(|_| sees_all).map(own_client_payload));
         let blocked = is_own_surface.then(|| authority.blocks().iter().map(block_payload).collect());
         Ok(DevicePairListResult { pending, paired, blocked })
@@ -51,12 +47,9 @@ impl Handler for rpc::DevicePairApprove {
     async fn handle(caller: &Caller, params: RequestId) -> Result<DevicePairApproveResult, ErrorShape> {
         let verdict = Verdict::Approve { choice: Choice::All, duration: GrantLifetime::Always };
         let subject = decide(caller, &params.request_id, None, &verdict).await?;
-        let authority = caller.gateway.inner().trust.authority();
-        let device = authority
-            .devices()
-            .find(|(record, _)| record.id.to_string() == subject)
-            .map(|(record, lifetime)| device_payload(record, lifetime, authority.is_connected(record.id)));
-        let device = device
+        let authority = caller.trust().authority();
+        let device = device_payloads(&authority)
+            .find(|device| device.device_id.to_string() == subject)
             .map_or(ApprovedSubject::Program(ApprovedProgram { device_id: subject }), |device| {
                 ApprovedSubject::Device(Box::new(device))
             });
@@ -83,7 +76,7 @@ pub(crate) async fn decide(
     digest: Option<&str>,
     verdict: &Verdict,
 ) -> Result<String, ErrorShape> {
-    let trust = &caller.gateway.inner().trust;
+    let trust = caller.trust();
     let decider =
         Decider::of(&caller.session, trust.desktop()).map_err(|error| not_a_decider(caller, error))?;
     let subject = trust
@@ -91,7 +84,7 @@ pub(crate) async fn decide(
         .waiting()
         .iter()
         .find(|waiting| waiting.id == request)
-        .map(|waiting| subject_id(&waiting.details.subject));
+        .map(|waiting| waiting.details.subject.name());
     trust.decide(&decider, request, digest, verdict).await.map_err(|error| match error {
         DecideError::Decision(DecisionError::DesktopDecides) => {
             super::desktop::review_instead(&caller.gateway, request)
@@ -182,7 +175,7 @@ pub(crate) async fn change<T>(
     caller: &Caller,
     make: impl FnOnce(&mut Authority) -> Result<Transaction<T>, ManagementError>,
 ) -> Result<(T, Option<String>), ErrorShape> {
-    let trust = &caller.gateway.inner().trust;
+    let trust = caller.trust();
     let made = make(&mut trust.authority());
     let changed = made.map_err(|error| match error {
         ManagementError::BeyondCaller(scope) => caller.session.dialect().missing_scope(&scope),

@@ -123,7 +123,7 @@ impl Handler for rpc::ChatMessageGet {
             message: None,
             unavailable_reason: Some(reason.to_owned()),
         };
-        let store = &caller.gateway.inner().store;
+        let store = caller.store();
         let row = store.session(params.session_key).await?;
         let Some(row) = row else { return Ok(unavailable("not_found")) };
         let Some(entry) = store.entry(row.session_id, params.message_id).await? else {
@@ -156,7 +156,7 @@ async fn page(caller: &Caller, params: ChatHistory) -> Result<Option<ChatHistory
     if params.cursor.is_some() {
         return Ok(None);
     }
-    let store = &caller.gateway.inner().store;
+    let store = caller.store();
     let limit = params.limit.unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT);
     let offset = params.offset.unwrap_or(0);
     let row = store.session(params.session_key.clone()).await?;

@@ -60,7 +60,7 @@ impl Handler for rpc::TidegateDoctor {
 impl Handler for rpc::TidegateConfigList {
     async fn handle(caller: &Caller, _: Empty) -> Result<ConfigListResult, ErrorShape> {
         let mut list = caller.host().config_file();
-        let authority = caller.gateway.inner().trust.authority();
+        let authority = caller.trust().authority();
         list.settings = authority.settings().iter().map(super::settings::payload).collect();
         Ok(list)
     }

@@ -16,9 +16,9 @@ use tidegate_trust::audit::AuditEvent;
 use tidegate_trust::authority::{Authority, GrantExpiry};
 use tidegate_trust::decision::{Choice, Verdict};
 use tidegate_trust::pairing::PendingRequest;
-use tidegate_trust::records::{ProgramGrant, ProgramToken};
+use tidegate_trust::records::{Block, ProgramGrant, ProgramToken};
 
-use super::device_entries::{block_payload, device_payload, request_payload};
+use super::device_entries::{block_payload, device_payloads, request_payload};
 use super::devices::{self, change};
 use crate::dialog_requests::DialogRequest;
 use crate::dispatch::{Caller, Handler, parse};
@@ -40,8 +40,7 @@ impl Handler for rpc::TidegateTokenRotate {
 /// A token for one program, shown once.
 impl Handler for rpc::TidegateTokenNew {
     async fn handle(caller: &Caller, params: TokenNew) -> Result<TokenNewResult, ErrorShape> {
-        let trust = &caller.gateway.inner().trust;
-        let made = trust.new_token(&params.name, params.level, params.pairing).await;
+        let made = caller.trust().new_token(&params.name, params.level, params.pairing).await;
         let (token, record) = made.map_err(|error| match error {
             TokenError::NotSaved(_) | TokenError::Entropy(_) => ErrorShape::unavailable(error.to_string()),
             _ => ErrorShape::invalid(error.to_string()),
@@ -72,19 +71,16 @@ fn token_payload(token: &ProgramToken) -> ProgramTokenEntry {
 
 impl Handler for rpc::TidegateTokenList {
     async fn handle(caller: &Caller, _: Empty) -> Result<TokenListResult, ErrorShape> {
-        let authority = caller.gateway.inner().trust.authority();
+        let authority = caller.trust().authority();
         Ok(TokenListResult {
             shared_token: authority.has_shared_token(),
             tokens: authority.tokens().iter().map(token_payload).collect(),
-            programs: authority
-                .programs()
-                .map(|(record, lifetime)| program_payload(record, lifetime))
-                .collect(),
+            programs: authority.programs().map(program_payload).collect(),
         })
     }
 }
 
-fn program_payload(record: &ProgramGrant, lifetime: GrantExpiry) -> ProgramEntry {
+fn program_payload((record, lifetime): (&ProgramGrant, GrantExpiry)) -> ProgramEntry {
     let path = |path: &Path| path.display().to_string();
     ProgramEntry {
         id: record.id.clone(),
@@ -110,33 +106,20 @@ impl Handler for rpc::TidegateTokenRevoke {
 /// A waiting request, a device, a program, or a block, by the beginning of its id.
 impl Handler for rpc::TidegateDevicesShow {
     async fn handle(caller: &Caller, params: ById) -> Result<ShownEntry, ErrorShape> {
-        let trust = &caller.gateway.inner().trust;
+        let trust = caller.trust();
         trust.tick();
         let authority = trust.authority();
         let fits = |id: &str| id.starts_with(&params.id);
         let mut found: Vec<ShownEntry> = Vec::new();
         let waiting = authority.waiting().iter().filter(|request| fits(&request.id));
         found.extend(waiting.map(|request| ShownEntry::Request(Box::new(request_payload(request)))));
-        found.extend(
-            authority
-                .devices()
-                .filter(|(record, _)| fits(&record.id.to_string()))
-                .map(|(record, lifetime)| device_payload(record, lifetime, authority.is_connected(record.id)))
-                .map(|device| ShownEntry::Device(Box::new(device))),
-        );
-        found.extend(
-            authority
-                .programs()
-                .filter(|(record, _)| fits(&record.id))
-                .map(|(record, lifetime)| ShownEntry::Program(program_payload(record, lifetime))),
-        );
-        found.extend(
-            authority
-                .blocks()
-                .iter()
-                .filter(|block| fits(&block.id()) || block.device().is_some_and(|device| fits(&device)))
-                .map(|block| ShownEntry::Block(block_payload(block))),
-        );
+        let devices = device_payloads(&authority).filter(|device| fits(&device.device_id.to_string()));
+        found.extend(devices.map(|device| ShownEntry::Device(Box::new(device))));
+        let programs = authority.programs().map(program_payload).filter(|program| fits(&program.id));
+        found.extend(programs.map(ShownEntry::Program));
+        let is_meant =
+            |block: &&Block| fits(&block.id()) || block.device().is_some_and(|device| fits(&device));
+        found.extend(authority.blocks().iter().filter(is_meant).map(block_payload).map(ShownEntry::Block));
         match (found.len(), params.id.len() >= 4) {
             (_, false) => Err(ErrorShape::invalid("give at least the first 4 characters of an id")),
             (0, _) => Err(ErrorShape::invalid("nothing waits or is known under this id")),
@@ -150,7 +133,7 @@ impl Handler for rpc::TidegateDevicesShow {
 impl Handler for rpc::TidegateDevicesDecide {
     async fn handle(caller: &Caller, params: Decide) -> Result<DecidedResult, ErrorShape> {
         let id = {
-            let trust = &caller.gateway.inner().trust;
+            let trust = caller.trust();
             trust.tick();
             let authority = trust.authority();
             let fits = |request: &&PendingRequest| {
@@ -215,8 +198,7 @@ impl Handler for rpc::TidegateDevicesBlock {
 
 impl Handler for rpc::TidegateDevicesUnblock {
     async fn handle(caller: &Caller, params: ById) -> Result<UnblockedResult, ErrorShape> {
-        let blocked =
-            caller.gateway.inner().trust.authority().block(&params.id).map(|block| block.subject.clone());
+        let blocked = caller.trust().authority().block(&params.id).map(|block| block.subject.clone());
         let subject = blocked.ok_or_else(|| ErrorShape::invalid("this id is not blocked"))?;
         let ((), note) = change(caller, |authority| authority.unblock(&subject, now::timestamp())).await?;
         Ok(UnblockedResult { unblocked: params.id, note })
@@ -224,7 +206,7 @@ impl Handler for rpc::TidegateDevicesUnblock {
 
     async fn dialog(caller: &Caller, request: &RequestFrame) -> Result<Option<DialogRequest>, ErrorShape> {
         let params = parse::<Self>(request)?;
-        let authority = caller.gateway.inner().trust.authority();
+        let authority = caller.trust().authority();
         let block = authority.block(&params.id);
         Ok(block.map(|block| DialogRequest::Unblock { id: block.id(), name: block.name.clone() }))
     }
@@ -233,9 +215,8 @@ impl Handler for rpc::TidegateDevicesUnblock {
 /// The newest entries of the audit log.
 impl Handler for rpc::TidegateAudit {
     async fn handle(caller: &Caller, params: Audit) -> Result<AuditResult, ErrorShape> {
-        let store = &caller.gateway.inner().store;
         let limit = params.limit.unwrap_or(50).clamp(1, 1000);
-        let events = store.audit_tail(limit).await?;
+        let events = caller.store().audit_tail(limit).await?;
         let entry = |event: AuditEvent| {
             let AuditEvent { at, kind, severity, subject, line } = event;
             let sentence = kind.sentence().into_owned();

@@ -47,7 +47,7 @@ impl Handler for rpc::TidegateConfigConfirm {
 
     async fn dialog(caller: &Caller, request: &RequestFrame) -> Result<Option<DialogRequest>, ErrorShape> {
         let params = parse::<Self>(request)?;
-        let trust = &caller.gateway.inner().trust;
+        let trust = caller.trust();
         let id = Setting::parse(&params.key).and_then(|setting| trust.authority().ask_again(setting));
         if id.is_some() {
             // A rejected value waits again.
@@ -87,7 +87,7 @@ fn setting(key: &str) -> Result<Setting, ErrorShape> {
 
 /// Who decides, where the command line is the person's place.
 pub(crate) fn decider(caller: &Caller) -> Result<Decider, ErrorShape> {
-    Decider::of(&caller.session, caller.gateway.inner().trust.desktop())
+    Decider::of(&caller.session, caller.trust().desktop())
         .map_err(|error| ErrorShape::new(ErrorCode::Forbidden, error.to_string()))
 }
 

@@ -48,25 +48,19 @@ async fn snapshot(gateway: &Gateway, may_read: bool) -> HealthResult {
         ok: gateway.is_ready(),
         ts: now::wall(),
         duration_ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
-        channels: BTreeMap::new(),
-        channel_order: Vec::new(),
-        channel_labels: BTreeMap::new(),
-        heartbeat_seconds: 0,
         default_agent_id: DEFAULT_AGENT.to_owned(),
         agents: vec![HealthAgent {
             agent_id: DEFAULT_AGENT.to_owned(),
             is_default: true,
             heartbeat: HeartbeatStatus {
-                enabled: false,
                 every: "disabled".to_owned(),
-                every_ms: None,
-                prompt: String::new(),
                 target: "none".to_owned(),
-                ack_max_chars: 0,
+                ..HeartbeatStatus::default()
             },
             sessions: own_sessions.clone(),
         }],
         sessions: own_sessions,
+        ..HealthResult::default()
     }
 }
 
@@ -116,7 +110,7 @@ impl Handler for rpc::Status {
             channel_summary: Vec::new(),
             queued_system_events: Vec::new(),
             tasks: tasks(&caller.gateway.runtime()?.active()),
-            task_audit: StatusTaskAudit { total: 0, warnings: 0, errors: 0, by_code: zeros(&TASK_PROBLEMS) },
+            task_audit: StatusTaskAudit { by_code: zeros(&TASK_PROBLEMS), ..StatusTaskAudit::default() },
             sessions: StatusSessions {
                 paths: vec![path.clone()],
                 count,
@@ -147,18 +141,9 @@ fn tasks(active: &[ActiveRun]) -> StatusTasks {
     StatusTasks {
         total: running,
         active: running,
-        terminal: 0,
-        failures: 0,
-        by_status: TaskCounts {
-            queued: 0,
-            running,
-            succeeded: 0,
-            failed: 0,
-            timed_out: 0,
-            cancelled: 0,
-            lost: 0,
-        },
+        by_status: TaskCounts { running, ..TaskCounts::default() },
         by_runtime,
+        ..StatusTasks::default()
     }
 }
 

@@ -50,9 +50,7 @@ pub(crate) fn send_status(caller: &Caller, run: RunRow, duplicate: bool) -> Chat
         run_id: Some(run.id),
         status: Some(status.to_owned()),
         summary: run.error.filter(|_| status == "error"),
-        ok: None,
-        aborted: None,
-        run_ids: None,
+        ..ChatSendResult::default()
     }
 }
 
@@ -116,7 +114,7 @@ pub(crate) fn authority(caller: &Caller) -> Result<RunAuthority, ErrorShape> {
 }
 
 pub(crate) async fn session_row(caller: &Caller, key: &SessionKey) -> Result<Option<SessionRow>, ErrorShape> {
-    Ok(caller.gateway.inner().store.session(key.clone()).await?)
+    Ok(caller.store().session(key.clone()).await?)
 }
 
 /// A message without control characters that only a terminal would obey.

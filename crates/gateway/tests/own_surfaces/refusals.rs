@@ -10,7 +10,7 @@ use tidegate_peers::LocalSocket;
 use tidegate_testkit::client::ConnectOptions;
 use tidegate_transport::admission_slots::{AdmissionSlots, SlotRules, Source, UnauthenticatedSlot};
 use tidegate_transport::channel::channel;
-use tidegate_transport::{ChannelClient, ClientReceived};
+use tidegate_transport::{Accepted, ChannelClient, ClientReceived};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
@@ -25,6 +25,10 @@ struct Place {
 }
 
 const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7));
+
+fn arrival(socket: Option<LocalSocket>, deadline: Instant, slot: UnauthenticatedSlot) -> Arrival {
+    Accepted { socket, remote: (ADDRESS, 1).into(), user_agent: None, deadline, slot }.into()
+}
 
 impl Place {
     /// With a connection that gives way after this time, and at once when it is refused.
@@ -78,7 +82,7 @@ impl Place {
 async fn a_delayed_refusal_ends_unheard_when_its_place_is_taken() {
     let world = World::with_desktop().await;
     let deadline = Instant::now() + PATIENCE;
-    let arrive = |slot| Arrival::remote(ADDRESS, None, deadline, slot);
+    let arrive = |slot| arrival(None, deadline, slot);
     let mut place = Place::taken(&world, Duration::from_hours(1), arrive);
 
     place.send_connect(&world.device(1, &["operator.read"]).token("wrong")).await;
@@ -92,7 +96,7 @@ async fn a_connection_that_is_looked_up_ends_when_its_place_is_taken() {
     let stuck = Stuck::begin(&world.peers);
     let socket = LocalSocket::Tcp { peer: (ADDRESS, 1).into(), local: (ADDRESS, 2).into() };
     let deadline = Instant::now() + PATIENCE;
-    let arrive = |slot| Arrival::local(socket, None, deadline, slot);
+    let arrive = |slot| arrival(Some(socket), deadline, slot);
     let mut place = Place::taken(&world, Duration::ZERO, arrive);
 
     place.send_connect(&world.device(1, &["operator.read"])).await;

@@ -34,7 +34,7 @@ use tidegate_store::Store;
 use tidegate_testkit::client::{ClientError, ConnectOptions, GatewayClient};
 use tidegate_testkit::identity::DeviceIdentity;
 use tidegate_transport::lines::{LineReceived, LinesClient};
-use tidegate_transport::listener::{self, bind_loopback};
+use tidegate_transport::listener::{self, ListenerLimits, bind_loopback};
 use tidegate_transport::local_socket::{self, LocalListener};
 use tidegate_transport::upgrade::UpgradeRules;
 use tidegate_transport::{ChannelClient, ClientReceived};
@@ -245,7 +245,8 @@ impl World {
         let stop = CancellationToken::new();
         let listener = bind_loopback(0).unwrap();
         let port = listener.local_addr().unwrap().port();
-        tokio::spawn(listener::serve(listener, gateway.clone(), UpgradeRules::loopback(port), stop.clone()));
+        let (rules, limits) = (UpgradeRules::loopback(port), ListenerLimits::default());
+        tokio::spawn(listener::serve(listener, gateway.clone(), rules, limits, stop.clone()));
         let socket = LocalListener::bind(&place.path().join("control.sock")).await.unwrap();
         tokio::spawn(local_socket::serve(socket, gateway.clone(), stop.clone()));
         Self {

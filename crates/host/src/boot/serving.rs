@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use tidegate_gateway::Gateway;
+use tidegate_transport::Connections;
+use tidegate_transport::listener::{self, ListenerLimits};
 use tidegate_transport::local_socket::{self, LocalListener};
 use tidegate_transport::upgrade::UpgradeRules;
-use tidegate_transport::{Connections, listener};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -23,7 +24,8 @@ pub(crate) fn tcp(
     gateway: Gateway,
     stop: CancellationToken,
 ) {
-    parts.spawn("accept loop", listener::serve(listener, gateway, UpgradeRules::loopback(port), stop));
+    let (rules, limits) = (UpgradeRules::loopback(port), ListenerLimits::default());
+    parts.spawn("accept loop", listener::serve(listener, gateway, rules, limits, stop));
 }
 
 /// Serves the person's command line. Where that is not possible, everything else is served, and

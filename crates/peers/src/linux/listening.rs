@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tidegate_protocol::text;
 
 use super::tcp_sockets::{self, TcpSocket};
 use super::{Search, own_user, processes, search};
-use crate::port_owner::{Kin, PATIENCE, PortOwner};
+use crate::port_owner::{Kin, PortOwner};
 
+/// How long the owner of a port is looked for.
+const PATIENCE: Duration = Duration::from_secs(2);
 /// Characters of a program's path.
 const MAX_PROGRAM: usize = 200;
 

@@ -161,7 +161,7 @@ objects! {
         kind: Reset,
     }
     /// `chat.send`: a turn, or the runs that a stop word ended.
-    ChatSendResult {
+    #[derive(Default)] ChatSendResult {
         run_id: Option<RunId>,
         /// `started`; of a repeated message also `in_flight`, `ok` or `error`.
         status: Option<String>,

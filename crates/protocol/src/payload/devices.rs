@@ -21,7 +21,7 @@ objects! {
         device_id: String,
     }
     /// A waiting request. Only the person's own surfaces get the second half.
-    PendingDevice {
+    #[derive(Default)] PendingDevice {
         request_id: String,
         /// The device's id, or a name for the program.
         device_id: String,

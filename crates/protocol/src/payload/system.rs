@@ -10,13 +10,13 @@ use crate::{SessionKey, UnixMillis};
 
 objects! {
     /// Sessions in a health snapshot.
-    HealthSessions {
+    #[derive(Default)] HealthSessions {
         path: String,
         count: u64,
         recent: Vec<Value>,
     }
     /// Heartbeats; there are none.
-    HeartbeatStatus {
+    #[derive(Default)] HeartbeatStatus {
         enabled: bool,
         every: String,
         #[serialize_always] every_ms: Option<u64>,
@@ -32,7 +32,7 @@ objects! {
         sessions: HealthSessions,
     }
     /// `health`, and the event of the same name. Only a session with `operator.read` gets the numbers.
-    HealthResult {
+    #[derive(Default)] HealthResult {
         ok: bool,
         ts: UnixMillis,
         duration_ms: u64,
@@ -57,7 +57,7 @@ objects! {
         agents: Vec<StatusHeartbeatAgent>,
     }
     /// Runs in numbers.
-    StatusTasks {
+    #[derive(Default)] StatusTasks {
         total: u64,
         active: u64,
         terminal: u64,
@@ -66,7 +66,7 @@ objects! {
         by_runtime: BTreeMap<String, u64>,
     }
     /// What is odd about runs; nothing is.
-    StatusTaskAudit {
+    #[derive(Default)] StatusTaskAudit {
         total: u64,
         warnings: u64,
         errors: u64,
@@ -168,7 +168,7 @@ objects! {
 }
 
 /// Runs by their state.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TaskCounts {
     pub queued: u64,

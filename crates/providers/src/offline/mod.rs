@@ -73,23 +73,18 @@ impl Model for OfflineModel {
 /// as words. Only tools of the request are called.
 #[must_use]
 pub fn reply(request: &ModelRequest) -> Vec<StreamEvent> {
-    let answer = answer(request);
-    let text = format!("{PREFIX} {}", answer.text);
+    let (text, calls) = answer(request);
+    let text = format!("{PREFIX} {text}");
     let usage = Usage { input: words(&request.messages), output: count(text.split_whitespace()) };
-    let stop = if answer.calls.is_empty() { StopReason::Stop } else { StopReason::ToolUse };
+    let stop = if calls.is_empty() { StopReason::Stop } else { StopReason::ToolUse };
     let pieces = text.split_inclusive(char::is_whitespace).map(|word| StreamEvent::Text(word.to_owned()));
     pieces
-        .chain(answer.calls.into_iter().map(StreamEvent::ToolCall))
+        .chain(calls.into_iter().map(StreamEvent::ToolCall))
         .chain([StreamEvent::Usage(usage), StreamEvent::Stop(stop)])
         .collect()
 }
 
-struct Answer {
-    text: String,
-    calls: Vec<ToolCall>,
-}
-
-fn answer(request: &ModelRequest) -> Answer {
+fn answer(request: &ModelRequest) -> (String, Vec<ToolCall>) {
     // What is new since the model last spoke.
     let spoke = request.messages.iter().rposition(|message| matches!(message, Message::Assistant { .. }));
     let (before, new) = request.messages.split_at(spoke.map_or(0, |at| at + 1));
@@ -107,7 +102,7 @@ fn answer(request: &ModelRequest) -> Answer {
     if text.is_empty() {
         text.push("there is nothing new to answer.".to_owned());
     }
-    Answer { text: text.join("\n"), calls }
+    (text.join("\n"), calls)
 }
 
 /// What is said about a message, and the calls that it asks for.

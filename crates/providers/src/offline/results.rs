@@ -24,10 +24,10 @@ pub(super) fn sentences(asked: Option<&Message>, new: &[Message]) -> Vec<String>
         match message {
             Message::ToolResult { call_id, name, text, is_error } => {
                 let call = calls.iter().find(|call| call.id == *call_id);
-                let receipt = if *is_error { None } else { Receipt::parse(name, text) };
-                started |= receipt.is_some();
-                sentences.push(match receipt {
-                    Some(receipt) => receipt.sentence(call),
+                let key = if *is_error { None } else { started_session(name, text) };
+                started |= key.is_some();
+                sentences.push(match key {
+                    Some(key) => start_sentence(&key, call),
                     None => tool_sentence(name, text, *is_error),
                 });
             }
@@ -41,26 +41,19 @@ pub(super) fn sentences(asked: Option<&Message>, new: &[Message]) -> Vec<String>
     sentences
 }
 
-/// What `sessions_spawn` says about a subagent that it started.
-struct Receipt {
-    key: String,
+/// The key of the session that a call of `sessions_spawn` started.
+fn started_session(tool: &str, text: &str) -> Option<String> {
+    let receipt: Value = serde_json::from_str(unframed(text)).ok()?;
+    let key = receipt["childSessionKey"].as_str()?;
+    (tool == "sessions_spawn" && receipt["status"] == "accepted").then(|| one_line(key, RESULT_CHARACTERS))
 }
 
-impl Receipt {
-    fn parse(tool: &str, text: &str) -> Option<Self> {
-        let receipt: Value = serde_json::from_str(unframed(text)).ok()?;
-        let key = receipt["childSessionKey"].as_str()?;
-        (tool == "sessions_spawn" && receipt["status"] == "accepted")
-            .then(|| Self { key: one_line(key, RESULT_CHARACTERS) })
-    }
-
-    fn sentence(&self, call: Option<&ToolCall>) -> String {
-        let arguments: Value =
-            call.and_then(|call| serde_json::from_str(&call.arguments).ok()).unwrap_or_default();
-        match arguments["label"].as_str() {
-            Some(label) => format!("started the subagent {} ({}).", one_line(label, 80), self.key),
-            None => format!("started a subagent ({}).", self.key),
-        }
+fn start_sentence(key: &str, call: Option<&ToolCall>) -> String {
+    let arguments: Value =
+        call.and_then(|call| serde_json::from_str(&call.arguments).ok()).unwrap_or_default();
+    match arguments["label"].as_str() {
+        Some(label) => format!("started the subagent {} ({key}).", one_line(label, 80)),
+        None => format!("started a subagent ({key})."),
     }
 }
 

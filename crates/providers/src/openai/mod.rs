@@ -11,10 +11,9 @@ mod wire;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::future::BoxFuture;
 use futures_util::stream;
 use reqwest::{Response, StatusCode};
-use tidegate_agent::model::{Model, ModelError, ModelName, ModelRequest, ModelStream};
+use tidegate_agent::model::{ModelError, ModelRequest, ModelStream};
 use tokio::time::timeout;
 
 pub use answer::Chunks;
@@ -30,41 +29,6 @@ pub const IDLE: Duration = Duration::from_secs(120);
 pub const LOCAL_IDLE: Duration = Duration::from_secs(300);
 /// The most bytes of an error's body that are read.
 const ERROR_BYTES: usize = 64 * 1024;
-
-/// One model of an OpenAI-compatible server.
-#[derive(Debug, Clone)]
-pub struct OpenAiModel {
-    name: ModelName,
-    context_window: Option<u32>,
-    endpoint: Endpoint,
-    http: Http,
-}
-
-impl OpenAiModel {
-    /// A model of the server at `endpoint`, which knows it as `name.model`.
-    #[must_use]
-    pub fn new(name: ModelName, context_window: Option<u32>, endpoint: Endpoint, http: Http) -> Self {
-        Self { name, context_window, endpoint, http }
-    }
-}
-
-impl Model for OpenAiModel {
-    fn name(&self) -> ModelName {
-        self.name.clone()
-    }
-
-    fn context_window(&self) -> Option<u32> {
-        self.context_window
-    }
-
-    fn is_local(&self) -> bool {
-        self.endpoint.base().is_loopback()
-    }
-
-    fn stream(&self, request: ModelRequest) -> BoxFuture<'_, Result<ModelStream, ModelError>> {
-        Box::pin(async move { ask(&self.http, &self.endpoint, &self.name.model, &request).await })
-    }
-}
 
 /// Asks the model `model` of a server, once. Whether a failure is worth another question is decided
 /// by the run that asks: it can be stopped while it waits.

@@ -53,7 +53,7 @@ impl Authority {
         };
         let audit = context.audit(
             AuditKind::PairingRequested,
-            subject_name(&ask.subject),
+            ask.subject.name(),
             &access_line(&ask, &context.attempt.origin),
         );
         let mut effects = Vec::new();
@@ -95,22 +95,12 @@ fn access_line(ask: &PairingRequest, origin: &Origin) -> String {
         "security audit: device access upgrade requested reason={} device={} ip={ip} auth=token roleFrom={role_from} \
          roleTo={} scopesFrom={} scopesTo={} client={}",
         ask.reason.public_name(),
-        subject_name(&ask.subject),
+        ask.subject.name(),
         ask.role,
         ask.has.to_csv(),
         ask.asked.to_csv(),
         ask.claims.client_id
     )
-}
-
-pub(crate) fn subject_name(subject: &Subject) -> String {
-    match subject {
-        Subject::Device(device) => device.to_string(),
-        Subject::Program(program) => {
-            let file = program.script.as_ref().unwrap_or(&program.executable);
-            format!("program:{}", tidegate_protocol::text::one_line(&file.display().to_string(), 200))
-        }
-    }
 }
 
 pub(super) fn all_decided(grant: &Grant, asked: &ScopeSet) -> bool {

@@ -2,7 +2,6 @@
 
 use tidegate_protocol::limits;
 
-use crate::admission::subject_name;
 use crate::audit::AuditKind;
 use crate::authority::{Authority, Effect, GrantExpiry};
 use crate::pairing::{PendingRequest, Subject};
@@ -85,7 +84,7 @@ impl Authority {
         {
             // Where it still waits, a person may decide about it again.
             self.pending.set_deciding(&request.id, false);
-            let subject = subject_name(&request.details.subject);
+            let subject = request.details.subject.name();
             let line = format!("device pairing overtaken device={subject}");
             let audit = Effect::audit(now, AuditKind::PairingOvertaken, subject, line);
             return Transaction::applied(false, if_lasting(approved.lifetime, undone), vec![audit]);
