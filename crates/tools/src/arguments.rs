@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use tidegate_protocol::text::one_line;
 
 /// Why a call's arguments cannot be used. The sentence names the field and goes to the model.
@@ -20,6 +20,11 @@ pub(crate) enum ArgumentError {
     Together { first: &'static str, second: &'static str },
     #[error("the argument {name:?} must be between {least} and {most}, not {value}")]
     Range { name: &'static str, least: u64, most: u64, value: String },
+}
+
+/// The schema of a tool's arguments: an object with these fields, and no others.
+pub(crate) fn parameters(required: &[&str], properties: Value) -> Value {
+    json!({ "type": "object", "additionalProperties": false, "required": required, "properties": properties })
 }
 
 /// The fields of one call that have not been taken yet.
@@ -62,11 +67,18 @@ impl Arguments {
 
     /// A text that may be absent or null.
     pub(crate) fn optional_text(&mut self, name: &'static str) -> Result<Option<String>, ArgumentError> {
-        match self.0.remove(name) {
-            None | Some(Value::Null) => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text)),
-            Some(_) => Err(ArgumentError::Type { name, expected: "a text" }),
-        }
+        self.optional(name, "a text", text)
+    }
+
+    /// What `read` makes of a value, which may be absent or null.
+    fn optional<T>(
+        &mut self,
+        name: &'static str,
+        expected: &'static str,
+        read: impl FnOnce(Value) -> Option<T>,
+    ) -> Result<Option<T>, ArgumentError> {
+        let given = self.0.remove(name).filter(|value| !value.is_null());
+        given.map(|value| read(value).ok_or(ArgumentError::Type { name, expected })).transpose()
     }
 
     /// A whole number that may be absent or null. Models also write `5.0` for 5.
@@ -76,13 +88,9 @@ impl Arguments {
         least: u64,
         most: u64,
     ) -> Result<Option<u64>, ArgumentError> {
-        let value = match self.0.remove(name) {
-            None | Some(Value::Null) => return Ok(None),
-            Some(Value::Number(value)) => value,
-            Some(_) => return Err(ArgumentError::Type { name, expected: "a whole number" }),
-        };
-        let number = value.as_u64().or_else(|| whole(value.as_f64()?));
-        match number {
+        let number = |value| if let Value::Number(value) = value { Some(value) } else { None };
+        let Some(value) = self.optional(name, "a whole number", number)? else { return Ok(None) };
+        match value.as_u64().or_else(|| whole(value.as_f64()?)) {
             Some(number) if (least..=most).contains(&number) => Ok(Some(number)),
             _ => Err(ArgumentError::Range { name, least, most, value: value.to_string() }),
         }
@@ -90,28 +98,17 @@ impl Arguments {
 
     /// Whether something is asked for; absent and null are no.
     pub(crate) fn optional_flag(&mut self, name: &'static str) -> Result<bool, ArgumentError> {
-        match self.0.remove(name) {
-            None | Some(Value::Null) => Ok(false),
-            Some(Value::Bool(flag)) => Ok(flag),
-            Some(_) => Err(ArgumentError::Type { name, expected: "true or false" }),
-        }
+        Ok(self.optional(name, "true or false", |value| value.as_bool())?.unwrap_or_default())
     }
 
     /// A list of texts that may be absent or null. Models also write one text for a list of one.
     pub(crate) fn optional_list(&mut self, name: &'static str) -> Result<Vec<String>, ArgumentError> {
-        let error = ArgumentError::Type { name, expected: "a list of texts" };
-        match self.0.remove(name) {
-            None | Some(Value::Null) => Ok(Vec::new()),
-            Some(Value::String(text)) => Ok(vec![text]),
-            Some(Value::Array(values)) => values
-                .into_iter()
-                .map(|value| match value {
-                    Value::String(text) => Ok(text),
-                    _ => Err(error.clone()),
-                })
-                .collect(),
-            Some(_) => Err(error),
-        }
+        let list = |value| match value {
+            Value::String(text) => Some(vec![text]),
+            Value::Array(values) => values.into_iter().map(text).collect(),
+            _ => None,
+        };
+        Ok(self.optional(name, "a list of texts", list)?.unwrap_or_default())
     }
 
     /// An object of texts that may be absent or null.
@@ -119,19 +116,18 @@ impl Arguments {
         &mut self,
         name: &'static str,
     ) -> Result<BTreeMap<String, String>, ArgumentError> {
-        let error = ArgumentError::Type { name, expected: "an object whose values are texts" };
-        match self.0.remove(name) {
-            None | Some(Value::Null) => Ok(BTreeMap::new()),
-            Some(Value::Object(fields)) => fields
-                .into_iter()
-                .map(|(key, value)| match value {
-                    Value::String(text) => Ok((key, text)),
-                    _ => Err(error.clone()),
-                })
-                .collect(),
-            Some(_) => Err(error),
-        }
+        let texts = |value| match value {
+            Value::Object(fields) => {
+                fields.into_iter().map(|(key, value)| Some((key, text(value)?))).collect()
+            }
+            _ => None,
+        };
+        Ok(self.optional(name, "an object whose values are texts", texts)?.unwrap_or_default())
     }
+}
+
+fn text(value: Value) -> Option<String> {
+    if let Value::String(text) = value { Some(text) } else { None }
 }
 
 /// The number as an integer, when it is one that a float holds exactly.

@@ -8,6 +8,7 @@
 //! `exec` needs a Unix system. Sandboxes (`tidegate-sandbox`) and the search for processes that left
 //! their group need Linux.
 
+mod answer;
 mod arguments;
 #[cfg(unix)]
 mod exec;

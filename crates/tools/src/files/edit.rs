@@ -6,7 +6,7 @@ use tidegate_trust::approval::FileAccess;
 
 use super::text;
 use super::{FileRequest, FileToolError, Files, PATH};
-use crate::arguments::{ArgumentError, Arguments};
+use crate::arguments::{ArgumentError, Arguments, parameters};
 use crate::workspace::{MissingDirectories, Place};
 
 /// Why a text is not edited.
@@ -43,16 +43,14 @@ impl FileRequest for Edit {
             description: "Replace one text in a file by another. The old text must occur exactly once and match \
                           exactly, including spaces and line ends. Outside the workspace a person is asked first.",
             group: "fs",
-            parameters: json!({
-                "type": "object",
-                "additionalProperties": false,
-                "required": ["path", "oldText", "newText"],
-                "properties": {
+            parameters: parameters(
+                &["path", "oldText", "newText"],
+                json!({
                     "path": {"type": "string", "description": "The file, relative to the workspace."},
                     "oldText": {"type": "string", "description": "The text to replace; must occur exactly once."},
                     "newText": {"type": "string", "description": "What it becomes; may be empty."},
-                },
-            }),
+                }),
+            ),
         }
     }
 

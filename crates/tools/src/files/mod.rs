@@ -19,6 +19,7 @@ use tidegate_agent::authority::RunAuthority;
 use tidegate_agent::tool::{Tool, ToolContext, ToolDescription, ToolOutput};
 use tidegate_trust::approval::FileAccess;
 
+use crate::answer::answer;
 use crate::arguments::ArgumentError;
 use crate::protected::{Protected, without_links};
 use crate::question::{self, NotAllowed};
@@ -114,23 +115,9 @@ impl<R: FileRequest> Tool for FileTool<R> {
     }
 
     fn call(&self, context: ToolContext, arguments: Value) -> BoxFuture<'_, ToolOutput> {
-        let name = R::description().name;
-        if !context.authority.may_use(name) {
-            return Box::pin(async move { ToolOutput::error(format!("this run may not use {name}")) });
-        }
         Box::pin(async move {
-            tokio::select! {
-                // A run that was cancelled before begins nothing.
-                biased;
-                // A file system that hangs must not hold up the end of the run.
-                () = context.cancelled.cancelled() => {
-                    ToolOutput::error(format!("{name} was cancelled; it may or may not have been done"))
-                }
-                done = self.run(&context, arguments) => match done {
-                    Ok(text) => ToolOutput::ok(text),
-                    Err(error) => ToolOutput::error(format!("{name} failed: {error}")),
-                },
-            }
+            let cancelled = "cancelled; it may or may not have been done";
+            answer(R::description().name, &context, cancelled, self.run(&context, arguments)).await
         })
     }
 }
@@ -138,14 +125,13 @@ impl<R: FileRequest> Tool for FileTool<R> {
 impl<R: FileRequest> FileTool<R> {
     async fn run(&self, context: &ToolContext, arguments: Value) -> Result<String, FileToolError> {
         let request = R::parse(arguments)?;
-        let inside = {
-            let (request, authority) = (request.clone(), context.authority.clone());
-            self.blocking(move |files| in_workspace(&request, files, &authority, None)).await
-        };
-        match inside {
-            Err(FileToolError::Trigger { path }) => self.trigger(context, request, path).await,
+        let inside = self.blocking(context, &request, |request, files, authority| {
+            in_workspace(request, files, authority, None)
+        });
+        match inside.await {
+            Err(FileToolError::Trigger { path }) => self.trigger(context, &request, path).await,
             Err(FileToolError::Path(PathError::Outside { path, .. })) => {
-                self.outside(context, request, path).await
+                self.outside(context, &request, path).await
             }
             done => done,
         }
@@ -155,22 +141,21 @@ impl<R: FileRequest> FileTool<R> {
     async fn trigger(
         &self,
         context: &ToolContext,
-        request: R,
-        named: String,
+        request: &R,
+        path: String,
     ) -> Result<String, FileToolError> {
-        check_size(&request)?;
-        let shown = {
-            let (request, authority) = (request.clone(), context.authority.clone());
-            self.blocking(move |_| {
-                Ok(TriggerFile::find(authority.workspace(), request.path(), request.access()))
-            })
-            .await?
+        check_size(request)?;
+        let find = |request: &R, _: &Files, authority: &RunAuthority| {
+            Ok(TriggerFile::find(authority.workspace(), request.path(), request.access()))
         };
+        let shown = self.blocking(context, request, find).await?;
         question::ask(context, ApprovalPlan::File(shown.plan.clone()))
             .await
-            .map_err(|reason| FileToolError::TriggerNotAllowed { path: named, reason })?;
-        let authority = context.authority.clone();
-        self.blocking(move |files| in_workspace(&request, files, &authority, Some(&shown))).await
+            .map_err(|reason| FileToolError::TriggerNotAllowed { path, reason })?;
+        let act = move |request: &R, files: &Files, authority: &RunAuthority| {
+            in_workspace(request, files, authority, Some(&shown))
+        };
+        self.blocking(context, request, act).await
     }
 
     /// Asks a person about a path that leads out of the workspace, and acts when it still leads where
@@ -178,32 +163,30 @@ impl<R: FileRequest> FileTool<R> {
     async fn outside(
         &self,
         context: &ToolContext,
-        request: R,
-        named: String,
+        request: &R,
+        path: String,
     ) -> Result<String, FileToolError> {
-        check_size(&request)?;
-        let shown = {
-            let (request, authority) = (request.clone(), context.authority.clone());
-            self.blocking(move |files| look(&request, files, &authority)).await?
-        };
+        check_size(request)?;
+        let shown = self.blocking(context, request, look).await?;
         question::ask(context, ApprovalPlan::File(shown.plan.clone()))
             .await
-            .map_err(|reason| FileToolError::NotAllowed { path: named, reason })?;
-        let authority = context.authority.clone();
-        self.blocking(move |files| {
-            let place = look(&request, files, &authority)?.if_still(&shown)?;
-            request.act(files, &place)
-        })
-        .await
+            .map_err(|reason| FileToolError::NotAllowed { path, reason })?;
+        let act = move |request: &R, files: &Files, authority: &RunAuthority| {
+            request.act(files, &look(request, files, authority)?.if_still(&shown)?)
+        };
+        self.blocking(context, request, act).await
     }
 
     /// Runs something on a thread that may block.
     async fn blocking<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Files) -> Result<T, FileToolError> + Send + 'static,
+        context: &ToolContext,
+        request: &R,
+        work: impl FnOnce(&R, &Files, &RunAuthority) -> Result<T, FileToolError> + Send + 'static,
     ) -> Result<T, FileToolError> {
-        let files = Arc::clone(&self.files);
-        tokio::task::spawn_blocking(move || work(&files)).await?
+        let (files, request) = (Arc::clone(&self.files), request.clone());
+        let authority = context.authority.clone();
+        tokio::task::spawn_blocking(move || work(&request, &files, &authority)).await?
     }
 }
 

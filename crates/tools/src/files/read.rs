@@ -8,7 +8,7 @@ use tidegate_trust::approval::FileAccess;
 
 use super::text::{self, FileError};
 use super::{FileRequest, FileToolError, Files, PATH};
-use crate::arguments::{ArgumentError, Arguments};
+use crate::arguments::{ArgumentError, Arguments, parameters};
 use crate::workspace::{MissingDirectories, Place};
 
 /// Lines that one call returns.
@@ -48,11 +48,9 @@ impl FileRequest for Read {
             description: "Read a text file. Returns at most 2000 lines or 50 KiB, and says how to go on when there \
                           is more. Outside the workspace a person is asked first, each time.",
             group: "fs",
-            parameters: json!({
-                "type": "object",
-                "additionalProperties": false,
-                "required": ["path"],
-                "properties": {
+            parameters: parameters(
+                &["path"],
+                json!({
                     "path": {"type": "string", "description": "The file, relative to the workspace."},
                     "offset": {
                         "type": "integer", "minimum": 1,
@@ -63,8 +61,8 @@ impl FileRequest for Read {
                         "description": "The first byte to return, instead of a line.",
                     },
                     "limit": {"type": "integer", "minimum": 1, "description": "How many lines to return."},
-                },
-            }),
+                }),
+            ),
         }
     }
 

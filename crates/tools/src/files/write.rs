@@ -5,7 +5,7 @@ use tidegate_agent::tool::ToolDescription;
 use tidegate_trust::approval::FileAccess;
 
 use super::{FileRequest, FileToolError, Files, PATH};
-use crate::arguments::{ArgumentError, Arguments};
+use crate::arguments::{ArgumentError, Arguments, parameters};
 use crate::workspace::{MissingDirectories, Place};
 
 /// A call of `write`.
@@ -27,15 +27,13 @@ impl FileRequest for Write {
                           missing directories are made. Outside the workspace a person is asked first, 32 KiB \
                           can be written at most, and the directory must exist.",
             group: "fs",
-            parameters: json!({
-                "type": "object",
-                "additionalProperties": false,
-                "required": ["path", "content"],
-                "properties": {
+            parameters: parameters(
+                &["path", "content"],
+                json!({
                     "path": {"type": "string", "description": "The file, relative to the workspace."},
                     "content": {"type": "string", "description": "The whole content."},
-                },
-            }),
+                }),
+            ),
         }
     }
 

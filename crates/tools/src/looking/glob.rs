@@ -5,12 +5,12 @@ use tidegate_agent::tool::ToolDescription;
 
 use super::names::Kind;
 use super::pattern::PathPattern;
-use super::shown::{quoted, shown};
+use super::shown::shown;
 use super::skipped::Skipped;
 use super::start::View;
-use super::walk::{Ended, Entry, Next, Reach, Visitor, walk};
-use super::{Look, LookError, MAX_BYTES, PATHS, result};
-use crate::arguments::{ArgumentError, Arguments};
+use super::walk::{Entry, Next, Reach, Visitor, walk};
+use super::{Look, LookError, MAX_BYTES, PATHS, go_on, result};
+use crate::arguments::{ArgumentError, Arguments, parameters};
 use crate::workspace::PathError;
 
 /// Paths that one call shows.
@@ -34,16 +34,14 @@ impl Look for Glob {
             description: "Find files of the workspace by name, sorted by path. Skips what .gitignore and .ignore \
                           exclude. A pattern without / matches at any depth, one that ends in / matches directories.",
             group: "fs",
-            parameters: json!({
-                "type": "object",
-                "additionalProperties": false,
-                "required": ["pattern"],
-                "properties": {
+            parameters: parameters(
+                &["pattern"],
+                json!({
                     "pattern": {"type": "string", "description": "Like *.rs or src/**/*.{ts,tsx}."},
                     "path": {"type": "string", "description": "The directory to begin in."},
                     "after": {"type": "string", "description": "Go on after this, as a result says."},
-                },
-            }),
+                }),
+            ),
         }
     }
 
@@ -78,18 +76,7 @@ impl Look for Glob {
         let mut matches =
             Matches { pattern: &pattern, base: start.path.len(), found: String::new(), shown: 0, last: None };
         let ended = walk(view, start, &reach, &mut matches, &mut skipped)?;
-        let go_on = match (&ended, matches.last) {
-            (Ended::Whole, _) => None,
-            (Ended::Early { after: None }, Some(last)) => {
-                Some(format!("[More follow. Use after={} to continue.]", quoted(&last)))
-            }
-            (Ended::Early { after }, _) => {
-                let after = quoted(after.as_deref().unwrap_or_default());
-                Some(format!(
-                    "[Stopped early, because there is too much for one call. Use after={after} to continue.]"
-                ))
-            }
-        };
+        let go_on = go_on(ended, matches.last, "");
         let nothing = (matches.shown == 0 && go_on.is_none()).then(|| NOTHING.to_owned());
         let note = skipped.note(matches.shown == 0);
         Ok(result(matches.found, nothing.into_iter().chain(go_on).chain(note)))

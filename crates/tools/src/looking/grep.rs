@@ -14,12 +14,12 @@ use tokio_util::sync::CancellationToken;
 use super::lines::Lines;
 use super::names::Kind;
 use super::pattern::PathPattern;
-use super::shown::{quoted, shown};
+use super::shown::shown;
 use super::skipped::Skipped;
 use super::start::View;
 use super::walk::{Ended, Entry, Next, Reach, Visitor, walk};
-use super::{Look, LookError, MAX_BYTES, PATHS, result};
-use crate::arguments::{ArgumentError, Arguments};
+use super::{Look, LookError, MAX_BYTES, PATHS, go_on, result};
+use crate::arguments::{ArgumentError, Arguments, parameters};
 use crate::files::{NotOpened, open_regular};
 
 /// Matching lines, or files, that one call shows.
@@ -63,11 +63,9 @@ impl Look for Grep {
             description: "Search text files of the workspace line by line for a regular expression (Rust syntax). \
                           Skips what .gitignore and .ignore exclude.",
             group: "fs",
-            parameters: json!({
-                "type": "object",
-                "additionalProperties": false,
-                "required": ["pattern"],
-                "properties": {
+            parameters: parameters(
+                &["pattern"],
+                json!({
                     "pattern": {"type": "string"},
                     "path": {"type": "string", "description": "The directory or file to search."},
                     "glob": {"type": "string", "description": "Only files like this, as in glob."},
@@ -76,8 +74,8 @@ impl Look for Grep {
                     "filesOnly": {"type": "boolean", "description": "Return paths instead of lines."},
                     "context": {"type": "integer", "minimum": 0, "description": "Lines around each match."},
                     "after": {"type": "string", "description": "Go on after this, as a result says."},
-                },
-            }),
+                }),
+            ),
         }
     }
 
@@ -138,19 +136,11 @@ impl Look for Grep {
             }
         };
         let Search { found, matches, last, .. } = search;
-        let go_on = match (ended, last) {
-            (Ended::Whole, _) => None,
-            (Ended::Early { after: None }, Some((path, line))) => {
-                let line = if self.files_only { WHOLE.to_owned() } else { line.to_string() };
-                Some(format!("[More follow. Use after={} to continue.]", quoted(&format!("{path}:{line}"))))
-            }
-            (Ended::Early { after }, _) => {
-                let after = quoted(&format!("{}:{WHOLE}", after.unwrap_or_default()));
-                Some(format!(
-                    "[Stopped early, because there is too much for one call. Use after={after} to continue.]"
-                ))
-            }
-        };
+        let last = last.map(|(path, line)| match self.files_only {
+            true => format!("{path}:{WHOLE}"),
+            false => format!("{path}:{line}"),
+        });
+        let go_on = go_on(ended, last, &format!(":{WHOLE}"));
         let nothing = (matches == 0 && go_on.is_none()).then(|| "[No line matches.]".to_owned());
         Ok(result(found, nothing.into_iter().chain(go_on).chain(skipped.note(matches == 0))))
     }

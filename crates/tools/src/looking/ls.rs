@@ -12,7 +12,7 @@ use super::shown::{quoted, shown};
 use super::skipped::Skipped;
 use super::start::{Start, View};
 use super::{Look, LookError, MAX_BYTES, PATHS, result};
-use crate::arguments::{ArgumentError, Arguments};
+use crate::arguments::{ArgumentError, Arguments, parameters};
 
 /// Entries that one call shows.
 const MAX_SHOWN: usize = 1000;
@@ -32,15 +32,13 @@ impl Look for List {
             label: "List directory",
             description: "List a directory of the workspace, with sizes in bytes. Directories end in /.",
             group: "fs",
-            parameters: json!({
-                "type": "object",
-                "additionalProperties": false,
-                "required": [],
-                "properties": {
+            parameters: parameters(
+                &[],
+                json!({
                     "path": {"type": "string", "description": "Default: the workspace."},
                     "after": {"type": "string", "description": "Go on after this, as a result says."},
-                },
-            }),
+                }),
+            ),
         }
     }
 

@@ -25,11 +25,14 @@ use serde_json::Value;
 use tidegate_agent::tool::{Tool, ToolContext, ToolDescription, ToolOutput};
 use tidegate_protocol::text::one_line;
 
+use crate::answer::answer;
 use crate::arguments::ArgumentError;
 use crate::protected::Protected;
 use crate::workspace::{PathError, SHOWN, Workspace};
 use names::Unread;
+use shown::quoted;
 use start::View;
+use walk::Ended;
 
 /// Bytes that one call returns, but for its notes: less than what the runtime cuts.
 const MAX_BYTES: usize = 50 * 1024;
@@ -129,21 +132,8 @@ impl<L: Look> Tool for LookTool<L> {
     }
 
     fn call(&self, context: ToolContext, arguments: Value) -> BoxFuture<'_, ToolOutput> {
-        let name = L::description().name;
-        if !context.authority.may_use(name) {
-            return Box::pin(async move { ToolOutput::error(format!("this run may not use {name}")) });
-        }
         Box::pin(async move {
-            tokio::select! {
-                // A run that was cancelled before begins nothing.
-                biased;
-                // A file system that hangs must not hold up the end of the run.
-                () = context.cancelled.cancelled() => ToolOutput::error(format!("{name} was cancelled")),
-                seen = self.run(&context, arguments) => match seen {
-                    Ok(text) => ToolOutput::ok(text),
-                    Err(error) => ToolOutput::error(format!("{name} failed: {error}")),
-                },
-            }
+            answer(L::description().name, &context, "cancelled", self.run(&context, arguments)).await
         })
     }
 }
@@ -168,5 +158,22 @@ fn result(found: String, notes: impl IntoIterator<Item = String>) -> String {
         (_, true) => found,
         (true, false) => notes.join("\n"),
         (false, false) => format!("{}\n\n{}", found.trim_end_matches('\n'), notes.join("\n")),
+    }
+}
+
+/// How to go on after a walk that ended early. `last` is the place of the last one that was shown; a place that
+/// nothing was shown of ends in `end`.
+fn go_on(ended: Ended, last: Option<String>, end: &str) -> Option<String> {
+    match (ended, last) {
+        (Ended::Whole, _) => None,
+        (Ended::Early { after: None }, Some(last)) => {
+            Some(format!("[More follow. Use after={} to continue.]", quoted(&last)))
+        }
+        (Ended::Early { after }, _) => {
+            let after = quoted(&(after.unwrap_or_default() + end));
+            Some(format!(
+                "[Stopped early, because there is too much for one call. Use after={after} to continue.]"
+            ))
+        }
     }
 }

@@ -31,21 +31,7 @@ impl Descendants {
             // Without /proc the group is all that is known.
             let _ = rustix::process::kill_process_group(self.command, signal);
         }
-        let mut below = HashSet::from([own]);
-        // Parents may be listed after their children.
-        loop {
-            let before = below.len();
-            below.extend(
-                table
-                    .iter()
-                    .filter(|(_, entry)| below.contains(&entry.parent))
-                    .map(|(id, _)| *id)
-                    .collect::<Vec<_>>(),
-            );
-            if below.len() == before {
-                break;
-            }
-        }
+        let mut below = below_in(&table, own);
         below.remove(&own);
         if self.is_sandbox {
             below.remove(&self.command.as_raw_nonzero().get());
@@ -100,8 +86,13 @@ pub(crate) fn end_session(session: i32, _command: Option<i32>) {
 
 /// The numbers of all processes below `command`, and its own.
 pub(super) fn below(command: Pid) -> HashSet<i32> {
-    let table = process_table();
-    let mut below = HashSet::from([command.as_raw_nonzero().get()]);
+    below_in(&process_table(), command.as_raw_nonzero().get())
+}
+
+/// A process and all below it.
+fn below_in(table: &HashMap<i32, Entry>, top: i32) -> HashSet<i32> {
+    let mut below = HashSet::from([top]);
+    // Parents may be listed after their children.
     loop {
         let more = table.iter().filter(|(id, entry)| below.contains(&entry.parent) && !below.contains(id));
         let more: Vec<i32> = more.map(|(id, _)| *id).collect();
