@@ -10,22 +10,19 @@ use tidegate_host::{Announcement, ServeOptions};
 
 /// Serves until it is stopped.
 pub(crate) fn serve(arguments: ServeArguments, surroundings: &Surroundings) -> Result<(), Failure> {
+    // The gateway listens nowhere else.
+    let Bind::Loopback = arguments.bind;
     let announcer = Announcer { output: Output::standard(), json: surroundings.json, quiet: arguments.quiet };
     let options = ServeOptions {
         state_dir: surroundings.state_dir.clone(),
         port: arguments.port,
-        bind: match arguments.bind {
-            Bind::Loopback => tidegate_host::Bind::Loopback,
-        },
         config: arguments.config,
         quiet: arguments.quiet,
         announce: announcer.callback(),
         ..ServeOptions::default()
     };
-    match tidegate_host::serve(options) {
-        Ok(_) => Ok(()),
-        Err(error) => Err(Failure::Failed(error.to_string())),
-    }
+    tidegate_host::serve(options).map_err(|error| Failure::Failed(error.to_string()))?;
+    Ok(())
 }
 
 struct Announcer {

@@ -1,7 +1,9 @@
-//! Work on files that a dead disk or network share must not hold up.
+//! Work on files, off the async workers, which a dead disk or network share must not hold up.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use tidegate_protocol::ErrorShape;
 use tokio::task::JoinError;
 use tokio::time::timeout;
 
@@ -26,6 +28,21 @@ pub(crate) async fn blocking<T: Send + 'static>(
     match timeout(LIMIT, tokio::task::spawn_blocking(work)).await {
         Ok(done) => Ok(done?),
         Err(_) => Err(BlockingError::NoAnswer),
+    }
+}
+
+/// The result of blocking work as a method answers with it. It may take its time. An error of which
+/// `may_pass` is true can be gone when it is tried again.
+pub(crate) async fn answered<S: Send + Sync + 'static, T: Send + 'static, E: ToString + Send + 'static>(
+    subject: &Arc<S>,
+    may_pass: fn(&E) -> bool,
+    work: impl FnOnce(&S) -> Result<T, E> + Send + 'static,
+) -> Result<T, ErrorShape> {
+    let subject = Arc::clone(subject);
+    match tokio::task::spawn_blocking(move || work(&subject)).await {
+        Ok(Err(error)) if may_pass(&error) => Err(ErrorShape::unavailable(error.to_string())),
+        Ok(done) => done.map_err(|error| ErrorShape::invalid(error.to_string())),
+        Err(error) => Err(ErrorShape::unavailable(error.to_string())),
     }
 }
 

@@ -29,18 +29,21 @@ pub(crate) fn degraded(control: &Control, store: &Store) -> Vec<String> {
     sentences.extend(tool_runner(control));
     sentences.extend(control.workspaces.problem());
     sentences.extend(control.repairs.sentences());
-    if !control.loaded.problems.is_empty() {
-        sentences.push(format!(
-            "{} is not valid, so the last good one is used: {}.",
-            control.config_path.display(),
-            control.loaded.problems.join("; ")
-        ));
-    }
+    sentences.extend(configuration(control));
     let secrets = control.secrets.state();
     if !matches!(secrets, SecretState::Available | SecretState::NotProbed) {
         sentences.push(format!("{} {}", secrets.sentence(), secrets.advice()));
     }
     sentences
+}
+
+/// What is wrong with the configuration file.
+pub(crate) fn configuration(control: &Control) -> Option<String> {
+    let problems = &control.loaded.problems;
+    (!problems.is_empty()).then(|| {
+        let file = control.config_path.display();
+        format!("{file} is not valid, so the last good one is used: {}.", problems.join("; "))
+    })
 }
 
 /// What is wrong with the program that runs tools.

@@ -13,7 +13,7 @@ use std::path::Path;
 use serde_json::Value;
 use tidegate_agent::model::ModelName;
 
-use self::fields::{folders, number, small, switch};
+use self::fields::Fields;
 pub use self::policy::{Policy, RefusedValue};
 pub(crate) use self::shown::REDACTED;
 pub use self::shown::config_get;
@@ -135,30 +135,22 @@ fn object(text: &str) -> Result<Value, Vec<String>> {
 }
 
 fn read(value: &Value) -> Result<(Config, Policy), Vec<String>> {
-    let mut problems = Vec::new();
-    let mut policy = policy::policy(value, &mut problems);
+    let mut fields = Fields { value, problems: Vec::new() };
+    let mut policy = policy::policy(&mut fields);
     let config = Config {
-        port: number(value, "/gateway/port", 1, 65_535, &mut problems)
-            .and_then(|port| u16::try_from(port).ok()),
-        model: policy::model(value, &mut policy, &mut problems),
-        depth: small(value, "/agents/defaults/subagents/maxSpawnDepth", 1, 5, &mut problems),
-        children: small(value, "/agents/defaults/subagents/maxChildrenPerAgent", 1, 64, &mut problems),
-        concurrent_subagents: number(value, "/agents/defaults/subagents/maxConcurrent", 1, 64, &mut problems)
-            .and_then(|number| usize::try_from(number).ok()),
-        descendants: small(value, "/agents/defaults/subagents/maxDescendants", 1, 1024, &mut problems),
-        subagent_timeout_seconds: number(
-            value,
-            "/agents/defaults/subagents/runTimeoutSeconds",
-            1,
-            86_400,
-            &mut problems,
-        ),
-        keep_runs_days: number(value, "/agents/defaults/runs/keepDays", 1, 3_650, &mut problems),
-        command_memory_mib: number(value, "/tools/exec/memoryMiB", 256, 16_777_216, &mut problems),
-        command_memory_scope: switch(value, "/tools/exec/memoryScope", &mut problems),
-        without_toolchains: folders(value, "/tools/exec/withoutToolchains", &mut problems),
+        port: fields.number("/gateway/port", 1, 65_535),
+        model: policy::model(&mut fields, &mut policy),
+        depth: fields.number("/agents/defaults/subagents/maxSpawnDepth", 1, 5),
+        children: fields.number("/agents/defaults/subagents/maxChildrenPerAgent", 1, 64),
+        concurrent_subagents: fields.number("/agents/defaults/subagents/maxConcurrent", 1, 64),
+        descendants: fields.number("/agents/defaults/subagents/maxDescendants", 1, 1024),
+        subagent_timeout_seconds: fields.number("/agents/defaults/subagents/runTimeoutSeconds", 1, 86_400),
+        keep_runs_days: fields.number("/agents/defaults/runs/keepDays", 1, 3_650),
+        command_memory_mib: fields.number("/tools/exec/memoryMiB", 256, 16_777_216),
+        command_memory_scope: fields.switch("/tools/exec/memoryScope"),
+        without_toolchains: fields.folders("/tools/exec/withoutToolchains"),
     };
-    if problems.is_empty() { Ok((config, policy)) } else { Err(problems) }
+    if fields.problems.is_empty() { Ok((config, policy)) } else { Err(fields.problems) }
 }
 
 #[cfg(test)]

@@ -26,17 +26,18 @@ use tidegate_protocol::payload::system::{ConfigGetResult, LogsTailResult};
 use tidegate_protocol::{ErrorShape, text};
 use tidegate_secrets::{Kept, SecretName, SecretState, SecretStore, SecretText};
 use tidegate_store::Store;
-use tidegate_tools::{Launcher, Sandboxes};
+use tidegate_tools::{Launcher, Sandboxes, UnshareError};
 use tidegate_trust::settings::{Setting, ShownSetting};
 use tidegate_trust::token::Token;
 use tokio_util::sync::CancellationToken;
 
 use crate::boot::store::StoreCondition;
+use crate::bounded::answered;
 use crate::config::{self, Loaded};
 use crate::models::{Models, NotChosen};
 use crate::private_files::Repairs;
 use crate::workspaces::Workspaces;
-use crate::{conditions, doctor, log_tail, sandbox, selftest, set_aside, shared_files};
+use crate::{conditions, doctor, log_tail, sandbox, selftest, set_aside};
 
 /// The keyring's record of the shared token.
 const SHARED_TOKEN: &str = "shared-token";
@@ -224,20 +225,14 @@ impl Control {
         };
         Ok(match self.models.directory.test(&name).await {
             Ok(report) => ModelsTestResult {
-                ok: true,
-                model: report.name.to_string(),
                 first_byte_ms: Some(millis(report.first_piece)),
                 total_ms: Some(millis(report.total)),
                 text: Some(report.text),
-                error: None,
+                ..ModelsTestResult::new(true, report.name.to_string())
             },
             Err(error) => ModelsTestResult {
-                ok: false,
-                model: name.to_string(),
-                first_byte_ms: None,
-                total_ms: None,
-                text: None,
                 error: Some(error.to_string()),
+                ..ModelsTestResult::new(false, name.to_string())
             },
         })
     }
@@ -335,11 +330,13 @@ impl Host for Control {
     }
 
     fn shared_folder<'a>(&'a self, folder: &'a str) -> HostAnswer<'a, SharedFolder> {
-        Box::pin(shared_files::look(&self.sandboxes, folder.to_owned()))
+        let folder = folder.to_owned();
+        Box::pin(answered(&self.sandboxes, UnshareError::may_pass, move |it| it.shared_folder(&folder)))
     }
 
     fn unshare<'a>(&'a self, folder: &'a str) -> HostAnswer<'a, SharedFolder> {
-        Box::pin(shared_files::unshare(&self.sandboxes, folder.to_owned()))
+        let folder = folder.to_owned();
+        Box::pin(answered(&self.sandboxes, UnshareError::may_pass, move |it| it.unshare(&folder)))
     }
 
     fn discard_file(&self, id: String) -> HostAnswer<'_, FileDecidedResult> {

@@ -13,193 +13,172 @@ use crate::process_context::held;
 use crate::sandbox;
 use crate::survivors;
 
+#[derive(Default)]
+struct Checks(Vec<DoctorCheck>);
+
+impl Checks {
+    fn add(&mut self, name: &str, level: CheckLevel, sentence: impl Into<String>, todo: Option<String>) {
+        let (name, ok, sentence) = (name.to_owned(), level != CheckLevel::Fail, sentence.into());
+        self.0.push(DoctorCheck { name, ok, level, sentence, todo });
+    }
+
+    fn ok(&mut self, name: &str, sentence: impl Into<String>) {
+        self.add(name, CheckLevel::Ok, sentence, None);
+    }
+
+    fn warn(&mut self, name: &str, sentence: impl Into<String>, todo: impl Into<String>) {
+        self.add(name, CheckLevel::Warn, sentence, Some(todo.into()));
+    }
+
+    fn fail(&mut self, name: &str, sentence: impl Into<String>, todo: impl Into<String>) {
+        self.add(name, CheckLevel::Fail, sentence, Some(todo.into()));
+    }
+}
+
 /// Runs all checks, in the order in which they are shown.
 pub(crate) async fn checks(control: &Control) -> DoctorResult {
-    let mut checks = Vec::new();
-    let mut add = |name: &str, level: CheckLevel, sentence: String, todo: Option<String>| {
-        let ok = level != CheckLevel::Fail;
-        checks.push(DoctorCheck { name: name.to_owned(), ok, level, sentence, todo });
-    };
-    match control.parts.get() {
-        Some(parts) if parts.gateway.get().is_some_and(|gateway| gateway.is_ready()) => {
-            add(
-                "gateway",
-                CheckLevel::Ok,
-                format!("The gateway listens on ws://127.0.0.1:{}.", parts.port),
-                None,
-            );
-        }
-        _ => add(
-            "gateway",
-            CheckLevel::Fail,
-            "The gateway does not serve.".to_owned(),
-            Some("Restart Tidegate.".to_owned()),
-        ),
+    let mut checks = Checks::default();
+    gateway_and_store(control, &mut checks).await;
+    commands_and_files(control, &mut checks).await;
+    configuration(control, &mut checks);
+    models(control, &mut checks).await;
+    if !environment::has_display() {
+        let sentence =
+            "There is no display: `tidegate devices` and `tidegate approvals` are the place to decide.";
+        checks.ok("desktop", sentence);
     }
-    if let Some(parts) = control.parts.get() {
+    DoctorResult { checks: checks.0 }
+}
+
+async fn gateway_and_store(control: &Control, checks: &mut Checks) {
+    let parts = control.parts.get();
+    match parts.filter(|parts| parts.gateway.get().is_some_and(|gateway| gateway.is_ready())) {
+        Some(parts) => {
+            checks.ok("gateway", format!("The gateway listens on ws://127.0.0.1:{}.", parts.port));
+        }
+        None => checks.fail("gateway", "The gateway does not serve.", "Restart Tidegate."),
+    }
+    if let Some(parts) = parts {
         match parts.subagents.connect().await {
-            Ok(()) => add(
-                "subagent client",
-                CheckLevel::Ok,
-                "Tidegate's own client is admitted without a prompt.".to_owned(),
-                None,
-            ),
-            Err(error) => add(
-                "subagent client",
-                CheckLevel::Fail,
-                format!("Tidegate's own client is not admitted: {error}."),
-                Some("This is a defect; please report it with the log.".to_owned()),
-            ),
+            Ok(()) => {
+                checks.ok("subagent client", "Tidegate's own client is admitted without a prompt.");
+            }
+            Err(error) => {
+                let sentence = format!("Tidegate's own client is not admitted: {error}.");
+                let todo = "This is a defect; please report it with the log.";
+                checks.fail("subagent client", sentence, todo);
+            }
         }
     }
-    let store = &control.store_state;
-    match store.state {
-        "ok" | "new" => add("store", CheckLevel::Ok, store.sentence.clone(), None),
+    let sentence = control.store_state.sentence.as_str();
+    match control.store_state.state {
+        "ok" | "new" => checks.ok("store", sentence),
         "quarantined" => {
-            let todo =
-                "Keep the file that was moved aside until you know that nothing in it is missed.".to_owned();
-            add("store", CheckLevel::Warn, store.sentence.clone(), Some(todo));
+            let todo = "Keep the file that was moved aside until you know that nothing in it is missed.";
+            checks.warn("store", sentence, todo);
         }
-        _ => add(
-            "store",
-            CheckLevel::Fail,
-            store.sentence.clone(),
-            Some("Make the directory writable or free some space, then restart Tidegate.".to_owned()),
-        ),
+        _ => {
+            let todo = "Make the directory writable or free some space, then restart Tidegate.";
+            checks.fail("store", sentence, todo);
+        }
     }
-    if let Some(error) = control.parts.get().and_then(|parts| parts.store.trouble().borrow().clone()) {
-        add(
-            "saving",
-            CheckLevel::Fail,
-            error.to_string(),
-            Some("Free some space, or make the disk writable.".to_owned()),
-        );
+    if let Some(error) = parts.and_then(|parts| parts.store.trouble().borrow().clone()) {
+        checks.fail("saving", error.to_string(), "Free some space, or make the disk writable.");
     }
+}
+
+async fn commands_and_files(control: &Control, checks: &mut Checks) {
     if !control.orphans.is_empty() {
         let sentence = format!(
             "Commands of agents were still running from before the start, and were ended: {}.",
             survivors::names(&control.orphans)
         );
-        add("commands", CheckLevel::Warn, sentence, None);
+        checks.add("commands", CheckLevel::Warn, sentence, None);
     }
     if let Some(missing) = held(&control.local_socket).clone() {
-        add("local socket", CheckLevel::Fail, missing.sentence, missing.todo.map(str::to_owned));
+        let todo = missing.todo.map(str::to_owned);
+        checks.add("local socket", CheckLevel::Fail, missing.sentence, todo);
     }
     for sentence in control.repairs.sentences() {
-        add(
-            "files",
-            CheckLevel::Warn,
-            sentence,
-            Some("Find out what changed it, then restart Tidegate.".to_owned()),
-        );
+        checks.warn("files", sentence, "Find out what changed it, then restart Tidegate.");
     }
     match conditions::tool_runner(control) {
-        Some(sentence) => {
-            add("tools", CheckLevel::Fail, sentence, Some("Install Tidegate again.".to_owned()))
-        }
-        None => add("tools", CheckLevel::Ok, "The program that runs tools is there.".to_owned(), None),
+        Some(sentence) => checks.fail("tools", sentence, "Install Tidegate again."),
+        None => checks.ok("tools", "The program that runs tools is there."),
     }
     let sandbox = sandbox::status(&control.sandboxes, &control.launcher).await;
-    add(
-        "sandbox",
-        if sandbox.contained { CheckLevel::Ok } else { CheckLevel::Warn },
-        sandbox.sentence,
-        sandbox.todo,
-    );
-    let secrets = control.secrets.state();
-    let level = if secrets == SecretState::Available { CheckLevel::Ok } else { CheckLevel::Warn };
-    let todo = (level != CheckLevel::Ok).then(|| secrets.advice().to_owned());
-    add("keyring", level, secrets.sentence().to_owned(), todo);
-    match control.loaded.problems.is_empty() {
-        true => add("configuration", CheckLevel::Ok, "The configuration is valid.".to_owned(), None),
-        false => add(
-            "configuration",
-            CheckLevel::Warn,
-            format!(
-                "{} is not valid, so the last good one is used: {}.",
-                control.config_path.display(),
-                control.loaded.problems.join("; ")
-            ),
-            Some("Correct the file and restart Tidegate.".to_owned()),
-        ),
+    let level = if sandbox.contained { CheckLevel::Ok } else { CheckLevel::Warn };
+    checks.add("sandbox", level, sandbox.sentence, sandbox.todo);
+    match control.secrets.state() {
+        secrets @ SecretState::Available => checks.ok("keyring", secrets.sentence()),
+        secrets => checks.warn("keyring", secrets.sentence(), secrets.advice()),
+    }
+}
+
+fn configuration(control: &Control, checks: &mut Checks) {
+    let file = control.config_path.display();
+    match conditions::configuration(control) {
+        None => checks.ok("configuration", "The configuration is valid."),
+        Some(sentence) => {
+            checks.warn("configuration", sentence, "Correct the file and restart Tidegate.");
+        }
     }
     if let Some(parts) = control.parts.get() {
-        let folder = parts.runtime.workspace();
-        let folder = text::one_line(&folder.to_string_lossy(), 400);
+        let works =
+            format!("Agents work in {}.", text::one_line(&parts.runtime.workspace().to_string_lossy(), 400));
         match control.workspaces.problem() {
-            Some(sentence) => add(
-                "workspace",
-                CheckLevel::Warn,
-                format!("{sentence} Agents work in {folder}."),
-                Some(format!("Correct the folder in {}.", control.config_path.display())),
-            ),
-            None => add("workspace", CheckLevel::Ok, format!("Agents work in {folder}."), None),
+            Some(sentence) => {
+                let todo = format!("Correct the folder in {file}.");
+                checks.warn("workspace", format!("{sentence} {works}"), todo);
+            }
+            None => checks.ok("workspace", works),
         }
     }
     for shown in control.settings() {
         let key = shown.proposed.setting.path();
         match shown.state {
-            SettingState::Waiting => add(
+            SettingState::Waiting => checks.warn(
                 "policy",
-                CheckLevel::Warn,
                 format!(
                     "{key} in the configuration would loosen or redirect, so it is not applied: it waits for you."
                 ),
-                Some(format!(
+                format!(
                     "`tidegate config confirm {key}` shows it, and `tidegate config reject {key}` refuses it."
-                )),
+                ),
             ),
-            SettingState::Confirmed => {
-                add("policy", CheckLevel::Ok, format!("{key} is applied: you confirmed it."), None)
-            }
+            SettingState::Confirmed => checks.ok("policy", format!("{key} is applied: you confirmed it.")),
             SettingState::Rejected => {
-                let sentence = format!("{key} in the configuration is not applied: you rejected it.");
-                add("policy", CheckLevel::Ok, sentence, None);
+                checks.ok("policy", format!("{key} in the configuration is not applied: you rejected it."));
             }
         }
     }
     for refused in &control.loaded.policy.refused {
-        add(
-            "policy",
-            CheckLevel::Warn,
-            format!("{} in the configuration is not applied. {}", refused.path, refused.reason),
-            Some(format!("Remove it from {}.", control.config_path.display())),
-        );
+        let sentence = format!("{} in the configuration is not applied. {}", refused.path, refused.reason);
+        checks.warn("policy", sentence, format!("Remove it from {file}."));
     }
-    let found = control.models.directory.found().await;
-    for found in &found {
+}
+
+async fn models(control: &Control, checks: &mut Checks) {
+    for found in &control.models.directory.found().await {
         let (provider, server) = (found.server.kind.provider_id(), &found.server);
         let who = format!("{provider}, on port {}, is run by {}.", server.address.port(), server.owner);
         match server.chat_models().next().filter(|_| !found.is_in_use) {
-            None => add("model server", CheckLevel::Ok, who, None),
-            Some(model) => add(
-                "model server",
-                CheckLevel::Ok,
-                format!("{who} It was found on this computer and is not in use."),
-                Some(format!("`tidegate models use {provider}/{model}` takes it into use.")),
-            ),
+            None => checks.ok("model server", who),
+            Some(model) => {
+                let sentence = format!("{who} It was found on this computer and is not in use.");
+                let todo = format!("`tidegate models use {provider}/{model}` takes it into use.");
+                checks.add("model server", CheckLevel::Ok, sentence, Some(todo));
+            }
         }
     }
     let model = control.models.directory.default_model().await.name();
-    if model.provider == "offline" {
-        add(
-            "model",
-            CheckLevel::Warn,
-            "No model is connected: answers come from the built-in demo, which has no intelligence."
-                .to_owned(),
-            Some(
-                "Start Ollama, LM Studio or llama.cpp and choose one of its models with `tidegate models use`, or \
-                 add a provider with `tidegate models add`."
-                    .to_owned(),
-            ),
-        );
-    } else {
-        add("model", CheckLevel::Ok, format!("Answers come from {model}."), None);
+    if model.provider != "offline" {
+        return checks.ok("model", format!("Answers come from {model}."));
     }
-    if !environment::has_display() {
-        let sentence =
-            "There is no display: `tidegate devices` and `tidegate approvals` are the place to decide.";
-        add("desktop", CheckLevel::Ok, sentence.to_owned(), None);
-    }
-    DoctorResult { checks }
+    checks.warn(
+        "model",
+        "No model is connected: answers come from the built-in demo, which has no intelligence.",
+        "Start Ollama, LM Studio or llama.cpp and choose one of its models with `tidegate models use`, or add a \
+         provider with `tidegate models add`.",
+    );
 }

@@ -33,7 +33,6 @@ mod serve;
 mod server_owners;
 mod services;
 mod set_aside;
-mod shared_files;
 mod state_dir;
 mod supervise;
 mod survivors;
@@ -41,7 +40,7 @@ mod workspaces;
 
 pub use boot::{BootError, start};
 pub use log::file as log_file;
-pub use options::{Announce, Announcement, Bind, ServeOptions};
+pub use options::{Announce, Announcement, ServeOptions};
 pub use running::RunningHost;
 pub use serve::{ExitReason, ServeError, serve};
 pub use state_dir::{NoSocketPlace, control_socket, state_dir};

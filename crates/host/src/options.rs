@@ -7,25 +7,15 @@ use tidegate_secrets::SecretStore;
 use tidegate_trust::decision::Desktop;
 use tidegate_trust::token::Token;
 
-/// Where the gateway listens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Bind {
-    /// On this computer only.
-    #[default]
-    Loopback,
-}
-
 /// Receives what a person should see.
 pub type Announce = Box<dyn FnMut(&Announcement) + Send>;
 
-/// How to serve.
+/// How to serve: on this computer only.
 pub struct ServeOptions {
     /// The state directory; the system's default when not given.
     pub state_dir: Option<PathBuf>,
     /// The port; 0 for any free one. From the configuration when not given.
     pub port: Option<u16>,
-    /// Where to listen.
-    pub bind: Bind,
     /// The configuration file; `openclaw.json` in the state directory when not given.
     pub config: Option<PathBuf>,
     /// Whether nothing is logged to the terminal.
@@ -47,7 +37,6 @@ impl Default for ServeOptions {
         Self {
             state_dir: None,
             port: None,
-            bind: Bind::Loopback,
             config: None,
             quiet: false,
             tool_runner: std::env::current_exe().unwrap_or_else(|_| PathBuf::from("tidegate")),

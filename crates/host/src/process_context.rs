@@ -16,7 +16,7 @@ use tidegate_trust::{Authority, TrustRecords};
 use tokio::net::TcpListener;
 
 use crate::boot::BootError;
-use crate::options::{Announce, Announcement, Bind, ServeOptions};
+use crate::options::{Announce, Announcement, ServeOptions};
 use crate::private_files::{Repairs, repair_all};
 use crate::state_dir::{InstanceLock, make_private, state_dir};
 use crate::{config, log};
@@ -70,7 +70,6 @@ impl ProcessContext {
         let ServeOptions {
             state_dir: asked,
             port,
-            bind: Bind::Loopback,
             config,
             quiet,
             tool_runner,

@@ -12,6 +12,8 @@ use tidegate_tools::{SetAsideError, SetAsideEvent, SetAsideFiles};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_util::sync::CancellationToken;
 
+use crate::bounded::answered;
+
 /// All of them.
 pub(crate) async fn list(files: &Arc<SetAsideFiles>) -> Result<FilesListResult, ErrorShape> {
     let files = blocking(files, |files| files.list().map_err(SetAsideError::from)).await?;
@@ -66,13 +68,7 @@ fn decided(file: SetAsideFile, kept: bool) -> FileDecidedResult {
 
 async fn blocking<T: Send + 'static>(
     files: &Arc<SetAsideFiles>,
-    act: impl FnOnce(&SetAsideFiles) -> Result<T, SetAsideError> + Send + 'static,
+    work: impl FnOnce(&SetAsideFiles) -> Result<T, SetAsideError> + Send + 'static,
 ) -> Result<T, ErrorShape> {
-    let files = Arc::clone(files);
-    match tokio::task::spawn_blocking(move || act(&files)).await {
-        Ok(Ok(done)) => Ok(done),
-        Ok(Err(error)) if error.may_pass() => Err(ErrorShape::unavailable(error.to_string())),
-        Ok(Err(error)) => Err(ErrorShape::invalid(error.to_string())),
-        Err(error) => Err(ErrorShape::unavailable(error.to_string())),
-    }
+    answered(files, SetAsideError::may_pass, work).await
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use tidegate_agent::model::ModelName;
 use tidegate_trust::settings::{MAX_ORIGINS, NotAnOrigin, ProposedSetting, Setting, WebOrigin};
 
-use super::fields::text_at;
+use super::fields::Fields;
 
 /// The values of a file that would open Tidegate to others.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -73,9 +73,9 @@ const BUILT_IN: &str = "offline";
 const EVERY_ORIGIN: &str = "`*` and `null` would allow web pages that nobody named. Name each origin.";
 
 /// What the file would loosen.
-pub(super) fn policy(value: &Value, problems: &mut Vec<String>) -> Policy {
+pub(super) fn policy(fields: &mut Fields<'_>) -> Policy {
     let refuses = |(path, safe, reason): &(&'static str, &[&str], &'static str)| {
-        let set = value.pointer(&format!("/{}", path.replace('.', "/")))?;
+        let set = fields.value.pointer(&format!("/{}", path.replace('.', "/")))?;
         let is_safe = match set {
             Value::String(text) => safe.contains(&text.as_str()),
             Value::Array(entries) => entries.is_empty(),
@@ -86,30 +86,31 @@ pub(super) fn policy(value: &Value, problems: &mut Vec<String>) -> Policy {
         };
         (!is_safe).then_some(RefusedValue { path, reason: Cow::Borrowed(reason) })
     };
-    let workspace = text_at(value, "/agents/defaults/workspace", problems).map(PathBuf::from);
-    if workspace.as_ref().is_some_and(|workspace| !workspace.is_absolute()) {
-        problems.push(format!("{} must be an absolute path", Setting::Workspace.path()));
-    }
     let refused = REFUSED.iter().filter_map(refuses).collect();
+    let workspace = fields.text("/agents/defaults/workspace").map(PathBuf::from);
+    if workspace.as_ref().is_some_and(|workspace| !workspace.is_absolute()) {
+        fields.problems.push(format!("{} must be an absolute path", Setting::Workspace.path()));
+    }
     let mut policy = Policy { workspace, proposed: Vec::new(), refused };
-    propose_origins(value, &mut policy, problems);
+    propose_origins(fields, &mut policy);
     policy
 }
 
 /// The model, where it counts at once: the built-in one sends nothing anywhere. Any other is proposed.
-pub(super) fn model(value: &Value, policy: &mut Policy, problems: &mut Vec<String>) -> Option<ModelName> {
+pub(super) fn model(fields: &mut Fields<'_>, policy: &mut Policy) -> Option<ModelName> {
     let path = Setting::Model.path();
-    let name = text_at(value, "/agents/defaults/model/primary", problems)?;
+    let name = fields.text("/agents/defaults/model/primary")?;
     match (ModelName::parse(&name), ProposedSetting::model(&name)) {
         (Some(model), _) if model.provider == BUILT_IN => return Some(model),
         (Some(_), Ok(proposed)) => policy.proposed.push(proposed),
-        (Some(_), Err(error)) => problems.push(format!("{path} cannot be shown: {error}")),
-        (None, _) => problems.push(format!("{path} must be provider/model")),
+        (Some(_), Err(error)) => fields.problems.push(format!("{path} cannot be shown: {error}")),
+        (None, _) => fields.problems.push(format!("{path} must be provider/model")),
     }
     None
 }
 
-fn propose_origins(value: &Value, policy: &mut Policy, problems: &mut Vec<String>) {
+fn propose_origins(fields: &mut Fields<'_>, policy: &mut Policy) {
+    let Fields { value, problems } = fields;
     let setting = Setting::AllowedOrigins;
     let entries = match value.pointer("/gateway/controlUi/allowedOrigins") {
         None | Some(Value::Null) => return,

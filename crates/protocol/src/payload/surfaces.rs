@@ -338,9 +338,7 @@ objects! {
         address: String,
     }
     /// `tidegate.models.test`.
-    ModelsTestResult {
-        ok: bool,
-        model: String,
+    ModelsTestResult (ok: bool, model: String) {
         first_byte_ms: Option<u64>,
         total_ms: Option<u64>,
         text: Option<String>,
