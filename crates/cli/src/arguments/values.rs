@@ -1,19 +1,15 @@
 //! Values that are parsed where they are typed.
 
-use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
-use tidegate_desktop_core::scope_words;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use tidegate_protocol::ids::IdError;
 use tidegate_protocol::{RunId, Scope, SessionKey};
 use tidegate_trust::Level;
 
-const LEVELS: [Level; 3] = [Level::Read, Level::Write, Level::Full];
-
 /// `read`, `write` or `full`.
 pub(super) fn level() -> impl TypedValueParser<Value = Level> {
-    let names = LEVELS.map(|level| PossibleValue::new(scope_words::level_name(level)));
-    PossibleValuesParser::new(names).map(|name| {
-        LEVELS.into_iter().find(|&level| scope_words::level_name(level) == name).unwrap_or(Level::Read)
-    })
+    let level_of = |name: String| Level::ALL.iter().copied().find(|level| level.name() == name);
+    PossibleValuesParser::new(Level::ALL.iter().map(|level| level.name()))
+        .map(move |name| level_of(name).unwrap_or(Level::Read))
 }
 
 /// A scope by its name. The operator's scopes may be written without `operator.`.

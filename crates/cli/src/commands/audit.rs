@@ -1,6 +1,5 @@
 //! `audit`.
 
-use tidegate_protocol::audit::Severity;
 use tidegate_protocol::payload::surface_params::Audit;
 use tidegate_protocol::payload::surfaces::AuditResult;
 use tidegate_protocol::{UnixMillis, rpc};
@@ -17,12 +16,12 @@ pub(super) async fn run<W: Wire>(
     arguments: &AuditArguments,
 ) -> Result<(), Failure> {
     let params = Audit { limit: Some(arguments.limit) };
-    let audit = context.client.ask::<rpc::TidegateAudit>(&params).await?;
     let zone = context.surroundings.zone;
-    context.show(&audit, || {
+    let render = |audit: &AuditResult, _| {
         let zone = zone();
-        render(&audit, |at| times::wall(at, &zone))
-    })
+        render(audit, |at| times::wall(at, &zone))
+    };
+    context.ask_and_show::<rpc::TidegateAudit>(&params, render).await
 }
 
 fn render(audit: &AuditResult, wall: impl Fn(UnixMillis) -> String) -> String {
@@ -31,12 +30,7 @@ fn render(audit: &AuditResult, wall: impl Fn(UnixMillis) -> String) -> String {
     }
     let mut table = Table::new(&["AT", "SEVERITY", "EVENT", "LINE"]);
     for entry in &audit.events {
-        let severity = match entry.severity {
-            Severity::Info => "info",
-            Severity::Warn => "warn",
-            Severity::Alarm => "alarm",
-        };
-        table.row([&wall(entry.at), severity, entry.kind.name(), &entry.line]);
+        table.row([&wall(entry.at), entry.severity.name(), entry.kind.name(), &entry.line]);
     }
     table.render()
 }

@@ -24,12 +24,7 @@ pub(super) async fn doctor<W: Wire>(context: &mut Context<'_, W>) -> Result<(), 
 fn render(doctor: &DoctorResult) -> String {
     let mut table = Table::new(&["", "PART", "FINDING"]);
     for check in &doctor.checks {
-        let level = match check.level {
-            CheckLevel::Ok => "ok",
-            CheckLevel::Warn => "warn",
-            CheckLevel::Fail => "fail",
-        };
-        table.row([level, &check.name, &check.sentence]);
+        table.row([check.level.name(), &check.name, &check.sentence]);
         if let Some(todo) = check.todo.as_deref().filter(|todo| !todo.is_empty()) {
             table.row(["", "", &format!("-> {todo}")]);
         }

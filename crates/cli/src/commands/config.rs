@@ -18,7 +18,9 @@ pub(super) async fn run<W: Wire>(
     command: &ConfigCommand,
 ) -> Result<(), Failure> {
     match command {
-        ConfigCommand::List => list(context).await,
+        ConfigCommand::List => {
+            context.ask_and_show::<rpc::TidegateConfigList>(&Empty {}, |list, _| render_list(list)).await
+        }
         ConfigCommand::Confirm { key, yes } => confirm(context, key, *yes).await,
         ConfigCommand::Reject { key } => {
             let params = RejectSetting { key: key.clone(), digest: None };
@@ -31,11 +33,6 @@ pub(super) async fn run<W: Wire>(
             context.done(&answer, &sentence, answer.note.as_deref())
         }
     }
-}
-
-async fn list<W: Wire>(context: &mut Context<'_, W>) -> Result<(), Failure> {
-    let configuration = context.client.ask::<rpc::TidegateConfigList>(&Empty {}).await?;
-    context.show(&configuration, || render_list(&configuration))
 }
 
 async fn confirm<W: Wire>(context: &mut Context<'_, W>, key: &str, yes: bool) -> Result<(), Failure> {

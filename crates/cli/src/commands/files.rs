@@ -4,7 +4,9 @@
 mod unshare;
 
 use tidegate_protocol::params::Empty;
-use tidegate_protocol::payload::files::{SetAsideAction, SetAsideFile, SetAsideFileDetails, SetAsideKind};
+use tidegate_protocol::payload::files::{
+    FilesListResult, SetAsideAction, SetAsideFile, SetAsideFileDetails, SetAsideKind,
+};
 use tidegate_protocol::payload::surface_params::{ById, KeepFile};
 use tidegate_protocol::{UnixMillis, rpc};
 
@@ -24,7 +26,10 @@ pub(super) async fn run<W: Wire>(
     command: &FilesCommand,
 ) -> Result<(), Failure> {
     match command {
-        FilesCommand::List => list(context).await,
+        FilesCommand::List => {
+            let render = |list: &FilesListResult, now| render_list(&list.files, now);
+            context.ask_and_show::<rpc::TidegateFilesList>(&Empty {}, render).await
+        }
         FilesCommand::Show { id } => {
             let details = show(context, id).await?;
             let now = context.now();
@@ -34,16 +39,9 @@ pub(super) async fn run<W: Wire>(
         FilesCommand::Unshare { folder, yes } => unshare::run(context, folder.as_deref(), *yes).await,
         FilesCommand::Discard { id } => {
             let id = find(context, id).await?;
-            let answer = context.client.ask::<rpc::TidegateFilesDiscard>(&ById { id }).await?;
-            context.done(&answer, "Discarded.", None)
+            context.ask_and_say::<rpc::TidegateFilesDiscard>(&ById { id }, "Discarded.").await
         }
     }
-}
-
-async fn list<W: Wire>(context: &mut Context<'_, W>) -> Result<(), Failure> {
-    let list = context.client.ask::<rpc::TidegateFilesList>(&Empty {}).await?;
-    let now = context.now();
-    context.show(&list, || render_list(&list.files, now))
 }
 
 /// The whole id of the file whose id begins like that: exactly one.
@@ -80,8 +78,7 @@ async fn keep<W: Wire>(context: &mut Context<'_, W>, id: &str, yes: bool) -> Res
     context.confirm(&shown, "Put it back?", yes).await?;
     // Bound to exactly what was shown: anything else is refused.
     let params = KeepFile { id: details.file.id, digest: Some(details.digest) };
-    let answer = context.client.ask::<rpc::TidegateFilesKeep>(&params).await?;
-    context.done(&answer, "Kept: it is back where it was.", None)
+    context.ask_and_say::<rpc::TidegateFilesKeep>(&params, "Kept: it is back where it was.").await
 }
 
 fn render_list(files: &[SetAsideFile], now: UnixMillis) -> String {
@@ -98,14 +95,17 @@ fn render_list(files: &[SetAsideFile], now: UnixMillis) -> String {
 
 fn render(details: &SetAsideFileDetails, now: UnixMillis) -> String {
     let file = &details.file;
-    let mut text = "A command of an agent planted this file, and it was set aside.\n\nFile\n".to_owned();
-    push_barred(&mut text, &file.path);
-    text.push_str("\nIn the workspace\n");
-    push_barred(&mut text, &file.workspace);
-    text.push_str("\nWhy\n");
-    push_barred(&mut text, &file.reason);
-    text.push_str("\nIf you keep it\n");
-    push_barred(&mut text, &file.effect);
+    let mut text = "A command of an agent planted this file, and it was set aside.\n".to_owned();
+    let parts = [
+        ("File", &file.path),
+        ("In the workspace", &file.workspace),
+        ("Why", &file.reason),
+        ("If you keep it", &file.effect),
+    ];
+    for (heading, part) in parts {
+        text.push_str(&format!("\n{heading}\n"));
+        push_barred(&mut text, part);
+    }
     match (&details.content, &file.target, file.kind) {
         (Some(content), _, _) => {
             text.push_str("\nIts content\n");

@@ -21,6 +21,7 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 use tidegate_protocol::UnixMillis;
+use tidegate_protocol::rpc::Rpc;
 use tokio::sync::Notify;
 
 use crate::arguments::{
@@ -141,6 +142,23 @@ impl<W: Wire> Context<'_, W> {
             return Ok(self.output().json(answer)?);
         }
         Ok(self.output().text(&render())?)
+    }
+
+    /// Asks for an answer, and prints it: `render` also has the time of now.
+    async fn ask_and_show<R: Rpc>(
+        &mut self,
+        params: &R::Params,
+        render: impl FnOnce(&R::Result, UnixMillis) -> String,
+    ) -> Result<(), Failure> {
+        let answer = self.client.ask::<R>(params).await?;
+        let now = self.now();
+        self.show(&answer, || render(&answer, now))
+    }
+
+    /// Has something done that needs no note, and prints that it is.
+    async fn ask_and_say<R: Rpc>(&mut self, params: &R::Params, sentence: &str) -> Result<(), Failure> {
+        let answer = self.client.ask::<R>(params).await?;
+        self.done(&answer, sentence, None)
     }
 
     /// Prints what was done, and the gateway's own note about it, for example that a change holds only

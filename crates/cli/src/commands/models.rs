@@ -19,7 +19,10 @@ pub(super) async fn run<W: Wire>(
     command: &ModelsCommand,
 ) -> Result<(), Failure> {
     match command {
-        ModelsCommand::List => list(context).await,
+        ModelsCommand::List => {
+            let params = ModelsList::default();
+            context.ask_and_show::<rpc::ModelsList>(&params, |models, _| render(models)).await
+        }
         ModelsCommand::Add(arguments) => add(context, arguments).await,
         ModelsCommand::Test { model } => test(context, model.as_deref()).await,
         ModelsCommand::Use { model, yes } => use_model(context, model, *yes).await,
@@ -72,11 +75,6 @@ fn shown(server: &FoundServer) -> String {
          their tools find is sent to it, and agents act on its answers.\n",
         fields.render()
     )
-}
-
-async fn list<W: Wire>(context: &mut Context<'_, W>) -> Result<(), Failure> {
-    let models = context.client.ask::<rpc::ModelsList>(&ModelsList::default()).await?;
-    context.show(&models, || render(&models))
 }
 
 fn render(models: &ModelsListResult) -> String {

@@ -4,7 +4,7 @@ use tidegate_protocol::confinement::CommandClass;
 use tidegate_protocol::params::Empty;
 use tidegate_protocol::payload::surface_params::InterruptCommand;
 use tidegate_protocol::payload::surfaces::RunningCommandsResult;
-use tidegate_protocol::{RunId, UnixMillis, rpc};
+use tidegate_protocol::{UnixMillis, rpc};
 
 use super::Context;
 use crate::arguments::CommandsCommand;
@@ -18,15 +18,13 @@ pub(super) async fn run<W: Wire>(
     command: &CommandsCommand,
 ) -> Result<(), Failure> {
     match command {
-        CommandsCommand::List => list(context).await,
-        CommandsCommand::Interrupt { id, run } => interrupt(context, id, run.as_ref()).await,
+        CommandsCommand::List => context.ask_and_show::<rpc::TidegateCommandsList>(&Empty {}, render).await,
+        CommandsCommand::Interrupt { id, run } => {
+            let params = InterruptCommand { tool_call_id: id.clone(), run_id: run.clone() };
+            let sentence = "Sent Ctrl-C. The agent goes on, and reads that you did.";
+            context.ask_and_say::<rpc::TidegateCommandsInterrupt>(&params, sentence).await
+        }
     }
-}
-
-async fn list<W: Wire>(context: &mut Context<'_, W>) -> Result<(), Failure> {
-    let running = context.client.ask::<rpc::TidegateCommandsList>(&Empty {}).await?;
-    let now = context.now();
-    context.show(&running, || render(&running, now))
 }
 
 fn render(running: &RunningCommandsResult, now: UnixMillis) -> String {
@@ -45,14 +43,4 @@ fn render(running: &RunningCommandsResult, now: UnixMillis) -> String {
         table.row([&since, class, &command.tool_call_id, run, session, &command.command]);
     }
     table.render()
-}
-
-async fn interrupt<W: Wire>(
-    context: &mut Context<'_, W>,
-    id: &str,
-    run: Option<&RunId>,
-) -> Result<(), Failure> {
-    let params = InterruptCommand { tool_call_id: id.to_owned(), run_id: run.cloned() };
-    let answer = context.client.ask::<rpc::TidegateCommandsInterrupt>(&params).await?;
-    context.done(&answer, "Sent Ctrl-C. The agent goes on, and reads that you did.", None)
 }

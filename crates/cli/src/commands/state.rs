@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tidegate_protocol::params::Empty;
 use tidegate_protocol::payload::surfaces::{
-    GatewayStatus, RunActivity, SandboxLayer, StoppingResult, TidegateStatusResult,
+    GatewayStatus, SandboxLayer, StoppingResult, TidegateStatusResult,
 };
 use tidegate_protocol::{UnixMillis, rpc};
 
@@ -16,9 +16,9 @@ use crate::times;
 
 /// The whole state.
 pub(super) async fn status<W: Wire>(context: &mut Context<'_, W>) -> Result<(), Failure> {
-    let status = context.client.ask::<rpc::TidegateStatus>(&Empty {}).await?;
-    let (now, has_desktop) = (context.now(), context.client.greeting().desktop);
-    context.show(&status, || render(&status, has_desktop, now))
+    let has_desktop = context.client.greeting().desktop;
+    let render = |status: &TidegateStatusResult, now| render(status, has_desktop, now);
+    context.ask_and_show::<rpc::TidegateStatus>(&Empty {}, render).await
 }
 
 fn layer_line(layer: &SandboxLayer) -> String {
@@ -65,47 +65,35 @@ fn render(status: &TidegateStatusResult, has_desktop: bool, now: UnixMillis) -> 
         fields.add("Subagent client", &admitted);
     }
     let mut text = format!("Tidegate {}\n{}", status.version, fields.render());
-    if gateway.waiting_requests > 0 {
-        text.push_str(&format!(
-            "\n{}: `tidegate devices list`\n",
-            count(gateway.waiting_requests, "pairing request waits", "pairing requests wait")
-        ));
-    }
-    if gateway.waiting_commands > 0 {
-        text.push_str(&format!(
-            "\n{} for a decision: `tidegate approvals list`\n",
-            count(gateway.waiting_commands, "request of an agent waits", "requests of agents wait")
-        ));
-    }
-    if gateway.waiting_settings > 0 {
-        text.push_str(&format!(
-            "\n{} for you: `tidegate config list`\n",
-            count(
-                gateway.waiting_settings,
-                "value of the configuration waits",
-                "values of the configuration wait"
-            )
-        ));
-    }
-    if status.set_aside_files > 0 {
-        text.push_str(&format!(
-            "\n{} set aside: `tidegate files list`\n",
-            count(
-                status.set_aside_files,
-                "file that a command planted is",
-                "files that commands planted are"
-            )
-        ));
+    let waiting = [
+        (gateway.waiting_requests, "pairing request waits", "pairing requests wait", "devices"),
+        (
+            gateway.waiting_commands,
+            "request of an agent waits for a decision",
+            "requests of agents wait for a decision",
+            "approvals",
+        ),
+        (
+            gateway.waiting_settings,
+            "value of the configuration waits for you",
+            "values of the configuration wait for you",
+            "config",
+        ),
+        (
+            status.set_aside_files,
+            "file that a command planted is set aside",
+            "files that commands planted are set aside",
+            "files",
+        ),
+    ];
+    for (number, one, many, command) in waiting.into_iter().filter(|(number, ..)| *number > 0) {
+        text.push_str(&format!("\n{}: `tidegate {command} list`\n", count(number, one, many)));
     }
     if !status.active.is_empty() {
         let mut table = Table::new(&["SINCE", "STATE", "NAME", "SESSION"]);
         for run in &status.active {
             let label = run.label.as_deref().unwrap_or("-");
-            let activity = match run.activity {
-                RunActivity::Queued => "queued",
-                RunActivity::Working => "working",
-                RunActivity::Waiting => "waiting",
-            };
+            let activity = run.activity.name();
             table.row([&times::ago(now, run.since), activity, label, run.session_key.as_str()]);
         }
         text.push_str(&format!("\n{}", table.render()));
@@ -131,12 +119,12 @@ fn count(number: u64, one: &str, many: &str) -> String {
 
 /// Holds everything that would start, or lets it go on.
 pub(super) async fn pause<W: Wire>(context: &mut Context<'_, W>, on: bool) -> Result<(), Failure> {
-    if on {
-        let answer = context.client.ask::<rpc::TidegatePause>(&Empty {}).await?;
-        context.done(&answer, "Paused: no model call and no tool starts until `tidegate resume`.", None)
-    } else {
-        let answer = context.client.ask::<rpc::TidegateResume>(&Empty {}).await?;
-        context.done(&answer, "Going on.", None)
+    match on {
+        true => {
+            let sentence = "Paused: no model call and no tool starts until `tidegate resume`.";
+            context.ask_and_say::<rpc::TidegatePause>(&Empty {}, sentence).await
+        }
+        false => context.ask_and_say::<rpc::TidegateResume>(&Empty {}, "Going on.").await,
     }
 }
 
@@ -152,7 +140,7 @@ pub(super) async fn stop<W: Wire>(context: &mut Context<'_, W>) -> Result<(), Fa
 #[cfg(test)]
 mod tests {
     use tidegate_protocol::payload::surfaces::{
-        ActiveRun, Condition, ModelsStatus, OwnClient, SandboxStatus,
+        ActiveRun, Condition, ModelsStatus, OwnClient, RunActivity, SandboxStatus,
     };
     use tidegate_protocol::{DeviceId, RunId, SessionKey};
 

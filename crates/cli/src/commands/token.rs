@@ -21,7 +21,9 @@ pub(super) async fn run<W: Wire>(
     match command {
         None | Some(TokenCommand::Show) => show(context).await,
         Some(TokenCommand::New { name, level, pairing }) => new(context, name, *level, *pairing).await,
-        Some(TokenCommand::List) => list(context).await,
+        Some(TokenCommand::List) => {
+            context.ask_and_show::<rpc::TidegateTokenList>(&Empty {}, render_list).await
+        }
         Some(TokenCommand::Revoke { id }) => {
             let answer = context.client.ask::<rpc::TidegateTokenRevoke>(&ById { id: id.clone() }).await?;
             let sentence = "Revoked. Connections that used this token are closed.";
@@ -96,12 +98,6 @@ pub(super) fn may(scopes: &[Scope]) -> String {
 
 fn seen(now: UnixMillis, at: Option<UnixMillis>) -> String {
     at.map_or("never".to_owned(), |at| times::ago(now, at))
-}
-
-async fn list<W: Wire>(context: &mut Context<'_, W>) -> Result<(), Failure> {
-    let list = context.client.ask::<rpc::TidegateTokenList>(&Empty {}).await?;
-    let now = context.now();
-    context.show(&list, || render_list(&list, now))
 }
 
 fn render_list(list: &TokenListResult, now: UnixMillis) -> String {

@@ -21,7 +21,7 @@ pub(super) async fn run<W: Wire>(
     command: &DevicesCommand,
 ) -> Result<(), Failure> {
     match command {
-        DevicesCommand::List => list(context).await,
+        DevicesCommand::List => context.ask_and_show::<rpc::DevicePairList>(&Empty {}, view::list).await,
         DevicesCommand::Show(reference) => show(context, &reference.id).await,
         DevicesCommand::Approve(arguments) => approve(context, arguments).await,
         DevicesCommand::Reject(reference) => {
@@ -72,12 +72,6 @@ impl ShownRequest {
     }
 }
 
-async fn list<W: Wire>(context: &mut Context<'_, W>) -> Result<(), Failure> {
-    let devices = context.client.ask::<rpc::DevicePairList>(&Empty {}).await?;
-    let now = context.now();
-    context.show(&devices, || view::list(&devices, now))
-}
-
 /// Asks what an id stands for.
 async fn look_up<W: Wire>(context: &mut Context<'_, W>, id: &str) -> Result<ShownEntry, Failure> {
     context.client.ask::<rpc::TidegateDevicesShow>(&ById { id: id.to_owned() }).await
@@ -121,8 +115,8 @@ async fn approve<W: Wire>(context: &mut Context<'_, W>, arguments: &ApproveArgum
         pairing: arguments.pairing,
         duration,
     };
-    let answer = context.client.ask::<rpc::TidegateDevicesDecide>(&params).await?;
-    context.done(&answer, "Approved. It is admitted when it connects again.", None)
+    let sentence = "Approved. It is admitted when it connects again.";
+    context.ask_and_say::<rpc::TidegateDevicesDecide>(&params, sentence).await
 }
 
 /// What would be granted, and for how long.
@@ -130,7 +124,7 @@ fn grant(arguments: &ApproveArguments) -> String {
     let what = match (arguments.level, &arguments.scopes) {
         (Some(level), _) => {
             let also = if arguments.pairing { ", and manage pairing if it asked for that" } else { "" };
-            format!("level {}{also}", scope_words::level_name(level))
+            format!("level {}{also}", level.name())
         }
         (None, Some(scopes)) => {
             format!("only: {}", scope_words::summary(&scopes.iter().cloned().collect()))
@@ -160,8 +154,7 @@ async fn decide<W: Wire>(
         pairing: false,
         duration: GrantLifetime::default(),
     };
-    let answer = context.client.ask::<rpc::TidegateDevicesDecide>(&params).await?;
-    context.done(&answer, sentence, None)
+    context.ask_and_say::<rpc::TidegateDevicesDecide>(&params, sentence).await
 }
 
 async fn revoke<W: Wire>(context: &mut Context<'_, W>, id: &str) -> Result<(), Failure> {

@@ -39,7 +39,7 @@ pub(super) fn list(devices: &DevicePairListResult, now: UnixMillis) -> String {
         for device in &devices.paired {
             let id: String = device.device_id.to_string().chars().take(8).collect();
             let lasts =
-                if is_built_in(device) { "built in" } else { duration(device.lasts.unwrap_or_default()) };
+                if is_built_in(device) { "built in" } else { device.lasts.unwrap_or_default().name() };
             let may = may(&device.scopes);
             table.row([&id, &may, lasts, &seen(device, now), &device.platform, &name(device)]);
         }
@@ -117,7 +117,7 @@ pub(super) fn device(device: &PairedDevice, now: UnixMillis) -> String {
     fields.add("Program", &format!("{} (as it says)", words(&device.client_id, &device.client_mode)));
     fields.add("Platform", &format!("{} (as it says)", device.platform));
     fields.add("May", &may(&device.scopes));
-    fields.add_some("Lasts", device.lasts.map(duration));
+    fields.add_some("Lasts", device.lasts.map(GrantLifetime::name));
     if let Some(at) = device.approved_at_ms {
         fields.add("Approved", &times::ago(now, at));
     }
@@ -179,14 +179,6 @@ fn name(device: &PairedDevice) -> String {
 
 fn is_built_in(device: &PairedDevice) -> bool {
     device.built_in == Some(true)
-}
-
-fn duration(lasts: GrantLifetime) -> &'static str {
-    match lasts {
-        GrantLifetime::Always => "always",
-        GrantLifetime::UntilQuit => "until-quit",
-        GrantLifetime::Once => "once",
-    }
 }
 
 fn set(scopes: &[Scope]) -> ScopeSet {
