@@ -31,7 +31,7 @@ pub(crate) async fn blocking<T: Send + 'static>(
     }
 }
 
-/// What blocking work comes to, as a caller of a method is told. It may take its time. An error of which
+/// The result of blocking work as a method answers with it. It may take its time. An error of which
 /// `may_pass` is true can be gone when it is tried again.
 pub(crate) async fn answered<S: Send + Sync + 'static, T: Send + 'static, E: ToString + Send + 'static>(
     subject: &Arc<S>,
