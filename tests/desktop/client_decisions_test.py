@@ -75,7 +75,7 @@ class AgentRequests(AgentCase):
     def test_the_persons_decision_in_the_dialog_is_not_notified(self):
         running = self.agent("/run true")
 
-        self.dialog("Tidegate: command request").press_and_close("Allow once")
+        self.dialog("Tidegate: command request").press_and_close("Run once")
 
         running.communicate(timeout=PATIENCE)
         never_within(

@@ -17,6 +17,7 @@ from waiting import PATIENCE
 SCREEN_HEIGHT = int(SCREEN.split("x")[1])
 # For so long after a dialog came up or changed, Approve is dead.
 ARM_AFTER = 1.5
+CHOICES = ("check box", "radio button")
 APPROVED = "1 Review(Approve("
 LATER = "1 Review(Later)"
 # Shows a window with an entry, which has the keyboard, and prints what it holds after each letter.
@@ -441,11 +442,11 @@ class Outcomes(DialogTest):
         self.show("command")
         self.assertIsNone(self.window.find("Block"))
         self.window.button("Deny").press()
-        self.assert_outcome("1 Review(Refuse)")
+        self.assert_outcome("1 Approvals(Deny { items: [\"493bb3d0")
         self.show("command")
-        self.wait_armed("Allow once")
-        self.window.button("Allow once").press()
-        self.assert_outcome(APPROVED)
+        self.wait_armed("Run once")
+        self.window.button("Run once").press()
+        self.assert_outcome("1 Approvals(Allow { items: [\"493bb3d0")
 
     def test_a_folder_is_taken_by_its_armed_button_alone(self):
         home = Path(os.environ["HOME"])
@@ -467,9 +468,9 @@ class Outcomes(DialogTest):
         content = self.window.get("Its new content", "text")
         self.assertTrue(content.text.endswith("about the berth.\nAsk for the tide tables.\n"), content.text)
         self.assertFalse(content.has("editable"))
-        self.wait_armed("Allow once")
-        self.window.button("Allow once").press()
-        self.assert_outcome(APPROVED)
+        self.wait_armed("Write once")
+        self.window.button("Write once").press()
+        self.assert_outcome("1 Approvals(Allow {")
 
     def test_what_is_not_touched_grants_what_is_asked_for_good(self):
         self.show("device")
@@ -570,7 +571,7 @@ class Shown(DialogTest):
         named = {node.name: node.labels() for node in self.window.descendants() if node.labels()}
         self.assertEqual(named["Ada's phone"], ["Claimed name"])
         self.assertEqual(named["9c41d7e2"], ["Code"])
-        for kind in ("device", "program", "command", "file-edit", "new-token", "token", "model-key", "question"):
+        for kind in ("device", "program", "command", "side-by-side", "file-edit", "new-token", "token", "model-key", "question"):
             self.show(kind)
             controls = [node for node in self.window.descendants() if node.has("focusable")]
             self.assertTrue(controls)
@@ -594,18 +595,136 @@ class Shown(DialogTest):
         wait_until(lambda: self.focused() != "Command", "Tab leaves the box")
 
     def test_no_dialog_is_larger_than_a_small_screen_and_buttons_are_always_seen(self):
-        for kind in ("device", "known-name", "program", "hostile", "long", "long-command", "file-edit", "setting", "token",
-                     "model-problem"):
+        for kind in ("device", "known-name", "program", "hostile", "long", "long-command", "command-details", "side-by-side-more", "file-edit",
+                     "setting", "token", "model-problem"):
             self.show(kind)
             left, top, width, height = self.window.box()
             most = max(640, SCREEN_HEIGHT * 85 // 100)
             self.assertTrue(width <= 720 and height <= most, f"{kind}: {width}x{height}")
-            buttons = [node for node in self.window.descendants() if node.role in accessibility.BUTTONS]
+            buttons = [node for node in self.window.descendants()
+                       if node.role in accessibility.BUTTONS and node.has("visible")]
             for button in buttons:
                 x, y, w, h = button.box()
                 inside = left <= x and x + w <= left + width and top <= y and y + h <= top + height
                 self.assertTrue(inside, f"{kind}: {button.name} at {(x, y, w, h)} of {(left, top, width, height)}")
             self.dialogs.end()
+
+
+class Approvals(DialogTest):
+    """What agents want: looked at and decided alone, or together."""
+
+    def choice(self, part):
+        found = [node for node in self.window.descendants() if node.role in CHOICES and part in node.name]
+        self.assertEqual(len(found), 1, [node.name for node in self.window.descendants() if node.role in CHOICES])
+        return found[0]
+
+    def test_the_button_says_what_is_chosen_and_arms_again(self):
+        self.show("command")
+        self.wait_armed("Run once")
+        self.choice("Agents run contained commands").press()
+        wait_until(lambda: self.has("Allow in this folder", "visible"), "the button says so")
+        self.assertFalse(self.has("Allow in this folder", "sensitive"))
+        self.wait_armed("Allow in this folder")
+        self.window.button("Allow in this folder").press()
+        line = self.dialogs.next()
+        self.assertIn("permission: Some(Contained)", line)
+
+    def test_a_command_stands_once_and_ids_are_folded_away(self):
+        self.show("command")
+        texts = [text for node in self.window.descendants() if node.has("showing") and (text := node.text)]
+        whole = "\n".join(texts)
+        self.assertEqual(whole.count("ls -la drafts | tail -5"), 1, whole)
+        self.assertNotIn("agent:main:subagent", whole)
+        self.assertIn("Tidy my notes, then publish them", whole)
+        self.dialogs.end()
+        self.show("command-details")
+        shown = [node.text for node in self.window.descendants() if node.has("showing")]
+        self.assertTrue(any("/opt/tools/make" in text for text in shown), shown)
+
+    def test_marks_and_reasons_are_read_by_a_screen_reader(self):
+        self.show("command-deletes")
+        names = [node.name for node in self.window.descendants()]
+        self.assertIn("What it seems to do: downloads and runs, deletes, outside the folder, network", names)
+        self.dialogs.end()
+        self.show("command-needs")
+        labelled = {node.name: node.labels() for node in self.window.descendants() if node.labels()}
+        reason = "The tests need the packages and start a server on a socket file."
+        self.assertEqual(labelled[reason], ["The agent says"])
+
+    def test_two_are_seen_to_the_end_and_run_together(self):
+        self.show("side-by-side")
+        self.window.get("Run these 2 commands of one task?")
+        self.wait_armed("Run 2 once")
+        self.window.button("Run 2 once").press()
+        line = self.dialogs.next()
+        self.assertIn("493bb3d0", line)
+        self.assertIn("493bb3d1", line)
+        self.assertIn("permission: None", line)
+
+    def test_one_is_decided_alone(self):
+        self.show("side-by-side")
+        self.wait_armed("Run 2 once")
+        self.choice("cargo clippy").press()
+        wait_until(lambda: self.window.find("Run once") is not None, "one is meant")
+        self.window.button("Deny").press()
+        line = self.dialogs.next()
+        self.assertIn("493bb3d0", line)
+        self.assertNotIn("493bb3d1", line)
+
+    def test_what_comes_joins_the_end_unticked_and_leaves_the_button_armed(self):
+        self.show("side-by-side")
+        self.wait_armed("Run 2 once")
+        self.dialogs.tell("update 1 side-by-side-more")
+        self.assertTrue(self.has("Run 2 once", "sensitive"))
+        self.window.get("Run these 3 commands of one task?")
+        third = self.choice("rm -rf target/doc")
+        self.assertFalse(third.has("checked"))
+        third.press()
+        wait_until(lambda: self.has("Run 3 once", "visible"), "three are meant")
+        self.assertFalse(self.has("Run 3 once", "sensitive"), "the third was not seen yet")
+
+    def test_three_stay_dead_until_the_last_was_in_sight(self):
+        self.show("side-by-side-more")
+        time.sleep(2 * ARM_AFTER)
+        self.assertFalse(self.has("Run 3 once", "sensitive"))
+        self.assertIn("There is more below. Scroll to the end to go on.", self.window.texts())
+        for _ in range(6):
+            key("Next")
+        self.wait_armed("Run 3 once")
+
+    def test_what_is_gone_takes_the_button_with_it_for_a_while(self):
+        self.show("side-by-side")
+        self.wait_armed("Run 2 once")
+        self.dialogs.tell("update 1 side-by-side-gone")
+        self.assertFalse(self.has("Run once", "sensitive"))
+        self.wait_armed("Run once")
+        self.window.button("Run once").press()
+        line = self.dialogs.next()
+        self.assertIn("493bb3d1", line)
+        self.assertNotIn("493bb3d0", line)
+
+    def test_nothing_ticked_can_neither_be_run_nor_denied(self):
+        self.show("side-by-side")
+        self.wait_armed("Run 2 once")
+        for part in ("cargo test", "cargo clippy"):
+            self.choice(part).press()
+        wait_until(lambda: not self.has("Deny", "sensitive"), "nothing is meant")
+        time.sleep(ARM_AFTER + 0.5)
+        self.assertFalse(any(node.has("sensitive") for node in self.window.descendants()
+                             if node.role in accessibility.BUTTONS and node.name.startswith("Run")))
+
+    def test_words_go_with_the_denial_and_enter_sends_nothing(self):
+        self.show("command")
+        self.window.button("Deny\u2026").press()
+        entry = self.window.get("Tell the agent (optional)", "text")
+        wait_until(lambda: entry.has("focused"), "the entry has the keyboard")
+        xdotool("type", "use make")
+        wait_until(lambda: entry.text == "use make", "it is typed")
+        key("Return")
+        self.assertEqual(self.dialogs.outcomes(), [])
+        self.window.button("Deny and stop").press()
+        line = self.dialogs.next()
+        self.assertIn('words: Some("use make"), stop: true', line)
 
 
 class Typed(DialogTest):
@@ -730,6 +849,28 @@ class Focus(DialogTest):
         self.dialogs.tell("present 1")
 
         wait_until(lambda: self.has("Later", "focused"), "the keyboard once it is asked for")
+
+    def test_no_key_ends_what_came_by_itself_before_it_could_be_read(self):
+        for pressed in ("Escape", "Return", "space"):
+            self.show("command", "--unasked")
+            self.take_keyboard()
+            key(pressed, pressed)
+            self.assertEqual(self.dialogs.outcomes(), [], pressed)
+            self.assertNotIn(self.focused(), ("Later", "Deny", "Run once"))
+            self.dialogs.end()
+
+    def test_escape_means_later_once_it_could_be_read(self):
+        self.show("command", "--unasked")
+        self.wait_armed("Run once")
+        self.take_keyboard()
+        key("Escape")
+        self.assert_outcome("1 Approvals(Later)")
+
+    def take_keyboard(self):
+        """As a compositor does that gives the keyboard to what is new."""
+        found = subprocess.run(["xdotool", "search", "--sync", "--name", "Tidegate: command request"],
+                               capture_output=True, text=True, check=True).stdout.split()
+        xdotool("windowfocus", "--sync", found[-1])
 
     def test_closing_the_window_means_later(self):
         self.show("device")

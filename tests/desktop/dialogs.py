@@ -108,7 +108,8 @@ class Dialog:
 
     def buttons(self):
         """The labels of its buttons."""
-        return [node.get_name() for node in _walk(self._node) if _role(node) in ("push button", "button")]
+        buttons = (node for node in _walk(self._node) if _role(node) in ("push button", "button"))
+        return [node.get_name() for node in buttons if "visible" in _states(node)]
 
     def is_live(self, label):
         """Whether a button can be pressed."""
@@ -155,6 +156,13 @@ class Dialog:
     def toggle(self, beginning):
         """Ticks a box, or chooses one of several, by the beginning of its words."""
         Atspi.Action.do_action(self._choice(beginning), 0)
+
+    def type_into(self, name, text):
+        """Writes into an entry."""
+        def find():
+            return next((node for node in _walk(self._node) if _role(node) == "text" and node.get_name() == name), None)
+        entry = wait_until(find, f"an entry {name!r}")
+        Atspi.EditableText.set_text_contents(entry, text)
 
     def is_chosen(self, beginning):
         """Whether a box is ticked, or one of several is chosen."""

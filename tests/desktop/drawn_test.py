@@ -9,7 +9,8 @@ from accessibility import wait_until
 from dialog_test import Dialogs, key, xdotool
 from picture import Picture, contrast_of_text, runs
 
-KINDS = ("device", "upgrade", "known-name", "program", "role", "hostile", "command", "command-needs", "command-unconfined", "command-shared", "file-trigger", "file-read", "file-edit", "setting", "new-token",
+KINDS = ("device", "upgrade", "known-name", "program", "role", "hostile", "command", "command-needs", "command-unconfined", "command-shared",
+         "command-deletes", "command-details", "side-by-side", "side-by-side-more", "file-trigger", "file-read", "file-edit", "setting", "new-token",
          "token", "model-problem", "message", "question", "model-server", "keep-file", "unshare", "workspace", "workspace-client", "port-taken")
 THEMES = {"light": "Adwaita", "dark": "Adwaita:dark"}
 # What people with weak eyes need, by WCAG 2 (AA). Of parts of controls, such as the mark in a box, 3 is enough.

@@ -51,7 +51,7 @@ class NoNotificationService(DesktopCase):
         late = NotificationService().start()
         self.addCleanup(late.stop)
 
-        self.assertEqual(late.wait_for_notification().title, "Tidegate: 1 decision waits")
+        self.assertEqual(late.wait_for_notification().title, "Waiting for you: 1 decision")
 
     def test_one_that_is_started_again_shows_it_again_and_an_old_answer_does_nothing(self):
         self.start_until_ready()
@@ -119,7 +119,7 @@ class StrictNotificationService(DesktopCase):
         self.device(2).request_pairing(READ)
 
         second = self.notifications.wait_for_sent(2)
-        self.assertEqual((second.replaces, second.title), (first.id, "Tidegate: 2 decisions wait"))
+        self.assertEqual((second.replaces, second.title), (first.id, "Waiting for you: 2 decisions"))
         self.assertEqual(len(self.notifications.on_screen), 1)
         # Longer than a press may have been meant for the one before.
         time.sleep(2)

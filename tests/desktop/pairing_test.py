@@ -36,7 +36,7 @@ class TheWholeStory(DesktopCase):
         self.assertEqual(item.texts()[0], "1 request waits")
         wait_until(lambda: item.picture() != ok_icon, "another icon")
         notification = self.notifications.wait_for_notification()
-        self.assertEqual(notification.title, "Tidegate: 1 decision waits")
+        self.assertEqual(notification.title, "Waiting for you: 1 decision")
         self.assertNotIn("Kitchen", notification.title + notification.body)
         self.assertEqual(set(notification.actions.values()), {"Review", "Deny"})
 
@@ -345,7 +345,7 @@ class Decisions(DesktopCase):
         dialog.wait_for_text("1 more waits")
         replaced = self.notifications.wait_for_sent(2)
 
-        self.assertEqual(replaced.title, "Tidegate: 2 decisions wait")
+        self.assertEqual(replaced.title, "Waiting for you: 2 decisions")
         self.assertEqual(len(self.notifications.on_screen), 1)
         self.assertEqual(len(self.open_dialogs()), 1)
         dialog.press_and_close("Reject")

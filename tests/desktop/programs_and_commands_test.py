@@ -107,7 +107,7 @@ class Commands(AgentCase):
         dialog = self.dialog(dialogs.COMMAND)
         dialog.says("Run this command?", words)
         self.assertNotIn("Block", dialog.buttons())
-        dialog.press_and_close("Allow once")
+        dialog.press_and_close("Run once")
 
         said = running.communicate(timeout=PATIENCE)[0]
         self.assertIn("one two %s%n <b>", said)
@@ -119,6 +119,85 @@ class Commands(AgentCase):
         self.dialog(dialogs.COMMAND).press_and_close("Deny")
 
         self.assertNotIn("it-ran-23", running.communicate(timeout=PATIENCE)[0])
+
+    def test_contained_commands_are_allowed_in_the_folder_once_and_nobody_is_asked_again(self):
+        item = self.start_until_ready()
+        first = self.agent("/run echo first-$((20 + 3))")
+        dialog = self.dialog(dialogs.COMMAND)
+        dialog.says("It runs in a sandbox", "Run this once, exactly as it is shown.", "Chat", "Main")
+        dialog.toggle("Agents run contained commands in")
+        self.assertIn("Allow in this folder", dialog.buttons())
+
+        dialog.press_and_close("Allow in this folder")
+
+        self.assertIn("first-23", first.communicate(timeout=PATIENCE)[0])
+        second = self.agent("/run echo second-$((20 + 3))")
+        self.assertIn("second-23", second.communicate(timeout=PATIENCE)[0])
+        self.assertEqual(self.open_dialogs(), [])
+        item.wait_for_label("1 command ran contained")
+
+    def test_asking_for_everything_is_the_trays_to_begin_and_the_dialogs_to_end(self):
+        item = self.start_until_ready()
+        first = self.agent("/run true")
+        dialog = self.dialog(dialogs.COMMAND)
+        dialog.toggle("Agents run contained commands in")
+        dialog.press_and_close("Allow in this folder")
+        first.communicate(timeout=PATIENCE)
+
+        item.click("Ask for everything")
+        wait_until(lambda: self.shell.json("status")["gateway"]["askEverything"], "everything is asked about")
+        asked = self.agent("/run echo asked-$((20 + 3))")
+        self.dialog(dialogs.COMMAND).says("You chose to be asked about everything.").press_and_close("Run once")
+        self.assertIn("asked-23", asked.communicate(timeout=PATIENCE)[0])
+        item.click("Ask for everything")
+        question = self.dialog(dialogs.MESSAGE).says("Use your permissions again?")
+        self.assertTrue(self.shell.json("status")["gateway"]["askEverything"], "a tray event is no person")
+        question.press_and_close("Use permissions")
+
+        wait_until(lambda: not self.shell.json("status")["gateway"]["askEverything"], "permissions are used")
+
+    def test_what_two_subagents_ask_side_by_side_is_one_dialog_and_runs_together(self):
+        self.start_until_ready()
+        running = self.agent("/spawn one: /run touch one\n/spawn two: /run touch two")
+
+        dialog = self.dialog(dialogs.COMMAND).wait_for_text("Run these 2 commands of one task?")
+        dialog.says("touch one", "touch two", "Subagent", "one", "two")
+        self.assertEqual(len(self.open_dialogs()), 1)
+        # What came second joined the end, and is not meant until it is ticked.
+        for choice in ("touch one", "touch two"):
+            if not dialog.is_chosen(choice):
+                dialog.toggle(choice)
+        dialog.press_and_close("Run 2 once")
+
+        workspace = self.shell.state.parent / "state-workspace"
+        wait_until(lambda: (workspace / "one").exists() and (workspace / "two").exists(), "both ran")
+        running.communicate(timeout=PATIENCE)
+
+    def test_the_words_of_a_denial_reach_the_agent(self):
+        self.start_until_ready()
+        running = self.agent("/run echo it-ran-$((20 + 3))")
+        dialog = self.dialog(dialogs.COMMAND)
+        self.assertNotIn("Deny and stop", dialog.buttons())
+
+        dialog.press("Deny\u2026")
+        dialog.type_into("Tell the agent (optional)", "Use the harbour script instead.")
+        self.assertIn("Deny and stop", dialog.buttons())
+        dialog.press_and_close("Deny")
+
+        said = running.communicate(timeout=PATIENCE)[0]
+        self.assertIn("Use the harbour script instead.", said)
+        self.assertNotIn("it-ran-23", said)
+
+    def test_a_denial_can_stop_the_run(self):
+        self.start_until_ready()
+        running = self.agent("/run echo it-ran-$((20 + 3))")
+        dialog = self.dialog(dialogs.COMMAND)
+
+        dialog.press("Deny\u2026")
+        dialog.press_and_close("Deny and stop")
+
+        said = running.communicate(timeout=PATIENCE)[0]
+        self.assertNotIn("it-ran-23", said)
 
     def test_the_command_line_cannot_allow_it_beside_a_desktop(self):
         self.start_until_ready()
@@ -136,7 +215,7 @@ class Commands(AgentCase):
     def test_quitting_names_what_runs_and_asks(self):
         item = self.start_until_ready()
         self.agent("/run sleep 100")
-        self.dialog(dialogs.COMMAND).press_and_close("Allow once")
+        self.dialog(dialogs.COMMAND).press_and_close("Run once")
         wait_until(lambda: any(name == "sleep" for _, name in self.shell.descendants()), "the command runs")
 
         item.click("Quit")
@@ -163,7 +242,7 @@ class FilesOutside(AgentCase):
         reading = self.agent(f"/read {self.file}")
         dialog = self.dialog(dialogs.FILE).says("Read a file outside the workspace?", str(self.file))
         self.assertNotIn("Block", dialog.buttons())
-        dialog.press_and_close("Allow once")
+        dialog.press_and_close("Read once")
         self.assertIn("the tide turns at nine", reading.communicate(timeout=PATIENCE)[0])
 
         again = self.agent(f"/read {self.file}")
@@ -176,7 +255,7 @@ class FilesOutside(AgentCase):
         writing = self.agent(f"/write {self.file} one <b>%s</b>")
         self.dialog(dialogs.FILE).says(
             "Create a file outside the workspace?", str(self.file), "one <b>%s</b>",
-        ).press_and_close("Allow once")
+        ).press_and_close("Write once")
         writing.communicate(timeout=PATIENCE)
         self.assertEqual(self.file.read_text().strip(), "one <b>%s</b>")
 

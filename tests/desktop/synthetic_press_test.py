@@ -42,7 +42,7 @@ class Presses(AgentCase):
         """Has a command run that is not contained, unless told otherwise."""
         self.agent(f"{how} sleep 10000")
         self.item.click(self.item.wait_for_label("1 request of an agent waits"))
-        self.dialog(dialogs.COMMAND).press_and_close("Allow once")
+        self.dialog(dialogs.COMMAND).press_and_close("Run once")
         wait_until(self.commands, "the command runs")
         self.addCleanup(self.end_the_command)
 

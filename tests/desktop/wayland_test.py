@@ -114,6 +114,17 @@ class OnWayland(DesktopCase):
         self.assertEqual(device.connect_when_let_in(READ, WRITE)["auth"]["scopes"], [READ, WRITE])
         wait_until(lambda: dialogs.REVIEW not in self.sway.windows(), "the dialog is gone")
 
+    def test_no_button_has_the_keyboard_at_first(self):
+        item = self.start_until_ready(**self.environment)
+        self.shell.start_agent("/run true", self)
+
+        item.wait_for_label("1 request of an agent waits")
+        dialog = self.dialog(dialogs.COMMAND).wait_until_live("Run once")
+
+        for button in dialog.buttons():
+            self.assertFalse(dialog.has_focus(button), button)
+        dialog.press_and_close("Deny")
+
     def test_the_first_start_opens_the_window(self):
         self.has_run_before = False
         self.start_until_ready(**self.environment)

@@ -1,10 +1,12 @@
 """The window in the real browser engine: what it shows, and what no page can do."""
 
 import json
+import subprocess
 import tempfile
 import unittest
 from pathlib import Path
 
+import accessibility
 import dialogs
 from desktop_case import SHARED_TOKEN, DesktopCase
 from device import Device
@@ -182,7 +184,7 @@ class CommandsThatRun(WindowCase):
         self.page.click("Chat")
         words = "/run trap 'echo caught; exit 3' INT; touch begun; while :; do sleep 0.1; done"
         agent = self.shell.start_agent(words, self)
-        self.dialog(dialogs.COMMAND).press_and_close("Allow once")
+        self.dialog(dialogs.COMMAND).press_and_close("Run once")
         wait_until((self.shell.state.parent / "state-workspace" / "begun").exists, "the command has begun")
 
         self.page.click("Interrupt")
@@ -191,6 +193,67 @@ class CommandsThatRun(WindowCase):
         self.assertIn("caught", said)
         self.assertIn("interrupted by a person with Ctrl-C", said)
         wait_until(lambda: "Interrupt" not in self.page.text(), "the button is gone")
+
+
+class BesideTheWindow(WindowCase):
+    """A person works in the window, and an agent asks."""
+
+    def setUp(self):
+        super().setUp()
+        self.page.wait_for_text("Running")
+        (window,) = self.windows_of_page()
+        xdotool("windowsize", "--sync", window, 800, 600)
+        xdotool("windowmove", window, 0, 0)
+        xdotool("windowactivate", "--sync", window)
+
+    def windows_of_page(self):
+        found = subprocess.run(["xdotool", "search", "--onlyvisible", "--name", "^Tidegate$"],
+                               capture_output=True, text=True, check=True, timeout=PATIENCE)
+        return found.stdout.split()
+
+    def test_the_dialog_hides_nothing_of_it_and_nothing_is_notified(self):
+        self.shell.start_agent("/run true", self)
+        dialog = self.dialog(dialogs.COMMAND)
+
+        (window,) = dialogs.open_windows(self.pid)
+        left, top, width, height = window.box()
+        def is_beside():
+            x, y, w, h = dialog.box()
+            return x >= left + width or x + w <= left or y >= top + height or y + h <= top
+        wait_until(is_beside, "the dialog stands beside the window")
+        never_within(lambda: self.notifications.sent, "a notification beside the window", 2)
+
+        xdotool("windowminimize", "--sync", self.windows_of_page()[0])
+        told = self.notifications.wait_for_notification()
+        self.assertEqual(told.body, "An agent wants to run a command.")
+        dialog.press_and_close("Deny")
+
+    def test_the_menu_of_the_right_button_is_not_a_browsers(self):
+        xdotool("mousemove", 400, 500, "click", 3)
+        never_within(self.menu_items, "a menu on the page", 2)
+        self.page.click("Chat")
+        field = "return JSON.stringify(document.querySelector('textarea').getBoundingClientRect())"
+        box = json.loads(wait_until(lambda: self.page.run(field), "the field of the chat"))
+        (window,) = dialogs.open_windows(self.pid)
+        left, top, _, _ = window.box()
+
+        xdotool("mousemove", left + box["x"] + 40, top + box["y"] + box["height"] / 2, "click", 3)
+
+        names = wait_until(self.menu_items, "a menu in the field")
+        self.assertIn("Paste", " ".join(names))
+        for browser in ("Back", "Forward", "Reload", "Stop", "Open Link", "Download"):
+            self.assertNotIn(browser, " ".join(names))
+        xdotool("key", "Escape")
+
+    def menu_items(self):
+        """What the menus on the screen offer."""
+        return [node.name for window in accessibility.windows(self.pid) for node in window.descendants()
+                if node.role == "menu item" and node.has("showing")]
+
+
+def xdotool(*words):
+    subprocess.run(["xdotool", *(str(int(word)) if isinstance(word, float) else str(word) for word in words)],
+                   check=True, timeout=PATIENCE)
 
 
 class FilesThatWereSetAside(WindowCase):
@@ -202,7 +265,7 @@ class FilesThatWereSetAside(WindowCase):
         self.page.wait_for_text("Running")
         self.page.click("Chat")
         self.agent = self.shell.start_agent("/run mkdir sub && echo 'export TIDE=1' > sub/.envrc && sleep 1", self)
-        self.dialog(dialogs.COMMAND).press_and_close("Allow once")
+        self.dialog(dialogs.COMMAND).press_and_close("Run once")
         self.page.wait_for_text("A command planted a file, and it was set aside.")
 
     def test_the_card_in_the_chat_opens_the_dialog_which_keeps_the_file(self):

@@ -26,7 +26,7 @@ use tidegate_protocol::rpc::Rpc;
 use tokio::sync::Notify;
 
 use crate::arguments::{
-    ApprovalsCommand, ConfigCommand, ControlCommand, DevicesCommand, FilesCommand, ModelsCommand,
+    AgentArguments, ApprovalsCommand, ConfigCommand, ControlCommand, DevicesCommand, FilesCommand, ModelsCommand,
     PermissionsCommand, SessionsCommand,
 };
 use crate::client::{Client, Wire};

@@ -206,6 +206,13 @@ impl DialogWindow {
             // It may come up under a pointer that is about to press something else.
             self.arming.start();
         }
+        // The person asked for it, so the keyboard may have what it has in any dialog.
+        if self.heading.is_focus()
+            && !place::is_wayland()
+            && let Some(dismiss) = self.window.default_widget()
+        {
+            dismiss.grab_focus();
+        }
         self.window.set_focus_on_map(true);
         self.window.present();
     }

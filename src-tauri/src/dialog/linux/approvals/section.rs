@@ -112,5 +112,10 @@ fn details(fields: &[Field], is_open: bool) -> gtk::Expander {
     form.set_margin_top(NEAR);
     details.add(&form);
     details.set_expanded(is_open);
+    // The toolkit only draws over what is folded away: a screen reader would read it all the same.
+    form.show_all();
+    form.set_no_show_all(true);
+    form.set_visible(is_open);
+    details.connect_expanded_notify(move |details| form.set_visible(details.is_expanded()));
     details
 }
