@@ -88,6 +88,7 @@ fn command(needs: &[&str]) -> ApprovalRequest {
         digest: "digest".to_owned(),
         context: Some(RequestContext {
             task: "run-1".to_owned(),
+            plain: None,
             attendance: Attendance::Attended,
             folders: vec![Folder {
                 path: PathBuf::from("/project"),

@@ -26,8 +26,8 @@ use tidegate_protocol::rpc::Rpc;
 use tokio::sync::Notify;
 
 use crate::arguments::{
-    AgentArguments, ApprovalsCommand, ConfigCommand, ControlCommand, DevicesCommand, FilesCommand, ModelsCommand,
-    PermissionsCommand, SessionsCommand,
+    AgentArguments, ApprovalsCommand, ConfigCommand, ControlCommand, DevicesCommand, FilesCommand,
+    ModelsCommand, PermissionsCommand, SessionsCommand,
 };
 use crate::client::{Client, Wire};
 use crate::failure::Failure;

@@ -16,6 +16,7 @@ pub(crate) fn request(model: &Model, run: &Run, wanted: &Wanted) -> ApprovalRequ
         task: format!("task-{}", run.task),
         attendance: if run.attended { Attendance::Attended } else { Attendance::Unattended },
         folders: folders.collect(),
+        plain: None,
     };
     ApprovalRequest {
         operation: operation(wanted),
@@ -77,6 +78,7 @@ pub(crate) fn answer<T>(ours: &Result<T, Option<WhyAsked>>) -> Answer {
         Err(Some(WhyAsked::Expired { .. })) => Answer::Expired,
         Err(Some(WhyAsked::Unattended)) => Answer::Unattended,
         Err(Some(WhyAsked::Repository)) => Answer::Repository,
+        Err(Some(WhyAsked::Rule(why))) => panic!("no command of the model is plain: {why}"),
     }
 }
 

@@ -72,6 +72,7 @@ fn request(operation: Operation) -> ApprovalRequest {
             task: "task-1".to_owned(),
             attendance: Attendance::Attended,
             folders: upwards(PROJECT),
+            plain: None,
         }),
     }
 }
