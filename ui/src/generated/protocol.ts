@@ -3423,6 +3423,61 @@ export interface PermissionRevokedResult {
   saved: boolean;
 }
 /**
+ * `tidegate.sessions.workspace`.
+ */
+export interface SessionWorkspace {
+  /**
+   * Of what was shown, to choose it; without one this only tells what the choice would be. Beside a
+   * desktop its dialog asks.
+   */
+  digest?: string | null;
+  /**
+   * By its absolute path; `~` is the home directory. None for the folder that sessions have when
+   * nobody chose one for them.
+   */
+  folder?: string | null;
+  key: SessionKey;
+}
+/**
+ * `tidegate.sessions.workspace`.
+ */
+export interface SessionWorkspaceResult {
+  /**
+   * The folder of the session until then.
+   */
+  before: string;
+  /**
+   * Whether it is chosen now, and not only shown.
+   */
+  chosen: boolean;
+  /**
+   * With it the folder is chosen exactly as it is shown here.
+   */
+  digest: string;
+  /**
+   * By its real path.
+   */
+  folder: string;
+  /**
+   * Whether it is the folder that sessions have when nobody chose one for them.
+   */
+  isDefault: boolean;
+  key: SessionKey;
+  /**
+   * The session's label, where it has one.
+   */
+  label?: string | null;
+  /**
+   * How many of its files other folders hold as well (hard links). None where that could not be
+   * found out.
+   */
+  sharedFiles?: number | null;
+  /**
+   * Files and folders in it, relative, in which they all lie.
+   */
+  sharedPlaces: string[];
+}
+/**
  * `tidegate.status`.
  */
 export interface TidegateStatusResult {
