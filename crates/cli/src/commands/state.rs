@@ -81,9 +81,6 @@ fn render(status: &TidegateStatusResult, has_desktop: bool, now: UnixMillis) -> 
 /// What waits for the person, and what they are not asked about.
 fn push_notes(text: &mut String, status: &TidegateStatusResult) {
     let gateway = &status.gateway;
-    if gateway.ask_everything {
-        text.push_str("\nYou are asked about everything: `tidegate permissions use` ends that\n");
-    }
     let notes = [
         (gateway.waiting_requests, "pairing request waits", "pairing requests wait", "devices"),
         (
@@ -113,6 +110,9 @@ fn push_notes(text: &mut String, status: &TidegateStatusResult) {
     ];
     for (number, one, many, command) in notes.into_iter().filter(|(number, ..)| *number > 0) {
         text.push_str(&format!("\n{}: `tidegate {command} list`\n", count(number, one, many)));
+    }
+    if gateway.ask_everything {
+        text.push_str("\nYou are asked about everything: `tidegate permissions use` ends that\n");
     }
 }
 
@@ -241,9 +241,9 @@ mod tests {
                Subagent client  admitted 2 min ago\n\
              \n1 pairing request waits: `tidegate devices list`\n\
              \n2 requests of agents wait for a decision: `tidegate approvals list`\n\
-             \nYou are asked about everything: `tidegate permissions use` ends that\n\
              \n1 command or file was allowed without asking you: `tidegate permissions list`\n\
              \n1 value of the configuration waits for you: `tidegate config list`\n\
+             \nYou are asked about everything: `tidegate permissions use` ends that\n\
              \nSINCE      STATE    NAME     SESSION\n\
              1 min ago  working  a\\u{a}b  agent:main:main\n"
         );

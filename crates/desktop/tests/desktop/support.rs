@@ -380,6 +380,8 @@ pub(crate) fn task(effects: &[Effect]) -> TaskId {
             | Effect::TakeServer { task, .. }
             | Effect::KeepFile { task, .. }
             | Effect::Unshare { task, .. }
+            | Effect::ChooseWorkspace { task, .. }
+            | Effect::PickWorkspace { task, .. }
             | Effect::AskEverything { task }
             | Effect::UsePermissions { task }
             | Effect::CopyConnectionLines { task }

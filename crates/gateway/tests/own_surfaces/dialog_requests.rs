@@ -148,6 +148,7 @@ async fn beside_a_desktop_what_the_command_line_may_not_decide_opens_the_dialog(
             json!({ "folder": "/home/ada/work", "apply": true }),
             DialogRequest::Unshare(shared_folder("/home/ada/work")),
         ),
+        ("tidegate.permissions.use", json!({}), DialogRequest::UsePermissions),
         ("tidegate.models.take", json!({ "model": "ollama/\nq" }), ollama("ollama/\\u{a}q")),
         (
             "tidegate.sessions.workspace",

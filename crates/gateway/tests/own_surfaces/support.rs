@@ -51,6 +51,7 @@ use tokio::net::UnixStream;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::stub_host::StubHost;
@@ -362,7 +363,8 @@ impl World {
     /// A run of an agent asks about something; what comes of it.
     pub(crate) async fn ask_for_a_run_about(&self, plan: ApprovalPlan) -> JoinHandle<ApprovalAnswer> {
         let context = RequestContext {
-            task: "run-of-a-tool".to_owned(),
+            // A task of its own: in one, what was denied is not asked again.
+            task: Uuid::new_v4().to_string(),
             attendance: Attendance::Attended,
             folders: Vec::new(),
             plain: None,
