@@ -369,13 +369,23 @@ impl World {
             context,
             plan,
         };
-        let gate = PersonGate::new(self.trust.clone());
+        let gate = self.gate();
         let mut changes = self.desktop().changes();
         let asked = tokio::spawn(async move { gate.ask(question).await });
         while self.desktop().commands().is_empty() {
             changes.changed().await.unwrap();
         }
         asked
+    }
+
+    /// What runs ask a person through.
+    pub(crate) fn gate(&self) -> PersonGate {
+        PersonGate::new(self.trust.clone())
+    }
+
+    /// The ids of the commands and files that wait, oldest first, beside a desktop or without one.
+    pub(crate) fn waiting_ids(&self) -> Vec<String> {
+        self.trust.approvals().waiting().iter().map(|waiting| waiting.id.clone()).collect()
     }
 
     /// A client asks about a command, and waits.
