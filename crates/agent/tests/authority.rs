@@ -24,8 +24,12 @@ proptest! {
     fn a_child_never_has_what_its_parent_has_not(
         steps in prop::collection::vec((prop::option::of(tools()), prop::option::of(directory()), any::<bool>()), 1..5),
         first in tools(),
+        watched in any::<bool>(),
     ) {
         let mut parent = RunAuthority::root(Owner::Guest { name: "g".to_owned() }, PathBuf::from("/w"), first);
+        if !watched {
+            parent = parent.unattended();
+        }
         for (wanted, directory, leaf) in steps {
             let withheld: &[&str] = if leaf { &["sessions_spawn"] } else { &[] };
             let Ok(child) = parent.narrow(wanted.as_ref(), directory.as_deref().map(Path::new), withheld) else { continue };
@@ -33,6 +37,7 @@ proptest! {
             prop_assert!(child.workspace().starts_with(parent.workspace()));
             prop_assert!(!child.workspace().components().any(|part| part == std::path::Component::ParentDir));
             prop_assert!(!child.is_owner());
+            prop_assert_eq!(child.attendance(), parent.attendance());
             prop_assert!(!(leaf && child.may_use("sessions_spawn")));
             if let Some(wanted) = wanted {
                 prop_assert!(child.tools().is_subset(&wanted));

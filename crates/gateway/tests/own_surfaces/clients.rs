@@ -306,11 +306,13 @@ async fn a_client_cannot_allow_its_own_command_nor_decide_twice() {
     let mut again = world.connect(&world.device(1, &["operator.approvals"])).await.unwrap();
     for client in [&mut asking, &mut again] {
         let allow = json!({ "id": "command-1", "decision": "allow-once" });
-        let error = refused(client.request("exec.approval.resolve", allow).await);
-        assert_eq!(error["code"], "FORBIDDEN", "{error}");
+        let always = json!({ "id": "command-1", "decision": "allow-always" });
+        for allow in [allow, always] {
+            let error = refused(client.request("exec.approval.resolve", allow).await);
+            assert_eq!(error["code"], "FORBIDDEN", "{error}");
+        }
         for smuggled in [
             json!({ "id": "command-1", "decision": "allow-once", "approved": true }),
-            json!({ "id": "command-1", "decision": "allow-always" }),
             json!({ "id": "command-1", "decision": "ALLOW-ONCE" }),
         ] {
             let error = refused(client.request("exec.approval.resolve", smuggled).await);

@@ -78,6 +78,13 @@ async fn waits(world: &World, task: &str, plan: ApprovalPlan) -> (JoinHandle<App
     }
 }
 
+/// A person is asked about it; then the run is gone.
+async fn asks(world: &World, task: &str, plan: ApprovalPlan) {
+    let (asked, _) = waits(world, task, plan).await;
+    asked.abort();
+    assert!(asked.await.unwrap_err().is_cancelled());
+}
+
 /// What a run is answered at once.
 async fn answered(world: &World, task: &str, plan: ApprovalPlan) -> ApprovalAnswer {
     let gate = world.gate();
@@ -118,8 +125,7 @@ async fn a_clients_allow_always_gives_the_shown_needs_for_the_task() {
     assert!(granted.starts_with("One task") && granted.contains("network:a.example"), "{granted}");
     assert_eq!(kind(&asked.await.unwrap()), Some(PermissionName::Task));
     assert_eq!(kind(&answered(&world, "task-1", needs.clone()).await), Some(PermissionName::Task));
-    let (other, _) = waits(&world, "task-2", needs).await;
-    other.abort();
+    asks(&world, "task-2", needs).await;
 }
 
 #[tokio::test]
@@ -175,7 +181,7 @@ async fn a_folder_is_allowed_in_the_dialog_listed_and_revoked_in_a_window() {
     assert_eq!((&revoked["saved"], &revoked["endedCommands"]), (&json!(true), &json!(1)));
     assert!(permission.revoked.is_cancelled());
     assert!(window.call("tidegate.permissions.revoke", id).await.is_err(), "once");
-    waits(&world, "task-2", contained(&[])).await.0.abort();
+    asks(&world, "task-2", contained(&[])).await;
 }
 
 #[tokio::test]
@@ -234,9 +240,9 @@ async fn words_of_a_denial_reach_the_model_and_it_is_not_asked_again_in_its_task
     let again = answered(&world, "task-1", contained(&[])).await;
     let ApprovalAnswer::Denied { reason } = again else { panic!("{again:?}") };
     assert!(reason.contains("not asked again in this task"), "{reason}");
-    waits(&world, "task-2", contained(&[])).await.0.abort();
+    asks(&world, "task-2", contained(&[])).await;
     let other = contained(&["sockets"]);
-    waits(&world, "task-1", other).await.0.abort();
+    asks(&world, "task-1", other).await;
 }
 
 #[tokio::test]

@@ -175,6 +175,8 @@ pub(crate) struct World {
     /// The conversations that the model was asked with.
     pub(crate) asked: Asked,
     thinking: Arc<Semaphore>,
+    /// How many tasks of agents there were.
+    tasks: AtomicUsize,
     desktop: Option<DesktopAuthority>,
     url: String,
     place: TempDir,
@@ -255,6 +257,7 @@ impl World {
             peers,
             asked: models.0.asked,
             thinking: models.0.thinking,
+            tasks: AtomicUsize::new(0),
             token: token.reveal().to_owned(),
             url: format!("ws://127.0.0.1:{port}"),
             place,
@@ -358,7 +361,8 @@ impl World {
     /// A run of an agent asks about something; what comes of it.
     pub(crate) async fn ask_for_a_run_about(&self, plan: ApprovalPlan) -> JoinHandle<ApprovalAnswer> {
         let context = RequestContext {
-            task: "run-of-a-tool".to_owned(),
+            // Of a task of its own: what was denied before is asked again.
+            task: format!("task-{}", self.tasks.fetch_add(1, Ordering::Relaxed)),
             attendance: Attendance::Attended,
             folders: Vec::new(),
         };
