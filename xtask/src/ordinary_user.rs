@@ -30,6 +30,8 @@ const KEPT_VARIABLES: &[&str] = &[
     "TIDEGATE_PLAIN_COMMANDS",
     "TIDEGATE_TRUST_SEED",
     "TIDEGATE_TRUST_STEPS",
+    "TIDEGATE_PERMISSION_SEED",
+    "TIDEGATE_PERMISSION_STEPS",
 ];
 
 /// The user, with a directory for one run. It is removed when this is dropped.

@@ -26,11 +26,15 @@ proptest! {
         steps in prop::collection::vec((prop::option::of(tools()), prop::option::of(directory()), any::<bool>()), 1..5),
         first in tools(),
         is_chosen in any::<bool>(),
+        watched in any::<bool>(),
     ) {
         let mut parent = RunAuthority::root(Owner::Guest { name: "g".to_owned() }, PathBuf::from("/w"), first);
         if is_chosen {
             let folder = Folder { path: "/site".into(), identity: FileIdentity { device: 1, inode: 7 } };
             parent = parent.in_folder(folder);
+        }
+        if !watched {
+            parent = parent.unattended();
         }
         for (wanted, directory, leaf) in steps {
             let withheld: &[&str] = if leaf { &["sessions_spawn"] } else { &[] };
@@ -40,6 +44,7 @@ proptest! {
             prop_assert!(!child.workspace().components().any(|part| part == std::path::Component::ParentDir));
             prop_assert_eq!(child.folder(), parent.folder());
             prop_assert!(!child.is_owner());
+            prop_assert_eq!(child.attendance(), parent.attendance());
             prop_assert!(!(leaf && child.may_use("sessions_spawn")));
             if let Some(wanted) = wanted {
                 prop_assert!(child.tools().is_subset(&wanted));

@@ -211,6 +211,43 @@ async fn stopping_a_run_withdraws_its_question() {
     assert_eq!(world.ended(&run("r1")).await.state, RunState::Terminal(Outcome::Cancelled));
 }
 
+/// The person denied what it asked for, and wants it stopped.
+#[tokio::test(start_paused = true)]
+async fn a_run_that_is_stopped_by_itself_leaves_other_tasks_alone() {
+    let world = world(|ask| match ask.said() {
+        "ask" => vec![call("a", "probe", &json!({"do": "ask"}))],
+        _ => vec![Step::Gate(Arc::default())],
+    });
+    world.runtime.start_turn(world.turn("asks", "ask")).await.expect("accepted");
+    world.person.asked.notified().await;
+    let mut other = world.turn("other", "go");
+    other.session = common::key("agent:main:other");
+    world.runtime.start_turn(other).await.expect("accepted");
+
+    world.runtime.stop_run("unknown");
+    world.runtime.stop_run("asks");
+
+    assert_eq!(world.ended(&run("asks")).await.state, RunState::Terminal(Outcome::Cancelled));
+    let active: Vec<_> = world.runtime.active().into_iter().map(|active| active.run).collect();
+    assert_eq!(active, [run("other")]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_is_stopped_with_what_it_started_though_it_has_ended() {
+    let world = world(three_levels);
+    world.say("r1", "go").await;
+    while world.tool_calls.lock().expect("lock").is_empty() {
+        tokio::task::yield_now().await;
+    }
+
+    world.runtime.stop_run("r1");
+
+    world.tool_saw_cancel.notified().await;
+    for row in world.store.descendants(run("r1")).await.expect("store") {
+        assert_eq!(world.ended(&row.id).await.state, RunState::Terminal(Outcome::Cancelled));
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn revoking_a_client_stops_its_runs_and_withdraws_its_question() {
     let world = world(|ask| match ask.said() {

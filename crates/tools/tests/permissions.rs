@@ -7,11 +7,11 @@ mod common;
 
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use common::{AllowAll, Answer, Fixture, host_process_in, is_alive, until};
+use common::{Answer, Fixture, host_process_in, is_alive, until};
 use futures_util::future::BoxFuture;
 use serde_json::json;
 use tidegate_agent::approval::{
@@ -19,60 +19,63 @@ use tidegate_agent::approval::{
 };
 use tidegate_agent::tool::{ToolContext, ToolOutput};
 use tidegate_protocol::UnixMillis;
-use tidegate_protocol::payload::permissions::PermissionName;
-use tidegate_trust::approval::{ApprovalRequest, Operation};
-use tidegate_trust::permissions::{Permission, PermissionKind};
-use tidegate_trust::{Authority, Folder, Timestamp, TrustRecords};
+use tidegate_protocol::payload::permissions::{PermissionName, PermissionOffer};
+use tidegate_trust::approval::{ApprovalQueue, ApprovalRequest, Operation, Question, Requester};
+use tidegate_trust::authority::Entropy;
+use tidegate_trust::decision::{Decider, Desktop};
+use tidegate_trust::{Authority, Timestamp, TrustRecords};
 use tokio_util::sync::CancellationToken;
 
 /// What is done between an answer and what follows it.
 type Then = Box<dyn Fn() + Send + Sync>;
 
 /// Answers by what a person allowed before, and refuses the rest with why they would be asked.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 struct Permitting(Arc<Inner>);
 
-#[derive(Default)]
 struct Inner {
-    permissions: Mutex<Vec<Permission>>,
+    authority: Mutex<Authority>,
     questions: Mutex<Vec<ApprovalQuestion>>,
     revoked: CancellationToken,
     then: Option<Then>,
 }
 
 impl Permitting {
-    /// Contained commands in a folder as it is now.
-    fn commands_in(folder: Folder) -> Self {
-        let permitting = Self::default();
-        permitting.allow(folder);
+    fn new(then: Option<Then>) -> Self {
+        let authority = Mutex::new(Authority::new(TrustRecords::default()).0);
+        let (questions, revoked) = (Mutex::default(), CancellationToken::new());
+        Self(Arc::new(Inner { authority, questions, revoked, then }))
+    }
+
+    /// Nothing is allowed.
+    fn nothing() -> Self {
+        Self::new(None)
+    }
+
+    /// A person allows what a question offers.
+    fn giving(question: &ApprovalQuestion, offer: &PermissionOffer, then: Option<Then>) -> Self {
+        let permitting = Self::new(then);
+        {
+            let mut authority = permitting.0.authority.lock().expect("unpoisoned");
+            let key = authority.take_desktop_key(Desktop::Running).expect("a desktop runs");
+            let (request, now) = (request(question), now());
+            let mut queue = ApprovalQueue::default();
+            let (asked, half_an_hour) = (Question::default(), Duration::from_mins(30));
+            let waits = queue.ask("1".to_owned(), request.clone(), Requester::Run, asked, half_an_hour, now);
+            let digest = waits.expect("there is room").command.digest;
+            let person = Decider::person_at_desktop(&key);
+            let (clearance, _) = queue.clear_shown(&person, "1", &digest, now).expect("it waits");
+            let entropy = Entropy { id: [1; 16], token: [1; 32] };
+            let given = authority.give_permission(&clearance, &request, offer, &entropy, now);
+            authority.apply(given.expect("it offers that"), now).value.expect("nothing overtook it");
+        }
         permitting
-    }
-
-    fn and_then(self, then: impl Fn() + Send + Sync + 'static) -> Self {
-        let permissions = self.0.permissions.lock().expect("unpoisoned").clone();
-        Self(Arc::new(Inner {
-            permissions: permissions.into(),
-            then: Some(Box::new(then)),
-            ..Inner::default()
-        }))
-    }
-
-    fn allow(&self, folder: Folder) {
-        self.0.permissions.lock().expect("unpoisoned").push(Permission {
-            id: "1".to_owned(),
-            folder,
-            kind: PermissionKind::Contained,
-            granted_at: UnixMillis(1),
-            last_used_at: None,
-        });
     }
 
     fn answer(&self, question: &ApprovalQuestion) -> ApprovalAnswer {
         self.0.questions.lock().expect("unpoisoned").push(question.clone());
-        let permissions = self.0.permissions.lock().expect("unpoisoned").clone();
-        let (mut authority, _) = Authority::new(TrustRecords { permissions, ..TrustRecords::default() });
-        let now = Timestamp { wall: UnixMillis(2), monotonic: Duration::ZERO };
-        match authority.permitted(&request(question), now) {
+        let mut authority = self.0.authority.lock().expect("unpoisoned");
+        match authority.permitted(&request(question), now()) {
             Err(why) => {
                 ApprovalAnswer::Denied { reason: why.map_or("asked".to_owned(), |why| why.to_string()) }
             }
@@ -86,6 +89,14 @@ impl Permitting {
             },
         }
     }
+
+    fn first_question(&self) -> Option<ApprovalQuestion> {
+        self.0.questions.lock().expect("unpoisoned").first().cloned()
+    }
+}
+
+fn now() -> Timestamp {
+    Timestamp { wall: UnixMillis(2), monotonic: Duration::ZERO }
 }
 
 impl ApprovalGate for Permitting {
@@ -124,21 +135,21 @@ fn request(question: &ApprovalQuestion) -> ApprovalRequest {
     }
 }
 
-/// The folders that a question in a workspace names, nearest first.
-async fn folders_of(fixture: &Fixture, workspace: &Path) -> Vec<Folder> {
-    let asked = Permitting::default();
+/// The question about a command in a workspace.
+async fn question_in(fixture: &Fixture, workspace: &Path) -> ApprovalQuestion {
+    let asked = Permitting::nothing();
     run(fixture, fixture.context_in(workspace, asked.clone()), "true").await;
-    let questions = asked.0.questions.lock().expect("unpoisoned");
-    questions[0].context.folders.clone()
+    asked.first_question().expect("it asks")
 }
 
 async fn run(fixture: &Fixture, context: ToolContext, command: &str) -> ToolOutput {
     fixture.call_in(context, "exec", json!({ "command": command })).await
 }
 
-/// The workspace, in which a person allowed contained commands.
+/// A person allowed contained commands in the workspace.
 async fn allowed(fixture: &Fixture) -> Permitting {
-    Permitting::commands_in(folders_of(fixture, &fixture.workspace()).await.swap_remove(0))
+    let question = question_in(fixture, &fixture.workspace()).await;
+    Permitting::giving(&question, &PermissionOffer::Contained, None)
 }
 
 fn asks(output: &ToolOutput, why: &str) {
@@ -149,7 +160,7 @@ fn asks(output: &ToolOutput, why: &str) {
 #[tokio::test]
 async fn a_question_names_the_real_workspace_and_the_folders_above_it() {
     let fixture = Fixture::new();
-    let folders = folders_of(&fixture, &fixture.workspace()).await;
+    let folders = question_in(&fixture, &fixture.workspace()).await.context.folders;
 
     let paths: Vec<_> = folders.iter().map(|folder| folder.path.clone()).collect();
     let expected: Vec<_> = fixture.workspace().ancestors().map(Path::to_owned).collect();
@@ -256,11 +267,13 @@ async fn a_folder_swapped_between_answer_and_start_runs_nothing() {
     let fixture = Fixture::new();
     fixture.file("other/file", "");
     let (workspace, other) = (fixture.workspace(), fixture.root.join("other"));
-    let gate = allowed(&fixture).await.and_then(move || {
+    let question = question_in(&fixture, &fixture.workspace()).await;
+    let then = move || {
         let exchange = rustix::fs::RenameFlags::EXCHANGE;
         let here = rustix::fs::CWD;
         rustix::fs::renameat_with(here, &workspace, here, &other, exchange).expect("exchanged");
-    });
+    };
+    let gate = Permitting::giving(&question, &PermissionOffer::Contained, Some(Box::new(then)));
 
     let output = run(&fixture, fixture.context(gate), "touch marker").await;
 
@@ -274,14 +287,15 @@ async fn a_folder_above_that_is_swapped_after_the_answer_runs_nothing() {
     fixture.file("workspace/a/docs/file", "");
     fixture.file("workspace/b/file", "");
     let deep = fixture.workspace().join("a/docs");
-    let above = folders_of(&fixture, &deep).await.swap_remove(1);
+    let above = question_in(&fixture, &fixture.workspace().join("a")).await;
     let workspace = fixture.workspace();
-    let gate = Permitting::commands_in(above).and_then(move || {
+    let then = move || {
         // The workspace itself stays what it is, in a folder that nobody allowed.
         fs::rename(workspace.join("a/docs"), workspace.join("b/docs")).expect("moved");
         fs::rename(workspace.join("a"), workspace.join("c")).expect("moved");
         fs::rename(workspace.join("b"), workspace.join("a")).expect("moved");
-    });
+    };
+    let gate = Permitting::giving(&above, &PermissionOffer::Contained, Some(Box::new(then)));
 
     let output = run(&fixture, fixture.context_in(&deep, gate), "touch marker").await;
 
@@ -359,39 +373,34 @@ async fn what_asks_after_a_command_with_network_says_so() {
     assert_eq!(*asked.lock().expect("unpoisoned"), [false, false, false, true], "denied, it read nothing");
 }
 
+async fn read(fixture: &Fixture, path: &str, gate: &Permitting) -> ToolOutput {
+    let path = fixture.root.join(path);
+    fixture.call_in(fixture.context(gate.clone()), "read", json!({ "path": path })).await
+}
+
 #[tokio::test]
 async fn files_are_read_unasked_below_their_folder_and_not_through_links() {
     let fixture = Fixture::new();
     fixture.file("outside/deep/note", "a note");
-    fixture.file("private/secret", common::SECRET);
+    fixture.file("private/key", "private text");
     symlink(fixture.root.join("private"), fixture.root.join("outside/link")).expect("linked");
-    let asked = Permitting::default();
-    let read = |path: &str, gate: &Permitting| {
-        let (context, path) = (fixture.context(gate.clone()), fixture.root.join(path));
-        let fixture = &fixture;
-        async move { fixture.call_in(context, "read", json!({ "path": path })).await }
-    };
-    read("outside/secret", &asked).await;
-    let folder = asked.0.questions.lock().expect("unpoisoned")[0].context.folders[0].clone();
-    assert_eq!(folder.path, fixture.root.join("outside"));
-    let permitting = Permitting::commands_in(folder.clone());
-    {
-        let mut permissions = permitting.0.permissions.lock().expect("unpoisoned");
-        let session_key = fixture.context(AllowAll).session.to_string();
-        permissions[0].kind = PermissionKind::Read { session_key };
-    }
+    let asked = Permitting::nothing();
+    read(&fixture, "outside/secret", &asked).await;
+    let question = asked.first_question().expect("it asks");
+    let permitting = Permitting::giving(&question, &PermissionOffer::ReadBelow, None);
 
-    // A permission to read is never stored, so that an authority made of records has none.
-    let stored = read("outside/deep/note", &permitting).await;
-    assert!(stored.is_error, "{}", stored.text);
-    for (path, nearest) in [("outside/deep/note", "outside/deep"), ("outside/link/secret", "private")] {
-        let asked = Permitting::default();
-        read(path, &asked).await;
-        let questions = asked.0.questions.lock().expect("unpoisoned");
-        let folders = &questions[0].context.folders;
-        assert_eq!(folders[0].path, fixture.root.join(nearest), "as it really is");
-        assert_eq!(folders.contains(&folder), nearest.starts_with("outside"));
+    let below = read(&fixture, "outside/deep/note", &permitting).await;
+    let through = read(&fixture, "outside/link/key", &permitting).await;
+    let beside = read(&fixture, "private/key", &permitting).await;
+    let path = fixture.root.join("outside/secret");
+    let write = json!({ "path": path, "content": "changed" });
+    let written = fixture.call_in(fixture.context(permitting), "write", write).await;
+
+    assert!(!below.is_error && below.text.contains("a note"), "{}", below.text);
+    for refused in [&through, &beside, &written] {
+        assert!(refused.is_error && !refused.text.contains("private text"), "{}", refused.text);
     }
+    assert_eq!(fixture.text("outside/secret").as_deref(), Some(common::SECRET));
 }
 
 #[tokio::test]
@@ -400,18 +409,14 @@ async fn where_protected_files_lie_no_folder_is_offered_for_reading() {
     fixture.file("home/notes.txt", "a note");
     fixture.file("home/.ssh/id_ed25519", common::SECRET);
     fixture.file("home/papers/a", "a paper");
-    let folders = |path: &'static str| {
-        let fixture = &fixture;
-        async move {
-            let asked = Permitting::default();
-            let path: PathBuf = fixture.root.join(path);
-            fixture.call_in(fixture.context(asked.clone()), "read", json!({ "path": path })).await;
-            let questions = asked.0.questions.lock().expect("unpoisoned");
-            questions.first().map(|question| question.context.folders.len())
-        }
-    };
+    let (home, keys, papers) = (Permitting::nothing(), Permitting::nothing(), Permitting::nothing());
 
-    assert_eq!(folders("home/notes.txt").await, Some(0), "the home directory is never allowed as a whole");
-    assert_eq!(folders("home/.ssh/id_ed25519").await, None, "nobody is even asked");
-    assert!(folders("home/papers/a").await.expect("asked") > 0);
+    read(&fixture, "home/notes.txt", &home).await;
+    read(&fixture, "home/.ssh/id_ed25519", &keys).await;
+    read(&fixture, "home/papers/a", &papers).await;
+
+    let folders = |asked: &Permitting| asked.first_question().map(|question| question.context.folders.len());
+    assert_eq!(folders(&home), Some(0), "the home directory is never allowed as a whole");
+    assert_eq!(folders(&keys), None, "nobody is even asked");
+    assert!(folders(&papers).expect("it asks") > 0);
 }

@@ -305,8 +305,9 @@ async fn a_client_cannot_allow_its_own_command_nor_decide_twice() {
 
     let mut again = world.connect(&world.device(1, &["operator.approvals"])).await.unwrap();
     for client in [&mut asking, &mut again] {
-        for decision in ["allow-once", "allow-always"] {
-            let allow = json!({ "id": "command-1", "decision": decision });
+        let allow = json!({ "id": "command-1", "decision": "allow-once" });
+        let always = json!({ "id": "command-1", "decision": "allow-always" });
+        for allow in [allow, always] {
             let error = refused(client.request("exec.approval.resolve", allow).await);
             assert_eq!(error["code"], "FORBIDDEN", "{error}");
         }

@@ -129,6 +129,12 @@ async fn beside_a_desktop_what_the_command_line_may_not_decide_opens_the_dialog(
             DialogRequest::Review(Some(command.clone())),
         ),
         (
+            "tidegate.approvals.decide",
+            json!({ "id": command, "verdict": { "decision": "permit", "offer": { "kind": "contained" } } }),
+            DialogRequest::Review(Some(command.clone())),
+        ),
+        ("tidegate.permissions.use", json!({}), DialogRequest::UsePermissions),
+        (
             "tidegate.token.new",
             json!({ "name": "ci", "level": "full" }),
             DialogRequest::NewToken { name: "ci".to_owned(), level: Level::Full, pairing: false },

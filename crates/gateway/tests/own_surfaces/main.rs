@@ -21,6 +21,7 @@ mod events;
 mod files;
 mod history;
 mod peers;
+mod permissions;
 mod refusals;
 mod restarts;
 mod session_methods;

@@ -51,7 +51,6 @@ use tokio::net::UnixStream;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::stub_host::StubHost;
@@ -178,6 +177,8 @@ pub(crate) struct World {
     /// The conversations that the model was asked with.
     pub(crate) asked: Asked,
     thinking: Arc<Semaphore>,
+    /// How many tasks of agents there were.
+    tasks: AtomicUsize,
     desktop: Option<DesktopAuthority>,
     url: String,
     place: TempDir,
@@ -260,6 +261,7 @@ impl World {
             peers,
             asked: models.0.asked,
             thinking: models.0.thinking,
+            tasks: AtomicUsize::new(0),
             token: token.reveal().to_owned(),
             url: format!("ws://127.0.0.1:{port}"),
             place,
@@ -363,8 +365,8 @@ impl World {
     /// A run of an agent asks about something; what comes of it.
     pub(crate) async fn ask_for_a_run_about(&self, plan: ApprovalPlan) -> JoinHandle<ApprovalAnswer> {
         let context = RequestContext {
-            // A task of its own: in one, what was denied is not asked again.
-            task: Uuid::new_v4().to_string(),
+            // Of a task of its own: what was denied before is asked again.
+            task: format!("task-{}", self.tasks.fetch_add(1, Ordering::Relaxed)),
             attendance: Attendance::Attended,
             folders: Vec::new(),
             plain: None,
@@ -376,13 +378,23 @@ impl World {
             context,
             plan,
         };
-        let gate = PersonGate::new(self.trust.clone());
+        let gate = self.gate();
         let mut changes = self.desktop().changes();
         let asked = tokio::spawn(async move { gate.ask(question).await });
         while self.desktop().commands().is_empty() {
             changes.changed().await.unwrap();
         }
         asked
+    }
+
+    /// What runs ask a person through.
+    pub(crate) fn gate(&self) -> PersonGate {
+        PersonGate::new(self.trust.clone())
+    }
+
+    /// The ids of the commands and files that wait, oldest first, beside a desktop or without one.
+    pub(crate) fn waiting_ids(&self) -> Vec<String> {
+        self.trust.approvals().waiting().iter().map(|waiting| waiting.id.clone()).collect()
     }
 
     /// A client asks about a command, and waits.

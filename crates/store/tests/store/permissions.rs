@@ -139,8 +139,8 @@ async fn a_store_without_permissions_is_read_and_allows_nothing() {
 
         let (store, report) = Store::open(directory.path(), options()).expect("opened");
 
-        assert!(report.version >= 3, "{report:?}");
         assert_eq!((report.state, report.version_before), (StoreState::Existing, version));
+        assert!(report.version >= 3, "{}", report.version);
         let records = loaded(&store).await;
         assert_eq!((records.permissions, records.ask_everything), (Vec::new(), false));
         assert_eq!(store.flag("agent.paused").await, Ok(Some("true".to_owned())), "the rest is as it was");
