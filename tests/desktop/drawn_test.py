@@ -130,7 +130,7 @@ class Contrast(DrawnTest):
                 continue
             cut = box
             for pane in panes:
-                cut = common(cut, pane)
+                cut = cut and common(cut, pane)
             # A line that is seen by half is seen whole after the next step.
             is_whole = cut is not None and (cut == box or cut[3] >= 3 * 16 or kind == "text" and cut[3] >= box[3])
             yield node.name or node.text, kind, cut if is_whole else None
