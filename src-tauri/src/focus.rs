@@ -9,18 +9,18 @@ use tidegate_desktop_core::shell::Input;
 use crate::inputs::Inputs;
 
 thread_local! {
-    static TOLD: Told = const { Told { inputs: RefCell::new(None), has_focus: Cell::new(false) } };
+    static REPORTED: Reported = const { Reported { inputs: RefCell::new(None), has_focus: Cell::new(false) } };
 }
 
-/// What was told of it. On the main thread, as the windows are.
-struct Told {
+/// What was reported of it. On the main thread, as the windows are.
+struct Reported {
     inputs: RefCell<Option<Inputs>>,
     has_focus: Cell<bool>,
 }
 
 /// Tells changes from now on. Once, on the main thread.
 pub(crate) fn watch(inputs: &Inputs) {
-    TOLD.with(|told| told.inputs.replace(Some(inputs.clone())));
+    REPORTED.with(|reported| reported.inputs.replace(Some(inputs.clone())));
 }
 
 /// Looks at a window from now on.
@@ -40,9 +40,9 @@ fn tell() {
         widget.downcast::<gtk::Window>().is_ok_and(|window| window.is_mapped() && window.is_active())
     };
     let has_focus = windows.into_iter().any(is_active);
-    TOLD.with(|told| {
-        if told.has_focus.replace(has_focus) != has_focus
-            && let Some(inputs) = &*told.inputs.borrow()
+    REPORTED.with(|reported| {
+        if reported.has_focus.replace(has_focus) != has_focus
+            && let Some(inputs) = &*reported.inputs.borrow()
         {
             inputs.tell(Input::WindowFocus { has_focus });
         }

@@ -53,7 +53,7 @@ class DrawnTest(unittest.TestCase):
             # The window manager moves it once it is there, and it is empty at first.
             box = window.box()
             picture = Picture(*self.pixels(box))
-            buttons = [node for node in window.descendants() if node.role in accessibility.BUTTONS]
+            buttons = buttons_of(window)
             is_drawn = buttons and all(
                 runs(picture.part(*self.pixels(inside(button.box(), EDGE))), 0) for button in buttons
             )
@@ -99,7 +99,7 @@ class Contrast(DrawnTest):
         """What cannot be read of what is seen now, before and after the buttons can be pressed."""
         faint, _ = self.look(window)
         scroll_to_the_end(window)
-        buttons = [node for node in window.descendants() if node.role in accessibility.BUTTONS]
+        buttons = buttons_of(window)
         wait_until(lambda: all(node.has("sensitive") for node in buttons), "live buttons")
         return faint | self.look(window)[0]
 
@@ -130,7 +130,7 @@ class Contrast(DrawnTest):
                 continue
             cut = box
             for pane in panes:
-                cut = common(cut, pane)
+                cut = cut and common(cut, pane)
             # A line that is seen by half is seen whole after the next step.
             is_whole = cut is not None and (cut == box or cut[3] >= 3 * 16 or kind == "text" and cut[3] >= box[3])
             yield node.name or node.text, kind, cut if is_whole else None
@@ -151,6 +151,15 @@ class Contrast(DrawnTest):
             # Not the edge of a tag either.
             inner = 4 * self.scale if last - first > 16 * self.scale else 0
             yield [row[first + inner:last + 1 - inner] for row in rows], CONTROL if is_mark else TEXT
+
+
+def is_button(node):
+    """Whether it is a button that can be seen."""
+    return node.role in accessibility.BUTTONS and node.has("visible")
+
+
+def buttons_of(window):
+    return [node for node in window.descendants() if is_button(node)]
 
 
 def scroll_to_the_end(window):
@@ -186,7 +195,7 @@ class Whole(DrawnTest):
                 fits = node.role != "label" or wide <= node.box()[2] and high <= node.box()[3]
                 if not (is_inside and fits):
                     found.append(node.text[:40])
-            if node.role in accessibility.BUTTONS and not self.has_room_around_its_words(picture, node):
+            if is_button(node) and not self.has_room_around_its_words(picture, node):
                 found.append(node.name)
         return found
 

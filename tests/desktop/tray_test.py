@@ -31,7 +31,7 @@ class WithTray(DesktopCase):
 
         self.assertEqual(labels[0], (f"Ready on port {port}", False))
         commands = [
-            "Open Tidegate", "New chat", "Pause agents", "Copy connection lines", "Restart gateway",
+            "Open Tidegate", "New chat", "Pause agents", "Ask for everything", "Copy connection lines", "Restart gateway",
             "Start at login", "Open logs", "Quit",
         ]
         self.assertEqual([label for label, can_be_chosen in labels if can_be_chosen], commands)

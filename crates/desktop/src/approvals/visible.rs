@@ -8,7 +8,7 @@ use crate::review;
 
 /// A part of a request, in the order of drawing.
 pub(super) enum Part {
-    /// One line.
+    /// A text without line breaks, such as a path; spaces at its ends are made visible.
     Line(&'static str, String),
     /// A text with its line breaks, in letters of one width.
     Block(&'static str, Block),

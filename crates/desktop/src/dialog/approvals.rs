@@ -21,7 +21,7 @@ pub struct ApprovalsDialog {
     pub behind: String,
 }
 
-/// One request.
+/// A command or a file, with everything that a decision about it needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApprovalItem {
     /// The approval's id.

@@ -287,7 +287,7 @@ fn request_of(number: u8) -> tidegate_trust::pairing::PendingRequest {
 /// Commands 0 to 5: those with even numbers belong to one task.
 fn command_of_number(number: u32) -> PendingApproval {
     let now = at(u64::from(number));
-    if number % 2 == 0 { side_by_side(number, "task", now) } else { command(number, now) }
+    if number.is_multiple_of(2) { side_by_side(number, "task", now) } else { command(number, now) }
 }
 
 /// Two values of one setting, of which the second takes the first's place.

@@ -34,8 +34,11 @@ pub(super) struct Choice {
     /// What pressing it means; `None` when the dialog stays open.
     pub(super) press: Box<dyn Fn() -> Option<DialogOutcome>>,
     /// Takes the button, where its words change.
-    pub(super) built: Option<Box<dyn Fn(&gtk::Button)>>,
+    pub(super) built: Option<TakeButton>,
 }
+
+/// Takes a button that was made.
+pub(super) type TakeButton = Box<dyn Fn(&gtk::Button)>;
 
 /// Where a button stands and how it behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

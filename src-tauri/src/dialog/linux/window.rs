@@ -39,6 +39,8 @@ type OnEnd = Box<dyn FnOnce(DialogOutcome, PressedBy)>;
 pub(super) struct DialogWindow {
     window: gtk::Window,
     heading: gtk::Label,
+    /// Around the heading: where the keyboard rests.
+    rest: gtk::EventBox,
     scroller: gtk::ScrolledWindow,
     footer: gtk::Box,
     /// Says that there is more below, while the approving button waits for that to be seen.
@@ -48,7 +50,7 @@ pub(super) struct DialogWindow {
     /// Taken by the first ending; later ones do nothing.
     on_end: RefCell<Option<OnEnd>>,
     /// Whether it may have the keyboard of someone who types elsewhere: no key ends it at first.
-    is_guarded: bool,
+    is_guarded: Cell<bool>,
     /// When it came on the screen.
     came_up: Cell<Option<Instant>>,
     /// Whether Enter or Space came too early and is still held down: its repetitions do nothing.
@@ -88,8 +90,10 @@ impl DialogWindow {
 
         let is_guarded = attention == Attention::Unasked || place::is_wayland();
         let heading = widgets::text("", Look::Heading);
-        // It takes the keyboard at first then, and does nothing with it.
-        heading.set_can_focus(is_guarded && asks(&dialog));
+        // It has the keyboard at first then, and does nothing with it.
+        let rest = gtk::EventBox::new();
+        rest.set_can_focus(is_guarded && asks(&dialog));
+        rest.add(&heading);
         heading.set_margin_start(WIDE);
         heading.set_margin_end(WIDE);
         heading.set_margin_top(WIDE);
@@ -101,7 +105,7 @@ impl DialogWindow {
         let footer = widgets::column(0);
         footer.style_context().add_class("tidegate-footer");
         let whole = widgets::column(0);
-        whole.pack_start(&heading, false, false, 0);
+        whole.pack_start(&rest, false, false, 0);
         whole.pack_start(&scroller, true, true, 0);
         whole.pack_start(&footer, false, false, 0);
         window.add(&whole);
@@ -109,13 +113,14 @@ impl DialogWindow {
         let this = Rc::new(Self {
             window,
             heading,
+            rest,
             scroller,
             footer,
             more: widgets::secondary(""),
             arming: Arming::new(),
             shown: RefCell::new(None),
             on_end: RefCell::new(Some(Box::new(on_end))),
-            is_guarded,
+            is_guarded: Cell::new(is_guarded),
             came_up: Cell::new(None),
             is_held: Cell::new(false),
             typed: Cell::new(None),
@@ -206,12 +211,11 @@ impl DialogWindow {
             // It may come up under a pointer that is about to press something else.
             self.arming.start();
         }
-        // The person asked for it, so the keyboard may have what it has in any dialog.
-        if self.heading.is_focus()
-            && !place::is_wayland()
-            && let Some(dismiss) = self.window.default_widget()
-        {
-            dismiss.grab_focus();
+        if !place::is_wayland() && self.is_guarded.replace(false) {
+            // The person asked for it, so its keys do what they do in any dialog.
+            if let Some(dismiss) = self.window.default_widget().filter(|_| self.rest.is_focus()) {
+                dismiss.grab_focus();
+            }
         }
         self.window.set_focus_on_map(true);
         self.window.present();
@@ -297,6 +301,7 @@ impl DialogWindow {
         let Content { title, heading, body, status, panel, choices, first_focus } = content;
         self.window.set_title(title);
         self.heading.set_text(&widgets::without_nul(&heading));
+        widgets::describe(&self.rest, &heading, "");
         for old in self.scroller.children() {
             self.scroller.remove(&old);
         }
@@ -342,8 +347,8 @@ impl DialogWindow {
         }
         self.fit(&body);
         self.scroller.vadjustment().set_value(0.0);
-        let first = first_focus.or_else(|| match self.heading.can_focus() {
-            true => Some(self.heading.clone().upcast()),
+        let first = first_focus.or_else(|| match self.rest.can_focus() && self.is_guarded.get() {
+            true => Some(self.rest.clone().upcast()),
             false => self.window.default_widget(),
         });
         if let Some(first) = first {

@@ -12,7 +12,7 @@ use tidegate_desktop_core::dialog::{ApprovalChoice, ApprovalsDialog, ApprovalsOu
 use self::answer::Answer;
 use self::section::Section;
 use super::arming::Arming;
-use super::content::{Choice, Content, Place};
+use super::content::{Choice, Content, Place, TakeButton};
 use super::review::status::Status;
 use super::widgets::{self, GAP, Look, NEAR, WIDE};
 
@@ -272,7 +272,7 @@ impl Approvals {
         let this = self.clone();
         let built = move |which: fn(&Buttons) -> &RefCell<Option<gtk::Button>>| {
             let this = Rc::downgrade(&this);
-            let call: Box<dyn Fn(&gtk::Button)> = Box::new(move |button| {
+            let call: TakeButton = Box::new(move |button| {
                 if let Some(this) = this.upgrade() {
                     which(&this.buttons).replace(Some(button.clone()));
                     button.set_no_show_all(true);

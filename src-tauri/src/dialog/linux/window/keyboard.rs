@@ -16,8 +16,8 @@ impl DialogWindow {
 
         let focus = self.window.focused_widget();
         let is_in_entry = focus.as_ref().is_some_and(|focus| focus.is::<gtk::Entry>());
-        // Whoever types elsewhere must not put it aside before they have seen it.
-        let is_unseen = self.is_guarded
+        // Somebody who types elsewhere must not put it aside before they have seen it.
+        let is_unseen = self.is_guarded.get()
             && !self.was_on_screen_for(ARM_AFTER)
             && (event.keyval() == key::Escape || is_enter(event) || is_space(event) && !is_in_entry);
         if is_unseen {
