@@ -56,6 +56,7 @@ fn question(task: &str, plan: ApprovalPlan) -> ApprovalQuestion {
         session: SessionKey::parse("agent:main:main").unwrap(),
         ancestors: Vec::new(),
         context: RequestContext {
+            plain: None,
             task: task.to_owned(),
             attendance: Attendance::Attended,
             folders: vec![folder],
