@@ -365,7 +365,6 @@ impl World {
     /// A run of an agent asks about something; what comes of it.
     pub(crate) async fn ask_for_a_run_about(&self, plan: ApprovalPlan) -> JoinHandle<ApprovalAnswer> {
         let context = RequestContext {
-            plain: None,
             // Of a task of its own: what was denied before is asked again.
             task: format!("task-{}", self.tasks.fetch_add(1, Ordering::Relaxed)),
             attendance: Attendance::Attended,

@@ -151,9 +151,9 @@ impl Model {
             let allows = |held: &&Needs| {
                 held.names.contains(need) && (*need != "git" || held.repository == needs.repository)
             };
-            holding.iter().any(|held| allows(held))
+            holding.iter().any(allows)
         };
-        match !holding.is_empty() && needs.names.iter().all(|need| has(need)) {
+        match !holding.is_empty() && needs.names.iter().all(has) {
             true if run.attended => Answer::Unasked,
             true => Answer::Unattended,
             false => self.why(path, needs),

@@ -13,7 +13,6 @@ use crate::model::{Answer, Model, Offer, Run, Wanted};
 pub(crate) fn request(model: &Model, run: &Run, wanted: &Wanted) -> ApprovalRequest {
     let folders = Path::new(wanted.path(run)).ancestors().map(|path| folder(model, path));
     let context = RequestContext {
-        plain: None,
         task: format!("task-{}", run.task),
         attendance: if run.attended { Attendance::Attended } else { Attendance::Unattended },
         folders: folders.collect(),
