@@ -21,7 +21,7 @@ describe('the page Permissions', () => {
       await needs.getByText('24 days left').waitFor();
       expect(await needs.getByRole('listitem').allTextContents()).toEqual([
         'git',
-        'network:registry.npmjs.org',
+        'network:packages.example.org',
       ]);
       await page.getByRole('article', { name: 'npm run test …' }).getByText('/usr/bin/npm').waitFor();
       const read = page.getByRole('region', { name: 'Reading for one session' });
