@@ -214,7 +214,7 @@ class BesideTheWindow(WindowCase):
         xdotool("windowactivate", "--sync", window)
 
     def windows_of_page(self):
-        found = subprocess.run(["xdotool", "search", "--onlyvisible", "--name", "^Tidegate$"],
+        found = subprocess.run(["xdotool", "search", "--all", "--onlyvisible", "--pid", str(self.pid), "--name", "^Tidegate$"],
                                capture_output=True, text=True, check=True, timeout=PATIENCE)
         return found.stdout.split()
 
