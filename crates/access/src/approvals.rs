@@ -143,7 +143,7 @@ impl TrustService {
     ) -> Result<(), ResolveError> {
         self.expire_commands();
         let denied = self.approvals().deny(session, id, words, now::timestamp())?;
-        if is_told(session, &denied.waiting) {
+        if person_hears_of(session, &denied.waiting) {
             self.client_decided(Decision::Deny);
         }
         self.denied(&denied, stop);
@@ -187,7 +187,7 @@ impl TrustService {
     ) -> Result<Option<String>, AllowError> {
         self.expire_commands();
         let cleared = self.approvals().clear(session, self.desktop(), id, now::timestamp())?;
-        let by_client = is_told(session, &cleared.1);
+        let by_client = person_hears_of(session, &cleared.1);
         self.allow_cleared(cleared, offer, by_client).await
     }
 
@@ -339,6 +339,6 @@ impl TrustService {
 
 /// Whether the person hears of a decision. Whether a tool of that run lives is not asked: one that left its
 /// command behind would not be seen.
-fn is_told(session: &Session, waiting: &PendingApproval) -> bool {
+fn person_hears_of(session: &Session, waiting: &PendingApproval) -> bool {
     session.principal().is_client() && waiting.requester == Requester::Run
 }

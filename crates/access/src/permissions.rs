@@ -112,9 +112,9 @@ impl TrustService {
             request.operation.logged(),
         );
         let at = now::wall();
-        self.audit(AuditEvent::new(at, kind, request.digest.clone(), line));
+        self.audit(AuditEvent::new(at, kind.clone(), request.digest.clone(), line));
         let mut unasked = lock(&self.0.used.unasked);
-        unasked.0 += 1;
+        unasked.0 += u64::from(kind == AuditKind::CommandUnasked);
         unasked.1.push_front(Unasked {
             at,
             session_key: text::one_line(&request.session_key, MAX_SESSION),
@@ -128,14 +128,14 @@ impl TrustService {
         self.changed();
     }
 
-    /// What nobody was asked about since the process started, newest first, and how much that was.
+    /// What nobody was asked about since the process started, newest first, and how many commands of it ran.
     #[must_use]
     pub fn unasked(&self) -> (u64, Vec<Unasked>) {
         let unasked = lock(&self.0.used.unasked);
         (unasked.0, unasked.1.iter().cloned().collect())
     }
 
-    /// How much nobody was asked about since the process started.
+    /// How many commands nobody was asked about since the process started.
     #[must_use]
     pub fn unasked_count(&self) -> u64 {
         lock(&self.0.used.unasked).0
@@ -163,6 +163,13 @@ impl TrustService {
         let ended = self.0.used.of(id).len();
         let (_, saved) = self.settle(revoked, None).await;
         Ok((ended, saved))
+    }
+
+    /// A task is over, and with it what was allowed or denied for it.
+    pub fn end_task(&self, task: &str) {
+        self.authority().end_task(task);
+        self.approvals().end_task(task);
+        self.changed();
     }
 
     /// From now on a person is asked about everything. Whether that is saved.

@@ -213,7 +213,7 @@ async fn a_permission_revoked_before_the_answer_is_used_is_not_used() {
     assert!(place.service.use_permissions(&resolved.permissions).is_none(), "it asks again");
 }
 
-/// Whatever comes first: what was permitted is told that it was revoked.
+/// In either order: what was permitted learns that it was revoked.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_use_survives_a_revocation_that_races_with_its_start() {
     let place = Place::new().await;

@@ -97,9 +97,11 @@ pub enum ApprovalAnswer {
 #[derive(Clone)]
 pub struct UsedPermission {
     pub kind: PermissionName,
+    /// Whether a person was asked, and gave it with this answer.
+    pub was_asked: bool,
     /// Cancelled when it is revoked: what it allowed has to end.
     pub revoked: CancellationToken,
-    /// Whoever gave it counts the uses by this.
+    /// The gate that gave it counts its uses by this.
     pub held: Arc<dyn std::any::Any + Send + Sync>,
 }
 
@@ -121,6 +123,9 @@ impl Eq for UsedPermission {}
 pub trait ApprovalGate: Send + Sync {
     /// Asks and waits.
     fn ask(&self, question: ApprovalQuestion) -> BoxFuture<'_, ApprovalAnswer>;
+
+    /// The last run of a task has ended: what was allowed for the task is over.
+    fn end_task(&self, _task: &RunId) {}
 }
 
 impl ApprovalPlan {

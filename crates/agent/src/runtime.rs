@@ -144,7 +144,7 @@ impl Runtime {
         let own_tools = session_tools::all(&Arc::new(tree));
         let tool_calls = ToolCalls {
             tools: Toolbox::new(tools, own_tools),
-            approvals,
+            approvals: Arc::clone(&approvals),
             clock: Arc::clone(&clock),
             limits: limits.clone(),
             places: Arc::clone(&places),
@@ -176,6 +176,7 @@ impl Runtime {
                 store: store.clone(),
                 clock: Arc::clone(&clock),
                 schedule: Arc::clone(&schedule),
+                approvals,
             },
             store,
             clock,

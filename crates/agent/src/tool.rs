@@ -60,11 +60,12 @@ pub struct ToolContext {
 pub struct NetworkUse(Arc<AtomicBool>);
 
 impl NetworkUse {
-    /// One begins.
+    /// Notes that such a command begins.
     pub fn note(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
 
+    /// Whether such a command has begun in this task.
     #[must_use]
     pub fn was_noted(&self) -> bool {
         self.0.load(Ordering::Relaxed)

@@ -9,11 +9,14 @@ use tidegate_access::{PermissionUse, RunRequest, TrustService};
 use tidegate_agent::approval::{
     APPROVAL_TIMEOUT, ApprovalAnswer, ApprovalGate, ApprovalPlan, ApprovalQuestion, UsedPermission,
 };
+use tidegate_protocol::RunId;
 use tidegate_protocol::confinement::Confinement;
 use tidegate_protocol::ids::DEFAULT_AGENT;
 use tidegate_protocol::payload::approvals::{ApprovalCommand, ApprovalFile, FileAction, WaitingApproval};
 use tidegate_protocol::payload::permissions::{OfferedPermission, PermissionName};
-use tidegate_trust::approval::{ApprovalRequest, Decision, FileAccess, Operation, PendingApproval};
+use tidegate_trust::approval::{
+    ApprovalRequest, BY_PERMISSION, Decision, FileAccess, Operation, PendingApproval,
+};
 
 use crate::now;
 
@@ -173,7 +176,7 @@ impl PersonGate {
             };
             let waiting = match self.0.ask_for_run(entropy.uuid(), request.clone(), APPROVAL_TIMEOUT) {
                 RunRequest::Permitted(held, kind) => {
-                    return ApprovalAnswer::Permitted { digest, permission: used(held, kind) };
+                    return ApprovalAnswer::Permitted { digest, permission: used(held, kind, false) };
                 }
                 RunRequest::Waits(waiting) => waiting,
                 RunRequest::Denied => {
@@ -189,7 +192,10 @@ impl PersonGate {
             return match resolved.decision {
                 Some(Decision::AllowOnce) => ApprovalAnswer::Allowed { digest },
                 Some(Decision::AllowAlways) => match self.0.use_permissions(&resolved.permissions) {
-                    Some((held, kind)) => ApprovalAnswer::Permitted { digest, permission: used(held, kind) },
+                    Some((held, kind)) => {
+                        let was_asked = resolved.by.as_deref() != Some(BY_PERMISSION);
+                        ApprovalAnswer::Permitted { digest, permission: used(held, kind, was_asked) }
+                    }
                     None => continue,
                 },
                 Some(Decision::Deny) => match resolved.words {
@@ -202,13 +208,17 @@ impl PersonGate {
     }
 }
 
-fn used(held: Arc<PermissionUse>, kind: PermissionName) -> UsedPermission {
-    UsedPermission { kind, revoked: held.revoked().clone(), held }
+fn used(held: Arc<PermissionUse>, kind: PermissionName, was_asked: bool) -> UsedPermission {
+    UsedPermission { kind, was_asked, revoked: held.revoked().clone(), held }
 }
 
 impl ApprovalGate for PersonGate {
     fn ask(&self, question: ApprovalQuestion) -> BoxFuture<'_, ApprovalAnswer> {
         Box::pin(self.ask_person(question))
+    }
+
+    fn end_task(&self, task: &RunId) {
+        self.0.end_task(task.as_str());
     }
 }
 

@@ -114,7 +114,7 @@ impl From<AllowError> for DesktopError {
             AllowError::Resolve(error) => error.into(),
             AllowError::Permission(error) => Self::Refused(error.to_string()),
             AllowError::NotSaved(_) | AllowError::Entropy(_) => Self::NotSaved(error.to_string()),
-            AllowError::Overtaken => Self::Gone,
+            AllowError::Overtaken => Self::Refused(error.to_string()),
         }
     }
 }

@@ -8,8 +8,6 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use procfs::FromRead as _;
-use procfs::process::Stat;
 use rustix::process::{Pid, WaitOptions, waitpid};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -61,15 +59,34 @@ fn dead_children() -> Vec<(i32, u64)> {
         .flat_map(|list| {
             list.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<i32>>()
         })
-        .filter_map(|pid| Stat::from_file(format!("/proc/{pid}/stat")).ok())
-        .filter(|child| child.state == 'Z')
-        .map(|child| (child.pid, child.starttime))
+        .filter_map(|pid| {
+            Some((pid, start_of_dead(&std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)?))
+        })
         .collect()
+}
+
+/// The start time in the text of a `stat` file when its process is dead (proc_pid_stat(5), fields 3
+/// and 22).
+fn start_of_dead(stat: &str) -> Option<u64> {
+    // The name in parentheses may hold anything, so what follows its last end counts.
+    let mut fields = stat.get(stat.rfind(')')? + 1..)?.split_ascii_whitespace();
+    if fields.next()? != "Z" {
+        return None;
+    }
+    fields.nth(18)?.parse().ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_start_time_is_read_whatever_the_name_is() {
+        let rest = "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 777 20";
+        assert_eq!(start_of_dead(&format!("5 (a) Z 9) Z {rest}")), Some(777));
+        assert_eq!(start_of_dead(&format!("5 (Z) S {rest}")), None);
+        assert_eq!(start_of_dead("5 (Z"), None);
+    }
 
     #[tokio::test]
     async fn an_orphan_is_reaped_and_a_child_of_a_library_is_left_to_it() {

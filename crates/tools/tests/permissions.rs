@@ -82,6 +82,7 @@ impl Permitting {
             Ok(_) => ApprovalAnswer::Permitted {
                 digest: question.plan.digest(),
                 permission: UsedPermission {
+                    was_asked: false,
                     kind: PermissionName::Contained,
                     revoked: self.0.revoked.clone(),
                     held: Arc::new(()),

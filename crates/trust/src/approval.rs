@@ -23,6 +23,8 @@ pub const MAX_WAITING_OF_CLIENT: usize = 8;
 const MAX_LOGGED: usize = 200;
 /// The most bytes of a command's first word in a log.
 const MAX_FIRST_WORD: usize = 64;
+/// Who decided, where a permission did that was given after it was asked.
+pub const BY_PERMISSION: &str = "permission";
 /// The most characters of what a person says to the model with a denial.
 pub const MAX_WORDS: usize = 500;
 

@@ -80,7 +80,7 @@ pub struct Permission {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "camelCase")]
 pub enum PermissionKind {
-    /// Contained commands.
+    /// Contained commands, with nothing beyond the sandbox.
     Contained,
     /// Contained commands with these needs, for [`NEEDS_LIFETIME`].
     Needs(GrantedNeeds),
@@ -138,6 +138,7 @@ pub enum WhyAsked {
 }
 
 impl PermissionKind {
+    /// Which kind it is, without what belongs to it.
     #[must_use]
     pub fn name(&self) -> PermissionName {
         match self {

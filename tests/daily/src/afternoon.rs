@@ -33,6 +33,7 @@ pub const TASKS: [Task; 10] = [
 
 /// What the tasks find in their folder.
 pub const GREETINGS: &str = "hello world\nand\nhello world again\n";
+/// How many lines the big file has before its last one.
 pub const LONG_LINES: usize = 4000;
 
 /// Lines that are more than one page of `read`.
@@ -96,7 +97,7 @@ for attempt in range(200):
 pub const NEEDS: Task =
     Task { message: "Fetch the data and file a report.", done: "Fetched and filed.", commands: 2 };
 
-/// Its model.
+/// The model that does it.
 #[must_use]
 pub fn two_needs(download: &Value, write: &Value) -> Script {
     let answers = [calls([("exec", download.clone())]), calls([("exec", write.clone())])];

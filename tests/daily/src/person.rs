@@ -29,6 +29,7 @@ pub struct Person {
 }
 
 impl Person {
+    /// A person whom nobody asked yet.
     #[must_use]
     pub fn new(place: DecidesAt, habit: Habit) -> Self {
         Self { place, habit, asked: Vec::new() }

@@ -97,7 +97,7 @@ async fn a_rule_holds_until_its_program_is_replaced() {
     install(&serving, "second");
     let (replaced, asked) = serving.agent_says("/run counter add three", person.answers(once())).await;
     let why = asked["whyAsked"].as_str().unwrap_or_default();
-    assert!(why.contains("counter of your rule was replaced"), "{asked}");
+    assert!(why.contains("counter was replaced or changed"), "{asked}");
     assert!(replaced.contains("second: add three"), "{replaced}");
     assert_eq!(person.permissions().await["unaskedCount"], 1);
 }

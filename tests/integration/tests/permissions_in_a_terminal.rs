@@ -38,7 +38,7 @@ async fn a_folder_that_is_allowed_is_not_asked_about_until_revoked() {
     let serving = Serving::start().await;
     let made = |name: &str| serving.workspace().join(name).exists();
 
-    let (shown, _) = answered(&serving, "/run touch one", "y/f/n/s", "f").await;
+    let (shown, _) = answered(&serving, "/run touch one", "y/f/r/n/s", "f").await;
     assert!(shown.contains("| touch one"), "{shown}");
     assert!(shown.contains("[f] Agents run contained commands in "), "{shown}");
     assert!(made("one"));
@@ -56,7 +56,7 @@ async fn a_folder_that_is_allowed_is_not_asked_about_until_revoked() {
     assert!(made("four"));
 
     assert!(revoke(&serving).await.starts_with("Revoked."));
-    let (_, said) = answered(&serving, "/run touch five", "y/f/n/s", "n Leave it at four.").await;
+    let (_, said) = answered(&serving, "/run touch five", "y/f/r/n/s", "n Leave it at four.").await;
     assert!(said.contains("and says: Leave it at four."), "{said}");
     assert!(!made("five"));
 }
@@ -89,7 +89,7 @@ async fn what_is_typed_before_the_question_answers_nothing() {
 
     let mut terminal = Terminal::run(&serving, &["agent", "--message", "/run touch early"]);
     terminal.types("f");
-    terminal.until("Your decision [y/f/n/s]:").await;
+    terminal.until("Your decision [y/f/r/n/s]:").await;
     terminal.types("n");
     terminal.end().await;
 

@@ -60,6 +60,10 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
             "tidegate-bench",
             vec![PROTOCOL, TRUST, STORE, SECRETS, AGENT, TOOLS, SANDBOX, TRIGGERS, HOST, "tidegate-testkit"],
         ),
+        (
+            "tidegate-daily-tests",
+            vec![PROTOCOL, HOST, TOOLS, "tidegate-cli", "tidegate-integration-tests", "tidegate-testkit"],
+        ),
         ("tidegate-escape-tests", vec![PROTOCOL, AGENT, SANDBOX, TOOLS]),
         ("tidegate-fuzz", vec![PROTOCOL, TRUST, AGENT, PROVIDERS, TRANSPORT, HOST, PROXY, TRIGGERS]),
         (

@@ -1985,7 +1985,7 @@ export interface ExecApprovalResolve {
   reviewer?: (false | {} | null | unknown[]) | null;
 }
 /**
- * `exec.approval.resolve`, `tidegate.approvals.decide`.
+ * `exec.approval.resolve`, `tidegate.approvals.decide`: what was given with an approval.
  */
 export interface ExecApprovalResolveResult {
   /**
@@ -3327,7 +3327,7 @@ export interface PausedResult {
   paused: boolean;
 }
 /**
- * `tidegate.permissions.askEverything`, `tidegate.permissions.use`.
+ * `tidegate.permissions.askEverything`, `tidegate.permissions.use`: what holds from now on.
  */
 export interface AskEverythingResult {
   askEverything: boolean;
@@ -3350,7 +3350,7 @@ export interface PermissionsListResult {
    */
   unasked: UnaskedEntry[];
   /**
-   * How much ran unasked since Tidegate started.
+   * How many commands ran unasked since Tidegate started.
    */
   unaskedCount: number;
 }
@@ -3559,7 +3559,7 @@ export interface GatewayStatus {
   ready: boolean;
   tokens: number;
   /**
-   * How many commands and files nobody was asked about since Tidegate started.
+   * How many commands nobody was asked about since Tidegate started.
    */
   unasked: number;
   waitingCommands: number;

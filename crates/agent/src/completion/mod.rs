@@ -14,6 +14,7 @@ use uuid::Uuid;
 pub(crate) use self::cleanup::SessionCleanup;
 pub use self::inbox::inbox_message;
 pub(crate) use self::inbox::source_run;
+use crate::approval::ApprovalGate;
 use crate::clock::Clock;
 use crate::event::RunEventKind;
 use crate::queue::{Candidate, Schedule, StartError};
@@ -63,6 +64,7 @@ pub(crate) struct Completion {
     pub(crate) store: Store,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) schedule: Arc<Schedule>,
+    pub(crate) approvals: Arc<dyn ApprovalGate>,
 }
 
 impl Completion {
@@ -83,6 +85,9 @@ impl Completion {
         }
         let wakes = self.schedule.leave(handle, !asks_for_answer);
         to_wake.extend(wakes.then(|| handle.session().clone()));
+        if self.schedule.is_task_over(handle.task()) {
+            self.approvals.end_task(handle.task());
+        }
         handle.done.send_replace(Some(Arc::new(row)));
         to_wake
     }

@@ -218,10 +218,10 @@ impl ApprovalGate for RunApprovals {
             }
             match &answer {
                 ApprovalAnswer::Denied { .. } => self.is_denied.store(true, Ordering::Relaxed),
-                ApprovalAnswer::Permitted { permission, .. } => {
+                ApprovalAnswer::Permitted { permission, .. } if !permission.was_asked => {
                     *lock(&self.permission) = Some(permission.kind);
                 }
-                ApprovalAnswer::Allowed { .. } => {}
+                ApprovalAnswer::Permitted { .. } | ApprovalAnswer::Allowed { .. } => {}
             }
             answer
         })

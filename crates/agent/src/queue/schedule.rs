@@ -115,6 +115,11 @@ impl Schedule {
         left.schedule_wake
     }
 
+    /// Whether no run of a task is left.
+    pub(crate) fn is_task_over(&self, task: &RunId) -> bool {
+        !self.state().active.values().any(|handle| handle.task() == task)
+    }
+
     /// Takes the wake that a session has scheduled: the run whose successor it starts, if nothing works there.
     pub(crate) fn take_wake(&self, session: &SessionKey) -> Option<RunId> {
         self.state().lanes.take_wake(session)

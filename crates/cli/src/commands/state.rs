@@ -91,8 +91,8 @@ fn push_notes(text: &mut String, status: &TidegateStatusResult) {
         ),
         (
             gateway.unasked,
-            "command or file was allowed without asking you",
-            "commands and files were allowed without asking you",
+            "command ran contained without asking you",
+            "commands ran contained without asking you",
             "permissions",
         ),
         (
@@ -241,7 +241,7 @@ mod tests {
                Subagent client  admitted 2 min ago\n\
              \n1 pairing request waits: `tidegate devices list`\n\
              \n2 requests of agents wait for a decision: `tidegate approvals list`\n\
-             \n1 command or file was allowed without asking you: `tidegate permissions list`\n\
+             \n1 command ran contained without asking you: `tidegate permissions list`\n\
              \n1 value of the configuration waits for you: `tidegate config list`\n\
              \nYou are asked about everything: `tidegate permissions use` ends that\n\
              \nSINCE      STATE    NAME     SESSION\n\

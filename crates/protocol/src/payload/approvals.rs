@@ -93,7 +93,7 @@ objects! {
         created_at_ms: UnixMillis,
         expires_at_ms: UnixMillis,
     }
-    /// `exec.approval.resolve`, `tidegate.approvals.decide`.
+    /// `exec.approval.resolve`, `tidegate.approvals.decide`: what was given with an approval.
     ExecApprovalResolveResult {
         ok: bool,
         /// What was allowed beyond the one time, as a sentence.

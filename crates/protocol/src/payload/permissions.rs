@@ -98,7 +98,7 @@ objects! {
         ask_everything: bool,
         /// What ran unasked since Tidegate started, newest first; not all of much.
         unasked: Vec<UnaskedEntry>,
-        /// How much ran unasked since Tidegate started.
+        /// How many commands ran unasked since Tidegate started.
         unasked_count: u64,
     }
     /// `tidegate.permissions.revoke`.
@@ -109,7 +109,7 @@ objects! {
         /// How many commands were ended that it had allowed.
         ended_commands: u64,
     }
-    /// `tidegate.permissions.askEverything`, `tidegate.permissions.use`.
+    /// `tidegate.permissions.askEverything`, `tidegate.permissions.use`: what holds from now on.
     AskEverythingResult {
         ask_everything: bool,
         /// Whether it also holds after a restart.

@@ -66,7 +66,7 @@ objects! {
         blocked: u64,
         waiting_requests: u64,
         waiting_commands: u64,
-        /// How many commands and files nobody was asked about since Tidegate started.
+        /// How many commands nobody was asked about since Tidegate started.
         unasked: u64,
         /// Whether a person is asked about everything, whatever is allowed.
         ask_everything: bool,

@@ -7,8 +7,8 @@ use tidegate_protocol::text::one_line;
 use tidegate_protocol::{ConnectionId, Scope};
 
 use super::{
-    ApprovalRequest, Clearance, Decision, MAX_WAITING, MAX_WAITING_OF_CLIENT, MAX_WORDS, PendingApproval,
-    Question, Requester, ResolveError, ResolvedApproval,
+    ApprovalRequest, BY_PERMISSION, Clearance, Decision, MAX_WAITING, MAX_WAITING_OF_CLIENT, MAX_WORDS,
+    PendingApproval, Question, Requester, ResolveError, ResolvedApproval,
 };
 use crate::decision::{Decider, Desktop};
 use crate::principal::{Principal, Session};
@@ -185,7 +185,7 @@ impl ApprovalQueue {
         if self.was_denied(&self.waiting[position].command) {
             return None;
         }
-        let (decision, by) = (Some(Decision::AllowAlways), Some("permission".to_owned()));
+        let (decision, by) = (Some(Decision::AllowAlways), Some(BY_PERMISSION.to_owned()));
         Some(self.finish(position, Outcome { decision, by, permissions, words: None }, now))
     }
 
@@ -196,6 +196,11 @@ impl ApprovalQueue {
             request.context.as_ref().is_some_and(|context| context.task == *task) && request.digest == *digest
         };
         self.denied.iter().any(is_it)
+    }
+
+    /// A task is over: nothing is asked in it again.
+    pub fn end_task(&mut self, task: &str) {
+        self.denied.retain(|(of, _)| of != task);
     }
 
     fn cleared(&mut self, position: usize, by: String, is_person: bool) -> (Clearance, PendingApproval) {
@@ -237,8 +242,8 @@ impl ApprovalQueue {
                 self.denied.pop_front();
             }
         }
-        let words = words.map(str::trim).filter(|words| !words.is_empty());
-        let words = words.map(|words| one_line(words, MAX_WORDS));
+        let words = words.map(|words| words.split_whitespace().collect::<Vec<_>>().join(" "));
+        let words = words.filter(|words| !words.is_empty()).map(|words| one_line(&words, MAX_WORDS));
         let (decision, by) = (Some(Decision::Deny), Some(by));
         self.finish(position, Outcome { decision, by, words, permissions: Vec::new() }, now)
     }

@@ -137,6 +137,11 @@ impl Authority {
         Ok(Transaction::applied(taken, durable, effects))
     }
 
+    /// A task is over, and with it what was allowed for it.
+    pub fn end_task(&mut self, task: &str) {
+        self.permissions.end_task(task);
+    }
+
     /// From now on a person is asked about everything. Commands that run go on.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use tidegate_protocol::UnixMillis;
 
-use crate::permissions::{MAX_IN_MEMORY, MAX_STORED, NEEDS_LIFETIME, Permission};
+use crate::permissions::{MAX_IN_MEMORY, MAX_STORED, NEEDS_LIFETIME, Permission, PermissionKind};
 
 /// The permissions, oldest first, and whether they are used.
 #[derive(Debug, Default)]
@@ -111,6 +111,13 @@ impl PermissionStore {
         let alike: Vec<_> = alike.map(|known| known.id.clone()).collect();
         let alike = alike.iter().filter_map(|id| self.take(id)).collect();
         Some((taken, alike))
+    }
+
+    /// Forgets what was allowed for a task.
+    pub(crate) fn end_task(&mut self, task: &str) {
+        let is_of_it =
+            |kind: &PermissionKind| matches!(kind, PermissionKind::Task { task: of, .. } if of == task);
+        self.permissions.retain(|known| !is_of_it(&known.kind));
     }
 
     /// Notes that some were used.

@@ -139,7 +139,7 @@ impl Walk {
         self.runs[at].clone()
     }
 
-    fn a_wish(&mut self) -> Wanted {
+    fn a_request(&mut self) -> Wanted {
         if self.one_in(5) {
             let (path, is_read, is_trigger) = (self.draw(PATHS.len()), !self.one_in(4), self.one_in(8));
             return Wanted::File { path: PATHS[path], is_read, is_trigger };
@@ -167,7 +167,7 @@ impl Walk {
     }
 
     fn ask(&mut self) -> &'static str {
-        let (run, wanted) = (self.a_run(), self.a_wish());
+        let (run, wanted) = (self.a_run(), self.a_request());
         self.trace.push(format!("{run:?} wants {wanted:?}"));
         let asked = request(&self.model, &run, &wanted);
         let was_denied = self.model.denied.contains(&(run.task, digest(&wanted)));
@@ -215,7 +215,7 @@ impl Walk {
     }
 
     fn narrowing(&mut self, what: &str, step: fn(&mut Self) -> &'static str) -> &'static str {
-        let sample: Vec<_> = (0..12).map(|_| (self.a_run(), self.a_wish())).collect();
+        let sample: Vec<_> = (0..12).map(|_| (self.a_run(), self.a_request())).collect();
         let before = self.unasked(&sample);
         let outcome = step(self);
         let after = self.unasked(&sample);
@@ -240,7 +240,7 @@ impl Walk {
     }
 
     fn give(&mut self) -> &'static str {
-        let (run, wanted, by_client) = (self.a_run(), self.a_wish(), self.one_in(4));
+        let (run, wanted, by_client) = (self.a_run(), self.a_request(), self.one_in(4));
         let offered = self.model.offers(&run, &wanted);
         let all = [Offer::Task, Offer::Contained, Offer::Needs, Offer::Read];
         let chosen = match offered.get(self.draw(offered.len() + 1)) {
@@ -347,7 +347,7 @@ impl Walk {
     }
 
     fn deny(&mut self) -> &'static str {
-        let (run, wanted) = (self.a_run(), self.a_wish());
+        let (run, wanted) = (self.a_run(), self.a_request());
         let asked = request(&self.model, &run, &wanted);
         let clearance = self.cleared(&asked, false);
         self.queue.give_back(&clearance);

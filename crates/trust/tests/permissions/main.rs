@@ -7,5 +7,6 @@ mod denials;
 mod giving;
 mod person;
 mod revoking;
+mod rules;
 #[path = "../support/mod.rs"]
 mod support;

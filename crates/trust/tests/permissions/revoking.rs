@@ -190,3 +190,18 @@ fn when_a_permission_was_used_is_stored_at_leisure() {
     person.revoke(&given.id).expect("there is one");
     assert_eq!(person.world.authority.take_touched(), [], "it does not come back by that");
 }
+
+#[test]
+fn what_was_allowed_for_a_task_ends_with_it() {
+    let mut person = Person::new();
+    let commit = command(&["git"]);
+    person.gives(&commit, &Offer::Task);
+    let (lasting, _) = person.gives(&command(&[]), &Offer::Contained);
+
+    person.world.authority.end_task("task-2");
+    assert!(person.is_unasked(&commit), "another task ended");
+    person.world.authority.end_task("task-1");
+
+    assert_eq!(person.answer(&commit), Err(None));
+    assert_eq!(person.in_effect(), [lasting.id]);
+}
