@@ -53,7 +53,17 @@ pub struct Unasked {
 #[derive(Debug, Default)]
 pub(crate) struct Used {
     now: Mutex<Vec<Weak<PermissionUse>>>,
-    unasked: Mutex<(u64, VecDeque<Unasked>)>,
+    unasked: Mutex<UnaskedLog>,
+}
+
+/// What nobody was asked about since the process started.
+#[derive(Debug, Default)]
+struct UnaskedLog {
+    count: u64,
+    /// How many of them were commands.
+    commands: u64,
+    /// The newest of them, newest first.
+    newest: VecDeque<Unasked>,
 }
 
 impl Used {
@@ -114,8 +124,9 @@ impl TrustService {
         let at = now::wall();
         self.audit(AuditEvent::new(at, kind.clone(), request.digest.clone(), line));
         let mut unasked = lock(&self.0.used.unasked);
-        unasked.0 += u64::from(kind == AuditKind::CommandUnasked);
-        unasked.1.push_front(Unasked {
+        unasked.count += 1;
+        unasked.commands += u64::from(kind == AuditKind::CommandUnasked);
+        unasked.newest.push_front(Unasked {
             at,
             session_key: text::one_line(&request.session_key, MAX_SESSION),
             run_id: request.run_id.clone(),
@@ -123,22 +134,22 @@ impl TrustService {
             digest: request.digest.clone(),
             permissions: permitted.permissions.clone(),
         });
-        unasked.1.truncate(REMEMBERED);
+        unasked.newest.truncate(REMEMBERED);
         drop(unasked);
         self.changed();
     }
 
-    /// What nobody was asked about since the process started, newest first, and how many commands of it ran.
+    /// What nobody was asked about since the process started, newest first, and how much that was.
     #[must_use]
     pub fn unasked(&self) -> (u64, Vec<Unasked>) {
         let unasked = lock(&self.0.used.unasked);
-        (unasked.0, unasked.1.iter().cloned().collect())
+        (unasked.count, unasked.newest.iter().cloned().collect())
     }
 
     /// How many commands nobody was asked about since the process started.
     #[must_use]
-    pub fn unasked_count(&self) -> u64 {
-        lock(&self.0.used.unasked).0
+    pub fn unasked_commands(&self) -> u64 {
+        lock(&self.0.used.unasked).commands
     }
 
     /// The permissions that are in effect, and whether a person is asked about everything all the same.

@@ -180,7 +180,7 @@ async fn what_waits_and_is_permitted_by_now_is_allowed_and_nothing_else() {
     assert!(place.service.use_permissions(&beside.permissions).is_some());
     let left: Vec<_> = place.service.approvals().waiting().iter().map(|waiting| waiting.id.clone()).collect();
     assert_eq!(left, ["with-needs", "elsewhere"]);
-    assert_eq!(place.service.unasked_count(), 1);
+    assert_eq!(place.service.unasked_commands(), 1);
 }
 
 #[tokio::test]
@@ -358,7 +358,7 @@ async fn a_restart_knows_folders_and_needs_and_no_task() {
 async fn what_nobody_was_asked_about_is_listed_and_audited() {
     let place = Place::new().await;
     let id = place.allow_folder().await;
-    assert_eq!(place.service.unasked_count(), 0, "the first one was asked");
+    assert_eq!(place.service.unasked_commands(), 0, "the first one was asked");
     let mut request = command(&[]);
     request.session_key = format!("agent:main:\u{202e}{}", "x".repeat(1000));
 

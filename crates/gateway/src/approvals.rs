@@ -22,8 +22,8 @@ use crate::now;
 
 /// The policy in OpenClaw's words: nothing runs that was not allowed.
 pub(crate) const SECURITY: &str = "allowlist";
-/// And a person is asked about each command.
-pub(crate) const ASK: &str = "always";
+/// And a person is asked about what they did not allow before.
+pub(crate) const ASK: &str = "on-miss";
 
 /// A waiting command as clients see it. For a file, clients that know only commands see the tool and
 /// everything that it was called with.
@@ -69,7 +69,7 @@ fn request(asked: &ApprovalRequest) -> ApprovalCommand {
             command_argv: command_argv.clone(),
             cwd: cwd.clone(),
             env: env.iter().cloned().collect(),
-            effects: confinement.as_ref().map(Confinement::sentences),
+            effects: confinement.as_ref().map(effects),
             confinement: confinement.clone(),
             ..request
         },
@@ -110,6 +110,12 @@ fn request(asked: &ApprovalRequest) -> ApprovalCommand {
             }
         }
     }
+}
+
+/// What a command can do, and what to be cautious about, for surfaces that do not draw the parts themselves.
+fn effects(confinement: &Confinement) -> Vec<String> {
+    let caution = confinement.caution().map(str::to_owned);
+    confinement.sentences().into_iter().chain(caution).collect()
 }
 
 /// The digest of a command that a client describes.

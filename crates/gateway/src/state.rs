@@ -190,7 +190,7 @@ impl Gateway {
             blocked: count(authority.blocks().len()),
             waiting_requests: count(authority.waiting().len()),
             waiting_commands,
-            unasked: self.0.trust.unasked_count(),
+            unasked: self.0.trust.unasked_commands(),
             ask_everything: authority.asks_everything(),
             waiting_settings: count(authority.waiting_settings().len()),
             own_client: own_client

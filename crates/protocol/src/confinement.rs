@@ -100,6 +100,9 @@ pub struct SharedFiles {
     pub places: Vec<String>,
 }
 
+/// What a person is cautioned with, where the agent may ask because of what a command read elsewhere.
+const AFTER_NETWORK: &str =
+    "A command with network access ran before this one. Text that came from there may be why the agent asks.";
 /// What is said before the needs of a contained command.
 const CONTAINED_WITH_NEEDS: &str =
     "It runs in a sandbox: it can change files in the workspace, and beyond that:";
@@ -209,6 +212,13 @@ impl Confinement {
             pty: false,
             timeout_seconds,
         }
+    }
+
+    /// A caution about who may be behind what the command wants beyond the sandbox.
+    #[must_use]
+    pub fn caution(&self) -> Option<&'static str> {
+        let wants_more = self.class == CommandClass::Unconfined || !self.needs.is_empty();
+        (self.after_network && wants_more).then_some(AFTER_NETWORK)
     }
 
     /// What the command may do: a sentence about its class, and one for each need.

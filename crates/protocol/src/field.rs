@@ -311,8 +311,8 @@ pub mod reasons {
         OrdinaryRuns = "every run is an ordinary one; leave it out" takes "default";
         VisibleRuns = "every run can be seen; leave it out" takes "visible";
         RuntimeOnly = "it is for OpenClaw's own runtime; leave it out";
-        AlwaysAsked = "a person is asked about every command; leave it out" takes "on-miss" | "always";
-        PersonDecides = "a person decides about every command; leave it out" takes "allowlist" | "full";
+        AlwaysAsked = "a person is asked about each command that they did not allow before; leave it out" takes "on-miss" | "always";
+        PersonDecides = "a person decides what may run; leave it out" takes "allowlist" | "full";
         NoNodes = "there are no nodes; send command and commandArgv";
         OnThisComputer = "commands run on this computer; leave it out" takes "gateway" | "sandbox";
         CommandsOnly = "only commands are asked about; leave it out";

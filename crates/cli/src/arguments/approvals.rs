@@ -64,34 +64,35 @@ pub struct OfferChoice {
     /// Allow reading below the folder of this file, for this session
     #[arg(long)]
     pub read_below: bool,
-    /// Allow commands that begin like this one until you revoke that
-    #[arg(long)]
-    pub rule: bool,
+    /// Allow commands that begin with as many words of this one until you revoke that
+    #[arg(long, value_name = "WORDS")]
+    pub rule: Option<usize>,
 }
 
 impl OfferChoice {
-    /// The flag that was typed; `None` for allowing it once.
+    /// The flag that was typed, with its value; `None` for allowing it once.
     #[must_use]
-    pub fn flag(self) -> Option<&'static str> {
+    pub fn flag(self) -> Option<String> {
         let chosen = [
-            (self.for_task, "--for-task"),
-            (self.in_folder, "--in-folder"),
-            (self.for_30_days, "--for-30-days"),
-            (self.read_below, "--read-below"),
-            (self.rule, "--rule"),
+            (self.for_task, PermissionOffer::Task),
+            (self.in_folder, PermissionOffer::Contained),
+            (self.for_30_days, PermissionOffer::Needs),
+            (self.read_below, PermissionOffer::ReadBelow),
         ];
-        chosen.into_iter().find_map(|(is_chosen, flag)| is_chosen.then_some(flag))
+        let rule = self.rule.map(|words| PermissionOffer::Rule { words });
+        let plain = chosen.into_iter().find_map(|(is_chosen, offer)| is_chosen.then_some(offer));
+        plain.or(rule).map(|offer| Self::flag_of(&offer))
     }
 
     /// The flag that gives an offer.
     #[must_use]
-    pub fn flag_of(offer: &PermissionOffer) -> &'static str {
+    pub fn flag_of(offer: &PermissionOffer) -> String {
         match offer {
-            PermissionOffer::Task => "--for-task",
-            PermissionOffer::Contained => "--in-folder",
-            PermissionOffer::Needs => "--for-30-days",
-            PermissionOffer::ReadBelow => "--read-below",
-            PermissionOffer::Rule { .. } => "--rule",
+            PermissionOffer::Task => "--for-task".to_owned(),
+            PermissionOffer::Contained => "--in-folder".to_owned(),
+            PermissionOffer::Needs => "--for-30-days".to_owned(),
+            PermissionOffer::ReadBelow => "--read-below".to_owned(),
+            PermissionOffer::Rule { words } => format!("--rule {words}"),
         }
     }
 }

@@ -49,7 +49,7 @@ fn every_command_line_of_the_manual_is_understood() {
         "approvals allow 3f2a --in-folder",
         "approvals allow 3f2a --for-30-days",
         "approvals allow 3f2a --read-below",
-        "approvals allow 3f2a --rule",
+        "approvals allow 3f2a --rule 2",
         "approvals deny 3f2a",
         "approvals deny 3f2a --deny-reason no --stop",
         "permissions list",

@@ -19,8 +19,6 @@ const USUAL_TIMEOUT_SECONDS: u64 = 1800;
 const TRIGGER_HEADING: &str = "Change a file that can run commands as you?";
 const TRIGGER_CAUTION: &str =
     "Text in this file can run as you, outside the sandbox, when the folder is looked at or opened.";
-const AFTER_NETWORK: &str =
-    "A command with network access ran before this one. Text that came from there may be why the agent asks.";
 const NO_FILE: &str = "There is no such file now.";
 /// The most runs above a run that are named.
 const MAX_ANCESTORS: usize = 16;
@@ -101,8 +99,7 @@ fn exec(
         if confinement.class == CommandClass::Unconfined {
             cautions.push(CommandClass::Unconfined.sentence().to_owned());
         }
-        let wants_more = confinement.class == CommandClass::Unconfined || !confinement.needs.is_empty();
-        cautions.extend((confinement.after_network && wants_more).then(|| AFTER_NETWORK.to_owned()));
+        cautions.extend(confinement.caution().map(str::to_owned));
     }
     cautions.extend(many_lines("The command", command));
     let arguments = Block::of_lines(argv.iter().cloned());

@@ -268,7 +268,7 @@ async fn the_policy_for_commands_is_reported_as_it_is() {
     let told = ask(&mut client, "exec.approvals.get", json!({})).await;
 
     let policy =
-        json!({ "security": "allowlist", "ask": "always", "askFallback": "deny", "autoAllowSkills": false });
+        json!({ "security": "allowlist", "ask": "on-miss", "askFallback": "deny", "autoAllowSkills": false });
     assert_eq!(told["file"], json!({ "version": 1, "defaults": policy, "agents": {} }));
     assert_eq!((&told["exists"], &told["resolvedDefaults"]), (&json!(false), &policy));
     assert_eq!(told["hash"].as_str().map(str::len), Some(64));

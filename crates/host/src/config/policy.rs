@@ -59,7 +59,11 @@ pub(super) const REFUSED: [(&str, &[&str], &str); 7] = [
         "Every device proves its key, and a person lets it in.",
     ),
     ("gateway.controlUi.allowInsecureAuth", &[], "Every device proves its key, and a person lets it in."),
-    ("tools.exec.ask", &["always"], "A command of an agent always asks a person."),
+    (
+        "tools.exec.ask",
+        &["always"],
+        "A command of an agent asks a person, unless they allowed such commands.",
+    ),
     (
         "models.providers",
         &[],

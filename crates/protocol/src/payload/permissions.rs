@@ -98,7 +98,7 @@ objects! {
         ask_everything: bool,
         /// What ran unasked since Tidegate started, newest first; not all of much.
         unasked: Vec<UnaskedEntry>,
-        /// How many commands ran unasked since Tidegate started.
+        /// How many commands and files nobody was asked about since Tidegate started.
         unasked_count: u64,
     }
     /// `tidegate.permissions.revoke`.

@@ -46,7 +46,7 @@ impl FileRequest for Read {
             name: "read",
             label: "Read file",
             description: "Read a text file. Returns at most 2000 lines or 50 KiB, and says how to go on when there \
-                          is more. Outside the workspace a person is asked first, each time.",
+                          is more. Outside the workspace a person is asked, unless they allowed that.",
             group: "fs",
             parameters: parameters(
                 &["path"],

@@ -67,6 +67,10 @@ fn kind(
         repository: confinement.repository.clone(),
     };
     let has_needs = !confinement.needs.is_empty();
+    // A run that nobody watches could not use more.
+    if context.attendance == Attendance::Unattended && has_needs {
+        return None;
+    }
     match offer {
         PermissionOffer::Contained if !has_needs => Some(PermissionKind::Contained),
         PermissionOffer::Needs if has_needs => Some(PermissionKind::Needs(granted())),
@@ -75,7 +79,7 @@ fn kind(
             let prefix = RulePrefix::offer(plain_segment(request)?, *words, program).ok()?;
             Some(PermissionKind::Rule { prefix, program: program.clone(), granted: granted() })
         }
-        PermissionOffer::Task if has_needs && context.attendance == Attendance::Attended => {
+        PermissionOffer::Task if has_needs => {
             Some(PermissionKind::Task { task: context.task.clone(), granted: granted() })
         }
         _ => None,

@@ -88,7 +88,7 @@ async fn allow<W: Wire>(
     let (verdict, question) = match choice.flag() {
         None => (ApprovalVerdict::AllowOnce, "Allow it, once?".to_owned()),
         Some(flag) => {
-            let offered = offered(&waiting, flag)?;
+            let offered = offered(&waiting, &flag)?;
             let sentence = one_line(&offered.sentence, usize::MAX);
             (ApprovalVerdict::Permit { offer: offered.offer.clone() }, format!("{sentence} Allow this?"))
         }
