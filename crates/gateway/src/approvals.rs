@@ -57,6 +57,7 @@ fn request(asked: &ApprovalRequest) -> ApprovalCommand {
         agent_id: DEFAULT_AGENT.to_owned(),
         session_key: asked.session_key.clone(),
         run_id: asked.run_id.as_ref().map(ToString::to_string),
+        task_id: asked.context.as_ref().map(|context| context.task.clone()),
         ancestors: asked.ancestors.clone(),
         digest: asked.digest.clone(),
         file: None,

@@ -343,29 +343,24 @@ impl DesktopAuthority {
         folder: Option<&str>,
         digest: &str,
     ) -> Result<(), DesktopError> {
-        self.chosen(session, folder, Some(digest)).await
-    }
-
-    /// Chooses the folder that the person picked in the chooser of [`DialogRequest::PickWorkspace`].
-    ///
-    /// # Errors
-    /// A sentence for the person. Nothing changed then.
-    pub async fn pick_workspace(&self, session: SessionKey, folder: &str) -> Result<(), DesktopError> {
-        self.chosen(session, Some(folder), None).await
-    }
-
-    async fn chosen(
-        &self,
-        session: SessionKey,
-        folder: Option<&str>,
-        digest: Option<&str>,
-    ) -> Result<(), DesktopError> {
         self.trust()?;
         let refused = |error: ErrorShape| DesktopError::FolderNotChosen(error.message);
         let proposed = session_workspace::propose(&self.gateway, session, folder).await.map_err(refused)?;
-        let digest = digest.map_or_else(|| proposed.digest(), str::to_owned);
-        let chosen = session_workspace::choose(&self.gateway, &self.person, proposed, &digest).await;
+        let chosen = session_workspace::choose(&self.gateway, &self.person, proposed, digest).await;
         chosen.map(|_| ()).map_err(refused)
+    }
+
+    /// Asks about the folder that the person picked in the chooser of [`DialogRequest::PickWorkspace`]: a link
+    /// may lead elsewhere, and the person sees where, and what other folders hold of it.
+    ///
+    /// # Errors
+    /// A sentence for the person.
+    pub async fn pick_workspace(&self, session: SessionKey, folder: &str) -> Result<(), DesktopError> {
+        self.trust()?;
+        let refused = |error: ErrorShape| DesktopError::FolderNotChosen(error.message);
+        let shown = session_workspace::look(&self.gateway, session, Some(folder)).await.map_err(refused)?;
+        let request = DialogRequest::ChooseWorkspace { shown: Box::new(shown), by_client: false };
+        self.gateway.inner().dialog_requests.make(request).map_err(refused)
     }
 
     /// Decides about a command or a file, bound to what was drawn.

@@ -120,6 +120,22 @@ impl Operation {
         }
     }
 
+    /// What is wanted, without what an agent says of it: another reason or time limit is the same request.
+    pub(crate) fn wanted(&self) -> String {
+        let mut wanted = self.clone();
+        if let Self::Exec { command, confinement, .. } = &mut wanted {
+            *command = command.split_whitespace().collect::<Vec<_>>().join(" ");
+            if let Some(Confinement { reason, timeout_seconds, pty, after_network, .. }) = confinement {
+                (*reason, *timeout_seconds, *pty, *after_network) = (None, 0, false, false);
+            }
+        }
+        if let Self::Exec { command_argv, .. } = &mut wanted {
+            // The shell, and the same text again.
+            command_argv.truncate(1);
+        }
+        format!("{wanted:?}")
+    }
+
     /// It as one clean line for logs, which more people read than may see the question: of a command
     /// the first word alone, and not even that where it is more than a program's name, because
     /// arguments and variables hold passwords and tokens. The digest says which it was.

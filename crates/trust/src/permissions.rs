@@ -27,7 +27,9 @@ pub use tidegate_protocol::payload::permissions::{PermissionName, PermissionOffe
 pub use self::change::{PermissionError, Permitted};
 use crate::approval::{FileAccess, Operation};
 use crate::folder::Folder;
-use crate::rules::{self, PlainRequest, ProgramFile, ResolvedCommand, Rule, RuleId, RulePrefix, WhyNot};
+use crate::rules::{
+    self, PlainCommand, PlainRequest, ProgramFile, ResolvedCommand, Rule, RuleId, RulePrefix, WhyNot,
+};
 
 /// How long needs are allowed in a folder.
 pub const NEEDS_LIFETIME: Duration = Duration::from_hours(30 * 24);
@@ -181,11 +183,14 @@ impl Permission {
         context.folders.contains(&self.folder)
     }
 
-    /// It as a rule in a folder that it is for. A repository elsewhere has to be the one that was shown.
-    fn rule(&self, folder: &Folder, confinement: &Confinement) -> Option<Rule> {
+    /// It as a rule in a folder that it is for. A repository elsewhere has to be the one that was shown, and needs
+    /// are for the very command that was shown: options behind its first words can make a program run others.
+    fn rule(&self, folder: &Folder, confinement: &Confinement, command: &PlainCommand) -> Option<Rule> {
         let PermissionKind::Rule { prefix, program, granted } = &self.kind else { return None };
         let is_other = granted.needs.contains(&Need::Git) && granted.repository != confinement.repository;
-        let needs = granted.needs.iter().filter(|need| **need != Need::Git || !is_other);
+        let mut matching = command.segments().iter().filter(|segment| prefix.matches(segment));
+        let is_exact = matching.all(|segment| segment.words() == prefix.words());
+        let needs = granted.needs.iter().filter(|need| is_exact && (**need != Need::Git || !is_other));
         Some(Rule {
             id: RuleId(self.id.clone()),
             folder: folder.clone(),
@@ -283,8 +288,9 @@ fn by_rules<'a>(
     context: &RequestContext,
 ) -> Result<Vec<&'a Permission>, Option<WhyAsked>> {
     let (Some(command), Some(folder)) = (&context.plain, context.folders.first()) else { return Err(None) };
-    let rules: Vec<(&Permission, Rule)> =
-        valid.filter_map(|known| Some((known, known.rule(folder, confinement)?))).collect();
+    let rules: Vec<(&Permission, Rule)> = valid
+        .filter_map(|known| Some((known, known.rule(folder, confinement, command.command())?)))
+        .collect();
     let needs = confinement.needs.iter().cloned().collect();
     let request = PlainRequest { command, folder, needs: &needs, sets_variables: false };
     let covered = rules::covers(&rules.iter().map(|(_, rule)| rule).collect::<Vec<_>>(), &request);

@@ -78,6 +78,9 @@ impl Completion {
         let asks_for_answer = outcome.is_some_and(asks_for_answer);
         let mut to_wake = Vec::new();
         if let (Some(parent), Some(_)) = (&handle.parent, outcome) {
+            if handle.network.was_noted() {
+                self.schedule.note_network(parent.session());
+            }
             // The result is durable in the parent's inbox already.
             let wants_wake = asks_for_answer && handle.spec.expects_completion && !parent.is_subagent();
             let wakes = self.schedule.deliver(handle, parent, wants_wake);

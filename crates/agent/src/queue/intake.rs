@@ -123,7 +123,11 @@ impl Intake {
     ) -> Arc<RunHandle> {
         let (at, origin) = (row.created_at, spec.trigger);
         let reason = if origin == RunTrigger::Spawn { "create" } else { "send" };
+        let parent_is_none = parent.is_none();
         let handle = Arc::new(RunHandle::new(row, spec, session_depth, parent, self.events.clone()));
+        if parent_is_none && self.schedule.take_network(handle.session()) {
+            handle.network.note();
+        }
         handle.emit(at, RunEventKind::Accepted);
         handle.emit(at, RunEventKind::SessionChanged { reason });
         self.schedule.enter(&handle, origin == RunTrigger::Turn);

@@ -42,6 +42,8 @@ struct State {
     accepting: bool,
     /// Clients whose access was revoked and that were not admitted since.
     revoked: HashSet<String>,
+    /// Sessions to which results came that may hold text from the network, and that read none since.
+    network: HashSet<SessionKey>,
 }
 
 impl Schedule {
@@ -51,6 +53,7 @@ impl Schedule {
             active: HashMap::new(),
             accepting: true,
             revoked: HashSet::new(),
+            network: HashSet::new(),
         };
         Self { limits, state: Mutex::new(state) }
     }
@@ -113,6 +116,16 @@ impl Schedule {
             next.turn.notify_one();
         }
         left.schedule_wake
+    }
+
+    /// Notes that what a run of another task read from the network comes to a session.
+    pub(crate) fn note_network(&self, session: &SessionKey) {
+        self.state().network.insert(session.clone());
+    }
+
+    /// Whether something from the network came to a session since the last call.
+    pub(crate) fn take_network(&self, session: &SessionKey) -> bool {
+        self.state().network.remove(session)
     }
 
     /// Whether no run of a task is left.

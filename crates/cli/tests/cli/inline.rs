@@ -29,7 +29,8 @@ fn asks(id: &str, run: &RunId) -> Value {
 fn asks_for_child(id: &str, run: &RunId) -> Value {
     let request = ApprovalCommand {
         run_id: Some("child".to_owned()),
-        ancestors: vec![run.to_string()],
+        task_id: Some(run.to_string()),
+        ancestors: vec!["Tidy my notes".to_owned()],
         session_key: CHILD.to_owned(),
         ..offering().request
     };

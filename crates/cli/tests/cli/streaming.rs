@@ -81,10 +81,10 @@ async fn a_failed_run_is_1_and_a_sentence_below_what_was_said() {
 
 #[tokio::test]
 async fn the_person_hears_of_a_command_that_waits_below_this_run_only() {
-    let asks = |id: &str, run: &str, ancestor: &str| {
+    let asks = |id: &str, run: &str, task: &str| {
         let request = ApprovalCommand {
             run_id: Some(run.to_owned()),
-            ancestors: vec![ancestor.to_owned()],
+            task_id: Some(task.to_owned()),
             ..command().request
         };
         event("exec.approval.requested", WaitingApproval { id: id.to_owned(), request, ..command() })

@@ -3,6 +3,7 @@
 
 mod keep_file;
 mod unshare;
+mod use_permissions;
 pub(super) mod workspace;
 
 use std::mem::discriminant;
@@ -165,16 +166,7 @@ impl Controller {
     }
 
     pub(super) fn asked_to_use_permissions(&mut self, effects: &mut Vec<Effect>) {
-        let question = MessageDialog {
-            heading: "Use your permissions again?".to_owned(),
-            text: "Agents then do what you allowed before without asking: contained commands in your folders, and the \
-                   rest that Tidegate lists under Permissions."
-                .to_owned(),
-            proceed: Some("Use permissions".into()),
-            other: None,
-            dismiss: "Keep asking",
-        };
-        self.ask_once(Approval::UsePermissions, question, effects);
+        self.ask_once(Approval::UsePermissions, use_permissions::question(), effects);
     }
 
     pub(super) fn asked_to_choose_workspace(&mut self, asked: WorkspaceToChoose, effects: &mut Vec<Effect>) {

@@ -152,8 +152,7 @@ impl<T: Transport> Challenged<T> {
     ) -> Option<Established<T>> {
         let inner = self.gateway.inner();
         let session = Arc::new(admitted.session);
-        // Given back before anything is waited for: from here on it is not evicted.
-        let source = self.arrival.slot.take().map(|slot| slot.source());
+        let source = self.arrival.slot.as_ref().map(|slot| slot.source());
         let place = match inner.places.take(&session, source) {
             Ok(place) => place,
             Err(which) => {
@@ -162,6 +161,8 @@ impl<T: Transport> Challenged<T> {
                 return self.refuse(id, &refusal, session.dialect(), Duration::ZERO).await;
             }
         };
+        // Given back before anything is waited for: from here on it is not evicted. One without a place keeps it.
+        self.arrival.slot = None;
         let token = match admitted.device_token {
             Some(made) => inner.trust.commit_admission(made).await.unwrap_or_else(|error| {
                 tracing::warn!(%error, "a device token could not be saved, so none is given out");

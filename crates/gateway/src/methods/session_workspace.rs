@@ -139,7 +139,7 @@ pub(crate) async fn choose(
 }
 
 /// What a person is asked.
-async fn look(
+pub(crate) async fn look(
     gateway: &Gateway,
     session: SessionKey,
     folder: Option<&str>,

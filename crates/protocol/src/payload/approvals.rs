@@ -60,6 +60,8 @@ objects! {
         agent_id: String,
         session_key: String,
         #[serialize_always] run_id: Option<String>,
+        /// Of a run's request, the first run of its task.
+        #[serde(default)] task_id: Option<String>,
         /// The runs above it, nearest first.
         ancestors: Vec<String>,
         digest: String,

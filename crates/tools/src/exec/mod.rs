@@ -101,6 +101,8 @@ enum ExecError {
     Watch(#[from] WatchError),
     #[error(transparent)]
     Launch(#[from] LaunchError),
+    #[error("the person revoked the permission by which it would have run")]
+    Revoked,
     #[error("it stopped unexpectedly: {0}")]
     Broken(#[from] tokio::task::JoinError),
 }
@@ -207,6 +209,8 @@ impl Launch {
             tokio::task::spawn_blocking(move || surroundings.boundary(&planner, bubblewrap, &shared)).await;
         let finished = match built.map_err(ExecError::from).and_then(|built| built) {
             Err(error) => Err(error),
+            // What is revoked before it began does not begin.
+            Ok(_) if revoked.is_cancelled() => Err(ExecError::Revoked),
             Ok((boundary, environment)) => {
                 let environment = environment.with(added);
                 let live = Live::of(&self.context, self.approved.plan());
@@ -221,15 +225,16 @@ impl Launch {
                 let end = watch.as_ref().map(|watch| watch.end.clone()).unwrap_or_default();
                 tokio::pin!(launched);
                 let finished = tokio::select! {
-                    finished = &mut launched => finished,
-                    () = end.cancelled() => {
-                        self.cancelled.cancel();
-                        launched.await
-                    }
+                    biased;
                     () = revoked.cancelled() => {
                         self.cancelled.cancel();
                         launched.await
                     }
+                    () = end.cancelled() => {
+                        self.cancelled.cancel();
+                        launched.await
+                    }
+                    finished = &mut launched => finished,
                 };
                 finished.map_err(ExecError::from)
             }

@@ -33,7 +33,7 @@ struct Outcome {
 pub struct ApprovalQueue {
     waiting: Vec<PendingApproval>,
     resolved: VecDeque<ResolvedApproval>,
-    /// Task and digest of what a person denied, newest last.
+    /// Task, and what a person denied in it, newest last.
     denied: VecDeque<(String, String)>,
 }
 
@@ -193,7 +193,8 @@ impl ApprovalQueue {
     #[must_use]
     pub fn was_denied(&self, request: &ApprovalRequest) -> bool {
         let is_it = |(task, digest): &(String, String)| {
-            request.context.as_ref().is_some_and(|context| context.task == *task) && request.digest == *digest
+            request.context.as_ref().is_some_and(|context| context.task == *task)
+                && request.operation.wanted() == *digest
         };
         self.denied.iter().any(is_it)
     }
@@ -237,7 +238,7 @@ impl ApprovalQueue {
     ) -> ResolvedApproval {
         let request = &self.waiting[position].command;
         if let Some(context) = &request.context {
-            self.denied.push_back((context.task.clone(), request.digest.clone()));
+            self.denied.push_back((context.task.clone(), request.operation.wanted()));
             if self.denied.len() > MAX_DENIED {
                 self.denied.pop_front();
             }

@@ -107,7 +107,7 @@ impl Authority {
         if given.is_stored() {
             durable.push(Change::PutPermission(Box::new(given.clone())));
         }
-        let line = format!("permission given id={} by={} {}", given.id, clearance.by(), given.sentence());
+        let line = format!("permission given id={} by={} {}", given.id, clearance.by(), given.logged());
         let audit = Effect::audit(now, AuditKind::PermissionGiven, given.id.clone(), line);
         let step = Step::Permission { given: Box::new(given.clone()), gone };
         Ok(PreparedTransaction::new(given, durable, vec![audit], step))
@@ -128,7 +128,7 @@ impl Authority {
         let (mut durable, mut effects) = (Vec::new(), Vec::new());
         for known in alike.iter().chain([&taken]) {
             let (id, by) = (&known.id, session.principal().name());
-            let line = format!("permission revoked id={id} by={by} {}", known.sentence());
+            let line = format!("permission revoked id={id} by={by} {}", known.logged());
             effects.push(Effect::PermissionRevoked { id: id.clone() });
             effects.push(Effect::audit(now, AuditKind::PermissionRevoked, id, line));
             // Also one that was not stored: it may have been when it was given.

@@ -18,9 +18,21 @@ impl Permission {
     ) -> Option<Self> {
         let context = request.context.as_ref()?;
         let kind = kind(offer, request, context)?;
+        // What could not be read whole is not given.
+        let folder = context.folders.first()?.path.to_string_lossy().len();
+        let rule = match &kind {
+            PermissionKind::Rule { prefix, .. } => prefix.words().iter().map(String::len).sum(),
+            _ => 0,
+        };
+        if folder > MAX_SHOWN || rule > MAX_SHOWN {
+            return None;
+        }
         Some(Self { id, folder: context.folders.first()?.clone(), kind, granted_at: now, last_used_at: None })
     }
 }
+
+/// The most bytes of a folder, and of a rule's words, that a sentence shows whole.
+const MAX_SHOWN: usize = 240;
 
 /// Everything that a request offers, in sentences.
 pub(super) fn all(request: &ApprovalRequest) -> Vec<Offered> {
@@ -76,7 +88,12 @@ fn kind(
         PermissionOffer::Needs if has_needs => Some(PermissionKind::Needs(granted())),
         PermissionOffer::Rule { words } if context.attendance == Attendance::Attended => {
             let program = context.plain.as_ref()?.programs().first()?;
-            let prefix = RulePrefix::offer(plain_segment(request)?, *words, program).ok()?;
+            let segment = plain_segment(request)?;
+            // With needs, the whole command: what follows its first words could use them otherwise.
+            if has_needs && *words != segment.words().len() {
+                return None;
+            }
+            let prefix = RulePrefix::offer(segment, *words, program).ok()?;
             Some(PermissionKind::Rule { prefix, program: program.clone(), granted: granted() })
         }
         PermissionOffer::Task if has_needs => {

@@ -50,6 +50,26 @@ impl Permission {
     }
 }
 
+impl Permission {
+    /// What is given, for logs, which more people read than may see the command: of a rule the program alone,
+    /// because arguments hold passwords and tokens.
+    pub(super) fn logged(&self) -> String {
+        let folder = path(&self.folder.path);
+        match &self.kind {
+            PermissionKind::Contained => format!("kind=contained folder={folder}"),
+            PermissionKind::Needs(granted) => format!("kind=needs folder={folder} needs={}", granted.words()),
+            PermissionKind::Task { granted, .. } => {
+                format!("kind=task folder={folder} needs={}", granted.words())
+            }
+            PermissionKind::Rule { program, granted, .. } => {
+                let program = path(&program.file);
+                format!("kind=rule folder={folder} program={program} needs={}", granted.words())
+            }
+            PermissionKind::Read { .. } => format!("kind=read folder={folder}"),
+        }
+    }
+}
+
 impl GrantedNeeds {
     fn words(&self) -> String {
         match &self.repository {

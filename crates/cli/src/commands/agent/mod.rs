@@ -135,7 +135,7 @@ async fn on_event<W: Wire>(
         }
     } else if name == Event::ExecApprovalRequested.name() {
         let Ok(event) = serde_json::from_value::<WaitingApproval>(payload) else { return Ok(()) };
-        let mut asking = event.request.run_id.iter().chain(&event.request.ancestors);
+        let mut asking = event.request.run_id.iter().chain(&event.request.task_id);
         if asking.any(|asking| asking == run.as_str()) {
             // In a terminal both outputs share the screen, and the answer may stand in the middle of a line.
             if !questions.is_open() && !answer.shown.is_empty() && !answer.shown.ends_with('\n') {

@@ -258,6 +258,7 @@ mod tests {
                 agent_id: "main".to_owned(),
                 session_key: "agent:main:subagent:1".to_owned(),
                 run_id: Some("run-2".to_owned()),
+                task_id: None,
                 ancestors: ["run-1", "run-0"].map(str::to_owned).to_vec(),
                 digest: "abcd".to_owned(),
                 file: None,

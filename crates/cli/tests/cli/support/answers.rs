@@ -239,6 +239,7 @@ pub(crate) fn command() -> WaitingApproval {
             agent_id: "main".to_owned(),
             session_key: "agent:main:main".to_owned(),
             run_id: Some("r".to_owned()),
+            task_id: None,
             ancestors: vec![],
             digest: "d".to_owned(),
             file: None,
