@@ -158,7 +158,7 @@ async fn beside_a_desktop_only_its_dialog_chooses() {
 }
 
 #[tokio::test]
-async fn a_window_opens_a_chooser_and_what_is_picked_there_counts() {
+async fn what_is_picked_in_the_chooser_is_asked_about_as_it_is() {
     let world = World::with_desktop().await;
     has_site(&world);
     let mut dialog_requests = world.desktop().dialog_requests().unwrap();
@@ -172,11 +172,12 @@ async fn a_window_opens_a_chooser_and_what_is_picked_there_counts() {
     assert_eq!(dialog_requests.try_recv().unwrap(), request);
     assert!(named["message"].as_str().unwrap().contains("folder"), "a page names none: {named}");
     assert!(dialog_requests.try_recv().is_err());
+    let before = folder_of(&world, "main").await;
     world.desktop().pick_workspace(key("main"), "/link").await.unwrap();
-    assert_eq!(folder_of(&world, "main").await, SITE);
+    assert_eq!(dialog_requests.try_recv().unwrap(), asks_for_site(&world, "main"), "where the link leads");
+    assert_eq!(folder_of(&world, "main").await, before, "nothing is chosen yet");
     let refused = world.desktop().pick_workspace(key("main"), "/no").await.unwrap_err();
     assert!(refused.to_string().contains("There is no such folder."), "{refused}");
-    assert_eq!(folder_of(&world, "main").await, SITE);
 }
 
 #[tokio::test]

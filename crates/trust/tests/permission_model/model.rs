@@ -203,7 +203,6 @@ impl Model {
             Wanted::Command { is_contained: true, after_network: false, .. } if run.attended => {
                 vec![Offer::Task, Offer::Needs]
             }
-            Wanted::Command { is_contained: true, after_network: false, .. } => vec![Offer::Needs],
             _ => Vec::new(),
         }
     }

@@ -29,6 +29,18 @@ pub(crate) fn request(model: &Model, run: &Run, wanted: &Wanted) -> ApprovalRequ
 }
 
 /// What is wanted as a text: nothing else is the same plan.
+/// What is not asked again once it was denied: the same, whatever was read before.
+pub(crate) fn denied(wanted: &Wanted) -> String {
+    match wanted {
+        Wanted::Command { is_contained, needs, .. } => digest(&Wanted::Command {
+            is_contained: *is_contained,
+            needs: needs.clone(),
+            after_network: false,
+        }),
+        Wanted::File { .. } => digest(wanted),
+    }
+}
+
 pub(crate) fn digest(wanted: &Wanted) -> String {
     format!("{wanted:?}")
 }

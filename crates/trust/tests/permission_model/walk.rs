@@ -10,7 +10,7 @@ use tidegate_trust::permissions::PermissionError;
 use tidegate_trust::{Change, Session, TrustRecords};
 
 use crate::model::{Answer, Model, NEEDS, Needs, Offer, PATHS, Run, Wanted, is_at_or_above};
-use crate::requests::{answer, digest, offer, request};
+use crate::requests::{answer, denied, offer, request};
 use crate::support::{
     Client, World, command_line, key, local_named, person_at_desktop, record, records, scopes,
 };
@@ -170,7 +170,7 @@ impl Walk {
         let (run, wanted) = (self.a_run(), self.a_request());
         self.trace.push(format!("{run:?} wants {wanted:?}"));
         let asked = request(&self.model, &run, &wanted);
-        let was_denied = self.model.denied.contains(&(run.task, digest(&wanted)));
+        let was_denied = self.model.denied.contains(&(run.task, denied(&wanted)));
         self.expect_same("N5 denied before", &self.queue.was_denied(&asked), &was_denied);
         let offers: Vec<_> =
             self.world.authority.offers(&asked).into_iter().map(|offered| offered.offer).collect();
@@ -353,7 +353,7 @@ impl Walk {
         self.queue.give_back(&clearance);
         let id = format!("{:08}", self.counters[2]);
         self.queue.deny(&self.client, &id, None, self.world.now).expect("it waits");
-        self.model.deny(run.task, &digest(&wanted));
+        self.model.deny(run.task, &denied(&wanted));
         "denied"
     }
 

@@ -53,7 +53,7 @@ fn a_request_offers_what_would_cover_it() {
     for (request, offers) in [
         (command(&[]), vec![Offer::Contained]),
         (command(&["git"]), vec![Offer::Task, Offer::Needs]),
-        (command(&["git"]).unattended(), vec![Offer::Needs]),
+        (command(&["git"]).unattended(), vec![]),
         (after_network(&["git"]), vec![]),
         (after_network(&[]), vec![Offer::Contained]),
         (command(&[]).in_folders(Vec::new()), vec![]),
@@ -324,5 +324,5 @@ fn giving_is_audited_with_who_and_what() {
         _ => None,
     });
     let line = audit.expect("a line");
-    assert!(line.contains("by=person") && line.contains("contained commands in /home/ada/project"), "{line}");
+    assert!(line.contains("by=person") && line.contains("kind=contained folder=/home/ada/project"), "{line}");
 }

@@ -122,6 +122,9 @@ impl But for ApprovalRequest {
 
     fn with_digest(mut self, digest: &str) -> Self {
         digest.clone_into(&mut self.digest);
+        if let Operation::Exec { command, .. } = &mut self.operation {
+            *command = format!("make {digest}");
+        }
         self
     }
 }

@@ -25,11 +25,11 @@ fn plain(text: &str, needs: &[&str], programs: impl Fn(&str) -> ProgramFile) -> 
     let read = PlainCommand::parse(text).expect("plain");
     let found = read.segments().iter().map(|segment| programs(segment.program())).collect();
     let resolved = ResolvedCommand::new(read, found).expect("its programs");
-    let mut request = command(needs).with_context(|context| context.plain = Some(resolved));
+    let mut request = command(needs).with_digest(text).with_context(|context| context.plain = Some(resolved));
     if let Operation::Exec { command, .. } = &mut request.operation {
         text.clone_into(command);
     }
-    request.with_digest(text)
+    request
 }
 
 #[test]
@@ -55,18 +55,25 @@ fn a_rule_covers_its_commands_in_its_folder() {
 }
 
 #[test]
-fn a_rule_carries_the_needs_that_were_shown_and_no_more() {
+fn a_rule_carries_needs_for_the_very_command_that_was_shown() {
     let mut person = Person::new();
-    let fetch = plain("cargo fetch --locked", &["network:example.org"], program);
-    person.gives(&fetch, &RULE);
+    let network = &["network:example.org"];
+    let fetch = plain("cargo fetch --locked", network, program);
+    assert!(!person.offers(&fetch).contains(&RULE), "what follows two words could use the needs");
+    person.gives(&fetch, &Offer::Rule { words: 3 });
 
-    assert!(person.is_unasked(&plain("cargo fetch", &["network:example.org"], program)));
-    assert!(person.is_unasked(&plain("cargo fetch", &[], program)), "it needs less");
-    let other = person.answer(&plain("cargo fetch", &["network:example.com"], program));
-    assert!(matches!(other, Err(Some(WhyAsked::Rule(_)))), "{other:?}");
+    assert!(person.is_unasked(&fetch));
+    assert!(person.is_unasked(&plain("cargo fetch --locked --offline", &[], program)), "it needs nothing");
+    for (text, needs) in [
+        ("cargo fetch --locked", &["network:example.com"]),
+        ("cargo fetch --locked --config x", network),
+        ("cargo fetch --locked && cargo fetch --locked --config x", network),
+    ] {
+        let answer = person.answer(&plain(text, needs, program));
+        assert!(matches!(answer, Err(Some(WhyAsked::Rule(_)))), "{text}: {answer:?}");
+    }
     // A second program would get the first one's needs.
-    let joined = plain("cargo fetch && cargo test", &["network:example.org"], program);
-    assert!(!person.is_unasked(&joined));
+    assert!(!person.is_unasked(&plain("cargo fetch --locked && cargo test", network, program)));
 }
 
 #[test]
