@@ -84,9 +84,10 @@ class TheWindow(WindowCase):
 
     def test_new_chat_in_the_tray_begins_one(self):
         # The menu is drawn again when the gateway serves; a click on an item of the one before does nothing.
-        self.page.wait_for_text("Running")
+        item = self.tray.wait_for_item()
+        wait_until(lambda: ("New chat", True) in item.labels(), "the tray offers a new chat")
 
-        self.tray.wait_for_item().click("New chat")
+        item.click("New chat")
 
         wait_until(lambda: "/chat/agent%3Amain%3Achat-" in self.page.url(), "the page of a chat of its own")
         self.page.wait_for_text("What should the agent do?")

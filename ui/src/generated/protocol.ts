@@ -1896,6 +1896,10 @@ export interface ApprovalCommand {
   runId?: string | null;
   security: string;
   sessionKey: string;
+  /**
+   * Of a run's request, the first run of its task.
+   */
+  taskId?: string | null;
 }
 /**
  * How a command runs, as a person decides about it.
@@ -3350,7 +3354,7 @@ export interface PermissionsListResult {
    */
   unasked: UnaskedEntry[];
   /**
-   * How many commands ran unasked since Tidegate started.
+   * How many commands and files nobody was asked about since Tidegate started.
    */
   unaskedCount: number;
 }
