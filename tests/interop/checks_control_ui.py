@@ -162,7 +162,7 @@ def talks(report: Report, ui: ControlUi) -> None:
         page.shows("echo first-of-both")
         page("click", role="button", name="Always allow")
         ui.shows_once("Both ran, and you were asked once.")
-        gateway.command("audit").succeeded().says("permission.given", "One task runs contained commands", "command.unasked")
+        gateway.command("audit").succeeded().says("permission.given", "kind=task", "command.unasked")
 
     def spawns() -> None:
         ui.say("Ask a subagent, please.")
