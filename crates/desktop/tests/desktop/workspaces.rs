@@ -95,6 +95,22 @@ fn a_question_about_a_folder_names_shared_files_and_who_asked() {
 }
 
 #[test]
+fn a_folder_whose_path_cannot_be_shown_whole_is_not_chosen() {
+    let end = "/end";
+    for (length, is_offered) in [(240, true), (241, false)] {
+        let folder = format!("/{}{end}", "d".repeat(length - 1 - end.len()));
+        let mut desktop = Desktop::ready();
+
+        let (_, shown) = opened_one(&desktop.on(ask(WorkspaceToChoose { folder, ..site() })));
+
+        let Dialog::Message(shown) = shown else { panic!("{shown:#?}") };
+        assert_eq!(shown.proceed.is_some(), is_offered, "{length}");
+        assert_eq!(shown.text.contains(end), is_offered, "{length}");
+        assert_eq!(shown.text.contains("too long to be shown whole"), !is_offered, "{length}");
+    }
+}
+
+#[test]
 fn a_folder_is_not_chosen_when_the_question_is_cancelled_and_it_never_turns_into_another() {
     let (dialog, _, mut desktop) = question(site());
     desktop.millis += 1000;

@@ -30,13 +30,21 @@ pub(super) fn question(asked: &WorkspaceToChoose) -> MessageDialog {
             "\n\nTidegate could not find out in time whether files in it are shared with other folders (hard links).",
         ),
     }
+    let is_whole = asked.folder.trim().chars().count() <= MAX_PATH;
+    if !is_whole {
+        text.push_str(
+            "\n\nThe folder's path is too long to be shown whole, so it cannot be chosen here. Choose a folder with a \
+             shorter path.",
+        );
+    }
     if asked.by_client {
         text.push_str("\n\nA client asked for this, neither Tidegate's window nor its command line.");
     }
     MessageDialog {
         heading: "Let agents work in this folder?".to_owned(),
         text,
-        proceed: Some("Use this folder".into()),
+        // What could not be read whole is not given.
+        proceed: is_whole.then(|| "Use this folder".into()),
         other: None,
         dismiss: "Cancel",
     }
