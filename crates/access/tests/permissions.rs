@@ -90,6 +90,7 @@ fn command(needs: &[&str]) -> ApprovalRequest {
             task: "run-1".to_owned(),
             plain: None,
             attendance: Attendance::Attended,
+            outside: Vec::new(),
             folders: vec![Folder {
                 path: PathBuf::from("/project"),
                 identity: FileIdentity { device: 1, inode: 2 },

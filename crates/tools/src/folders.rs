@@ -10,11 +10,13 @@ use crate::identity::Identity;
 /// A folder by its real name and those above it, nearest first, each with what it is. Those that cannot be
 /// looked at are left out, and nothing is allowed for them. Blocks.
 pub(crate) fn upwards(folder: &Path) -> Vec<Folder> {
-    let known = |path: &Path| {
-        let metadata = std::fs::symlink_metadata(path).ok().filter(std::fs::Metadata::is_dir)?;
-        let identity = Identity::of(&Metadata::from_just_metadata(metadata)).into();
-        Some(Folder { path: path.to_owned(), identity })
-    };
     // A gap would make a folder above it the nearest one.
-    folder.ancestors().map_while(known).collect()
+    folder.ancestors().map_while(now).collect()
+}
+
+/// A folder by its real name, with what it is. `None` where it cannot be looked at. Blocks.
+pub(crate) fn now(folder: &Path) -> Option<Folder> {
+    let metadata = std::fs::symlink_metadata(folder).ok().filter(std::fs::Metadata::is_dir)?;
+    let identity = Identity::of(&Metadata::from_just_metadata(metadata)).into();
+    Some(Folder { path: folder.to_owned(), identity })
 }

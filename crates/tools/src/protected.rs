@@ -372,7 +372,7 @@ impl Present {
 }
 
 /// The identities of `directory` and of all directories above it, up to the root.
-fn ancestors(directory: &Dir) -> Result<Vec<Identity>, Refusal> {
+pub(crate) fn ancestors(directory: &Dir) -> Result<Vec<Identity>, Refusal> {
     let unknown = |_| Refusal::Unknown;
     let mut above = vec![Identity::of(&directory.dir_metadata().map_err(unknown)?)];
     let mut current = directory.open_parent_dir(ambient_authority()).map_err(unknown)?;

@@ -27,12 +27,13 @@ pub(crate) enum NotAllowed {
 #[derive(Debug, Default)]
 pub(crate) struct Surroundings {
     pub(crate) folders: Vec<Folder>,
+    pub(crate) outside: Vec<Folder>,
     pub(crate) plain: Option<ResolvedCommand>,
 }
 
 /// Asks a person about a plan, unless they allowed it before, and returns when exactly that plan is allowed.
-/// Whatever the plan was made from may have changed meanwhile: who asks looks again. The answer is a permission that was used, to be kept while what it allows
-/// goes on.
+/// Whatever the plan was made from may have changed meanwhile: who asks looks again. The answer is a permission that
+/// was used, to be kept while what it allows goes on.
 pub(crate) async fn ask(
     context: &ToolContext,
     plan: ApprovalPlan,
@@ -43,6 +44,7 @@ pub(crate) async fn ask(
         task: context.task.to_string(),
         attendance: context.authority.attendance(),
         folders: surroundings.folders,
+        outside: surroundings.outside,
         plain: surroundings.plain,
     };
     let question = ApprovalQuestion {

@@ -7,10 +7,12 @@ use std::path::{Component, Path, PathBuf};
 use cap_fs_ext::DirExt as _;
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
+use tidegate_agent::authority::RunAuthority;
 use tidegate_protocol::text::one_line;
+use tidegate_trust::FileIdentity;
 
 use crate::identity::Identity;
-use crate::protected::{Protected, Refusal};
+use crate::protected::{Protected, Refusal, ancestors};
 
 /// Symbolic links that are followed at the end of a path, as on Linux.
 const MAX_LINKS: usize = 40;
@@ -44,6 +46,9 @@ pub(crate) enum PathError {
     TooManyLinks { path: String },
     #[error("{path} cannot be used: {reason}")]
     Unusable { path: String, reason: String },
+    /// A person chose the folder that had its name then.
+    #[error("the workspace {path} is not used any more: another folder has its name now")]
+    Replaced { path: String },
     #[error(
         "the workspace {path} cannot be used ({reason}); it must be an existing directory, named without symbolic links"
     )]
@@ -81,6 +86,21 @@ pub(crate) struct Directory {
 }
 
 impl Workspace {
+    /// Opens the workspace of a run. Where a person chose a folder for its session, it lies in that folder still,
+    /// whatever has the folder's name now.
+    pub(crate) fn of(authority: &RunAuthority) -> Result<Self, PathError> {
+        let workspace = Self::open(authority.workspace())?;
+        let Some(chosen) = authority.folder() else { return Ok(workspace) };
+        let above = ancestors(&workspace.root).map_err(|problem| PathError::Workspace {
+            path: show(&workspace.path),
+            reason: problem.to_string(),
+        })?;
+        match above.into_iter().any(|folder| FileIdentity::from(folder) == chosen.identity) {
+            true => Ok(workspace),
+            false => Err(PathError::Replaced { path: show(&chosen.path) }),
+        }
+    }
+
     /// Opens the workspace.
     ///
     /// Its path must be canonical: a run's workspace is narrowed by name, so that a symbolic link in

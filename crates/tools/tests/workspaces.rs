@@ -7,13 +7,14 @@
 mod common;
 
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{MetadataExt as _, symlink};
 use std::path::Path;
 
 use common::{AllowAll, Answer, Fixture, until};
 use serde_json::json;
 use tidegate_agent::approval::{ApprovalAnswer, ApprovalQuestion};
-use tidegate_agent::tool::ToolOutput;
+use tidegate_agent::tool::{ToolContext, ToolOutput};
+use tidegate_trust::{FileIdentity, Folder};
 
 /// Does something when the person allows the command, before it starts.
 fn allowing(then: impl Fn() + Send + Sync + 'static) -> impl tidegate_agent::approval::ApprovalGate {
@@ -61,6 +62,64 @@ async fn in_a_workspace_that_vanishes_after_the_question_nothing_runs() {
 
     assert_not_run(&output, &["workspace"]);
     assert!(!moved.join("ran").exists() && !fixture.workspace().exists());
+}
+
+#[tokio::test]
+async fn under_the_name_of_a_chosen_folder_that_was_moved_nothing_is_done() {
+    let fixture = Fixture::new();
+    let (workspace, moved) = (fixture.workspace(), fixture.root.join("moved"));
+    fs::write(workspace.join("note"), "of the chosen folder").expect("written");
+    let status = fs::metadata(&workspace).expect("a folder");
+    let identity = FileIdentity { device: status.dev(), inode: status.ino() };
+    let chosen = Folder { path: workspace.clone(), identity };
+    let in_chosen = || {
+        let context = fixture.context(AllowAll);
+        let authority = context.authority.clone().in_folder(chosen.clone());
+        ToolContext { authority, ..context }
+    };
+    let calls = [
+        ("exec", json!({ "command": "cat note; touch ran" })),
+        ("read", json!({ "path": "note" })),
+        ("write", json!({ "path": "made", "content": "x" })),
+        ("ls", json!({})),
+    ];
+    let read = fixture.call_in(in_chosen(), "read", calls[1].1.clone()).await;
+    assert!(read.text.contains("of the chosen folder"), "{}", read.text);
+
+    fs::rename(&workspace, &moved).expect("moved");
+    fs::create_dir(&workspace).expect("another one");
+    fs::write(workspace.join("note"), "of another folder").expect("written");
+
+    for (tool, arguments) in calls {
+        let output = fixture.call_in(in_chosen(), tool, arguments).await;
+        assert!(output.is_error && output.text.contains("another folder has its name"), "{}", output.text);
+        assert!(!output.text.contains("of another folder"), "{}", output.text);
+    }
+    for made in ["ran", "made"] {
+        assert!(!workspace.join(made).exists() && !moved.join(made).exists(), "{made}");
+    }
+}
+
+#[tokio::test]
+async fn a_folder_elsewhere_that_is_replaced_after_the_question_is_not_written() {
+    let fixture = Fixture::new();
+    let (elsewhere, moved) = (fixture.root.join("elsewhere"), fixture.root.join("moved"));
+    fs::create_dir(&elsewhere).expect("made");
+    let gate = allowing({
+        let (elsewhere, moved) = (elsewhere.clone(), moved.clone());
+        move || {
+            fs::rename(&elsewhere, &moved).expect("moved");
+            fs::create_dir(&elsewhere).expect("another one");
+        }
+    });
+    let need = format!("write:{}", elsewhere.display());
+    let command = format!("touch {}/ran", elsewhere.display());
+    let arguments = json!({ "command": command, "needs": [need], "reason": "A test." });
+
+    let output = fixture.call_in(fixture.context(gate), "exec", arguments).await;
+
+    assert_not_run(&output, &["a folder outside the workspace changed after the command was shown"]);
+    assert!(!elsewhere.join("ran").exists() && !moved.join("ran").exists());
 }
 
 #[tokio::test]

@@ -279,6 +279,13 @@ impl Authority {
     /// Takes the right to act from every connection of a principal, and stops what runs for it.
     pub(crate) fn revoke(&mut self, principal: Principal) -> Vec<Effect> {
         let closed = self.sessions.end(|live| live.principal == principal);
-        closed.into_iter().chain([Effect::Revoked { principal }]).collect()
+        closed.into_iter().chain(self.revoke_work(principal)).collect()
+    }
+
+    /// Stops what runs for a principal, and takes back what it allowed others.
+    pub(crate) fn revoke_work(&mut self, principal: Principal) -> Vec<Effect> {
+        let given = self.permissions.take_given_by(&principal.name()).into_iter();
+        let ended = given.map(|permission| Effect::PermissionRevoked { id: permission.id });
+        ended.chain([Effect::Revoked { principal }]).collect()
     }
 }

@@ -12,6 +12,7 @@
 //! it. Runs that nobody watches use permissions for contained commands alone. While a person wants to be asked
 //! about everything, no permission is used.
 
+mod allowing;
 mod change;
 mod offer;
 mod sentence;
@@ -21,15 +22,13 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tidegate_protocol::UnixMillis;
-use tidegate_protocol::confinement::{CommandClass, Confinement, Need};
+use tidegate_protocol::confinement::Need;
 pub use tidegate_protocol::payload::permissions::{PermissionName, PermissionOffer};
 
+pub(crate) use self::allowing::allowing;
 pub use self::change::{PermissionError, Permitted};
-use crate::approval::{FileAccess, Operation};
 use crate::folder::Folder;
-use crate::rules::{
-    self, PlainCommand, PlainRequest, ProgramFile, ResolvedCommand, Rule, RuleId, RulePrefix, WhyNot,
-};
+use crate::rules::{ProgramFile, ResolvedCommand, RulePrefix, WhyNot};
 
 /// How long needs are allowed in a folder.
 pub const NEEDS_LIFETIME: Duration = Duration::from_hours(30 * 24);
@@ -60,6 +59,8 @@ pub struct RequestContext {
     /// Of a command its workspace, of a file the folder in which it lies, each with the folders above it, nearest
     /// first. Empty where no permission for a folder can be given.
     pub folders: Vec<Folder>,
+    /// The folders elsewhere that its needs name, as they are now: those that it may write, and the repository.
+    pub outside: Vec<Folder>,
     /// Of a contained command that is plain and sets no variables, what a rule is for.
     pub plain: Option<ResolvedCommand>,
 }
@@ -76,6 +77,10 @@ pub struct Permission {
     pub granted_at: UnixMillis,
     #[serde(default)]
     pub last_used_at: Option<UnixMillis>,
+    /// The name of the client that gave it, with whose access it ends; `None` where the person did. A client gives
+    /// nothing that is stored.
+    #[serde(skip)]
+    pub given_by: Option<String>,
 }
 
 /// What is allowed in its folder.
@@ -119,6 +124,9 @@ pub struct GrantedNeeds {
     pub needs: BTreeSet<Need>,
     /// The repository outside the workspace that was shown with `git`.
     pub repository: Option<String>,
+    /// The folders that needs name, and the repository, as they were then.
+    #[serde(default)]
+    pub outside: Vec<Folder>,
 }
 
 /// Why a person is asked although something is allowed. A sentence for the person.
@@ -130,6 +138,9 @@ pub enum WhyAsked {
     Replaced { folder: String },
     #[error("Your permission for {needs} in this folder ended after 30 days.")]
     Expired { needs: String },
+    /// It holds for a need's folder no more.
+    #[error("You allowed the use of {folder}, but that is another folder now: it was moved or replaced.")]
+    ReplacedOutside { folder: String },
     #[error("No message began this run, so it uses no permission beyond contained commands.")]
     Unattended,
     #[error("The repository is another one than you allowed.")]
@@ -150,6 +161,27 @@ impl PermissionKind {
             Self::Rule { .. } => PermissionName::Rule,
             Self::Read { .. } => PermissionName::Read,
         }
+    }
+
+    /// Whether it allows the same as another, for folders of the same names.
+    fn is_like(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Needs(one), Self::Needs(other)) => one.is_like(other),
+            (Self::Task { task: a, granted: one }, Self::Task { task: b, granted: other }) => {
+                a == b && one.is_like(other)
+            }
+            (
+                Self::Rule { prefix: a, program: runs, granted: one },
+                Self::Rule { prefix: b, program: other_runs, granted: other },
+            ) => a == b && runs == other_runs && one.is_like(other),
+            _ => self == other,
+        }
+    }
+}
+
+impl GrantedNeeds {
+    fn is_like(&self, other: &Self) -> bool {
+        self.needs == other.needs && self.repository == other.repository
     }
 }
 
@@ -175,173 +207,11 @@ impl Permission {
 
     /// Whether it allows the same as another, in a folder of the same name.
     pub(crate) fn is_like(&self, other: &Self) -> bool {
-        self.kind == other.kind && self.folder.path == other.folder.path
+        self.kind.is_like(&other.kind) && self.folder.path == other.folder.path
     }
 
     /// Whether it is for the folder of a request, or one above that.
     fn is_for(&self, context: &RequestContext) -> bool {
         context.folders.contains(&self.folder)
     }
-
-    /// It as a rule in a folder that it is for. A repository elsewhere has to be the one that was shown, and needs
-    /// are for the very command that was shown: options behind its first words can make a program run others.
-    fn rule(&self, folder: &Folder, confinement: &Confinement, command: &PlainCommand) -> Option<Rule> {
-        let PermissionKind::Rule { prefix, program, granted } = &self.kind else { return None };
-        let is_other = granted.needs.contains(&Need::Git) && granted.repository != confinement.repository;
-        let mut matching = command.segments().iter().filter(|segment| prefix.matches(segment));
-        let is_exact = matching.all(|segment| segment.words() == prefix.words());
-        let needs = granted.needs.iter().filter(|need| is_exact && (**need != Need::Git || !is_other));
-        Some(Rule {
-            id: RuleId(self.id.clone()),
-            folder: folder.clone(),
-            prefix: prefix.clone(),
-            program: program.clone(),
-            needs: needs.cloned().collect(),
-            created_at: self.granted_at,
-        })
-    }
-
-    /// The needs that it allows a task's commands, where it allows commands.
-    fn needs_for(&self, context: &RequestContext) -> Option<&GrantedNeeds> {
-        match &self.kind {
-            PermissionKind::Needs(granted) => Some(granted),
-            PermissionKind::Task { task, granted } if *task == context.task => Some(granted),
-            _ => None,
-        }
-    }
-}
-
-impl GrantedNeeds {
-    /// Whether one need of a command is allowed.
-    fn allow(&self, need: &Need, confinement: &Confinement) -> bool {
-        self.needs.contains(need) && (*need != Need::Git || self.repository == confinement.repository)
-    }
-}
-
-/// Which of the permissions that are in effect allow a request, together. `Err` says why a person is asked,
-/// where that is worth a sentence.
-pub(crate) fn allowing<'a>(
-    permissions: &'a [Permission],
-    operation: &Operation,
-    session_key: &str,
-    context: &RequestContext,
-    now: UnixMillis,
-) -> Result<Vec<&'a Permission>, Option<WhyAsked>> {
-    let valid = || permissions.iter().filter(|known| !known.has_expired(now) && known.is_for(context));
-    match operation {
-        Operation::Exec { confinement: Some(confinement), .. }
-            if confinement.class == CommandClass::Contained =>
-        {
-            let plain = valid().find(|known| known.kind == PermissionKind::Contained);
-            if let Some(plain) = plain.filter(|_| confinement.needs.is_empty()) {
-                return Ok(vec![plain]);
-            }
-            let granting: Vec<_> =
-                valid().filter_map(|known| Some((known, known.needs_for(context)?))).collect();
-            let used = with_needs(&granting, confinement).map_or_else(
-                || match by_rules(valid(), confinement, context) {
-                    Ok(used) => Ok(used),
-                    Err(why) => Err(why_asked(permissions, confinement, context, now).or(why)),
-                },
-                Ok,
-            )?;
-            match context.attendance {
-                Attendance::Attended => Ok(used),
-                Attendance::Unattended => Err(Some(WhyAsked::Unattended)),
-            }
-        }
-        Operation::File { access: FileAccess::Read, trigger: false, .. } => {
-            let reads = |known: &&Permission| matches!(&known.kind, PermissionKind::Read { session_key: session } if session == session_key);
-            match valid().find(reads) {
-                Some(_) if context.attendance == Attendance::Unattended => Err(Some(WhyAsked::Unattended)),
-                Some(known) => Ok(vec![known]),
-                None => Err(None),
-            }
-        }
-        Operation::Exec { .. } | Operation::File { .. } => Err(None),
-    }
-}
-
-/// The permissions that allow a command's needs, each need by one of them. A command without needs may do less
-/// than any of them allows.
-fn with_needs<'a>(
-    granting: &[(&'a Permission, &GrantedNeeds)],
-    confinement: &Confinement,
-) -> Option<Vec<&'a Permission>> {
-    if confinement.needs.is_empty() {
-        return granting.first().map(|(known, _)| vec![*known]);
-    }
-    let mut used: Vec<&Permission> = Vec::new();
-    for need in &confinement.needs {
-        let (known, _) = granting.iter().find(|(_, granted)| granted.allow(need, confinement))?;
-        if !used.contains(known) {
-            used.push(known);
-        }
-    }
-    Some(used)
-}
-
-/// The rules that allow a plain command. `Err` names a rule that nearly does.
-fn by_rules<'a>(
-    valid: impl Iterator<Item = &'a Permission>,
-    confinement: &Confinement,
-    context: &RequestContext,
-) -> Result<Vec<&'a Permission>, Option<WhyAsked>> {
-    let (Some(command), Some(folder)) = (&context.plain, context.folders.first()) else { return Err(None) };
-    let rules: Vec<(&Permission, Rule)> = valid
-        .filter_map(|known| Some((known, known.rule(folder, confinement, command.command())?)))
-        .collect();
-    let needs = confinement.needs.iter().cloned().collect();
-    let request = PlainRequest { command, folder, needs: &needs, sets_variables: false };
-    let covered = rules::covers(&rules.iter().map(|(_, rule)| rule).collect::<Vec<_>>(), &request);
-    match covered {
-        Ok(covered) => {
-            let is_used = |known: &Permission| covered.rules.iter().any(|id| id.0 == known.id);
-            Ok(rules.iter().map(|(known, _)| *known).filter(|known| is_used(known)).collect())
-        }
-        Err(WhyNot::NoRule { .. } | WhyNot::Variables | WhyNot::Unconfined) => Err(None),
-        Err(why) => Err(Some(why.into())),
-    }
-}
-
-/// What of what a person allowed does not hold for this command.
-fn why_asked(
-    permissions: &[Permission],
-    confinement: &Confinement,
-    context: &RequestContext,
-    now: UnixMillis,
-) -> Option<WhyAsked> {
-    let wants = |granted: &GrantedNeeds| confinement.needs.iter().any(|need| granted.needs.contains(need));
-    let concerns = |known: &&Permission| match &known.kind {
-        PermissionKind::Contained => confinement.needs.is_empty(),
-        PermissionKind::Needs(granted) => confinement.needs.is_empty() || wants(granted),
-        PermissionKind::Task { .. } | PermissionKind::Rule { .. } | PermissionKind::Read { .. } => false,
-    };
-    let concerned = || permissions.iter().filter(concerns);
-    let replaced = concerned().find(|known| {
-        !known.has_expired(now)
-            && context
-                .folders
-                .iter()
-                .any(|folder| folder.path == known.folder.path && *folder != known.folder)
-    });
-    if let Some(known) = replaced {
-        return Some(WhyAsked::Replaced { folder: sentence::path(&known.folder.path) });
-    }
-    let here = || concerned().filter(|known| known.is_for(context));
-    let expired = here().find_map(|known| match &known.kind {
-        PermissionKind::Needs(granted) if known.has_expired(now) => Some(granted),
-        _ => None,
-    });
-    if let Some(granted) = expired {
-        return Some(WhyAsked::Expired { needs: sentence::needs(&granted.needs) });
-    }
-    let is_other = |known: &Permission| {
-        let granted = known.needs_for(context);
-        granted.is_some_and(|granted| {
-            granted.needs.contains(&Need::Git) && granted.repository != confinement.repository
-        })
-    };
-    let asks_git = confinement.needs.contains(&Need::Git);
-    (asks_git && here().any(is_other)).then_some(WhyAsked::Repository)
 }

@@ -58,7 +58,12 @@ pub(crate) enum Step {
         rejection: Option<Box<PairingDecision>>,
     },
     /// Takes effect when it was committed, in the place of others.
-    Permission { given: Box<Permission>, gone: Vec<String> },
+    Permission {
+        given: Box<Permission>,
+        gone: Vec<String>,
+        /// How often the access of a client was revoked when this was prepared.
+        clients_revoked: u64,
+    },
     /// Takes effect when it was committed.
     UsePermissions {
         /// How often they were not to be used when this was prepared.
@@ -111,9 +116,9 @@ impl Authority {
                 Transaction::nothing_more(true)
             }
             Step::ProgramToken { id, rejection } => self.apply_program_token(id, rejection, now),
-            Step::Permission { given, gone } => {
+            Step::Permission { given, gone, clients_revoked } => {
                 let id = given.id.clone();
-                let in_effect = self.permissions.replace(&gone, *given);
+                let in_effect = self.permissions.replace(&gone, *given, clients_revoked);
                 let undone = (!in_effect).then_some(Change::RemovePermission(id));
                 Transaction::applied(in_effect, undone.into_iter().collect(), Vec::new())
             }

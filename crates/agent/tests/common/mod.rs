@@ -270,6 +270,7 @@ impl Tool for Probe {
                             task: context.task.to_string(),
                             attendance: context.authority.attendance(),
                             folders: Vec::new(),
+                            outside: Vec::new(),
                             plain: None,
                         },
                         plan: ApprovalPlan::Exec(plan),

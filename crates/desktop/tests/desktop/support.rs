@@ -159,6 +159,7 @@ pub(crate) fn side_by_side(number: u32, task: &str, now: Timestamp) -> PendingAp
         task: task.to_owned(),
         attendance: Attendance::Attended,
         folders: Vec::new(),
+        outside: Vec::new(),
         plain: None,
     };
     let command = ApprovalRequest {

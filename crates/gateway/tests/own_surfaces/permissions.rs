@@ -60,6 +60,7 @@ fn question(task: &str, plan: ApprovalPlan) -> ApprovalQuestion {
             task: task.to_owned(),
             attendance: Attendance::Attended,
             folders: vec![folder],
+            outside: Vec::new(),
         },
         plan,
     }

@@ -369,6 +369,7 @@ impl World {
             task: format!("task-{}", self.tasks.fetch_add(1, Ordering::Relaxed)),
             attendance: Attendance::Attended,
             folders: Vec::new(),
+            outside: Vec::new(),
             plain: None,
         };
         let question = ApprovalQuestion {

@@ -24,6 +24,7 @@ fn permission(id: &str, kind: PermissionKind) -> Permission {
         },
         kind,
         granted_at: at(7),
+        given_by: None,
         last_used_at: None,
     }
 }
@@ -31,7 +32,11 @@ fn permission(id: &str, kind: PermissionKind) -> Permission {
 fn needs(repository: Option<&str>) -> PermissionKind {
     let needs = ["git", "sockets", "listen:8080", "network:example.org:8443", "write:/srv/out put"];
     let needs: BTreeSet<Need> = needs.into_iter().map(|need| need.parse().expect("a need")).collect();
-    PermissionKind::Needs(GrantedNeeds { needs, repository: repository.map(str::to_owned) })
+    let outside = vec![Folder {
+        path: PathBuf::from("/srv/out put"),
+        identity: FileIdentity { device: 3, inode: u64::MAX - 1 },
+    }];
+    PermissionKind::Needs(GrantedNeeds { needs, repository: repository.map(str::to_owned), outside })
 }
 
 fn put(permission: &Permission) -> Change {

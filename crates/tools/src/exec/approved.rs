@@ -30,7 +30,11 @@ impl ApprovedPlan {
     pub(super) async fn obtain(context: &ToolContext, planner: Planner) -> Result<Self, NotApproved> {
         let shown = prepare(&planner).await?;
         let plan = ApprovalPlan::Exec(shown.plan.clone());
-        let surroundings = Surroundings { folders: shown.folders.clone(), plain: shown.plain.clone() };
+        let surroundings = Surroundings {
+            folders: shown.folders.clone(),
+            outside: shown.outside.clone(),
+            plain: shown.plain.clone(),
+        };
         let permission = question::ask(context, plan, surroundings).await?;
         let now = prepare(&planner).await?;
         if context.cancelled.is_cancelled() {
@@ -52,6 +56,9 @@ impl ApprovedPlan {
         // A permission is for the workspace as it was shown, too.
         if shown.directory != now.directory || shown.folders != now.folders {
             return Err(NotApproved::Changed { what: "the directory" });
+        }
+        if shown.outside != now.outside {
+            return Err(NotApproved::Changed { what: "a folder outside the workspace" });
         }
         if shown.program != now.program {
             return Err(NotApproved::Changed { what: "the program" });

@@ -185,6 +185,8 @@ pub(super) struct PreparedPlan {
     pub(super) program: Identity,
     /// The workspace, and the folders above it.
     pub(super) folders: Vec<Folder>,
+    /// The folders elsewhere that it may write, and the repository.
+    pub(super) outside: Vec<Folder>,
     /// The command with its programs, where it is plain: what a rule is for.
     pub(super) plain: Option<ResolvedCommand>,
 }
@@ -204,8 +206,10 @@ impl Planner {
     /// Makes the plan. Blocks on the file system.
     pub(super) fn prepare(&self) -> Result<PreparedPlan, RequestError> {
         self.check_workspace()?;
+        let granted = self.granted()?;
         let repository = self.granted_repository()?;
-        let workspace = Workspace::open(self.authority.workspace())?;
+        let outside = granted.iter().chain(&repository).filter_map(|folder| folders::now(folder)).collect();
+        let workspace = Workspace::of(&self.authority)?;
         let directory =
             workspace.directory(self.request.workdir.as_deref().unwrap_or("."), &self.protected)?;
         let program = Path::new(SHELL).canonicalize().map_err(RequestError::Shell)?;
@@ -221,7 +225,6 @@ impl Planner {
                 ..self.confinement.clone()
             },
         };
-        let granted = self.granted()?;
         if self.confinement.needs.contains(&Need::Sockets) {
             let workspace = self.authority.workspace().to_owned();
             let toolchains = self.sandboxes.toolchains();
@@ -232,7 +235,8 @@ impl Planner {
         self.listen().into_iter().try_for_each(|port| listen::check(port, reserved))?;
         let folders = folders::upwards(workspace.path());
         let plain = self.plain(workspace.path(), &granted);
-        Ok(PreparedPlan { plan, directory: directory.identity, program: program_identity, folders, plain })
+        let (directory, program) = (directory.identity, program_identity);
+        Ok(PreparedPlan { plan, directory, program, folders, outside, plain })
     }
 }
 
@@ -327,7 +331,7 @@ impl Planner {
     /// The folders that the command may write, in which trigger files are watched over while it runs.
     pub(super) fn writable_folders(&self) -> Result<Vec<WritableFolder>, RequestError> {
         self.check_workspace()?;
-        let workspace = Workspace::open(self.authority.workspace())?.path().to_owned();
+        let workspace = Workspace::of(&self.authority)?.path().to_owned();
         let is_contained = self.confinement.class == CommandClass::Contained;
         let git = self.confinement.needs.contains(&Need::Git);
         let pinned = |folder: &Path, git| if is_contained { pinned(folder, git) } else { Vec::new() };

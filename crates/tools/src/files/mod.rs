@@ -168,7 +168,7 @@ impl<R: FileRequest> FileTool<R> {
     ) -> Result<String, FileToolError> {
         check_size(request)?;
         let shown = self.blocking(context, request, look).await?;
-        let surroundings = Surroundings { folders: shown.folders.clone(), plain: None };
+        let surroundings = Surroundings { folders: shown.folders.clone(), ..Surroundings::default() };
         let _used = question::ask(context, ApprovalPlan::File(shown.plan.clone()), surroundings)
             .await
             .map_err(|reason| FileToolError::NotAllowed { path, reason })?;
@@ -208,7 +208,7 @@ fn in_workspace<R: FileRequest>(
     authority: &RunAuthority,
     allowed: Option<&TriggerFile>,
 ) -> Result<String, FileToolError> {
-    let workspace = Workspace::open(authority.workspace())?;
+    let workspace = Workspace::of(authority)?;
     let writes = !matches!(request.access(), FileAccess::Read);
     if writes && allowed.is_none() {
         // By its name, before anything is made on the way to it.

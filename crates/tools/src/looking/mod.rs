@@ -141,10 +141,10 @@ impl<L: Look> Tool for LookTool<L> {
 impl<L: Look> LookTool<L> {
     async fn run(&self, context: &ToolContext, arguments: Value) -> Result<String, LookError> {
         let look = L::parse(arguments)?;
-        let (path, protected) = (context.authority.workspace().to_owned(), self.protected.clone());
+        let (authority, protected) = (context.authority.clone(), self.protected.clone());
         let cancelled = context.cancelled.clone();
         tokio::task::spawn_blocking(move || {
-            let view = View::new(Workspace::open(&path)?, &protected, cancelled)?;
+            let view = View::new(Workspace::of(&authority)?, &protected, cancelled)?;
             look.look(&view)
         })
         .await?

@@ -114,7 +114,7 @@ impl Authority {
                 let closed = self.sessions.end(|live| {
                     matches!(live.principal, Principal::Program(_)) && live.program.as_ref() == Some(program)
                 });
-                let revoked = revoked.into_iter().map(|principal| Effect::Revoked { principal });
+                let revoked = revoked.into_iter().flat_map(|principal| self.revoke_work(principal));
                 closed.into_iter().chain(revoked).collect()
             }
         };

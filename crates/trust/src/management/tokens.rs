@@ -52,7 +52,7 @@ impl Authority {
             durable.extend(self.programs.removal(|_| true));
             let revoked = self.programs.remove(|_| true);
             effects.extend(self.sessions.end(|live| live.token_generation == Some(old)));
-            effects.extend(revoked.into_iter().map(|principal| Effect::Revoked { principal }));
+            effects.extend(revoked.into_iter().flat_map(|principal| self.revoke_work(principal)));
         }
         let line = "shared token rotated".to_owned();
         effects.push(Effect::audit(now, AuditKind::SharedTokenRotated, "shared token", line));
@@ -138,7 +138,7 @@ impl Authority {
         let token = self.tokens.take(id_or_name).ok_or(ManagementError::UnknownToken)?;
         let closed = self.sessions.end(|live| live.program_token.as_ref() == Some(&token.id));
         let mut effects: Vec<Effect> = closed.into_iter().collect();
-        effects.push(Effect::Revoked { principal: Principal::ProgramToken(token.id.clone()) });
+        effects.extend(self.revoke_work(Principal::ProgramToken(token.id.clone())));
         let line = format!("program token revoked name={}", token.name);
         effects.push(Effect::audit(now, AuditKind::ProgramTokenRevoked, token.name, line));
         Ok(Transaction::applied((), vec![Change::RemoveToken(token.id)], effects))

@@ -93,6 +93,7 @@ impl Authority {
         }
         let mut given = Permission::offered(offer, request, entropy.uuid(), now.wall)
             .ok_or(PermissionError::NotOffered)?;
+        given.given_by = (!clearance.is_person()).then(|| clearance.by().to_owned());
         match self.permissions.renewed_by(&given) {
             // Under its id, so that commands that run by it end when it is revoked.
             Some(known) => given.id.clone_from(&known.id),
@@ -109,7 +110,8 @@ impl Authority {
         }
         let line = format!("permission given id={} by={} {}", given.id, clearance.by(), given.logged());
         let audit = Effect::audit(now, AuditKind::PermissionGiven, given.id.clone(), line);
-        let step = Step::Permission { given: Box::new(given.clone()), gone };
+        let clients_revoked = self.permissions.clients_revoked();
+        let step = Step::Permission { given: Box::new(given.clone()), gone, clients_revoked };
         Ok(PreparedTransaction::new(given, durable, vec![audit], step))
     }
 

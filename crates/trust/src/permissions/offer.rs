@@ -27,7 +27,14 @@ impl Permission {
         if folder > MAX_SHOWN || rule > MAX_SHOWN {
             return None;
         }
-        Some(Self { id, folder: context.folders.first()?.clone(), kind, granted_at: now, last_used_at: None })
+        Some(Self {
+            id,
+            folder: context.folders.first()?.clone(),
+            kind,
+            granted_at: now,
+            last_used_at: None,
+            given_by: None,
+        })
     }
 }
 
@@ -77,6 +84,7 @@ fn kind(
     let granted = || GrantedNeeds {
         needs: confinement.needs.iter().cloned().collect(),
         repository: confinement.repository.clone(),
+        outside: context.outside.clone(),
     };
     let has_needs = !confinement.needs.is_empty();
     // A run that nobody watches could not use more.

@@ -13,6 +13,8 @@ pub(crate) struct PermissionStore {
     asks_everything: bool,
     /// How often a person was to be asked about everything: a change back that is being saved is outdated by it.
     narrowed: u64,
+    /// How often the access of a client was revoked: what a client gives and is being saved is outdated by it.
+    clients_revoked: u64,
     /// Ids of those that were used since [`Self::take_touched`].
     touched: BTreeSet<String>,
 }
@@ -70,10 +72,11 @@ impl PermissionStore {
         self.permissions.iter().filter(is_outdated).map(|known| known.id.clone()).collect()
     }
 
-    /// Puts one in the place of others. Whether it does: when that which it renews was revoked since, it does
-    /// not, and the others are gone all the same.
-    pub(crate) fn replace(&mut self, gone: &[String], new: Permission) -> bool {
-        let is_revoked = gone.contains(&new.id) && self.get(&new.id).is_none();
+    /// Puts one in the place of others. Whether it does: when that which it renews was revoked since, or it is of
+    /// a client and the access of one was revoked since, it does not, and the others are gone all the same.
+    pub(crate) fn replace(&mut self, gone: &[String], new: Permission, clients_revoked: u64) -> bool {
+        let is_revoked = gone.contains(&new.id) && self.get(&new.id).is_none()
+            || new.given_by.is_some() && self.clients_revoked != clients_revoked;
         for id in gone {
             self.take(id);
         }
@@ -111,6 +114,19 @@ impl PermissionStore {
         let alike: Vec<_> = alike.map(|known| known.id.clone()).collect();
         let alike = alike.iter().filter_map(|id| self.take(id)).collect();
         Some((taken, alike))
+    }
+
+    /// How often the access of a client was revoked.
+    pub(crate) fn clients_revoked(&self) -> u64 {
+        self.clients_revoked
+    }
+
+    /// Takes what a client gave, whose access is revoked.
+    pub(crate) fn take_given_by(&mut self, client: &str) -> Vec<Permission> {
+        self.clients_revoked += 1;
+        let theirs = self.permissions.iter().filter(|known| known.given_by.as_deref() == Some(client));
+        let theirs: Vec<_> = theirs.map(|known| known.id.clone()).collect();
+        theirs.iter().filter_map(|id| self.take(id)).collect()
     }
 
     /// Forgets what was allowed for a task.

@@ -6,6 +6,7 @@ use tidegate_protocol::confinement::{CommandClass, Confinement};
 use tidegate_protocol::payload::permissions::PermissionOffer;
 use tidegate_trust::approval::{ApprovalRequest, FileAccess, Operation};
 use tidegate_trust::permissions::{Attendance, RequestContext, WhyAsked};
+use tidegate_trust::rules::{FileTime, PlainCommand, ProgramFile, ResolvedCommand};
 use tidegate_trust::{FileIdentity, Folder};
 
 use crate::model::{Answer, Model, Offer, Run, Wanted};
@@ -16,7 +17,8 @@ pub(crate) fn request(model: &Model, run: &Run, wanted: &Wanted) -> ApprovalRequ
         task: format!("task-{}", run.task),
         attendance: if run.attended { Attendance::Attended } else { Attendance::Unattended },
         folders: folders.collect(),
-        plain: None,
+        outside: outside(model, wanted),
+        plain: plain(model, wanted),
     };
     ApprovalRequest {
         operation: operation(wanted),
@@ -28,19 +30,44 @@ pub(crate) fn request(model: &Model, run: &Run, wanted: &Wanted) -> ApprovalRequ
     }
 }
 
-/// What is wanted as a text: nothing else is the same plan.
+/// What its needs lead to, as it is now.
+fn outside(model: &Model, wanted: &Wanted) -> Vec<Folder> {
+    let Wanted::Command { needs, .. } = wanted else { return Vec::new() };
+    let written = needs.names.iter().filter_map(|need| need.strip_prefix("write:"));
+    written.chain(needs.repository).map(|place| folder(model, Path::new(place))).collect()
+}
+
+fn plain(model: &Model, wanted: &Wanted) -> Option<ResolvedCommand> {
+    let Wanted::Command { is_contained: true, plain: Some(segments), .. } = wanted else { return None };
+    let text: Vec<_> = segments.iter().map(|words| words.join(" ")).collect();
+    let command = PlainCommand::parse(&text.join(" && ")).expect("plain");
+    let program = |words: &&[&'static str]| ProgramFile {
+        path: format!("/usr/bin/{}", words[0]).into(),
+        file: format!("/usr/bin/{}", words[0]).into(),
+        identity: FileIdentity { device: 1, inode: 7 },
+        length: 1000,
+        changed_at: FileTime {
+            seconds: 1_700_000_000,
+            nanoseconds: u32::try_from(model.generation(words[0])).expect("few"),
+        },
+    };
+    Some(ResolvedCommand::new(command, segments.iter().map(program).collect()).expect("its programs"))
+}
+
 /// What is not asked again once it was denied: the same, whatever was read before.
 pub(crate) fn denied(wanted: &Wanted) -> String {
     match wanted {
-        Wanted::Command { is_contained, needs, .. } => digest(&Wanted::Command {
+        Wanted::Command { is_contained, needs, plain, .. } => digest(&Wanted::Command {
             is_contained: *is_contained,
             needs: needs.clone(),
             after_network: false,
+            plain: plain.clone(),
         }),
         Wanted::File { .. } => digest(wanted),
     }
 }
 
+/// What is wanted as a text: nothing else is the same plan.
 pub(crate) fn digest(wanted: &Wanted) -> String {
     format!("{wanted:?}")
 }
@@ -55,14 +82,14 @@ fn folder(model: &Model, path: &Path) -> Folder {
 
 fn operation(wanted: &Wanted) -> Operation {
     match wanted {
-        Wanted::Command { is_contained, needs, after_network } => {
+        Wanted::Command { is_contained, needs, after_network, plain } => {
             let class = if *is_contained { CommandClass::Contained } else { CommandClass::Partial };
             let mut confinement = Confinement::plain(class, 60);
             confinement.needs = needs.names.iter().map(|need| need.parse().expect("a need")).collect();
             confinement.repository = needs.repository.map(str::to_owned);
             confinement.after_network = *after_network;
             Operation::Exec {
-                command: "make".to_owned(),
+                command: format!("{plain:?}"),
                 command_argv: vec!["make".to_owned()],
                 cwd: "/".to_owned(),
                 env: Vec::new(),
@@ -90,7 +117,8 @@ pub(crate) fn answer<T>(ours: &Result<T, Option<WhyAsked>>) -> Answer {
         Err(Some(WhyAsked::Expired { .. })) => Answer::Expired,
         Err(Some(WhyAsked::Unattended)) => Answer::Unattended,
         Err(Some(WhyAsked::Repository)) => Answer::Repository,
-        Err(Some(WhyAsked::Rule(why))) => panic!("no command of the model is plain: {why}"),
+        Err(Some(WhyAsked::ReplacedOutside { .. })) => Answer::ReplacedOutside,
+        Err(Some(WhyAsked::Rule(_))) => Answer::Rule,
     }
 }
 
@@ -100,5 +128,6 @@ pub(crate) fn offer(offer: Offer) -> PermissionOffer {
         Offer::Contained => PermissionOffer::Contained,
         Offer::Needs => PermissionOffer::Needs,
         Offer::Read => PermissionOffer::ReadBelow,
+        Offer::Rule(words) => PermissionOffer::Rule { words },
     }
 }

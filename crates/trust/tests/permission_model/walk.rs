@@ -9,7 +9,9 @@ use tidegate_trust::decision::{Decider, Desktop};
 use tidegate_trust::permissions::PermissionError;
 use tidegate_trust::{Change, Session, TrustRecords};
 
-use crate::model::{Answer, Model, NEEDS, Needs, Offer, PATHS, Run, Wanted, is_at_or_above};
+use crate::model::{
+    Answer, COMMANDS, Kind, Model, NEEDS, Needs, Offer, PATHS, PLACES, Run, Wanted, is_at_or_above,
+};
 use crate::requests::{answer, denied, offer, request};
 use crate::support::{
     Client, World, command_line, key, local_named, person_at_desktop, record, records, scopes,
@@ -18,7 +20,7 @@ use crate::support::{
 const DAY: u64 = 24 * 3600 * 1000;
 
 /// What a long walk must have met at least once.
-pub(crate) const OUTCOMES: [&str; 25] = [
+pub(crate) const OUTCOMES: [&str; 29] = [
     "unasked",
     "asked",
     "asked: everything",
@@ -26,9 +28,12 @@ pub(crate) const OUTCOMES: [&str; 25] = [
     "asked: expired",
     "asked: unattended",
     "asked: repository",
+    "asked: replaced outside",
+    "asked: a rule is near",
     "denied before",
     "given",
     "given again",
+    "a rule given",
     "given by a client",
     "not given: not offered",
     "not given: a client",
@@ -42,6 +47,7 @@ pub(crate) const OUTCOMES: [&str; 25] = [
     "use was overtaken",
     "spawned",
     "another folder",
+    "another folder or program elsewhere",
     "restarted",
     "time passed",
 ];
@@ -124,12 +130,13 @@ impl Walk {
             70..75 => self.narrowing("a revocation", Self::revoke),
             75..79 => self.narrowing("a denial", Self::deny),
             79 => self.narrowing("asking about everything", Self::ask_everything),
-            80..86 => self.use_again(),
-            86..88 => self.begin_task(),
-            88..91 => self.spawn(),
+            80..88 => self.use_again(),
+            88 => self.begin_task(),
+            89..91 => self.spawn(),
             91..93 => self.narrowing("the end of a task", Self::end_task),
             93..95 => self.replace_folder(),
             95 => self.narrowing("a restart", Self::restart),
+            96..98 => self.replace_elsewhere(),
             _ => self.pass(),
         }
     }
@@ -149,7 +156,31 @@ impl Walk {
         let repository = [None, Some("/a/.git"), Some("/d/.git")][self.draw(3)];
         let repository = repository.filter(|_| names.contains("git"));
         let needs = Needs { names, repository };
-        Wanted::Command { is_contained: !self.one_in(12), needs, after_network: self.one_in(8) }
+        let segments = [1, 1, 1, 2][self.draw(4)];
+        let plain: Vec<_> = (0..segments).map(|_| COMMANDS[self.draw(COMMANDS.len())]).collect();
+        let plain = Some(plain).filter(|_| self.one_in(2));
+        Wanted::Command { is_contained: !self.one_in(12), needs, after_network: self.one_in(8), plain }
+    }
+
+    /// Much like what is allowed: drawn at random, few would be.
+    fn a_request_near_a_grant(&mut self) -> (Run, Wanted) {
+        let (mut run, mut wanted) = (self.a_run(), self.a_request());
+        let Some(last) = self.model.grants.len().checked_sub(1) else { return (run, wanted) };
+        let at = self.draw(last + 1);
+        let grant = self.model.grants[at].clone();
+        run.path = grant.path;
+        let Wanted::Command { needs, plain, .. } = &mut wanted else { return (run, wanted) };
+        match grant.kind {
+            Kind::Contained => *needs = Needs::default(),
+            Kind::Needs(held) => *needs = held,
+            Kind::Task(task, held) => (run.task, *needs) = (task, held),
+            Kind::Rule(words, held) => {
+                *plain = Some(vec![words; 1 + usize::from(self.one_in(4))]);
+                *needs = if self.one_in(3) { Needs::default() } else { held };
+            }
+            Kind::Read(session) => run.session = session,
+        }
+        (run, wanted)
     }
 
     /// What comes of a request, by both sides.
@@ -167,7 +198,10 @@ impl Walk {
     }
 
     fn ask(&mut self) -> &'static str {
-        let (run, wanted) = (self.a_run(), self.a_request());
+        let (run, wanted) = match self.one_in(2) {
+            true => self.a_request_near_a_grant(),
+            false => (self.a_run(), self.a_request()),
+        };
         self.trace.push(format!("{run:?} wants {wanted:?}"));
         let asked = request(&self.model, &run, &wanted);
         let was_denied = self.model.denied.contains(&(run.task, denied(&wanted)));
@@ -187,6 +221,8 @@ impl Walk {
             Answer::Expired => "asked: expired",
             Answer::Unattended => "asked: unattended",
             Answer::Repository => "asked: repository",
+            Answer::ReplacedOutside => "asked: replaced outside",
+            Answer::Rule => "asked: a rule is near",
         }
     }
 
@@ -227,8 +263,13 @@ impl Walk {
     /// Something waits, and someone is cleared to allow it.
     fn cleared(&mut self, asked: &ApprovalRequest, by_client: bool) -> Clearance {
         let id = format!("{:08}", self.next(2));
-        let (now, half_an_hour) = (self.world.now, Duration::from_mins(30));
-        let question = Question::default();
+        let half_an_hour = Duration::from_mins(30);
+        if self.queue.waiting().len() > 30 {
+            // They end, so that there is room.
+            self.world.pass(half_an_hour);
+            self.model.now = self.world.now.wall.0;
+        }
+        let (now, question) = (self.world.now, Question::default());
         self.queue.tick(now);
         let waits = self.queue.ask(id.clone(), asked.clone(), Requester::Run, question, half_an_hour, now);
         waits.expect("there is room");
@@ -242,7 +283,7 @@ impl Walk {
     fn give(&mut self) -> &'static str {
         let (run, wanted, by_client) = (self.a_run(), self.a_request(), self.one_in(4));
         let offered = self.model.offers(&run, &wanted);
-        let all = [Offer::Task, Offer::Contained, Offer::Needs, Offer::Read];
+        let all = [Offer::Task, Offer::Contained, Offer::Needs, Offer::Read, Offer::Rule(2), Offer::Rule(3)];
         let chosen = match offered.get(self.draw(offered.len() + 1)) {
             Some(offer) => *offer,
             None => all[self.draw(all.len())],
@@ -269,12 +310,13 @@ impl Walk {
                 self.expect_same("not given", &error, &expected);
                 self.expect(
                     "it is offered",
-                    by_client && chosen != Offer::Task || !offered.contains(&chosen),
+                    by_client && chosen != Offer::Task || !self.model.is_given(&run, &wanted, chosen),
                 );
                 return if by_client { "not given: a client" } else { "not given: not offered" };
             }
         };
-        self.expect("it is not offered", offered.contains(&chosen) && (!by_client || chosen == Offer::Task));
+        let is_given = self.model.is_given(&run, &wanted, chosen);
+        self.expect("it is not offered", is_given && (!by_client || chosen == Offer::Task));
         if self.one_in(10) {
             self.world.authority.roll_back(prepared);
             self.queue.give_back(&clearance);
@@ -287,7 +329,7 @@ impl Walk {
         if let Some(id) = &revoked {
             self.revoke_id(id);
         }
-        let everything = self.one_in(12);
+        let everything = self.one_in(20);
         if everything {
             self.ask_everything();
         }
@@ -310,6 +352,7 @@ impl Walk {
             (true, ..) => "given while asking about everything",
             (_, true, _) => "given by a client",
             (.., Some(_)) => "given again",
+            _ if matches!(chosen, Offer::Rule(_)) => "a rule given",
             _ => "given",
         }
     }
@@ -368,7 +411,7 @@ impl Walk {
         let prepared = self.world.authority.use_permissions(&self.person, self.world.now);
         let mut prepared = prepared.expect("the person");
         let durable = std::mem::take(&mut prepared.durable);
-        let is_overtaken = self.one_in(4);
+        let is_overtaken = self.one_in(8);
         if is_overtaken {
             self.ask_everything();
         }
@@ -414,6 +457,16 @@ impl Walk {
         self.trace.push(format!("another folder {by} at {path}"));
         self.model.replace_folder(path, by);
         "another folder"
+    }
+
+    fn replace_elsewhere(&mut self) -> &'static str {
+        let at = self.draw(PLACES.len() + 1);
+        let program = COMMANDS[self.draw(COMMANDS.len())][0];
+        let name = PLACES.get(at).copied().unwrap_or(program);
+        let by = if self.one_in(3) { 0 } else { self.next(1) };
+        self.trace.push(format!("another {by} at {name}"));
+        self.model.replace_elsewhere(name, by);
+        "another folder or program elsewhere"
     }
 
     fn restart(&mut self) -> &'static str {

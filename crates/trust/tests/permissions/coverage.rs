@@ -235,6 +235,44 @@ fn git_is_allowed_for_the_repository_that_was_shown() {
 }
 
 #[test]
+fn another_folder_under_the_name_of_one_outside_asks_and_says_so() {
+    let identities = |place: &str| {
+        let identity = folder(place).identity;
+        [FileIdentity { inode: 99, ..identity }, FileIdentity { device: 2, ..identity }]
+    };
+    for (need, place) in [("write:/srv/out", "/srv/out"), ("git", "/home/ada/main/.git")] {
+        for offer in [Offer::Needs, Offer::Task] {
+            let mut person = Person::new();
+            let (given, _) = person.gives(&command(&[need]), &offer);
+
+            for identity in identities(place) {
+                let now = vec![Folder { identity, ..folder(place) }];
+                let elsewhere = command(&[need]).with_context(|context| context.outside = now);
+                let why = WhyAsked::ReplacedOutside { folder: place.to_owned() };
+                assert_eq!(person.answer(&elsewhere), Err(Some(why)), "{need} {offer:?}");
+            }
+            let unknown = command(&[need]).with_context(|context| context.outside = Vec::new());
+            assert!(!person.is_unasked(&unknown), "nobody knows what it is");
+            assert_eq!(person.answer(&command(&[need])).expect("the same folder").permissions, [given.id]);
+        }
+    }
+}
+
+#[test]
+fn a_folder_outside_that_was_replaced_is_allowed_anew_in_the_place_of_the_old_one() {
+    let mut person = Person::new();
+    let (first, _) = person.gives(&command(&["write:/srv/out"]), &Offer::Needs);
+    let identity = FileIdentity { device: 1, inode: 99 };
+    let now = vec![Folder { identity, ..folder("/srv/out") }];
+    let replaced = command(&["write:/srv/out"]).with_context(|context| context.outside = now);
+
+    let (second, _) = person.gives(&replaced, &Offer::Needs);
+
+    assert_eq!((second.id, person.in_effect().len()), (first.id, 1));
+    assert!(person.is_unasked(&replaced) && !person.is_unasked(&command(&["write:/srv/out"])));
+}
+
+#[test]
 fn reasons_words_variables_and_limits_of_a_command_give_nothing() {
     let mut person = Person::new();
     person.gives(&command(&["git"]), &Offer::Task);

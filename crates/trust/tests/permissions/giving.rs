@@ -10,6 +10,7 @@ use tidegate_trust::approval::{
 use tidegate_trust::authority::Effect;
 use tidegate_trust::decision::{Decider, Desktop};
 use tidegate_trust::permissions::{MAX_IN_MEMORY, MAX_STORED, PermissionError, WhyAsked};
+use tidegate_trust::principal::Principal;
 use tidegate_trust::{Change, Session, TrustRecords};
 
 use crate::person::{But as _, DAY, PROJECT, Person, command, file, folder};
@@ -112,6 +113,66 @@ fn a_client_gives_needs_for_the_task_and_nothing_more() {
     assert_eq!(give_as(&mut person, &client, &plain, &Offer::Task), Err(PermissionError::NotOffered));
     assert_eq!(give_as(&mut person, &client, &needs, &Offer::Task), Ok(()));
     assert!(person.is_unasked(&command(&["git"])));
+}
+
+#[test]
+fn what_a_client_gave_ends_with_its_access() {
+    let ways: [fn(&mut Person, &Session) -> Vec<Effect>; 2] = [
+        |person, client| {
+            let Principal::Device(device) = client.principal() else { panic!("a device") };
+            let revoked =
+                person.world.authority.revoke_token(&command_line(), *device, "operator", person.world.now);
+            revoked.map(|revoked| revoked.effects).unwrap_or_else(|_| {
+                let removed =
+                    person.world.authority.remove_device(&command_line(), *device, person.world.now);
+                removed.expect("it is known").effects
+            })
+        },
+        |person, client| {
+            let Principal::Device(device) = client.principal() else { panic!("a device") };
+            person.world.authority.block_device(*device, person.world.now).expect("a client").effects
+        },
+    ];
+    for revoke in ways {
+        let (mut person, [client, other]) = with_clients();
+        let request = |need| command(&[need]);
+        for (session, need) in [(&client, "git"), (&other, "sockets")] {
+            let waiting = person.waits(&request(need));
+            give_as(&mut person, session, &waiting, &Offer::Task).expect("it may");
+        }
+        let (persons, _) = person.gives(&request("listen:80"), &Offer::Task);
+        let [by_client, ..] = &person.in_effect()[..] else { panic!("three") };
+        let by_client = by_client.clone();
+
+        let effects = revoke(&mut person, &client);
+
+        assert!(effects.contains(&Effect::PermissionRevoked { id: by_client }), "what runs by it ends");
+        assert_eq!(person.answer(&request("git")), Err(None));
+        assert!(person.is_unasked(&request("sockets")), "another client's");
+        assert!(person.is_unasked(&request("listen:80")), "the person's: {persons:?}");
+    }
+}
+
+#[test]
+fn what_a_client_gives_while_its_access_is_revoked_is_not_given() {
+    let (mut person, [client, _]) = with_clients();
+    let waiting = person.waits(&command(&["git"]));
+    let now = person.world.now;
+    let (clearance, _) =
+        person.queue.clear(&client, Desktop::Running, &waiting.id, now).expect("it may decide");
+    let entropy = person.world.entropy();
+    let authority = &mut person.world.authority;
+    let prepared = authority
+        .give_permission(&clearance, &waiting.command, &Offer::Task, &entropy, now)
+        .expect("it is offered");
+    let Principal::Device(device) = client.principal() else { panic!("a device") };
+    let removed = authority.remove_device(&command_line(), *device, now).expect("it is known");
+    assert!(!removed.effects.is_empty());
+
+    let applied = authority.apply(prepared, now);
+
+    assert!(applied.value.is_none());
+    assert_eq!(person.answer(&command(&["git"])), Err(None));
 }
 
 #[test]

@@ -46,6 +46,7 @@ pub(crate) fn command(needs: &[&str]) -> ApprovalRequest {
     let mut confinement = Confinement::plain(CommandClass::Contained, 1800);
     confinement.repository = needs.contains(&Need::Git).then(|| "/home/ada/main/.git".to_owned());
     confinement.needs = needs;
+    let outside = outside(&confinement);
     request(Operation::Exec {
         command: "make".to_owned(),
         command_argv: vec!["/bin/sh".to_owned(), "-c".to_owned(), "make".to_owned()],
@@ -53,6 +54,7 @@ pub(crate) fn command(needs: &[&str]) -> ApprovalRequest {
         env: Vec::new(),
         confinement: Some(confinement),
     })
+    .with_context(|context| context.outside = outside)
 }
 
 /// A file in a folder outside the workspace.
@@ -72,9 +74,19 @@ fn request(operation: Operation) -> ApprovalRequest {
             task: "task-1".to_owned(),
             attendance: Attendance::Attended,
             folders: upwards(PROJECT),
+            outside: Vec::new(),
             plain: None,
         }),
     }
+}
+
+/// The folders elsewhere that a command needs.
+fn outside(confinement: &Confinement) -> Vec<Folder> {
+    let written = confinement.needs.iter().filter_map(|need| match need {
+        Need::Write(path) => Some(path),
+        _ => None,
+    });
+    written.chain(&confinement.repository).map(|path| folder(path)).collect()
 }
 
 /// The same request, but for something.
@@ -112,7 +124,8 @@ impl But for ApprovalRequest {
             panic!("no command");
         };
         change(confinement);
-        self
+        let outside = outside(confinement);
+        self.with_context(|context| context.outside = outside)
     }
 
     fn of_session(mut self, key: &str) -> Self {

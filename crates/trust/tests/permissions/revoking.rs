@@ -145,7 +145,9 @@ fn a_restart_keeps_what_is_stored_and_nothing_else() {
 #[test]
 fn a_store_that_says_more_than_was_stored_allows_no_more() {
     let needs = ["git".parse().expect("a need")].into();
-    let granted = GrantedNeeds { needs, repository: Some("/home/ada/main/.git".to_owned()) };
+    let repository = "/home/ada/main/.git";
+    let granted =
+        GrantedNeeds { needs, repository: Some(repository.to_owned()), outside: vec![folder(repository)] };
     let planted = [
         PermissionKind::Task { task: "task-1".to_owned(), granted },
         PermissionKind::Read { session_key: "agent:main:main".to_owned() },
@@ -155,6 +157,7 @@ fn a_store_that_says_more_than_was_stored_allows_no_more() {
         folder: folder(PROJECT),
         kind,
         granted_at: tidegate_protocol::UnixMillis(1),
+        given_by: None,
         last_used_at: None,
     });
     let mut person = Person::with(TrustRecords { permissions: planted.to_vec(), ..records() });
