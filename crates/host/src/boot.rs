@@ -2,7 +2,7 @@
 
 mod own_key;
 mod serving;
-mod settings;
+pub(crate) mod settings;
 pub(crate) mod store;
 
 use std::path::PathBuf;

@@ -56,6 +56,7 @@ struct KeptListener {
 }
 
 /// A state directory that was looked at.
+#[derive(Clone)]
 pub(crate) struct Place {
     pub(crate) state_dir: PathBuf,
     pub(crate) config: PathBuf,

@@ -10,11 +10,14 @@ use tidegate_protocol::text;
 use tidegate_trust::settings::{ProposedSetting, Setting};
 use tidegate_trust::workspace::ReservedPlaces;
 
-use crate::boot::BootError;
+use crate::boot::{BootError, settings};
 use crate::bounded::{self, BlockingError};
 use crate::config::{Policy, RefusedValue};
 use crate::environment;
 use crate::process_context::{Place, held};
+
+/// What OpenClaw runs of what it keeps in `~/.openclaw`.
+const OPENCLAW_RUNS: [&str; 6] = ["agents", "extensions", "hooks", "plugins", "sandboxes", "skills"];
 
 /// The folders of one gateway.
 #[derive(Debug)]
@@ -50,8 +53,8 @@ impl Workspaces {
     ) -> Result<Self, BootError> {
         let (state_dir, may_write) = (place.state_dir.clone(), place.may_write);
         let own = bounded::blocking(move || own(&state_dir, may_write));
-        let (state_dir, tool_runner) = (place.state_dir.clone(), tool_runner.to_owned());
-        let reserved = bounded::blocking(move || reserved(&state_dir, &tool_runner));
+        let (of, tool_runner) = (place.clone(), tool_runner.to_owned());
+        let reserved = bounded::blocking(move || reserved(&of, &tool_runner));
         let (own, reserved) = tokio::join!(own, reserved);
         let failed = |error: BlockingError| BootError::StateDir {
             path: place.state_dir.clone(),
@@ -187,17 +190,27 @@ fn make_own(path: &Path) -> io::Result<()> {
 }
 
 /// The places that no workspace may hold, under each of their names.
-fn reserved(state_dir: &Path, tool_runner: &Path) -> ReservedPlaces {
+fn reserved(place: &Place, tool_runner: &Path) -> ReservedPlaces {
     let both = |path: PathBuf| {
         let real = path.canonicalize().ok();
         real.into_iter().chain([path])
     };
+    let all = |paths: &[PathBuf]| paths.iter().cloned().flat_map(both).collect();
+    let protected = settings::protected(place);
+    // A workspace of OpenClaw's is one of the person's folders, unlike the rest of what it keeps there.
+    let run_by_others = protected.run_by_others().iter().filter(|place| !place.ends_with(".openclaw"));
+    let in_openclaw = environment::home()
+        .into_iter()
+        .flat_map(|home| OPENCLAW_RUNS.iter().map(move |name| home.join(".openclaw").join(name)));
+    let run_by_others: Vec<_> = run_by_others.cloned().chain(in_openclaw).collect();
     let programs = [Some(tool_runner.to_owned()), std::env::current_exe().ok()];
     ReservedPlaces {
         home: environment::home().into_iter().flat_map(both).collect(),
-        state: both(state_dir.to_owned()).collect(),
+        state: both(place.state_dir.clone()).collect(),
         programs: programs.into_iter().flatten().flat_map(both).collect(),
         search_path: environment::search_path().into_iter().flat_map(both).collect(),
+        protected: all(protected.paths()),
+        run_by_others: all(&run_by_others),
     }
 }
 
@@ -251,6 +264,24 @@ fn resolve(path: &Path) -> io::Result<PathBuf> {
 mod tests {
     use super::*;
     use crate::bounded::{LIMIT, dead_share};
+
+    #[test]
+    fn no_folder_with_keys_or_programs_of_others_is_a_workspace_but_openclaws_own() {
+        let state = tempfile::tempdir().expect("a directory");
+        let config = state.path().join("openclaw.json");
+        let place = Place { state_dir: state.path().to_owned(), config, may_write: true };
+        let reserved = reserved(&place, Path::new("/none"));
+        let home = environment::home().expect("a home directory");
+
+        for refused in
+            [".ssh", ".config/systemd/user", ".rustup", ".vscode/extensions", ".openclaw/agents", ".openclaw"]
+        {
+            assert!(reserved.check(&home.join(refused)).is_err(), "{refused}");
+        }
+        for allowed in [".openclaw/workspace", ".openclaw/workspace-notes", "projects/site"] {
+            assert_eq!(reserved.check(&home.join(allowed)), Ok(()), "{allowed}");
+        }
+    }
 
     #[test]
     fn a_folder_is_known_by_its_real_name() {

@@ -201,6 +201,12 @@ impl Protected {
         is_in_or_around(&self.run_by_others, folder)
     }
 
+    /// What other programs run: folders below the home directory.
+    #[must_use]
+    pub fn run_by_others(&self) -> &[PathBuf] {
+        &self.run_by_others
+    }
+
     /// Those that a command cannot read either, where Landlock is enforced.
     #[must_use]
     pub fn hidden(&self) -> &[PathBuf] {

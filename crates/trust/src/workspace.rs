@@ -26,6 +26,10 @@ pub struct ReservedPlaces {
     pub programs: Vec<PathBuf>,
     /// The directories in which the person's programs are found.
     pub search_path: Vec<PathBuf>,
+    /// Keys and logins of programs, and what shells and sessions start.
+    pub protected: Vec<PathBuf>,
+    /// What other programs run or obey: toolchains, installed packages, extensions.
+    pub run_by_others: Vec<PathBuf>,
 }
 
 /// Why a folder is not used as a workspace.
@@ -51,6 +55,18 @@ pub enum RefusedWorkspace {
          replace them. Name another folder.", one_line(&directory.to_string_lossy(), SHOWN)
     )]
     SearchPath { directory: PathBuf },
+    /// A protected file or folder lies in it, or it lies in one.
+    #[error(
+        "It holds {}, or lies in it: keys, logins, or files that programs start with. Name another folder.",
+        one_line(&place.to_string_lossy(), SHOWN)
+    )]
+    Protected { place: PathBuf },
+    /// What other programs run lies in it, or it lies among that.
+    #[error(
+        "It holds {}, or lies in it, and other programs of yours run what is there. Name another folder.",
+        one_line(&place.to_string_lossy(), SHOWN)
+    )]
+    RunByOthers { place: PathBuf },
     /// Nothing has its name.
     #[error("There is no such folder. Make it first, or name another.")]
     Missing,
@@ -160,8 +176,15 @@ impl ReservedPlaces {
         if holds(&self.programs) {
             return Err(RefusedWorkspace::Program);
         }
-        match self.search_path.iter().find(|directory| directory.starts_with(folder)) {
-            Some(directory) => Err(RefusedWorkspace::SearchPath { directory: directory.clone() }),
+        if let Some(directory) = self.search_path.iter().find(|directory| directory.starts_with(folder)) {
+            return Err(RefusedWorkspace::SearchPath { directory: directory.clone() });
+        }
+        let meets = |place: &&PathBuf| place.starts_with(folder) || folder.starts_with(place);
+        if let Some(place) = self.protected.iter().find(meets) {
+            return Err(RefusedWorkspace::Protected { place: place.clone() });
+        }
+        match self.run_by_others.iter().find(meets) {
+            Some(place) => Err(RefusedWorkspace::RunByOthers { place: place.clone() }),
             None => Ok(()),
         }
     }

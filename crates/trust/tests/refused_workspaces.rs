@@ -16,6 +16,8 @@ fn reserved() -> ReservedPlaces {
         state: paths(&["/home/ada/.local/share/tidegate"]),
         programs: paths(&["/opt/tidegate/bin/tidegate"]),
         search_path: paths(&["/usr/bin", "/home/ada/.cargo/bin"]),
+        protected: paths(&["/home/ada/.ssh", "/home/ada/.config/autostart"]),
+        run_by_others: paths(&["/home/ada/.rustup"]),
     }
 }
 
@@ -23,6 +25,8 @@ fn reserved() -> ReservedPlaces {
 fn what_decides_or_starts_is_never_in_a_workspace() {
     let search_path =
         |directory: &str| Err(RefusedWorkspace::SearchPath { directory: PathBuf::from(directory) });
+    let protected = |place: &str| Err(RefusedWorkspace::Protected { place: PathBuf::from(place) });
+    let run_by_others = |place: &str| Err(RefusedWorkspace::RunByOthers { place: PathBuf::from(place) });
     for (folder, verdict) in [
         ("/home/ada", Err(RefusedWorkspace::Home)),
         ("/home", Err(RefusedWorkspace::AboveHome)),
@@ -35,6 +39,13 @@ fn what_decides_or_starts_is_never_in_a_workspace() {
         ("/usr", search_path("/usr/bin")),
         ("/usr/bin", search_path("/usr/bin")),
         ("/home/ada/.cargo", search_path("/home/ada/.cargo/bin")),
+        ("/home/ada/.ssh", protected("/home/ada/.ssh")),
+        ("/home/ada/.ssh/hosts", protected("/home/ada/.ssh")),
+        ("/home/ada/.config", protected("/home/ada/.config/autostart")),
+        ("/home/ada/.rustup", run_by_others("/home/ada/.rustup")),
+        ("/home/ada/.rustup/toolchains/stable", run_by_others("/home/ada/.rustup")),
+        ("/home/ada/.sshx", Ok(())),
+        ("/home/ada/.config/notes", Ok(())),
         ("/home/ada/project", Ok(())),
         ("/home/ada/.local/share/tidegate-workspace", Ok(())),
         ("/home/adam", Ok(())),
@@ -109,9 +120,9 @@ proptest! {
     }
 
     #[test]
-    fn no_folder_above_a_reserved_place_is_allowed(up in 0_usize..6, which in 0_usize..5) {
+    fn no_folder_above_a_reserved_place_is_allowed(up in 0_usize..6, which in 0_usize..8) {
         let places = reserved();
-        let all = [places.home.clone(), places.state.clone(), places.programs.clone(), places.search_path.clone()].concat();
+        let all = [places.home.clone(), places.state.clone(), places.programs.clone(), places.search_path.clone(), places.protected.clone(), places.run_by_others.clone()].concat();
         if let Some(folder) = all[which].ancestors().nth(up) {
             let refused = places.check(folder);
             prop_assert!(refused.is_err(), "{}", folder.display());

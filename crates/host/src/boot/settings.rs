@@ -56,6 +56,18 @@ fn mark(place: &Place) -> PathBuf {
 /// How tools are started, and what they may never touch.
 pub(crate) fn tools(launcher: Launcher, sandboxes: Arc<Sandboxes>, place: &Place) -> ToolsConfig {
     let temporary = std::env::temp_dir();
+    let environment = ToolEnvironment::from_host(environment::all(), &temporary);
+    ToolsConfig {
+        launcher,
+        protected: protected(place),
+        environment: environment.marked(MARK, &mark(place).to_string_lossy()),
+        temporary,
+        sandboxes,
+    }
+}
+
+/// What tools never touch, and no workspace may hold.
+pub(crate) fn protected(place: &Place) -> Protected {
     let home = environment::home().unwrap_or_else(|| PathBuf::from("/"));
     let mut protected = Protected::for_home(&home, &place.state_dir, &place.config);
     for (variable, usual) in [("XDG_CONFIG_HOME", ".config"), ("XDG_DATA_HOME", ".local/share")] {
@@ -68,14 +80,7 @@ pub(crate) fn tools(launcher: Launcher, sandboxes: Arc<Sandboxes>, place: &Place
     {
         protected = protected.and_hidden(directory.to_owned());
     }
-    let environment = ToolEnvironment::from_host(environment::all(), &temporary);
-    ToolsConfig {
-        launcher,
-        protected,
-        environment: environment.marked(MARK, &mark(place).to_string_lossy()),
-        temporary,
-        sandboxes,
-    }
+    protected
 }
 
 /// The sandboxes of commands. What only they see lies in the state directory.
