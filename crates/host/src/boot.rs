@@ -162,6 +162,10 @@ async fn build_services(context: Arc<ProcessContext>) -> Result<Services, BootEr
     for folder in store.workspaces().await.map_err(unread)? {
         peers.add_agent_writable(&folder.path);
     }
+    for permission in trust.permissions().0 {
+        // Commands may have written there before this start.
+        permission.written().for_each(|folder| peers.add_agent_writable(&folder.path));
+    }
     let control = Arc::new(Control {
         version: env!("CARGO_PKG_VERSION"),
         state_dir: place.state_dir.clone(),

@@ -2,7 +2,8 @@
 //! twice: while a command runs that is not contained, it says little which process has a socket open; and
 //! the launcher's own children, which shield themselves, are known to be no clients.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tidegate_trust::origin::CommandsAlive;
@@ -38,6 +39,8 @@ struct Table {
     running: BTreeMap<u64, Entry>,
     /// How many commands ended that could get beyond [`Reach::Contained`].
     ended_beyond: u64,
+    /// Folders that commands could write, also of those that have ended: what lies there may be theirs.
+    written: BTreeSet<PathBuf>,
 }
 
 #[derive(Debug)]
@@ -74,6 +77,22 @@ impl RunningCommands {
         table.next += 1;
         table.running.insert(id, Entry { reach, launcher: None });
         RunningCommand { id, commands: self.clone() }
+    }
+
+    /// Notes folders that a command can write, before it is started.
+    pub fn note_written<'a>(&self, folders: impl IntoIterator<Item = &'a PathBuf>) {
+        let mut table = self.table();
+        for folder in folders {
+            if !table.written.contains(folder) {
+                table.written.insert(folder.clone());
+            }
+        }
+    }
+
+    /// The folders that commands could write since this process started.
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "no program is looked into"))]
+    pub(crate) fn written(&self) -> Vec<PathBuf> {
+        self.table().written.iter().cloned().collect()
     }
 
     /// The furthest that a command that runs can get.

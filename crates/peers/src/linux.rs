@@ -215,7 +215,8 @@ impl KernelPeers {
             Depth::Ancestry => Peer::NotATool,
             Depth::Program => {
                 // Not held while the file system is looked at.
-                let writable = self.agent_writable.read().unwrap_or_else(PoisonError::into_inner).clone();
+                let mut writable = self.agent_writable.read().unwrap_or_else(PoisonError::into_inner).clone();
+                writable.extend(self.commands.written());
                 let program = program::describe(pid, uid, &writable);
                 Peer::Process { uid, same_user: uid == own_user(), program }
             }

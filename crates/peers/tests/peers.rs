@@ -333,6 +333,21 @@ fn a_script_where_an_agent_may_write_by_now_gets_no_lasting_grant() {
 }
 
 #[test]
+fn a_script_where_a_command_could_write_gets_no_lasting_grant() {
+    let (listening, place) = (Listening::start(), own_place());
+    write_script(place.path(), "client.sh", CONNECT);
+    let arrived = start_stranger(&listening, place.path(), "bash client.sh");
+    let commands = RunningCommands::default();
+    let peers = KernelPeers::new(Vec::new(), commands.clone());
+    let grant = |peers: &KernelPeers| program(peers.program(&arrived.socket, later())).ephemeral;
+    assert_eq!(grant(&peers), None);
+
+    commands.note_written([&place.path().canonicalize().expect("real")]);
+
+    assert_eq!(grant(&peers), Some(Ephemeral::WritableByAgent), "also when the command has ended");
+}
+
+#[test]
 fn a_script_in_the_temporary_directory_gets_no_lasting_grant() {
     let (listening, place) = (Listening::start(), TempDir::new_in("/tmp").expect("a directory"));
     write_script(place.path(), "client.sh", CONNECT);

@@ -192,6 +192,18 @@ impl Permission {
         !matches!(self.kind, PermissionKind::Task { .. } | PermissionKind::Read { .. })
     }
 
+    /// The folders in which commands change files by it: its own, and those elsewhere.
+    pub fn written(&self) -> impl Iterator<Item = &Folder> {
+        let outside: &[Folder] = match &self.kind {
+            PermissionKind::Needs(granted)
+            | PermissionKind::Task { granted, .. }
+            | PermissionKind::Rule { granted, .. } => &granted.outside,
+            PermissionKind::Contained => &[],
+            PermissionKind::Read { .. } => return [].iter().chain(None),
+        };
+        outside.iter().chain(Some(&self.folder))
+    }
+
     /// When it ends, unless it is revoked before.
     #[must_use]
     pub fn expires_at(&self) -> Option<UnixMillis> {

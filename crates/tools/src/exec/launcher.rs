@@ -157,6 +157,7 @@ impl Supervised {
         let mut line = serde_json::to_vec(plan).map_err(|error| LaunchError::Plan(error.into()))?;
         line.push(b'\n');
         let running = launcher.commands.begin(reach(&plan.boundary));
+        launcher.commands.note_written(written(&plan.boundary));
         let mut child = Command::new(&launcher.executable)
             .args(&launcher.arguments)
             .env_clear()
@@ -323,6 +324,19 @@ fn reach(boundary: &Boundary) -> Reach {
     match boundary {
         Boundary::Sandbox { .. } => Reach::Contained,
         Boundary::Partial { .. } | Boundary::None => Reach::Beyond,
+    }
+}
+
+/// The folders that a command can write, but for those that only it sees. One that is not confined can write
+/// wherever the person can: of that, nothing is noted.
+fn written(boundary: &Boundary) -> Vec<&PathBuf> {
+    match boundary {
+        Boundary::Sandbox { spec, .. } => {
+            let outside = spec.writable.iter().chain(&spec.repositories);
+            outside.chain([&spec.workspace, &spec.private_home]).collect()
+        }
+        Boundary::Partial { writable, .. } => writable.iter().collect(),
+        Boundary::None => Vec::new(),
     }
 }
 
