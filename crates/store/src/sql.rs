@@ -89,6 +89,13 @@ statements! {
         "UPDATE sessions SET workspace = ?2, updated_at = ?3 WHERE key = ?1 RETURNING ",
         session_columns!()
     );
+    /// The sessions below one that work where it works.
+    CHILDREN_WORKSPACE = "WITH RECURSIVE below(key) AS (\
+            SELECT key FROM sessions WHERE parent = ?1 \
+            UNION SELECT sessions.key FROM sessions JOIN below ON sessions.parent = below.key\
+        ) \
+        UPDATE sessions SET workspace = ?2 WHERE key IN (SELECT key FROM below) \
+        AND workspace IS (SELECT workspace FROM sessions WHERE key = ?1)";
     SESSION_WORKSPACES = "SELECT DISTINCT workspace FROM sessions WHERE workspace IS NOT NULL";
     SESSION_RESET = concat!(
         "UPDATE sessions SET session_id = ?2, updated_at = ?3 WHERE key = ?1 RETURNING ",
@@ -256,6 +263,7 @@ mod tests {
         ("SETTINGS", "SCAN settings", "loaded whole, once at start"),
         ("PERMISSIONS", "SCAN permissions", "loaded whole, once at start"),
         ("AUDIT_TAIL", "SCAN audit", "newest first, stops at its limit"),
+        ("CHILDREN_WORKSPACE", "SCAN below", "only the sessions below one, found by an index"),
     ];
 
     #[test]

@@ -94,8 +94,8 @@ impl Store {
         self.write(move |connection| change(connection, &key, patch, at)).await
     }
 
-    /// Keeps a person's choice of the folder in which a session works. The session is made when it is
-    /// missing; then `new_id` is its transcript.
+    /// Keeps a person's choice of the folder in which a session works, and with it those below it that work where
+    /// it works. The session is made when it is missing; then `new_id` is its transcript.
     ///
     /// # Errors
     /// When the store cannot be written, or the folder's name is not UTF-8.
@@ -112,6 +112,7 @@ impl Store {
             let new =
                 NewSession { key, id: &new_id, parent: None, depth: 0, label: None, workspace: None, at };
             make(connection, &new, room)?;
+            rows::execute(connection, sql::CHILDREN_WORKSPACE, (key.as_str(), &folder))?;
             let params = (key.as_str(), folder, millis(at));
             let row = rows::first(connection, sql::SESSION_WORKSPACE, params, rows::session)?;
             row.ok_or_else(|| gone(key))

@@ -294,6 +294,43 @@ async fn a_child_session_has_the_folder_its_parent_works_in() {
 }
 
 #[tokio::test]
+async fn sessions_below_one_go_along_when_they_worked_where_it_worked() {
+    let store = Store::in_memory().expect("store");
+    let site = || Some(folder("/home/ada/site"));
+    let own = || Some(folder("/home/ada/own"));
+    created(&store, new_run("parent", MAIN)).await;
+    created(&store, new_child("child", "parent")).await;
+    let mut below = edge("child", &child_session("child"));
+    below.depth = 2;
+    created(&store, tidegate_store::NewRun { parent: Some(below), ..new_run("deep", "deep") }).await;
+    created(&store, new_child("alone", "parent")).await;
+    store.ensure_session(key("stranger"), session_id("s"), at(1)).await.expect("made");
+    let workspace =
+        async |session: &str| store.session(key(session)).await.expect("read").expect("there").workspace;
+    let choose = async |session: &str, chosen_folder| {
+        store.set_workspace(chosen(session, chosen_folder), session_id("n"), at(9)).await.expect("kept");
+    };
+    choose(&child_session("alone"), own()).await;
+
+    choose(MAIN, site()).await;
+    for (session, expected) in [
+        (MAIN, site()),
+        (&child_session("child"), site()),
+        ("deep", site()),
+        (&child_session("alone"), own()),
+        ("stranger", None),
+    ] {
+        assert_eq!(workspace(session).await, expected, "{session}");
+    }
+    choose(MAIN, None).await;
+
+    for session in [MAIN, &child_session("child"), "deep"] {
+        assert_eq!(workspace(session).await, None, "{session}: taken back");
+    }
+    assert_eq!(workspace(&child_session("alone")).await, own());
+}
+
+#[tokio::test]
 async fn a_session_with_an_unreadable_folder_is_damaged_and_not_without_one() {
     let directory = tempfile::tempdir().expect("directory");
     let (store, report) = Store::open(directory.path(), options()).expect("opened");
