@@ -52,10 +52,14 @@ impl Served {
     /// What clients decided since `told`, which is brought up to date: the counts outlive a gateway.
     fn new_decisions(&mut self, told: &mut ClientDecisions) -> Vec<Input> {
         let now = *self.decisions.borrow_and_update();
-        let ClientDecisions { let_in, refused, approved, denied } = now.since(std::mem::replace(told, now));
+        let ClientDecisions { let_in, refused, approved, approved_for_task, denied } =
+            now.since(std::mem::replace(told, now));
         let about_others = (let_in > 0 || refused > 0).then_some(Input::DecidedByClients { let_in, refused });
-        let for_agents =
-            (approved > 0 || denied > 0).then_some(Input::AgentRequestsDecidedByClients { approved, denied });
+        let for_agents = (approved > 0 || denied > 0).then_some(Input::AgentRequestsDecidedByClients {
+            approved,
+            approved_for_task,
+            denied,
+        });
         about_others.into_iter().chain(for_agents).collect()
     }
 }

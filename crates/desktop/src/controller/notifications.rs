@@ -40,6 +40,7 @@ struct DecidedByClients {
     let_in: u64,
     refused: u64,
     approved: u64,
+    approved_for_task: u64,
     denied: u64,
 }
 
@@ -49,6 +50,7 @@ impl DecidedByClients {
             let_in: self.let_in.saturating_add(more.let_in),
             refused: self.refused.saturating_add(more.refused),
             approved: self.approved.saturating_add(more.approved),
+            approved_for_task: self.approved_for_task.saturating_add(more.approved_for_task),
             denied: self.denied.saturating_add(more.denied),
         }
     }
@@ -89,9 +91,15 @@ impl Controller {
     }
 
     /// Clients with permission to approve what agents ask for did, or denied it.
-    pub(super) fn agent_requests_decided_by_clients(&mut self, approved: u64, denied: u64) {
+    pub(super) fn agent_requests_decided_by_clients(
+        &mut self,
+        approved: u64,
+        approved_for_task: u64,
+        denied: u64,
+    ) {
         let sum = &mut self.notifications.decided;
-        *sum = sum.and(DecidedByClients { approved, denied, ..DecidedByClients::default() });
+        *sum =
+            sum.and(DecidedByClients { approved, approved_for_task, denied, ..DecidedByClients::default() });
     }
 
     /// The connection lines are in the clipboard, which nobody sees by itself.
@@ -295,7 +303,18 @@ fn agent_requests_sentence(decided: DecidedByClients) -> Option<String> {
         (approved, 0) => format!("approved {}", counted(approved)),
         (approved, denied) => format!("approved {} and denied {denied}", counted(approved)),
     };
-    Some(format!("A client with permission to decide about commands {what}. Look at Requests."))
+    let lasting = match decided.approved_for_task {
+        0 => {
+            return Some(format!(
+                "A client with permission to decide about commands {what}. Look at Requests."
+            ));
+        }
+        1 => "1 of these lasts until its task ends".to_owned(),
+        count => format!("{count} of these last until their tasks end"),
+    };
+    Some(format!(
+        "A client with permission to decide about commands {what}; {lasting}. Look at Requests and Permissions."
+    ))
 }
 
 fn pairing_sentence(decided: DecidedByClients) -> Option<String> {

@@ -419,7 +419,7 @@ impl World {
             Step::Screen(is_locked) => Input::Screen { is_locked },
             Step::DecidedByClients(let_in, refused) => Input::DecidedByClients { let_in, refused },
             Step::AgentRequestsDecidedByClients(approved, denied) => {
-                Input::AgentRequestsDecidedByClients { approved, denied }
+                Input::AgentRequestsDecidedByClients { approved, approved_for_task: approved / 2, denied }
             }
         };
         self.input(input)

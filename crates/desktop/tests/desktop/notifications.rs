@@ -402,7 +402,27 @@ fn two_hundred_requests_in_a_minute_lead_to_few_notifications_and_one_dialog() {
 }
 
 fn agent_requests(desktop: &mut Desktop, approved: u64, denied: u64) -> Vec<Effect> {
-    desktop.on(Input::AgentRequestsDecidedByClients { approved, denied })
+    desktop.on(Input::AgentRequestsDecidedByClients { approved, approved_for_task: 0, denied })
+}
+
+#[test]
+fn what_a_client_allowed_until_a_task_ends_is_notified_as_that() {
+    for (approved_for_task, lasting) in
+        [(1, "1 of these lasts until its task ends"), (2, "2 of these last until their tasks end")]
+    {
+        let mut desktop = Desktop::ready();
+        let decided = Input::AgentRequestsDecidedByClients { approved: 2, approved_for_task, denied: 0 };
+
+        let told = notified(&desktop.on(decided)).expect("it was shown");
+
+        assert_eq!(
+            told.body,
+            format!(
+                "A client with permission to decide about commands approved 2 requests of agents; {lasting}. Look at \
+                 Requests and Permissions."
+            )
+        );
+    }
 }
 
 #[test]

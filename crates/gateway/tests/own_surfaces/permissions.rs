@@ -128,6 +128,8 @@ async fn a_clients_allow_always_gives_the_shown_needs_for_the_task() {
     assert_eq!(kind(&asked.await.unwrap()), Some(PermissionName::Task));
     assert_eq!(kind(&answered(&world, "task-1", needs.clone()).await), Some(PermissionName::Task));
     asks(&world, "task-2", needs).await;
+    let told = *world.desktop().client_decisions().borrow();
+    assert_eq!((told.approved, told.approved_for_task), (1, 1), "the person hears how long it lasts");
 }
 
 #[tokio::test]
