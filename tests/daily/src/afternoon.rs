@@ -3,16 +3,7 @@
 use serde_json::{Value, json};
 use tidegate_testkit::model_server::{Answer, Rule, Script, Step, When};
 
-/// A task: what the person writes, and what says that it is done.
-#[derive(Debug, Clone, Copy)]
-pub struct Task {
-    /// The message, which no other task contains.
-    pub message: &'static str,
-    /// What the model says at its end.
-    pub done: &'static str,
-    /// How many commands it runs, those of its subagents with it.
-    pub commands: usize,
-}
+use crate::task::{Task, after, calls, exec, exec_call, steps};
 
 /// The port on which the server of one task listens, inside its sandbox.
 pub const PORT: u16 = 8765;
@@ -104,37 +95,6 @@ pub fn two_needs(download: &Value, write: &Value) -> Script {
     Script::new(steps(&NEEDS, answers))
 }
 
-/// A task that is done by one answer of tool calls after the other.
-fn steps<const N: usize>(task: &Task, answers: [Vec<Step>; N]) -> Vec<Rule> {
-    let mut results = 0;
-    let mut rules = Vec::new();
-    for (number, answer) in answers.into_iter().enumerate() {
-        let calls = answer.len();
-        let answer: Vec<Step> = answer
-            .into_iter()
-            .enumerate()
-            .map(|(call, step)| match step {
-                Step::ToolCall { name, arguments, .. } => {
-                    Step::tool_call(&format!("call-{number}-{call}"), &name, arguments)
-                }
-                step => step,
-            })
-            .collect();
-        rules.push(Rule::new(after(task, results), Answer::tool_calls(answer)));
-        results += calls;
-    }
-    rules.push(Rule::new(after(task, results), Answer::text(task.done)));
-    rules
-}
-
-fn after(task: &Task, results: usize) -> When {
-    When {
-        conversation_contains: vec![task.message.to_owned()],
-        tool_results: Some(results),
-        ..When::default()
-    }
-}
-
 /// Three children, of which two run a command each.
 fn subagents(task: &Task) -> Vec<Rule> {
     let parts = ["counting", "looking", "thinking"];
@@ -165,16 +125,4 @@ fn subagents(task: &Task) -> Vec<Rule> {
     let thinking = When::last_contains("Part thinking of it");
     rules.push(Rule::new(thinking, Answer::text(&result("thinking"))));
     rules
-}
-
-fn calls<const N: usize>(calls: [(&str, Value); N]) -> Vec<Step> {
-    calls.into_iter().map(|(name, arguments)| Step::tool_call("call", name, arguments)).collect()
-}
-
-fn exec_call(command: &str) -> (&'static str, Value) {
-    ("exec", json!({ "command": command }))
-}
-
-fn exec(command: &str) -> Vec<Step> {
-    calls([exec_call(command)])
 }

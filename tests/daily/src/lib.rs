@@ -7,5 +7,8 @@
 )]
 
 pub mod afternoon;
+pub mod attacks;
 pub mod person;
+pub mod scripted;
 pub mod snapshot;
+pub mod task;

@@ -7,6 +7,12 @@ use tidegate_testkit::client::GatewayClient;
 /// How a person answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Habit {
+    /// Makes a rule of two words where that is offered first, and denies the rest.
+    AllowsOneRule,
+    /// Gives the folder at the first question, and denies the rest.
+    AllowsTheFolderOnceThenDenies,
+    /// Denies everything.
+    Denies,
     /// Gives a folder to contained commands when that is offered, and allows the rest once.
     AllowsTheFolder,
     /// Allows everything once.
@@ -61,15 +67,26 @@ impl Person {
         self.asked.iter().map(title).collect()
     }
 
+    fn verdict(&self, asked: &Value) -> Value {
+        let offers = asked["offers"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let kind = match self.habit {
+            Habit::AllowsTheFolder => "contained",
+            Habit::AllowsTheFolderOnceThenDenies if self.asked.is_empty() => "contained",
+            Habit::AllowsOneRule if self.asked.is_empty() => "rule",
+            _ => "none",
+        };
+        let offered = offers.iter().find(|offered| offered["offer"]["kind"] == kind);
+        match (offered, self.habit) {
+            (Some(offered), _) => json!({ "decision": "permit", "offer": offered["offer"] }),
+            (None, Habit::AllowsTheFolder | Habit::AllowsOnce) => json!({ "decision": "allowOnce" }),
+            (None, _) => json!({ "decision": "deny", "words": null }),
+        }
+    }
+
     async fn answer_what_waits(&mut self) {
         let waiting = self.place.call("exec.approval.list", json!({})).await.expect("the list");
         for asked in waiting.as_array().into_iter().flatten() {
-            let offers = asked["offers"].as_array().map(Vec::as_slice).unwrap_or_default();
-            let folder = offers.iter().find(|offered| offered["offer"]["kind"] == "contained");
-            let verdict = match folder.filter(|_| self.habit == Habit::AllowsTheFolder) {
-                Some(offered) => json!({ "decision": "permit", "offer": offered["offer"] }),
-                None => json!({ "decision": "allowOnce" }),
-            };
+            let verdict = self.verdict(asked);
             match self.place.decide(&asked["id"], &verdict).await {
                 Ok(_) => self.asked.push(asked.clone()),
                 // An earlier answer covered it, so that nobody had to decide.

@@ -11,9 +11,10 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::time::Duration;
 
-use serde_json::{Value, json};
-use tidegate_daily_tests::afternoon::{self, PORT, TASKS, Task};
+use serde_json::json;
+use tidegate_daily_tests::afternoon::{self, PORT, TASKS};
 use tidegate_daily_tests::person::{DecidesAt, Habit, Person};
+use tidegate_daily_tests::scripted::{serve, work_on};
 use tidegate_daily_tests::snapshot;
 use tidegate_integration_tests::control::Control;
 use tidegate_integration_tests::eventually::eventually;
@@ -24,17 +25,9 @@ use tidegate_testkit::client::GatewayClient;
 use tidegate_testkit::model_server::ScriptedModel;
 use tokio::net::TcpListener;
 
-/// Milliseconds for a run: the machine may be busy.
-const RUN: u64 = 120_000;
-
 /// A program that serves with the scripted model, and a folder as the tasks find it.
 async fn begin() -> (Serving, ScriptedModel) {
-    let model = ScriptedModel::start(afternoon::script()).await.unwrap();
-    let serving = Serving::start().await;
-    let add =
-        ["models", "add", "scripted", "--base-url", &model.base_url(), "--model", "scripted", "--no-key"];
-    serving.cli(&add).await;
-    serving.cli(&["models", "use", "scripted/scripted"]).await;
+    let (serving, model) = serve(afternoon::script()).await;
     fs::write(serving.workspace().join("big.txt"), afternoon::big_file()).unwrap();
     fs::write(serving.workspace().join("greetings.txt"), afternoon::GREETINGS).unwrap();
     git(&serving, &["init", "-q", "-b", "main"]);
@@ -53,30 +46,9 @@ fn git(serving: &Serving, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Does a task in a chat of its own, and gives what was said in it.
-async fn work_on(client: &mut GatewayClient, number: usize, task: &Task) -> Vec<Value> {
-    let session = format!("agent:main:task-{number}");
-    let run = format!("run-of-task-{number}");
-    let message = json!({ "sessionKey": session, "message": task.message, "idempotencyKey": run });
-    client.request("chat.send", message).await.unwrap();
-    let waited = client.request("agent.wait", json!({ "runId": run, "timeoutMs": RUN })).await.unwrap();
-    assert_eq!(waited["status"], "ok", "{}: {waited}", task.message);
-    loop {
-        let history = client.request("chat.history", json!({ "sessionKey": session })).await.unwrap();
-        let messages = history["messages"].as_array().unwrap().clone();
-        if messages.iter().any(|message| message.to_string().contains(task.done)) {
-            return messages;
-        }
-        // Results of subagents wake the chat.
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
-
 async fn whole_afternoon(client: &mut GatewayClient) {
     for (number, task) in TASKS.iter().enumerate() {
-        tokio::time::timeout(Duration::from_millis(RUN), work_on(client, number, task))
-            .await
-            .unwrap_or_else(|_| panic!("no end of: {}", task.message));
+        work_on(client, number, task).await;
     }
 }
 
@@ -154,28 +126,14 @@ async fn a_download_and_a_write_outside_cost_one_each() {
     let download = json!({
         "command": "true", "needs": ["network:example.org"], "reason": "The data is there.",
     });
-    let serving = Serving::start().await;
-    let outside = serving.place.outside().canonicalize().unwrap().join("reports");
-    fs::create_dir(&outside).unwrap();
+    let reports = tempfile::tempdir().unwrap();
+    let outside = reports.path().canonicalize().unwrap();
     let write = json!({
         "command": format!("echo done > {}/report.txt", outside.display()),
         "needs": [format!("write:{}", outside.display())],
         "reason": "Reports lie there.",
     });
-    let model = ScriptedModel::start(afternoon::two_needs(&download, &write)).await.unwrap();
-    serving
-        .cli(&[
-            "models",
-            "add",
-            "scripted",
-            "--base-url",
-            &model.base_url(),
-            "--model",
-            "scripted",
-            "--no-key",
-        ])
-        .await;
-    serving.cli(&["models", "use", "scripted/scripted"]).await;
+    let (serving, _model) = serve(afternoon::two_needs(&download, &write)).await;
     let mut client = serving.connect(&[]).await.unwrap();
     let control = Control::open_at(&serving.place.state_dir()).await;
     let mut person = Person::new(DecidesAt::CommandLine(control), Habit::AllowsTheFolder);
