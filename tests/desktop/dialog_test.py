@@ -621,7 +621,7 @@ class Approvals(DialogTest):
     def test_the_button_says_what_is_chosen_and_arms_again(self):
         self.show("command")
         self.wait_armed("Run once")
-        self.choice("Agents run contained commands").press()
+        self.choice("Run this, and let agents run contained commands").press()
         wait_until(lambda: self.has("Allow in this folder", "visible"), "the button says so")
         self.assertFalse(self.has("Allow in this folder", "sensitive"))
         self.wait_armed("Allow in this folder")
@@ -644,7 +644,8 @@ class Approvals(DialogTest):
     def test_marks_and_reasons_are_read_by_a_screen_reader(self):
         self.show("command-deletes")
         names = [node.name for node in self.window.descendants()]
-        self.assertIn("What it seems to do: downloads and runs, deletes, outside the folder, network", names)
+        self.assertIn("What it seems to do: downloads and runs (blocked), deletes, outside the folder (changes blocked), "
+                      "network (blocked)", names)
         self.dialogs.end()
         self.show("command-needs")
         labelled = {node.name: node.labels() for node in self.window.descendants() if node.labels()}
@@ -712,6 +713,18 @@ class Approvals(DialogTest):
         time.sleep(ARM_AFTER + 0.5)
         self.assertFalse(any(node.has("sensitive") for node in self.window.descendants()
                              if node.role in accessibility.BUTTONS and node.name.startswith("Run")))
+
+    def test_the_words_of_a_denial_can_be_folded_away_again(self):
+        self.show("command")
+        self.window.button("Deny\u2026").press()
+        self.window.get("Tell the agent (optional)", "text")
+        xdotool("type", "not yet")
+        self.window.button("Back").press()
+        wait_until(lambda: not self.has("Deny and stop", "showing"), "stopping is folded away")
+        self.window.button("Deny\u2026")
+        self.window.button("Deny").press()
+        line = self.dialogs.next()
+        self.assertIn("words: None, stop: false", line)
 
     def test_words_go_with_the_denial_and_enter_sends_nothing(self):
         self.show("command")

@@ -125,7 +125,7 @@ class Commands(AgentCase):
         first = self.agent("/run echo first-$((20 + 3))")
         dialog = self.dialog(dialogs.COMMAND)
         dialog.says("It runs in a sandbox", "Run this once, exactly as it is shown.", "Chat", "Main")
-        dialog.toggle("Agents run contained commands in")
+        dialog.toggle("Run this, and let agents run contained commands in")
         self.assertIn("Allow in this folder", dialog.buttons())
 
         dialog.press_and_close("Allow in this folder")
@@ -140,7 +140,7 @@ class Commands(AgentCase):
         item = self.start_until_ready()
         first = self.agent("/run true")
         dialog = self.dialog(dialogs.COMMAND)
-        dialog.toggle("Agents run contained commands in")
+        dialog.toggle("Run this, and let agents run contained commands in")
         dialog.press_and_close("Allow in this folder")
         first.communicate(timeout=PATIENCE)
 

@@ -9,7 +9,7 @@ use tidegate_trust::approval::{PendingApproval, Requester};
 
 use crate::dialog::{ApprovalItem, ApprovalsDialog};
 
-pub use marks::Mark;
+pub use marks::{Mark, ShownMark};
 
 /// The most characters of a command, of its arguments, and of its environment, each. What is longer
 /// cannot be allowed, because nobody could read it whole.

@@ -58,8 +58,7 @@ pub(crate) fn sample(kind: &str) -> Option<ApprovalsDialog> {
         "side-by-side-gone" => of(side_by_side(2)?.split_off(1)),
         "file-trigger" => one(trigger(), Vec::new(), None)?,
         "file-read" => {
-            let sentence =
-                "One session reads files below /home/ada/letters without asking, until Tidegate quits.";
+            let sentence = "Read this, and let this session read files below /home/ada/letters without asking, until Tidegate quits.";
             let offers = vec![offered(PermissionOffer::ReadBelow, sentence)];
             one(file("/home/ada/letters/to the bank.txt", FileAccess::Read), offers, None)?
         }
@@ -134,18 +133,20 @@ fn offered(offer: PermissionOffer, sentence: &str) -> Offered {
 }
 
 fn contained() -> Vec<Offered> {
-    let sentence =
-        format!("Agents run contained commands in {FOLDER} without asking, until you revoke this.");
+    let sentence = format!(
+        "Run this, and let agents run contained commands in {FOLDER} without asking, until you revoke that."
+    );
     vec![offered(PermissionOffer::Contained, &sentence)]
 }
 
 fn needs() -> Vec<Offered> {
     let needs = "network:packages.example.org, sockets";
     let task = format!(
-        "One task runs contained commands in {FOLDER} without asking, also with {needs}, until it ends."
+        "Run this, and let this task run contained commands in {FOLDER} without asking, also with {needs}, until it ends."
     );
-    let days =
-        format!("Agents run contained commands in {FOLDER} without asking, also with {needs}, for 30 days.");
+    let days = format!(
+        "Run this, and let agents run contained commands in {FOLDER} without asking, also with {needs}, for 30 days."
+    );
     vec![offered(PermissionOffer::Task, &task), offered(PermissionOffer::Needs, &days)]
 }
 

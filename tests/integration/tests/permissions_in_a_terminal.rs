@@ -40,7 +40,7 @@ async fn a_folder_that_is_allowed_is_not_asked_about_until_revoked() {
 
     let (shown, _) = answered(&serving, "/run touch one", "y/f/r/n/s", "f").await;
     assert!(shown.contains("| touch one"), "{shown}");
-    assert!(shown.contains("[f] Agents run contained commands in "), "{shown}");
+    assert!(shown.contains("[f] Run this, and let agents run contained commands in "), "{shown}");
     assert!(made("one"));
 
     serving.cli(&["agent", "--message", "/run touch two"]).await;

@@ -107,12 +107,12 @@ export function waiting(now: number): WaitingResult {
           {
             offer: { kind: 'task' },
             sentence:
-              'One task runs contained commands in /home/ana/projects/harbour without asking, also with write:/home/ana/notes, until it ends.',
+              'Run this, and let this task run contained commands in /home/ana/projects/harbour without asking, also with write:/home/ana/notes, until it ends.',
           },
           {
             offer: { kind: 'needs' },
             sentence:
-              'Agents run contained commands in /home/ana/projects/harbour without asking, also with write:/home/ana/notes, for 30 days.',
+              'Run this, and let agents run contained commands in /home/ana/projects/harbour without asking, also with write:/home/ana/notes, for 30 days.',
           },
         ],
         createdAtMs: now - 30_000,

@@ -86,7 +86,7 @@ async fn a_request_is_shown_whole_and_decided_with_one_key() {
          \nFor agent:main:main\n\
          \n\
          \x20 [y] Allow it once, exactly as shown.\n\
-         \x20 [f] Agents run contained commands in /work without asking, until you revoke this.\n\
+         \x20 [f] Run this, and let agents run contained commands in /work without asking, until you revoke that.\n\
          \x20 [n] Deny it. The agent reads what you add: n Use the other folder.\n\
          \x20 [s] Deny it, and stop the run that asked.\n\
          Allowed. It may go on.\n"

@@ -7,7 +7,7 @@ use tidegate_trust::approval::{FileAccess, Operation, PendingApproval, Requester
 use tidegate_trust::permissions::Offered;
 
 use super::visible::{Block, Part};
-use super::{Mark, SessionName};
+use super::{Mark, SessionName, ShownMark};
 use crate::dialog::{ApprovalChoice, ApprovalItem};
 use crate::review;
 
@@ -74,7 +74,7 @@ pub(super) fn item(waiting: &PendingApproval, name: Option<&SessionName>) -> App
 struct Shown {
     heading: &'static str,
     cautions: Vec<String>,
-    marks: Vec<Mark>,
+    marks: Vec<ShownMark>,
     parts: Vec<Part>,
     details: Vec<Part>,
     shows_details: bool,
@@ -110,7 +110,7 @@ fn exec(
             Requester::Client { .. } => "Run this command? A connected client asks.",
         },
         cautions,
-        marks: Mark::of(command, cwd),
+        marks: Mark::of(command, cwd).into_iter().map(|mark| mark.within(confinement)).collect(),
         parts,
         details: vec![
             Part::Block("Program and arguments", arguments),

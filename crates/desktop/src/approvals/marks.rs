@@ -5,6 +5,8 @@
 
 use std::collections::BTreeSet;
 
+use tidegate_protocol::confinement::{CommandClass, Confinement, Need};
+
 /// What the text of a command seems to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Mark {
@@ -50,17 +52,46 @@ const PROGRAMS: &[&str] = &["/bin/", "/usr/bin/", "/usr/local/bin/", "/sbin/", "
 const SCHEMES: &[&str] =
     &["http://", "https://", "ftp://", "ssh://", "git://", "git@", "/dev/tcp/", "/dev/udp/"];
 
-impl Mark {
+/// A mark, and whether the sandbox keeps the command from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ShownMark {
+    pub mark: Mark,
+    pub is_blocked: bool,
+}
+
+impl ShownMark {
     /// It in a few words.
     #[must_use]
     pub fn words(self) -> &'static str {
-        match self {
-            Self::Privileged => "runs as another user",
-            Self::RunsDownloads => "downloads and runs",
-            Self::Deletes => "deletes",
-            Self::OutsideFolder => "outside the folder",
-            Self::Network => "network",
+        match (self.mark, self.is_blocked) {
+            (Mark::Privileged, false) => "runs as another user",
+            (Mark::Privileged, true) => "runs as another user (blocked)",
+            (Mark::RunsDownloads, false) => "downloads and runs",
+            (Mark::RunsDownloads, true) => "downloads and runs (blocked)",
+            (Mark::Deletes, _) => "deletes",
+            (Mark::OutsideFolder, false) => "outside the folder",
+            // What belongs to the system can be read.
+            (Mark::OutsideFolder, true) => "outside the folder (changes blocked)",
+            (Mark::Network, false) => "network",
+            (Mark::Network, true) => "network (blocked)",
         }
+    }
+}
+
+impl Mark {
+    /// It with what keeps the command from it.
+    pub(super) fn within(self, confinement: Option<&Confinement>) -> ShownMark {
+        let contained = confinement.filter(|confinement| confinement.class == CommandClass::Contained);
+        let lacks = |is_it: fn(&Need) -> bool| {
+            contained.is_some_and(|confinement| !confinement.needs.iter().any(is_it))
+        };
+        let is_blocked = match self {
+            Self::Privileged => contained.is_some(),
+            Self::RunsDownloads | Self::Network => lacks(|need| matches!(need, Need::Network { .. })),
+            Self::OutsideFolder => lacks(|need| matches!(need, Need::Write(_))),
+            Self::Deletes => false,
+        };
+        ShownMark { mark: self, is_blocked }
     }
 
     /// What a command seems to do that runs in `folder`, most urgent first.

@@ -4,7 +4,7 @@ use tidegate_protocol::UnixMillis;
 use tidegate_protocol::payload::permissions::PermissionOffer;
 
 use super::Field;
-use crate::approvals::Mark;
+use crate::approvals::ShownMark;
 
 /// Requests of one task that wait together: each is looked at and decided alone, or some of them together.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +33,7 @@ pub struct ApprovalItem {
     /// What deserves a second look, most urgent first.
     pub cautions: Vec<String>,
     /// What the text of a command seems to do. Only a hint: it decides nothing.
-    pub marks: Vec<Mark>,
+    pub marks: Vec<ShownMark>,
     /// What would be done and who asks, in the order of drawing.
     pub fields: Vec<Field>,
     /// What few people need.

@@ -176,8 +176,9 @@ pub(crate) fn side_by_side(number: u32, task: &str, now: Timestamp) -> PendingAp
 pub(crate) const FOLDER: &str = "/home/someone/project";
 
 pub(crate) fn in_folder() -> Offered {
-    let sentence =
-        format!("Agents run contained commands in {FOLDER} without asking, until you revoke this.");
+    let sentence = format!(
+        "Run this, and let agents run contained commands in {FOLDER} without asking, until you revoke that."
+    );
     Offered { offer: PermissionOffer::Contained, sentence }
 }
 

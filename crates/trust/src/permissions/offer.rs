@@ -55,7 +55,7 @@ pub(super) fn all(request: &ApprovalRequest) -> Vec<Offered> {
     kinds.dedup();
     let offered = |offer: PermissionOffer| {
         let permission = Permission::offered(&offer, request, String::new(), UnixMillis(0))?;
-        Some(Offered { sentence: permission.sentence(), offer })
+        Some(Offered { sentence: permission.offer_sentence(), offer })
     };
     kinds.into_iter().filter_map(offered).collect()
 }

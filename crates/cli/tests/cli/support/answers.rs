@@ -255,7 +255,8 @@ pub(crate) fn command() -> WaitingApproval {
 
 /// The same, and contained commands can be allowed in its folder.
 pub(crate) fn offering() -> WaitingApproval {
-    let sentence = "Agents run contained commands in /work without asking, until you revoke this.";
+    let sentence =
+        "Run this, and let agents run contained commands in /work without asking, until you revoke that.";
     let offer = OfferedPermission { offer: PermissionOffer::Contained, sentence: sentence.to_owned() };
     WaitingApproval { offers: vec![offer], ..command() }
 }

@@ -16,6 +16,12 @@ use super::content::{Choice, Content, Place, TakeButton};
 use super::review::status::Status;
 use super::widgets::{self, GAP, Look, NEAR, WIDE};
 
+/// Opens what can be said with a denial, and folds it away again.
+const WORDS: &str = "Deny\u{2026}";
+const WORDS_EXPLAINED: &str = "Deny it with words to the agent, or stop its run";
+const BACK: &str = "Back";
+const BACK_EXPLAINED: &str = "Say nothing to the agent. What you typed stays until the dialog closes";
+
 /// The requests on the screen and what is chosen about them.
 pub(super) struct Approvals {
     dialog: RefCell<ApprovalsDialog>,
@@ -239,17 +245,17 @@ impl Approvals {
     }
 
     fn name_buttons(&self, ticked: &[usize]) {
-        let set = |button: &RefCell<Option<gtk::Button>>, label: &str| {
+        let set = |button: &RefCell<Option<gtk::Button>>, label: &str, explanation: &str| {
             if let Some(button) = &*button.borrow() {
                 button.set_label(label);
-                widgets::describe(button, label, "");
+                widgets::describe(button, label, explanation);
             }
         };
         if let Some(choice) = self.choice() {
-            set(&self.buttons.approve, &choice.approve);
+            set(&self.buttons.approve, &choice.approve, "");
         }
         let deny = if ticked.len() > 1 { format!("Deny {}", ticked.len()) } else { "Deny".to_owned() };
-        set(&self.buttons.deny, &deny);
+        set(&self.buttons.deny, &deny, "");
         if let Some(button) = &*self.buttons.deny.borrow() {
             button.set_sensitive(!ticked.is_empty());
         }
@@ -258,12 +264,14 @@ impl Approvals {
             self.answer.close();
         }
         let is_open = self.answer.is_open();
+        let (words, explanation) = if is_open { (BACK, BACK_EXPLAINED) } else { (WORDS, WORDS_EXPLAINED) };
+        set(&self.buttons.deny_with_words, words, explanation);
         let show = |button: &RefCell<Option<gtk::Button>>, is_shown: bool| {
             if let Some(button) = &*button.borrow() {
                 button.set_visible(is_shown);
             }
         };
-        show(&self.buttons.deny_with_words, can_answer && !is_open);
+        show(&self.buttons.deny_with_words, can_answer);
         show(&self.buttons.deny_and_stop, can_answer && is_open);
     }
 
@@ -308,12 +316,15 @@ impl Approvals {
             Choice::ending("Later", Place::Dismiss, DialogOutcome::Approvals(ApprovalsOutcome::Later))
                 .explained("Decide later. It stays in the list until its time is up."),
             Choice {
-                label: "Deny\u{2026}".into(),
-                explanation: "Deny it with words to the agent, or stop its run",
+                label: WORDS.into(),
+                explanation: WORDS_EXPLAINED,
                 place: Place::Plain,
                 press: Box::new(move || {
                     let this = opens.upgrade()?;
-                    this.answer.open();
+                    match this.answer.is_open() {
+                        true => this.answer.close(),
+                        false => this.answer.open(),
+                    }
                     this.name_buttons(&this.ticked());
                     this.resize();
                     None

@@ -1,7 +1,7 @@
 //! One request in the dialog: what would be done, what it can do, who asks.
 
 use gtk::prelude::*;
-use tidegate_desktop_core::approvals::Mark;
+use tidegate_desktop_core::approvals::ShownMark;
 use tidegate_desktop_core::dialog::{ApprovalItem, Field};
 
 use super::super::facts;
@@ -91,7 +91,7 @@ fn name(item: &ApprovalItem) -> String {
 }
 
 /// What the text seems to do, one mark beside the other.
-fn marks(marks: &[Mark]) -> gtk::Box {
+fn marks(marks: &[ShownMark]) -> gtk::Box {
     let row = gtk::Box::new(gtk::Orientation::Horizontal, NEAR);
     for mark in marks {
         let tag = widgets::text(mark.words(), Look::Plain);
