@@ -166,7 +166,7 @@ impl TrustService {
     /// Commits a prepared change and puts it in effect, or rolls it back where it cannot be saved. `None`
     /// when it was overtaken. It comes to its end also when the caller is gone, with the gateway that it came
     /// through: a decision that is neither applied nor rolled back could never be taken again.
-    pub(crate) async fn commit<T: Send + 'static>(
+    pub(crate) async fn commit<T: Send + Sync + 'static>(
         &self,
         transaction: PreparedTransaction<T>,
     ) -> Result<Option<T>, StoreError> {
@@ -175,8 +175,9 @@ impl TrustService {
         in_a_task(async move { service.carry_out(transaction).await }).await
     }
 
-    async fn carry_out<T>(&self, mut transaction: PreparedTransaction<T>) -> Result<Option<T>, StoreError> {
-        if let Err(error) = self.0.writer.commit(std::mem::take(&mut transaction.durable)).await {
+    async fn carry_out<T: Sync>(&self, transaction: PreparedTransaction<T>) -> Result<Option<T>, StoreError> {
+        let to_commit = || self.authority().to_commit(&transaction);
+        if let Err(error) = self.0.writer.commit(to_commit).await {
             self.authority().roll_back(transaction);
             return Err(error);
         }

@@ -82,26 +82,22 @@ impl TrustWriter {
         self.changes().retain(|(_, change)| records.apply_unsaved(change) || is_in_memory);
     }
 
-    /// Saves changes that count once they are saved, after those that are still unsaved.
-    pub(crate) async fn commit(&self, changes: Vec<Change>) -> Result<(), StoreError> {
+    /// Saves changes that count once they are saved, after those that are still unsaved. They are read once
+    /// nothing that was changed before waits to be saved, and saved before what is changed afterwards. To be
+    /// awaited to its end.
+    pub(crate) async fn commit(&self, read: impl FnOnce() -> Vec<Change>) -> Result<(), StoreError> {
+        if !self.is_in_memory() {
+            return self.save_with(read).await;
+        }
+        let _one_at_a_time = self.0.saving.lock().await;
+        let changes = read();
         if changes.is_empty() {
             return Ok(());
         }
-        let writer = self.clone();
-        in_a_task(async move {
-            if writer.is_in_memory() {
-                let takes_away: Vec<Change> =
-                    changes.iter().filter(|change| change.takes_away()).cloned().collect();
-                writer.store()?.commit_trust(changes).await?;
-                writer.add(takes_away);
-                return Ok(());
-            }
-            if writer.unsaved() == 0 {
-                return writer.store()?.commit_trust(changes).await;
-            }
-            writer.save_with(changes).await
-        })
-        .await
+        let takes_away: Vec<Change> = changes.iter().filter(|change| change.takes_away()).cloned().collect();
+        self.store()?.commit_trust(changes).await?;
+        self.add(takes_away);
+        Ok(())
     }
 
     /// Saves changes that count already. Whether they survive the end of the process; where they do
@@ -115,7 +111,7 @@ impl TrustWriter {
         let saved = in_a_task(async move {
             match writer.is_in_memory() {
                 true => writer.store()?.commit_trust(changes).await.map(|()| false),
-                false => writer.save_with(Vec::new()).await.map(|()| true),
+                false => writer.save_with(Vec::new).await.map(|()| true),
             }
         })
         .await;
@@ -131,7 +127,7 @@ impl TrustWriter {
             return;
         }
         let writer = self.clone();
-        if let Err(error) = in_a_task(async move { writer.save_with(Vec::new()).await }).await {
+        if let Err(error) = in_a_task(async move { writer.save_with(Vec::new).await }).await {
             tracing::error!(%error, changes = self.unsaved(), "access changes not persisted; retrying");
         }
     }
@@ -164,19 +160,22 @@ impl TrustWriter {
         self.0.unsaved.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn save_with(&self, changes: Vec<Change>) -> Result<(), StoreError> {
-        let saved = self.save_all(changes).await;
+    async fn save_with(&self, read: impl FnOnce() -> Vec<Change>) -> Result<(), StoreError> {
+        let saved = self.save_all(read).await;
         if saved.is_err() && self.unsaved() > 0 {
             self.retry();
         }
         saved
     }
 
-    async fn save_all(&self, changes: Vec<Change>) -> Result<(), StoreError> {
+    async fn save_all(&self, read: impl FnOnce() -> Vec<Change>) -> Result<(), StoreError> {
         let _one_at_a_time = self.0.saving.lock().await;
         let unsaved = self.changes().clone();
         let last = unsaved.last().map(|(number, _)| *number);
-        let all = unsaved.into_iter().map(|(_, change)| change).chain(changes).collect();
+        let all: Vec<Change> = unsaved.into_iter().map(|(_, change)| change).chain(read()).collect();
+        if all.is_empty() {
+            return Ok(());
+        }
         self.store()?.commit_trust(all).await?;
         if !self.0.is_reading.load(Ordering::SeqCst) {
             self.changes().retain(|(number, _)| Some(*number) > last);
@@ -202,7 +201,7 @@ impl TrustWriter {
                 failures = if is_another { 0 } else { failures.saturating_add(1) };
                 if !writer.is_in_memory() && writer.unsaved() > 0 {
                     // An error was said when the change was made; the next try follows.
-                    let _ = writer.save_all(Vec::new()).await;
+                    let _ = writer.save_all(Vec::new).await;
                 }
                 if !writer.is_in_memory() && writer.unsaved() > 0 {
                     continue;

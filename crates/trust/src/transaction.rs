@@ -31,8 +31,8 @@ pub struct Transaction<T> {
 
 /// A change that waits until it is committed.
 ///
-/// Commit `durable`, and hand it back to the authority, to be [applied](Authority::apply) or [rolled
-/// back](Authority::roll_back). One that is dropped may keep its request from being decided until a restart.
+/// Commit [what of it](Authority::to_commit) still holds, and hand it back to the authority, to be
+/// [applied](Authority::apply) or [rolled back](Authority::roll_back). One that is dropped may keep its request from being decided until a restart.
 #[derive(Debug)]
 #[must_use = "it has to be committed, and then applied or rolled back"]
 pub struct PreparedTransaction<T> {
@@ -103,6 +103,36 @@ impl PreparedTransaction<(Token, ProgramToken)> {
 }
 
 impl Authority {
+    /// What of a prepared change is to be committed at this moment: nothing of it where it was overtaken, and
+    /// what was changed of a device since then stays changed. To be asked once nothing that was changed before
+    /// waits to be committed, and committed before what is changed afterwards: what was taken away never comes
+    /// back by a commit that was late.
+    #[must_use]
+    pub fn to_commit<T>(&self, prepared: &PreparedTransaction<T>) -> Vec<Change> {
+        let is_overtaken = match &prepared.step {
+            Step::Pairing(decision) => self.is_overtaken(decision),
+            Step::Setting(_) => false,
+            Step::ProgramToken { id, .. } => self.tokens.get(id).is_none(),
+            Step::Permission { given, gone, clients_revoked } => {
+                self.permissions.is_overtaken(gone, given, *clients_revoked)
+            }
+            Step::UsePermissions { narrowed } => self.permissions.narrowed() != *narrowed,
+            Step::DeviceToken(device, hash) => !self.devices.accepts(*device, hash),
+        };
+        if is_overtaken {
+            return Vec::new();
+        }
+        let as_it_is = |change: &Change| match change {
+            Change::PutDevice(record) => {
+                let mut record = record.clone();
+                self.keep_later_changes(&mut record);
+                Change::PutDevice(record)
+            }
+            other => other.clone(),
+        };
+        prepared.durable.iter().map(as_it_is).collect()
+    }
+
     /// Puts a committed change in effect. Its value is `None` when it was overtaken: while it was being
     /// committed, what it gives was taken away or blocked, and the later decision stands. What has to be
     /// committed then puts the store right again.

@@ -70,6 +70,7 @@ fn a_device_that_is_removed_stays_removed() {
     let connected = world.admitted(&tui(), &client).session;
 
     let removed = world.authority.remove_device(&command_line(), id(&key(3)), world.now).expect("known");
+    assert_eq!(world.authority.to_commit(&decided), [], "nothing of it is saved after the removal");
     let completed = world.authority.apply(decided, world.now);
 
     assert_eq!(resolved(&removed.effects), [false], "its request ends");
@@ -245,9 +246,11 @@ fn a_token_that_was_revoked_or_rotated_does_not_come_back() {
             let _ = world.authority.revoke_token(&cli, device, "operator", now).expect("known");
         }
         let _ = world.authority.rename_device(&cli, device, "Anna's phone", now).expect("known");
+        let late = world.authority.to_commit(&decided);
         let completed = world.authority.apply(decided, now);
 
         assert!(completed.value.is_some(), "what was decided counts");
+        assert!(late.contains(&completed.durable[0]), "saved late, it has what was changed since: {late:?}");
         let [Change::PutDevice(stored)] = completed.durable.as_slice() else {
             panic!("the store has the token from before: {:?}", completed.durable)
         };
@@ -267,6 +270,7 @@ fn a_program_token_revoked_while_saved_stays_revoked() {
 
     let token = world.authority.tokens()[0].id.clone();
     let _ = world.authority.revoke_program_token("ci", world.now).expect("known");
+    assert_eq!(world.authority.to_commit(&made), []);
     let completed = world.authority.apply(made, world.now);
 
     assert!(completed.value.is_none(), "nobody gets its text");

@@ -158,6 +158,14 @@ impl Authority {
 
     /// What undoes an approval that is not in effect any more, because what it gives was taken away while it was
     /// committed; `None` while it stands.
+    /// Whether an approval must not come into effect any more.
+    pub(crate) fn is_overtaken(&self, decision: &PairingDecision) -> bool {
+        match &decision.outcome {
+            Outcome::Approved(approved) => self.overtaken(&decision.request, approved).is_some(),
+            _ => false,
+        }
+    }
+
     fn overtaken(&self, request: &PendingRequest, approved: &Approved) -> Option<Change> {
         let still_waits = self.pending.get(&request.id).is_some();
         match &approved.record {
@@ -175,7 +183,7 @@ impl Authority {
 
     /// Takes over what was done to a known device while the approval was committed: it is not part of the
     /// decision, and a token that was rotated or revoked must not come back.
-    fn keep_later_changes(&self, record: &mut DeviceRecord) -> Meanwhile {
+    pub(crate) fn keep_later_changes(&self, record: &mut DeviceRecord) -> Meanwhile {
         let Some(known) = self.devices.get(record.id) else { return Meanwhile::Unchanged };
         if known.token == record.token && known.label == record.label {
             return Meanwhile::Unchanged;
@@ -199,7 +207,7 @@ impl Authority {
 
 /// What was done to a device while an approval of it was committed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Meanwhile {
+pub(crate) enum Meanwhile {
     Unchanged,
     /// It got another name or token.
     Changed,

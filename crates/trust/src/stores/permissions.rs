@@ -72,11 +72,17 @@ impl PermissionStore {
         self.permissions.iter().filter(is_outdated).map(|known| known.id.clone()).collect()
     }
 
-    /// Puts one in the place of others. Whether it does: when that which it renews was revoked since, or it is of
-    /// a client and the access of one was revoked since, it does not, and the others are gone all the same.
+    /// Whether that which a new one renews was revoked since it was prepared, or it is of a client and the access of
+    /// one was revoked since.
+    pub(crate) fn is_overtaken(&self, gone: &[String], new: &Permission, clients_revoked: u64) -> bool {
+        gone.contains(&new.id) && self.get(&new.id).is_none()
+            || new.given_by.is_some() && self.clients_revoked != clients_revoked
+    }
+
+    /// Puts one in the place of others. Whether it does: when it was overtaken, it does not, and the others are
+    /// gone all the same.
     pub(crate) fn replace(&mut self, gone: &[String], new: Permission, clients_revoked: u64) -> bool {
-        let is_revoked = gone.contains(&new.id) && self.get(&new.id).is_none()
-            || new.given_by.is_some() && self.clients_revoked != clients_revoked;
+        let is_revoked = self.is_overtaken(gone, &new, clients_revoked);
         for id in gone {
             self.take(id);
         }

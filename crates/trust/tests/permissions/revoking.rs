@@ -51,6 +51,11 @@ fn what_is_revoked_while_it_is_renewed_stays_revoked() {
     assert!(matches!(&prepared.durable[..], [Change::PutPermission(again)] if again.id == first.id));
 
     person.revoke(&first.id).expect("there is one");
+    assert_eq!(
+        person.world.authority.to_commit(&prepared),
+        [],
+        "it does not reach the disk after the revocation"
+    );
     let now = person.world.now;
     let applied = person.world.authority.apply(prepared, now);
 
@@ -71,6 +76,20 @@ fn what_another_one_forgot_meanwhile_overtakes_nothing() {
     person.world.commit(needs);
 
     assert!(person.is_unasked(&command(&[])) && person.is_unasked(&command(&["sockets"])));
+}
+
+#[test]
+fn asking_about_everything_is_not_overwritten_by_an_earlier_change_back() {
+    let mut person = Person::new();
+    person.ask_everything();
+    let now = person.world.now;
+    let back = person.world.authority.use_permissions(&person.decider, now).expect("the person");
+    assert_eq!(person.world.authority.to_commit(&back), [Change::AskEverything(false)]);
+
+    person.ask_everything();
+
+    assert_eq!(person.world.authority.to_commit(&back), []);
+    assert!(person.world.authority.apply(back, now).value.is_none());
 }
 
 #[test]
