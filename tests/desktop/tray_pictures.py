@@ -18,11 +18,12 @@ import gi
 gi.require_version("Gdk", "3.0")
 from gi.repository import Gio, GLib  # noqa: E402
 
+import dialogs  # noqa: E402
 from bus import call, connect  # noqa: E402
 from device import Device  # noqa: E402
 from picture import Picture, runs  # noqa: E402
 from secret_service import Keyring  # noqa: E402
-from shell import Shell  # noqa: E402
+from shell import BINARIES, Shell  # noqa: E402
 from tray_host import Item  # noqa: E402
 from waiting import wait_until  # noqa: E402
 from words import READ  # noqa: E402
@@ -158,7 +159,31 @@ def error(tray):
         yield
 
 
-STATES = {"ok": ok, "working": working, "attention": attention, "error": error}
+@contextlib.contextmanager
+def contained(tray):
+    with shell(tray) as (running, item):
+        item.wait_for_label("Ready on port")
+        with agent(running):
+            dialog = dialogs.wait_for_dialog(running.process.pid, dialogs.COMMAND)
+            dialog.toggle("Run this, and let agents run contained commands in")
+            dialog.press_and_close("Allow in this folder")
+        for _ in range(3):
+            with agent(running):
+                pass
+        item.wait_for_label("3 commands ran contained")
+        yield
+
+
+@contextlib.contextmanager
+def agent(running):
+    """The built-in demo runs a command, which is over when the block ends."""
+    command = [BINARIES / "tidegate", "--state-dir", running.state, "agent", "--message", "/run true"]
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        yield
+        process.wait(timeout=30)
+
+
+STATES = {"ok": ok, "working": working, "contained": contained, "attention": attention, "error": error}
 
 
 @contextlib.contextmanager

@@ -51,6 +51,7 @@ pub(crate) fn sample(kind: &str) -> Option<ApprovalsDialog> {
             let why = WhyAsked::Replaced { folder: FOLDER.to_owned() };
             one(exec(line, plain()), contained(), Some(why))?
         }
+        "command-rule" => one(exec("cargo test --workspace", plain()), ruled(), None)?,
         "command-details" => one(with_other_arguments(), Vec::new(), None)?,
         "long-command" => one(exec(&long_command(), plain()), contained(), None)?,
         "side-by-side" => of(side_by_side(2)?),
@@ -137,6 +138,20 @@ fn contained() -> Vec<Offered> {
         "Run this, and let agents run contained commands in {FOLDER} without asking, until you revoke that."
     );
     vec![offered(PermissionOffer::Contained, &sentence)]
+}
+
+/// A contained command that is plain.
+fn ruled() -> Vec<Offered> {
+    let rule = |words: &str| {
+        let sentence = format!(
+            "Run this, and let agents run contained commands that begin with \"{words}\" (/usr/bin/cargo) in {FOLDER} \
+             without asking, until you revoke that."
+        );
+        offered(PermissionOffer::Rule { words: words.split(' ').count() }, &sentence)
+    };
+    let mut offers = contained();
+    offers.extend([rule("cargo test"), rule("cargo test --workspace")]);
+    offers
 }
 
 fn needs() -> Vec<Offered> {

@@ -29,6 +29,7 @@ pub(crate) const KINDS: &[&str] = &[
     "command-after-network",
     "command-deletes",
     "command-details",
+    "command-rule",
     "long-command",
     "side-by-side",
     "side-by-side-more",

@@ -15,6 +15,7 @@ import type {
   WaitingResult,
 } from '../generated/protocol';
 
+import { isAsking } from '../lib/asking';
 import { plainText } from '../lib/conversation';
 
 import { Resource } from './resource.svelte';
@@ -155,9 +156,9 @@ export class GatewayState {
     return this.status.value?.active.find((run) => run.sessionKey === sessionKey)?.activity;
   }
 
-  /** Whether something in this session waits for the person's decision. */
+  /** Whether something in this session, or in one of its subagents, waits for the person's decision. */
   asks(sessionKey: string): boolean {
-    return (this.waiting.value?.commands ?? []).some(({ request }) => request.sessionKey === sessionKey);
+    return isAsking(sessionKey, this.waiting.value?.commands ?? [], this.status.value?.active ?? []);
   }
 
   /** Asks again, once for changes that come together. */
