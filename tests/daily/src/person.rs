@@ -11,7 +11,7 @@ pub enum Habit {
     AllowsOneRule,
     /// Gives the folder at the first question, and denies the rest.
     AllowsTheFolderOnceThenDenies,
-    /// Denies everything.
+    /// No question gets more than a denial without words.
     Denies,
     /// Gives a folder to contained commands when that is offered, and allows the rest once.
     AllowsTheFolder,

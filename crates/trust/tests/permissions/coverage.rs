@@ -259,7 +259,7 @@ fn another_folder_under_the_name_of_one_outside_asks_and_says_so() {
 }
 
 #[test]
-fn a_folder_outside_that_was_replaced_is_allowed_anew_in_the_place_of_the_old_one() {
+fn a_folder_outside_that_was_replaced_is_allowed_in_the_place_of_the_old_one() {
     let mut person = Person::new();
     let (first, _) = person.gives(&command(&["write:/srv/out"]), &Offer::Needs);
     let identity = FileIdentity { device: 1, inode: 99 };
