@@ -1,8 +1,12 @@
 """The tray application under Wayland: sway without a screen."""
 
+import concurrent.futures
+import contextlib
 import json
 import os
 import subprocess
+import threading
+import time
 import unittest
 from pathlib import Path
 
@@ -59,6 +63,25 @@ class Sway:
             capture_output=True, text=True, check=True, timeout=PATIENCE,
         )
         return list(_titles(json.loads(asked.stdout)))
+
+    @contextlib.contextmanager
+    def typing(self, *keys):
+        """Somebody types these keys, one after the other and again, until the block ends."""
+        presses = [word for key in keys for word in ("-k", key, "-s", "50")]
+        environment = os.environ | {"WAYLAND_DISPLAY": self.display}
+        done = threading.Event()
+
+        def type_on():
+            while not done.is_set():
+                subprocess.run(["wtype", *presses], env=environment, check=True, timeout=PATIENCE)
+
+        with concurrent.futures.ThreadPoolExecutor(1) as hands:
+            typing = hands.submit(type_on)
+            try:
+                yield
+            finally:
+                done.set()
+                typing.result(PATIENCE)
 
     def picture(self, *words):
         """What is on the screen, as `grim` writes it."""
@@ -124,6 +147,22 @@ class OnWayland(DesktopCase):
         for button in dialog.buttons():
             self.assertFalse(dialog.has_focus(button), button)
         dialog.press_and_close("Deny")
+
+    def test_no_key_dismisses_a_dialog_before_it_can_be_read(self):
+        item = self.start_until_ready(**self.environment)
+        shown = lambda: dialogs.COMMAND in self.sway.windows()
+
+        with self.sway.typing("Escape", "Return", "space"):
+            self.shell.start_agent("/run true", self)
+            wait_until(shown, "the dialog comes up under the keys", pause=0.01)
+            came_up = time.monotonic()
+            wait_until(lambda: not shown(), "a key dismisses it when it was there long enough", pause=0.01)
+            lasted = time.monotonic() - came_up
+
+        # Seen a little later than it came up.
+        self.assertGreater(lasted, dialogs.ARM_AFTER - 0.5)
+        item.wait_for_label("1 request of an agent waits")
+        self.shell.tidegate("approvals", "deny", self.shell.json("approvals", "list")[0]["id"])
 
     def test_the_first_start_opens_the_window(self):
         self.has_run_before = False

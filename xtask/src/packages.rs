@@ -62,6 +62,7 @@ impl Needed {
             "imagemagick",
             "sway",
             "grim",
+            "wtype",
         ],
     };
     pub(crate) const BROWSER: Self =
