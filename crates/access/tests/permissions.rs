@@ -11,14 +11,14 @@ use std::time::Duration;
 use tidegate_access::{AllowError, PermissionUse, RunRequest, Runs, StoreKind, TrustService};
 use tidegate_protocol::confinement::{CommandClass, Confinement};
 use tidegate_protocol::payload::permissions::{PermissionName, PermissionOffer as Offer};
-use tidegate_protocol::{ClientInfo, ConnectionId};
+use tidegate_protocol::{ClientInfo, ConnectionId, UnixMillis};
 use tidegate_store::{OpenOptions, Store};
 use tidegate_trust::approval::{ApprovalRequest, Decision, Operation, PendingApproval};
 use tidegate_trust::decision::{Decider, Desktop};
 use tidegate_trust::origin::Peer;
 use tidegate_trust::permissions::{Attendance, RequestContext, WhyAsked};
 use tidegate_trust::principal::command_line_session;
-use tidegate_trust::{Authority, FileIdentity, Folder, Origin, Session, TrustRecords};
+use tidegate_trust::{Authority, Change, FileIdentity, Folder, Origin, Session, TrustRecords};
 
 const HALF_AN_HOUR: Duration = Duration::from_mins(30);
 
@@ -89,6 +89,7 @@ fn command(needs: &[&str]) -> ApprovalRequest {
         context: Some(RequestContext {
             task: "run-1".to_owned(),
             plain: None,
+            not_found: None,
             attendance: Attendance::Attended,
             outside: Vec::new(),
             folders: vec![Folder {
@@ -200,6 +201,36 @@ async fn a_revoked_permission_is_used_no_more_and_ends_what_uses_it() {
     assert!(place.service.use_permissions(&[id]).is_none());
     place.waits("2", &command(&[]));
     assert!(place.store.load_trust().await.expect("read").records.permissions.is_empty());
+}
+
+#[tokio::test]
+async fn needs_that_end_while_a_command_runs_let_it_go_on_and_the_next_asks() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let place = Place::over(on_disk(directory.path())).await;
+    place.waits("1", &command(&["git"]));
+    place.allow("1", Some(&Offer::Needs)).await.expect("it offers that");
+    // As if it had been given so long ago that it ends in a moment.
+    let mut stored = place.service.permissions().0[0].clone();
+    let nearly = Duration::from_hours(30 * 24) - Duration::from_secs(5);
+    stored.granted_at = UnixMillis(stored.granted_at.0 - u64::try_from(nearly.as_millis()).expect("days"));
+    place.store.commit_trust(vec![Change::PutPermission(Box::new(stored))]).await.expect("saved");
+    place.store.clone().close().await;
+    let place = Place::over(on_disk(directory.path())).await;
+
+    let running = place.service.ask_for_run("2".to_owned(), command(&["git"]), HALF_AN_HOUR);
+    let RunRequest::Permitted(running, _) = running else { panic!("{running:?}") };
+    let waiting = async {
+        loop {
+            match place.service.ask_for_run("3".to_owned(), command(&["git"]), HALF_AN_HOUR) {
+                RunRequest::Waits(waiting) => break waiting,
+                _ => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
+        }
+    };
+    let waiting = tokio::time::timeout(Duration::from_mins(1), waiting).await.expect("it ends");
+
+    assert_eq!(waiting.why_asked, Some(WhyAsked::Expired { needs: "git".to_owned() }));
+    assert!(!running.revoked().is_cancelled(), "what it allowed while it held goes on");
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use tidegate_agent::approval::{
 use tidegate_agent::tool::ToolContext;
 use tidegate_trust::Folder;
 use tidegate_trust::permissions::RequestContext;
-use tidegate_trust::rules::ResolvedCommand;
+use tidegate_trust::rules::{PlainCommand, ResolvedCommand};
 
 /// Why something was not allowed. The sentence goes to the model.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +29,7 @@ pub(crate) struct Surroundings {
     pub(crate) folders: Vec<Folder>,
     pub(crate) outside: Vec<Folder>,
     pub(crate) plain: Option<ResolvedCommand>,
+    pub(crate) not_found: Option<PlainCommand>,
 }
 
 /// Asks a person about a plan, unless they allowed it before, and returns when exactly that plan is allowed.
@@ -46,6 +47,7 @@ pub(crate) async fn ask(
         folders: surroundings.folders,
         outside: surroundings.outside,
         plain: surroundings.plain,
+        not_found: surroundings.not_found,
     };
     let question = ApprovalQuestion {
         run: context.run.clone(),

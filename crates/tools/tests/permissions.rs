@@ -170,6 +170,19 @@ async fn a_question_names_the_real_workspace_and_the_folders_above_it() {
 }
 
 #[tokio::test]
+async fn a_plain_command_whose_program_is_not_found_is_known_as_one_for_no_rule() {
+    let fixture = Fixture::new();
+    let gate = Permitting::nothing();
+
+    run(&fixture, fixture.context(gate.clone()), "no-such-program word").await;
+
+    let context = gate.first_question().expect("it asked").context;
+    assert_eq!(context.plain, None);
+    let words = context.not_found.map(|command| command.segments()[0].words().to_vec());
+    assert_eq!(words, Some(vec!["no-such-program".to_owned(), "word".to_owned()]));
+}
+
+#[tokio::test]
 async fn commands_run_unasked_in_an_allowed_folder_and_below() {
     let fixture = Fixture::new();
     fixture.file("workspace/docs/file", "");

@@ -28,7 +28,7 @@ pub use tidegate_protocol::payload::permissions::{PermissionName, PermissionOffe
 pub(crate) use self::allowing::allowing;
 pub use self::change::{PermissionError, Permitted};
 use crate::folder::Folder;
-use crate::rules::{ProgramFile, ResolvedCommand, RulePrefix, WhyNot};
+use crate::rules::{PlainCommand, ProgramFile, ResolvedCommand, RulePrefix, WhyNot};
 
 /// How long needs are allowed in a folder.
 pub const NEEDS_LIFETIME: Duration = Duration::from_hours(30 * 24);
@@ -63,6 +63,8 @@ pub struct RequestContext {
     pub outside: Vec<Folder>,
     /// Of a contained command that is plain and sets no variables, what a rule is for.
     pub plain: Option<ResolvedCommand>,
+    /// The same where not all its programs were found, so that no rule is for it.
+    pub not_found: Option<PlainCommand>,
 }
 
 /// Something that a person allowed.
@@ -145,6 +147,9 @@ pub enum WhyAsked {
     Unattended,
     #[error("The repository is another one than you allowed.")]
     Repository,
+    /// A rule would allow it with the program that it was made for.
+    #[error("You made a rule for {program}, but it is gone, or lies where rules do not look.")]
+    ProgramGone { program: String },
     /// A rule that nearly allows it.
     #[error("No rule covers this: {0}.")]
     Rule(#[from] WhyNot),

@@ -272,6 +272,7 @@ impl Tool for Probe {
                             folders: Vec::new(),
                             outside: Vec::new(),
                             plain: None,
+                            not_found: None,
                         },
                         plan: ApprovalPlan::Exec(plan),
                     };

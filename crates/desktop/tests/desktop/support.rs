@@ -161,6 +161,7 @@ pub(crate) fn side_by_side(number: u32, task: &str, now: Timestamp) -> PendingAp
         folders: Vec::new(),
         outside: Vec::new(),
         plain: None,
+        not_found: None,
     };
     let command = ApprovalRequest {
         operation,

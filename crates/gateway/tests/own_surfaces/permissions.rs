@@ -57,6 +57,7 @@ fn question(task: &str, plan: ApprovalPlan) -> ApprovalQuestion {
         ancestors: Vec::new(),
         context: RequestContext {
             plain: None,
+            not_found: None,
             task: task.to_owned(),
             attendance: Attendance::Attended,
             folders: vec![folder],

@@ -371,6 +371,7 @@ impl World {
             folders: Vec::new(),
             outside: Vec::new(),
             plain: None,
+            not_found: None,
         };
         let question = ApprovalQuestion {
             run: RunId::parse("run-of-a-tool").unwrap(),

@@ -34,6 +34,7 @@ impl ApprovedPlan {
             folders: shown.folders.clone(),
             outside: shown.outside.clone(),
             plain: shown.plain.clone(),
+            not_found: shown.not_found.clone(),
         };
         let permission = question::ask(context, plan, surroundings).await?;
         let now = prepare(&planner).await?;

@@ -189,6 +189,8 @@ pub(super) struct PreparedPlan {
     pub(super) outside: Vec<Folder>,
     /// The command with its programs, where it is plain: what a rule is for.
     pub(super) plain: Option<ResolvedCommand>,
+    /// The same where not all its programs were found.
+    pub(super) not_found: Option<PlainCommand>,
 }
 
 /// Makes the plan of one call, as often as it is asked to, from the file system as it is then.
@@ -234,20 +236,37 @@ impl Planner {
         let reserved = self.sandboxes.reserved_ports();
         self.listen().into_iter().try_for_each(|port| listen::check(port, reserved))?;
         let folders = folders::upwards(workspace.path());
-        let plain = self.plain(workspace.path(), &granted);
+        let (plain, not_found) = self.plain(workspace.path(), &granted);
         let (directory, program) = (directory.identity, program_identity);
-        Ok(PreparedPlan { plan, directory, program, folders, outside, plain })
+        Ok(PreparedPlan { plan, directory, program, folders, outside, plain, not_found })
     }
 }
 
 impl Planner {
-    /// The command with the programs that a sandbox finds for it, where it is plain.
-    fn plain(&self, workspace: &Path, granted: &[PathBuf]) -> Option<ResolvedCommand> {
+    /// The command with the programs that a sandbox finds for it, where it is plain; where they are not all found,
+    /// the command alone.
+    fn plain(
+        &self,
+        workspace: &Path,
+        granted: &[PathBuf],
+    ) -> (Option<ResolvedCommand>, Option<PlainCommand>) {
         let sets_variables = !self.request.environment.is_empty();
         if self.confinement.class != CommandClass::Contained || sets_variables {
-            return None;
+            return (None, None);
         }
-        let command = PlainCommand::parse(&self.request.command).ok()?;
+        let Ok(command) = PlainCommand::parse(&self.request.command) else { return (None, None) };
+        match self.resolved(command.clone(), workspace, granted) {
+            Some(resolved) => (Some(resolved), None),
+            None => (None, Some(command)),
+        }
+    }
+
+    fn resolved(
+        &self,
+        command: PlainCommand,
+        workspace: &Path,
+        granted: &[PathBuf],
+    ) -> Option<ResolvedCommand> {
         let variables = self.sandboxes.variables(environment::SEARCH_PATH, false);
         let search_path = &variables.iter().find(|(name, _)| name == "PATH")?.1;
         let real = |path: &Path| path.canonicalize().ok();

@@ -80,7 +80,9 @@ fn by_rules<'a>(
     asked: &Asked<'_>,
 ) -> Result<Vec<&'a Permission>, Option<WhyAsked>> {
     let Asked { confinement, context } = asked;
-    let (Some(command), Some(folder)) = (&context.plain, context.folders.first()) else { return Err(None) };
+    let (Some(command), Some(folder)) = (&context.plain, context.folders.first()) else {
+        return Err(rule_without_program(valid, asked));
+    };
     let rules: Vec<(&Permission, Rule)> =
         valid.filter_map(|known| Some((known, known.rule(folder, asked, command.command())?))).collect();
     let needs = confinement.needs.iter().cloned().collect();
@@ -94,6 +96,22 @@ fn by_rules<'a>(
         Err(WhyNot::NoRule { .. } | WhyNot::Variables | WhyNot::Unconfined) => Err(None),
         Err(why) => Err(Some(why.into())),
     }
+}
+
+/// A rule for what a command begins with, where its program was not found.
+fn rule_without_program<'a>(
+    mut valid: impl Iterator<Item = &'a Permission>,
+    asked: &Asked<'_>,
+) -> Option<WhyAsked> {
+    let segments = asked.context.not_found.as_ref()?.segments();
+    valid.find_map(|known| match &known.kind {
+        PermissionKind::Rule { prefix, program, .. }
+            if segments.iter().any(|segment| prefix.matches(segment)) =>
+        {
+            Some(WhyAsked::ProgramGone { program: sentence::path(&program.file) })
+        }
+        _ => None,
+    })
 }
 
 /// What of what a person allowed does not hold for this command.

@@ -19,6 +19,7 @@ pub(crate) fn request(model: &Model, run: &Run, wanted: &Wanted) -> ApprovalRequ
         folders: folders.collect(),
         outside: outside(model, wanted),
         plain: plain(model, wanted),
+        not_found: None,
     };
     ApprovalRequest {
         operation: operation(wanted),
@@ -119,6 +120,7 @@ pub(crate) fn answer<T>(ours: &Result<T, Option<WhyAsked>>) -> Answer {
         Err(Some(WhyAsked::Repository)) => Answer::Repository,
         Err(Some(WhyAsked::ReplacedOutside { .. })) => Answer::ReplacedOutside,
         Err(Some(WhyAsked::Rule(_))) => Answer::Rule,
+        Err(Some(WhyAsked::ProgramGone { .. })) => panic!("the model's programs are all there"),
     }
 }
 

@@ -76,6 +76,7 @@ fn request(operation: Operation) -> ApprovalRequest {
             folders: upwards(PROJECT),
             outside: Vec::new(),
             plain: None,
+            not_found: None,
         }),
     }
 }

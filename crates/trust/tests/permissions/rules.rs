@@ -20,6 +20,10 @@ fn program(name: &str) -> ProgramFile {
     }
 }
 
+fn command_of(text: &str) -> ApprovalRequest {
+    command(&[]).with_digest(text)
+}
+
 /// A contained command that is plain, with what it needs.
 fn plain(text: &str, needs: &[&str], programs: impl Fn(&str) -> ProgramFile) -> ApprovalRequest {
     let read = PlainCommand::parse(text).expect("plain");
@@ -74,6 +78,20 @@ fn a_rule_carries_needs_for_the_very_command_that_was_shown() {
     }
     // A second program would get the first one's needs.
     assert!(!person.is_unasked(&plain("cargo fetch --locked && cargo test", network, program)));
+}
+
+#[test]
+fn a_program_that_is_gone_is_asked_about_with_the_reason() {
+    let mut person = Person::new();
+    person.gives(&plain("cargo test", &[], program), &RULE);
+    let gone = |text: &str| {
+        let command = PlainCommand::parse(text).expect("plain");
+        command_of(text).with_context(|context| context.not_found = Some(command))
+    };
+
+    let why = WhyAsked::ProgramGone { program: "/usr/bin/cargo".to_owned() };
+    assert_eq!(person.answer(&gone("cargo test --lib")), Err(Some(why)));
+    assert_eq!(person.answer(&gone("make test")), Err(None), "there was no rule for that");
 }
 
 #[test]
