@@ -99,7 +99,7 @@ async fn a_run_whose_folder_is_lost_fails_and_works_nowhere_else() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn subagents_work_where_their_parent_works_and_keep_that() {
+async fn subagents_work_where_their_parent_works_and_their_sessions_go_along() {
     let gate = Arc::new(Notify::new());
     let hold = Arc::clone(&gate);
     let mut world = world(move |ask| {
@@ -129,7 +129,7 @@ async fn subagents_work_where_their_parent_works_and_keep_that() {
     let child = world.store.children(main_session(), None).await.expect("store").remove(0);
     assert_eq!(child.result.as_deref(), Some("/site/sub | File paths are relative to /site/sub."));
     let session = world.store.session(child.session).await.expect("store").expect("there");
-    assert_eq!(session.workspace, Some(folder("/site")));
+    assert_eq!(session.workspace, Some(folder("/other")), "its next run is there");
     world.advance(Duration::from_millis(50)).await;
     let woken = world.until_ended(&main_session()).await;
     assert_eq!(woken.result.as_deref(), Some("/other | File paths are relative to /other."));

@@ -60,6 +60,8 @@ async fn commands_need_a_person_too_and_an_id_that_fits_one() {
     assert!(short.err.contains("Nothing waits"), "{}", short.err);
 }
 
+const OFFER: &str =
+    "Run this, and let agents run contained commands in /work without asking, until you revoke that.";
 const SENTENCE: &str = "Agents run contained commands in /work without asking, until you revoke this.";
 
 #[tokio::test]
@@ -74,9 +76,9 @@ async fn what_a_request_offers_is_given_by_its_flag() {
     assert_eq!(outcome.code, 0, "{}", outcome.err);
     let verdict = json!({ "decision": "permit", "offer": { "kind": "contained" } });
     assert_eq!(outcome.sent("tidegate.approvals.decide"), &json!({ "id": ID, "verdict": verdict }));
-    assert!(outcome.out.contains(&format!("  2. --in-folder: {SENTENCE}\n")), "{}", outcome.out);
+    assert!(outcome.out.contains(&format!("  2. --in-folder: {OFFER}\n")), "{}", outcome.out);
     assert!(outcome.out.ends_with(&format!("Allowed. {SENTENCE}\n")), "{}", outcome.out);
-    assert_eq!(outcome.questions, [format!("{SENTENCE} Allow this?")]);
+    assert_eq!(outcome.questions, [format!("{OFFER} Allow this?")]);
 }
 
 #[tokio::test]
