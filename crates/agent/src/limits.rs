@@ -26,6 +26,8 @@ pub struct Limits {
     pub model_idle: Duration,
     /// The same for a model on this computer, which may have to load first.
     pub local_model_idle: Duration,
+    /// How long a model may say nothing while its connection shows signs of life.
+    pub model_says_nothing: Duration,
     /// How many runs that clients start may work at once.
     pub concurrent_main: usize,
     /// How many subagent runs may work at once.
@@ -60,6 +62,7 @@ impl Default for Limits {
             calls_per_answer: 64,
             model_idle: Duration::from_secs(120),
             local_model_idle: Duration::from_secs(300),
+            model_says_nothing: Duration::from_mins(15),
             concurrent_main: 4,
             concurrent_subagents: 8,
             queued_per_session: 64,

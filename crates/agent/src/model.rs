@@ -67,6 +67,10 @@ pub enum StreamEvent {
     Thinking(String),
     /// A whole tool call.
     ToolCall(ToolCall),
+    /// A piece of a tool call that is not whole yet.
+    Piece,
+    /// Something came that says nothing: a sign that the connection is kept open.
+    Alive,
     /// Tokens, when the provider tells.
     Usage(Usage),
     Stop(StopReason),
@@ -131,6 +135,18 @@ pub enum ModelError {
         /// How long it was silent.
         seconds: u64,
     },
+    /// The connection was kept open, and nothing was said for too long.
+    #[error("the model server kept the connection open and said nothing for {minutes} minutes")]
+    SaysNothing { minutes: u64 },
+    /// The answer is whole, and there is nothing in it.
+    #[error("{}", nothing_said(*.thought))]
+    NothingSaid {
+        /// Whether the model reasoned before that.
+        thought: bool,
+    },
+    /// The server is there, and is still loading the model.
+    #[error("the model server is still loading the model")]
+    Loading,
     /// The server answered something that is not the protocol.
     #[error("the model server answered {status}: {message}")]
     Server {
@@ -139,6 +155,14 @@ pub enum ModelError {
         /// The start of what it said, cleaned.
         message: String,
     },
+}
+
+fn nothing_said(thought: bool) -> &'static str {
+    if thought {
+        "the model only reasoned, and gave no answer; ask again, or use another model"
+    } else {
+        "the model's answer was empty; ask again, or use another model"
+    }
 }
 
 /// A stream of an answer.

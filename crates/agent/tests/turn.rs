@@ -3,6 +3,7 @@
 
 mod common;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use common::{Log, Step, call, main_session, model_name, raw_call, run, shown, text, world, world_with};
@@ -11,7 +12,7 @@ use tidegate_agent::event::RunEventKind;
 use tidegate_agent::message::Message;
 use tidegate_agent::model::{ModelError, StopReason, StreamEvent};
 use tidegate_agent::{Limits, StartError};
-use tidegate_store::{Outcome, RunState, Usage};
+use tidegate_store::{Outcome, RunRow, RunState, Usage};
 
 #[tokio::test(start_paused = true)]
 async fn an_answer_streams_and_is_stored_with_the_end_of_the_run() {
@@ -280,6 +281,55 @@ async fn a_model_call_that_fails_is_logged_with_each_attempt() {
 async fn an_answer_without_an_end_mark_counts_as_cut_off() {
     let world = world(|_| vec![text("half"), Step::Break]);
     assert_eq!(world.say("r1", "go").await.state, RunState::Terminal(Outcome::Error));
+}
+
+/// What becomes of an answer of which an event comes every 100 seconds, and then text.
+async fn slowly(event: StreamEvent, count: usize) -> RunRow {
+    let world = world(move |_| {
+        let piece = || [Step::Sleep(Duration::from_secs(100)), Step::Event(event.clone())];
+        (0..count).flat_map(|_| piece()).chain([text("at last")]).collect()
+    });
+    world.runtime.start_turn(world.turn("r1", "go")).await.expect("accepted");
+    while world.asks() == 0 {
+        tokio::task::yield_now().await;
+    }
+    for _ in 0..count {
+        world.advance(Duration::from_secs(100)).await;
+    }
+    world.ended(&run("r1")).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn signs_of_life_are_waited_for_and_not_for_ever() {
+    let alive = slowly(StreamEvent::Alive, 5).await;
+    let pieces = slowly(StreamEvent::Piece, 20).await;
+    let endless = slowly(StreamEvent::Alive, 20).await;
+
+    assert_eq!(alive.result.as_deref(), Some("at last"));
+    assert_eq!(pieces.result.as_deref(), Some("at last"), "a long call is something");
+    let error = "the model server kept the connection open and said nothing for 15 minutes";
+    assert_eq!(endless.error.as_deref(), Some(error));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_empty_answer_is_asked_for_once_more_and_then_an_error() {
+    let empty = "the model's answer was empty; ask again, or use another model";
+    let only_reasoned = "the model only reasoned, and gave no answer; ask again, or use another model";
+    for (piece, said) in [
+        (None, empty),
+        (Some(StreamEvent::Text(" \n".to_owned())), empty),
+        (Some(StreamEvent::Thinking("hm".to_owned())), only_reasoned),
+    ] {
+        let world = world(move |_| piece.clone().map(Step::Event).into_iter().collect());
+
+        let row = world.say("r1", "go").await;
+
+        assert_eq!((row.error.as_deref(), world.asks()), (Some(said), 2));
+    }
+    let asked = AtomicBool::new(false);
+    let second =
+        world(move |_| if asked.swap(true, Ordering::SeqCst) { vec![text("now")] } else { Vec::new() });
+    assert_eq!(second.say("r1", "go").await.result.as_deref(), Some("now"));
 }
 
 #[tokio::test(start_paused = true)]

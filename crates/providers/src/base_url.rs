@@ -84,6 +84,19 @@ impl BaseUrl {
         host == "localhost" || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
     }
 
+    /// Whether it is on this computer or in the local network, by its name: such servers may load a model before
+    /// they answer.
+    pub(crate) fn is_nearby(&self) -> bool {
+        const LOCAL_NAMES: [&str; 4] = [".local", ".lan", ".internal", ".home.arpa"];
+        let host = self.0.host_str().unwrap_or_default();
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        match bare.parse::<IpAddr>() {
+            Ok(IpAddr::V4(ip)) => ip.is_loopback() || ip.is_private() || ip.is_link_local(),
+            Ok(IpAddr::V6(ip)) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
+            Err(_) => !host.contains('.') || LOCAL_NAMES.iter().any(|end| host.ends_with(end)),
+        }
+    }
+
     /// Whether nobody between here and there can read along: https, or the same computer.
     #[must_use]
     pub fn is_private(&self) -> bool {
@@ -145,6 +158,26 @@ mod tests {
         assert_eq!(BaseUrl::parse("file:///etc/passwd"), Err(BaseUrlError::Scheme));
         assert_eq!(BaseUrl::parse(&"x".repeat(3_000)), Err(BaseUrlError::TooLong));
         assert!(matches!(BaseUrl::parse("sk-secret"), Err(BaseUrlError::NotAUrl(_))));
+    }
+
+    #[test]
+    fn servers_of_the_local_network_are_nearby() {
+        let nearby = |text| BaseUrl::parse(text).unwrap().is_nearby();
+        for text in [
+            "http://localhost:1/v1",
+            "http://127.0.0.1/v1",
+            "http://[::1]:1/v1",
+            "http://192.168.1.4/v1",
+            "http://10.0.0.4/v1",
+            "http://[fd00::4]/v1",
+            "http://workstation:11434/v1",
+            "http://studio.local/v1",
+        ] {
+            assert!(nearby(text), "{text}");
+        }
+        for text in ["https://api.example.org/v1", "https://8.8.8.8/v1", "https://[2001:db8::1]/v1"] {
+            assert!(!nearby(text), "{text}");
+        }
     }
 
     #[test]

@@ -375,6 +375,10 @@ impl Model for ConfiguredModel {
         self.context_window
     }
 
+    fn is_local(&self) -> bool {
+        self.provider.base_url.is_nearby()
+    }
+
     fn stream(&self, request: ModelRequest) -> BoxFuture<'_, Result<ModelStream, ModelError>> {
         Box::pin(async move {
             let endpoint = endpoint(&self.provider, &*self.keys).await.map_err(|error| {

@@ -62,6 +62,7 @@ struct Reading<'a> {
     calls: Vec<ToolCall>,
     usage: Usage,
     began: bool,
+    thought: bool,
 }
 
 /// Asks a model for a run. What came of an answer that broke off comes with the reason.
@@ -83,6 +84,7 @@ pub(super) async fn ask(
         calls: Vec::new(),
         usage: Usage::default(),
         began: false,
+        thought: false,
     };
     let outcome = reading.read(model, request, idle).await;
     reading.tell();
@@ -108,6 +110,9 @@ impl Reading<'_> {
                 opened.map_err(|_| silence())?.map_err(Interruption::Failed)?
             }
         };
+        let nothing = self.limits.model_says_nothing;
+        let says_nothing = Interruption::Failed(ModelError::SaysNothing { minutes: nothing.as_secs() / 60 });
+        let mut says_nothing_at = Instant::now() + nothing;
         loop {
             let silent_at = Instant::now() + idle;
             let event = loop {
@@ -121,14 +126,20 @@ impl Reading<'_> {
                     event = stream.next() => break event,
                     () = tokio::time::sleep_until(tell_at.unwrap_or(silent_at)), if tell_at.is_some() => self.tell(),
                     () = tokio::time::sleep_until(silent_at) => return Err(silence()),
+                    () = tokio::time::sleep_until(says_nothing_at) => return Err(says_nothing),
                 }
             };
             let Some(event) = event else {
                 let reason = "the answer ended without an end mark".to_owned();
                 return Err(Interruption::Failed(ModelError::CutOff { reason }));
             };
-            if let Some(stop) = self.take(event.map_err(Interruption::Failed)?)? {
-                return Ok(stop);
+            let event = event.map_err(Interruption::Failed)?;
+            if event == StreamEvent::Alive {
+                continue;
+            }
+            says_nothing_at = Instant::now() + nothing;
+            if let Some(stop) = self.take(event)? {
+                return self.check_whole(stop);
             }
         }
     }
@@ -142,13 +153,26 @@ impl Reading<'_> {
                     self.tell();
                 }
             }
-            StreamEvent::Thinking(_) => {}
+            StreamEvent::Thinking(_) => self.thought = true,
+            StreamEvent::Piece | StreamEvent::Alive => {}
             StreamEvent::ToolCall(call) => self.calls.push(call),
             StreamEvent::Usage(usage) => self.usage = usage,
             StreamEvent::Stop(stop) => return Ok(Some(stop)),
         }
         let size = self.text.len() + self.calls.iter().map(|call| call.arguments.len()).sum::<usize>();
         if size > self.limits.answer_bytes { Err(Interruption::TooLong) } else { Ok(None) }
+    }
+
+    /// A whole answer without anything in it is none. What came before it, nobody has seen.
+    fn check_whole(&mut self, stop: StopReason) -> Result<StopReason, Interruption> {
+        let is_empty = self.text.trim().is_empty() && self.calls.is_empty();
+        match stop {
+            StopReason::Stop | StopReason::ToolUse if is_empty => {
+                self.began = false;
+                Err(Interruption::Failed(ModelError::NothingSaid { thought: self.thought }))
+            }
+            stop => Ok(stop),
+        }
     }
 
     fn tell(&mut self) {

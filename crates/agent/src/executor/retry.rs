@@ -10,6 +10,9 @@ use crate::model::ModelError;
 const RETRIES: u32 = 2;
 /// The longest that a server may ask to wait before the run fails instead.
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
+/// How often a server that is loading a model is looked at again, and how long apart.
+const LOADING_LOOKS: u32 = 150;
+const LOADING_PAUSE: Duration = Duration::from_secs(2);
 /// Where the server does not ask for a pause.
 const BACKOFF: Backoff = Backoff::new(Duration::from_secs(1), LONGEST_PAUSE);
 
@@ -18,6 +21,9 @@ const BACKOFF: Backoff = Backoff::new(Duration::from_secs(1), LONGEST_PAUSE);
 pub(crate) fn pause_before_retry(error: &ModelError, attempt: u32) -> Option<Duration> {
     let usual = BACKOFF.pause(attempt.saturating_sub(1));
     let pause = match error {
+        // A model of many gigabytes takes minutes.
+        ModelError::Loading => return (attempt <= LOADING_LOOKS).then_some(LOADING_PAUSE),
+        ModelError::NothingSaid { .. } => return (attempt == 1).then_some(Duration::ZERO),
         ModelError::RateLimited { retry_after_ms } => retry_after_ms.map_or(usual, Duration::from_millis),
         ModelError::Server { status: 500..=599, .. } | ModelError::Unreachable { .. } => usual,
         _ => return None,
@@ -38,6 +44,11 @@ mod tests {
         let broken = ModelError::Server { status: 503, message: String::new() };
         assert_eq!(pause_before_retry(&broken, 2), Some(Duration::from_secs(2)));
         assert_eq!(pause_before_retry(&ModelError::ContextLength, 1), None);
+        assert_eq!(pause_before_retry(&ModelError::Loading, 150), Some(LOADING_PAUSE));
+        assert_eq!(pause_before_retry(&ModelError::Loading, 151), None);
+        let empty = ModelError::NothingSaid { thought: false };
+        assert_eq!(pause_before_retry(&empty, 1), Some(Duration::ZERO), "one more try");
+        assert_eq!(pause_before_retry(&empty, 2), None);
         assert_eq!(pause_before_retry(&ModelError::Server { status: 400, message: String::new() }, 1), None);
     }
 }

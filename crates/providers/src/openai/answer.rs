@@ -2,17 +2,20 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use eventsource_stream::{EventStream, EventStreamError};
+use futures_util::FutureExt as _;
 use futures_util::stream::{self, Stream, StreamExt};
 use tidegate_agent::model::{ModelError, ModelStream, StreamEvent};
+use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use super::assembler::{AnswerError, Assembler};
 use super::echo::Echo;
-use super::error::Asked;
+use super::error::{Asked, ReportedError};
 use super::lines::{ANSWER_BYTES, Lines, TooLarge};
 use crate::http::Endpoint;
 
@@ -51,6 +54,7 @@ pub(super) fn read(chunks: Chunks, reading: Reading) -> ModelStream {
         queue: VecDeque::new(),
         phase: Phase::Start(chunks),
         head: Bytes::new(),
+        came: Arc::new(Notify::new()),
     };
     Box::pin(stream::try_unfold(answer, |mut answer| async move {
         Ok(answer.next().await?.map(|event| (event, answer)))
@@ -67,6 +71,8 @@ struct Answer {
     phase: Phase,
     /// How it begins, for an error.
     head: Bytes,
+    /// Told of each piece of the body, also of one that completes no event.
+    came: Arc<Notify>,
 }
 
 enum Phase {
@@ -127,7 +133,8 @@ impl Answer {
             b'{' => self.whole(chunks).await,
             b'<' => Err(self.error(AnswerError::Broken(String::from_utf8_lossy(&self.head).into_owned()))),
             _ => {
-                self.phase = Phase::Events(Box::new(EventStream::new(lines(chunks, idle))));
+                self.phase =
+                    Phase::Events(Box::new(EventStream::new(lines(chunks, idle, Arc::clone(&self.came)))));
                 Ok(())
             }
         }
@@ -154,7 +161,19 @@ impl Answer {
         let next = if is_whole {
             timeout(USAGE_WAIT, events.next()).await.unwrap_or(None)
         } else {
-            events.next().await
+            tokio::select! {
+                biased;
+                next = events.next() => {
+                    // What came is told by the event itself.
+                    let _ = self.came.notified().now_or_never();
+                    next
+                }
+                () = self.came.notified() => {
+                    self.queue.push_back(StreamEvent::Alive);
+                    self.phase = Phase::Events(events);
+                    return Ok(());
+                }
+            }
         };
         match next {
             // What comes wrong after a whole answer takes nothing from it.
@@ -167,6 +186,9 @@ impl Answer {
                 }
             }),
             None => self.end(),
+            Some(Ok(event)) if event.event == "error" && !is_whole => {
+                Err(self.error(AnswerError::Reported(ReportedError::in_event(&event.data))))
+            }
             Some(Ok(event)) => {
                 match self.assembler.event(&event.data) {
                     Ok(events) => self.push(events),
@@ -223,13 +245,18 @@ async fn next_chunk(chunks: &mut Chunks, idle: Duration) -> Result<Option<Bytes>
 }
 
 /// The lines of a body, and what ends its last event.
-fn lines(chunks: Chunks, idle: Duration) -> Pin<Box<dyn Stream<Item = Result<Bytes, ReadError>> + Send>> {
+fn lines(
+    chunks: Chunks,
+    idle: Duration,
+    came: Arc<Notify>,
+) -> Pin<Box<dyn Stream<Item = Result<Bytes, ReadError>> + Send>> {
     struct Reader {
+        came: Arc<Notify>,
         chunks: Chunks,
         lines: Option<Lines>,
         ready: VecDeque<Bytes>,
     }
-    let reader = Reader { chunks, lines: Some(Lines::default()), ready: VecDeque::new() };
+    let reader = Reader { came, chunks, lines: Some(Lines::default()), ready: VecDeque::new() };
     Box::pin(stream::try_unfold(reader, move |mut reader| async move {
         loop {
             if let Some(line) = reader.ready.pop_front() {
@@ -237,7 +264,10 @@ fn lines(chunks: Chunks, idle: Duration) -> Pin<Box<dyn Stream<Item = Result<Byt
             }
             let Some(lines) = reader.lines.as_mut() else { return Ok(None) };
             match next_chunk(&mut reader.chunks, idle).await? {
-                Some(chunk) => reader.ready.extend(lines.push(chunk).map_err(ReadError::TooLarge)?),
+                Some(chunk) => {
+                    reader.came.notify_one();
+                    reader.ready.extend(lines.push(chunk).map_err(ReadError::TooLarge)?);
+                }
                 None => reader.ready.extend(reader.lines.take().map(Lines::end)),
             }
         }
@@ -273,6 +303,8 @@ mod tests {
         let mut events = Vec::new();
         loop {
             match stream.try_next().await {
+                // When pieces came is no part of the answer.
+                Ok(Some(StreamEvent::Alive)) => {}
                 Ok(Some(event)) => events.push(event),
                 Ok(None) => return (events, None),
                 Err(error) => return (events, Some(error)),
@@ -348,6 +380,24 @@ mod tests {
             collect(Box::pin(stream::iter([Ok(body.into())]).chain(stream::pending()))).await;
         assert_eq!(events, [StreamEvent::Text("hi".to_owned()), StreamEvent::Stop(StopReason::Stop)]);
         assert_eq!((error, begun.elapsed()), (None, USAGE_WAIT));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_piece_without_an_event_is_a_sign_of_life() {
+        let pieces = [Ok(Bytes::from_static(b": keep-alive\n\n")), Ok(Bytes::from_static(b"data: [DO"))];
+        let mut stream = read(Box::pin(stream::iter(pieces).chain(stream::pending())), reading());
+
+        assert_eq!(stream.try_next().await, Ok(Some(StreamEvent::Alive)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_event_named_error_is_one() {
+        let body = "event: error\ndata: {\"message\":\"the engine died\"}\n\n";
+
+        let (events, error) = outcome(vec![Ok(body.into())]).await;
+
+        assert_eq!(events, []);
+        assert!(error.is_some_and(|error| error.to_string().contains("the engine died")));
     }
 
     #[tokio::test(start_paused = true)]

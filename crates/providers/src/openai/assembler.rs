@@ -6,6 +6,7 @@ use tidegate_agent::model::{StopReason, StreamEvent};
 use tidegate_store::Usage;
 
 use super::error::ReportedError;
+use super::think_tags::ThinkTags;
 
 /// The most tool calls of one answer.
 const MAX_CALLS: usize = 128;
@@ -33,6 +34,7 @@ pub(super) struct Assembler {
     refusal: bool,
     done: bool,
     chunks: u64,
+    think_tags: ThinkTags,
 }
 
 #[derive(Debug, Default)]
@@ -64,6 +66,7 @@ impl Assembler {
             refusal: false,
             done: false,
             chunks: 0,
+            think_tags: ThinkTags::default(),
         }
     }
 
@@ -124,7 +127,8 @@ impl Assembler {
         if stop != StopReason::Length && stop != StopReason::Refused {
             stop = if calls.is_empty() { StopReason::Stop } else { StopReason::ToolUse };
         }
-        let mut events: Vec<StreamEvent> = calls.into_iter().map(StreamEvent::ToolCall).collect();
+        let mut events = self.think_tags.end();
+        events.extend(calls.into_iter().map(StreamEvent::ToolCall));
         events.extend(self.usage.take().map(StreamEvent::Usage));
         events.push(StreamEvent::Stop(stop));
         Ok(events)
@@ -153,13 +157,13 @@ impl Assembler {
         }
         let refusal = text(&said["refusal"]);
         self.refusal |= !refusal.is_empty();
-        for text in [text(&said["content"]), refusal] {
-            if !text.is_empty() {
-                events.push(StreamEvent::Text(text));
-            }
+        events.extend(self.think_tags.push(&text(&said["content"])));
+        if !refusal.is_empty() {
+            events.push(StreamEvent::Text(refusal));
         }
         for call in said["tool_calls"].as_array().map(Vec::as_slice).unwrap_or_default() {
             self.call(call)?;
+            events.push(StreamEvent::Piece);
         }
         if let Some(reason) = choice["finish_reason"].as_str().filter(|reason| !reason.is_empty()) {
             self.stop = Some(stop_reason(reason)?);
@@ -226,7 +230,8 @@ impl PartialCall {
     /// call index 0, others repeat the name or the id in every piece.
     fn is_followed_by(&self, id: &str, name: &str, arguments: &str) -> bool {
         if !id.is_empty() && !self.id.is_empty() {
-            return id != self.id;
+            // Some servers make another id for each piece: what begins a call has a name.
+            return id != self.id && !name.is_empty();
         }
         // Without ids, a name after finished arguments can only be the next call.
         !name.is_empty() && !arguments.is_empty() && self.nesting.is_closed()
@@ -329,6 +334,16 @@ mod tests {
         ]);
         assert_eq!(with_ids, [call("a", "read", "{}"), call("b", "read", "{}")]);
         assert_eq!(without, [call("made_0", "read", "{\"p\":1}"), call("made_1", "read", "{\"p\":2}")]);
+    }
+
+    #[test]
+    fn pieces_of_one_index_without_a_name_go_on_whatever_their_ids_say() {
+        let calls = calls_of(&[
+            json!({"index": 0, "id": "a", "function": {"name": "read", "arguments": "{\"p"}}),
+            json!({"index": 0, "id": "b", "function": {"arguments": "\":"}}),
+            json!({"index": 0, "id": "c", "function": {"name": "", "arguments": "1}"}}),
+        ]);
+        assert_eq!(calls, [call("a", "read", "{\"p\":1}")]);
     }
 
     #[test]

@@ -39,6 +39,7 @@ impl Echo {
                 call.arguments = arguments + &held;
                 self.end().into_iter().chain([StreamEvent::ToolCall(call)]).collect()
             }
+            event @ (StreamEvent::Piece | StreamEvent::Alive) => vec![event],
             event @ (StreamEvent::Usage(_) | StreamEvent::Stop(_)) => {
                 self.end().into_iter().chain([event]).collect()
             }

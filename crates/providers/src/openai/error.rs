@@ -7,7 +7,7 @@ use tidegate_agent::model::ModelError;
 use crate::http::Endpoint;
 
 /// What servers call a conversation that is too long, in lower case.
-const CONTEXT_TEXTS: [&str; 10] = [
+const CONTEXT_TEXTS: [&str; 18] = [
     "context_length_exceeded",
     "exceed_context_size",
     "maximum context length",
@@ -18,6 +18,14 @@ const CONTEXT_TEXTS: [&str; 10] = [
     "input is too long",
     "too many tokens",
     "reduce the length of the messages",
+    "exceed context limit",
+    "exceeds context limit",
+    "exceeds the maximum number of tokens",
+    "maximum prompt length",
+    "exceeded model token limit",
+    "exceeds max length",
+    "range of input length",
+    "prompt token count",
 ];
 
 /// An error in the server's own words.
@@ -29,6 +37,8 @@ pub(super) struct ReportedError {
     message: String,
     /// Its code and type.
     code: String,
+    /// Whether it names how token counts are asked for, anywhere.
+    names_usage: bool,
 }
 
 /// Where an error comes from, and what was asked.
@@ -41,8 +51,19 @@ pub(super) struct Asked<'a> {
 impl ReportedError {
     /// The error that a chunk of a stream carries, if it does.
     pub(super) fn in_chunk(chunk: &Value) -> Option<Self> {
-        let error = chunk.get("error").filter(|error| !error.is_null())?;
-        Some(Self::from_object(error))
+        if let Some(error) = chunk.get("error").filter(|error| !error.is_null()) {
+            return Some(Self::from_object(error));
+        }
+        // Without that key: older vLLM and SGLang, and others.
+        let is_error = |field: &str| word(&chunk[field]) == "error";
+        let is_alone = chunk.get("choices").is_none();
+        (is_alone && (is_error("object") || is_error("type")) && chunk.get("message").is_some())
+            .then(|| Self::from_object(chunk))
+    }
+
+    /// The error in the data of an event that is named so.
+    pub(super) fn in_event(data: &str) -> Self {
+        Self { status: None, ..Self::in_body(0, data) }
     }
 
     /// The error in the body of a response.
@@ -58,6 +79,7 @@ impl ReportedError {
             error.message = if is_page { "a web page".to_owned() } else { body.to_owned() };
         }
         error.status = Some(status);
+        error.names_usage = ["stream_options", "include_usage"].iter().any(|name| body.contains(name));
         error
     }
 
@@ -85,12 +107,13 @@ impl ReportedError {
                 .filter(|status| (400..600).contains(status)),
             message,
             code: format!("{} {} ", word(&error["code"]), word(&error["type"])),
+            names_usage: false,
         }
     }
 
     /// Whether the server does not know how to be asked for token counts.
     pub(super) fn refuses_usage(&self) -> bool {
-        matches!(self.status, Some(400 | 422)) && self.message.contains("stream_options")
+        matches!(self.status, Some(400 | 422)) && self.names_usage
     }
 
     /// What it means. `was_cut` tells that the message is only the beginning of what was said.
@@ -104,13 +127,17 @@ impl ReportedError {
         let says = |part: &str| text.contains(part);
         let unknown_model = || ModelError::UnknownModel { model: asked.model.to_owned() };
         match self.status {
-            Some(401 | 403) => {
+            // 403 has many reasons: a region, a plan, a model that the key may not use. Its words tell.
+            Some(401) => {
                 return ModelError::Unauthorized { address: asked.endpoint.base().address() };
             }
             Some(429) => return ModelError::RateLimited { retry_after_ms },
             // A page that is not found means a wrong address, not a missing model.
             Some(404) if !self.is_missing_page() => return unknown_model(),
             _ => {}
+        }
+        if self.status == Some(503) && says("loading") {
+            return ModelError::Loading;
         }
         if CONTEXT_TEXTS.iter().any(|part| says(part)) {
             return ModelError::ContextLength;
@@ -122,7 +149,7 @@ impl ReportedError {
             return ModelError::RateLimited { retry_after_ms };
         }
         let mut message = asked.endpoint.excerpt(&self.message, was_cut);
-        if self.status == Some(404) {
+        if self.status == Some(404) || says("unexpected endpoint") {
             message.push_str("; the base URL may be wrong: most end in /v1");
         }
         ModelError::Server { status: self.status.unwrap_or(200), message }
@@ -191,6 +218,70 @@ mod tests {
         assert_eq!(classify(400, &ollama.to_string()), unknown());
         assert_eq!(classify(404, ""), unknown());
         assert_eq!(classify(429, &quota.to_string()), ModelError::RateLimited { retry_after_ms: None });
+    }
+
+    #[test]
+    fn a_conversation_that_is_too_long_is_recognised_in_the_words_of_many_servers() {
+        for words in [
+            "input length and `max_tokens` exceed context limit: 187254 + 20000 > 204798",
+            "The input token count (1048600) exceeds the maximum number of tokens allowed (1048576).",
+            "This model's maximum prompt length is 131072 but the request contains 537812 tokens.",
+            "Invalid request: Your request exceeded model token limit: 131072",
+            "Prompt exceeds max length",
+            "prompt token count of 130001 exceeds the limit of 128000",
+            "<400> InternalError.Algo.InvalidParameter: Range of input length should be [1, 129024]",
+        ] {
+            let body = json!({"error": {"message": words}}).to_string();
+            assert_eq!(classify(400, &body), ModelError::ContextLength, "{words}");
+        }
+    }
+
+    #[test]
+    fn what_is_forbidden_keeps_the_servers_words() {
+        let body = json!({"error": {"message": "Your country is not supported."}}).to_string();
+        assert!(classify(403, &body).to_string().contains("Your country is not supported."));
+        assert!(matches!(classify(401, &body), ModelError::Unauthorized { .. }));
+    }
+
+    #[test]
+    fn a_server_that_loads_its_model_and_one_without_that_method_are_told_apart() {
+        let loading =
+            json!({"error": {"code": 503, "message": "Loading model", "type": "unavailable_error"}});
+        assert_eq!(classify(503, &loading.to_string()), ModelError::Loading);
+        let busy = json!({"error": {"message": "overloaded"}});
+        assert!(matches!(classify(503, &busy.to_string()), ModelError::Server { status: 503, .. }));
+        let other = json!({"error": "Unexpected endpoint or method. (POST /chat/completions)"});
+        assert!(classify(200, &other.to_string()).to_string().contains("most end in /v1"));
+    }
+
+    #[test]
+    fn token_counts_are_refused_in_many_words() {
+        for (status, body, refuses) in [
+            (
+                422,
+                r#"{"detail":[{"loc":["body","stream_options"],"msg":"Extra inputs are not permitted"}]}"#,
+                true,
+            ),
+            (400, r#"{"error":{"message":"Extra inputs are not permitted","param":"stream_options"}}"#, true),
+            (400, r#"{"error":{"message":"unknown field \"include_usage\""}}"#, true),
+            (400, r#"{"error":{"message":"no"}}"#, false),
+            (500, r#"{"error":{"message":"stream_options"}}"#, false),
+        ] {
+            assert_eq!(ReportedError::in_body(status, body).refuses_usage(), refuses, "{body}");
+        }
+    }
+
+    #[test]
+    fn an_error_without_the_usual_key_is_one() {
+        let error = |chunk: Value| ReportedError::in_chunk(&chunk).map(|error| error.message);
+        let told = |words: &str| Some(words.to_owned());
+        assert_eq!(
+            error(json!({"object": "error", "message": "out of memory", "code": 500})),
+            told("out of memory")
+        );
+        assert_eq!(error(json!({"type": "error", "message": "died"})), told("died"));
+        assert_eq!(error(json!({"object": "chat.completion.chunk", "choices": []})), None);
+        assert_eq!(error(json!({"type": "error", "choices": [{"delta": {"content": "a"}}]})), None);
     }
 
     #[test]

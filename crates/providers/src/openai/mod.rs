@@ -6,6 +6,7 @@ mod assembler;
 mod echo;
 mod error;
 mod lines;
+mod think_tags;
 mod wire;
 
 use std::time::Duration;
@@ -25,7 +26,7 @@ use error::{Asked, ReportedError, retry_after_ms};
 
 /// How long a server may send nothing, before and within its answer.
 pub const IDLE: Duration = Duration::from_secs(120);
-/// The same for a server on this computer, which may have to load the model first.
+/// The same for a server on this computer or in the local network, which may have to load the model first.
 pub const LOCAL_IDLE: Duration = Duration::from_secs(300);
 /// The most bytes of an error's body that are read.
 const ERROR_BYTES: usize = 64 * 1024;
@@ -41,7 +42,7 @@ pub async fn ask(
     model: &str,
     request: &ModelRequest,
 ) -> Result<ModelStream, ModelError> {
-    let idle = if endpoint.base().is_loopback() { LOCAL_IDLE } else { IDLE };
+    let idle = if endpoint.base().is_nearby() { LOCAL_IDLE } else { IDLE };
     let asked = Asked { endpoint, model };
     let mut ask_usage = true;
     loop {
@@ -71,7 +72,7 @@ pub async fn ask(
 /// runtime that has timers.
 #[must_use]
 pub fn read_answer(chunks: Chunks, endpoint: &Endpoint, model: &str, call_id_prefix: String) -> ModelStream {
-    let idle = if endpoint.base().is_loopback() { LOCAL_IDLE } else { IDLE };
+    let idle = if endpoint.base().is_nearby() { LOCAL_IDLE } else { IDLE };
     answer::read(
         chunks,
         Reading { endpoint: endpoint.clone(), model: model.to_owned(), idle, call_id_prefix },

@@ -1,5 +1,7 @@
 //! A question in the form of the Chat Completions API.
 
+use std::collections::HashMap;
+
 use serde::Serialize;
 use serde_json::Value;
 use tidegate_agent::message::{Message, ToolCall};
@@ -36,14 +38,14 @@ enum WireMessage<'a> {
         tool_calls: Vec<WireCall<'a>>,
     },
     Tool {
-        tool_call_id: &'a str,
+        tool_call_id: String,
         content: &'a str,
     },
 }
 
 #[derive(Debug, PartialEq, Eq, Serialize)]
 struct WireCall<'a> {
-    id: &'a str,
+    id: String,
     r#type: &'static str,
     function: WireFunction<'a>,
 }
@@ -94,6 +96,7 @@ fn messages(messages: &[Message]) -> Vec<WireMessage<'_>> {
         .filter_map(|message| if let Message::System(text) = message { Some(text.as_str()) } else { None })
         .collect();
     let mut wire = Vec::with_capacity(messages.len() + 1);
+    let mut ids = CallIds::default();
     if !system.is_empty() {
         wire.push(WireMessage::System { content: system.join("\n\n") });
     }
@@ -110,19 +113,48 @@ fn messages(messages: &[Message]) -> Vec<WireMessage<'_>> {
             Message::Assistant { text, calls } if text.is_empty() && calls.is_empty() => {}
             Message::Assistant { text, calls } => wire.push(WireMessage::Assistant {
                 content: (!text.is_empty()).then_some(text),
-                tool_calls: calls.iter().map(wire_call).collect(),
+                tool_calls: calls.iter().map(|call| wire_call(call, ids.of_call(&call.id))).collect(),
             }),
             Message::ToolResult { call_id, text, .. } => {
-                wire.push(WireMessage::Tool { tool_call_id: call_id, content: text });
+                wire.push(WireMessage::Tool { tool_call_id: ids.of_result(call_id), content: text });
             }
         }
     }
     wire
 }
 
-fn wire_call(call: &ToolCall) -> WireCall<'_> {
+/// The ids under which calls are sent, by their place in the conversation: no two are the same, whatever server
+/// made them, and each has the form that the strictest takes (Mistral: nine letters and digits).
+#[derive(Default)]
+struct CallIds<'a> {
+    /// Of each id the number that it stands for last.
+    numbers: HashMap<&'a str, usize>,
+    count: usize,
+}
+
+impl<'a> CallIds<'a> {
+    fn of_call(&mut self, id: &'a str) -> String {
+        self.count += 1;
+        self.numbers.insert(id, self.count);
+        Self::text(self.count)
+    }
+
+    fn of_result(&mut self, id: &'a str) -> String {
+        match self.numbers.get(id) {
+            Some(number) => Self::text(*number),
+            // Its call is not sent: it keeps its own place.
+            None => self.of_call(id),
+        }
+    }
+
+    fn text(number: usize) -> String {
+        format!("call{number:05}")
+    }
+}
+
+fn wire_call(call: &ToolCall, id: String) -> WireCall<'_> {
     let function = WireFunction { name: &call.name, arguments: &call.arguments };
-    WireCall { id: &call.id, r#type: "function", function }
+    WireCall { id, r#type: "function", function }
 }
 
 #[cfg(test)]
@@ -162,9 +194,9 @@ mod tests {
                 {"role": "system", "content": "be brief\n\nand kind"},
                 {"role": "user", "content": "hi\n\na child ended"},
                 {"role": "assistant", "content": null, "tool_calls": [
-                    {"id": "1", "type": "function", "function": {"name": "read", "arguments": "{}"}},
+                    {"id": "call00001", "type": "function", "function": {"name": "read", "arguments": "{}"}},
                 ]},
-                {"role": "tool", "tool_call_id": "1", "content": "content"},
+                {"role": "tool", "tool_call_id": "call00001", "content": "content"},
             ],
             "tools": [{"type": "function", "function":
                 {"name": "read", "description": "reads", "parameters": {"type": "object"}}}],
@@ -172,6 +204,40 @@ mod tests {
             "stream_options": {"include_usage": true},
         });
         assert_eq!(serde_json::to_value(body("m", &request, true)).unwrap(), expected);
+    }
+
+    #[test]
+    fn calls_are_sent_under_ids_of_one_form_and_results_under_those_of_their_calls() {
+        let call =
+            |id: &str| ToolCall { id: id.to_owned(), name: "t".to_owned(), arguments: "{}".to_owned() };
+        let round = |ids: &[&str]| {
+            let calls = ids.iter().map(|id| call(id)).collect();
+            let result = |id: &&str| Message::ToolResult {
+                call_id: (*id).to_owned(),
+                name: "t".to_owned(),
+                text: (*id).to_owned(),
+                is_error: false,
+            };
+            let asked = Message::Assistant { text: String::new(), calls };
+            std::iter::once(asked).chain(ids.iter().map(result)).collect::<Vec<_>>()
+        };
+        let long = "chatcmpl-tool-0123456789abcdef0123456789abcdef";
+        // The same id again in a later answer is another call.
+        let conversation = [round(&[long, "b"]), round(&["b"])].concat();
+
+        let sent = serde_json::to_value(messages(&conversation)).unwrap();
+
+        let ids: Vec<&str> = sent
+            .as_array()
+            .unwrap()
+            .iter()
+            .flat_map(|message| {
+                let calls = message["tool_calls"].as_array().into_iter().flatten();
+                let of_calls = calls.filter_map(|call| call["id"].as_str());
+                of_calls.chain(message["tool_call_id"].as_str()).collect::<Vec<_>>()
+            })
+            .collect();
+        assert_eq!(ids, ["call00001", "call00002", "call00001", "call00002", "call00003", "call00003"]);
     }
 
     #[test]
