@@ -33,6 +33,16 @@ pub fn home() -> Option<PathBuf> {
     lookup("HOME").or_else(|| lookup("USERPROFILE")).map(PathBuf::from)
 }
 
+/// A path of the person's, in which `~` at the beginning stands for their home directory. A shell does that only
+/// where it stands alone, and not in `--state-dir=~/x` or a variable.
+#[must_use]
+pub fn below_home(path: PathBuf) -> PathBuf {
+    match (path.strip_prefix("~"), home()) {
+        (Ok(rest), Some(home)) => home.join(rest),
+        _ => path,
+    }
+}
+
 /// The directories in which the person's programs are found.
 #[must_use]
 pub fn search_path() -> Vec<PathBuf> {

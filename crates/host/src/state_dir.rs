@@ -17,6 +17,7 @@ const MAX_SOCKET_PATH: usize = 104;
 /// When none is given and there is no home directory.
 pub fn state_dir(explicit: Option<PathBuf>) -> Result<PathBuf, BootError> {
     let chosen = explicit.or_else(environment::default_state_dir).ok_or(BootError::NoStateDir)?;
+    let chosen = environment::below_home(chosen);
     std::path::absolute(&chosen)
         .map_err(|error| BootError::StateDir { path: chosen, reason: error.to_string() })
 }
@@ -163,6 +164,15 @@ mod tests {
 
     fn long(root: &Path) -> PathBuf {
         root.join("x".repeat(MAX_SOCKET_PATH))
+    }
+
+    #[test]
+    fn a_tilde_at_the_beginning_is_the_home_directory() {
+        let home = environment::home().expect("a home directory");
+        let chosen = |text: &str| state_dir(Some(text.into())).expect("a directory");
+        assert_eq!(chosen("~/tidegate"), home.join("tidegate"));
+        assert_eq!(chosen("/srv/~/tidegate"), Path::new("/srv/~/tidegate"));
+        assert!(chosen("~other/tidegate").ends_with("~other/tidegate"), "nobody's home is guessed");
     }
 
     #[test]

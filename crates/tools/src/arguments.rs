@@ -81,14 +81,18 @@ impl Arguments {
         given.map(|value| read(value).ok_or(ArgumentError::Type { name, expected })).transpose()
     }
 
-    /// A whole number that may be absent or null. Models also write `5.0` for 5.
+    /// A whole number that may be absent or null. Models also write `5.0` and `"5"` for 5.
     pub(crate) fn optional_number(
         &mut self,
         name: &'static str,
         least: u64,
         most: u64,
     ) -> Result<Option<u64>, ArgumentError> {
-        let number = |value| if let Value::Number(value) = value { Some(value) } else { None };
+        let number = |value| match value {
+            Value::Number(value) => Some(value),
+            Value::String(text) => text.trim().parse::<u64>().ok().map(Into::into),
+            _ => None,
+        };
         let Some(value) = self.optional(name, "a whole number", number)? else { return Ok(None) };
         match value.as_u64().or_else(|| whole(value.as_f64()?)) {
             Some(number) if (least..=most).contains(&number) => Ok(Some(number)),
@@ -168,8 +172,12 @@ mod tests {
                 Err(ArgumentError::Range { least: 1, most: 10, .. })
             ));
         }
-        let mut arguments = Arguments::new(json!({"limit": 5.0}), &["limit"]).expect("closed");
-        assert_eq!(arguments.optional_number("limit", 1, 10), Ok(Some(5)));
+        for five in [json!(5.0), json!("5"), json!(" 5 ")] {
+            let mut arguments = Arguments::new(json!({"limit": five}), &["limit"]).expect("closed");
+            assert_eq!(arguments.optional_number("limit", 1, 10), Ok(Some(5)));
+        }
+        let mut arguments = Arguments::new(json!({"limit": "five"}), &["limit"]).expect("closed");
+        assert!(matches!(arguments.optional_number("limit", 1, 10), Err(ArgumentError::Type { .. })));
     }
 
     proptest! {

@@ -338,7 +338,7 @@ pub enum ConfigCommand {
 #[derive(Debug, Args)]
 pub struct AgentArguments {
     /// What to say
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     pub message: String,
     /// The session to say it in
     #[arg(long, value_name = "KEY", value_parser = values::session_key, default_value = "main")]

@@ -101,6 +101,14 @@ fn every_command_line_of_the_manual_is_understood() {
 }
 
 #[test]
+fn a_message_may_begin_with_a_dash() {
+    for message in ["- buy milk", "--verbose is what flag?", "-"] {
+        let parsed = Arguments::try_parse_from(["tidegate", "agent", "--message", message]);
+        assert!(parsed.is_ok(), "{message}: {:?}", parsed.err());
+    }
+}
+
+#[test]
 fn there_is_no_latest_request_and_no_decision_without_an_id() {
     for line in ["devices approve", "devices approve --latest", "approvals allow", "devices"] {
         problem(line);

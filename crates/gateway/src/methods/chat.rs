@@ -42,7 +42,8 @@ impl Handler for rpc::ChatSend {
             run: params.idempotency_key,
             session: params.session_key,
             message,
-            timeout: params.timeout_ms.map(Duration::from_millis),
+            // 0 is no limit.
+            timeout: params.timeout_ms.filter(|&limit| limit > 0).map(Duration::from_millis),
         };
         match params.suppress_command_interpretation {
             Some(true) => start_turn(caller, said).await,

@@ -144,7 +144,8 @@ async fn first_turn(
         run: RunId::parse(unique).map_err(|error| ErrorShape::unavailable(error.to_string()))?,
         session: key.clone(),
         message,
-        timeout: params.timeout_ms.map(Duration::from_millis),
+        // 0 is no limit.
+        timeout: params.timeout_ms.filter(|&limit| limit > 0).map(Duration::from_millis),
     };
     chat_commands::run_or_start(caller, said).await
 }

@@ -128,6 +128,19 @@ async fn stop_ends_what_runs_and_status_counts_it() {
 }
 
 #[tokio::test]
+async fn a_limit_of_0_is_none() {
+    let world = World::with_desktop().await;
+    let mut client = world.let_in(1, &["operator.write"]).await;
+    let params =
+        json!({ "sessionKey": "main", "message": "hello", "idempotencyKey": "unlimited", "timeoutMs": 0 });
+
+    client.request("chat.send", params).await.unwrap();
+
+    let wait = json!({ "runId": "unlimited", "timeoutMs": 20_000 });
+    assert_eq!(client.request("agent.wait", wait).await.unwrap()["status"], "ok");
+}
+
+#[tokio::test]
 async fn a_command_needs_the_scope_of_what_it_does() {
     let world = World::with_desktop().await;
     let mut admin = world.let_in(1, ADMIN).await;

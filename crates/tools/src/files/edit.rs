@@ -81,15 +81,32 @@ impl FileRequest for Edit {
     }
 }
 
-/// Replaces the only occurrence of `old`; returns its line too.
+/// Replaces the only occurrence of `old`; returns its line too. Where the line ends are all that differs, the file's
+/// own count: models write LF whatever a file has.
 fn replace_once(content: &str, old: &str, new: &str, path: &str) -> Result<(usize, String), EditError> {
+    let ends_in_cr = content.contains("\r\n") && !content.replace("\r\n", "").contains('\n');
+    let as_in_file = |text: &str| match ends_in_cr {
+        true => text.replace("\r\n", "\n").replace('\n', "\r\n"),
+        false => text.replace("\r\n", "\n"),
+    };
+    match replace_exactly(content, old, new, path) {
+        Err(EditError::NoMatch { .. }) if old.contains('\n') => {
+            replace_exactly(content, &as_in_file(old), &as_in_file(new), path)
+        }
+        // The text around it decides how the lines in it end.
+        Ok(_) if ends_in_cr && new.contains('\n') => replace_exactly(content, old, &as_in_file(new), path),
+        replaced => replaced,
+    }
+}
+
+fn replace_exactly(content: &str, old: &str, new: &str, path: &str) -> Result<(usize, String), EditError> {
     let Some(first) = old.chars().next() else { return Err(EditError::Empty) };
     if old == new {
         return Err(EditError::Same);
     }
     let Some(at) = content.find(old) else {
-        let other_ends = content.contains("\r\n") && old.contains('\n') && !old.contains("\r\n");
-        let hint = if other_ends { " (its lines end in CR LF)" } else { "" };
+        let mixes_ends = content.contains("\r\n") && old.contains('\n');
+        let hint = if mixes_ends { " (lines of it end in CR LF)" } else { "" };
         return Err(EditError::NoMatch { path: path.to_owned(), hint });
     };
     let mut count = content.matches(old).count();
@@ -115,9 +132,20 @@ mod tests {
         assert!(refused("aba", "a").to_string().contains("2 times"));
         assert!(refused("aaa", "aa").to_string().contains("2 times"));
         assert!(refused("abc", "d").to_string().contains("0 times"));
-        assert!(refused("a\r\nb", "a\nb").to_string().contains("CR LF"));
+        assert!(refused("a\r\nb\n", "a\nc").to_string().contains("CR LF"));
         assert_eq!(refused("abc", ""), EditError::Empty);
         assert_eq!(refused("x", "x"), EditError::Same);
+    }
+
+    #[test]
+    fn line_ends_are_the_files_own() {
+        let edited = |content: &str, old, new| replace_once(content, old, new, "f").expect("one match").1;
+        assert_eq!(edited("a\r\nb\r\nc\r\n", "a\nb", "x\ny\nz"), "x\r\ny\r\nz\r\nc\r\n");
+        assert_eq!(edited("a\r\nb\r\n", "b", "x\ny"), "a\r\nx\r\ny\r\n");
+        assert_eq!(edited("a\r\nb\r\n", "a\r\nb", "x\ny"), "x\r\ny\r\n");
+        assert_eq!(edited("a\nb\n", "a\r\nb", "x\r\ny"), "x\ny\n");
+        // Both kinds: what is named is replaced as it is named.
+        assert_eq!(edited("a\r\nb\nc\n", "b\nc", "x\ny"), "a\r\nx\ny\n");
     }
 
     proptest! {

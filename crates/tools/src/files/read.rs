@@ -70,7 +70,8 @@ impl FileRequest for Read {
         let allowed = ["path", "offset", "byteOffset", "limit"];
         let mut arguments = Arguments::with_aliases(arguments, &allowed, &[PATH])?;
         let path = arguments.text("path")?;
-        let line = arguments.optional_number("offset", 1, u64::MAX)?;
+        // Models also count from 0.
+        let line = arguments.optional_number("offset", 0, u64::MAX)?.map(|line| line.max(1));
         let byte = arguments.optional_number("byteOffset", 0, u64::MAX)?;
         let start = match (line, byte) {
             (Some(_), Some(_)) => {
