@@ -20,7 +20,7 @@ pub const DETECTION_TIMEOUT: Duration = Duration::from_millis(400);
 /// The most bytes of a list of models.
 pub(crate) const LIST_BYTES: usize = 1024 * 1024;
 /// The most models of one server.
-const MAX_MODELS: usize = 256;
+const MAX_MODELS: usize = 2048;
 /// The longest model id that is believed, in bytes.
 const MAX_ID_BYTES: usize = 256;
 
@@ -160,11 +160,30 @@ impl LocalServer {
     }
 }
 
-/// Whether a model can hold a conversation. A list does not tell, but models for embedding and
-/// ranking carry it in their names.
+/// What the names of models have that embed, rank, hear, speak or draw.
+const OTHER_MODELS: [&str; 16] = [
+    "embed",
+    "rerank",
+    "whisper",
+    "parakeet",
+    "tts",
+    "kokoro",
+    "piper",
+    "bark",
+    "flux",
+    "stable-diffusion",
+    "sdxl",
+    "dall-e",
+    "gpt-image",
+    "clip",
+    "bge-",
+    "moderation",
+];
+
+/// Whether a model can hold a conversation. A list does not tell, but other models carry it in their names.
 pub(crate) fn is_chat_model(id: &str) -> bool {
     let id = id.to_lowercase();
-    !id.contains("embed") && !id.contains("rerank")
+    !OTHER_MODELS.iter().any(|part| id.contains(part))
 }
 
 /// Asks all addresses at once for their models (`GET /v1/models`) and returns those that answer
@@ -192,7 +211,10 @@ async fn detect_one(http: &Http, at: LocalAddress, owners: &Arc<dyn ServerOwners
         return None;
     }
     let body = Limited::new(Body::from(response), LIST_BYTES).collect().await.ok()?.to_bytes();
-    Some(LocalServer { kind: at.kind, address: at.address, owner, base, models: model_ids(&body)? })
+    let mut models = model_ids(&body)?;
+    // What is proposed is the first one.
+    models.sort_by_key(|id| !is_chat_model(id));
+    Some(LocalServer { kind: at.kind, address: at.address, owner, base, models })
 }
 
 /// The ids in a list of models; `None` when the body is no such list, as of any other web server
@@ -231,9 +253,10 @@ mod tests {
     }
 
     #[test]
-    fn models_for_embedding_are_not_for_conversations() {
-        let models =
-            ["nomic-embed-text:latest", "text-embedding-3", "qwen3:8b"].map(ToOwned::to_owned).to_vec();
+    fn models_for_other_things_are_not_for_conversations() {
+        let others =
+            ["nomic-embed-text:latest", "whisper-large-v3", "flux.1-schnell", "kokoro-tts", "bge-m3"];
+        let models = others.into_iter().chain(["qwen3:8b"]).map(ToOwned::to_owned).collect();
         let base = BaseUrl::parse("http://127.0.0.1:1/v1").unwrap();
         let owner = ServerOwner { user: 1, words: String::new(), standing: Standing::SystemAccount };
         let address = (Ipv4Addr::LOCALHOST, 1).into();

@@ -20,10 +20,11 @@ impl Token {
         Self(Zeroizing::new(format!("tg_{}", bits.as_str())))
     }
 
-    /// A token that a person chose, or that comes from the environment.
+    /// A token that a person chose, that comes from the environment, or that a client sends. Blanks around it are no
+    /// part of it: files and variables often end in a line end.
     #[must_use]
     pub fn from_text(text: &str) -> Self {
-        Self(Zeroizing::new(text.to_owned()))
+        Self(Zeroizing::new(text.trim().to_owned()))
     }
 
     /// The hash under which it is kept and found.
@@ -94,5 +95,18 @@ impl TryFrom<String> for TokenHash {
 impl From<TokenHash> for String {
     fn from(hash: TokenHash) -> String {
         BASE64_URL_SAFE_NO_PAD.encode(hash.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blanks_around_a_token_are_no_part_of_it() {
+        for text in ["secret\r\n", "secret\n", " secret "] {
+            assert_eq!(Token::from_text(text).hash(), TokenHash::of("secret"), "{text:?}");
+        }
+        assert_ne!(Token::from_text("sec ret").hash(), TokenHash::of("secret"));
     }
 }
