@@ -164,7 +164,7 @@ impl Answer {
             tokio::select! {
                 biased;
                 next = events.next() => {
-                    // What came is told by the event itself.
+                    // The event itself says what came.
                     let _ = self.came.notified().now_or_never();
                     next
                 }

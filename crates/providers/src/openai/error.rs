@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_loads_its_model_and_one_without_that_method_are_told_apart() {
+    fn a_server_that_loads_its_model_and_one_without_that_method_are_not_the_same() {
         let loading =
             json!({"error": {"code": 503, "message": "Loading model", "type": "unavailable_error"}});
         assert_eq!(classify(503, &loading.to_string()), ModelError::Loading);
