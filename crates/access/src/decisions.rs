@@ -176,12 +176,15 @@ impl TrustService {
     }
 
     async fn carry_out<T: Sync>(&self, transaction: PreparedTransaction<T>) -> Result<Option<T>, StoreError> {
-        let to_commit = || self.authority().to_commit(&transaction);
-        if let Err(error) = self.0.writer.commit(to_commit).await {
+        let saving = self.0.writer.begin().await;
+        let to_commit = self.authority().to_commit(&transaction);
+        if let Err(error) = saving.commit(to_commit).await {
             self.authority().roll_back(transaction);
             return Err(error);
         }
+        // Before anything else is saved, which would be what was in effect before.
         let applied = self.authority().apply(transaction, now::timestamp());
+        drop(saving);
         Ok(self.settle(applied, None).await.0)
     }
 }

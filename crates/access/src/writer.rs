@@ -82,22 +82,10 @@ impl TrustWriter {
         self.changes().retain(|(_, change)| records.apply_unsaved(change) || is_in_memory);
     }
 
-    /// Saves changes that count once they are saved, after those that are still unsaved. They are read once
-    /// nothing that was changed before waits to be saved, and saved before what is changed afterwards. To be
-    /// awaited to its end.
-    pub(crate) async fn commit(&self, read: impl FnOnce() -> Vec<Change>) -> Result<(), StoreError> {
-        if !self.is_in_memory() {
-            return self.save_with(read).await;
-        }
-        let _one_at_a_time = self.0.saving.lock().await;
-        let changes = read();
-        if changes.is_empty() {
-            return Ok(());
-        }
-        let takes_away: Vec<Change> = changes.iter().filter(|change| change.takes_away()).cloned().collect();
-        self.store()?.commit_trust(changes).await?;
-        self.add(takes_away);
-        Ok(())
+    /// Waits until nothing that was changed before is being saved. Until the answer is dropped, nothing that is
+    /// changed afterwards is saved.
+    pub(crate) async fn begin(&self) -> Saving<'_> {
+        Saving { writer: self, _one_at_a_time: self.0.saving.lock().await }
     }
 
     /// Saves changes that count already. Whether they survive the end of the process; where they do
@@ -111,7 +99,7 @@ impl TrustWriter {
         let saved = in_a_task(async move {
             match writer.is_in_memory() {
                 true => writer.store()?.commit_trust(changes).await.map(|()| false),
-                false => writer.save_with(Vec::new).await.map(|()| true),
+                false => writer.save_unsaved().await.map(|()| true),
             }
         })
         .await;
@@ -127,7 +115,7 @@ impl TrustWriter {
             return;
         }
         let writer = self.clone();
-        if let Err(error) = in_a_task(async move { writer.save_with(Vec::new).await }).await {
+        if let Err(error) = in_a_task(async move { writer.save_unsaved().await }).await {
             tracing::error!(%error, changes = self.unsaved(), "access changes not persisted; retrying");
         }
     }
@@ -160,27 +148,12 @@ impl TrustWriter {
         self.0.unsaved.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn save_with(&self, read: impl FnOnce() -> Vec<Change>) -> Result<(), StoreError> {
-        let saved = self.save_all(read).await;
+    async fn save_unsaved(&self) -> Result<(), StoreError> {
+        let saved = self.begin().await.save_all(Vec::new()).await;
         if saved.is_err() && self.unsaved() > 0 {
             self.retry();
         }
         saved
-    }
-
-    async fn save_all(&self, read: impl FnOnce() -> Vec<Change>) -> Result<(), StoreError> {
-        let _one_at_a_time = self.0.saving.lock().await;
-        let unsaved = self.changes().clone();
-        let last = unsaved.last().map(|(number, _)| *number);
-        let all: Vec<Change> = unsaved.into_iter().map(|(_, change)| change).chain(read()).collect();
-        if all.is_empty() {
-            return Ok(());
-        }
-        self.store()?.commit_trust(all).await?;
-        if !self.0.is_reading.load(Ordering::SeqCst) {
-            self.changes().retain(|(number, _)| Some(*number) > last);
-        }
-        Ok(())
     }
 
     /// Tries again until all is saved: after a while, and as soon as another store is open.
@@ -201,7 +174,7 @@ impl TrustWriter {
                 failures = if is_another { 0 } else { failures.saturating_add(1) };
                 if !writer.is_in_memory() && writer.unsaved() > 0 {
                     // An error was said when the change was made; the next try follows.
-                    let _ = writer.save_all(Vec::new).await;
+                    let _ = writer.begin().await.save_all(Vec::new()).await;
                 }
                 if !writer.is_in_memory() && writer.unsaved() > 0 {
                     continue;
@@ -214,6 +187,47 @@ impl TrustWriter {
                 return;
             }
         });
+    }
+}
+
+/// The one who saves.
+pub(crate) struct Saving<'a> {
+    writer: &'a TrustWriter,
+    _one_at_a_time: tokio::sync::MutexGuard<'a, ()>,
+}
+
+impl Saving<'_> {
+    /// Saves changes that count once they are saved, after those that are still unsaved. To be awaited to its end.
+    pub(crate) async fn commit(&self, changes: Vec<Change>) -> Result<(), StoreError> {
+        if changes.is_empty() {
+            // What could not be saved before holds up nothing that needs no saving.
+            return Ok(());
+        }
+        if !self.writer.is_in_memory() {
+            let saved = self.save_all(changes).await;
+            if saved.is_err() && self.writer.unsaved() > 0 {
+                self.writer.retry();
+            }
+            return saved;
+        }
+        let takes_away: Vec<Change> = changes.iter().filter(|change| change.takes_away()).cloned().collect();
+        self.writer.store()?.commit_trust(changes).await?;
+        self.writer.add(takes_away);
+        Ok(())
+    }
+
+    async fn save_all(&self, changes: Vec<Change>) -> Result<(), StoreError> {
+        let unsaved = self.writer.changes().clone();
+        let last = unsaved.last().map(|(number, _)| *number);
+        let all: Vec<Change> = unsaved.into_iter().map(|(_, change)| change).chain(changes).collect();
+        if all.is_empty() {
+            return Ok(());
+        }
+        self.writer.store()?.commit_trust(all).await?;
+        if !self.writer.0.is_reading.load(Ordering::SeqCst) {
+            self.writer.changes().retain(|(number, _)| Some(*number) > last);
+        }
+        Ok(())
     }
 }
 

@@ -18,7 +18,7 @@ use tidegate_trust::decision::{Decider, Desktop};
 use tidegate_trust::origin::Peer;
 use tidegate_trust::permissions::{Attendance, RequestContext, WhyAsked};
 use tidegate_trust::principal::command_line_session;
-use tidegate_trust::{Authority, Change, FileIdentity, Folder, Origin, Session, TrustRecords};
+use tidegate_trust::{Authority, FileIdentity, Folder, Origin, Session, TrustRecords};
 
 const HALF_AN_HOUR: Duration = Duration::from_mins(30);
 
@@ -145,6 +145,20 @@ async fn what_cannot_be_saved_allows_nothing_and_waits_on() {
 }
 
 #[tokio::test]
+async fn what_could_not_be_saved_before_holds_up_nothing_that_needs_no_saving() {
+    let place = Place::new().await;
+    let folder = place.allow_folder().await;
+    place.store.clone().close().await;
+    let (_, saved) = place.service.revoke_permission(&command_line(), &folder).await.expect("there is one");
+    assert!(!saved);
+
+    place.waits("1", &command(&["git"]));
+    place.allow("1", Some(&Offer::Task)).await.expect("for the task, in memory alone");
+
+    place.unasked(&command(&["git"]));
+}
+
+#[tokio::test]
 async fn a_permission_is_given_though_who_gave_it_is_gone() {
     let place = Place::new().await;
     place.waits("1", &command(&[]));
@@ -205,29 +219,20 @@ async fn a_revoked_permission_is_used_no_more_and_ends_what_uses_it() {
 
 #[tokio::test]
 async fn needs_that_end_while_a_command_runs_let_it_go_on_and_the_next_asks() {
-    let directory = tempfile::tempdir().expect("a directory");
-    let place = Place::over(on_disk(directory.path())).await;
+    let place = Place::new().await;
     place.waits("1", &command(&["git"]));
     place.allow("1", Some(&Offer::Needs)).await.expect("it offers that");
-    // As if it had been given so long ago that it ends in a moment.
-    let mut stored = place.service.permissions().0[0].clone();
-    let nearly = Duration::from_hours(30 * 24) - Duration::from_secs(5);
-    stored.granted_at = UnixMillis(stored.granted_at.0 - u64::try_from(nearly.as_millis()).expect("days"));
-    place.store.commit_trust(vec![Change::PutPermission(Box::new(stored))]).await.expect("saved");
-    place.store.clone().close().await;
-    let place = Place::over(on_disk(directory.path())).await;
+    let (running, _) = place.unasked(&command(&["git"]));
+    // 30 days later.
+    let mut ended = place.service.permissions().0[0].clone();
+    let days = Duration::from_hours(30 * 24).as_millis();
+    ended.granted_at = UnixMillis(ended.granted_at.0 - u64::try_from(days).expect("days"));
+    place
+        .service
+        .authority()
+        .start_over(TrustRecords { permissions: vec![ended], ..TrustRecords::default() });
 
-    let running = place.service.ask_for_run("2".to_owned(), command(&["git"]), HALF_AN_HOUR);
-    let RunRequest::Permitted(running, _) = running else { panic!("{running:?}") };
-    let waiting = async {
-        loop {
-            match place.service.ask_for_run("3".to_owned(), command(&["git"]), HALF_AN_HOUR) {
-                RunRequest::Waits(waiting) => break waiting,
-                _ => tokio::time::sleep(Duration::from_millis(20)).await,
-            }
-        }
-    };
-    let waiting = tokio::time::timeout(Duration::from_mins(1), waiting).await.expect("it ends");
+    let waiting = place.waits("2", &command(&["git"]));
 
     assert_eq!(waiting.why_asked, Some(WhyAsked::Expired { needs: "git".to_owned() }));
     assert!(!running.revoked().is_cancelled(), "what it allowed while it held goes on");

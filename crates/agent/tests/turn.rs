@@ -3,7 +3,7 @@
 
 mod common;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use common::{Log, Step, call, main_session, model_name, raw_call, run, shown, text, world, world_with};
@@ -326,10 +326,35 @@ async fn an_empty_answer_is_asked_for_once_more_and_then_an_error() {
 
         assert_eq!((row.error.as_deref(), world.asks()), (Some(said), 2));
     }
+    let silent_end = world(|ask| match ask.last_is_result() {
+        true => vec![],
+        false => vec![text("I look."), call("a", "probe", &json!({"do": "say", "text": "one"}))],
+    });
+    let row = silent_end.say("r1", "go").await;
+    assert_eq!((row.error, silent_end.asks()), (None, 3), "it said before what it had to say");
     let asked = AtomicBool::new(false);
     let second =
         world(move |_| if asked.swap(true, Ordering::SeqCst) { vec![text("now")] } else { Vec::new() });
     assert_eq!(second.say("r1", "go").await.result.as_deref(), Some("now"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn waiting_for_a_model_to_be_loaded_uses_up_no_other_try() {
+    let asked = AtomicUsize::new(0);
+    let world = world(move |_| match asked.fetch_add(1, Ordering::SeqCst) {
+        0..10 => vec![Step::Fail(ModelError::Loading)],
+        10 | 11 => vec![Step::Fail(ModelError::Server { status: 502, message: "bad gateway".to_owned() })],
+        _ => vec![text("loaded")],
+    });
+    world.runtime.start_turn(world.turn("r1", "go")).await.expect("accepted");
+    for asks in 1..13 {
+        while world.asks() < asks {
+            tokio::task::yield_now().await;
+        }
+        world.advance(Duration::from_secs(2)).await;
+    }
+
+    assert_eq!(world.ended(&run("r1")).await.result.as_deref(), Some("loaded"));
 }
 
 #[tokio::test(start_paused = true)]

@@ -170,7 +170,7 @@ async fn what_was_decided_later_is_saved_later() {
 
     // A person lets the device in again before saving was tried again.
     let again = vec![Change::PutDevice(Box::new(device(1)))];
-    service.0.writer.commit(|| again).await.expect("saved");
+    service.0.writer.begin().await.commit(again).await.expect("saved");
     service.save_unsaved().await;
 
     assert!(ids(&stored(&store).await).contains(&device(1).id));

@@ -142,13 +142,17 @@ impl TurnLoop<'_> {
     }
 
     async fn ask(&mut self, model: &dyn Model, budget: &mut usize) -> Result<Answer, Halt> {
-        let mut attempt = 0;
+        let (mut failures, mut loading) = (0, 0);
         loop {
             let fragment = match self.call_model(model, self.request(*budget)).await {
                 Ok(answer) => return Ok(answer),
                 Err(fragment) => fragment,
             };
-            attempt += 1;
+            // Waiting for a model to be loaded uses up no other try.
+            let is_loading = matches!(fragment.why, Interruption::Failed(ModelError::Loading));
+            let counter = if is_loading { &mut loading } else { &mut failures };
+            *counter += 1;
+            let attempt = *counter;
             if let Interruption::Failed(error) = &fragment.why {
                 self.log_failure(model, attempt, error);
             }
@@ -162,7 +166,14 @@ impl TurnLoop<'_> {
                 if let Some(pause) = retry::pause_before_retry(error, attempt)
                     && self.pause(pause).await
                 {
+                    self.add(fragment.usage);
                     continue;
+                }
+                // It said before what it had to say, or its subagents will.
+                let may_be_silent = self.last_text.is_some() || self.has_open_subagents();
+                if matches!(error, ModelError::NothingSaid { .. }) && may_be_silent {
+                    let (text, calls) = (String::new(), Vec::new());
+                    return Ok(Answer { text, calls, usage: fragment.usage, stop: StopReason::Stop });
                 }
             }
             return Err(self.broken_off(fragment));

@@ -96,6 +96,8 @@ impl Answer {
                 Phase::Events(events) => self.advance(events).await,
             };
             if let Err(failure) = advanced {
+                let held = self.assembler.held_back();
+                self.push(held);
                 self.queue.extend(self.echo.end());
                 self.failure = Some(failure);
             }
@@ -191,7 +193,12 @@ impl Answer {
             }
             Some(Ok(event)) => {
                 match self.assembler.event(&event.data) {
-                    Ok(events) => self.push(events),
+                    Ok(events) => {
+                        self.push(events);
+                        if self.queue.is_empty() && !self.assembler.is_whole() {
+                            self.queue.push_back(StreamEvent::Alive);
+                        }
+                    }
                     Err(_) if is_whole => return self.end(),
                     Err(error) => return Err(self.error(error)),
                 }
@@ -386,6 +393,14 @@ mod tests {
     async fn a_piece_without_an_event_is_a_sign_of_life() {
         let pieces = [Ok(Bytes::from_static(b": keep-alive\n\n")), Ok(Bytes::from_static(b"data: [DO"))];
         let mut stream = read(Box::pin(stream::iter(pieces).chain(stream::pending())), reading());
+
+        assert_eq!(stream.try_next().await, Ok(Some(StreamEvent::Alive)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_event_that_says_nothing_is_a_sign_of_life() {
+        let empty = Bytes::from_static(b"data: {\"choices\":[{\"delta\":{}}]}\n\n");
+        let mut stream = read(Box::pin(stream::iter([Ok(empty)]).chain(stream::pending())), reading());
 
         assert_eq!(stream.try_next().await, Ok(Some(StreamEvent::Alive)));
     }

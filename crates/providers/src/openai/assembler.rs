@@ -110,6 +110,11 @@ impl Assembler {
         self.done || self.chunks > 0
     }
 
+    /// Text that is held back, where the answer breaks off.
+    pub(super) fn held_back(&mut self) -> Vec<StreamEvent> {
+        self.think_tags.end()
+    }
+
     /// The rest of the answer, after its last chunk: tool calls, tokens, the stop.
     pub(super) fn end(&mut self) -> Result<Vec<StreamEvent>, AnswerError> {
         if !self.is_whole() {

@@ -7,7 +7,7 @@ use tidegate_agent::model::ModelError;
 use crate::http::Endpoint;
 
 /// What servers call a conversation that is too long, in lower case.
-const CONTEXT_TEXTS: [&str; 18] = [
+const CONTEXT_TEXTS: [&str; 17] = [
     "context_length_exceeded",
     "exceed_context_size",
     "maximum context length",
@@ -20,12 +20,11 @@ const CONTEXT_TEXTS: [&str; 18] = [
     "reduce the length of the messages",
     "exceed context limit",
     "exceeds context limit",
-    "exceeds the maximum number of tokens",
     "maximum prompt length",
     "exceeded model token limit",
-    "exceeds max length",
+    "prompt exceeds max length",
     "range of input length",
-    "prompt token count",
+    "prompt token count of",
 ];
 
 /// An error in the server's own words.
@@ -63,7 +62,9 @@ impl ReportedError {
 
     /// The error in the data of an event that is named so.
     pub(super) fn in_event(data: &str) -> Self {
-        Self { status: None, ..Self::in_body(0, data) }
+        let chunk = serde_json::from_str::<Value>(data).ok();
+        let reported = chunk.as_ref().and_then(Self::in_chunk);
+        reported.unwrap_or_else(|| Self { status: None, ..Self::in_body(0, data) })
     }
 
     /// The error in the body of a response.
@@ -136,10 +137,13 @@ impl ReportedError {
             Some(404) if !self.is_missing_page() => return unknown_model(),
             _ => {}
         }
-        if self.status == Some(503) && says("loading") {
+        let words = self.message.to_lowercase();
+        let failed = ["error", "fail", "could not"].iter().any(|part| words.contains(part));
+        if self.status == Some(503) && words.contains("loading") && !failed {
             return ModelError::Loading;
         }
-        if CONTEXT_TEXTS.iter().any(|part| says(part)) {
+        let too_many_tokens = says("input token count") && says("exceeds the maximum number of tokens");
+        if too_many_tokens || CONTEXT_TEXTS.iter().any(|part| says(part)) {
             return ModelError::ContextLength;
         }
         if says("model_not_found") || (says("model") && (says("not found") || says("does not exist"))) {
@@ -234,6 +238,14 @@ mod tests {
             let body = json!({"error": {"message": words}}).to_string();
             assert_eq!(classify(400, &body), ModelError::ContextLength, "{words}");
         }
+        for words in [
+            "tool_call id exceeds max length 64",
+            "max_tokens exceeds the maximum number of tokens for output",
+            "prompt token counting is not supported",
+        ] {
+            let body = json!({"error": {"message": words}}).to_string();
+            assert!(matches!(classify(400, &body), ModelError::Server { .. }), "{words}");
+        }
     }
 
     #[test]
@@ -248,8 +260,10 @@ mod tests {
         let loading =
             json!({"error": {"code": 503, "message": "Loading model", "type": "unavailable_error"}});
         assert_eq!(classify(503, &loading.to_string()), ModelError::Loading);
-        let busy = json!({"error": {"message": "overloaded"}});
-        assert!(matches!(classify(503, &busy.to_string()), ModelError::Server { status: 503, .. }));
+        for other in ["overloaded", "Error loading model: out of memory", "failed loading the model"] {
+            let other = json!({"error": {"message": other}}).to_string();
+            assert!(matches!(classify(503, &other), ModelError::Server { status: 503, .. }), "{other}");
+        }
         let other = json!({"error": "Unexpected endpoint or method. (POST /chat/completions)"});
         assert!(classify(200, &other.to_string()).to_string().contains("most end in /v1"));
     }
@@ -269,6 +283,14 @@ mod tests {
         ] {
             assert_eq!(ReportedError::in_body(status, body).refuses_usage(), refuses, "{body}");
         }
+    }
+
+    #[test]
+    fn an_event_that_is_an_error_keeps_its_status() {
+        let busy = ReportedError::in_event(r#"{"error":{"code":429,"message":"Too many requests"}}"#);
+        let plain = ReportedError::in_event("the engine died");
+        assert_eq!((busy.status, plain.status), (Some(429), None));
+        assert_eq!(plain.message, "the engine died");
     }
 
     #[test]

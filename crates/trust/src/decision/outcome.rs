@@ -156,8 +156,6 @@ impl Authority {
         (durable, effects)
     }
 
-    /// What undoes an approval that is not in effect any more, because what it gives was taken away while it was
-    /// committed; `None` while it stands.
     /// Whether an approval must not come into effect any more.
     pub(crate) fn is_overtaken(&self, decision: &PairingDecision) -> bool {
         match &decision.outcome {
@@ -166,6 +164,8 @@ impl Authority {
         }
     }
 
+    /// What undoes an approval that is not in effect any more, because what it gives was taken away while it was
+    /// committed; `None` while it stands.
     fn overtaken(&self, request: &PendingRequest, approved: &Approved) -> Option<Change> {
         let still_waits = self.pending.get(&request.id).is_some();
         match &approved.record {

@@ -96,7 +96,13 @@ impl Authority {
         given.given_by = (!clearance.is_person()).then(|| clearance.by().to_owned());
         match self.permissions.renewed_by(&given) {
             // Under its id, so that commands that run by it end when it is revoked.
-            Some(known) => given.id.clone_from(&known.id),
+            Some(known) => {
+                given.id.clone_from(&known.id);
+                // What the person allowed is not a client's by being allowed again.
+                if known.given_by.is_none() {
+                    given.given_by = None;
+                }
+            }
             None if given.is_stored() && self.permissions.is_full(now.wall) => {
                 return Err(PermissionError::TooMany);
             }

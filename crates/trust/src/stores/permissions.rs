@@ -80,7 +80,7 @@ impl PermissionStore {
     }
 
     /// Puts one in the place of others. Whether it does: when it was overtaken, it does not, and the others are
-    /// gone all the same.
+    /// gone from memory all the same.
     pub(crate) fn replace(&mut self, gone: &[String], new: Permission, clients_revoked: u64) -> bool {
         let is_revoked = self.is_overtaken(gone, &new, clients_revoked);
         for id in gone {

@@ -154,6 +154,20 @@ fn what_a_client_gave_ends_with_its_access() {
 }
 
 #[test]
+fn what_the_person_allowed_is_not_a_clients_by_being_allowed_again() {
+    let (mut person, [client, _]) = with_clients();
+    person.gives(&command(&["git"]), &Offer::Task);
+    let waiting = person.waits(&command(&["git"]));
+    give_as(&mut person, &client, &waiting, &Offer::Task).expect("it may");
+    let Principal::Device(device) = client.principal() else { panic!("a device") };
+
+    let removed = person.world.authority.remove_device(&command_line(), *device, person.world.now);
+
+    assert!(!removed.expect("it is known").effects.is_empty());
+    assert!(person.is_unasked(&command(&["git"])));
+}
+
+#[test]
 fn what_a_client_gives_while_its_access_is_revoked_is_not_given() {
     let (mut person, [client, _]) = with_clients();
     let waiting = person.waits(&command(&["git"]));
