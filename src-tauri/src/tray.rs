@@ -13,16 +13,20 @@ use crate::tray_host;
 /// The tray, and what it shows.
 pub(crate) struct Tray {
     system: SystemTray,
+    menu: Menu<tauri::Wry>,
     shown: TrayMenu,
     /// For each entry of the menu its item.
-    items: Vec<Item>,
+    items: Vec<(Shape, Item)>,
 }
+
+/// What an entry is known by, a separator by nothing, and whether it has a check mark.
+type Shape = (Option<&'static str>, bool);
 
 /// A line of the system's menu.
 enum Item {
     Plain(MenuItem<tauri::Wry>),
     Check(CheckMenuItem<tauri::Wry>),
-    Separator,
+    Separator(PredefinedMenuItem<tauri::Wry>),
 }
 
 /// Why there is no tray.
@@ -45,7 +49,7 @@ impl Tray {
     pub(crate) fn build(app: &AppHandle, menu: TrayMenu) -> Result<Self, NoTray> {
         #[cfg(target_os = "linux")]
         tray_host::find_library()?;
-        let (system_menu, items) = build_menu(app, &menu)?;
+        let system_menu = Menu::new(app)?;
         let mut builder = TrayIconBuilder::with_id("tidegate")
             .icon(image(menu.icon))
             .tooltip(&menu.tooltip)
@@ -54,10 +58,14 @@ impl Tray {
         if let Some(directory) = runtime_directory::of("tray") {
             builder = builder.temp_dir_path(directory);
         }
-        Ok(Self { system: builder.build(app)?, shown: menu, items })
+        let mut tray =
+            Self { system: builder.build(app)?, menu: system_menu, shown: menu, items: Vec::new() };
+        tray.reshape(app)?;
+        Ok(tray)
     }
 
-    /// Changes what is shown into `menu`. A menu that only changes its words stays open.
+    /// Changes what is shown into `menu`. What is in both stays the same item: the menu stays open, and a click that
+    /// is on its way finds it.
     ///
     /// # Errors
     /// When the system refuses.
@@ -68,16 +76,47 @@ impl Tray {
         if menu.tooltip != self.shown.tooltip {
             self.system.set_tooltip(Some(&menu.tooltip))?;
         }
-        if is_same_shape(&menu, &self.shown) {
-            self.shown = menu;
-            self.redraw()
-        } else {
-            let (system_menu, items) = build_menu(app, &menu)?;
-            self.system.set_menu(Some(system_menu))?;
-            self.items = items;
-            self.shown = menu;
-            Ok(())
+        self.shown = menu;
+        self.reshape(app)?;
+        self.redraw()
+    }
+
+    /// Takes out the items that are not shown any more, and puts in those that are new.
+    fn reshape(&mut self, app: &AppHandle) -> tauri::Result<()> {
+        let wanted: Vec<Shape> = self.shown.entries.iter().map(shape).collect();
+        for at in (0..self.items.len()).rev() {
+            let known = self.items[at].0;
+            if known.0.is_some() && !wanted.contains(&known) {
+                self.take_out(at)?;
+            }
         }
+        for (at, shape) in wanted.iter().enumerate() {
+            let later = self.items[at..].iter().position(|(known, _)| known == shape);
+            match later {
+                Some(0) => {}
+                // Only separators stand between: the order of the rest does not change.
+                Some(distance) if shape.0.is_some() => {
+                    for _ in 0..distance {
+                        self.take_out(at)?;
+                    }
+                }
+                _ => {
+                    let item = Item::new(app, &self.shown.entries[at])?;
+                    item.insert_into(&self.menu, at)?;
+                    self.items.insert(at, (*shape, item));
+                }
+            }
+        }
+        while self.items.len() > wanted.len() {
+            self.take_out(wanted.len())?;
+        }
+        Ok(())
+    }
+
+    fn take_out(&mut self, at: usize) -> tauri::Result<()> {
+        self.menu.remove_at(at)?;
+        self.items.remove(at);
+        Ok(())
     }
 
     /// Sets every line to what is to be shown. A click has moved a check mark, though nothing may
@@ -86,7 +125,7 @@ impl Tray {
     /// # Errors
     /// When the system refuses.
     pub(crate) fn redraw(&self) -> tauri::Result<()> {
-        for (entry, item) in self.shown.entries.iter().zip(&self.items) {
+        for (entry, (_, item)) in self.shown.entries.iter().zip(&self.items) {
             match item {
                 Item::Plain(item) => {
                     item.set_text(label(entry))?;
@@ -97,7 +136,7 @@ impl Tray {
                     item.set_enabled(is_enabled(entry))?;
                     item.set_checked(is_checked(entry) == Some(true))?;
                 }
-                Item::Separator => {}
+                Item::Separator(_) => {}
             }
         }
         Ok(())
@@ -118,46 +157,34 @@ fn image(icon: TrayIcon) -> Image<'static> {
     }
 }
 
-/// Whether two menus differ in words, and in what can be chosen, at most.
-fn is_same_shape(one: &TrayMenu, other: &TrayMenu) -> bool {
-    let shape = |menu: &TrayMenu| {
-        menu.entries.iter().map(|entry| (item_id(entry), is_checked(entry).is_some())).collect::<Vec<_>>()
-    };
-    shape(one) == shape(other)
-}
-
-fn build_menu(app: &AppHandle, menu: &TrayMenu) -> tauri::Result<(Menu<tauri::Wry>, Vec<Item>)> {
-    let system = Menu::new(app)?;
-    let mut items = Vec::new();
-    for entry in &menu.entries {
+impl Item {
+    fn new(app: &AppHandle, entry: &MenuEntry) -> tauri::Result<Self> {
         let (text, is_enabled) = (label(entry), is_enabled(entry));
-        let item = match (item_id(entry), is_checked(entry)) {
-            (Some(id), Some(is_checked)) => {
-                let item = CheckMenuItem::with_id(app, id, text, is_enabled, is_checked, None::<&str>)?;
-                system.append(&item)?;
-                Item::Check(item)
-            }
-            (Some(id), None) => {
-                let item = MenuItem::with_id(app, id, text, is_enabled, None::<&str>)?;
-                system.append(&item)?;
-                Item::Plain(item)
-            }
-            (None, _) => {
-                system.append(&PredefinedMenuItem::separator(app)?)?;
-                Item::Separator
-            }
-        };
-        items.push(item);
+        Ok(match shape(entry).0 {
+            Some(id) => match is_checked(entry) {
+                Some(is_checked) => {
+                    Self::Check(CheckMenuItem::with_id(app, id, text, is_enabled, is_checked, None::<&str>)?)
+                }
+                None => Self::Plain(MenuItem::with_id(app, id, text, is_enabled, None::<&str>)?),
+            },
+            None => Self::Separator(PredefinedMenuItem::separator(app)?),
+        })
     }
-    Ok((system, items))
+
+    fn insert_into(&self, menu: &Menu<tauri::Wry>, at: usize) -> tauri::Result<()> {
+        match self {
+            Self::Plain(item) => menu.insert(item, at),
+            Self::Check(item) => menu.insert(item, at),
+            Self::Separator(item) => menu.insert(item, at),
+        }
+    }
 }
 
-/// What an item is known by; a separator has nothing.
-fn item_id(entry: &MenuEntry) -> Option<&'static str> {
+fn shape(entry: &MenuEntry) -> Shape {
     match entry {
-        MenuEntry::Text(_) => Some("text"),
-        MenuEntry::Separator => None,
-        MenuEntry::Command { command, .. } => Some(command.id()),
+        MenuEntry::Text(_) => (Some("text"), false),
+        MenuEntry::Separator => (None, false),
+        MenuEntry::Command { command, is_checked, .. } => (Some(command.id()), is_checked.is_some()),
     }
 }
 

@@ -13,6 +13,7 @@ from ports import listener
 from shell import Shell
 from tray_host import TrayHost
 from waiting import PATIENCE, wait_until
+from words import READ
 
 
 class WithTray(DesktopCase):
@@ -36,6 +37,24 @@ class WithTray(DesktopCase):
         ]
         self.assertEqual([label for label, can_be_chosen in labels if can_be_chosen], commands)
         socket.create_connection(("127.0.0.1", port), PATIENCE).close()
+
+    def test_an_added_line_leaves_the_others_the_items_that_they_were(self):
+        item = self.start_until_ready()
+        lasting = ("New chat", "Pause agents", "Quit")
+        def numbers():
+            return {label: number for number, label in item.numbered_labels() if label in lasting}
+        before = numbers()
+        self.assertEqual(set(before), set(lasting))
+
+        device = self.device(displayName="Kitchen tablet")
+        refused = device.request_pairing(READ)
+        item.wait_for_label("1 request waits")
+
+        # A click that is on its way names one of these numbers.
+        self.assertEqual(numbers(), before)
+        self.shell.tidegate("devices", "reject", refused.request_id)
+        wait_until(lambda: not any("waits" in label for label, _ in item.labels()), "the line is gone again")
+        self.assertEqual(numbers(), before)
 
     def test_the_icon_shows_the_state_and_lies_in_a_private_directory(self):
         item = self.start_until_ready()
