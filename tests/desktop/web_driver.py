@@ -79,7 +79,15 @@ class WebDriver:
         element = wait_until(find, f"a button {words!r}")
         self._ask("POST", f"{self._session}/element/{element}/click", {})
 
+    def wait_for_url(self, part):
+        """Waits until the page is at an address with this part."""
+        try:
+            wait_until(lambda: part in self.url(), f"{part!r} in the address")
+        except AssertionError as error:
+            raise AssertionError(f"{error}; it is at {self.url()} and says:\n{self.text()}") from None
+
     def url(self):
+        """The page's address."""
         return self._ask("GET", f"{self._session}/url", None)
 
     def _listens(self):
