@@ -3,6 +3,7 @@
 
 mod common;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -402,9 +403,65 @@ async fn a_conversation_that_is_too_long_is_shortened_and_asked_again() {
             .sum();
         if length > 1000 { vec![Step::Fail(ModelError::ContextLength)] } else { vec![text("fits")] }
     });
-    world.say("r1", &"x".repeat(150_000)).await;
-    let row = world.say("r2", "and now?").await;
-    assert_eq!(row.result.as_deref(), Some("fits"));
+    for (id, message) in [("r1", &*"x".repeat(150_000)), ("r2", "and now?")] {
+        let row = world.say(id, message).await;
+        assert_eq!(row.result.as_deref(), Some("fits"), "{id}");
+    }
+}
+
+/// A model that takes so many bytes, with how often it refused.
+fn narrow_model(bytes: usize) -> (common::World, Arc<AtomicUsize>) {
+    let refused = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&refused);
+    let world = world(move |ask| {
+        let asked = format!("{:?}", ask.request.messages).len();
+        if asked <= bytes {
+            return vec![text(&"I answer at some length. ".repeat(20))];
+        }
+        counter.fetch_add(1, Ordering::Relaxed);
+        vec![Step::Fail(ModelError::ContextLength)]
+    });
+    (world, refused)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_conversation_goes_on_in_a_small_window_and_is_refused_once() {
+    let (world, refused) = narrow_model(12_000);
+
+    for turn in 0..100 {
+        let row = world.say(&format!("r{turn}"), &format!("turn {turn}: {}", "words ".repeat(400))).await;
+        assert_eq!(row.error, None, "turn {turn}");
+    }
+
+    assert_eq!(refused.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_is_forgotten_after_an_hour_because_the_window_may_be_larger_now() {
+    let (world, refused) = narrow_model(12_000);
+    let long = "words ".repeat(1_500);
+    for id in ["r1", "r2", "r3"] {
+        world.say(id, &long).await;
+    }
+    let before = refused.load(Ordering::Relaxed);
+
+    world.advance(Duration::from_hours(1)).await;
+    world.say("r4", &long).await;
+
+    assert!(refused.load(Ordering::Relaxed) > before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_model_that_takes_nothing_fails_with_a_sentence_and_the_session_goes_on() {
+    let world = world(|ask| match ask.said() {
+        "again" => vec![text("I am back.")],
+        _ => vec![Step::Fail(ModelError::ContextLength)],
+    });
+
+    let row = world.say("r1", &"x".repeat(50_000)).await;
+
+    assert_eq!(row.error.as_deref(), Some("the conversation is longer than the model can read"));
+    assert_eq!(world.say("r2", "again").await.result.as_deref(), Some("I am back."));
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,13 +1,16 @@
 //! How much of a session's past a model reads: the newest that fits, cut where a person spoke.
 
-use tidegate_protocol::SessionId;
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+use serde_json::json;
+use tidegate_protocol::{SessionId, UnixMillis};
 use tidegate_store::{Store, StoreError, TranscriptEntry};
 
 use crate::message::Message;
+use crate::model::{Model, ModelName};
+use crate::sync::lock;
 use crate::untrusted::head_and_tail;
-
-/// How often a conversation that a model finds too long is halved.
-pub(crate) const SHRINK_ATTEMPTS: u32 = 3;
 
 /// Entries that are read at once.
 const PAGE: u32 = 200;
@@ -18,10 +21,41 @@ const SHORT_RESULT: usize = 2048;
 /// Tool results that are shortened last.
 const NEWEST_RESULTS: usize = 3;
 
-/// Bytes of conversation that fit into a model: three per token, which leaves a quarter of the
-/// window for instructions, tools and the answer with usual text.
-pub(crate) fn budget(context_window: Option<u32>, unknown: usize) -> usize {
-    context_window.map_or(unknown, |tokens| usize::try_from(tokens).unwrap_or(usize::MAX).saturating_mul(3))
+/// What stays at least of a part that has to be shortened, in bytes: more than the frame around untrusted text.
+const SHORTEST_PART: usize = 512;
+
+/// The least that is left of a conversation, in bytes. Where a model does not take that, it is not the conversation
+/// that is too long.
+const SMALLEST_BUDGET: usize = 512;
+
+/// How long a refusal is remembered, in milliseconds. The server may have been started again with a larger window.
+const REFUSAL_IS_KNOWN_FOR: u64 = 60 * 60 * 1000;
+
+/// Bytes of conversation that models took less of than was sent, each with the time of the last refusal.
+#[derive(Debug, Default)]
+pub(crate) struct Refusals(Mutex<HashMap<ModelName, (usize, UnixMillis)>>);
+
+impl Refusals {
+    /// Bytes of conversation that a model is sent: three for each token that it can read, which leaves a quarter of
+    /// the window for instructions, tools and the answer with usual text; `unknown` where the window is not known.
+    /// Less after a refusal.
+    pub(crate) fn budget(&self, model: &dyn Model, unknown: usize, now: UnixMillis) -> usize {
+        let window = model.context_window().map(|tokens| usize::try_from(tokens).unwrap_or(usize::MAX));
+        let budget = window.map_or(unknown, |tokens| tokens.saturating_mul(3));
+        let mut known = lock(&self.0);
+        known.retain(|_, (_, at)| now.0.saturating_sub(at.0) < REFUSAL_IS_KNOWN_FOR);
+        known.get(&model.name()).map_or(budget, |(taken, _)| budget.min(*taken))
+    }
+
+    /// What a model is sent that refused `sent` bytes of conversation as too long; `None` when that cannot be less.
+    pub(crate) fn refused(&self, model: &ModelName, sent: usize, now: UnixMillis) -> Option<usize> {
+        let budget = (sent / 2).max(SMALLEST_BUDGET);
+        if budget >= sent {
+            return None;
+        }
+        lock(&self.0).insert(model.clone(), (budget, now));
+        Some(budget)
+    }
 }
 
 /// The newest entries before `before` that fit into `bytes`, oldest first. Reads no more than that.
@@ -50,10 +84,9 @@ fn stored_bytes(entry: &TranscriptEntry) -> usize {
 }
 
 /// The newest messages that fit into `bytes`, beginning with a message of a person or of the
-/// runtime where possible. The last such message always stays, with everything after it; where even
-/// that is too much, tool results are shortened.
+/// runtime where possible. Of what begins with the last such message, tool results are shortened first, then
+/// whatever is longest, then the oldest tool calls are left out. That message itself and the last call stay.
 pub(crate) fn fit(messages: Vec<Message>, bytes: usize) -> Vec<Message> {
-    let opens = |message: &Message| matches!(message, Message::User(_) | Message::Runtime(_));
     let (mut size, mut keep_from) = (0, None);
     for (index, message) in messages.iter().enumerate().rev() {
         size += length(message);
@@ -74,13 +107,24 @@ pub(crate) fn fit(messages: Vec<Message>, bytes: usize) -> Vec<Message> {
     };
     shorten_results(&mut kept, bytes, NEWEST_RESULTS);
     shorten_results(&mut kept, bytes, 0);
+    shorten_longest(&mut kept, bytes);
+    leave_calls_out(&mut kept, bytes);
     kept
+}
+
+/// What a conversation takes of a budget.
+pub(crate) fn total(messages: &[Message]) -> usize {
+    messages.iter().map(length).sum()
+}
+
+fn opens(message: &Message) -> bool {
+    matches!(message, Message::User(_) | Message::Runtime(_))
 }
 
 /// Shortens what tools answered, oldest first, until the messages fit into `bytes` or only the
 /// newest `spared` results are whole. The ends of a result stay, and with them its frame.
 fn shorten_results(messages: &mut [Message], bytes: usize, spared: usize) {
-    let mut size: usize = messages.iter().map(length).sum();
+    let mut size = total(messages);
     let results = messages.iter().filter(|message| matches!(message, Message::ToolResult { .. })).count();
     let texts = messages.iter_mut().filter_map(|message| match message {
         Message::ToolResult { text, .. } => Some(text),
@@ -98,6 +142,65 @@ fn shorten_results(messages: &mut [Message], bytes: usize, spared: usize) {
     }
 }
 
+/// Shortens every part that is longer than a limit, which is halved until the messages fit into `bytes` or nothing
+/// may be shorter.
+fn shorten_longest(messages: &mut [Message], bytes: usize) {
+    let mut limit = bytes.max(SHORTEST_PART);
+    while total(messages) > bytes && limit > SHORTEST_PART {
+        limit = (limit / 2).max(SHORTEST_PART);
+        for message in &mut *messages {
+            shorten(message, limit);
+        }
+    }
+}
+
+fn shorten(message: &mut Message, limit: usize) {
+    let hint = "this is longer than you can read at once";
+    let (text, calls) = match message {
+        Message::System(text)
+        | Message::User(text)
+        | Message::Runtime(text)
+        | Message::ToolResult { text, .. } => (text, None),
+        Message::Assistant { text, calls } => (text, Some(calls)),
+    };
+    let short = head_and_tail(text, limit, hint);
+    if short.len() < text.len() {
+        *text = short;
+    }
+    for call in calls.into_iter().flatten().filter(|call| call.arguments.len() > limit) {
+        // Servers refuse arguments that are no JSON object.
+        call.arguments =
+            json!({ "leftOut": format!("{} bytes of arguments", call.arguments.len()) }).to_string();
+    }
+}
+
+/// Leaves the oldest tool calls out, each answer of the model with all its results, until the messages fit into
+/// `bytes`. The last answer and what it asked for stay.
+fn leave_calls_out(messages: &mut Vec<Message>, bytes: usize) {
+    let is_answer = |message: &Message| matches!(message, Message::Assistant { .. });
+    let mut size = total(messages);
+    let Some(last) = messages.iter().rposition(is_answer) else { return };
+    let Some(first) = messages.iter().position(is_answer) else { return };
+    let mut end = first;
+    while size > bytes && end < last {
+        size -= length(&messages[end]);
+        end += 1;
+        while end < last && matches!(messages[end], Message::ToolResult { .. }) {
+            size -= length(&messages[end]);
+            end += 1;
+        }
+        // What a person said meanwhile is not left out.
+        if opens(&messages[end]) {
+            break;
+        }
+    }
+    if end > first {
+        let note =
+            "Earlier tool calls and their results are left out here because the conversation is too long.";
+        messages.splice(first..end, [Message::Runtime(note.to_owned())]);
+    }
+}
+
 fn length(message: &Message) -> usize {
     match message {
         Message::System(text)
@@ -112,6 +215,8 @@ fn length(message: &Message) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::message::ToolCall;
 
@@ -138,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_turn_stays_even_when_it_alone_is_too_long() {
+    fn the_newest_turn_stays_with_short_parts_even_when_they_are_too_long() {
         let call = ToolCall { id: "1".to_owned(), name: "read".to_owned(), arguments: "{}".to_owned() };
         let result = Message::ToolResult {
             call_id: "1".to_owned(),
@@ -171,5 +276,105 @@ mod tests {
         assert_eq!(fitted[3..], messages[3..]);
         let Message::ToolResult { text, .. } = &fitted[1] else { panic!("{fitted:?}") };
         assert!(text.starts_with("<untrusted-data") && text.contains("</untrusted-data"));
+    }
+
+    #[test]
+    fn a_message_that_alone_is_too_long_is_cut_in_its_middle_and_says_so() {
+        let fitted = fit(vec![user(&format!("begin {} end", "x".repeat(30_000)))], 4_000);
+
+        let [Message::User(text)] = &fitted[..] else { panic!("{fitted:?}") };
+        assert!(text.len() <= 4_000, "{}", text.len());
+        assert!(
+            text.starts_with("begin") && text.ends_with("end") && text.contains("bytes left out"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn long_arguments_become_an_object_that_says_so() {
+        let call = ToolCall { arguments: format!("{{\"content\":\"{}\"}}", "x".repeat(9_000)), ..call(1) };
+        let asks = Message::Assistant { text: String::new(), calls: vec![call] };
+
+        let fitted = fit(vec![user("write it"), asks, answer(1, "done")], 2_000);
+
+        let Message::Assistant { calls, .. } = &fitted[1] else { panic!("{fitted:?}") };
+        let arguments: serde_json::Value = serde_json::from_str(&calls[0].arguments).expect("JSON");
+        assert_eq!(arguments, json!({ "leftOut": "9014 bytes of arguments" }));
+    }
+
+    #[test]
+    fn of_many_calls_the_oldest_are_left_out_with_their_results() {
+        let mut messages = vec![user("the task")];
+        for number in 0..50 {
+            messages.push(Message::Assistant { text: String::new(), calls: vec![call(number)] });
+            messages.push(answer(number, &"x".repeat(400)));
+        }
+
+        let fitted = fit(messages.clone(), 4_000);
+
+        assert!(total(&fitted) < 4_200, "{}", total(&fitted));
+        assert_eq!(fitted[0], user("the task"));
+        assert!(matches!(&fitted[1], Message::Runtime(note) if note.contains("left out")), "{fitted:?}");
+        assert_eq!(fitted[fitted.len() - 2..], messages[messages.len() - 2..]);
+    }
+
+    #[test]
+    fn what_was_refused_is_halved_until_nothing_is_left_to_halve() {
+        let (refusals, name) = (Refusals::default(), ModelName::parse("p/m").expect("a name"));
+
+        let budgets: Vec<_> =
+            std::iter::successors(Some(4_096), |&sent| refusals.refused(&name, sent, UnixMillis(1)))
+                .collect();
+
+        assert_eq!(budgets, [4_096, 2_048, 1_024, 512]);
+    }
+
+    fn call(number: usize) -> ToolCall {
+        ToolCall { id: number.to_string(), name: "read".to_owned(), arguments: "{}".to_owned() }
+    }
+
+    fn answer(number: usize, text: &str) -> Message {
+        let (call_id, name) = (number.to_string(), "read".to_owned());
+        Message::ToolResult { call_id, name, text: text.to_owned(), is_error: false }
+    }
+
+    proptest! {
+        /// Servers refuse a result without its call and a call without its result.
+        #[test]
+        fn whatever_is_left_out_calls_and_results_stay_together(
+            turns in prop::collection::vec((0..3usize, 0..4_000usize, 0..4_000usize), 1..30),
+            bytes in 0..20_000usize,
+        ) {
+            let mut messages = Vec::new();
+            for (index, &(calls, long, longer)) in turns.iter().enumerate() {
+                if index == 0 || calls == 0 {
+                    messages.push(user(&"u".repeat(long)));
+                }
+                let numbers = (0..calls).map(|number| index * 10 + number);
+                let calls = numbers.clone().map(call).collect();
+                messages.push(Message::Assistant { text: "a".repeat(longer), calls });
+                messages.extend(numbers.map(|number| answer(number, &"r".repeat(longer))));
+            }
+
+            let fitted = fit(messages.clone(), bytes);
+
+            let mut open: Vec<String> = Vec::new();
+            for message in &fitted {
+                match message {
+                    Message::Assistant { calls, .. } => {
+                        prop_assert!(open.is_empty());
+                        open = calls.iter().map(|call| call.id.clone()).collect();
+                    }
+                    Message::ToolResult { call_id, .. } => prop_assert_eq!(&open.remove(0), call_id),
+                    _ => prop_assert!(open.is_empty()),
+                }
+            }
+            prop_assert!(open.is_empty());
+            let kind = |message: Option<&Message>| message.map(std::mem::discriminant);
+            prop_assert_eq!(kind(fitted.last()), kind(messages.last()));
+            if total(&messages) <= bytes {
+                prop_assert_eq!(fitted, messages);
+            }
+        }
     }
 }

@@ -71,7 +71,8 @@ pub(crate) struct Final {
 impl TurnLoop<'_> {
     pub(crate) async fn run(&mut self) -> Result<Final, Halt> {
         let model = self.choose_model().await?;
-        let mut budget = history::budget(model.context_window(), self.executor.limits.history_bytes);
+        let Executor { clock, limits, refusals, .. } = self.executor;
+        let mut budget = refusals.budget(&*model, limits.history_bytes, clock.now());
         let before = self.entries.first().map(|entry| entry.seq);
         let mut earlier = history::before(&self.executor.store, &self.transcript, before, budget).await?;
         earlier.append(&mut self.entries);
@@ -142,15 +143,21 @@ impl TurnLoop<'_> {
     }
 
     async fn ask(&mut self, model: &dyn Model, budget: &mut usize) -> Result<Answer, Halt> {
-        let (mut failures, mut loading) = (0, 0);
+        let (mut failures, mut loading, mut refusals) = (0, 0, 0);
         loop {
-            let fragment = match self.call_model(model, self.request(*budget)).await {
+            let request = self.request(*budget);
+            // Short messages stay as they are: without the budget the same would be sent for ever.
+            let sent = history::total(&request.messages[1..]).min(*budget);
+            let fragment = match self.call_model(model, request).await {
                 Ok(answer) => return Ok(answer),
                 Err(fragment) => fragment,
             };
-            // Waiting for a model to be loaded uses up no other try.
-            let is_loading = matches!(fragment.why, Interruption::Failed(ModelError::Loading));
-            let counter = if is_loading { &mut loading } else { &mut failures };
+            // Waiting for a model to be loaded uses up no other try, and neither does a shorter conversation.
+            let counter = match fragment.why {
+                Interruption::Failed(ModelError::Loading) => &mut loading,
+                Interruption::Failed(ModelError::ContextLength) => &mut refusals,
+                _ => &mut failures,
+            };
             *counter += 1;
             let attempt = *counter;
             if let Interruption::Failed(error) = &fragment.why {
@@ -159,8 +166,11 @@ impl TurnLoop<'_> {
             if let Interruption::Failed(error) = &fragment.why
                 && !fragment.began
             {
-                if *error == ModelError::ContextLength && attempt <= history::SHRINK_ATTEMPTS {
-                    *budget /= 2;
+                if *error == ModelError::ContextLength
+                    && let Some(less) =
+                        self.executor.refusals.refused(&model.name(), sent, self.executor.clock.now())
+                {
+                    *budget = less;
                     continue;
                 }
                 if let Some(pause) = retry::pause_before_retry(error, attempt)
