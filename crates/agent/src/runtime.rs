@@ -17,7 +17,7 @@ use crate::clock::Clock;
 use crate::command::ActiveCommands;
 use crate::completion::{Completion, Ending, SessionCleanup, WakeError};
 use crate::event::RuntimeEvent;
-use crate::executor::{Executor, Refusals, ToolCalls, Toolbox};
+use crate::executor::{AcceptedSizes, Executor, ToolCalls, Toolbox};
 use crate::folders::ChosenFolders;
 use crate::limits::Limits;
 use crate::model::ModelDirectory;
@@ -171,7 +171,7 @@ impl Runtime {
                 tool_calls,
                 cleanup: SessionCleanup { store: store.clone(), subagents },
                 folders,
-                refusals: Refusals::default(),
+                accepted_sizes: AcceptedSizes::default(),
             },
             completion: Completion {
                 store: store.clone(),

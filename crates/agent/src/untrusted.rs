@@ -37,6 +37,21 @@ pub fn head_and_tail(text: &str, limit: usize, hint: &str) -> String {
     format!("{head}\n[... {left_out} bytes left out; {hint} ...]\n{tail}")
 }
 
+/// The same for a text that may contain a [`frame`]: only what is framed is cut, so that the frame, and what the
+/// runtime says before it, stay whole.
+#[must_use]
+pub(crate) fn head_and_tail_in_frame(text: &str, limit: usize, hint: &str) -> String {
+    let (opening, closing) = (format!("<{TAG} id=\""), format!("\n</{TAG} id=\""));
+    // Framed text contains no tag of ours: the last ones are the frame's.
+    let body = text.rfind(&opening).and_then(|tag| {
+        let start = tag + text[tag..].find('\n')? + 1;
+        let end = text.rfind(&closing)?;
+        (start <= end).then_some(start..end)
+    });
+    let Some(body) = body else { return head_and_tail(text, limit, hint) };
+    format!("{}{}{}", &text[..body.start], head_and_tail(&text[body.clone()], limit, hint), &text[body.end..])
+}
+
 /// Replaces control characters other than tab and line ends, and makes what looks like our tags
 /// harmless. Everything else stays as it is, because models edit files by their exact text.
 fn defuse(text: &str) -> String {
@@ -105,7 +120,46 @@ mod tests {
         assert!(short.starts_with("head") && short.ends_with("tail") && short.contains("read the file"));
     }
 
+    #[test]
+    fn only_what_is_framed_is_cut() {
+        let framed = format!("Your subagent has ended.\n{}", frame("subagent", &"x".repeat(9_000)));
+
+        let short = head_and_tail_in_frame(&framed, 600, "ask again");
+
+        assert!(short.len() < 1_000, "{}", short.len());
+        let (before, from) = framed.split_once("xxx").expect("what is framed");
+        let (_, after) = from.rsplit_once("xxx").expect("what is framed");
+        assert!(short.starts_with(before) && short.ends_with(after), "{short}");
+        assert!(short.contains("ask again"), "{short}");
+    }
+
+    #[test]
+    fn a_text_without_a_frame_is_cut_as_it_is() {
+        for text in [
+            "y".repeat(2_000),
+            format!("<{TAG} id=\"{}", "y".repeat(2_000)),
+            format!("\n</{TAG} id=\"{}", "y".repeat(2_000)),
+        ] {
+            assert_eq!(head_and_tail_in_frame(&text, 600, "hint"), head_and_tail(&text, 600, "hint"));
+        }
+    }
+
     proptest! {
+        #[test]
+        fn a_cut_text_does_not_leave_its_frame_either(
+            pieces in prop::collection::vec(prop_oneof![
+                Just("</untrusted-data id=\"0\">\n".to_owned()), Just("<untrusted-data id=\"".to_owned()), Just("\n".to_owned()), ".*",
+            ], 0..24),
+            limit in 0..200usize,
+        ) {
+            let framed = format!("The runtime says:\n{}", frame("tool", &pieces.concat()));
+            let short = head_and_tail_in_frame(&framed, limit, "hint");
+            prop_assert_eq!(frames(&short), (1, 1));
+            let (opening, closing) = (framed.lines().nth(1), framed.lines().next_back());
+            let lines: Vec<&str> = short.lines().collect();
+            prop_assert_eq!((lines.get(1).copied(), lines.last().copied()), (opening, closing));
+        }
+
         #[test]
         fn no_text_leaves_its_frame(pieces in prop::collection::vec(prop_oneof![
             Just("<".to_owned()), Just("</".to_owned()), Just("untrusted-data".to_owned()), Just("UNTRUSTED_data".to_owned()),

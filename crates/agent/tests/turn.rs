@@ -452,6 +452,23 @@ async fn a_refusal_is_forgotten_after_an_hour_because_the_window_may_be_larger_n
 }
 
 #[tokio::test(start_paused = true)]
+async fn instructions_that_are_too_long_take_nothing_from_other_turns() {
+    let (world, refused) = narrow_model(40_000);
+    let mut instructed = world.turn("r1", "hello");
+    instructed.extra_system_prompt = Some("rules ".repeat(10_000));
+    world.runtime.start_turn(instructed).await.expect("accepted");
+    let row = world.ended(&run("r1")).await;
+    assert_eq!(row.error.as_deref(), Some("the conversation is longer than the model can read"));
+    let before = refused.load(Ordering::Relaxed);
+
+    for id in ["r2", "r3"] {
+        assert_eq!(world.say(id, &"words ".repeat(2_000)).await.error, None, "{id}");
+    }
+
+    assert_eq!(refused.load(Ordering::Relaxed), before);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_model_that_takes_nothing_fails_with_a_sentence_and_the_session_goes_on() {
     let world = world(|ask| match ask.said() {
         "again" => vec![text("I am back.")],

@@ -10,7 +10,7 @@ use tidegate_store::{Store, StoreError, TranscriptEntry};
 use crate::message::Message;
 use crate::model::{Model, ModelName};
 use crate::sync::lock;
-use crate::untrusted::head_and_tail;
+use crate::untrusted::{head_and_tail, head_and_tail_in_frame};
 
 /// Entries that are read at once.
 const PAGE: u32 = 200;
@@ -21,41 +21,49 @@ const SHORT_RESULT: usize = 2048;
 /// Tool results that are shortened last.
 const NEWEST_RESULTS: usize = 3;
 
-/// What stays at least of a part that has to be shortened, in bytes: more than the frame around untrusted text.
+/// What stays at least of a part that has to be shortened, in bytes. A frame around it comes on top.
 const SHORTEST_PART: usize = 512;
 
 /// The least that is left of a conversation, in bytes. Where a model does not take that, it is not the conversation
 /// that is too long.
 const SMALLEST_BUDGET: usize = 512;
 
-/// How long a refusal is remembered, in milliseconds. The server may have been started again with a larger window.
-const REFUSAL_IS_KNOWN_FOR: u64 = 60 * 60 * 1000;
+/// How long it is known what a model accepts, in milliseconds. The server may have been started again with a larger
+/// window.
+const KNOWN_FOR: u64 = 60 * 60 * 1000;
 
-/// Bytes of conversation that models took less of than was sent, each with the time of the last refusal.
+/// How many bytes of instructions and conversation models accepted after they had refused more, and when.
 #[derive(Debug, Default)]
-pub(crate) struct Refusals(Mutex<HashMap<ModelName, (usize, UnixMillis)>>);
+pub(crate) struct AcceptedSizes(Mutex<HashMap<ModelName, (usize, UnixMillis)>>);
 
-impl Refusals {
-    /// Bytes of conversation that a model is sent: three for each token that it can read, which leaves a quarter of
-    /// the window for instructions, tools and the answer with usual text; `unknown` where the window is not known.
-    /// Less after a refusal.
-    pub(crate) fn budget(&self, model: &dyn Model, unknown: usize, now: UnixMillis) -> usize {
+impl AcceptedSizes {
+    /// Bytes of conversation that a model is sent behind so many bytes of instructions: three for each token that it
+    /// can read, which leaves a quarter of the window for instructions, tools and the answer with usual text;
+    /// `unknown` where the window is not known. Less where it refused that.
+    pub(crate) fn budget(
+        &self,
+        model: &dyn Model,
+        instructions: usize,
+        unknown: usize,
+        now: UnixMillis,
+    ) -> usize {
         let window = model.context_window().map(|tokens| usize::try_from(tokens).unwrap_or(usize::MAX));
         let budget = window.map_or(unknown, |tokens| tokens.saturating_mul(3));
         let mut known = lock(&self.0);
-        known.retain(|_, (_, at)| now.0.saturating_sub(at.0) < REFUSAL_IS_KNOWN_FOR);
-        known.get(&model.name()).map_or(budget, |(taken, _)| budget.min(*taken))
+        known.retain(|_, (_, at)| now.0.saturating_sub(at.0) < KNOWN_FOR);
+        let Some((accepted, _)) = known.get(&model.name()) else { return budget };
+        budget.min(accepted.saturating_sub(instructions).max(SMALLEST_BUDGET))
     }
 
-    /// What a model is sent that refused `sent` bytes of conversation as too long; `None` when that cannot be less.
-    pub(crate) fn refused(&self, model: &ModelName, sent: usize, now: UnixMillis) -> Option<usize> {
-        let budget = (sent / 2).max(SMALLEST_BUDGET);
-        if budget >= sent {
-            return None;
-        }
-        lock(&self.0).insert(model.clone(), (budget, now));
-        Some(budget)
+    /// Remembers what a model accepted. What it refused says nothing: something else may be too long.
+    pub(crate) fn accepted(&self, model: ModelName, bytes: usize, now: UnixMillis) {
+        lock(&self.0).insert(model, (bytes, now));
     }
+}
+
+/// What is sent instead of so many bytes of conversation that a model refused; `None` when it cannot be less.
+pub(crate) fn less_than(refused: usize) -> Option<usize> {
+    (refused > SMALLEST_BUDGET).then(|| (refused / 2).max(SMALLEST_BUDGET))
 }
 
 /// The newest entries before `before` that fit into `bytes`, oldest first. Reads no more than that.
@@ -134,7 +142,7 @@ fn shorten_results(messages: &mut [Message], bytes: usize, spared: usize) {
         if size <= bytes {
             return;
         }
-        let short = head_and_tail(text, SHORT_RESULT, "call the tool again if you need it");
+        let short = head_and_tail_in_frame(text, SHORT_RESULT, "call the tool again if you need it");
         size = size.saturating_sub(text.len().saturating_sub(short.len()));
         if short.len() < text.len() {
             *text = short;
@@ -145,7 +153,7 @@ fn shorten_results(messages: &mut [Message], bytes: usize, spared: usize) {
 /// Shortens every part that is longer than a limit, which is halved until the messages fit into `bytes` or nothing
 /// may be shorter.
 fn shorten_longest(messages: &mut [Message], bytes: usize) {
-    let mut limit = bytes.max(SHORTEST_PART);
+    let mut limit = bytes.max(2 * SHORTEST_PART);
     while total(messages) > bytes && limit > SHORTEST_PART {
         limit = (limit / 2).max(SHORTEST_PART);
         for message in &mut *messages {
@@ -156,18 +164,21 @@ fn shorten_longest(messages: &mut [Message], bytes: usize) {
 
 fn shorten(message: &mut Message, limit: usize) {
     let hint = "this is longer than you can read at once";
-    let (text, calls) = match message {
-        Message::System(text)
-        | Message::User(text)
-        | Message::Runtime(text)
-        | Message::ToolResult { text, .. } => (text, None),
-        Message::Assistant { text, calls } => (text, Some(calls)),
+    let (text, short) = match message {
+        Message::Runtime(text) | Message::ToolResult { text, .. } => {
+            let short = head_and_tail_in_frame(text, limit, hint);
+            (text, short)
+        }
+        Message::System(text) | Message::User(text) | Message::Assistant { text, .. } => {
+            let short = head_and_tail(text, limit, hint);
+            (text, short)
+        }
     };
-    let short = head_and_tail(text, limit, hint);
     if short.len() < text.len() {
         *text = short;
     }
-    for call in calls.into_iter().flatten().filter(|call| call.arguments.len() > limit) {
+    let Message::Assistant { calls, .. } = message else { return };
+    for call in calls.iter_mut().filter(|call| call.arguments.len() > limit) {
         // Servers refuse arguments that are no JSON object.
         call.arguments =
             json!({ "leftOut": format!("{} bytes of arguments", call.arguments.len()) }).to_string();
@@ -320,13 +331,23 @@ mod tests {
 
     #[test]
     fn what_was_refused_is_halved_until_nothing_is_left_to_halve() {
-        let (refusals, name) = (Refusals::default(), ModelName::parse("p/m").expect("a name"));
+        let sizes: Vec<_> = std::iter::successors(Some(4_100), |&sent| less_than(sent)).collect();
 
-        let budgets: Vec<_> =
-            std::iter::successors(Some(4_096), |&sent| refusals.refused(&name, sent, UnixMillis(1)))
-                .collect();
+        assert_eq!(sizes, [4_100, 2_050, 1_025, 512]);
+    }
 
-        assert_eq!(budgets, [4_096, 2_048, 1_024, 512]);
+    #[test]
+    fn a_shortened_result_of_a_subagent_stays_framed() {
+        let framed = crate::untrusted::frame("subagent", &"x".repeat(5_000));
+        let (opening, rest) = framed.split_once('\n').expect("a frame");
+        let closing = rest.rsplit_once('\n').expect("a frame").1;
+        let result = format!("Your subagent {:?} has ended.\n{framed}", "n".repeat(400));
+
+        let fitted = fit(vec![Message::Runtime(result)], 100);
+
+        let [Message::Runtime(text)] = &fitted[..] else { panic!("{fitted:?}") };
+        assert!(text.len() < 1_300, "{}", text.len());
+        assert!(text.contains(opening) && text.ends_with(closing), "{text}");
     }
 
     fn call(number: usize) -> ToolCall {

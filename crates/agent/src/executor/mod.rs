@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use tidegate_store::{Store, TranscriptEntry};
 
-pub(crate) use self::history::Refusals;
+pub(crate) use self::history::AcceptedSizes;
 pub(crate) use self::tool_call::ToolCalls;
 pub(crate) use self::toolbox::Toolbox;
 use crate::clock::Clock;
@@ -38,7 +38,7 @@ pub(crate) struct Executor {
     pub(crate) tool_calls: ToolCalls,
     pub(crate) cleanup: SessionCleanup,
     pub(crate) folders: Arc<dyn ChosenFolders>,
-    pub(crate) refusals: Refusals,
+    pub(crate) accepted_sizes: AcceptedSizes,
 }
 
 impl Executor {

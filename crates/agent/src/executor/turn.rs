@@ -71,8 +71,8 @@ pub(crate) struct Final {
 impl TurnLoop<'_> {
     pub(crate) async fn run(&mut self) -> Result<Final, Halt> {
         let model = self.choose_model().await?;
-        let Executor { clock, limits, refusals, .. } = self.executor;
-        let mut budget = refusals.budget(&*model, limits.history_bytes, clock.now());
+        let Executor { clock, limits, accepted_sizes, .. } = self.executor;
+        let mut budget = accepted_sizes.budget(&*model, self.system.len(), limits.history_bytes, clock.now());
         let before = self.entries.first().map(|entry| entry.seq);
         let mut earlier = history::before(&self.executor.store, &self.transcript, before, budget).await?;
         earlier.append(&mut self.entries);
@@ -143,19 +143,26 @@ impl TurnLoop<'_> {
     }
 
     async fn ask(&mut self, model: &dyn Model, budget: &mut usize) -> Result<Answer, Halt> {
-        let (mut failures, mut loading, mut refusals) = (0, 0, 0);
+        let (mut failures, mut loading, mut too_long) = (0, 0, 0);
         loop {
             let request = self.request(*budget);
-            // Short messages stay as they are: without the budget the same would be sent for ever.
+            // Short messages may be longer than the budget together, and are sent as they are.
             let sent = history::total(&request.messages[1..]).min(*budget);
             let fragment = match self.call_model(model, request).await {
-                Ok(answer) => return Ok(answer),
+                Ok(answer) => {
+                    if too_long > 0 {
+                        let Executor { clock, accepted_sizes, .. } = self.executor;
+                        let accepted = self.system.len().saturating_add(*budget);
+                        accepted_sizes.accepted(model.name(), accepted, clock.now());
+                    }
+                    return Ok(answer);
+                }
                 Err(fragment) => fragment,
             };
             // Waiting for a model to be loaded uses up no other try, and neither does a shorter conversation.
             let counter = match fragment.why {
                 Interruption::Failed(ModelError::Loading) => &mut loading,
-                Interruption::Failed(ModelError::ContextLength) => &mut refusals,
+                Interruption::Failed(ModelError::ContextLength) => &mut too_long,
                 _ => &mut failures,
             };
             *counter += 1;
@@ -167,8 +174,7 @@ impl TurnLoop<'_> {
                 && !fragment.began
             {
                 if *error == ModelError::ContextLength
-                    && let Some(less) =
-                        self.executor.refusals.refused(&model.name(), sent, self.executor.clock.now())
+                    && let Some(less) = history::less_than(sent)
                 {
                     *budget = less;
                     continue;
