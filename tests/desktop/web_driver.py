@@ -102,4 +102,10 @@ class WebDriver:
             with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
                 return json.load(answer)["value"]
         except urllib.error.HTTPError as error:
-            raise AssertionError(f"{method} {path}: {error.read().decode(errors='replace')}") from None
+            message = f"{method} {path}: {error.read().decode(errors='replace')}"
+            raise AssertionError(f"{message}\n{self._printed()}") from None
+
+    def _printed(self):
+        """What the driver, and Tidegate in it, said: the reason when the session is lost."""
+        with open(self._log.name, encoding="utf-8", errors="replace") as log:
+            return log.read()[-4096:]

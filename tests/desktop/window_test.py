@@ -42,11 +42,11 @@ class WindowCase(DesktopCase):
 
     def end(self):
         """Ends Tidegate, which the driver leaves running: the next test would click in its tray."""
-        if self.pid is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.pid, signal.SIGKILL)
-        if self.tray:
-            self.tray.wait_until_empty()
+        if self.pid is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
+        self.tray.wait_until_empty()
 
     def device(self, number=1, **identity):
         return self.enterContext(Device(self.shell, number, token=SHARED_TOKEN, **identity))
