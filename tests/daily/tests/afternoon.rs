@@ -115,7 +115,8 @@ async fn without_a_sandbox_each_command_is_asked_about() {
 
 /// Where bubblewrap lies, there is a device instead.
 async fn start_without_bubblewrap(place: Place) -> Serving {
-    let hide = ["bwrap", "--dev-bind", "/", "/", "--ro-bind", "/dev/null", "/usr/bin/bwrap"];
+    let hide =
+        ["bwrap", "--die-with-parent", "--dev-bind", "/", "/", "--ro-bind", "/dev/null", "/usr/bin/bwrap"];
     let mut program = Program::start_under(&hide, BINARY, &place);
     let ready = program.ready().await;
     Serving { place, program, ready }
